@@ -1,0 +1,97 @@
+import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
+import { create, isMessage } from "@bufbuild/protobuf";
+import type { ContextValues, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
+import { Deadline } from "./deadline.js";
+
+export type UnaryFn<I extends DescMessage, O extends DescMessage> = (
+  request: UnaryRequest<I, O>,
+) => Promise<UnaryResponse<I, O>>;
+
+/** What a transport gives to run one unary call; the rest is the same for every protocol. */
+export interface UnaryCall<I extends DescMessage, O extends DescMessage> {
+  method: DescMethodUnary<I, O>;
+  url: string;
+  requestMethod: string;
+  /** The caller's. */
+  signal: AbortSignal | undefined;
+  /** Milliseconds until the call ends as DeadlineExceeded; undefined for none. */
+  timeoutMs: number | undefined;
+  header: Headers;
+  message: MessageInitShape<I>;
+  contextValues: ContextValues | undefined;
+  interceptors: readonly Interceptor[];
+  /** Makes one attempt. An interceptor may call it more than once. */
+  send: (request: UnaryRequest<I, O>, deadline: Deadline) => Promise<UnaryResponse<I, O>>;
+}
+
+/**
+ * Runs a unary call through its interceptors. The promise settles at the deadline, at the caller's
+ * abort or with the answer, whichever comes first, whatever interceptors or the platform do.
+ */
+export function callUnary<I extends DescMessage, O extends DescMessage>(
+  call: UnaryCall<I, O>,
+): Promise<UnaryResponse<I, O>> {
+  return new Promise((resolve, reject) => {
+    const deadline = new Deadline(call.timeoutMs, call.signal, reject);
+    if (deadline.ended) {
+      return;
+    }
+    const { method } = call;
+    const request: UnaryRequest<I, O> = {
+      stream: false,
+      service: method.parent,
+      method,
+      url: call.url,
+      requestMethod: call.requestMethod,
+      header: call.header,
+      contextValues: call.contextValues ?? createContextValues(),
+      message: isMessage(call.message, method.input)
+        ? call.message
+        : create(method.input, call.message),
+      // A getter: most calls end without anybody having looked at the signal, and making one is dear.
+      get signal() {
+        return deadline.signal;
+      },
+    };
+    let next: UnaryFn<I, O> = (r) => call.send(r, deadline);
+    for (const interceptor of call.interceptors.toReversed()) {
+      // Interceptors are typed for every method at once; each passes on what it is given.
+      next = (interceptor as unknown as (next: UnaryFn<I, O>) => UnaryFn<I, O>)(next);
+    }
+    const fail = (reason: unknown) => {
+      deadline.end();
+      reject(ConnectError.from(reason, Code.Unknown));
+    };
+    try {
+      next(request).then((response) => {
+        deadline.end();
+        resolve(response);
+      }, fail);
+    } catch (reason) {
+      fail(reason);
+    }
+  });
+}
+
+/**
+ * The time a call has, by Connect's rules: what the call asks for, else the default, and 0 or less for
+ * no limit.
+ *
+ * @throws ConnectError `InvalidArgument` when it is not a number.
+ */
+export function effectiveTimeoutMs(
+  timeoutMs: number | undefined,
+  defaultTimeoutMs: number | undefined,
+): number | undefined {
+  if (timeoutMs === undefined) {
+    return defaultTimeoutMs;
+  }
+  if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) {
+    throw new ConnectError(
+      `timeoutMs must be a number of milliseconds (0 for no limit), got ${String(timeoutMs)}`,
+      Code.InvalidArgument,
+    );
+  }
+  return timeoutMs <= 0 || timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
+}

@@ -1,0 +1,41 @@
+import type { Transport } from "@connectrpc/connect";
+import {
+  binaryFormatChecks,
+  commonChecks,
+  connectionChecks,
+  fetchChecks,
+} from "./check-options.js";
+import { buildClient, buildTransport, type ManagementClient, type Protocol } from "./client.js";
+import type { GrpcWebOptions } from "./options.js";
+import { createGrpcWebTransport } from "./transports/grpc-web.js";
+
+const grpcWeb: Protocol<GrpcWebOptions> = {
+  checks: { ...commonChecks, ...binaryFormatChecks, ...fetchChecks },
+  elsewhere: Object.fromEntries(
+    Object.keys(connectionChecks).map((name) => [name, "zitadel-user-grants/grpc"]),
+  ),
+  create: createGrpcWebTransport,
+};
+
+/**
+ * A client of ZITADEL's ManagementService over gRPC-web: `fetch` carries it, in browsers and anywhere
+ * else. Deadlines are kept by the client and not sent, since ZITADEL's CORS rules refuse `grpc-timeout`.
+ *
+ * @throws TypeError for an option that is unknown or not allowed, before anything is sent.
+ */
+export function createManagementClient(options: GrpcWebOptions): ManagementClient {
+  return buildClient(grpcWeb, options);
+}
+
+/**
+ * A Connect `Transport` over gRPC-web for any generated service: unary and server-streaming methods,
+ * which is what `fetch` can carry.
+ *
+ * @throws TypeError for an option that is unknown or not allowed, before anything is sent.
+ */
+export function createTransport(options: GrpcWebOptions): Transport {
+  return buildTransport(grpcWeb, options);
+}
+
+export * from "./foundation.js";
+export type { GrpcWebOptions } from "./options.js";

@@ -1,0 +1,88 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/** A length-prefixed message: 1 byte of flags, 4 bytes of length, then the data. */
+export interface Frame {
+  flags: number;
+  data: Uint8Array;
+}
+
+const prefixBytes = 5;
+
+/** One message as a frame without flags. */
+export function encodeFrame(data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const frame = new Uint8Array(prefixBytes + data.length);
+  new DataView(frame.buffer).setUint32(1, data.length);
+  frame.set(data, prefixBytes);
+  return frame;
+}
+
+/**
+ * Reads the frames of a body as they arrive. Ends the body when nobody reads on.
+ *
+ * @throws ConnectError `ResourceExhausted` for a frame beyond `readMaxBytes`, before anything is
+ * allocated for it; `Internal` when the body ends within a frame.
+ */
+export async function* decodeFrames(
+  body: ReadableStream<Uint8Array> | null,
+  readMaxBytes: number,
+): AsyncGenerator<Frame> {
+  if (body === null) {
+    return;
+  }
+  const reader = body.getReader();
+  // Grows by doubling: bytes that drip in one by one cost no more than bytes that come at once.
+  let buffer = new Uint8Array(1024);
+  let length = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) {
+        break;
+      }
+      if (length + value.length > buffer.length) {
+        const grown = new Uint8Array(Math.max(2 * buffer.length, length + value.length));
+        grown.set(buffer.subarray(0, length));
+        buffer = grown;
+      }
+      buffer.set(value, length);
+      length += value.length;
+      let start = 0;
+      for (;;) {
+        const frame = takeFrame(buffer.subarray(start, length), readMaxBytes);
+        if (frame === undefined) {
+          break;
+        }
+        start += prefixBytes + frame.data.length;
+        yield frame;
+      }
+      if (start > 0) {
+        buffer.copyWithin(0, start, length);
+        length -= start;
+      }
+    }
+    if (length > 0) {
+      throw new ConnectError(
+        "the answer was cut off in the middle of a message. Whether the call was carried out is not known",
+        Code.Internal,
+      );
+    }
+  } finally {
+    reader.cancel().catch(() => undefined);
+  }
+}
+
+function takeFrame(bytes: Uint8Array, readMaxBytes: number): Frame | undefined {
+  if (bytes.length < prefixBytes) {
+    return undefined;
+  }
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1);
+  if (length > readMaxBytes) {
+    throw new ConnectError(
+      `the answer has a message of ${length} bytes, more than readMaxBytes (${readMaxBytes})`,
+      Code.ResourceExhausted,
+    );
+  }
+  return bytes.length < prefixBytes + length
+    ? undefined
+    : { flags: bytes[0] ?? 0, data: bytes.slice(prefixBytes, prefixBytes + length) };
+}

@@ -1,0 +1,84 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
+
+const headerStatus = "grpc-status";
+const headerMessage = "grpc-message";
+const headerDetails = "grpc-status-details-bin";
+
+/** What headers or trailers say about the outcome of a call. */
+export interface Status {
+  /** Whether there is a `grpc-status` at all. */
+  found: boolean;
+  /** The error, unless the status is 0. */
+  error: ConnectError | undefined;
+}
+
+/**
+ * Reads `grpc-status`, `grpc-message` and `grpc-status-details-bin`
+ * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses).
+ *
+ * Whatever is wrong with message or details, the status stands; whatever is wrong with the status,
+ * it is an error: nothing but a plain 0 means that the call succeeded.
+ */
+export function readStatus(fields: Headers): Status {
+  const text = fields.get(headerStatus);
+  if (text === null) {
+    return { found: false, error: undefined };
+  }
+  const details = readDetails(fields);
+  if (text === "0" && details === undefined) {
+    return { found: true, error: undefined };
+  }
+  const code = /^\d{1,2}$/.test(text) ? Number(text) : 0;
+  if (!(code in Code)) {
+    return {
+      found: true,
+      error: wireError(
+        new ConnectError(
+          text === "0"
+            ? `grpc-status is 0, but ${headerDetails} holds an error with code ${details?.code}`
+            : `${headerStatus} must be a number from 0 to 16, got ${JSON.stringify(text.slice(0, 80))}`,
+          Code.Internal,
+          fields,
+        ),
+      ),
+    };
+  }
+  const error = new ConnectError(
+    details?.code === code ? details.rawMessage : percentDecode(fields.get(headerMessage) ?? ""),
+    code,
+    fields,
+  );
+  // Details of another status say nothing about this one.
+  if (details?.code === code) {
+    error.details = details.details;
+  }
+  return { found: true, error: wireError(error) };
+}
+
+/** The `google.rpc.Status` that came along, if it decodes. */
+function readDetails(fields: Headers): ConnectError | undefined {
+  const value = fields.get(headerDetails);
+  if (value === null) {
+    return undefined;
+  }
+  try {
+    return findTrailerError(new Headers({ [headerDetails]: value }));
+  } catch {
+    return undefined;
+  }
+}
+
+function wireError(error: ConnectError): ConnectError {
+  error.isWireError = true;
+  return error;
+}
+
+/** Percent-decodes a message; what is no valid escape stays, and what is no UTF-8 is replaced. */
+export function percentDecode(message: string): string {
+  return message.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) =>
+    new TextDecoder().decode(
+      Uint8Array.from(escapes.slice(1).split("%"), (hex) => Number.parseInt(hex, 16)),
+    ),
+  );
+}

@@ -2,6 +2,7 @@ import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/p
 import { create, isMessage } from "@bufbuild/protobuf";
 import type { ContextValues, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
+import { applyInterceptors } from "./apply-interceptors.js";
 import { Deadline } from "./deadline.js";
 
 export type UnaryFn<I extends DescMessage, O extends DescMessage> = (
@@ -54,11 +55,7 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
         return deadline.signal;
       },
     };
-    let next: UnaryFn<I, O> = (r) => call.send(r, deadline);
-    for (const interceptor of call.interceptors.toReversed()) {
-      // Interceptors are typed for every method at once; each passes on what it is given.
-      next = (interceptor as unknown as (next: UnaryFn<I, O>) => UnaryFn<I, O>)(next);
-    }
+    const next = applyInterceptors<UnaryFn<I, O>>((r) => call.send(r, deadline), call.interceptors);
     const fail = (reason: unknown) => {
       deadline.end();
       reject(ConnectError.from(reason, Code.Unknown));

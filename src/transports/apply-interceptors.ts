@@ -1,0 +1,14 @@
+import type { Interceptor } from "@connectrpc/connect";
+
+/**
+ * Wraps what makes an attempt in interceptors, the first of them outermost.
+ *
+ * Interceptors are typed for every method and both kinds of call at once; each passes on what it is
+ * given, so the type of `next` holds for the result.
+ */
+export function applyInterceptors<Next>(next: Next, interceptors: readonly Interceptor[]): Next {
+  return interceptors.reduceRight(
+    (inner, interceptor) => (interceptor as unknown as (next: Next) => Next)(inner),
+    next,
+  );
+}

@@ -1,0 +1,118 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { UnaryRequest, UnaryResponse } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { trailerFlag, trailerParse } from "@connectrpc/connect/protocol-grpc-web";
+import { decodeFrames } from "./frames.js";
+import { connectionError, discard, readStart } from "./guarded-fetch.js";
+import { readStatus } from "./status.js";
+import { unexpectedAnswer } from "./unexpected-answer.js";
+
+type Parse<O extends DescMessage> = (data: Uint8Array) => MessageShape<O>;
+type Call = { url: string; signal: AbortSignal };
+
+/** Refuses an answer that is not gRPC-web in the format asked for. */
+export async function checkAnswer(
+  response: Response,
+  useBinaryFormat: boolean,
+  authorization: string | null,
+): Promise<void> {
+  const { headers, status } = response;
+  const contentType = headers.get("content-type") ?? "";
+  const format = /^application\/grpc-web(?:\+(\w+))?(?:\s*;.*)?$/i.exec(contentType);
+  const { error } = readStatus(headers);
+  if (format === null || (!response.ok && error === undefined)) {
+    const body = await readStart(response);
+    throw unexpectedAnswer({ status, headers, body, expected: "gRPC-web", authorization });
+  }
+  if (!response.ok) {
+    discard(response);
+    throw error;
+  }
+  const subtype = format[1]?.toLowerCase() ?? "proto";
+  if (subtype !== (useBinaryFormat ? "proto" : "json") && error === undefined) {
+    discard(response);
+    throw broken(`an answer as ${contentType}`, headers);
+  }
+}
+
+/** Reads the answer of a unary call: one message, then the trailers, or an error. */
+export async function readUnary<I extends DescMessage, O extends DescMessage>(
+  response: Response,
+  request: UnaryRequest<I, O>,
+  parse: Parse<O>,
+  readMaxBytes: number,
+): Promise<UnaryResponse<I, O>> {
+  const trailer = new Headers();
+  let message: MessageShape<O> | undefined;
+  for await (const next of readMessages(response, request, parse, readMaxBytes, trailer)) {
+    if (message !== undefined) {
+      throw broken("a second message", response.headers, Code.Unimplemented);
+    }
+    message = next;
+  }
+  if (message === undefined) {
+    throw broken("a status of 0 without a message", response.headers, Code.Unimplemented);
+  }
+  const { service, method } = request;
+  return { stream: false, service, method, header: response.headers, message, trailer };
+}
+
+/**
+ * Reads messages, then one frame of trailers with the status
+ * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md). An error may come in the headers
+ * alone, and when a proxy adds an empty frame of trailers to it, the headers still tell.
+ *
+ * @param trailer is filled when the messages have ended.
+ */
+export async function* readMessages<O extends DescMessage>(
+  response: Response,
+  call: Call,
+  parse: Parse<O>,
+  readMaxBytes: number,
+  trailer: Headers,
+): AsyncGenerator<MessageShape<O>> {
+  const { headers } = response;
+  let trailersOnly = true;
+  let ended = false;
+  try {
+    for await (const { flags, data } of decodeFrames(response.body, readMaxBytes)) {
+      trailersOnly = false;
+      if (ended) {
+        throw broken("data after the trailers", headers);
+      } else if (flags === trailerFlag) {
+        ended = true;
+        trailerParse(data).forEach((value, name) => {
+          trailer.append(name, value);
+        });
+      } else if (flags !== 0) {
+        throw broken(`flags ${flags} on a message: no compression was asked for`, headers);
+      } else {
+        yield parse(data);
+      }
+    }
+  } catch (reason) {
+    throw connectionError(reason, call.url, call.signal);
+  }
+  const inTrailer = readStatus(trailer);
+  if (inTrailer.error !== undefined) {
+    headers.forEach((value, name) => {
+      inTrailer.error?.metadata.append(name, value);
+    });
+    throw inTrailer.error;
+  }
+  const inHeaders = readStatus(headers);
+  if (inHeaders.error !== undefined) {
+    throw inHeaders.error;
+  }
+  if (!inTrailer.found && !(trailersOnly && inHeaders.found)) {
+    throw broken("the answer ends without a status", headers);
+  }
+}
+
+function broken(what: string, headers: Headers, code: Code = Code.Internal): ConnectError {
+  return new ConnectError(
+    `the server broke the gRPC-web protocol: ${what}. Whether the call was carried out is not known`,
+    code,
+    headers,
+  );
+}

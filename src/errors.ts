@@ -25,13 +25,18 @@ export interface ErrorDescription {
 export function describeError(error: unknown): ErrorDescription {
   const connectError = ConnectError.from(error);
   const detail = findDetail(connectError);
+  const message = detail?.message || connectError.rawMessage;
   return {
     code: connectError.code,
     id: detail?.id,
-    message: detail?.message || connectError.rawMessage,
+    // ZITADEL's own text ("Errors.Token.Invalid") leaves the reader alone.
+    message: detail?.id === "AUTH-7fs1e" ? `${message}: ${refusedToken}` : message,
     requestId: connectError.metadata.get("x-request-id") ?? undefined,
   };
 }
+
+const refusedToken =
+  "the token is unknown or has expired, or it was issued without the scope urn:zitadel:iam:org:project:id:zitadel:aud";
 
 function findDetail(error: ConnectError): { id: string; message: string } | undefined {
   for (const { id, message } of error.findDetails(ErrorDetailSchema)) {

@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { bundlePage } from "../support/bundle.js";
+
+const page = (entry: string, name = "createManagementClient") =>
+  `import { ${name} } from "${entry}"; globalThis.run = ${name};`;
+
+/** What a page may cost, minified and gzip -9, and what must not be in it. 1 kB is 1,000 bytes. */
+const budgets = [
+  {
+    entry: "zitadel-user-grants",
+    code: page("zitadel-user-grants"),
+    maxBytes: 38_000,
+    forbidden: [/\/sandbox\//, /\/auth\//, /\/bulk\//, /connect-node/, /connect-web/],
+  },
+  {
+    entry: "zitadel-user-grants/grpc-web",
+    code: page("zitadel-user-grants/grpc-web"),
+    maxBytes: 38_000,
+    forbidden: [/\/sandbox\//, /\/auth\//, /\/bulk\//, /connect-node/, /connect-web/],
+  },
+];
+
+describe("a page with", () => {
+  it.each(budgets)("$entry stays within $maxBytes bytes", async ({ code, maxBytes, forbidden }) => {
+    const { text, gzipBytes, inputs } = await bundlePage(code);
+    expect(gzipBytes).toBeLessThanOrEqual(maxBytes);
+    expect(text).not.toMatch(/["'`]node:|require\(/);
+    for (const pattern of forbidden) {
+      const found = Object.entries(inputs).filter(
+        ([file, bytes]) => bytes > 0 && pattern.test(file),
+      );
+      expect(found).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config";
+
+// The slower matrices, which .ci/run adds to what `npm test` runs.
+export default defineConfig({
+  test: {
+    include: ["test/**/*.ci.ts"],
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    fileParallelism: false,
+  },
+});

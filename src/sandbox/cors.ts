@@ -1,0 +1,98 @@
+import { type HttpRequest, type HttpResponse, headerOf } from "./http.js";
+
+/** What requests from other origins may be. Every origin is allowed, with credentials. */
+export interface CorsPolicy {
+  readonly methods: readonly string[];
+  /** Request headers that a preflight may name, in lower case. */
+  readonly headers: readonly string[];
+  /** Response headers that a page may read besides the safelisted ones. */
+  readonly exposed: readonly string[];
+  readonly maxAgeSeconds: number | undefined;
+}
+
+/** The policy of the JSON routes and of the OAuth endpoints. */
+export const apiCors: CorsPolicy = {
+  methods: ["OPTIONS", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+  headers: [
+    "origin",
+    "content-type",
+    "accept",
+    "accept-language",
+    "authorization",
+    "x-zitadel-orgid",
+    "x-user-agent",
+    "x-grpc-web",
+    "x-requested-with",
+    "connect-protocol-version",
+    "connect-timeout-ms",
+    "grpc-timeout",
+  ],
+  exposed: ["Location", "Content-Length", "Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin"],
+  maxAgeSeconds: undefined,
+};
+
+export function isPreflight(request: HttpRequest): boolean {
+  return (
+    request.method === "OPTIONS" && headerOf(request, "access-control-request-method") !== undefined
+  );
+}
+
+/**
+ * Answers a preflight. One that is refused looks the same but for the `access-control-` headers, which
+ * are all left out. https://fetch.spec.whatwg.org/#cors-preflight-fetch
+ */
+export function preflightResponse(request: HttpRequest, policy: CorsPolicy): HttpResponse {
+  const headers: Record<string, string> = {
+    vary: "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+  };
+  const origin = headerOf(request, "origin") ?? "";
+  const method = (headerOf(request, "access-control-request-method") ?? "").toUpperCase();
+  const names = headerOf(request, "access-control-request-headers") ?? "";
+  const methodAllowed = policy.methods.includes(method) || method === "OPTIONS";
+  if (origin !== "" && methodAllowed && allowsHeaders(names, policy)) {
+    headers["access-control-allow-origin"] = origin;
+    headers["access-control-allow-methods"] = method;
+    if (names !== "") {
+      headers["access-control-allow-headers"] = names;
+    }
+    headers["access-control-allow-credentials"] = "true";
+    if (policy.maxAgeSeconds !== undefined) {
+      headers["access-control-max-age"] = String(policy.maxAgeSeconds);
+    }
+  }
+  return { status: 204, headers };
+}
+
+/** The headers of an answer that is not a preflight's. */
+export function actualCorsHeaders(
+  request: HttpRequest,
+  policy: CorsPolicy,
+): Record<string, string> {
+  const origin = headerOf(request, "origin") ?? "";
+  if (origin === "") {
+    return { vary: "Origin" };
+  }
+  return {
+    vary: "Origin",
+    "access-control-allow-origin": origin,
+    "access-control-allow-credentials": "true",
+    ...(policy.exposed.length > 0
+      ? { "access-control-expose-headers": policy.exposed.join(", ") }
+      : {}),
+  };
+}
+
+/**
+ * Browsers send the names in lower case, sorted, each once, and the server's CORS library takes no
+ * other form. https://fetch.spec.whatwg.org/#cors-unsafe-request-header-names
+ */
+function allowsHeaders(list: string, policy: CorsPolicy): boolean {
+  const names = list
+    .split(",")
+    .map((name) => name.replace(/^[ \t]|[ \t]$/g, ""))
+    .filter((name) => name !== "");
+  return names.every(
+    (name, index) =>
+      policy.headers.includes(name) && (index === 0 || (names[index - 1] ?? "") < name),
+  );
+}

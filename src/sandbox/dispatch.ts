@@ -1,0 +1,82 @@
+import { Code } from "@connectrpc/connect";
+import { apiCors, isPreflight, preflightResponse } from "./cors.js";
+import { gatewayRefusal } from "./gateway.js";
+import { grpcRoute } from "./grpc.js";
+import { grpcWebRoute } from "./grpc-web.js";
+import { healthRoute } from "./health.js";
+import type { HttpRequest, HttpResponse, Route } from "./http.js";
+import type { Instance } from "./instance.js";
+import { checkInstanceRoute } from "./instance-route.js";
+import { organizationRoute } from "./organization.js";
+import { userinfoRoute } from "./userinfo.js";
+
+/** Answers a request with the first route that takes it, or with the gateway's `Not Found`. */
+export function createDispatch(
+  instance: Instance,
+): (request: HttpRequest) => Promise<HttpResponse> {
+  // The order is ZITADEL's. A new kind of endpoint is a function in a file of its own that takes the
+  // instance and returns a Route; it goes into this list, and is asked after those above it.
+  const routes: readonly Route[] = [
+    healthRoute,
+    grpcRoute(instance),
+    grpcWebRoute(instance),
+    apiPreflightRoute,
+    checkInstanceRoute(instance),
+    userinfoRoute(instance),
+    organizationRoute(instance),
+  ];
+  return async (request) => {
+    const cleaned = cleanPath(request.path);
+    if (cleaned !== request.path) {
+      const query = request.query === "" ? "" : `?${request.query}`;
+      return { status: 301, headers: { location: cleaned + query } };
+    }
+    for (const route of routes) {
+      const response = await route(request);
+      if (response !== undefined) {
+        return withRobotsTag(response);
+      }
+    }
+    return withRobotsTag(gatewayRefusal(instance, request, 404, Code.NotFound, "Not Found"));
+  };
+}
+
+const oidcPaths = /^\/(oauth|oidc|\.well-known)\//;
+
+/** Preflights of everything that is not gRPC-web. The gateway's own carry its quota cookie. */
+const apiPreflightRoute: Route = (request) => {
+  if (!isPreflight(request)) {
+    return undefined;
+  }
+  const response = preflightResponse(request, apiCors);
+  return oidcPaths.test(request.path)
+    ? response
+    : {
+        ...response,
+        headers: {
+          ...response.headers,
+          "set-cookie": ["zitadel.quota.exhausted=; Path=/; Max-Age=0; SameSite=Lax"],
+          vary: `${response.headers.vary}, Cookie`,
+        },
+      };
+};
+
+function withRobotsTag(response: HttpResponse): HttpResponse {
+  return { ...response, headers: { ...response.headers, "x-robots-tag": "none" } };
+}
+
+/** The server redirects a path with empty or dot segments to the one without. */
+function cleanPath(path: string): string {
+  if (!/\/\/|\/\.\.?(\/|$)/.test(path)) {
+    return path;
+  }
+  const segments: string[] = [];
+  for (const segment of path.split("/")) {
+    if (segment === "..") {
+      segments.pop();
+    } else if (segment !== "" && segment !== ".") {
+      segments.push(segment);
+    }
+  }
+  return `/${segments.join("/")}${path.endsWith("/") && segments.length > 0 ? "/" : ""}`;
+}

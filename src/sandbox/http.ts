@@ -1,0 +1,70 @@
+/** A request as routes see it, whichever HTTP version or memory it came through. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Path without the query, percent-encoded as it was sent. */
+  readonly path: string;
+  /** What follows the `?`, or the empty string. */
+  readonly query: string;
+  readonly httpVersion: 1 | 2;
+  /** The `Host` header or `:authority`. */
+  readonly host: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Aborted when the client has left, or when the sandbox is closed. */
+  readonly signal: AbortSignal;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Names in lower case. `content-length` is added. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body?: Uint8Array | string | undefined;
+  /** Sent after the body, over HTTP/2 only. */
+  readonly trailers?: Readonly<Record<string, string>> | undefined;
+  /** Sent like a stream: without `content-length`, and without `date`, which grpc-go leaves out. */
+  readonly streamed?: true | undefined;
+}
+
+/**
+ * One kind of endpoint: answers the requests that are its own, and returns undefined for the others.
+ * `dispatch.ts` asks the routes in turn.
+ */
+export type Route = (
+  request: HttpRequest,
+) => HttpResponse | Promise<HttpResponse | undefined> | undefined;
+
+/** The first value of a header. */
+export function headerOf(request: HttpRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === "object" ? value[0] : value;
+}
+
+/** The whole body, or undefined when it is longer than `maxBytes`. */
+export async function readBody(
+  request: HttpRequest,
+  maxBytes: number,
+): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body) {
+    length += chunk.byteLength;
+    if (length > maxBytes) {
+      return undefined;
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+/** What Go's `http.Error` sends. */
+export function plainTextError(status: number, text: string): HttpResponse {
+  return {
+    status,
+    headers: {
+      "content-type": "text/plain; charset=utf-8",
+      "x-content-type-options": "nosniff",
+    },
+    body: `${text}\n`,
+  };
+}

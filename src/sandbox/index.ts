@@ -1,0 +1,91 @@
+import type { Transport } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createControl, type SandboxControl } from "./control.js";
+import { createDispatch } from "./dispatch.js";
+import type { Instance } from "./instance.js";
+import { createMemoryTransport, defaultsInterceptor } from "./memory.js";
+import { checkOptions, type SandboxOptions, type SandboxServerOptions } from "./options.js";
+import { createRequestIds } from "./request-id.js";
+import { listen } from "./server.js";
+import { createState } from "./state.js";
+
+export type { GrantInfo, RoleAssignment, SandboxControl } from "./control.js";
+export type { SandboxOptions, SandboxServerOptions } from "./options.js";
+export type { Role } from "./roles.js";
+
+/** A stand-in for ZITADEL on a local port. */
+export interface SandboxServer extends SandboxControl {
+  /** Where it is: `http://localhost:…`. It answers to no other host name unless `hosts` says so. */
+  readonly baseUrl: string;
+  /** Ends all connections at once. Afterwards nothing of it keeps a program alive. */
+  close(): Promise<void>;
+}
+
+/** A stand-in for ZITADEL in memory. */
+export interface Sandbox extends SandboxControl {
+  /** Speaks gRPC with it, and gives a call the sandbox's token and organization where it has none. */
+  readonly transport: Transport;
+  /** Ends all calls at once, as `Canceled`; so do later ones. */
+  close(): void;
+}
+
+/**
+ * Starts a stand-in for ZITADEL on a local port, for tests and for trying things out: native gRPC over
+ * cleartext HTTP/2, gRPC-web over HTTP/1.1 and HTTP/2, and CORS, on one port of the loopback
+ * addresses. It checks tokens, organizations and permissions as ZITADEL does and keeps everything in
+ * memory.
+ *
+ * @throws TypeError for an option that it does not take, or not so. It fails with the system's error
+ * (`EADDRINUSE`) when the port is taken.
+ */
+export async function startSandbox(options: SandboxServerOptions = {}): Promise<SandboxServer> {
+  checkOptions("startSandbox", options, true);
+  const instance = createInstance(options);
+  const control = createControl(instance, options.token, options.orgId);
+  const server = await listen(options.port ?? 0, createDispatch(instance));
+  return {
+    ...control,
+    baseUrl: `http://${instance.hosts[0]}:${server.port}`,
+    close: server.close,
+  };
+}
+
+/**
+ * Makes the same stand-in in memory, without sockets.
+ *
+ * @throws TypeError for an option that it does not take, or not so.
+ */
+export function createSandbox(options: SandboxOptions = {}): Sandbox {
+  checkOptions("createSandbox", options, false);
+  const instance = createInstance(options);
+  const control = createControl(instance, options.token, options.orgId);
+  const closed = new AbortController();
+  return {
+    ...control,
+    transport: createMemoryTransport(
+      instance.hosts[0] ?? "",
+      defaultsInterceptor(control.token, control.orgId),
+      createDispatch(instance),
+      closed.signal,
+    ),
+    close: () => closed.abort(new ConnectError("the sandbox was closed", Code.Canceled)),
+  };
+}
+
+function createInstance({
+  inactive = "ok",
+  hosts = ["localhost"],
+  requestLatencyMs = 0,
+  idLatencyMs = 0,
+  now = Date.now,
+}: SandboxOptions): Instance {
+  return {
+    state: createState(),
+    hosts,
+    inactive,
+    requestLatencyMs,
+    idLatencyMs,
+    now,
+    nextRequestId: createRequestIds(now),
+  };
+}

@@ -1,0 +1,57 @@
+import { type HttpRequest, headerOf } from "./http.js";
+
+/** What ZITADEL's commands fail with, by their names there. */
+export type MessageKey =
+  | "Errors.Instance.NotFound"
+  | "Errors.UserGrant.NotFound"
+  | "Errors.UserGrant.NotActive"
+  | "Errors.UserGrant.IDMissing"
+  | "Errors.UserGrant.NoPermissionForProject";
+
+const english: Record<MessageKey, string> = {
+  "Errors.Instance.NotFound":
+    "Instance not found. Make sure you got the domain right. Check out https://zitadel.com/docs/apis/introduction#domains",
+  "Errors.UserGrant.NotFound": "User grant not found",
+  // Has no text in any language: ZITADEL sends the name.
+  "Errors.UserGrant.NotActive": "Errors.UserGrant.NotActive",
+  "Errors.UserGrant.IDMissing": "Id missing",
+  "Errors.UserGrant.NoPermissionForProject": "User has no permissions on this project",
+};
+
+const translations: Record<string, Record<MessageKey, string>> = {
+  en: english,
+};
+
+/** The message in the first language of the list that there is, else in English. */
+export function translate(key: MessageKey, languages: readonly string[]): string {
+  for (const language of languages) {
+    const messages = translations[language.split("-")[0] ?? ""];
+    if (messages !== undefined) {
+      return messages[key];
+    }
+  }
+  return english[key];
+}
+
+/** The languages that an answer may be in, best first: the user's own, then those of the request. */
+export function languagesOf(preferredLanguage: string | undefined, request: HttpRequest): string[] {
+  const accepted = parseAcceptLanguage(headerOf(request, "accept-language") ?? "");
+  return preferredLanguage === undefined ? accepted : [preferredLanguage, ...accepted];
+}
+
+/**
+ * Language tags in lower case, the best quality first and among equals in the order given. RFC 9110,
+ * sections 12.4.2 and 12.5.4.
+ */
+function parseAcceptLanguage(header: string): string[] {
+  const ranges: { tag: string; quality: number }[] = [];
+  for (const part of header.split(",")) {
+    const [tag = "", ...parameters] = part.split(";").map((text) => text.trim().toLowerCase());
+    const weight = parameters.find((parameter) => parameter.startsWith("q="));
+    const quality = weight === undefined ? 1 : Number(weight.slice(2));
+    if (tag !== "" && quality > 0) {
+      ranges.push({ tag, quality });
+    }
+  }
+  return ranges.sort((a, b) => b.quality - a.quality).map(({ tag }) => tag);
+}

@@ -1,0 +1,111 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { Readable } from "node:stream";
+import type { HttpRequest, HttpResponse } from "./http.js";
+
+type Dispatch = (request: HttpRequest) => Promise<HttpResponse>;
+
+/** Answers a request that came over HTTP/1.1. */
+export async function answerHttp1(
+  dispatch: Dispatch,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  const controller = new AbortController();
+  outgoing.on("close", () => controller.abort(new Error("the client has left")));
+  const response = await orInternalError(
+    dispatch({
+      method: incoming.method ?? "",
+      ...splitTarget(incoming.url ?? ""),
+      httpVersion: 1,
+      host: incoming.headers.host ?? "",
+      headers: incoming.headers,
+      body: unread(incoming),
+      signal: controller.signal,
+    }),
+  );
+  if (outgoing.destroyed) {
+    return;
+  }
+  const body = Buffer.from(response.body ?? "");
+  if (response.streamed) {
+    outgoing.sendDate = false;
+  } else if (response.status !== 204) {
+    outgoing.setHeader("content-length", body.byteLength);
+  }
+  // Go leaves out the header that says what is HTTP/1.1's default.
+  outgoing.removeHeader("connection");
+  outgoing.writeHead(response.status, response.headers as Record<string, string | string[]>);
+  // Without this, a body that ends at once would get a content-length in place of chunks.
+  outgoing.flushHeaders();
+  outgoing.end(body);
+  // A body that is left unread would keep the connection from its next request.
+  incoming.resume();
+}
+
+/** Answers a request that came over HTTP/2. */
+export async function answerHttp2(
+  dispatch: Dispatch,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+): Promise<void> {
+  const controller = new AbortController();
+  // A stream that its client resets ends with an error event; the signal tells whom it concerns.
+  stream.on("error", () => undefined);
+  stream.on("close", () => controller.abort(new Error("the client has left")));
+  const response = await orInternalError(
+    dispatch({
+      method: headers[":method"] ?? "",
+      ...splitTarget(headers[":path"] ?? ""),
+      httpVersion: 2,
+      host: headers[":authority"] ?? headers.host ?? "",
+      headers,
+      body: unread(stream),
+      signal: controller.signal,
+    }),
+  );
+  if (stream.destroyed || stream.closed) {
+    return;
+  }
+  const body = Buffer.from(response.body ?? "");
+  const { trailers } = response;
+  if (trailers !== undefined) {
+    stream.on("wantTrailers", () => stream.sendTrailers(trailers));
+  }
+  stream.respond(
+    {
+      ":status": response.status,
+      ...(response.headers as Record<string, string | string[]>),
+      ...(response.streamed ? {} : { "content-length": String(body.byteLength) }),
+    },
+    { waitForTrailers: trailers !== undefined, sendDate: !response.streamed } as object,
+  );
+  stream.end(body);
+  // Unread bytes would keep flow-control window that other streams of the connection need.
+  stream.resume();
+}
+
+/** The chunks of a body. A route that has seen enough of them must not end the exchange by leaving. */
+function unread(body: Readable): AsyncIterable<Uint8Array> {
+  return { [Symbol.asyncIterator]: () => body.iterator({ destroyOnReturn: false }) };
+}
+
+function splitTarget(target: string): { path: string; query: string } {
+  const mark = target.indexOf("?");
+  return mark < 0
+    ? { path: target, query: "" }
+    : { path: target.slice(0, mark), query: target.slice(mark + 1) };
+}
+
+/** A route that throws is a bug of the sandbox, unless the client has left it in the middle. */
+async function orInternalError(answer: Promise<HttpResponse>): Promise<HttpResponse> {
+  try {
+    return await answer;
+  } catch (error) {
+    return {
+      status: 500,
+      headers: { "content-type": "text/plain; charset=utf-8" },
+      body: `The sandbox failed: ${error instanceof Error ? error.stack : String(error)}\n`,
+    };
+  }
+}

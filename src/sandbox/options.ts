@@ -1,0 +1,75 @@
+/** What both kinds of sandbox take. Everything is optional; `undefined` counts as not given. */
+export interface SandboxOptions {
+  /** The access token that `token` of the result has. Default: a random one. */
+  readonly token?: string | undefined;
+  /** The id of the organization that exists from the start. Default: one like ZITADEL's. */
+  readonly orgId?: string | undefined;
+  /**
+   * How the deactivation of an inactive grant is answered: `"ok"` (default) with the unchanged details,
+   * as servers of 2026 do, or `"error"` with FAILED_PRECONDITION COMMAND-1S9gx, as older ones do.
+   */
+  readonly inactive?: "ok" | "error" | undefined;
+  /**
+   * The host names of the instance, without port; the first is its ExternalDomain. A request for any
+   * other gets NOT_FOUND without a detail. Default: `["localhost"]`, so `127.0.0.1` is another host.
+   */
+  readonly hosts?: readonly string[] | undefined;
+  /** How many milliseconds each management call takes. Default: 0. */
+  readonly requestLatencyMs?: number | undefined;
+  /** How many milliseconds a bulk removal takes on top for each id. Default: 0. */
+  readonly idLatencyMs?: number | undefined;
+  /** The clock, in milliseconds since the Unix epoch. Default: `Date.now`. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** What `startSandbox` takes. */
+export interface SandboxServerOptions extends SandboxOptions {
+  /** The TCP port, 0 to 65535. Default: 0, a free one. */
+  readonly port?: number | undefined;
+}
+
+type Check = (value: unknown) => boolean;
+
+const isHeaderValue: Check = (value) => typeof value === "string" && /^[!-~]+$/.test(value);
+const isLatency: Check = (value) => typeof value === "number" && value >= 0 && value < 2 ** 31;
+const isHost: Check = (value) => typeof value === "string" && /^[^\s:/@]+$/.test(value);
+
+const checks: Record<keyof SandboxServerOptions, { allowed: string; accepts: Check }> = {
+  token: { allowed: "printable ASCII without spaces", accepts: isHeaderValue },
+  orgId: { allowed: "printable ASCII without spaces", accepts: isHeaderValue },
+  inactive: { allowed: '"ok" or "error"', accepts: (value) => value === "ok" || value === "error" },
+  hosts: {
+    allowed: "a list of at least one host name, without ports",
+    accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isHost),
+  },
+  requestLatencyMs: { allowed: "milliseconds from 0 to 2147483647", accepts: isLatency },
+  idLatencyMs: { allowed: "milliseconds from 0 to 2147483647", accepts: isLatency },
+  now: { allowed: "a function", accepts: (value) => typeof value === "function" },
+  port: {
+    allowed: "an integer from 0 to 65535",
+    accepts: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65535,
+  },
+};
+
+/** @throws TypeError that names the option, what is allowed and, unless it is a secret, what was given. */
+export function checkOptions(
+  caller: string,
+  options: SandboxServerOptions,
+  hasPort: boolean,
+): void {
+  for (const [name, value] of Object.entries(options)) {
+    const check = name === "port" && !hasPort ? undefined : checks[name as keyof typeof checks];
+    if (check === undefined) {
+      const known = Object.keys(checks).filter((key) => hasPort || key !== "port");
+      throw new TypeError(`${caller}: unknown option "${name}"; there are ${known.join(", ")}`);
+    }
+    if (value !== undefined && !check.accepts(value)) {
+      const given = name === "token" ? "something else" : describe(value);
+      throw new TypeError(`${caller}: option "${name}" takes ${check.allowed}, got ${given}`);
+    }
+  }
+}
+
+function describe(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}

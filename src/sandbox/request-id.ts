@@ -1,0 +1,24 @@
+import { randomBytes } from "node:crypto";
+
+const alphabet = "0123456789abcdefghijklmnopqrstuv";
+
+/**
+ * Makes ids like those of `x-request-id`: 20 characters that hold the time, something of the process
+ * and a counter.
+ */
+export function createRequestIds(now: () => number): () => string {
+  const prefix = base32(BigInt(`0x${randomBytes(5).toString("hex")}`), 8);
+  let counter = 0n;
+  return () => {
+    counter += 1n;
+    return base32(BigInt(Math.floor(now() / 1000)), 6) + prefix + base32(counter, 6);
+  };
+}
+
+function base32(value: bigint, length: number): string {
+  let text = "";
+  for (let rest = value; text.length < length; rest >>= 5n) {
+    text = alphabet.charAt(Number(rest & 31n)) + text;
+  }
+  return text;
+}

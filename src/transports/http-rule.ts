@@ -1,0 +1,117 @@
+import type { DescField, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
+import { getOption } from "@bufbuild/protobuf";
+import { http } from "../../gen/google/api/annotations_pb.js";
+import type { HttpRule } from "../../gen/google/api/http_pb.js";
+import type { PathTemplate } from "./http-rule/template.js";
+import { parseTemplate } from "./http-rule/template.js";
+import { isText } from "./http-rule/text.js";
+
+/** One HTTP mapping of an RPC, checked against its messages. */
+export interface HttpBinding {
+  readonly rpc: DescMethod;
+  readonly verb: string;
+  readonly template: PathTemplate;
+  /** For each variable of the template, the field it binds: from the request's own to the innermost. */
+  readonly pathFields: readonly (readonly DescField[])[];
+  /** The request field that is the body; "*" for all that the path does not bind. */
+  readonly body: DescField | "*" | undefined;
+  /** The response field that is the body; undefined for the whole message. */
+  readonly responseBody: DescField | undefined;
+}
+
+const cache = new WeakMap<DescMethod, readonly HttpBinding[]>();
+
+/**
+ * The HTTP mappings of an RPC, from its `google.api.http` annotation: the rule itself, then its
+ * `additional_bindings`. Empty when it has none.
+ *
+ * @throws Error saying why when the annotation does not fit the messages of the RPC.
+ */
+export function httpBindings(rpc: DescMethod): readonly HttpBinding[] {
+  let bindings = cache.get(rpc);
+  if (bindings === undefined) {
+    // Read by field number, so it does not matter which copy of annotations.proto the RPC was made with.
+    const rule = getOption(rpc, http);
+    bindings = [rule, ...rule.additionalBindings].flatMap((each) =>
+      each.pattern.case === undefined ? [] : [toBinding(rpc, each)],
+    );
+    cache.set(rpc, bindings);
+  }
+  return bindings;
+}
+
+/**
+ * Where a service's routes begin: ZITADEL serves its v1 services under `/management/v1`, `/admin/v1`,
+ * `/auth/v1` and `/system/v1`, others at the root.
+ *
+ * @param overrides prefixes by protobuf package.
+ */
+export function pathPrefix(
+  service: DescService,
+  overrides?: Readonly<Record<string, string>> | undefined,
+): string {
+  const name = service.file.proto.package;
+  const v1 = /^zitadel\.(management|admin|auth|system)\.v1$/.exec(name);
+  return overrides && Object.hasOwn(overrides, name)
+    ? (overrides[name] ?? "")
+    : v1
+      ? `/${v1[1]}/v1`
+      : "";
+}
+
+function toBinding(rpc: DescMethod, rule: HttpRule): HttpBinding {
+  const { pattern } = rule;
+  const [verb, path] =
+    pattern.case === "custom"
+      ? [pattern.value.kind, pattern.value.path]
+      : [pattern.case?.toUpperCase() ?? "", pattern.value ?? ""];
+  const template = parseTemplate(path);
+  if (rule.body !== "" && verb === "GET") {
+    throw new Error("its google.api.http annotation gives GET a body");
+  }
+  return {
+    rpc,
+    verb,
+    template,
+    pathFields: template.variables.map(({ fieldPath }) => resolvePath(rpc.input, fieldPath)),
+    body:
+      rule.body === "*" || rule.body === ""
+        ? rule.body || undefined
+        : resolveField(rpc.input, rule.body),
+    responseBody: rule.responseBody ? resolveField(rpc.output, rule.responseBody) : undefined,
+  };
+}
+
+function resolvePath(message: DescMessage, path: string): DescField[] {
+  const fields: DescField[] = [];
+  let within: DescMessage | undefined = message;
+  for (const name of path.split(".")) {
+    if (within === undefined) {
+      throw new Error(`its google.api.http annotation looks for "${path}" inside of a scalar`);
+    }
+    const field = resolveField(within, name);
+    fields.push(field);
+    within = field.fieldKind === "message" ? field.message : undefined;
+  }
+  const leaf = fields.at(-1);
+  if (
+    leaf?.fieldKind === "list" ||
+    leaf?.fieldKind === "map" ||
+    (within !== undefined && !isText(within))
+  ) {
+    throw new Error(
+      `its google.api.http annotation puts "${path}" into the path, which is no scalar`,
+    );
+  }
+  return fields;
+}
+
+function resolveField(message: DescMessage, name: string): DescField {
+  const field = message.fields.find((each) => each.name === name);
+  if (field === undefined) {
+    throw new Error(
+      `its google.api.http annotation names "${name}", which ${message} does not have`,
+    );
+  }
+  return field;
+}

@@ -1,0 +1,88 @@
+import type { DescField, DescMessage, JsonValue } from "@bufbuild/protobuf";
+import { ScalarType } from "@bufbuild/protobuf";
+import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
+
+/**
+ * How single values look in a URL: as in proto3 JSON, without the quotes.
+ *
+ * Where grpc-gateway reads something else than JSON, its reading counts: the paths of a FieldMask stay
+ * as they are in the proto file.
+ */
+const textTypes =
+  /^google\.protobuf\.(Timestamp|Duration|FieldMask|Struct|(U?Int(32|64)|Double|Float|Bool|String|Bytes)?Value)$/;
+
+/** Which of its two names a field has in the JSON at hand. */
+export type NameKey = "name" | "jsonName";
+
+/** Whether a message has a form that is one piece of text. */
+export function isText(message: DescMessage): boolean {
+  return textTypes.test(message.typeName);
+}
+
+/** The text for a JSON value of a field (of one of its items, for a list). */
+export function toText(field: DescField, value: JsonValue): string {
+  switch (field.message?.typeName) {
+    case "google.protobuf.Struct":
+    case "google.protobuf.Value":
+      return JSON.stringify(value);
+    case "google.protobuf.FieldMask":
+      return String(value).replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  }
+  // The JSON of the enum google.protobuf.NullValue, which has this one value.
+  return value === null ? "NULL_VALUE" : String(value);
+}
+
+/** The text of a field that JSON leaves out because it has the value of fields without presence. */
+export function implicitText(field: DescField | undefined): string | undefined {
+  if (field?.presence !== FeatureSet_FieldPresence.IMPLICIT) {
+    return undefined;
+  }
+  switch (field.fieldKind) {
+    case "enum":
+      return field.enum.values[0]?.name;
+    case "scalar":
+      return isBytes(field) || field.scalar === ScalarType.STRING
+        ? ""
+        : String(field.scalar === ScalarType.BOOL ? false : 0);
+    default:
+      return undefined;
+  }
+}
+
+export function isBytes(field: DescField): boolean {
+  return (
+    field.scalar === ScalarType.BYTES || field.message?.typeName === "google.protobuf.BytesValue"
+  );
+}
+
+/**
+ * The JSON value that a text in a URL stands for: the reverse of `toText`.
+ *
+ * @throws Error when it cannot be read as what the field holds.
+ */
+export function fromText(field: DescField, text: string): JsonValue {
+  switch (field.message?.typeName) {
+    case "google.protobuf.Struct":
+    case "google.protobuf.Value":
+      return JSON.parse(text) as JsonValue;
+    case "google.protobuf.FieldMask":
+      return text.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  }
+  if (field.scalar === ScalarType.BOOL || field.message?.typeName === "google.protobuf.BoolValue") {
+    // The spellings that grpc-gateway takes.
+    if (/^(1|t|T|TRUE|true|True)$/.test(text)) {
+      return true;
+    }
+    if (/^(0|f|F|FALSE|false|False)$/.test(text)) {
+      return false;
+    }
+    throw new Error(`"${text}" is no boolean`);
+  }
+  if (field.enum !== undefined) {
+    if (field.enum.typeName === "google.protobuf.NullValue") {
+      return null;
+    }
+    return /^-?\d+$/.test(text) ? Number(text) : text;
+  }
+  return text;
+}

@@ -163,6 +163,13 @@ export const commonChecks: Checks<CommonOptions> = {
 
 export const binaryFormatChecks = { useBinaryFormat: boolean, binaryOptions: object };
 export const fetchChecks = { fetch: fn };
+export const jsonChecks = {
+  pathPrefixes: (value: unknown) =>
+    object(value) === undefined &&
+    Object.values(value as object).every((prefix) => /^(?:\/[\w.~-]+)*$/.test(prefix))
+      ? undefined
+      : 'an object of path prefixes by protobuf package, such as { "acme.v1": "/acme" }',
+};
 export const connectionChecks = {
   nodeOptions: object,
   acceptCompression: listOf("compressions", isCompression),

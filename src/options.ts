@@ -93,5 +93,15 @@ export interface GrpcOptions extends CommonOptions, BinaryFormatOptions {
 /** The options of gRPC-web. */
 export interface GrpcWebOptions extends CommonOptions, BinaryFormatOptions, FetchOptions {}
 
+/** The options of HTTP/JSON. */
+export interface JsonOptions extends CommonOptions, FetchOptions {
+  /**
+   * What the routes of a service begin with, by its protobuf package: `{ "acme.v1": "/acme" }`. Default:
+   * `/management/v1`, `/admin/v1`, `/auth/v1` and `/system/v1` for ZITADEL's v1 packages, nothing for
+   * all others.
+   */
+  pathPrefixes?: Readonly<Record<string, string>> | undefined;
+}
+
 /** The options of the entry `.`: those of native gRPC count in Node, those of gRPC-web elsewhere. */
 export interface ClientOptions extends GrpcOptions, GrpcWebOptions {}

@@ -9,6 +9,8 @@ export interface UnexpectedAnswer {
   body: string;
   /** What was expected: "gRPC-web". */
   expected: string;
+  /** What is wrong with it, where status and content type do not say. */
+  problem?: string | undefined;
   /** The token of the request, so that an answer which echoes it does not carry it into the message. */
   authorization: string | null;
 }
@@ -21,7 +23,7 @@ const shownCharacters = 120;
  * came back and what is probably in the way.
  */
 export function unexpectedAnswer(answer: UnexpectedAnswer): ConnectError {
-  const { status, headers, expected } = answer;
+  const { status, headers, expected, problem } = answer;
   const contentType = headers.get("content-type");
   const start = mask(answer.body, answer.authorization)
     .replace(/[\s\p{Cc}]+/gu, " ")
@@ -29,7 +31,7 @@ export function unexpectedAnswer(answer: UnexpectedAnswer): ConnectError {
   const shown = start.length > shownCharacters ? `${start.slice(0, shownCharacters)}…` : start;
   return new ConnectError(
     [
-      `got HTTP ${status} with ${contentType ?? "no content type"} where ${expected} was expected`,
+      `got HTTP ${status} with ${contentType ?? "no content type"} where ${expected} was expected${problem === undefined ? "" : ` (${problem})`}`,
       shown === "" ? ", and no text." : `: ${JSON.stringify(shown)}.`,
       ` ${cause(status, expected)}`,
     ].join(""),
@@ -56,7 +58,9 @@ function cause(status: number, expected: string): string {
   switch (status) {
     case 401:
     case 403:
-      return `A proxy or firewall may refuse ${expected}; try another protocol (zitadel-user-grants/json passes most).`;
+      return expected === "JSON"
+        ? "A proxy or firewall refuses the call."
+        : `A proxy or firewall may refuse ${expected}; try another protocol (zitadel-user-grants/json passes most).`;
     case 404:
     case 405:
     case 415:

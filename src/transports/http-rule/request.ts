@@ -54,22 +54,22 @@ export function buildRequest(
 }
 
 function carriedBindings(rpc: DescMethod): readonly HttpBinding[] {
-  let why: string;
-  if (rpc.methodKind === "unary") {
-    try {
-      const bindings = httpBindings(rpc);
-      if (bindings.length > 0) {
-        return bindings;
-      }
-      why = "it has no google.api.http annotation";
-    } catch (error) {
-      why = error instanceof Error ? error.message : String(error);
-    }
-  } else {
-    why = `it is ${rpc.methodKind.replace("_", "-")}`;
+  let bindings: readonly HttpBinding[];
+  try {
+    bindings = httpBindings(rpc);
+  } catch (error) {
+    throw uncarried(rpc, error instanceof Error ? error.message : String(error));
   }
-  throw new ConnectError(
-    `HTTP/JSON cannot carry ${rpc.parent.typeName}.${rpc.name}: ${why}; use gRPC or gRPC-web`,
+  if (bindings.length === 0) {
+    throw uncarried(rpc, "it has no google.api.http annotation");
+  }
+  return bindings;
+}
+
+/** The error for an RPC that cannot go over HTTP and JSON. */
+export function uncarried(rpc: DescMethod, why: string): ConnectError {
+  return new ConnectError(
+    `HTTP/JSON cannot carry ${rpc.parent.typeName}.${rpc.name}: ${why}. Use gRPC or gRPC-web for it`,
     Code.Unimplemented,
   );
 }

@@ -1,0 +1,101 @@
+import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
+import { create, isMessage } from "@bufbuild/protobuf";
+import type { Transport, UnaryRequest } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { TransportOptions } from "../client.js";
+import { registerTransport } from "../closing.js";
+import type { JsonOptions } from "../options.js";
+import { callUnary, effectiveTimeoutMs } from "./call.js";
+import { guardedFetch } from "./guarded-fetch.js";
+import { buildRequest, uncarried } from "./http-rule/request.js";
+import { pathPrefix } from "./http-rule.js";
+import { readAnswer } from "./json-answer.js";
+
+/** Most bytes of an answer's message when the client does not say. */
+const defaultReadMaxBytes = 16 * 1024 * 1024;
+
+/**
+ * A Connect transport over plain HTTP and JSON, for unary methods with a `google.api.http` annotation:
+ * what grpc-gateway serves (https://google.aip.dev/127,
+ * https://github.com/googleapis/googleapis/blob/master/google/api/http.proto).
+ *
+ * The deadline is kept here and not sent.
+ */
+export function createJsonTransport(options: TransportOptions<JsonOptions>): Transport {
+  const { baseUrl, interceptors, jsonOptions, writeMaxBytes } = options;
+  const readMaxBytes = options.readMaxBytes ?? defaultReadMaxBytes;
+
+  const send = async <I extends DescMessage, O extends DescMessage>(
+    request: UnaryRequest<I, O>,
+    firstUrl: string,
+  ) => {
+    const { method, service, header, signal } = request;
+    // Built anew: an interceptor may have changed the message. One that changed the URL has its way.
+    const built = build(request.message, method);
+    const body = built.body === undefined ? undefined : new TextEncoder().encode(built.body);
+    if (writeMaxBytes !== undefined && body !== undefined && body.length > writeMaxBytes) {
+      throw new ConnectError(
+        `the request has ${body.length} bytes, more than writeMaxBytes (${writeMaxBytes}); it was not sent`,
+        Code.ResourceExhausted,
+      );
+    }
+    const url = request.url === firstUrl ? built.url : request.url;
+    header.set("accept", "application/json");
+    if (body === undefined) {
+      header.delete("content-type");
+    } else {
+      header.set("content-type", "application/json");
+    }
+    const response = await guardedFetch(options.fetch, {
+      url,
+      method: built.verb,
+      header,
+      signal,
+      body,
+    });
+    return {
+      stream: false as const,
+      service,
+      method,
+      header: response.headers,
+      message: await readAnswer(response, built.binding, {
+        output: method.output,
+        signal,
+        readMaxBytes,
+        jsonOptions,
+        authorization: header.get("authorization"),
+      }),
+      trailer: new Headers(),
+    };
+  };
+  const build = <I extends DescMessage>(message: MessageShape<I>, method: DescMethodUnary<I>) => {
+    const request = buildRequest(method, message, jsonOptions);
+    const prefix = pathPrefix(method.parent, options.pathPrefixes);
+    return { ...request, url: baseUrl + prefix + request.target };
+  };
+
+  const transport: Transport = {
+    async unary(method, signal, timeoutMs, header, input, contextValues) {
+      const message = isMessage(input, method.input) ? input : create(method.input, input);
+      const { url, verb } = build(message, method);
+      return await callUnary({
+        method,
+        url,
+        requestMethod: verb,
+        signal,
+        timeoutMs: effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs),
+        header: new Headers(header),
+        message,
+        contextValues,
+        interceptors,
+        send: (request) => send(request, url),
+      });
+    },
+
+    async stream(method) {
+      throw uncarried(method, `it is ${method.methodKind.replace("_", "-")}`);
+    },
+  };
+  // Over fetch there is no connection to end.
+  return registerTransport(transport, () => undefined);
+}

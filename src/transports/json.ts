@@ -6,6 +6,7 @@ import type { TransportOptions } from "../client.js";
 import { registerTransport } from "../closing.js";
 import type { JsonOptions } from "../options.js";
 import { callUnary, effectiveTimeoutMs } from "./call.js";
+import { callHeaders } from "./call-headers.js";
 import { guardedFetch } from "./guarded-fetch.js";
 import { buildRequest, uncarried } from "./http-rule/request.js";
 import { pathPrefix } from "./http-rule.js";
@@ -84,7 +85,7 @@ export function createJsonTransport(options: TransportOptions<JsonOptions>): Tra
         requestMethod: verb,
         signal,
         timeoutMs: effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs),
-        header: new Headers(header),
+        header: callHeaders(header),
         message,
         contextValues,
         interceptors,

@@ -18,12 +18,20 @@ export interface UnaryCall<I extends DescMessage, O extends DescMessage> {
   signal: AbortSignal | undefined;
   /** Milliseconds until the call ends as DeadlineExceeded; undefined for none. */
   timeoutMs: number | undefined;
-  header: Headers;
+  /** Read when somebody asks for it, so a getter may put off making it. */
+  readonly header: Headers;
   message: MessageInitShape<I>;
   contextValues: ContextValues | undefined;
   interceptors: readonly Interceptor[];
-  /** Makes one attempt. An interceptor may call it more than once. */
-  send: (request: UnaryRequest<I, O>, deadline: Deadline) => Promise<UnaryResponse<I, O>>;
+  /**
+   * Makes one attempt. An interceptor may call it more than once, and with a request of its own making:
+   * `original` says whether this is the one that the call began with.
+   */
+  send: (
+    request: UnaryRequest<I, O>,
+    deadline: Deadline,
+    original: boolean,
+  ) => Promise<UnaryResponse<I, O>>;
 }
 
 /**
@@ -45,7 +53,9 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
       method,
       url: call.url,
       requestMethod: call.requestMethod,
-      header: call.header,
+      get header() {
+        return call.header;
+      },
       contextValues: call.contextValues ?? createContextValues(),
       message: isMessage(call.message, method.input)
         ? call.message
@@ -55,7 +65,10 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
         return deadline.signal;
       },
     };
-    const next = applyInterceptors<UnaryFn<I, O>>((r) => call.send(r, deadline), call.interceptors);
+    const next = applyInterceptors<UnaryFn<I, O>>(
+      (r) => call.send(r, deadline, r === request),
+      call.interceptors,
+    );
     const fail = (reason: unknown) => {
       deadline.end();
       reject(ConnectError.from(reason, Code.Unknown));

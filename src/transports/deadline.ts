@@ -19,7 +19,8 @@ export class Deadline {
   readonly #onExpiry: (error: ConnectError) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #controller: AbortController | undefined;
-  #listeners: Set<(error: ConnectError) => void> | undefined;
+  #listener: ((error: ConnectError) => void) | undefined;
+  #moreListeners: Set<(error: ConnectError) => void> | undefined;
   #error: ConnectError | undefined;
 
   /**
@@ -70,8 +71,15 @@ export class Deadline {
       listener(this.#error);
       return () => undefined;
     }
-    this.#listeners ??= new Set();
-    const listeners = this.#listeners.add(listener);
+    // Hardly ever is there more than one, and a set is dear.
+    if (this.#listener === undefined) {
+      this.#listener = listener;
+      return () => {
+        this.#listener = undefined;
+      };
+    }
+    this.#moreListeners ??= new Set();
+    const listeners = this.#moreListeners.add(listener);
     return () => listeners.delete(listener);
   }
 
@@ -83,6 +91,14 @@ export class Deadline {
     }
   }
 
+  /** The error of a call that runs out of time. */
+  exceeded(): ConnectError {
+    return new ConnectError(
+      `no answer within ${this.#timeoutMs} ms; the server may have done the work all the same`,
+      Code.DeadlineExceeded,
+    );
+  }
+
   #arm(): void {
     const remainingMs = this.#endsAtMs - now();
     this.#timer = setTimeout(
@@ -90,7 +106,7 @@ export class Deadline {
         if (now() < this.#endsAtMs) {
           this.#arm();
         } else {
-          this.#expire(deadlineExceeded(this.#timeoutMs));
+          this.#expire(this.exceeded());
         }
       },
       Math.min(Math.max(0, Math.ceil(remainingMs)), maxTimerMs),
@@ -101,7 +117,8 @@ export class Deadline {
     this.#error = error;
     this.#release();
     this.#onExpiry(error);
-    for (const listener of this.#listeners ?? []) {
+    this.#listener?.(error);
+    for (const listener of this.#moreListeners ?? []) {
       listener(error);
     }
     this.#controller?.abort(error);
@@ -114,13 +131,6 @@ export class Deadline {
       this.#callerSignal?.removeEventListener("abort", this.#onAbort);
     }
   }
-}
-
-function deadlineExceeded(timeoutMs: number | undefined): ConnectError {
-  return new ConnectError(
-    `no answer within ${timeoutMs} ms; the server may have done the work all the same`,
-    Code.DeadlineExceeded,
-  );
 }
 
 function canceled(signal: AbortSignal): ConnectError {

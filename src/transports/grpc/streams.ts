@@ -1,0 +1,38 @@
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import type { Transport } from "@connectrpc/connect";
+import type { GrpcTransportOptions } from "@connectrpc/connect-node";
+import type { Deadline } from "../deadline.js";
+import type { StreamFn } from "../stream.js";
+import { grpcTimeout } from "./timeout-header.js";
+
+type LoadStreams = <I extends DescMessage, O extends DescMessage>(
+  deadline: Deadline,
+) => StreamFn<I, O>;
+
+/**
+ * Streaming methods are made by connect-node, over our connections and with our deadline. It is loaded
+ * when the first of them is called: most programs have none.
+ */
+export function streamsByConnectNode(options: GrpcTransportOptions): LoadStreams {
+  let loading: Promise<Transport> | undefined;
+  return (deadline) => async (request) => {
+    loading ??= import("@connectrpc/connect-node").then(({ createGrpcTransport }) =>
+      createGrpcTransport(options),
+    );
+    const transport = await loading;
+    const header = new Headers(request.header);
+    const remainingMs = deadline.remainingMs();
+    if (remainingMs !== undefined) {
+      header.set("grpc-timeout", grpcTimeout(remainingMs));
+    }
+    return transport.stream(
+      request.method,
+      deadline.signal,
+      0, // No limit: the deadline's signal says when time is up.
+      header,
+      // The type asks for initializers, which messages are.
+      request.message as AsyncIterable<MessageInitShape<typeof request.method.input>>,
+      request.contextValues,
+    );
+  };
+}

@@ -1,0 +1,306 @@
+import type {
+  ClientHttp2Stream,
+  IncomingHttpHeaders,
+  IncomingHttpStatusHeader,
+  OutgoingHttpHeaders,
+} from "node:http2";
+import { constants } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import type { Deadline } from "../deadline.js";
+import { markNotProcessed } from "../not-processed.js";
+import { readStatus, type Status } from "../status.js";
+import { unexpectedAnswer } from "../unexpected-answer.js";
+import type { Connection } from "./connection.js";
+import type { ConnectionPool, Waiter } from "./connection-pool.js";
+import { MessageReader } from "./framing.js";
+import { headerValue, webHeaders } from "./headers.js";
+import { codeFromReset, resetName } from "./reset-codes.js";
+
+/** What came back when the status was OK. */
+export interface UnaryAnswer {
+  header: IncomingHttpHeaders;
+  trailer: IncomingHttpHeaders;
+  message: Uint8Array;
+  /** How to unpack the message, if it has to be. */
+  compression: Compression | undefined;
+}
+
+export interface UnaryExchangeOptions {
+  pool: ConnectionPool;
+  deadline: Deadline;
+  readMaxBytes: number;
+  acceptCompression: readonly Compression[];
+  onAnswer: (answer: UnaryAnswer) => void;
+  onError: (error: ConnectError) => void;
+}
+
+/**
+ * One request and its answer on a stream, settled once. If the server provably did not take the
+ * request, it is sent once more over whatever connection is there then.
+ *
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+ */
+export class UnaryExchange implements Waiter {
+  readonly #options: UnaryExchangeOptions;
+  readonly #header: OutgoingHttpHeaders;
+  readonly #body: Buffer;
+  #offExpiry: (() => void) | undefined;
+  #settled = false;
+  #repeated = false;
+  #connection: Connection | undefined;
+  #stream: ClientHttp2Stream | undefined;
+  #startedAtMs = 0;
+  #response: IncomingHttpHeaders | undefined;
+  #compression: Compression | undefined;
+  #message: MessageReader;
+
+  constructor(header: OutgoingHttpHeaders, body: Buffer, options: UnaryExchangeOptions) {
+    this.#options = options;
+    this.#header = header;
+    this.#body = body;
+    this.#message = new MessageReader(options.readMaxBytes);
+  }
+
+  begin(): void {
+    this.#offExpiry = this.#options.deadline.onExpiry(() => this.#onExpiry());
+    if (!this.#settled) {
+      this.#options.pool.run(this);
+    }
+  }
+
+  start(connection: Connection): void {
+    let stream: ClientHttp2Stream;
+    try {
+      stream = connection.request(this.#header);
+    } catch (reason) {
+      // Node checks what may stand in a header block and throws before anything is sent.
+      this.fail(ConnectError.from(reason, Code.InvalidArgument));
+      return;
+    }
+    this.#connection = connection;
+    this.#stream = stream;
+    this.#startedAtMs = performance.now();
+    stream.on("response", (header, flags) => this.#onResponse(header, flags));
+    stream.on("data", (chunk: Buffer) => this.#onData(chunk));
+    stream.on("trailers", (trailer) => this.#onEnd(trailer));
+    stream.on("close", () => this.#onClose(connection, stream));
+    stream.on("error", ignore); // "close" follows, and tells more.
+    stream.end(this.#body);
+  }
+
+  fail(error: ConnectError): void {
+    if (!this.#settled) {
+      this.#settle();
+      this.#options.onError(error);
+    }
+  }
+
+  #onResponse(header: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number): void {
+    this.#connection?.onRead();
+    if (this.#settled) {
+      return;
+    }
+    this.#response = header;
+    const isLast = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    if (!isGrpc(header)) {
+      // Its first bytes may say who answered.
+      if (isLast || this.#message.start !== undefined) {
+        this.#unexpected(header);
+      }
+      return;
+    }
+    const encoding = headerValue(header, "grpc-encoding");
+    if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
+      this.#compression = this.#options.acceptCompression.find(({ name }) => name === encoding);
+      if (this.#compression === undefined) {
+        this.#protocolError(`unsupported response encoding "${encoding}"`, Code.Internal);
+        return;
+      }
+    }
+    if (isLast) {
+      this.#onEnd(undefined);
+    } else if (this.#message.error !== undefined) {
+      this.fail(this.#message.error);
+    }
+  }
+
+  #onData(chunk: Buffer): void {
+    this.#connection?.onRead();
+    if (this.#settled) {
+      return;
+    }
+    this.#message.add(chunk);
+    // Until the headers have been looked at, the body may be anything.
+    if (this.#response === undefined) {
+      return;
+    }
+    if (!isGrpc(this.#response)) {
+      this.#unexpected(this.#response);
+    } else if (this.#message.error !== undefined) {
+      this.fail(this.#message.error);
+    }
+  }
+
+  /** The answer is complete: trailers have come, or the stream has ended without any. */
+  #onEnd(trailer: IncomingHttpHeaders | undefined): void {
+    const header = this.#response;
+    if (this.#settled || header === undefined) {
+      return;
+    }
+    if (!isGrpc(header)) {
+      this.#unexpected(header);
+      return;
+    }
+    const message = this.#message.finish();
+    const isBodyless = message === undefined && this.#message.error === undefined;
+    // A status in the headers counts only where nothing follows ("Trailers-Only").
+    const { found, error } = statusOf(trailer ?? (isBodyless ? header : undefined));
+    if (error !== undefined) {
+      if (trailer !== undefined) {
+        webHeaders(header).forEach((value, name) => {
+          error.metadata.append(name, value);
+        });
+      }
+      this.fail(error);
+    } else if (this.#message.error !== undefined) {
+      this.fail(this.#message.error);
+    } else if (!found) {
+      this.#protocolError("missing status", Code.Internal);
+    } else if (message === undefined) {
+      this.#protocolError(
+        "missing output message for unary method",
+        trailer === undefined ? Code.Unknown : Code.Unimplemented,
+      );
+    } else if (this.#message.compressed && this.#compression === undefined) {
+      this.#protocolError("received compressed message without grpc-encoding", Code.Internal);
+    } else {
+      this.#settle();
+      this.#options.onAnswer({
+        header,
+        trailer: trailer ?? {},
+        message,
+        compression: this.#message.compressed ? this.#compression : undefined,
+      });
+    }
+  }
+
+  #onClose(connection: Connection, stream: ClientHttp2Stream): void {
+    if (!this.#settled) {
+      const error = this.#closeError(connection, stream);
+      if (error !== undefined) {
+        this.fail(error);
+      } else if (!this.#repeated) {
+        this.#repeated = true;
+        this.#stream = undefined;
+        this.#response = undefined;
+        this.#message = new MessageReader(this.#options.readMaxBytes);
+        connection.release();
+        this.#options.pool.run(this);
+        return;
+      } else {
+        this.fail(
+          markNotProcessed(new ConnectError("the server refused the call twice", Code.Unavailable)),
+        );
+      }
+    }
+    connection.release();
+  }
+
+  /** Why the stream closed before there was a status; undefined when the server did not take the call. */
+  #closeError(connection: Connection, stream: ClientHttp2Stream): ConnectError | undefined {
+    if (connection.reason !== undefined) {
+      return connection.reason();
+    }
+    if (connection.refused(stream)) {
+      return undefined;
+    }
+    if (connection.session.destroyed) {
+      return new ConnectError(
+        "the connection was lost before the answer came; the server may have done the work all the same",
+        Code.Unavailable,
+        undefined,
+        undefined,
+        stream.errored,
+      );
+    }
+    const { rstCode } = stream;
+    if (rstCode === constants.NGHTTP2_NO_ERROR) {
+      this.#onEnd(undefined);
+      return new ConnectError("protocol error: the stream closed without a status", Code.Internal);
+    }
+    if (rstCode === constants.NGHTTP2_CANCEL && this.#options.deadline.remainingMs() === 0) {
+      return this.#options.deadline.exceeded();
+    }
+    return new ConnectError(
+      `the stream was reset with HTTP/2 error code ${resetName(rstCode)}`,
+      codeFromReset(rstCode),
+    );
+  }
+
+  #onExpiry(): void {
+    if (this.#settled) {
+      return;
+    }
+    this.#settle();
+    if (this.#stream === undefined) {
+      this.#options.pool.leave(this);
+    } else if (
+      this.#connection !== undefined &&
+      this.#connection.lastReadAtMs < this.#startedAtMs
+    ) {
+      this.#connection.suspect();
+    }
+  }
+
+  #unexpected(header: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
+    this.fail(
+      unexpectedAnswer({
+        status: header[":status"] ?? 0,
+        headers: webHeaders(header),
+        body: this.#message.start?.toString() ?? "",
+        expected: "gRPC",
+        authorization: authorizationOf(this.#header),
+      }),
+    );
+  }
+
+  #protocolError(what: string, code: Code): void {
+    this.fail(new ConnectError(`protocol error: ${what}`, code, webHeaders(this.#response)));
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    this.#offExpiry?.();
+    // Tells the server, unless both sides are through.
+    this.#stream?.close(constants.NGHTTP2_CANCEL);
+  }
+}
+
+/**
+ * Whether an answer follows the protocol. With a gRPC status it does, whatever its HTTP status is: the
+ * mapping of HTTP statuses is only for answers that have none.
+ */
+function isGrpc(header: IncomingHttpHeaders & IncomingHttpStatusHeader): boolean {
+  const isOk = header[":status"] === 200 || header["grpc-status"] !== undefined;
+  return isOk && contentTypes.test(header["content-type"] ?? "");
+}
+
+/** As in every answer that went well, without making more of it. */
+const ok: Status = { found: true, error: undefined };
+
+function statusOf(fields: IncomingHttpHeaders | undefined): Status {
+  if (fields?.["grpc-status"] === "0" && fields["grpc-status-details-bin"] === undefined) {
+    return ok;
+  }
+  return readStatus(webHeaders(fields));
+}
+
+function authorizationOf(header: OutgoingHttpHeaders): string | null {
+  const { authorization } = header;
+  return typeof authorization === "string" ? authorization : null;
+}
+
+const contentTypes = /^application\/grpc(?:\+(?:(json)(?:; ?charset=utf-?8)?|proto))?$/i;
+
+function ignore(): void {}

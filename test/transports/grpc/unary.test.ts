@@ -1,0 +1,255 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { describe, expect, onTestFinished, test } from "vitest";
+import {
+  DeactivateUserGrantRequestSchema,
+  DeactivateUserGrantResponseSchema,
+  ManagementService,
+} from "../../../gen/zitadel/management_pb.js";
+import { close } from "../../../src/closing.js";
+import { createGrpcTransport } from "../../../src/transports/grpc.js";
+import { notProcessed } from "../../../src/transports/not-processed.js";
+import {
+  type ReceivedCall,
+  respond,
+  respondHeadersOnly,
+  startGrpcServer,
+} from "../../support/grpc-server.js";
+import { frame } from "../../support/http-server.js";
+
+type Options = Partial<Parameters<typeof createGrpcTransport>[0]>;
+
+async function connected(handle: (call: ReceivedCall) => void, options: Options = {}) {
+  const server = await startGrpcServer(handle);
+  const transport = createGrpcTransport({
+    baseUrl: server.baseUrl,
+    interceptors: [],
+    defaultTimeoutMs: 10_000,
+    ...options,
+  });
+  onTestFinished(() => close(transport));
+  return { server, transport, client: createClient(ManagementService, transport) };
+}
+
+async function errorOf(promise: Promise<unknown>): Promise<ConnectError> {
+  const reason = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  expect(reason).toBeInstanceOf(ConnectError);
+  return reason as ConnectError;
+}
+
+const request = { userId: "1", grantId: "2" };
+
+describe("request", () => {
+  test("is one framed message, with the headers that gRPC wants", async () => {
+    const { server, client } = await connected(({ stream }) => respond(stream, {}));
+
+    await client.deactivateUserGrant(request);
+
+    const [call] = server.calls;
+    expect(call?.header).toMatchObject({
+      ":method": "POST",
+      ":scheme": "http",
+      ":path": "/zitadel.management.v1.ManagementService/DeactivateUserGrant",
+      "content-type": "application/grpc+proto",
+      te: "trailers",
+      "grpc-accept-encoding": "gzip,br",
+    });
+    const schema = DeactivateUserGrantRequestSchema;
+    expect(call?.body).toEqual(frame(0, toBinary(schema, create(schema, request))));
+  });
+
+  test("keeps the path of the base URL", async () => {
+    const server = await startGrpcServer(({ stream }) => respond(stream, {}));
+    const transport = createGrpcTransport({
+      baseUrl: `${server.baseUrl}/prefix/`,
+      interceptors: [],
+      defaultTimeoutMs: undefined,
+    });
+    onTestFinished(() => close(transport));
+
+    await createClient(ManagementService, transport).deactivateUserGrant(request);
+
+    expect(server.calls[0]?.header[":path"]).toBe(
+      "/prefix/zitadel.management.v1.ManagementService/DeactivateUserGrant",
+    );
+  });
+});
+
+describe("answer", () => {
+  test("gives the message, headers and trailers", async () => {
+    const body = toBinary(
+      DeactivateUserGrantResponseSchema,
+      create(DeactivateUserGrantResponseSchema, { details: { sequence: 7n } }),
+    );
+    const { client } = await connected(({ stream }) =>
+      respond(stream, {
+        header: { "x-request-id": "abc", "x-many": ["1", "2"] },
+        body: frame(0, body),
+        trailer: { "grpc-status": "0", "x-trailer-bin": "AAEC" },
+      }),
+    );
+    let header = new Headers();
+    let trailer = new Headers();
+
+    const response = await client.deactivateUserGrant(request, {
+      onHeader: (headers) => {
+        header = headers;
+      },
+      onTrailer: (trailers) => {
+        trailer = trailers;
+      },
+    });
+
+    expect(response.details?.sequence).toBe(7n);
+    expect(header.get("x-request-id")).toBe("abc");
+    expect(header.get("x-many")).toBe("1, 2");
+    expect([...header.keys()].filter((name) => name.startsWith(":"))).toEqual([]);
+    expect(trailer.get("x-trailer-bin")).toBe("AAEC");
+  });
+
+  test("with a status in trailers alone fails with that status and everybody's metadata", async () => {
+    const { client } = await connected(({ stream }) =>
+      respond(stream, {
+        header: { "x-request-id": "abc" },
+        body: Buffer.alloc(0),
+        trailer: { "grpc-status": "5", "grpc-message": "Grant %C3%BC fort %", "x-more": "1" },
+      }),
+    );
+
+    const error = await errorOf(client.deactivateUserGrant(request));
+
+    expect(error.code).toBe(Code.NotFound);
+    expect(error.rawMessage).toBe("Grant ü fort %");
+    expect(error.metadata.get("x-request-id")).toBe("abc");
+    expect(error.metadata.get("x-more")).toBe("1");
+  });
+
+  test("of headers alone fails with the status in them", async () => {
+    const { client } = await connected(({ stream }) =>
+      respondHeadersOnly(stream, { "grpc-status": "7", "grpc-message": "no" }),
+    );
+
+    const error = await errorOf(client.deactivateUserGrant(request));
+
+    expect(error.code).toBe(Code.PermissionDenied);
+    expect(error.rawMessage).toBe("no");
+  });
+
+  test("does not take a status in the headers for its own when a body follows", async () => {
+    const { client } = await connected(({ stream }) =>
+      respond(stream, { header: { "grpc-status": "0" }, trailer: undefined }),
+    );
+
+    const error = await errorOf(client.deactivateUserGrant(request));
+
+    expect(error.code).toBe(Code.Internal);
+    expect(error.rawMessage).toBe("protocol error: missing status");
+  });
+
+  test("that promises 4 GiB is refused at its prefix", async () => {
+    const prefix = Buffer.from([0, 0xff, 0xff, 0xff, 0xff]);
+    const { server, client } = await connected(({ stream }) => {
+      stream.respond({ ":status": 200, "content-type": "application/grpc" });
+      stream.write(prefix);
+    });
+
+    const error = await errorOf(client.deactivateUserGrant(request));
+
+    expect(error.code).toBe(Code.ResourceExhausted);
+    const stream = server.calls[0]?.stream;
+    if (stream?.closed === false) {
+      await new Promise((resolve) => stream.once("close", resolve));
+    }
+    expect(stream?.rstCode).toBe(8);
+  });
+
+  test.each([
+    ["two messages", Buffer.concat([frame(0, ""), frame(0, "")]), Code.Unimplemented],
+    ["no message", Buffer.alloc(0), Code.Unimplemented],
+    ["half a prefix", Buffer.from([0, 0]), Code.Internal],
+    ["half a message", Buffer.from([0, 0, 0, 0, 9, 1]), Code.Internal],
+    ["unknown flags", frame(2, ""), Code.Internal],
+    ["a compressed message without an encoding", frame(1, ""), Code.Internal],
+    ["bytes that are no protobuf", frame(0, "\xff\xff"), Code.Internal],
+  ])("with %s is a protocol error", async (_, body, code) => {
+    const { client } = await connected(({ stream }) => respond(stream, { body }));
+
+    expect((await errorOf(client.deactivateUserGrant(request))).code).toBe(code);
+  });
+
+  test("from a proxy says what came back", async () => {
+    const { client } = await connected(({ stream }) => {
+      stream.respond({ ":status": 403, "content-type": "text/html" });
+      stream.end("<h1>Blocked by firewall</h1>");
+    });
+
+    const error = await errorOf(client.deactivateUserGrant(request));
+
+    expect(error.code).toBe(Code.PermissionDenied);
+    expect(error.rawMessage).toContain("HTTP 403");
+    expect(error.rawMessage).toContain("Blocked by firewall");
+  });
+
+  test.each([
+    [0, Code.Internal],
+    [1, Code.Internal],
+    [2, Code.Internal],
+    [3, Code.Internal],
+    [7, Code.Unavailable],
+    [8, Code.Canceled],
+    [11, Code.ResourceExhausted],
+    [12, Code.PermissionDenied],
+  ])("that is a reset with code %i fails as the gRPC mapping has it", async (rstCode, code) => {
+    const { client } = await connected(({ stream }) => stream.close(rstCode));
+
+    expect((await errorOf(client.deactivateUserGrant(request))).code).toBe(code);
+  });
+
+  test("survives a connection that is cut: unavailable, and possibly processed", async () => {
+    const { client } = await connected(({ stream }) => stream.session?.socket.destroy());
+
+    const error = await errorOf(client.deactivateUserGrant(request));
+
+    expect(error.code).toBe(Code.Unavailable);
+    expect(notProcessed(error)).toBe(false);
+  });
+});
+
+describe("a call", () => {
+  test("ends at its deadline, which the server is told", async () => {
+    const { server, client } = await connected(() => undefined);
+
+    const error = await errorOf(client.deactivateUserGrant(request, { timeoutMs: 50 }));
+
+    expect(error.code).toBe(Code.DeadlineExceeded);
+    expect(server.calls[0]?.header["grpc-timeout"]).toMatch(/^[1-5]?[0-9]m$/);
+  });
+
+  test("ends when the caller aborts it, with the caller's reason as cause", async () => {
+    const controller = new AbortController();
+    const { server, client } = await connected(() => controller.abort("enough"));
+
+    const error = await errorOf(client.deactivateUserGrant(request, { signal: controller.signal }));
+
+    expect(error.code).toBe(Code.Canceled);
+    expect(error.cause).toBe("enough");
+    const stream = server.calls[0]?.stream;
+    if (stream?.closed === false) {
+      await new Promise((resolve) => stream.once("close", resolve));
+    }
+    expect(stream?.rstCode).toBe(8);
+  });
+
+  test("that the server refuses is made once more, and no more than once", async () => {
+    const { server, client } = await connected(({ stream }) => stream.close(7));
+
+    const error = await errorOf(client.deactivateUserGrant(request));
+
+    expect(server.calls).toHaveLength(2);
+    expect(error.code).toBe(Code.Unavailable);
+    expect(notProcessed(error)).toBe(true);
+  });
+});

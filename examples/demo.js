@@ -1,0 +1,64 @@
+// Shows the main job against a stand-in for ZITADEL on this machine: npm run demo
+import { Code } from "@connectrpc/connect";
+import { close, describeError, isGrantNotFound } from "zitadel-user-grants";
+import * as grpc from "zitadel-user-grants/grpc";
+import * as grpcWeb from "zitadel-user-grants/grpc-web";
+import { startSandbox } from "zitadel-user-grants/sandbox";
+
+const sandbox = await startSandbox();
+const { baseUrl, token, orgId } = sandbox;
+console.log(`A stand-in for ZITADEL runs at ${baseUrl}, organization ${orgId}.`);
+
+for (const [protocol, entry] of Object.entries({ "native gRPC": grpc, "gRPC-web": grpcWeb })) {
+  console.log(`\n${protocol}`);
+  const client = entry.createManagementClient({ baseUrl, token, orgId });
+
+  const one = sandbox.addGrant();
+  const { details } = await client.deactivateUserGrant(one);
+  show("deactivate a grant", `sequence ${details?.sequence}, now ${stateOf(one)}`);
+
+  await client.deactivateUserGrant(one);
+  show("deactivate it again", `OK as well, still ${stateOf(one)}`);
+
+  const many = [sandbox.addGrant(), sandbox.addGrant(), sandbox.addGrant()];
+  await client.bulkRemoveUserGrant({ grantId: many.map(({ grantId }) => grantId) });
+  show("remove three grants at once", many.map(stateOf).join(", "));
+
+  try {
+    await client.bulkRemoveUserGrant({ grantId: ["999999999999999999"] });
+  } catch (error) {
+    show("remove a grant that is not there", explain(error));
+  }
+
+  const { token: stranger } = sandbox.addUser();
+  const outsider = entry.createManagementClient({ baseUrl, token: stranger, orgId });
+  try {
+    await outsider.deactivateUserGrant(sandbox.addGrant());
+  } catch (error) {
+    show("deactivate without permission", explain(error));
+  }
+  close(client);
+  close(outsider);
+}
+
+await sandbox.close();
+
+/** @param {{ grantId: string }} grant */
+function stateOf({ grantId }) {
+  return sandbox.grant(grantId)?.state ?? "gone";
+}
+
+/** @param {unknown} error */
+function explain(error) {
+  const { code, id, message, requestId } = describeError(error);
+  const gone = isGrantNotFound(error) ? "the grant is gone" : "says nothing about the grant";
+  return `${Code[code]} ${id} "${message}": ${gone} (request ${requestId})`;
+}
+
+/**
+ * @param {string} what
+ * @param {string} outcome
+ */
+function show(what, outcome) {
+  console.log(`  ${what.padEnd(34)}${outcome}`);
+}

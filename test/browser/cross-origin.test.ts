@@ -1,0 +1,122 @@
+import { readFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { Code } from "@connectrpc/connect";
+import { transform } from "esbuild";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { bundlePage } from "../support/bundle.js";
+import { launchChromium } from "../support/chromium.js";
+import type { Scenarios } from "./page.js";
+
+let browser: Browser;
+let site: Server;
+let sandbox: SandboxServer;
+let slow: SandboxServer;
+let page: Page;
+/** What Chromium's network stack says of CORS: empty while every preflight passes. */
+let corsFailures: unknown[];
+
+beforeAll(async () => {
+  const source = await readFile(fileURLToPath(new URL("page.ts", import.meta.url)), "utf8");
+  const { code } = await transform(source, { loader: "ts" });
+  const { text } = await bundlePage(code);
+  site = createServer((_, response) => {
+    response.writeHead(200, { "content-type": "text/html" });
+    response.end(
+      `<!doctype html><script type="module">${text.replaceAll("</script", "<\\/script")}</script>`,
+    );
+  });
+  await new Promise<void>((resolve) => site.listen(0, "127.0.0.1", resolve));
+  [browser, sandbox, slow] = await Promise.all([
+    launchChromium(),
+    startSandbox(),
+    startSandbox({ requestLatencyMs: 60_000 }),
+  ]);
+});
+
+afterAll(async () => {
+  await Promise.all([browser?.close(), sandbox?.close(), slow?.close()]);
+  site?.close();
+});
+
+beforeEach(async () => {
+  page = await browser.newPage();
+  corsFailures = [];
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
+  session.on("Network.loadingFailed", (event) => {
+    if (event.corsErrorStatus !== undefined) {
+      corsFailures.push(event);
+    }
+  });
+  await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
+  return async () => {
+    expect(corsFailures).toEqual([]);
+    await page.close();
+  };
+});
+
+/** Calls a scenario within the page. */
+function inPage<N extends keyof Scenarios>(
+  name: N,
+  ...args: Parameters<Scenarios[N]>
+): Promise<Awaited<ReturnType<Scenarios[N]>>> {
+  return page.evaluate(
+    ([name, args]) =>
+      // biome-ignore lint/suspicious/noExplicitAny: what crosses into the page has no types there.
+      (globalThis as any).scenarios[name as string](...(args as unknown[])),
+    [name, args] as const,
+  );
+}
+
+describe("a web page on another origin", () => {
+  const options = (target: SandboxServer) => ({
+    baseUrl: target.baseUrl,
+    token: target.token,
+    orgId: target.orgId,
+  });
+
+  it("deactivates a grant, with a deadline that the server never hears of", async () => {
+    const grant = sandbox.addGrant();
+    expect(await inPage("deactivate", options(sandbox), grant, 10_000)).toEqual({ ok: true });
+    expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
+  });
+
+  it("removes grants", async () => {
+    const grants = [sandbox.addGrant().grantId, sandbox.addGrant().grantId];
+    expect(await inPage("remove", options(sandbox), grants)).toEqual({ ok: true });
+    expect(grants.map((id) => sandbox.grant(id))).toEqual([undefined, undefined]);
+  });
+
+  it("sees the id of an error and the request's", async () => {
+    const grant = { userId: "1", grantId: "999999999999999999" };
+    expect(await inPage("deactivate", options(sandbox), grant)).toMatchObject({
+      ok: false,
+      code: Code.NotFound,
+      id: "COMMAND-3M9sd",
+      message: "User grant not found",
+      notFound: true,
+      requestId: expect.stringMatching(/./),
+    });
+  });
+
+  it("ends a call at its deadline", async () => {
+    const grant = slow.addGrant();
+    expect(await inPage("deactivate", options(slow), grant, 50)).toMatchObject({
+      ok: false,
+      code: Code.DeadlineExceeded,
+    });
+  });
+
+  it("ends a call by an abort, with the reason as cause", async () => {
+    const grant = slow.addGrant();
+    expect(await inPage("abort", options(slow), grant)).toMatchObject({
+      ok: false,
+      code: Code.Canceled,
+      cause: "the manager left",
+    });
+  });
+});

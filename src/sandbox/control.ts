@@ -33,9 +33,10 @@ export interface SandboxControl {
    * Adds a grant: project access of a user. What is left out is made up; the organization is `orgId`
    * and the project `projectId` of the sandbox, or a project of its own in another organization.
    *
-   * @throws TypeError when the organization or the project does not exist.
+   * @throws TypeError when the organization or the project does not exist, or the grant does already.
    */
   addGrant(grant?: {
+    readonly grantId?: string | undefined;
     readonly userId?: string | undefined;
     readonly orgId?: string | undefined;
     readonly projectId?: string | undefined;
@@ -155,6 +156,7 @@ export function createControl(
   };
 
   const addGrant: SandboxControl["addGrant"] = ({
+    grantId = state.nextId(),
     userId = state.nextId(),
     orgId = control.orgId,
     projectId = orgId === control.orgId ? control.projectId : addProject({ orgId }).projectId,
@@ -165,7 +167,9 @@ export function createControl(
     if (grantState !== "active" && grantState !== "inactive") {
       throw new TypeError(`A grant is "active" or "inactive", not ${JSON.stringify(grantState)}`);
     }
-    const grantId = state.nextId();
+    if (state.grants.has(grantId)) {
+      throw new TypeError(`The sandbox has a grant ${JSON.stringify(grantId)} already`);
+    }
     state.grants.set(grantId, {
       grantId,
       userId,

@@ -18,9 +18,16 @@ const english: Record<MessageKey, string> = {
   "Errors.UserGrant.NoPermissionForProject": "User has no permissions on this project",
 };
 
-const translations: Record<string, Record<MessageKey, string>> = {
-  en: english,
+const german: Record<MessageKey, string> = {
+  "Errors.Instance.NotFound":
+    "Instanz nicht gefunden. Stelle sicher, dass Du die richtige Domain hast. Schau unter https://zitadel.com/docs/apis/introduction#domains",
+  "Errors.UserGrant.NotFound": "Benutzer Berechtigung konnte nicht gefunden werden",
+  "Errors.UserGrant.NotActive": "Errors.UserGrant.NotActive",
+  "Errors.UserGrant.IDMissing": "ID fehlt",
+  "Errors.UserGrant.NoPermissionForProject": "Benutzer hat keine Rechte auf diesem Projekt",
 };
+
+const translations: Record<string, Record<MessageKey, string>> = { en: english, de: german };
 
 /** The message in the first language of the list that there is, else in English. */
 export function translate(key: MessageKey, languages: readonly string[]): string {

@@ -1,0 +1,79 @@
+import { gunzipSync } from "node:zlib";
+import { fromBinary } from "@bufbuild/protobuf";
+import { ConnectError } from "@connectrpc/connect";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  BulkRemoveUserGrantResponseSchema,
+  DeactivateUserGrantResponseSchema,
+} from "../../gen/zitadel/management_pb.js";
+import type { ManagementClient } from "../../src/client.js";
+import * as grpc from "../../src/grpc.js";
+import * as grpcWeb from "../../src/grpc-web.js";
+import { type RecordedServer, startRecordedServer } from "./recorded-server.js";
+import { bodyOf, type Exchange, readRecordings } from "./recordings.js";
+
+let server: RecordedServer;
+let clients: Record<"grpc" | "grpc-web", ManagementClient>;
+
+beforeAll(async () => {
+  server = await startRecordedServer();
+  clients = {
+    grpc: grpc.createManagementClient({ baseUrl: server.http2Url, token: "t" }),
+    "grpc-web": grpcWeb.createManagementClient({ baseUrl: server.http1Url, token: "t" }),
+  };
+});
+
+afterAll(async () => {
+  grpc.close(clients.grpc);
+  await server.close();
+});
+
+describe.each(["grpc", "grpc-web"] as const)("the client takes from %s:", (protocol) => {
+  it.each(readRecordings(protocol))("%s", async (name, exchange) => {
+    server.answerWith(exchange);
+    const isBulk = name.startsWith("bulk/");
+    const client = clients[protocol];
+    const call = isBulk
+      ? client.bulkRemoveUserGrant({ grantId: ["1"] })
+      : client.deactivateUserGrant({ userId: "1", grantId: "2" });
+    const expected = expectedError(exchange);
+    if (expected === undefined) {
+      expect(await call).toEqual(expectedMessage(exchange, isBulk));
+      return;
+    }
+    const error = await call.then(
+      () => expect.fail("the call went well"),
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(ConnectError);
+    const { code, rawMessage } = error as ConnectError;
+    const { id, requestId } = grpc.describeError(error);
+    expect({ code, message: rawMessage, id, requestId }).toEqual(expected);
+  });
+});
+
+/** What the status says; ZITADEL puts the id of a detail at the end of the message, too. */
+function expectedError({ response }: Exchange) {
+  const fields = { ...response.headers, ...response.trailers } as Record<string, string>;
+  const code = Number(fields["grpc-status"] ?? 0);
+  if (code === 0) {
+    return undefined;
+  }
+  const message = decodeURIComponent(fields["grpc-message"] ?? "");
+  const hasDetail = fields["grpc-status-details-bin"] !== undefined;
+  return {
+    code,
+    message,
+    id: hasDetail ? /\(([\w-]+)\)$/.exec(message)?.[1] : undefined,
+    requestId: fields["x-request-id"],
+  };
+}
+
+function expectedMessage(exchange: Exchange, isBulk: boolean) {
+  const body = bodyOf(exchange);
+  const payload = body.subarray(5, 5 + body.readUInt32BE(1));
+  const bytes = body[0] === 1 ? gunzipSync(payload) : payload;
+  return isBulk
+    ? fromBinary(BulkRemoveUserGrantResponseSchema, bytes)
+    : fromBinary(DeactivateUserGrantResponseSchema, bytes);
+}

@@ -1,0 +1,49 @@
+import { readFileSync } from "node:fs";
+
+/** One exchange with a real ZITADEL. */
+export interface Exchange {
+  readonly request: {
+    readonly path?: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    /** Base64, without the frame of gRPC. */
+    readonly message?: string;
+    readonly fields?: {
+      readonly userId?: string;
+      readonly grantId?: string | readonly string[];
+    };
+    readonly note?: string;
+  };
+  readonly response: {
+    readonly status?: number;
+    readonly headers: Readonly<Record<string, string | number | readonly string[]>>;
+    readonly trailers: Readonly<Record<string, string>> | null;
+    readonly body: string;
+    readonly bodyEncoding?: "base64" | "utf8";
+  };
+}
+
+export function readRecordings(name: string): [string, Exchange][] {
+  const url = new URL(`../recordings/${name}.json`, import.meta.url);
+  return Object.entries(JSON.parse(readFileSync(url, "utf8")));
+}
+
+/** The organization that the recorded calls go to, and another one that exists. */
+export const homeOrgId = "400690105628560422";
+
+/** Ids that the recorded server knew: 18 digits, and not the one that was made up. */
+export function isKnownId(id: string): boolean {
+  return /^\d{18}$/.test(id) && id !== "999999999999999999";
+}
+
+export function grantIdsOf({ request }: Exchange): string[] {
+  const { grantId = [] } = request.fields ?? {};
+  return typeof grantId === "string" ? [grantId] : [...grantId];
+}
+
+export function statusOf({ response }: Exchange): number {
+  return response.status ?? Number(response.headers[":status"]);
+}
+
+export function bodyOf({ response }: Exchange): Buffer {
+  return Buffer.from(response.body, response.bodyEncoding ?? "base64");
+}

@@ -1,0 +1,245 @@
+import { gunzipSync, gzipSync } from "node:zlib";
+import { fromBinary } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DeactivateUserGrantResponseSchema } from "../../gen/zitadel/management_pb.js";
+import { frame } from "../../src/sandbox/grpc-message.js";
+import { type Role, type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { type RawResponse, sendHttp1, sendHttp2 } from "./raw-request.js";
+import {
+  bodyOf,
+  type Exchange,
+  grantIdsOf,
+  homeOrgId,
+  isKnownId,
+  readRecordings,
+  statusOf,
+} from "./recordings.js";
+
+let sandbox: SandboxServer;
+
+beforeAll(async () => {
+  sandbox = await startSandbox({ orgId: homeOrgId });
+});
+
+afterAll(() => sandbox.close());
+
+const service = "/zitadel.management.v1.ManagementService";
+
+/** Adds what the recorded server knew of, and returns the request with this sandbox's tokens. */
+function prepare(
+  name: string,
+  exchange: Exchange,
+): { path: string; headers: Record<string, string>; message: Uint8Array } {
+  const { path = `${service}/DeactivateUserGrant`, headers = {}, note } = exchange.request;
+  const org = headers["x-zitadel-orgid"];
+  if (org !== undefined && org !== homeOrgId && isKnownId(org)) {
+    sandbox.addOrg({ orgId: org });
+  }
+  const projectId = sandbox.addProject().projectId;
+  const otherProjectId = sandbox.addProject().projectId;
+  const ids = new Set(grantIdsOf(exchange).filter(isKnownId));
+  for (const grantId of ids) {
+    if (sandbox.grant(grantId) === undefined) {
+      // Of a list, the last grant is the one that differs.
+      const differs = name.includes("another-project") && grantId === [...ids].at(-1);
+      sandbox.addGrant({
+        grantId,
+        projectId: differs ? otherProjectId : projectId,
+        state: name.includes("already-inactive") ? "inactive" : "active",
+      });
+    }
+  }
+  return {
+    path,
+    headers: {
+      ...headers,
+      ...(note === undefined && !name.includes("no-auth")
+        ? { authorization: authorization(name, headers.authorization, projectId) }
+        : {}),
+    },
+    message: requestMessage(exchange),
+  };
+}
+
+/** The token that the recording describes: of whom, and with which role. */
+function authorization(name: string, recorded: string | undefined, projectId: string): string {
+  const [, description] = /^Bearer <(.*)>$/.exec(recorded ?? "") ?? [];
+  if (name.includes("without-audience-scope")) {
+    const { userId } = sandbox.addUser({ roles: ["IAM_OWNER"] });
+    return `Bearer ${sandbox.addToken({ userId, audience: false })}`;
+  }
+  if (description === undefined) {
+    return recorded ?? `Bearer ${sandbox.token}`;
+  }
+  if (description === "token") {
+    return `Bearer ${sandbox.token}`;
+  }
+  const role = /[A-Z]+_[A-Z_]+/.exec(description)?.[0] as Role | undefined;
+  const roles = role === undefined ? [] : [{ role, projectId }];
+  return `Bearer ${sandbox.addUser({ roles }).token}`;
+}
+
+function requestMessage({ request }: Exchange): Uint8Array {
+  if (request.note?.includes("230000 ids") === true) {
+    return Buffer.alloc(230_000 * 20, Buffer.from(`\x0a\x12${"4".repeat(18)}`));
+  }
+  if (request.message !== undefined) {
+    return Buffer.from(request.message, "base64");
+  }
+  const { userId, grantId } = sandbox.addGrant();
+  return Buffer.from(`\x0a\x12${userId}\x12\x12${grantId}`);
+}
+
+/** Headers and what of them is the same at every server and every time. */
+function comparable(headers: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    const text = String(value).replaceAll(/localhost:\d+|127\.0\.0\.1:\d+/g, "host:port");
+    switch (name) {
+      case ":status":
+        break;
+      case "date":
+      case "expires":
+      case "grpc-metadata-expires":
+        expect(new Date(text).toUTCString()).toBe(text);
+        result[name] = "a date";
+        break;
+      case "x-request-id":
+        expect(text).toMatch(/^[0-9a-v]{20}$/);
+        result[name] = "a request id";
+        break;
+      case "access-control-expose-headers":
+        result[name] = [...new Set(text.split(", "))].sort();
+        break;
+      case "set-cookie":
+        result[name] = text.replace(/(zitadel\.useragent=)[^;]+/, "$1…");
+        break;
+      default:
+        result[name] = text;
+    }
+  }
+  return result;
+}
+
+/** Message frames of a body, unpacked; compressed ones are told by their flags. */
+function frames(body: Buffer): unknown[] {
+  if (body.byteLength === 0) {
+    return [];
+  }
+  const [flags = 0] = body;
+  const end = 5 + body.readUInt32BE(1);
+  const payload = body.subarray(5, end);
+  const content =
+    flags === 0x80
+      ? payload.toString()
+      : comparableMessage(flags === 1 ? gunzipSync(payload) : payload);
+  return [{ flags, content }, ...frames(body.subarray(end))];
+}
+
+/** Both answers in one: the one of a removal is empty. */
+function comparableMessage(bytes: Uint8Array): unknown {
+  const { details } = fromBinary(DeactivateUserGrantResponseSchema, bytes);
+  return (
+    details && { ...details, changeDate: details.changeDate === undefined ? "missing" : "a date" }
+  );
+}
+
+function compare(response: RawResponse, exchange: Exchange): void {
+  expect(response.status).toBe(statusOf(exchange));
+  expect(comparable(response.headers)).toEqual(comparable(exchange.response.headers));
+  expect(comparable(response.trailers)).toEqual(comparable(exchange.response.trailers ?? {}));
+  expect(frames(response.body)).toEqual(frames(bodyOf(exchange)));
+}
+
+describe("the sandbox answers like the recorded ZITADEL over gRPC:", () => {
+  it.each(readRecordings("grpc"))("%s", async (name, exchange) => {
+    const { path, headers, message } = prepare(name, exchange);
+    const compressed = headers["grpc-encoding"] === "gzip";
+    const baseUrl =
+      name === "wrong-host" ? sandbox.baseUrl.replace("localhost", "127.0.0.1") : sandbox.baseUrl;
+    const response = await sendHttp2({
+      method: "POST",
+      url: baseUrl + path,
+      headers: { "content-type": "application/grpc+proto", te: "trailers", ...headers },
+      body: compressed ? frame(1, gzipSync(message)) : frame(0, message),
+    });
+    compare(response, exchange);
+  });
+});
+
+describe("the sandbox answers like the recorded ZITADEL over gRPC-web:", () => {
+  it.each(readRecordings("grpc-web"))("%s", async (name, exchange) => {
+    const { path, headers, message } = prepare(name, exchange);
+    const send = name.includes("http2") ? sendHttp2 : sendHttp1;
+    const response = await send({
+      method: "POST",
+      url: sandbox.baseUrl + path,
+      headers,
+      body: frame(0, message),
+    });
+    compare(response, exchange);
+  });
+});
+
+describe("the sandbox answers preflights like the recorded ZITADEL:", () => {
+  const paths: Record<string, string> = {
+    "grpc-web": `${service}/DeactivateUserGrant`,
+    "json DELETE": "/management/v1/user_grants/_bulk",
+    "json POST": "/management/v1/users/1/grants/2/_deactivate",
+    "token endpoint": "/oauth/v2/token",
+  };
+  it.each(readRecordings("cors"))("%s", async (name, exchange) => {
+    const [, kind = "", names = ""] = /^(.*) (\S+)$/.exec(name) ?? [];
+    // The browser names what the page sets; a token request always has a content type.
+    const headers =
+      kind === "token endpoint" && names === "authorization" ? `${names},content-type` : names;
+    const response = await sendHttp1({
+      method: "OPTIONS",
+      url: sandbox.baseUrl + paths[kind],
+      headers: {
+        origin: "https://app.example.com",
+        "access-control-request-method": kind === "json DELETE" ? "DELETE" : "POST",
+        "access-control-request-headers": headers,
+      },
+    });
+    compare(response, exchange);
+  });
+});
+
+describe("the sandbox answers like the recorded ZITADEL over HTTP:", () => {
+  const paths: Record<string, string> = {
+    userinfo: "/oidc/v1/userinfo",
+    "my-organization": "/management/v1/orgs/me",
+    "my-organization, limited role": "/management/v1/orgs/me",
+    healthz: "/debug/healthz",
+    ready: "/debug/ready",
+  };
+  const exchanges = readRecordings("http").filter(([name]) => name in paths);
+  it.each(exchanges)("%s", async (name, exchange) => {
+    const limited = sandbox.addUser({
+      roles: [{ role: "PROJECT_OWNER", projectId: sandbox.projectId }],
+    });
+    const token = name.includes("limited") ? limited.token : sandbox.token;
+    const response = await sendHttp1({
+      method: "GET",
+      url: sandbox.baseUrl + paths[name],
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const masked = ({ headers, body, ...rest }: Pick<RawResponse, "headers" | "body">) => ({
+      ...rest,
+      headers: { ...comparable(headers), "content-length": "aside" },
+      body: body
+        .toString()
+        .replaceAll(/"\d{18}"/g, '"id"')
+        .replaceAll(/"[-0-9]+T[:.0-9]+Z"/g, '"date"')
+        .replace(/"sequence":"\d+"/, '"sequence":"…"'),
+    });
+    expect(response.status).toBe(statusOf(exchange));
+    expect(masked(response)).toMatchObject(
+      masked({
+        headers: exchange.response.headers as RawResponse["headers"],
+        body: bodyOf(exchange),
+      }),
+    );
+  });
+});

@@ -1,6 +1,9 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
 import { headerValueProblem } from "./header-value.js";
 import { nearest } from "./nearest.js";
 import type { CommonOptions } from "./options.js";
+import type { RetryOptions } from "./retry-options.js";
 
 /** Says what is allowed when a value is not, and nothing otherwise. */
 export type Check = (value: unknown) => string | undefined;
@@ -27,6 +30,18 @@ export function checkOptions<O extends CommonOptions>(
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`options must be an object with a baseUrl, got ${show(options)}`);
   }
+  const checked = checkEach(options, checks, elsewhere);
+  const baseUrl = checkBaseUrl(checked.baseUrl, checked.allowInsecure === true);
+  return { ...checked, baseUrl } as O;
+}
+
+/** @param prefix of the options' names in messages. */
+function checkEach<O>(
+  options: object,
+  checks: Checks<O>,
+  elsewhere: Readonly<Record<string, string>> = {},
+  prefix = "",
+): Record<string, unknown> {
   const checked: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) {
@@ -36,28 +51,28 @@ export function checkOptions<O extends CommonOptions>(
       ? checks[name as keyof O]
       : undefined;
     if (check === undefined) {
-      throw new TypeError(unknownOption(name, Object.keys(checks), elsewhere));
+      throw new TypeError(unknownOption(name, Object.keys(checks), elsewhere, prefix));
     }
     const allowed = check(value);
     if (allowed !== undefined) {
-      throw new TypeError(`${name} must be ${allowed}; got ${shown(name, value)}`);
+      throw new TypeError(`${prefix}${name} must be ${allowed}; got ${shown(name, value)}`);
     }
     checked[name] = value;
   }
-  const baseUrl = checkBaseUrl(checked.baseUrl, checked.allowInsecure === true);
-  return { ...checked, baseUrl } as O;
+  return checked;
 }
 
 function unknownOption(
   name: string,
   known: readonly string[],
   elsewhere: Readonly<Record<string, string>>,
+  prefix: string,
 ): string {
   if (Object.hasOwn(elsewhere, name)) {
     return `${name} is an option of ${elsewhere[name]}: import from there to use it`;
   }
   const guess = nearest(name, known);
-  return `unknown option ${show(name)}${guess === undefined ? "" : `; did you mean ${guess}?`} Known are: ${known.join(", ")}`;
+  return `unknown option ${show(prefix + name)}${guess === undefined ? "" : `; did you mean ${guess}?`} Known are: ${known.join(", ")}`;
 }
 
 function checkBaseUrl(baseUrl: unknown, allowInsecure: boolean): string {
@@ -118,11 +133,16 @@ const object: Check = (value) =>
 const fn: Check = (value) => (typeof value === "function" ? undefined : "a function");
 const anything: Check = () => undefined;
 
-function integer(unit: string, minimum: number, maximum: number): Check {
+function number(what: string, minimum: number, maximum: number): Check {
   return (value) =>
-    Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum
+    typeof value === "number" && value >= minimum && value <= maximum
       ? undefined
-      : `a whole number of ${unit} from ${minimum} to ${maximum}`;
+      : `a ${what} from ${minimum} to ${maximum}`;
+}
+
+function integer(unit: string, minimum: number, maximum: number): Check {
+  const check = number(`whole number of ${unit}`, minimum, maximum);
+  return (value) => check(Number.isInteger(value) ? value : undefined);
 }
 
 /** Milliseconds up to what timers take. */
@@ -136,6 +156,21 @@ function listOf(what: string, isItem: (item: unknown) => boolean): Check {
 
 const isCompression = (value: unknown): boolean =>
   typeof value === "object" && value !== null && "name" in value && "compress" in value;
+
+const retryChecks: Checks<RetryOptions> = {
+  maxAttempts: integer("attempts", 1, 100),
+  initialBackoffMs: timeMs(1),
+  maxBackoffMs: timeMs(1),
+  backoffMultiplier: number("number", 1, 100),
+  retryableStatusCodes: listOf("status codes (1 to 16)", (item) => (item as number) in Code),
+  idempotentMethods: listOf(
+    "methods (SomeService.method.someMethod)",
+    (item) => (item as DescMethod)?.kind === "rpc",
+  ),
+  maxRetryAfterMs: timeMs(0),
+  maxTokens: number("number", 1, 1000),
+  tokenRatio: number("number", 0.001, 1000),
+};
 
 export const commonChecks: Checks<CommonOptions> = {
   // Needs allowInsecure beside it, so it is checked on its own.
@@ -154,6 +189,16 @@ export const commonChecks: Checks<CommonOptions> = {
       : 'a host name, such as "example.zitadel.cloud"';
   },
   defaultTimeoutMs: timeMs(0),
+  retry: (value) => {
+    if (typeof value === "boolean") {
+      return undefined;
+    }
+    if (object(value) !== undefined) {
+      return "true, false or an object";
+    }
+    checkEach(value as object, retryChecks, {}, "retry.");
+    return undefined;
+  },
   interceptors: listOf("interceptors (functions)", (item) => typeof item === "function"),
   allowInsecure: boolean,
   jsonOptions: object,

@@ -1,16 +1,26 @@
-import type { Client, Interceptor, Transport } from "@connectrpc/connect";
-import { createClient } from "@connectrpc/connect";
+import type {
+  DescMessage,
+  DescMethodUnary,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import type { CallOptions, Client, Interceptor, Transport } from "@connectrpc/connect";
+import { makeAnyClient } from "@connectrpc/connect";
 import { ManagementService } from "../gen/zitadel/management_pb.js";
 import { type Checks, checkOptions } from "./check-options.js";
 import { registerClient } from "./closing.js";
 import { createMetadataInterceptor } from "./interceptors/metadata.js";
+import { createRetryInterceptor } from "./interceptors/retry.js";
 import type { CommonOptions } from "./options.js";
 
 /** The client of ZITADEL's `ManagementService`: Connect's own `Client`, and for `close`. */
 export type ManagementClient = Client<typeof ManagementService>;
 
 /** What a protocol's transport is made from: its own options, checked, and all interceptors. */
-export type TransportOptions<O> = Omit<O, "token" | "orgId" | "instanceHost" | "allowInsecure"> & {
+export type TransportOptions<O> = Omit<
+  O,
+  "token" | "orgId" | "instanceHost" | "allowInsecure" | "retry"
+> & {
   interceptors: Interceptor[];
   defaultTimeoutMs: number | undefined;
 };
@@ -31,7 +41,7 @@ export function buildTransport<O extends CommonOptions>(
   protocol: Protocol<O>,
   options: O,
 ): Transport {
-  const { token, orgId, instanceHost, allowInsecure, ...rest } = checkOptions(
+  const { token, orgId, instanceHost, allowInsecure, retry, ...rest } = checkOptions(
     options,
     protocol.checks,
     protocol.elsewhere,
@@ -42,6 +52,7 @@ export function buildTransport<O extends CommonOptions>(
     defaultTimeoutMs: timeoutMs === 0 ? undefined : timeoutMs,
     interceptors: [
       ...(rest.interceptors ?? []),
+      ...(retry ? [createRetryInterceptor(retry === true ? {} : retry)] : []),
       createMetadataInterceptor({ token, orgId, instanceHost }),
     ],
   });
@@ -53,5 +64,35 @@ export function buildClient<O extends CommonOptions>(
   options: O,
 ): ManagementClient {
   const transport = buildTransport(protocol, options);
-  return registerClient(createClient(ManagementService, transport), transport);
+  const client = makeAnyClient(ManagementService, (method) =>
+    method.methodKind === "unary"
+      ? (message: MessageInitShape<DescMessage>, options?: CallOptions) =>
+          callUnaryMethod(transport, method, message, options)
+      : null,
+  );
+  return registerClient(client as ManagementClient, transport);
+}
+
+/**
+ * What Connect's `createClient` makes of a unary method. All methods of the service are unary, and what
+ * `createClient` has for the streaming ones would be a kilobyte in every page.
+ */
+async function callUnaryMethod(
+  transport: Transport,
+  method: DescMethodUnary,
+  message: MessageInitShape<DescMessage>,
+  options: CallOptions = {},
+): Promise<MessageShape<DescMessage>> {
+  const { signal, timeoutMs, headers, contextValues, onHeader, onTrailer } = options;
+  const response = await transport.unary(
+    method,
+    signal,
+    timeoutMs,
+    headers,
+    message,
+    contextValues,
+  );
+  onHeader?.(response.header);
+  onTrailer?.(response.trailer);
+  return response.message;
 }

@@ -16,4 +16,5 @@ export {
   isGrantInactive,
   isGrantNotFound,
 } from "./errors.js";
+export type { RetryOptions } from "./retry-options.js";
 export type { TokenRequest, TokenSource } from "./token-source.js";

@@ -7,6 +7,7 @@ import type {
 import type { Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { NodeConnectOptions } from "./node-connect-options.js";
+import type { RetryOptions } from "./retry-options.js";
 import type { TokenSource } from "./token-source.js";
 
 /** The options that every protocol has. Only `baseUrl` is required; `undefined` counts as not given. */
@@ -39,6 +40,11 @@ export interface CommonOptions {
    * limit. Default 30000 (30 s). A call that takes longer ends as `DeadlineExceeded`.
    */
   defaultTimeoutMs?: number | undefined;
+  /**
+   * Makes calls again that failed for a passing reason and can be repeated, with true as `RetryOptions`
+   * has for default. Default false: repeated is only what provably did not reach the server.
+   */
+  retry?: boolean | RetryOptions | undefined;
   /**
    * Connect interceptors, the first one outermost. They run outside of this package's own: they see
    * each call once, however often it is made, and no token.

@@ -3,6 +3,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 /** The longest delay that timers take (a 32-bit integer); a longer one would fire at once. */
 const maxTimerMs = 2 ** 31 - 1;
 
+const deadlines = new WeakMap<AbortSignal, Deadline>();
+
+/** Milliseconds left of the call that has this signal; undefined when there is no limit, or none known. */
+export function remainingMs(signal: AbortSignal): number | undefined {
+  return deadlines.get(signal)?.remainingMs();
+}
+
 /**
  * How long a call may take, and who may end it earlier. It ends once: at its time as
  * `DeadlineExceeded`, at the caller's abort as `Canceled` with the caller's reason as cause, or
@@ -58,6 +65,7 @@ export class Deadline {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
+      deadlines.set(this.#controller.signal, this);
       if (this.ended) {
         this.#controller.abort(this.#error);
       }

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { markNotProcessed } from "./not-processed.js";
 import { refusedRedirect } from "./unexpected-answer.js";
 
 /** A request as the transports over `fetch` make it. */
@@ -57,13 +58,25 @@ export function connectionError(reason: unknown, url: string, signal: AbortSigna
     typeof document === "undefined"
       ? ""
       : " In a web page, the browser's console says whether CORS rules were the cause.";
-  return new ConnectError(
-    `no complete answer from ${new URL(url).host}: ${describe(reason)}. Whether the call was carried out is not known.${inPage}`,
-    Code.Unavailable,
-    undefined,
-    undefined,
-    reason,
-  );
+  const error = (carriedOut: string) =>
+    new ConnectError(
+      `no complete answer from ${new URL(url).host}: ${describe(reason)}. ${carriedOut}${inPage}`,
+      Code.Unavailable,
+      undefined,
+      undefined,
+      reason,
+    );
+  return /^(E(CONNREFUSED|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH)|UND_ERR_CONNECT_TIMEOUT)$/.test(
+    causeCode(reason),
+  )
+    ? markNotProcessed(error("No connection was made, so nothing was carried out."))
+    : error("Whether the call was carried out is not known.");
+}
+
+/** Node names the cause of a failed `fetch`; browsers tell no program. */
+function causeCode(reason: unknown): string {
+  const { code } = ((reason as Error | undefined)?.cause ?? {}) as { code?: unknown };
+  return String(code);
 }
 
 /** Node hides what happened ("connect ECONNREFUSED 127.0.0.1:1") in the cause of "fetch failed". */
@@ -72,8 +85,9 @@ function describe(reason: unknown): string {
     return String(reason);
   }
   const { cause } = reason;
-  return cause instanceof Error && cause.message !== ""
-    ? `${reason.message} (${cause.message})`
+  // A name with several addresses gives an AggregateError, which has a code and no message.
+  return cause instanceof Error
+    ? `${reason.message} (${cause.message || causeCode(reason)})`
     : reason.message;
 }
 

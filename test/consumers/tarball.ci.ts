@@ -1,0 +1,116 @@
+import { copyFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { installProject, type Project } from "../support/project.js";
+
+const programs = new URL("tarball/", import.meta.url);
+
+const outcome = {
+  state: "inactive",
+  ofOrg: true,
+  removed: true,
+  code: "NotFound",
+  id: "COMMAND-1My0t",
+  isGrantNotFound: true,
+};
+
+describe("the tarball in an empty project", () => {
+  let project: Project;
+  beforeAll(async () => {
+    project = await installProject(programs);
+  });
+  afterAll(() => project?.remove());
+
+  it("is at most 8 MB and 12 packages, with its peers", async () => {
+    const [megabytes] = (await project.run("du", ["-sm", "node_modules"])).split("\t");
+    const packages = (await project.run("npm", ["ls", "--all", "--parseable"])).trim().split("\n");
+    console.log(`node_modules: ${megabytes} MB, ${packages.length - 1} packages`);
+    expect(Number(megabytes)).toBeLessThanOrEqual(8);
+    // The first line is the project itself.
+    expect(packages.length - 1).toBeLessThanOrEqual(12);
+  });
+
+  it("brings its command", async () => {
+    expect(await project.run("zitadel-user-grants", ["--help"])).toMatch(/^Usage: /);
+  });
+
+  it("loads by require() as it loads by import, every entry", async () => {
+    const imported = await project.run("node", ["entries.js"]);
+    expect(imported).toMatch(/^zitadel-user-grants \d+$/m);
+    expect(await project.run("node", ["entries.cjs"])).toBe(imported);
+  });
+
+  it("makes calls after require()", async () => {
+    expect(JSON.parse(await project.run("node", ["call.cjs"]))).toEqual(outcome);
+  });
+});
+
+const compilers = {
+  "typescript-5.8": "npm:typescript@~5.8.3",
+  "typescript-5.9": "npm:typescript@~5.9.3",
+  "typescript-6": "npm:typescript@^6.0.3",
+  "typescript-7": "npm:typescript@^7.0.2",
+};
+
+const resolutions = {
+  nodenext: { module: "nodenext", moduleResolution: "nodenext" },
+  node16: { module: "node16", moduleResolution: "node16" },
+  bundler: { module: "esnext", moduleResolution: "bundler" },
+};
+
+describe("the tarball in a TypeScript project", () => {
+  let project: Project;
+  beforeAll(async () => {
+    project = await installProject(programs, { ...compilers, "@types/node": "^24" });
+  });
+  afterAll(() => project?.remove());
+
+  const compile = async (compiler: string, name: string, options: object, files: string[]) => {
+    const config = {
+      compilerOptions: {
+        target: "es2022",
+        strict: true,
+        skipLibCheck: false,
+        exactOptionalPropertyTypes: true,
+        outDir: `out/${name}`,
+        rootDir: ".",
+        ...options,
+      },
+      files,
+    };
+    await writeFile(join(project.folder, `tsconfig.${name}.json`), JSON.stringify(config));
+    await project.run("node", [`node_modules/${compiler}/bin/tsc`, "-p", `tsconfig.${name}.json`]);
+    return `out/${name}`;
+  };
+
+  const node = { lib: ["es2022", "esnext.disposable"], types: ["node"] };
+  const browser = { lib: ["es2022", "esnext.disposable", "dom", "dom.iterable"], types: [] };
+
+  describe.each(Object.keys(compilers))("with %s", (compiler) => {
+    it.each(Object.entries(resolutions))(
+      "compiles with %s from ES modules, without DOM types, and makes calls",
+      async (name, resolution) => {
+        const out = await compile(compiler, `${compiler}-${name}`, { ...node, ...resolution }, [
+          "call.ts",
+          "headers-init.d.ts",
+        ]);
+        expect(JSON.parse(await project.run("node", [`${out}/call.js`]))).toEqual(outcome);
+      },
+    );
+
+    it("compiles with nodenext from CommonJS, and makes calls", async () => {
+      const options = { ...node, ...resolutions.nodenext };
+      await copyFile(join(project.folder, "call.ts"), join(project.folder, "call.cts"));
+      const out = await compile(compiler, `${compiler}-cjs`, options, [
+        "call.cts",
+        "headers-init.d.ts",
+      ]);
+      expect(JSON.parse(await project.run("node", [`${out}/call.cjs`]))).toEqual(outcome);
+    });
+
+    it("compiles for a page, without types of Node", async () => {
+      const options = { ...browser, ...resolutions.bundler };
+      await compile(compiler, `${compiler}-page`, options, ["page.ts"]);
+    });
+  });
+});

@@ -1,0 +1,8 @@
+import manifest from "zitadel-user-grants/package.json" with { type: "json" };
+
+for (const entry of Object.keys(manifest.exports)) {
+  if (entry !== "./package.json") {
+    const name = `zitadel-user-grants${entry.slice(1).replace("*", "zitadel/management_pb.js")}`;
+    console.log(name, Object.keys(await import(name)).length);
+  }
+}

@@ -166,19 +166,23 @@ function refuseOtherRoutes(binding: HttpBinding, segments: readonly string[]): v
     return;
   }
   const own = matchSegments(template.segments, segments) ?? [];
+  const path = [...segments];
+  if (template.verb !== "") {
+    path.push(`${path.pop()}:${template.verb}`);
+  }
   for (const other of rpc.parent.methods) {
     for (const rival of other === rpc ? [] : bindingsOrNone(other)) {
-      const rest = rival.verb === verb && withoutVerb(rival.template.verb, segments);
+      const rest = rival.verb === verb && withoutVerb(rival.template.verb, path);
       const starts = rest && matchSegments(rival.template.segments, rest);
       if (
         starts &&
-        ((rival.template.verb !== "" && template.verb === "") ||
+        (rival.template.verb.length > template.verb.length ||
           rival.template.segments.some((segment, index) => {
             const at = own.indexOf(starts[index] ?? 0);
             return !segment.startsWith("*") && template.segments[at] !== segment;
           }))
       ) {
-        throw new Error(`its path would be that of ${other.name}: /${segments.join("/")}`);
+        throw new Error(`its path would be that of ${other.name}: /${path.join("/")}`);
       }
     }
   }

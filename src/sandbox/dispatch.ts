@@ -7,6 +7,7 @@ import { healthRoute } from "./health.js";
 import type { HttpRequest, HttpResponse, Route } from "./http.js";
 import type { Instance } from "./instance.js";
 import { checkInstanceRoute } from "./instance-route.js";
+import { jsonRoute } from "./json.js";
 import { organizationRoute } from "./organization.js";
 import { userinfoRoute } from "./userinfo.js";
 
@@ -24,6 +25,7 @@ export function createDispatch(
     checkInstanceRoute(instance),
     userinfoRoute(instance),
     organizationRoute(instance),
+    jsonRoute(instance),
   ];
   return async (request) => {
     const cleaned = cleanPath(request.path);

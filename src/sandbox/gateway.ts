@@ -1,10 +1,11 @@
+import type { JsonValue } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { actualCorsHeaders, apiCors } from "./cors.js";
 import { errorDetailTypeUrl, RpcError } from "./errors.js";
 import type { HttpRequest, HttpResponse } from "./http.js";
 import type { Instance } from "./instance.js";
 
-type Json = string | number | boolean | readonly Json[] | { readonly [key: string]: Json };
+type Json = JsonValue | readonly Json[] | { readonly [key: string]: Json };
 
 /** The HTTP status that the gateway gives to a code of gRPC. */
 const httpStatusOfCode: Partial<Record<Code, number>> = {
@@ -74,7 +75,7 @@ export function protoJson(value: Json): string {
   if (Array.isArray(value)) {
     return `[${value.map(protoJson).join(", ")}]`;
   }
-  if (typeof value !== "object") {
+  if (typeof value !== "object" || value === null) {
     return JSON.stringify(value);
   }
   const members = Object.entries(value).map(

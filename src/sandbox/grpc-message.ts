@@ -92,7 +92,7 @@ function decompress(message: Uint8Array, encoding: string | undefined): Uint8Arr
   }
 }
 
-function checkLength(length: number): void {
+export function checkLength(length: number): void {
   if (length > maxMessageBytes) {
     throw earlyError(
       Code.ResourceExhausted,

@@ -107,7 +107,7 @@ export async function withDeadline<T>(
   }
 }
 
-function hasPassed(deadline: Deadline | undefined): boolean {
+export function hasPassed(deadline: Deadline | undefined): boolean {
   return deadline !== undefined && performance.now() - deadline.startedAtMs >= deadline.timeoutMs;
 }
 

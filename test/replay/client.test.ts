@@ -1,6 +1,6 @@
 import { gunzipSync } from "node:zlib";
-import { fromBinary } from "@bufbuild/protobuf";
-import { ConnectError } from "@connectrpc/connect";
+import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   BulkRemoveUserGrantResponseSchema,
@@ -9,17 +9,19 @@ import {
 import type { ManagementClient } from "../../src/client.js";
 import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.js";
+import * as json from "../../src/json.js";
 import { type RecordedServer, startRecordedServer } from "./recorded-server.js";
-import { bodyOf, type Exchange, readRecordings } from "./recordings.js";
+import { bodyOf, type Exchange, readRecordings, statusOf } from "./recordings.js";
 
 let server: RecordedServer;
-let clients: Record<"grpc" | "grpc-web", ManagementClient>;
+let clients: Record<"grpc" | "grpc-web" | "json", ManagementClient>;
 
 beforeAll(async () => {
   server = await startRecordedServer();
   clients = {
     grpc: grpc.createManagementClient({ baseUrl: server.http2Url, token: "t" }),
     "grpc-web": grpcWeb.createManagementClient({ baseUrl: server.http1Url, token: "t" }),
+    json: json.createManagementClient({ baseUrl: server.http1Url, token: "t" }),
   };
 });
 
@@ -49,6 +51,44 @@ describe.each(["grpc", "grpc-web"] as const)("the client takes from %s:", (proto
     const { code, rawMessage } = error as ConnectError;
     const { id, requestId } = grpc.describeError(error);
     expect({ code, message: rawMessage, id, requestId }).toEqual(expected);
+  });
+});
+
+describe("the client takes from json:", () => {
+  it.each(readRecordings("json"))("%s", async (name, exchange) => {
+    server.answerWith(exchange);
+    const isBulk = name.startsWith("bulk/");
+    const call = isBulk
+      ? clients.json.bulkRemoveUserGrant({ grantId: ["1"] })
+      : clients.json.deactivateUserGrant({ userId: "1", grantId: "2" });
+    const status = statusOf(exchange);
+    const body = bodyOf(exchange).toString();
+    if (status === 200) {
+      expect(await call).toEqual(
+        isBulk
+          ? fromJsonString(BulkRemoveUserGrantResponseSchema, body)
+          : fromJsonString(DeactivateUserGrantResponseSchema, body),
+      );
+      return;
+    }
+    const error = await call.then(
+      () => expect.fail("the call went well"),
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(ConnectError);
+    const { code, rawMessage } = error as ConnectError;
+    const { id, requestId } = grpc.describeError(error);
+    if (status === 301) {
+      expect({ code, id }).toEqual({ code: Code.Unknown, id: undefined });
+      return;
+    }
+    const expected = JSON.parse(body);
+    expect({ code, message: rawMessage, id, requestId }).toEqual({
+      code: expected.code,
+      message: expected.message,
+      id: expected.details?.[0].id,
+      requestId: exchange.response.headers["x-request-id"],
+    });
   });
 });
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 /** One exchange with a real ZITADEL. */
 export interface Exchange {
   readonly request: {
+    readonly method?: string;
     readonly path?: string;
     readonly headers?: Readonly<Record<string, string>>;
     /** Base64, without the frame of gRPC. */
@@ -11,6 +12,8 @@ export interface Exchange {
       readonly userId?: string;
       readonly grantId?: string | readonly string[];
     };
+    /** The JSON, over that protocol. */
+    readonly body?: string;
     readonly note?: string;
   };
   readonly response: {
@@ -36,6 +39,11 @@ export function isKnownId(id: string): boolean {
 }
 
 export function grantIdsOf({ request }: Exchange): string[] {
+  if (request.body !== undefined) {
+    return [...`${request.path} ${request.body}`.matchAll(/\bgrants\/(\d+)|"(\d+)"/g)].map(
+      ([, inPath, inBody]) => inPath ?? inBody ?? "",
+    );
+  }
   const { grantId = [] } = request.fields ?? {};
   return typeof grantId === "string" ? [grantId] : [...grantId];
 }

@@ -181,6 +181,28 @@ describe("the sandbox answers like the recorded ZITADEL over gRPC-web:", () => {
   });
 });
 
+describe("the sandbox answers like the recorded ZITADEL over JSON:", () => {
+  it.each(readRecordings("json"))("%s", async (name, exchange) => {
+    const { path, headers } = prepare(name, exchange);
+    const { method = "", body } = exchange.request;
+    const response = await sendHttp1({
+      method,
+      url: sandbox.baseUrl + path,
+      headers,
+      ...(body === undefined ? {} : { body: Buffer.from(body) }),
+    });
+    const masked = (text: Buffer) => text.toString().replaceAll(/"[-0-9]+T[:.0-9]+Z"/g, '"date"');
+    expect(response.status).toBe(statusOf(exchange));
+    expect(masked(response.body)).toBe(masked(bodyOf(exchange)));
+    // Dates are as long as their fractions of a second.
+    const length = { "content-length": "aside" };
+    expect({ ...comparable(response.headers), ...length }).toEqual({
+      ...comparable(exchange.response.headers),
+      ...length,
+    });
+  });
+});
+
 describe("the sandbox answers preflights like the recorded ZITADEL:", () => {
   const paths: Record<string, string> = {
     "grpc-web": `${service}/DeactivateUserGrant`,

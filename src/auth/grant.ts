@@ -1,0 +1,90 @@
+import * as oauth from "oauth4webapi";
+import type { TokenSource } from "../token-source.js";
+import type { CommonTokenOptions } from "./common-options.js";
+import { createDiscover } from "./discovery.js";
+import type { Environment } from "./environment.js";
+import { type Exchange, exchange, type HttpOptions, interpret, nonsense } from "./exchange.js";
+import { startLifetime } from "./lifetime.js";
+import { createTokenSource, type HeldToken } from "./renewal.js";
+
+/** How a program that acts for itself gets its tokens. */
+export interface Grant {
+  readonly clientId: string;
+  readonly causes: Exchange["causes"];
+  readonly secrets?: readonly string[] | undefined;
+  /** Checks what can be checked without the server; throws what `tokenError` makes. */
+  check?(): Promise<void>;
+  /** Sends the token request. */
+  send(
+    server: oauth.AuthorizationServer,
+    client: oauth.Client,
+    options: HttpOptions,
+  ): Promise<Response>;
+}
+
+/** A token source that keeps its token in memory and gets another by the same grant. */
+export function createGrantSource(
+  grant: Grant,
+  { issuer, fetch }: CommonTokenOptions,
+  environment: Environment,
+): TokenSource {
+  const channel = { environment, fetch };
+  const discover = createDiscover(channel, issuer);
+  const client: oauth.Client = { client_id: grant.clientId };
+  let held: HeldToken | undefined;
+  return createTokenSource(
+    {
+      held: () => held,
+      drop: (token) => {
+        if (held?.token === token) {
+          held = undefined;
+        }
+      },
+      renew: async (signal) => {
+        await grant.check?.();
+        const server = await discover(signal);
+        const what: Exchange = {
+          step: "token request",
+          endpoint: String(server.token_endpoint),
+          causes: grant.causes,
+          secrets: grant.secrets,
+        };
+        const lifetime = startLifetime(environment);
+        const response = await exchange(channel, what, signal, (options) =>
+          grant.send(server, client, options),
+        );
+        const answer = await interpret(what, async () =>
+          oauth.processGenericTokenEndpointResponse(server, client, await withoutIdToken(response)),
+        );
+        held = { token: bearerToken(what, answer), lifetime: lifetime(answer.expires_in) };
+        return held;
+      },
+      finishesAttempts: false,
+    },
+    environment,
+  );
+}
+
+/** @throws what `tokenError` makes for a token that no call can carry. */
+export function bearerToken(what: Exchange, answer: oauth.TokenEndpointResponse): string {
+  if (answer.token_type !== "bearer") {
+    throw nonsense(what, "its token is no bearer token");
+  }
+  // RFC 6750, section 2.1, and what a header can carry.
+  if (!/^[\x21-\x7e]+$/.test(answer.access_token)) {
+    throw nonsense(what, "its token holds characters that no header can carry");
+  }
+  return answer.access_token;
+}
+
+/** Says who a person is; a program knows who it is, and ZITADEL does not name it as audience there. */
+async function withoutIdToken(response: Response): Promise<Response> {
+  const { headers } = response;
+  const text = await response.text();
+  try {
+    const { id_token: _, ...rest } = JSON.parse(text);
+    return new Response(JSON.stringify(rest), { headers });
+  } catch {
+    return new Response(text, { headers });
+  }
+}

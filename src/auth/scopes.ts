@@ -1,0 +1,7 @@
+/** Makes ZITADEL accept the token for its own APIs; without it every call ends as AUTH-7fs1e. */
+const audienceScope = "urn:zitadel:iam:org:project:id:zitadel:aud";
+
+/** The scope parameter (RFC 6749, section 3.3): what is always asked for, then what the caller adds. */
+export function scopeParameter(scopes: readonly string[] = []): string {
+  return [...new Set(["openid", audienceScope, ...scopes])].join(" ");
+}

@@ -1,0 +1,67 @@
+import { Code } from "@connectrpc/connect";
+
+/**
+ * A `ConnectError` in all that counts: `instanceof ConnectError` goes by these fields, so that several
+ * copies of Connect in one program get along. Connect's own class would bring the protobuf runtime into
+ * every page that only signs in, and more than double what this entry adds to it.
+ */
+class TokenError extends Error {
+  override readonly name = "ConnectError";
+  readonly code: Code;
+  readonly rawMessage: string;
+  readonly metadata: Headers = new Headers();
+  readonly details: never[] = [];
+  override readonly cause: unknown;
+
+  constructor(message: string, code: Code, cause: unknown) {
+    super(`[${snakeCase(Code[code])}] ${message}`);
+    this.rawMessage = message;
+    this.code = code;
+    this.cause = cause;
+  }
+
+  findDetails(): never[] {
+    return [];
+  }
+}
+
+/** Makes the error of a token source: to a call it is a `ConnectError`. It must hold no secret. */
+export function tokenError(message: string, code: Code, cause?: unknown): Error {
+  return new TokenError(message, code, cause);
+}
+
+/** Whether an error is one of the above, and not a fault in the program. */
+export function isTokenError(error: unknown): error is Error {
+  return error instanceof TokenError;
+}
+
+/** What a caller gets who leaves: its deadline passed, or it aborted. The reason is its own. */
+export function aborted(signal: AbortSignal): Error {
+  const { reason } = signal;
+  if (reason instanceof Error) {
+    if (reason.name === "ConnectError") {
+      return reason;
+    }
+    if (reason.name === "TimeoutError") {
+      return tokenError("no token within the time given", Code.DeadlineExceeded, reason);
+    }
+  }
+  return tokenError("the caller aborted while waiting for a token", Code.Canceled, reason);
+}
+
+/** A failure that may pass: the same request may succeed later. */
+export class TransientFailure extends Error {
+  readonly error: Error;
+  /** What the server asks to wait before the next attempt; 0 where it does not. */
+  readonly retryAfterMs: number;
+
+  constructor(error: Error, retryAfterMs = 0) {
+    super(error.message);
+    this.error = error;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+function snakeCase(name: string | undefined): string {
+  return (name ?? "").replace(/(?!^)[A-Z]/g, "_$&").toLowerCase();
+}

@@ -1,0 +1,254 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { beforeEach, expect, test } from "vitest";
+import { createClientCredentials } from "../../src/auth/client-credentials.js";
+import type { TokenSource } from "../../src/token-source.js";
+import { createFakeEnvironment, type FakeEnvironment, settle } from "./fake-environment.js";
+import { createFakeIssuer, type FakeIssuer, oauthError } from "./fake-issuer.js";
+
+const hour = 3_600_000;
+let environment: FakeEnvironment;
+let server: FakeIssuer;
+let source: TokenSource;
+
+beforeEach(() => {
+  environment = createFakeEnvironment();
+  server = createFakeIssuer();
+  source = createClientCredentials(
+    { issuer: server.issuer, clientId: "admin", clientSecret: "s3cret", fetch: server.fetch },
+    environment,
+  );
+});
+
+const neverAnswers = () => new Promise<Response>(() => {});
+const unreachable = () =>
+  Promise.reject(new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED") }));
+
+/** How a promise ended, without waiting for it. */
+function watch<T>(promise: Promise<T> | T) {
+  const watched: { value?: T; error?: ConnectError; ended: boolean } = { ended: false };
+  Promise.resolve(promise).then(
+    (value) => Object.assign(watched, { value, ended: true }),
+    (error) => Object.assign(watched, { error, ended: true }),
+  );
+  return watched;
+}
+
+test("one call a minute for 48 hours at a 12-hour lifetime makes 5 token requests, and every call has a token that lives", async () => {
+  const issuedAt = new Map<string, number>();
+  server.answer = () => {
+    const response = server.issue({ expires_in: 43200 });
+    issuedAt.set(`token-${server.tokenRequests.length}`, environment.monotonicMs());
+    return response;
+  };
+  for (let minute = 0; minute <= 48 * 60; minute++) {
+    const token = await source();
+    expect(environment.monotonicMs() - issuedAt.get(token)!).toBeLessThan(12 * hour);
+    // No timers are due: nothing needs to settle.
+    await environment.advance(0);
+    environment.suspend(60_000);
+  }
+  expect(server.tokenRequests).toHaveLength(5);
+  expect(server.discoveries).toHaveLength(1);
+});
+
+test("1,000 concurrent first calls make one discovery and one token request", async () => {
+  const tokens = await Promise.all(Array.from({ length: 1000 }, () => source()));
+  expect(new Set(tokens)).toEqual(new Set(["token-1"]));
+  expect(server.discoveries).toHaveLength(1);
+  expect(server.tokenRequests).toHaveLength(1);
+  expect(environment.timers).toBe(0);
+});
+
+test("a token is renewed when the wall clock says that it expires, though the monotonic one slept", async () => {
+  await source();
+  environment.suspend(12 * hour);
+  expect(await source()).toBe("token-2");
+});
+
+test("a token is renewed when the monotonic clock says that it expires, though the wall clock was set back", async () => {
+  await source();
+  environment.setWall(-24 * hour);
+  await environment.advance(12 * hour);
+  expect(await source()).toBe("token-2");
+});
+
+test("a short-lived token is used for nine tenths of its life", async () => {
+  server.answer = () => server.issue({ expires_in: 10 });
+  await source();
+  await environment.advance(8_999);
+  expect(await source()).toBe("token-1");
+  await environment.advance(1);
+  expect(await source()).toBe("token-2");
+});
+
+test("a token without expires_in is used until a server refuses it", async () => {
+  server.answer = () => server.issue({ expires_in: undefined });
+  await source();
+  environment.suspend(1000 * hour);
+  expect(await source()).toBe("token-1");
+  expect(await source({ refused: "token-1" })).toBe("token-2");
+});
+
+test("a hundred calls refused with the same token make one token request", async () => {
+  await source();
+  const late = source({ refused: "token-1" });
+  const tokens = await Promise.all(
+    Array.from({ length: 99 }, () => source({ refused: "token-1" })),
+  );
+  expect(new Set([await late, ...tokens])).toEqual(new Set(["token-2"]));
+  expect(await source({ refused: "token-1" })).toBe("token-2");
+  expect(server.tokenRequests).toHaveLength(2);
+  expect(server.discoveries).toHaveLength(1);
+});
+
+test("a token endpoint that is down for 10 s and back fails no call", async () => {
+  server.answer = unreachable;
+  const signal = new AbortController().signal;
+  const calls = [watch(source({ signal })), watch(source())];
+  await environment.advance(10_000);
+  server.answer = () => server.issue();
+  await environment.advance(1_000);
+  expect(calls.map((call) => call.value)).toEqual(["token-1", "token-1"]);
+  expect(environment.timers).toBe(0);
+});
+
+test("a token endpoint that takes connections and does not answer for 10 s fails no call", async () => {
+  server.answer = neverAnswers;
+  const call = watch(source());
+  await environment.advance(9_999);
+  server.answer = () => server.issue();
+  await environment.advance(1_000);
+  expect(call.value).toBe("token-1");
+});
+
+test("while the old token still works, an endpoint that is down delays calls by 2 s at most and fails none", async () => {
+  await source();
+  await environment.advance(12 * hour - 31_000);
+  server.answer = neverAnswers;
+  const call = watch(source());
+  await environment.advance(2_000);
+  expect(call.value).toBe("token-1");
+  expect(environment.timers).toBe(0);
+  server.answer = () => oauthError(400, "invalid_client");
+  expect(await source()).toBe("token-1");
+  await environment.advance(29_000);
+  await expect(source()).rejects.toMatchObject({ code: Code.Unauthenticated });
+});
+
+test("a caller who aborts leaves alone, and the others get their token", async () => {
+  let answer = (_: Response) => {};
+  server.answer = () =>
+    new Promise((resolve) => {
+      answer = resolve;
+    });
+  const leaver = new AbortController();
+  const left = watch(source({ signal: leaver.signal }));
+  const stayed = watch(source());
+  await settle();
+  leaver.abort("enough");
+  await settle();
+  expect(left.error).toMatchObject({ code: Code.Canceled, cause: "enough" });
+  expect(stayed.ended).toBe(false);
+  answer(server.issue());
+  await settle();
+  expect(stayed.value).toBe("token-1");
+});
+
+test("the request dies when nobody waits any more, and the next caller gets one of its own", async () => {
+  server.answer = neverAnswers;
+  const callers = [new AbortController(), new AbortController()];
+  const calls = callers.map(({ signal }) => watch(source({ signal })));
+  await settle();
+  callers[0]?.abort();
+  await settle();
+  expect(server.tokenRequests[0]?.signal.aborted).toBe(false);
+  callers[1]?.abort(new DOMException("too late", "TimeoutError"));
+  await settle();
+  expect(server.tokenRequests[0]?.signal.aborted).toBe(true);
+  expect(environment.timers).toBe(0);
+  expect(calls.map((call) => call.error?.code)).toEqual([Code.Canceled, Code.DeadlineExceeded]);
+  server.answer = () => server.issue();
+  expect(await source()).toBe("token-1");
+  expect(server.tokenRequests).toHaveLength(2);
+});
+
+test("nothing runs on between attempts after the callers have left", async () => {
+  server.answer = unreachable;
+  const caller = new AbortController();
+  const call = watch(source({ signal: caller.signal }));
+  await environment.advance(5_000);
+  const attempts = server.tokenRequests.length;
+  caller.abort();
+  await environment.advance(hour);
+  expect(call.error).toMatchObject({ code: Code.Canceled });
+  expect(server.tokenRequests).toHaveLength(attempts);
+  expect(environment.timers).toBe(0);
+});
+
+test("a call's own error is what a caller gets whose call has ended", async () => {
+  const reason = new ConnectError("no answer within 5 ms", Code.DeadlineExceeded);
+  await expect(source({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  expect(server.discoveries).toHaveLength(0);
+});
+
+test("without a signal a source gives up after 30 s, naming what it could not reach", async () => {
+  server.answer = unreachable;
+  const call = watch(source());
+  await environment.advance(29_999);
+  expect(call.ended).toBe(false);
+  await environment.advance(1);
+  expect(call.error).toMatchObject({
+    code: Code.Unavailable,
+    rawMessage:
+      "token request at https://issuer.example/oauth/v2/token got no answer: fetch failed: connect ECONNREFUSED",
+  });
+  expect(environment.timers).toBe(0);
+});
+
+test("with a signal a source gives up after 25 s: before a call's 30 s, which would tell nothing of the cause", async () => {
+  server.answer = neverAnswers;
+  const call = watch(source({ signal: new AbortController().signal }));
+  await environment.advance(25_000);
+  expect(call.error).toMatchObject({
+    code: Code.DeadlineExceeded,
+    rawMessage:
+      "token request at https://issuer.example/oauth/v2/token got no answer: none within 10 s",
+  });
+});
+
+test("attempts are spread: at most one each half second in a long outage", async () => {
+  server.answer = unreachable;
+  watch(source());
+  await environment.advance(25_000);
+  expect(server.tokenRequests.length).toBeGreaterThan(25);
+  expect(server.tokenRequests.length).toBeLessThan(50);
+});
+
+test.each([
+  ["7", 7_000],
+  [new Date(Date.parse("2026-11-22T08:00:07Z")).toUTCString(), 7_000],
+])("after 429 the next attempt waits as Retry-After says: %s", async (retryAfter, waitMs) => {
+  server.answer = () => Response.json({}, { status: 429, headers: { "retry-after": retryAfter } });
+  const call = watch(source());
+  await environment.advance(waitMs - 1);
+  expect(server.tokenRequests).toHaveLength(1);
+  server.answer = () => server.issue();
+  await environment.advance(1);
+  expect(call.value).toBe("token-1");
+});
+
+test("a refusal is not cached: the next call asks again, without another discovery", async () => {
+  server.answer = () => oauthError(400, "invalid_client", "client not found");
+  await expect(source()).rejects.toMatchObject({ code: Code.Unauthenticated });
+  expect(server.tokenRequests).toHaveLength(1);
+  server.answer = () => server.issue();
+  expect(await source()).toBe("token-1");
+  expect(server.discoveries).toHaveLength(1);
+});
+
+test("a discovery that failed is not cached", async () => {
+  server.metadata = { issuer: "https://other.example" };
+  await expect(source()).rejects.toMatchObject({ code: Code.Unauthenticated });
+  server.metadata = {};
+  expect(await source()).toBe("token-1");
+});

@@ -14,7 +14,7 @@ export interface Codec {
   contentType: string;
   /** @throws ConnectError `Internal` when the message does not serialize. */
   encode<D extends DescMessage>(desc: D, message: MessageShape<D>): Uint8Array;
-  /** @throws ConnectError when the bytes are no such message. */
+  /** @throws ConnectError `Internal` when the bytes are no such message. */
   decode<D extends DescMessage>(desc: D, bytes: Uint8Array): MessageShape<D>;
 }
 
@@ -27,14 +27,14 @@ export function binaryCodec(
       try {
         return toBinary(desc, message, options);
       } catch (reason) {
-        throw failure("serialize binary", Code.Internal, reason);
+        throw failure("serialize binary", reason);
       }
     },
     decode(desc, bytes) {
       try {
         return fromBinary(desc, bytes, options);
       } catch (reason) {
-        throw failure("parse binary", Code.Internal, reason);
+        throw failure("parse binary", reason);
       }
     },
   };
@@ -48,20 +48,20 @@ export function jsonCodec(options: Partial<JsonReadOptions & JsonWriteOptions> |
       try {
         return Buffer.from(toJsonString(desc, message, withDefaults));
       } catch (reason) {
-        throw failure("serialize JSON", Code.Internal, reason);
+        throw failure("serialize JSON", reason);
       }
     },
     decode(desc, bytes) {
       try {
         return fromJsonString(desc, new TextDecoder().decode(bytes), withDefaults);
       } catch (reason) {
-        throw failure("parse JSON", Code.InvalidArgument, reason);
+        throw failure("parse JSON", reason);
       }
     },
   };
 }
 
-function failure(what: string, code: Code, reason: unknown): ConnectError {
+function failure(what: string, reason: unknown): ConnectError {
   const message = reason instanceof Error ? reason.message : String(reason);
-  return new ConnectError(`${what}: ${message}`, code, undefined, undefined, reason);
+  return new ConnectError(`${what}: ${message}`, Code.Internal, undefined, undefined, reason);
 }

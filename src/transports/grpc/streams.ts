@@ -1,5 +1,6 @@
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { GrpcTransportOptions } from "@connectrpc/connect-node";
 import type { Deadline } from "../deadline.js";
 import type { StreamFn } from "../stream.js";
@@ -25,7 +26,7 @@ export function streamsByConnectNode(options: GrpcTransportOptions): LoadStreams
     if (remainingMs !== undefined) {
       header.set("grpc-timeout", grpcTimeout(remainingMs));
     }
-    return transport.stream(
+    const response = await transport.stream(
       request.method,
       deadline.signal,
       0, // No limit: the deadline's signal says when time is up.
@@ -34,5 +35,23 @@ export function streamsByConnectNode(options: GrpcTransportOptions): LoadStreams
       request.message as AsyncIterable<MessageInitShape<typeof request.method.input>>,
       request.contextValues,
     );
+    // Not a spread: the trailer is filled in when the messages have ended.
+    return Object.create(response, { message: { value: internalErrors(response.message) } });
   };
+}
+
+/** Connect calls a broken answer the caller's `InvalidArgument`; for gRPC it is `Internal`. */
+async function* internalErrors<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (reason) {
+    if (
+      reason instanceof ConnectError &&
+      reason.code === Code.InvalidArgument &&
+      reason.rawMessage.startsWith("protocol error: ")
+    ) {
+      throw new ConnectError(reason.rawMessage, Code.Internal, reason.metadata, undefined, reason);
+    }
+    throw reason;
+  }
 }

@@ -1,0 +1,84 @@
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { describeError, isGrantInactive } from "../errors.js";
+
+/** What an error says about the grants of the request that it answers. */
+export type Meaning =
+  /** One of them is unknown. */
+  | "not-found"
+  /** The one of a deactivation was inactive before. */
+  | "inactive"
+  /** One of them cannot be changed by this caller, or by anybody; the others could be. */
+  | "refused"
+  /** There are too many bytes of them in one request. */
+  | "too-large"
+  /** The server has too much to do. Nothing was applied. */
+  | "pressed"
+  /** As `pressed`, but the answer may come from something in between: it may have been applied. */
+  | "pressed-maybe-applied"
+  /** No answer that tells what happened: it may have been applied. */
+  | "lost"
+  /** No request of this run can succeed. Nothing was applied. */
+  | "fatal";
+
+/**
+ * Says what an error means for a bulk run. Decides by ZITADEL's id of the cause where the code alone
+ * says too little: NOT_FOUND and PERMISSION_DENIED have meanings that concern one grant and others that
+ * concern the caller.
+ *
+ * @param notFoundId the id with which this RPC says that a grant is unknown.
+ */
+export function classify(error: ConnectError, notFoundId: string): Meaning {
+  const { code, id } = describeError(error);
+  switch (code) {
+    case Code.NotFound:
+      // Without this id: no membership, an unknown host name, a proxy's page.
+      return id === notFoundId ? "not-found" : "fatal";
+    case Code.PermissionDenied:
+      // The caller's role covers some projects, and this grant is of another.
+      return id === "EVENT-Shu7e" ? "refused" : "fatal";
+    case Code.Unauthenticated:
+    case Code.Unimplemented:
+      return "fatal";
+    case Code.FailedPrecondition:
+      return isGrantInactive(error) ? "inactive" : "refused";
+    case Code.InvalidArgument:
+    case Code.OutOfRange:
+    case Code.AlreadyExists:
+      return "refused";
+    case Code.ResourceExhausted:
+      if (error.rawMessage.includes("readMaxBytes")) {
+        // Made here: an answer came and was larger than the client accepts.
+        return "lost";
+      }
+      // grpc-go's words for a request over its limit; the rest is a quota or a rate limit.
+      return /message larger than max|writeMaxBytes/.test(error.rawMessage)
+        ? "too-large"
+        : "pressed";
+    case Code.Unavailable:
+    case Code.DeadlineExceeded:
+      return "pressed-maybe-applied";
+    default:
+      return "lost";
+  }
+}
+
+/**
+ * How long the server asks to be left alone, in milliseconds; undefined where it does not say.
+ * `retry-after` is in seconds or a date (RFC 9110 section 10.2.3), `grpc-retry-pushback-ms` in
+ * milliseconds (gRPC proposal A6).
+ */
+export function retryAfterMs(error: ConnectError, nowEpochMs: number): number | undefined {
+  const pushback = error.metadata.get("grpc-retry-pushback-ms");
+  if (pushback !== null && /^\d+$/.test(pushback)) {
+    return Number(pushback);
+  }
+  const retryAfter = error.metadata.get("retry-after")?.trim();
+  if (retryAfter === undefined || retryAfter === "") {
+    return undefined;
+  }
+  if (/^\d+$/.test(retryAfter)) {
+    return Number(retryAfter) * 1000;
+  }
+  const date = Date.parse(retryAfter);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - nowEpochMs);
+}

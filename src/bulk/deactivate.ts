@@ -1,0 +1,115 @@
+import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import type { ManagementService } from "../../gen/zitadel/management_pb.js";
+import type { Batch } from "./batch.js";
+import { type Environment, realEnvironment } from "./environment.js";
+import { grantIdProblem, nameOf } from "./grant-id.js";
+import { type BulkOptions, checkBulkOptions, checkValues, deactivateChecks } from "./options.js";
+import type { DeactivateOutcome, DeactivateStatus } from "./outcome.js";
+import { type Ask, startRun } from "./run.js";
+import type { Reading } from "./source.js";
+
+/** A grant to deactivate. */
+export interface UserGrant {
+  readonly userId: string;
+  readonly grantId: string;
+}
+
+/** What the server takes for each of the two ids. */
+const mostIdCharacters = 200;
+
+/**
+ * Deactivates user grants with one call for each, and yields one outcome for each distinct grant, as
+ * they come. Nothing happens until the first outcome is asked for. In everything else it behaves as
+ * `removeUserGrants` does, and throws the same; 8 calls are in flight at most unless `concurrency` says
+ * otherwise.
+ *
+ * Servers of 2026 answer OK for a grant that was inactive before: it is `deactivated`. Older ones say
+ * so: `already-inactive`.
+ *
+ * @param client of any transport.
+ * @param grants read no faster than calls go out. ZITADEL requires the user's id and does not compare it
+ * with the grant.
+ */
+export function deactivateUserGrants(
+  client: Client<typeof ManagementService>,
+  grants: Iterable<UserGrant> | AsyncIterable<UserGrant>,
+  options: BulkOptions<DeactivateOutcome> = {},
+): AsyncIterableIterator<DeactivateOutcome> {
+  return deactivateUserGrantsIn(realEnvironment, client, grants, options);
+}
+
+/** The same in an environment of the caller's. */
+export function deactivateUserGrantsIn(
+  environment: Environment,
+  client: Client<typeof ManagementService>,
+  grants: Iterable<UserGrant> | AsyncIterable<UserGrant>,
+  options: BulkOptions<DeactivateOutcome>,
+): AsyncIterableIterator<DeactivateOutcome> {
+  checkValues(grants, "grants");
+  const checked = checkBulkOptions(options, deactivateChecks);
+  return startRun<UserGrant, DeactivateStatus>({
+    values: grants,
+    options: checked,
+    environment,
+    concurrency: checked.concurrency ?? 8,
+    batchSize: 1,
+    batchBytes: Number.POSITIVE_INFINITY,
+    notFoundId: "COMMAND-3M9sd",
+    read: readUserGrant,
+    work: (batch, ask) => deactivate(client, batch, ask),
+  });
+}
+
+function readUserGrant(value: unknown): Reading<UserGrant> {
+  if (typeof value !== "object" || value === null) {
+    return refuse(nameOf(value), "a grant must be an object with userId and grantId");
+  }
+  const { userId, grantId } = value as Record<string, unknown>;
+  for (const [name, id] of Object.entries({ grantId, userId })) {
+    const problem = grantIdProblem(id) ?? tooLong(id);
+    if (problem !== undefined) {
+      return refuse(nameOf(grantId), `${name} is ${problem}`);
+    }
+  }
+  return { grant: { userId: userId as string, grantId: grantId as string }, bytes: 0 };
+}
+
+function refuse(grantId: string, problem: string): Reading<UserGrant> {
+  return {
+    grantId,
+    refused: new ConnectError(`${problem}; it was not sent`, Code.InvalidArgument),
+  };
+}
+
+function tooLong(id: unknown): string | undefined {
+  // Counted in characters, as the server does; no string has more of them than UTF-16 units.
+  return typeof id === "string" && id.length > mostIdCharacters && [...id].length > mostIdCharacters
+    ? `longer than ${mostIdCharacters} characters`
+    : undefined;
+}
+
+async function deactivate(
+  client: Client<typeof ManagementService>,
+  batch: Batch<UserGrant, DeactivateStatus>,
+  ask: Ask<UserGrant>,
+): Promise<void> {
+  for (const grant of batch.grants) {
+    const { userId, grantId } = grant;
+    const answer = await ask([grant], (callOptions) =>
+      client.deactivateUserGrant({ userId, grantId }, callOptions),
+    );
+    switch (answer.kind) {
+      case "ok":
+        batch.confirm([grant], "deactivated");
+        break;
+      case "inactive":
+        batch.conclude([grant], { status: "already-inactive" });
+        break;
+      case "not-found":
+        batch.conclude([grant], { status: "not-found" });
+        break;
+      default:
+        batch.conclude([grant], { status: "failed", error: answer.error });
+    }
+  }
+}

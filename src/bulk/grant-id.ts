@@ -1,0 +1,34 @@
+/** What keeps a value from being an id that can be asked for; undefined when nothing does. */
+export function grantIdProblem(value: unknown): string | undefined {
+  if (typeof value !== "string") {
+    return `${value === null ? "null" : typeof value}, not a string`;
+  }
+  if (value === "") {
+    return "empty";
+  }
+  if (value.includes("\0")) {
+    return "with a NUL character, which ZITADEL's database does not take";
+  }
+  // It would go out as another id.
+  return value.isWellFormed() ? undefined : "no well-formed Unicode";
+}
+
+/** What stands for a value in its outcome: the id, or what there is in its place. */
+export function nameOf(value: unknown): string {
+  return typeof value === "object" && value !== null
+    ? Object.prototype.toString.call(value)
+    : String(value);
+}
+
+/** How many bytes a string takes in UTF-8. */
+export function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) {
+      // A surrogate is half of a character of four bytes.
+      bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1;
+    }
+  }
+  return bytes;
+}

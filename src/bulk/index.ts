@@ -1,0 +1,11 @@
+export { deactivateUserGrants, type UserGrant } from "./deactivate.js";
+export type { BulkOptions, RemoveOptions } from "./options.js";
+export type {
+  DeactivateOutcome,
+  DeactivateStatus,
+  Outcome,
+  RemoveOutcome,
+  RemoveStatus,
+} from "./outcome.js";
+export { removeUserGrants } from "./remove.js";
+export { createSummary, type Failure, type Summary, type SummaryOptions } from "./summary.js";

@@ -1,0 +1,131 @@
+import { headerValueProblem } from "../header-value.js";
+import { nearest } from "../nearest.js";
+import type { Outcome } from "./outcome.js";
+
+/** What `removeUserGrants` and `deactivateUserGrants` both take. Undefined counts as not given. */
+export interface BulkOptions<O extends Outcome<string>> {
+  /** Requests in flight at most, from 1 to 1000. Fewer while the server is under pressure. */
+  concurrency?: number | undefined;
+  /**
+   * The hard stop: no further request, those in flight are cancelled, and every grant that was read and
+   * is undecided is `failed`. The run throws `Canceled` with the signal's reason as cause.
+   */
+  signal?: AbortSignal | undefined;
+  /** The organization of the grants: `x-zitadel-orgid` of each call, in place of the client's. */
+  orgId?: string | undefined;
+  /** Milliseconds that one request may take, from 1; 30,000 when not given. */
+  timeoutMs?: number | undefined;
+  /**
+   * Milliseconds, from 1, for which the server may take no request at all before the run stops with the
+   * last refusal; 300,000 (five minutes) when not given.
+   */
+  giveUpMs?: number | undefined;
+  /**
+   * Says that no id comes twice. The run then keeps no ids, so that its memory does not grow; an id that
+   * does come twice gets two outcomes. Required beyond 16,777,216 ids, where a `Set` ends.
+   */
+  distinct?: boolean | undefined;
+  /**
+   * Sees every outcome, before it is yielded; also those that nobody is there any more to take from the
+   * run. What it throws stops the run.
+   */
+  onOutcome?: ((outcome: O) => void) | undefined;
+}
+
+export interface RemoveOptions<O extends Outcome<string>> extends BulkOptions<O> {
+  /** Grants in one request at most, from 1; 100 when not given. */
+  batchSize?: number | undefined;
+}
+
+type Check = (value: unknown) => string | undefined;
+
+const count: Check = (value) =>
+  Number.isSafeInteger(value) && (value as number) >= 1 ? undefined : "a whole number from 1";
+const requests: Check = (value) =>
+  Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1000
+    ? undefined
+    : "a whole number from 1 to 1000";
+const timeMs: Check = (value) =>
+  typeof value === "number" && value >= 1 && value <= 2 ** 31 - 1
+    ? undefined
+    : "a number of milliseconds from 1 to 2147483647";
+
+const bulkChecks: { readonly [K in keyof Required<BulkOptions<never>>]: Check } = {
+  concurrency: requests,
+  signal: (value) =>
+    typeof value === "object" && value !== null && "aborted" in value && "addEventListener" in value
+      ? undefined
+      : "an AbortSignal",
+  orgId: (value) =>
+    headerValueProblem(value) === undefined
+      ? undefined
+      : "the id of an organization: visible ASCII characters without spaces",
+  timeoutMs: timeMs,
+  giveUpMs: timeMs,
+  distinct: (value) => (typeof value === "boolean" ? undefined : "true or false"),
+  onOutcome: (value) => (typeof value === "function" ? undefined : "a function"),
+};
+
+export const deactivateChecks: Readonly<Record<string, Check>> = bulkChecks;
+export const removeChecks: Readonly<Record<string, Check>> = { ...bulkChecks, batchSize: count };
+
+/**
+ * Refuses what is not allowed, before anything is read or sent.
+ *
+ * @returns a copy without those that are undefined.
+ * @throws TypeError naming the option, what is allowed and what was given.
+ */
+export function checkBulkOptions<O extends object>(
+  options: O,
+  checks: Readonly<Record<string, Check>>,
+): O {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`options must be an object, got ${show(options)}`);
+  }
+  const checked: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) {
+      continue;
+    }
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    if (check === undefined) {
+      const known = Object.keys(checks);
+      const guess = nearest(name, known);
+      throw new TypeError(
+        `unknown option ${show(name)}${guess === undefined ? "" : `; did you mean ${guess}?`} Known are: ${known.join(", ")}`,
+      );
+    }
+    const allowed = check(value);
+    if (allowed !== undefined) {
+      throw new TypeError(`${name} must be ${allowed}; got ${show(value)}`);
+    }
+    checked[name] = value;
+  }
+  return checked as O;
+}
+
+/** Refuses what cannot be gone through. A string can be, character by character, which nobody wants. */
+export function checkValues(
+  values: unknown,
+  what: string,
+): asserts values is Iterable<unknown> | AsyncIterable<unknown> {
+  if (
+    typeof values !== "object" ||
+    values === null ||
+    !(Symbol.asyncIterator in values || Symbol.iterator in values)
+  ) {
+    throw new TypeError(
+      `${what} must be an Iterable or AsyncIterable, such as an array or a generator; got ${show(values)}`,
+    );
+  }
+}
+
+function show(value: unknown): string {
+  if (typeof value === "string") {
+    return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  }
+  if (typeof value === "object" && value !== null) {
+    return Array.isArray(value) ? "an array" : "an object";
+  }
+  return typeof value === "function" ? "a function" : String(value);
+}

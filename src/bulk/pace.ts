@@ -1,0 +1,135 @@
+import type { Environment } from "./environment.js";
+import { Stopped } from "./stopped.js";
+
+/** The pause after the first refusal; it doubles with each further one until a request is taken. */
+const firstPauseMs = 250;
+const longestPauseMs = 30_000;
+
+/** A request's place among those in flight. */
+export interface Slot {
+  readonly epoch: number;
+}
+
+/**
+ * How many requests may be in flight, and when the next one may go. Each refusal for pressure halves
+ * the number and makes a jittered pause that doubles while nothing is taken; as many requests taken as
+ * may be in flight make it one more. Requests that were sent before a refusal was known do not count
+ * as further refusals.
+ */
+export class Pace {
+  readonly #environment: Environment;
+  readonly #most: number;
+  readonly #giveUpMs: number;
+  #limit: number;
+  #inFlight = 0;
+  #epoch = 0;
+  #refusals = 0;
+  #takenAtLimit = 0;
+  #pausedUntilMs = Number.NEGATIVE_INFINITY;
+  #troubleSinceMs: number | undefined;
+  #waiting: (() => void)[] = [];
+
+  constructor(most: number, giveUpMs: number, environment: Environment) {
+    this.#most = most;
+    this.#limit = most;
+    this.#giveUpMs = giveUpMs;
+    this.#environment = environment;
+  }
+
+  /** Resolves when a request could go. @throws Stopped when the run stops. */
+  async ready(stop: AbortSignal): Promise<void> {
+    for (;;) {
+      if (stop.aborted) {
+        throw new Stopped();
+      }
+      const pauseMs = this.#pausedUntilMs - this.#environment.now();
+      if (pauseMs > 0) {
+        await this.#environment.sleep(pauseMs, stop);
+      } else if (this.#inFlight < this.#limit) {
+        return;
+      } else {
+        await this.#turn(stop);
+      }
+    }
+  }
+
+  /** Takes a slot as soon as there is one. @throws Stopped when the run stops. */
+  async take(stop: AbortSignal): Promise<Slot> {
+    await this.ready(stop);
+    this.#inFlight += 1;
+    return { epoch: this.#epoch };
+  }
+
+  /** Gives a slot back, whatever became of the request. */
+  release(): void {
+    this.#inFlight -= 1;
+    this.#wake();
+  }
+
+  /** The server has worked on a request: it did it, or refused it for what is in it. */
+  taken(): void {
+    this.#refusals = 0;
+    this.#troubleSinceMs = undefined;
+    this.#takenAtLimit += 1;
+    if (this.#limit < this.#most && this.#takenAtLimit >= this.#limit) {
+      this.#limit += 1;
+      this.#takenAtLimit = 0;
+    }
+  }
+
+  /** The server has too much to do. @param askedPauseMs how long it asked to be left alone. */
+  pressed(slot: Slot, askedPauseMs: number | undefined): void {
+    this.failed();
+    if (slot.epoch === this.#epoch) {
+      this.#epoch += 1;
+      this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+      this.#takenAtLimit = 0;
+      const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#refusals);
+      this.#refusals += 1;
+      // No longer than until the time to give up: the last attempt is made then.
+      this.#pause(Math.min(pauseMs * (0.5 + this.#environment.random() / 2), this.#patienceMs()));
+    }
+    if (askedPauseMs !== undefined) {
+      this.#pause(askedPauseMs);
+    }
+  }
+
+  /** No answer of the server, or one that says that it failed. */
+  failed(): void {
+    this.#troubleSinceMs ??= this.#environment.now();
+  }
+
+  /** Whether the server has taken nothing for so long, or asks for such a pause, that the run ends. */
+  get hopeless(): boolean {
+    const patienceMs = this.#patienceMs();
+    return patienceMs <= 0 || this.#pausedUntilMs - this.#environment.now() > patienceMs;
+  }
+
+  #patienceMs(): number {
+    const nowMs = this.#environment.now();
+    return (this.#troubleSinceMs ?? nowMs) + this.#giveUpMs - nowMs;
+  }
+
+  #pause(ms: number): void {
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#environment.now() + ms);
+  }
+
+  #turn(stop: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        stop.removeEventListener("abort", done);
+        resolve();
+      };
+      stop.addEventListener("abort", done);
+      this.#waiting.push(done);
+    });
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resume of waiting) {
+      resume();
+    }
+  }
+}

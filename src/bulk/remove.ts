@@ -1,0 +1,150 @@
+import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import type { ManagementService } from "../../gen/zitadel/management_pb.js";
+import { describeError } from "../errors.js";
+import type { Batch } from "./batch.js";
+import { type Environment, realEnvironment } from "./environment.js";
+import { grantIdProblem, nameOf, utf8Length } from "./grant-id.js";
+import { isolate } from "./isolate.js";
+import { checkBulkOptions, checkValues, type RemoveOptions, removeChecks } from "./options.js";
+import type { RemoveOutcome, RemoveStatus } from "./outcome.js";
+import { type Ask, startRun } from "./run.js";
+import type { Grant, Reading } from "./source.js";
+
+/** What the server takes is 4 MiB; the rest is for what goes around the ids. */
+const mostRequestBytes = 4 * 1024 * 1024 - 64 * 1024;
+/** What goes around an id: tag and length in protobuf; quotes and comma in JSON. */
+const bytesAroundId = 6;
+
+/** A request for a part of a batch that fails for no known reason is repeated this often. */
+const attemptsForPart = 2;
+/** Single grants that fail so before the whole batch is taken to fail for a reason that is not in them. */
+const mostLostAlone = 2;
+
+/**
+ * Removes user grants, and yields one outcome for each distinct id, as they come. Nothing happens until
+ * the first outcome is asked for.
+ *
+ * ZITADEL removes all grants of a request or none, and does not say which one stood in the way. So a
+ * request that fails for an unknown grant, or for one of a project that the caller does not manage, is
+ * taken apart until those are alone, and the others are removed: at most 15 requests for 1 in 100.
+ *
+ * Requests that the server refuses for pressure, or whose answer is lost, are made again; the client's
+ * own retry is switched off for them.
+ *
+ * Leaving the loop (`break`) makes no further request and waits for those in flight; `onOutcome` sees
+ * their outcomes.
+ *
+ * @param client of any transport.
+ * @param grantIds read no faster than requests go out; its `return()` is called when the run stops.
+ * @throws TypeError at once, for options that are not allowed or for ids that cannot be iterated.
+ *
+ * While it is iterated, after every id that was read has had its outcome, it throws
+ * - `Unauthenticated`, `PermissionDenied`, `NotFound`, `Unimplemented` when no request can succeed: the
+ *   token, the permission, the organization or the host name is wrong;
+ * - the last refusal when the server has taken nothing for `giveUpMs`;
+ * - `Canceled` after an abort of `signal`, with its reason as cause;
+ * - what the source or `onOutcome` throws; a `RangeError` beyond 16,777,216 ids without `distinct`.
+ */
+export function removeUserGrants(
+  client: Client<typeof ManagementService>,
+  grantIds: Iterable<string> | AsyncIterable<string>,
+  options: RemoveOptions<RemoveOutcome> = {},
+): AsyncIterableIterator<RemoveOutcome> {
+  return removeUserGrantsIn(realEnvironment, client, grantIds, options);
+}
+
+/** The same in an environment of the caller's. */
+export function removeUserGrantsIn(
+  environment: Environment,
+  client: Client<typeof ManagementService>,
+  grantIds: Iterable<string> | AsyncIterable<string>,
+  options: RemoveOptions<RemoveOutcome>,
+): AsyncIterableIterator<RemoveOutcome> {
+  checkValues(grantIds, "grantIds");
+  const checked = checkBulkOptions(options, removeChecks);
+  return startRun<Grant, RemoveStatus>({
+    values: grantIds,
+    options: checked,
+    environment,
+    concurrency: checked.concurrency ?? 4,
+    batchSize: checked.batchSize ?? 100,
+    batchBytes: mostRequestBytes,
+    notFoundId: "COMMAND-1My0t",
+    read: readGrantId,
+    work: (batch, ask) => removeBatch(client, batch, ask),
+  });
+}
+
+function readGrantId(value: unknown): Reading<Grant> {
+  const problem = grantIdProblem(value);
+  if (problem !== undefined || typeof value !== "string") {
+    return {
+      grantId: nameOf(value),
+      refused: new ConnectError(`grant id is ${problem}; it was not sent`, Code.InvalidArgument),
+    };
+  }
+  const bytes = utf8Length(value) + bytesAroundId;
+  if (bytes > mostRequestBytes) {
+    return {
+      grantId: value,
+      refused: new ConnectError(
+        `grant id has ${bytes} bytes, more than the server takes in a request; it was not sent`,
+        Code.InvalidArgument,
+      ),
+    };
+  }
+  return { grant: { grantId: value }, bytes };
+}
+
+async function removeBatch(
+  client: Client<typeof ManagementService>,
+  batch: Batch<Grant, RemoveStatus>,
+  ask: Ask<Grant>,
+): Promise<void> {
+  let attempts: number | undefined;
+  let removed = false;
+  let lostAlone = 0;
+  let broken: ConnectError | undefined;
+  await isolate(batch.grants, async (group) => {
+    if (broken !== undefined) {
+      batch.conclude(group, { status: "failed", error: broken });
+      return "settled";
+    }
+    const answer = await ask(
+      group,
+      (callOptions) =>
+        client.bulkRemoveUserGrant({ grantId: group.map(({ grantId }) => grantId) }, callOptions),
+      attempts,
+    );
+    switch (answer.kind) {
+      case "ok":
+        removed = true;
+        batch.confirm(group, "removed");
+        return "settled";
+      case "pressed":
+        batch.conclude(group, { status: "failed", error: answer.error });
+        return "settled";
+      case "lost":
+        attempts = attemptsForPart;
+        if (group.length === 1) {
+          lostAlone += 1;
+          if (lostAlone >= mostLostAlone && !removed) {
+            broken = answer.error;
+          }
+        }
+        break;
+    }
+    if (group.length === 1) {
+      if (answer.kind === "not-found") {
+        batch.conclude(group, { status: "not-found" });
+      } else {
+        if (describeError(answer.error).id === "EVENT-Shu7e") {
+          // The server has looked it up and found it.
+          batch.lostAnswers.found(group.map(({ grantId }) => grantId));
+        }
+        batch.conclude(group, { status: "failed", error: answer.error });
+      }
+    }
+    return "blocked";
+  });
+}

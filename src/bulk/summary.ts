@@ -1,0 +1,101 @@
+import { describeError } from "../errors.js";
+import type { Outcome } from "./outcome.js";
+
+/** A grant that is not confirmed, and why. */
+export interface Failure {
+  readonly grantId: string;
+  readonly reason: string;
+  readonly answerLost: boolean;
+}
+
+/** What a run has done so far. */
+export interface Summary {
+  /** Outcomes seen. */
+  readonly done: number;
+  /** How many outcomes of each status. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** How many outcomes, of whatever status, with `answerLost`. */
+  readonly answersLost: number;
+  /** The first failures; `counts.failed` says how many there are. */
+  readonly failures: readonly Failure[];
+  readonly elapsedMs: number;
+  /** Outcomes a second, over the last ten seconds or so. */
+  readonly perSecond: number;
+  /** Milliseconds until all are done at this rate; undefined when the total or the rate is not known. */
+  readonly remainingMs: number | undefined;
+}
+
+export interface SummaryOptions {
+  /** How many grants the run is for, where that is known. */
+  total?: number | undefined;
+  /** How many failures are kept with their reasons; 1000 when not given. */
+  keepFailures?: number | undefined;
+  /** Milliseconds on a clock that never goes back; `performance.now` when not given. */
+  now?: (() => number) | undefined;
+}
+
+/** The rate is taken over the last so many samples, one a second. */
+const samples = 10;
+
+/**
+ * Counts outcomes as they come. `add` fits `onOutcome`, and `current` may be asked for at any time, for a
+ * progress bar as well as for the report at the end:
+ *
+ * ```ts
+ * const summary = createSummary({ total: ids.length });
+ * for await (const outcome of removeUserGrants(client, ids, { onOutcome: summary.add })) …
+ * console.log(summary.current().counts);
+ * ```
+ */
+export function createSummary(options: SummaryOptions = {}): {
+  add: (outcome: Outcome<string>) => void;
+  current: () => Summary;
+} {
+  const { total, keepFailures = 1000, now = () => performance.now() } = options;
+  const startedMs = now();
+  const counts: Record<string, number> = {};
+  const failures: Failure[] = [];
+  let done = 0;
+  let answersLost = 0;
+  let history = [{ atMs: startedMs, done: 0 }];
+
+  return {
+    add(outcome) {
+      done += 1;
+      counts[outcome.status] = (counts[outcome.status] ?? 0) + 1;
+      if (outcome.answerLost) {
+        answersLost += 1;
+      }
+      if (outcome.status === "failed" && failures.length < keepFailures) {
+        const { id, message } = describeError(outcome.error);
+        failures.push({
+          grantId: outcome.grantId,
+          reason: id === undefined ? message : `${message} (${id})`,
+          answerLost: outcome.answerLost ?? false,
+        });
+      }
+      const atMs = now();
+      if (atMs - (history.at(-1)?.atMs ?? startedMs) >= 1000) {
+        history = [...history.slice(1 - samples), { atMs, done }];
+      }
+    },
+    current() {
+      const nowMs = now();
+      const first = history[0] ?? { atMs: startedMs, done: 0 };
+      const sinceMs = nowMs - first.atMs;
+      const perSecond = sinceMs > 0 ? ((done - first.done) / sinceMs) * 1000 : 0;
+      return {
+        done,
+        counts: { ...counts },
+        answersLost,
+        failures: [...failures],
+        elapsedMs: nowMs - startedMs,
+        perSecond,
+        remainingMs:
+          total === undefined || perSecond === 0
+            ? undefined
+            : (Math.max(0, total - done) / perSecond) * 1000,
+      };
+    },
+  };
+}

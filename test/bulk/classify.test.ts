@@ -1,0 +1,58 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { classify, retryAfterMs } from "../../src/bulk/classify.js";
+import { serverError } from "./model-server.js";
+
+describe("what an error means for a bulk run", () => {
+  it.each([
+    [serverError(Code.NotFound, "COMMAND-1My0t"), "not-found"],
+    [serverError(Code.NotFound, "COMMAND-3M9sd"), "fatal"],
+    [serverError(Code.NotFound, "AUTHZ-cdgFk"), "fatal"],
+    [new ConnectError("unable to set instance", Code.NotFound), "fatal"],
+    [serverError(Code.PermissionDenied, "EVENT-Shu7e"), "refused"],
+    [serverError(Code.PermissionDenied, "AUTH-5mWD2"), "fatal"],
+    [new ConnectError("blocked by a proxy", Code.PermissionDenied), "fatal"],
+    [new ConnectError("no such method", Code.Unimplemented), "fatal"],
+    [serverError(Code.FailedPrecondition, "COMMAND-1S9gx"), "inactive"],
+    [serverError(Code.FailedPrecondition, "OTHER-12345"), "refused"],
+    [serverError(Code.InvalidArgument, "COMMAND-J9sc5"), "refused"],
+    [
+      new ConnectError("grpc: received message larger than max", Code.ResourceExhausted),
+      "too-large",
+    ],
+    [
+      new ConnectError(
+        "message size 5 is larger than configured readMaxBytes 1",
+        Code.ResourceExhausted,
+      ),
+      "lost",
+    ],
+    [new ConnectError("quota", Code.ResourceExhausted), "pressed"],
+    [new ConnectError("HTTP 503", Code.Unavailable), "pressed-maybe-applied"],
+    [new ConnectError("late", Code.DeadlineExceeded), "pressed-maybe-applied"],
+    [new ConnectError("reset", Code.Canceled), "lost"],
+    [new ConnectError("HTTP 400", Code.Internal), "lost"],
+    [new ConnectError("?", Code.Unknown), "lost"],
+  ])("%s", (error, meaning) => {
+    expect(classify(error, "COMMAND-1My0t")).toBe(meaning);
+  });
+});
+
+describe("how long the server asks to be left alone", () => {
+  const asked = (metadata: HeadersInit) =>
+    retryAfterMs(
+      new ConnectError("", Code.Unavailable, metadata),
+      Date.parse("2026-01-01T00:00:00Z"),
+    );
+  it.each([
+    [{ "retry-after": "3" }, 3000],
+    [{ "retry-after": "Thu, 01 Jan 2026 00:00:05 GMT" }, 5000],
+    [{ "retry-after": "Wed, 31 Dec 2025 00:00:00 GMT" }, 0],
+    [{ "retry-after": "soon" }, undefined],
+    [{ "grpc-retry-pushback-ms": "250", "retry-after": "3" }, 250],
+    [{ "grpc-retry-pushback-ms": "-1" }, undefined],
+    [{}, undefined],
+  ])("%o", (metadata, ms) => {
+    expect(asked(metadata as HeadersInit)).toBe(ms);
+  });
+});

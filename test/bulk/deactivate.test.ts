@@ -1,0 +1,102 @@
+import { Code } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import {
+  deactivateUserGrants,
+  deactivateUserGrantsIn,
+  type UserGrant,
+} from "../../src/bulk/deactivate.js";
+import type { BulkOptions } from "../../src/bulk/options.js";
+import type { DeactivateOutcome } from "../../src/bulk/outcome.js";
+import { ModelServer } from "./model-server.js";
+import { World } from "./world.js";
+
+function setUp(states: Record<string, "active" | "inactive" | "foreign"> = {}) {
+  const world = new World();
+  const server = new ModelServer(world);
+  for (const [id, state] of Object.entries(states)) {
+    server.grants.set(id, state);
+  }
+  const deactivate = (
+    grants: readonly (UserGrant | string)[],
+    options: BulkOptions<DeactivateOutcome> = {},
+  ) =>
+    world.run(
+      (async () => {
+        const outcomes: DeactivateOutcome[] = [];
+        const source = grants.map((grant) =>
+          typeof grant === "string" ? { userId: "u", grantId: grant } : grant,
+        );
+        for await (const outcome of deactivateUserGrantsIn(world, server.client, source, options)) {
+          outcomes.push(outcome);
+        }
+        return outcomes;
+      })(),
+    );
+  return { world, server, deactivate };
+}
+
+const applyAndLose = (code: Code) => (_: unknown, index: number) =>
+  index === 0 ? { workAfterMs: 1, failure: { afterMs: 5, code } } : { workAfterMs: 1 };
+
+describe("deactivating", () => {
+  it("calls once for each distinct grant, 8 at a time", async () => {
+    const ids = Array.from({ length: 50 }, (_, index) => String(index));
+    const { server, deactivate } = setUp(Object.fromEntries(ids.map((id) => [id, "active"])));
+    const outcomes = await deactivate([...ids, ...ids]);
+    expect(outcomes).toEqual(ids.map((grantId) => ({ grantId, status: "deactivated" })));
+    expect(server.calls).toHaveLength(50);
+    expect(server.mostInFlight).toBe(8);
+  });
+
+  it("reports what the server says of each grant", async () => {
+    const { deactivate } = setUp({ a: "active", i: "inactive", f: "foreign" });
+    expect(await deactivate(["a", "i", "f", "gone"])).toMatchObject([
+      { grantId: "a", status: "deactivated" },
+      { grantId: "i", status: "deactivated" },
+      { grantId: "f", status: "failed", error: { code: Code.PermissionDenied } },
+      { grantId: "gone", status: "not-found" },
+    ]);
+  });
+
+  it("says already-inactive where the server does", async () => {
+    const { server, deactivate } = setUp({ i: "inactive" });
+    server.inactive = "error";
+    expect(await deactivate(["i"])).toEqual([{ grantId: "i", status: "already-inactive" }]);
+  });
+
+  it("after a lost answer, OK says that it is inactive and already-inactive leaves open who did it", async () => {
+    const now = setUp({ a: "active" });
+    now.server.fate = applyAndLose(Code.Unavailable);
+    expect(await now.deactivate(["a"])).toEqual([{ grantId: "a", status: "deactivated" }]);
+    const older = setUp({ a: "active" });
+    older.server.inactive = "error";
+    older.server.fate = applyAndLose(Code.Unavailable);
+    expect(await older.deactivate(["a"])).toEqual([
+      { grantId: "a", status: "already-inactive", answerLost: true },
+    ]);
+  });
+
+  it("fails what the server would not take, and does not send it", async () => {
+    const { server, deactivate } = setUp({ a: "active" });
+    const outcomes = await deactivate([
+      { userId: "", grantId: "b" },
+      { userId: "u", grantId: "x".repeat(201) },
+      null as never,
+      "a",
+    ]);
+    expect(outcomes.map(({ status }) => status).toSorted()).toEqual([
+      "deactivated",
+      "failed",
+      "failed",
+      "failed",
+    ]);
+    expect(server.calls).toHaveLength(1);
+  });
+
+  it("has no batches", () => {
+    const { client } = new ModelServer(new World());
+    expect(() => deactivateUserGrants(client, [], { batchSize: 5 } as never)).toThrow(
+      /unknown option "batchSize"/,
+    );
+  });
+});

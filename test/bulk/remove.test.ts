@@ -1,0 +1,481 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import type { RemoveOptions } from "../../src/bulk/options.js";
+import type { RemoveOutcome } from "../../src/bulk/outcome.js";
+import { removeUserGrants, removeUserGrantsIn } from "../../src/bulk/remove.js";
+import { ModelServer, serverError } from "./model-server.js";
+import { World } from "./world.js";
+
+function setUp() {
+  const world = new World();
+  const server = new ModelServer(world);
+  const add = (...ids: string[]) => {
+    for (const id of ids) {
+      server.grants.set(id, "active");
+    }
+    return ids;
+  };
+  const remove = (
+    ids: Iterable<string> | AsyncIterable<string>,
+    options: RemoveOptions<RemoveOutcome> = {},
+  ) => removeUserGrantsIn(world, server.client, ids, options);
+  /** Runs to the end, in the model's time. */
+  const collect = async (run: AsyncIterable<RemoveOutcome>) => {
+    const outcomes: RemoveOutcome[] = [];
+    let thrown: unknown;
+    await world.run(
+      (async () => {
+        try {
+          for await (const outcome of run) {
+            outcomes.push(outcome);
+          }
+        } catch (error) {
+          thrown = error;
+        }
+      })(),
+    );
+    return { outcomes, thrown, of: (id: string) => outcomes.find(({ grantId }) => grantId === id) };
+  };
+  return { world, server, add, remove, collect };
+}
+
+const numbered = (count: number, prefix = "") =>
+  Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+
+describe("removing", () => {
+  it("sends 100 ids a request and 4 requests at a time, and reports each id once", async () => {
+    const { server, add, remove, collect } = setUp();
+    const ids = add(...numbered(1000));
+    const { outcomes } = await collect(remove([...ids, ...ids.slice(0, 300)]));
+    expect(outcomes).toEqual(ids.map((grantId) => ({ grantId, status: "removed" })));
+    expect(server.calls.map((call) => call.ids.length)).toEqual(Array(10).fill(100));
+    expect(server.mostInFlight).toBe(4);
+  });
+
+  it("does nothing before the first outcome is asked for, and nothing when left before", async () => {
+    const { server, remove } = setUp();
+    let read = false;
+    const source = (function* () {
+      read = true;
+      yield "1";
+    })();
+    const run = remove(source);
+    await run.return?.();
+    expect(await run.next()).toEqual({ done: true, value: undefined });
+    expect([read, server.calls.length]).toEqual([false, 0]);
+  });
+
+  it("takes an empty source", async () => {
+    const { server, remove, collect } = setUp();
+    expect((await collect(remove([]))).outcomes).toEqual([]);
+    expect(server.calls).toEqual([]);
+  });
+
+  it("names the organization on each call, and gives each call its time", async () => {
+    const { server, add, remove, collect } = setUp();
+    await collect(remove(add("1"), { orgId: "77", timeoutMs: 1234 }));
+    expect(server.calls[0]?.header.get("x-zitadel-orgid")).toBe("77");
+    expect(server.calls[0]?.timeoutMs).toBe(1234);
+  });
+
+  it("takes unknown and foreign grants out and removes the others", async () => {
+    const { server, add, remove, collect } = setUp();
+    const ids = add(...numbered(100));
+    server.grants.delete("17");
+    server.grants.set("60", "foreign");
+    const { outcomes, of } = await collect(remove(ids));
+    expect(of("17")).toEqual({ grantId: "17", status: "not-found" });
+    expect(of("60")).toMatchObject({ status: "failed", error: { code: Code.PermissionDenied } });
+    expect(outcomes.filter(({ status }) => status === "removed")).toHaveLength(98);
+    expect(server.calls.length).toBeLessThanOrEqual(28);
+  });
+
+  it("costs at most 15 requests for one unknown of 100 and 120 for 100 of 100", async () => {
+    for (const position of [0, 1, 49, 50, 98, 99]) {
+      const { server, add, remove, collect } = setUp();
+      const ids = add(...numbered(100));
+      server.grants.delete(String(position));
+      await collect(remove(ids));
+      expect(server.calls.length).toBeLessThanOrEqual(15);
+    }
+    const { server, remove, collect } = setUp();
+    const { outcomes } = await collect(remove(numbered(100)));
+    expect(outcomes.every(({ status }) => status === "not-found")).toBe(true);
+    expect(server.calls.length).toBeLessThanOrEqual(120);
+  });
+
+  it("fails ids that cannot be asked for, at no cost to the others", async () => {
+    const { server, add, remove, collect } = setUp();
+    add("1", "2");
+    const odd = ["1", "", "a\0b", "\ud800", undefined, 42, "2"] as string[];
+    const { outcomes } = await collect(remove(odd));
+    expect(outcomes.filter(({ status }) => status === "removed")).toHaveLength(2);
+    const failed = outcomes.filter(({ status }) => status === "failed");
+    expect(failed.map(({ grantId }) => grantId)).toEqual(["", "a\0b", "\ud800", "undefined", "42"]);
+    expect(failed.every(({ error }) => error?.code === Code.InvalidArgument)).toBe(true);
+    expect(server.calls).toHaveLength(1);
+  });
+
+  it("isolates an id that the server refuses for a reason of its own", async () => {
+    const { server, add, remove, collect } = setUp();
+    const ids = add(...numbered(50));
+    server.grants.set("20", "failing");
+    const { outcomes, of } = await collect(remove(ids));
+    expect(of("20")).toMatchObject({ status: "failed", error: { code: Code.Internal } });
+    expect(outcomes.filter(({ status }) => status === "removed")).toHaveLength(49);
+  });
+
+  it("does not take a batch apart for ever when the server only fails", async () => {
+    const { server, add, remove, collect } = setUp();
+    server.fate = () => ({ failure: { afterMs: 1, code: Code.Internal } });
+    const { outcomes } = await collect(remove(add(...numbered(100))));
+    expect(outcomes.every(({ status, answerLost }) => status === "failed" && answerLost)).toBe(
+      true,
+    );
+    expect(server.calls.length).toBeLessThanOrEqual(30);
+  });
+
+  it("keeps a request below 4 MiB, counted in bytes", async () => {
+    const { server, add, remove, collect } = setUp();
+    const ids = add(...numbered(60, "é".repeat(60_000)));
+    const { outcomes } = await collect(remove(ids));
+    expect(outcomes.every(({ status }) => status === "removed")).toBe(true);
+    for (const call of server.calls) {
+      expect(Buffer.byteLength(call.ids.join(""))).toBeLessThan(4 * 1024 * 1024);
+    }
+    expect(server.calls.length).toBe(2);
+    const tooLong = "x".repeat(4 * 1024 * 1024);
+    const alone = await collect(remove([tooLong]));
+    expect(alone.outcomes).toMatchObject([
+      { status: "failed", error: { code: Code.InvalidArgument } },
+    ]);
+  });
+});
+
+describe("lost answers", () => {
+  it("a removal that was applied and whose answer was lost is not-found with answerLost", async () => {
+    const { server, add, remove, collect } = setUp();
+    server.fate = (_, index) =>
+      index === 0
+        ? { workAfterMs: 1, failure: { afterMs: 5, code: Code.Unavailable } }
+        : { workAfterMs: 1 };
+    const { outcomes } = await collect(remove(add(...numbered(10))));
+    expect(outcomes).toEqual(
+      numbered(10).map((grantId) => ({ grantId, status: "not-found", answerLost: true })),
+    );
+  });
+
+  it("one id that a later request removes proves that the lost one was not applied", async () => {
+    const { server, add, remove, collect } = setUp();
+    const ids = add(...numbered(10));
+    // The first to be found missing, and only later do others prove that nothing was applied.
+    server.grants.delete("0");
+    server.fate = (_, index) =>
+      index === 0 ? { failure: { afterMs: 5, code: Code.DeadlineExceeded } } : { workAfterMs: 1 };
+    const { of } = await collect(remove(ids));
+    expect(of("0")).toEqual({ grantId: "0", status: "not-found" });
+    expect(of("9")).toEqual({ grantId: "9", status: "removed" });
+  });
+
+  it("a refusal for pressure says that nothing was applied", async () => {
+    const { server, remove, collect } = setUp();
+    server.fate = (_, index) =>
+      index === 0 ? { failure: { afterMs: 5, code: Code.ResourceExhausted } } : { workAfterMs: 1 };
+    const { outcomes } = await collect(remove(["gone"]));
+    expect(outcomes).toEqual([{ grantId: "gone", status: "not-found" }]);
+  });
+
+  it("each lost request is disproved on its own", async () => {
+    const { server, add, remove, collect } = setUp();
+    const ids = add("0", "1", "2", "3");
+    server.grants.delete("1");
+    // The batch is lost and not applied, then the half [2, 3] of it is applied and lost.
+    server.fate = ({ ids: asked }, index) =>
+      index === 0
+        ? { failure: { afterMs: 5, code: Code.Unavailable } }
+        : asked.join() === "2,3" && server.grants.has("2")
+          ? { workAfterMs: 1, failure: { afterMs: 5, code: Code.Unavailable } }
+          : { workAfterMs: 1 };
+    const { of } = await collect(remove(ids));
+    expect(of("0")).toEqual({ grantId: "0", status: "removed" });
+    expect(of("1")).toEqual({ grantId: "1", status: "not-found" });
+    expect(of("2")).toEqual({ grantId: "2", status: "not-found", answerLost: true });
+    expect(of("3")).toEqual({ grantId: "3", status: "not-found", answerLost: true });
+  });
+});
+
+describe("stopping", () => {
+  it.each([
+    ["no permission", serverError(Code.NotFound, "AUTHZ-cdgFk")],
+    ["a wrong host", new ConnectError("unable to set instance", Code.NotFound)],
+    ["a role without the permission", serverError(Code.PermissionDenied, "AUTH-5mWD2")],
+    ["an unknown organization", serverError(Code.PermissionDenied, "AUTH-Bs7Ds")],
+    ["an expired token", serverError(Code.Unauthenticated, "AUTH-7fs1e")],
+  ])(
+    "%s stops the run with that error, once every id that was read has its outcome",
+    async (_, error) => {
+      const { remove, collect, server } = setUp();
+      server.fate = () => {
+        throw error;
+      };
+      let read = 0;
+      let returned = false;
+      const source = (function* () {
+        try {
+          for (; read < 10_000; ) {
+            yield String(read++);
+          }
+        } finally {
+          returned = true;
+        }
+      })();
+      const { outcomes, thrown } = await collect(remove(source));
+      expect(thrown).toBe(error);
+      expect(outcomes).toHaveLength(read);
+      expect(outcomes.every((o) => o.status === "failed" && o.error === error)).toBe(true);
+      expect(outcomes.some(({ answerLost }) => answerLost)).toBe(false);
+      expect(read).toBeLessThanOrEqual(400);
+      expect(returned).toBe(true);
+    },
+  );
+
+  it("requests in flight are waited for when another one ends the run", async () => {
+    const { server, add, remove, collect } = setUp();
+    const ids = add(...numbered(400));
+    server.fate = (_, index) => (index === 0 ? { workAfterMs: 1 } : { workAfterMs: 50 });
+    server.grants.delete("0");
+    const original = server.fate;
+    server.fate = (call, index) => {
+      if (index > 3) {
+        throw serverError(Code.Unauthenticated, "AUTH-7fs1e");
+      }
+      return original(call, index);
+    };
+    const { outcomes, thrown } = await collect(remove(ids));
+    expect(thrown).toMatchObject({ code: Code.Unauthenticated });
+    expect(outcomes.filter(({ status }) => status === "removed")).toHaveLength(300);
+    expect(outcomes.filter(({ status }) => status === "failed")).toHaveLength(100);
+  });
+
+  it("an abort cancels what is in flight and reports it as lost", async () => {
+    const { world, server, add, remove, collect } = setUp();
+    const abort = new AbortController();
+    const reason = new Error("shutting down");
+    server.fate = () => ({ workAfterMs: 100 });
+    world.after(10, () => abort.abort(reason));
+    const { outcomes, thrown } = await collect(
+      remove(add(...numbered(600)), { signal: abort.signal }),
+    );
+    expect(thrown).toMatchObject({ code: Code.Canceled, cause: reason });
+    expect(outcomes).toHaveLength(400);
+    expect(outcomes.every(({ status, answerLost }) => status === "failed" && answerLost)).toBe(
+      true,
+    );
+  });
+
+  it("an abort before the start reads and sends nothing", async () => {
+    const { server, remove, collect } = setUp();
+    const { outcomes, thrown } = await collect(remove(["1"], { signal: AbortSignal.abort() }));
+    expect(thrown).toMatchObject({ code: Code.Canceled });
+    expect([outcomes.length, server.calls.length]).toEqual([0, 0]);
+  });
+
+  it("an abort is heard while the source is silent", async () => {
+    const { world, remove, collect } = setUp();
+    const abort = new AbortController();
+    const silent = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
+    world.after(10, () => abort.abort());
+    const { thrown } = await collect(remove(silent, { signal: abort.signal }));
+    expect(thrown).toMatchObject({ code: Code.Canceled });
+  });
+
+  it("an error of the source fails what was read and is thrown as it is", async () => {
+    const { server, add, remove, collect } = setUp();
+    add("1", "2");
+    const failure = new Error("disk");
+    const source = (function* () {
+      yield "1";
+      yield "2";
+      throw failure;
+    })();
+    const { outcomes, thrown } = await collect(remove(source));
+    expect(thrown).toBe(failure);
+    expect(outcomes).toMatchObject([
+      { grantId: "1", status: "failed", error: { code: Code.Aborted, cause: failure } },
+      { grantId: "2", status: "failed" },
+    ]);
+    expect(server.calls).toEqual([]);
+  });
+
+  it("break waits for what is in flight and gives it to onOutcome", async () => {
+    const { world, server, add, remove } = setUp();
+    const seen: RemoveOutcome[] = [];
+    let returned = false;
+    const ids = add(...numbered(1000));
+    const source = (function* () {
+      try {
+        yield* ids;
+      } finally {
+        returned = true;
+      }
+    })();
+    server.fate = (_, index) => ({ workAfterMs: index === 0 ? 1 : 40 });
+    await world.run(
+      (async () => {
+        for await (const _ of remove(source, { onOutcome: (outcome) => seen.push(outcome) })) {
+          break;
+        }
+      })(),
+    );
+    expect(server.inFlight).toBe(0);
+    expect(seen.filter(({ status }) => status === "removed").length).toBe(
+      server.calls.length * 100,
+    );
+    expect(1000 - server.grants.size).toBe(server.calls.length * 100);
+    expect(returned).toBe(true);
+  });
+
+  it("what onOutcome throws stops the run", async () => {
+    const { add, remove, collect } = setUp();
+    const full = new Error("disk full");
+    const { thrown } = await collect(
+      remove(add("1"), {
+        onOutcome: () => {
+          throw full;
+        },
+      }),
+    );
+    expect(thrown).toBe(full);
+  });
+});
+
+describe("the source", () => {
+  it("is read no faster than requests go out, nor while nobody takes outcomes", async () => {
+    const { world, server, remove } = setUp();
+    let read = 0;
+    const source = (function* () {
+      for (;;) {
+        server.grants.set(String(read), "active");
+        yield String(read++);
+      }
+    })();
+    const run = remove(source);
+    await world.run(run.next());
+    await world.settle();
+    expect(read).toBeLessThanOrEqual(900);
+    await world.run((async () => run.return?.())());
+  });
+
+  it("gets its grants sent before it ends, when it is slow", async () => {
+    const { world, add, remove } = setUp();
+    add("1", "2");
+    const answered: string[] = [];
+    async function* waiting() {
+      yield "1";
+      while (answered.length === 0) {
+        await world.sleep(10);
+      }
+      yield "2";
+    }
+    await world.run(
+      (async () => {
+        for await (const { grantId } of remove(waiting())) {
+          answered.push(grantId);
+        }
+      })(),
+    );
+    expect(answered).toEqual(["1", "2"]);
+  });
+});
+
+describe("pressure", () => {
+  it("a batch that is refused five times has failed, and the run goes on", async () => {
+    const { server, add, remove, collect } = setUp();
+    server.fate = ({ ids }) =>
+      ids.includes("0")
+        ? { failure: { afterMs: 1, code: Code.ResourceExhausted } }
+        : { workAfterMs: 1 };
+    const { outcomes, thrown } = await collect(remove(add(...numbered(300))));
+    expect(thrown).toBeUndefined();
+    expect(outcomes.filter(({ status }) => status === "failed")).toHaveLength(100);
+    expect(outcomes.filter(({ status }) => status === "removed")).toHaveLength(200);
+    expect(server.calls.filter(({ ids }) => ids.includes("0"))).toHaveLength(5);
+  });
+
+  it("sends fewer at a time, and more again when the server takes them", async () => {
+    const { server, add, remove, collect } = setUp();
+    const inFlight: number[] = [];
+    server.fate = (_, index) => {
+      inFlight.push(server.inFlight);
+      return index >= 4 && index < 8
+        ? { failure: { afterMs: 1, code: Code.ResourceExhausted } }
+        : { workAfterMs: 20 };
+    };
+    await collect(remove(add(...numbered(4000))));
+    expect(Math.max(...inFlight.slice(8, 10))).toBeLessThanOrEqual(2);
+    expect(Math.max(...inFlight.slice(20))).toBe(4);
+  });
+
+  it("waits as long as Retry-After asks", async () => {
+    const { server, add, remove, collect } = setUp();
+    server.fate = (_, index) =>
+      index === 0
+        ? { failure: { afterMs: 1, code: Code.Unavailable, retryAfter: "7" } }
+        : { workAfterMs: 1 };
+    await collect(remove(add("1")));
+    expect(server.calls[1]?.startedMs).toBeGreaterThanOrEqual(7000);
+    expect(server.calls[1]?.startedMs).toBeLessThan(7100);
+  });
+
+  it("stops with the last refusal when the server takes nothing for giveUpMs", async () => {
+    const { world, server, remove, collect } = setUp();
+    server.fate = () => ({ failure: { afterMs: 1, code: Code.Unavailable } });
+    const { thrown, outcomes } = await collect(remove(numbered(100_000), { giveUpMs: 60_000 }));
+    expect(thrown).toMatchObject({ code: Code.Unavailable });
+    expect(world.now()).toBeGreaterThan(59_000);
+    expect(world.now()).toBeLessThan(62_000);
+    // The server was asked seldom, and few batches were given up.
+    expect(server.calls.length).toBeLessThan(30);
+    expect(outcomes.length).toBeLessThanOrEqual(800);
+  });
+
+  it("stops at once when asked to wait longer than it would", async () => {
+    const { world, server, remove, collect } = setUp();
+    server.fate = () => ({
+      failure: { afterMs: 1, code: Code.ResourceExhausted, retryAfter: "3600" },
+    });
+    const { thrown } = await collect(remove(["1"]));
+    expect(thrown).toMatchObject({ code: Code.ResourceExhausted });
+    expect(world.now()).toBeLessThan(10);
+  });
+});
+
+describe("what is refused before anything is read", () => {
+  const { client } = new ModelServer(new World());
+  it.each([
+    [() => removeUserGrants(client, "1234" as never), /^grantIds must be an Iterable/],
+    [() => removeUserGrants(client, undefined as never), /^grantIds must be .* got undefined/],
+    [() => removeUserGrants(client, [], { batchSize: 0 }), /^batchSize must be .* got 0/],
+    [() => removeUserGrants(client, [], { concurrency: 1.5 }), /^concurrency must be .* got 1.5/],
+    [() => removeUserGrants(client, [], { timeoutMs: 0 }), /^timeoutMs must be/],
+    [() => removeUserGrants(client, [], { giveUpMs: Number.NaN }), /^giveUpMs must be .* got NaN/],
+    [() => removeUserGrants(client, [], { orgId: "a b" }), /^orgId must be/],
+    [() => removeUserGrants(client, [], { signal: {} as never }), /^signal must be an AbortSignal/],
+    [
+      () => removeUserGrants(client, [], { distinct: 1 as never }),
+      /^distinct must be true or false/,
+    ],
+    [
+      () => removeUserGrants(client, [], { onOutcome: 1 as never }),
+      /^onOutcome must be a function/,
+    ],
+    [() => removeUserGrants(client, [], { batchsize: 5 } as never), /did you mean batchSize/],
+  ])("case %#", (call, message) => {
+    expect(call).toThrow(TypeError);
+    expect(call).toThrow(message);
+  });
+
+  it("not what is undefined", () => {
+    expect(() => removeUserGrants(client, [], { batchSize: undefined })).not.toThrow();
+  });
+});

@@ -1,0 +1,30 @@
+import { describe, expect, it } from "vitest";
+import { Source } from "../../src/bulk/source.js";
+import { World } from "./world.js";
+
+function open(values: Iterable<string>, most: number, distinct = false) {
+  return new Source(values, {
+    read: (value) => ({ grant: { grantId: String(value) }, bytes: 1 }),
+    distinct,
+    batchSize: 10,
+    batchBytes: 100,
+    environment: new World(),
+    stop: new AbortController().signal,
+    mostSeen: most,
+  });
+}
+
+describe("telling ids apart", () => {
+  it("ends with an error that names the way out when there are more than a Set takes", async () => {
+    const { grants, failure } = await open(["1", "2", "2", "3", "4"], 3).gather();
+    expect(grants.map(({ grantId }) => grantId)).toEqual(["1", "2", "3"]);
+    expect(failure?.error).toBeInstanceOf(RangeError);
+    expect(String(failure?.error)).toContain("distinct: true");
+  });
+
+  it("is left to the caller who says that they are distinct", async () => {
+    const { grants, failure } = await open(["1", "2", "2", "3", "4"], 3, true).gather();
+    expect(grants).toHaveLength(5);
+    expect(failure).toBeUndefined();
+  });
+});

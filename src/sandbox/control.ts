@@ -1,6 +1,7 @@
 import type { Instance } from "./instance.js";
 import { type Role, roleNames, scopeOfRole } from "./roles.js";
-import { type Membership, randomToken } from "./state.js";
+import type { Membership } from "./state.js";
+import { issueToken, randomToken } from "./tokens.js";
 
 /** A manager role to give to a user. */
 export interface RoleAssignment {
@@ -130,14 +131,7 @@ export function createControl(
     expiresInMs = Number.POSITIVE_INFINITY,
   }) => {
     mustExist(state.users, "user", userId);
-    const token = randomToken();
-    state.tokens.set(token, {
-      userId,
-      audience,
-      scopes,
-      expiresAtMs: instance.now() + expiresInMs,
-    });
-    return token;
+    return issueToken(instance, { userId, audience, scopes, expiresInMs });
   };
 
   const addUser: SandboxControl["addUser"] = ({
@@ -211,12 +205,13 @@ export function createControl(
     },
   };
   addProject({ projectId: control.projectId });
-  const owner = addUser({ name: "zitadel-admin", roles: ["IAM_OWNER"] });
-  const issued = state.tokens.get(owner.token);
-  state.tokens.delete(owner.token);
-  if (issued !== undefined) {
-    state.tokens.set(control.token, issued);
-  }
+  const { userId } = addUser({ name: "zitadel-admin", roles: ["IAM_OWNER"] });
+  state.tokens.set(control.token, {
+    userId,
+    audience: true,
+    scopes: ["openid"],
+    expiresAtMs: Number.POSITIVE_INFINITY,
+  });
   return control;
 }
 

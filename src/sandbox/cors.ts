@@ -46,7 +46,7 @@ export function preflightResponse(request: HttpRequest, policy: CorsPolicy): Htt
     vary: "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
   };
   const origin = headerOf(request, "origin") ?? "";
-  const method = (headerOf(request, "access-control-request-method") ?? "").toUpperCase();
+  const method = headerOf(request, "access-control-request-method") ?? "";
   const names = headerOf(request, "access-control-request-headers") ?? "";
   const methodAllowed = policy.methods.includes(method) || method === "OPTIONS";
   if (origin !== "" && methodAllowed && allowsHeaders(names, policy)) {

@@ -1,6 +1,6 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import { Code } from "@connectrpc/connect";
-import { earlyError } from "./errors.js";
+import { earlyError, type RpcError } from "./errors.js";
 
 /** The most that grpc-go takes of one message unless it is told otherwise. */
 const maxMessageBytes = 4 * 1024 * 1024;
@@ -17,34 +17,29 @@ export async function readMessage(
   body: AsyncIterable<Uint8Array>,
   encoding: string | undefined,
 ): Promise<Uint8Array> {
-  let bytes: Buffer = Buffer.alloc(0);
-  let expected = prefixBytes;
   const chunks: Uint8Array[] = [];
   let received = 0;
+  let expected = prefixBytes;
   for await (const chunk of body) {
     chunks.push(chunk);
     received += chunk.byteLength;
-    if (received < expected) {
-      continue;
+    if (expected === prefixBytes && received >= prefixBytes) {
+      expected += checkLength(Buffer.concat(chunks).readUInt32BE(1));
     }
-    bytes = Buffer.concat(chunks.splice(0), received);
-    chunks.push(bytes);
-    expected = prefixBytes + bytes.readUInt32BE(1);
-    checkLength(expected - prefixBytes);
     if (received >= expected) {
       break;
     }
   }
   if (received < expected) {
-    throw earlyError(
-      received === 0 ? Code.Internal : Code.Unknown,
-      received === 0
-        ? "cardinality violation: received no request message from non-client-streaming RPC"
-        : "unexpected EOF",
-    );
+    throw earlyError(Code.Unknown, received === 0 ? "EOF" : "unexpected EOF");
   }
+  const bytes = Buffer.concat(chunks);
   const message = bytes.subarray(prefixBytes, expected);
-  return bytes[0] === 0 ? message : decompress(message, encoding);
+  const format = bytes.readUInt8(0);
+  if (format > 1) {
+    throw earlyError(Code.Internal, `grpc: received unexpected payload format ${format}`);
+  }
+  return format === 0 ? message : decompress(message, encoding);
 }
 
 /**
@@ -82,21 +77,29 @@ function decompress(message: Uint8Array, encoding: string | undefined): Uint8Arr
   try {
     return gunzipSync(message, { maxOutputLength: maxMessageBytes });
   } catch (error) {
-    if (error instanceof RangeError) {
-      throw earlyError(
-        Code.ResourceExhausted,
-        `grpc: message after decompression larger than max ${maxMessageBytes}`,
-      );
-    }
-    throw earlyError(Code.Internal, "grpc: failed to decompress the message: gzip: invalid header");
+    throw decompressionError(error as NodeJS.ErrnoException);
   }
 }
 
-export function checkLength(length: number): void {
+function decompressionError({ code, message }: NodeJS.ErrnoException): RpcError {
+  if (code === "ERR_BUFFER_TOO_LARGE") {
+    return earlyError(
+      Code.ResourceExhausted,
+      `grpc: received message after decompression larger than max ${maxMessageBytes}`,
+    );
+  }
+  return message.includes("header")
+    ? earlyError(Code.Internal, "grpc: failed to decompress the message: gzip: invalid header")
+    : earlyError(Code.Internal, `grpc: failed to read decompressed data: ${message}`);
+}
+
+/** @throws RpcError for a message that is too long; returns the length of one that is not. */
+export function checkLength(length: number): number {
   if (length > maxMessageBytes) {
     throw earlyError(
       Code.ResourceExhausted,
       `grpc: received message larger than max (${length} vs. ${maxMessageBytes})`,
     );
   }
+  return length;
 }

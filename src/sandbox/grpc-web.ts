@@ -1,4 +1,4 @@
-import { actualCorsHeaders, type CorsPolicy, preflightResponse } from "./cors.js";
+import { actualCorsHeaders, type CorsPolicy, isPreflight, preflightResponse } from "./cors.js";
 import { frame } from "./grpc-message.js";
 import { readDeadline } from "./grpc-timeout.js";
 import { type HttpRequest, headerOf, plainTextError, type Route } from "./http.js";
@@ -34,7 +34,7 @@ const cors: CorsPolicy = {
  */
 export function grpcWebRoute(instance: Instance): Route {
   return (request) => {
-    if (isPreflight(request)) {
+    if (isPreflight(request) && concernsGrpcWeb(request)) {
       return preflightResponse(request, cors);
     }
     const type = headerOf(request, "content-type") ?? "";
@@ -45,13 +45,11 @@ export function grpcWebRoute(instance: Instance): Route {
 }
 
 /** The wrapper takes only preflights that name `x-grpc-web`; others are the JSON routes' business. */
-function isPreflight(request: HttpRequest): boolean {
+function concernsGrpcWeb(request: HttpRequest): boolean {
   return (
-    request.method === "OPTIONS" &&
     (headerOf(request, "access-control-request-headers") ?? "")
       .toLowerCase()
-      .includes("x-grpc-web") &&
-    managementMethods.has(request.path)
+      .includes("x-grpc-web") && managementMethods.has(request.path)
   );
 }
 

@@ -47,17 +47,21 @@ export function languagesOf(preferredLanguage: string | undefined, request: Http
 }
 
 /**
- * Language tags in lower case, the best quality first and among equals in the order given. RFC 9110,
- * sections 12.4.2 and 12.5.4.
+ * Language tags in lower case, the best quality first and among equals in the order given. A header
+ * with a mistake in it counts as absent. RFC 9110, sections 12.4.2 and 12.5.4.
  */
 function parseAcceptLanguage(header: string): string[] {
   const ranges: { tag: string; quality: number }[] = [];
-  for (const part of header.split(",")) {
-    const [tag = "", ...parameters] = part.split(";").map((text) => text.trim().toLowerCase());
-    const weight = parameters.find((parameter) => parameter.startsWith("q="));
-    const quality = weight === undefined ? 1 : Number(weight.slice(2));
-    if (tag !== "" && quality > 0) {
-      ranges.push({ tag, quality });
+  for (const range of header.toLowerCase().split(",")) {
+    const [, tag, weight = "1"] =
+      /^\s*([a-z]{1,8}(?:-[a-z0-9]{1,8})*|\*)\s*(?:;\s*q\s*=\s*(\d+(?:\.\d*)?|\.\d+)\s*)?$/.exec(
+        range,
+      ) ?? [];
+    if (tag === undefined) {
+      return [];
+    }
+    if (Number(weight) > 0) {
+      ranges.push({ tag, quality: Number(weight) });
     }
   }
   return ranges.sort((a, b) => b.quality - a.quality).map(({ tag }) => tag);

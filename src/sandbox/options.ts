@@ -1,3 +1,5 @@
+import { nearest } from "../nearest.js";
+
 /** What both kinds of sandbox take. Everything is optional; `undefined` counts as not given. */
 export interface SandboxOptions {
   /** The access token that `token` of the result has. Default: a random one. */
@@ -57,15 +59,18 @@ export function checkOptions(
   options: SandboxServerOptions,
   hasPort: boolean,
 ): void {
+  const known = Object.keys(checks).filter((name) => hasPort || name !== "port");
   for (const [name, value] of Object.entries(options)) {
-    const check = name === "port" && !hasPort ? undefined : checks[name as keyof typeof checks];
-    if (check === undefined) {
-      const known = Object.keys(checks).filter((key) => hasPort || key !== "port");
-      throw new TypeError(`${caller}: unknown option "${name}"; there are ${known.join(", ")}`);
+    if (!known.includes(name)) {
+      const guess = nearest(name, known);
+      throw new TypeError(
+        `${caller}: unknown option ${JSON.stringify(name)}${guess === undefined ? "" : `; did you mean ${guess}?`} Known are: ${known.join(", ")}`,
+      );
     }
-    if (value !== undefined && !check.accepts(value)) {
-      const given = name === "token" ? "something else" : describe(value);
-      throw new TypeError(`${caller}: option "${name}" takes ${check.allowed}, got ${given}`);
+    const { allowed, accepts } = checks[name as keyof typeof checks];
+    if (value !== undefined && !accepts(value)) {
+      const given = name === "token" ? "another value" : describe(value);
+      throw new TypeError(`${caller}: ${name} must be ${allowed}; got ${given}`);
     }
   }
 }

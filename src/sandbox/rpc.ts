@@ -38,10 +38,13 @@ export async function answerRpc(
   noticesDeadline: "reading" | "looking-up",
 ): Promise<RpcAnswer> {
   const encoding = headerOf(request, "grpc-encoding");
-  const headers = { ...(encoding === "gzip" ? { "grpc-encoding": encoding } : {}) };
+  const headers: Record<string, string> = {};
   try {
     const method = findMethod(request.path);
     checkEncoding(encoding);
+    if (encoding === "gzip") {
+      headers["grpc-encoding"] = encoding;
+    }
     const bytes = await readMessage(body, encoding);
     if (noticesDeadline === "reading" && hasPassed(deadline)) {
       throw deadlineExceeded(true);
@@ -118,7 +121,7 @@ function findMethod(path: string): ManagementMethod {
   }
   const slash = path.lastIndexOf("/");
   if (slash < 1) {
-    throw earlyError(Code.Unimplemented, `malformed method name: "${path.slice(1)}"`);
+    throw earlyError(Code.Unimplemented, `malformed method name: "${path}"`);
   }
   const service = path.slice(1, slash);
   throw earlyError(

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Role } from "./roles.js";
 
 export interface Org {
@@ -73,9 +72,4 @@ export function createState(): State {
       return String(lastId);
     },
   };
-}
-
-/** An opaque secret: an access token, a request id's random part, and the like. */
-export function randomToken(): string {
-  return randomBytes(48).toString("base64url");
 }

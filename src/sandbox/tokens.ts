@@ -1,0 +1,19 @@
+import { randomBytes } from "node:crypto";
+import type { Instance } from "./instance.js";
+import type { AccessToken } from "./state.js";
+
+/** Makes an access token that the instance takes until it expires, and returns it. */
+export function issueToken(
+  instance: Instance,
+  token: Omit<AccessToken, "expiresAtMs"> & { readonly expiresInMs: number },
+): string {
+  const value = randomToken();
+  const { expiresInMs, ...rest } = token;
+  instance.state.tokens.set(value, { ...rest, expiresAtMs: instance.now() + expiresInMs });
+  return value;
+}
+
+/** An opaque secret. */
+export function randomToken(): string {
+  return randomBytes(48).toString("base64url");
+}

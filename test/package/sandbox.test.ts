@@ -1,0 +1,28 @@
+import { spawn } from "node:child_process";
+import { expect, it } from "vitest";
+
+it("a program that has closed its sandbox ends by itself", async () => {
+  const program = `
+    import { startSandbox } from "zitadel-user-grants/sandbox";
+    const sandbox = await startSandbox({ requestLatencyMs: 3_600_000 });
+    await (await fetch(sandbox.baseUrl + "/debug/healthz")).text();
+    fetch(sandbox.baseUrl + "/management/v1/user_grants/_bulk", {
+      method: "DELETE",
+      headers: { authorization: "Bearer " + sandbox.token },
+    }).catch(() => console.log("call ended"));
+    await (await fetch(sandbox.baseUrl + "/debug/ready")).text();
+    await sandbox.close();
+    console.log("closed");`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  const exitCode = await new Promise((resolve) => child.on("close", resolve));
+  expect([exitCode, output.split("\n").filter(Boolean).sort()]).toEqual([
+    0,
+    ["call ended", "closed"],
+  ]);
+});

@@ -1,0 +1,91 @@
+import { createClient } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { ManagementService } from "../../gen/zitadel/management_pb.js";
+import { describeError } from "../../src/errors.js";
+import { createSandbox, type Role, startSandbox } from "../../src/sandbox/index.js";
+
+describe("the sandbox's own functions", () => {
+  it("keep what they are given", () => {
+    const sandbox = createSandbox({ token: "t", orgId: "o" });
+    expect([sandbox.token, sandbox.orgId]).toEqual(["t", "o"]);
+    const { orgId } = sandbox.addOrg({ orgId: "o2" });
+    const { projectId } = sandbox.addProject({ projectId: "p2", orgId });
+    const grant = { grantId: "g", userId: "u", orgId, projectId, state: "inactive" } as const;
+    expect(sandbox.addGrant(grant)).toEqual({ grantId: "g", userId: "u" });
+    expect(sandbox.grant("g")).toEqual({ userId: "u", orgId, projectId, state: "inactive" });
+    expect(sandbox.grant("h")).toBeUndefined();
+  });
+
+  it("refuse what refers to nothing, and say what", () => {
+    const sandbox = createSandbox();
+    expect(() => sandbox.addGrant({ orgId: "1" })).toThrow('no organization "1"');
+    expect(() => sandbox.addGrant({ projectId: "1" })).toThrow('no project "1"');
+    expect(() => sandbox.addProject({ orgId: "1" })).toThrow('no organization "1"');
+    expect(() => sandbox.addUser({ orgId: "1" })).toThrow('no organization "1"');
+    expect(() => sandbox.addToken({ userId: "1" })).toThrow('no user "1"');
+    expect(() => sandbox.addUser({ roles: ["PROJECT_OWNER"] })).toThrow("give its projectId");
+    expect(() => sandbox.addUser({ roles: ["OWNER" as Role] })).toThrow("IAM_OWNER");
+    const { grantId } = sandbox.addGrant();
+    expect(() => sandbox.addGrant({ grantId })).toThrow("already");
+  });
+
+  it("revoke a token", async () => {
+    const sandbox = createSandbox();
+    const client = createClient(ManagementService, sandbox.transport);
+    sandbox.revokeToken(sandbox.token);
+    const error = await client.bulkRemoveUserGrant({}).catch((reason: unknown) => reason);
+    expect(describeError(error).id).toBe("AUTH-7fs1e");
+  });
+
+  it("expire a token by the sandbox's clock", async () => {
+    let now = 0;
+    const sandbox = createSandbox({ now: () => now });
+    const client = createClient(ManagementService, sandbox.transport);
+    const { userId } = sandbox.addUser({ roles: ["IAM_OWNER"] });
+    const token = sandbox.addToken({ userId, expiresInMs: 1_000 });
+    const headers = { authorization: `Bearer ${token}` };
+    const probe = async () =>
+      describeError(await client.bulkRemoveUserGrant({}, { headers }).catch((error) => error)).id;
+    now = 999;
+    expect(await probe()).toBe("COMMAND-5M0sd");
+    now = 1_000;
+    expect(await probe()).toBe("AUTH-7fs1e");
+  });
+});
+
+describe("the transport in memory", () => {
+  it("adds the sandbox's token and organization where a call has none", async () => {
+    const sandbox = createSandbox();
+    const client = createClient(ManagementService, sandbox.transport);
+    const { orgId } = sandbox.addOrg();
+    const stranger = sandbox.addUser({ orgId, roles: ["ORG_OWNER"] });
+    const idOf = async (headers: Record<string, string>) =>
+      describeError(await client.bulkRemoveUserGrant({}, { headers }).catch((error) => error)).id;
+    const authorization = `Bearer ${stranger.token}`;
+    expect(await idOf({})).toBe("COMMAND-5M0sd");
+    expect(await idOf({ authorization })).toBe("AUTHZ-cdgFk");
+    // Without an organization, a call goes to the one that its user belongs to.
+    expect(await idOf({ authorization, "x-zitadel-orgid": "" })).toBe("COMMAND-5M0sd");
+  });
+});
+
+describe("options", () => {
+  it.each([
+    [{ inactiv: "ok" }, "did you mean inactive?"],
+    [{ inactive: "no" }, 'inactive must be "ok" or "error"; got "no"'],
+    [{ token: "a b" }, "token must be printable ASCII without spaces; got another value"],
+    [{ hosts: [] }, "at least one host name"],
+    [{ hosts: ["localhost:80"] }, "without ports"],
+    [{ requestLatencyMs: -1 }, "got -1"],
+    [{ idLatencyMs: Number.NaN }, "got NaN"],
+    [{ port: 65_536 }, "0 to 65535; got 65536"],
+  ])("%j is refused", async (options, message) => {
+    await expect(startSandbox(options as object)).rejects.toThrow(message);
+    expect(() => createSandbox(options as object)).toThrow(TypeError);
+  });
+
+  it("that are undefined are not given", () => {
+    const sandbox = createSandbox({ token: undefined, orgId: undefined, inactive: undefined });
+    expect(sandbox.orgId).toMatch(/^\d{18}$/);
+  });
+});

@@ -1,0 +1,388 @@
+import { gzipSync } from "node:zlib";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  BulkRemoveUserGrantRequestSchema,
+  DeactivateUserGrantRequestSchema,
+} from "../../gen/zitadel/management_pb.js";
+import { frame } from "../../src/sandbox/grpc-message.js";
+import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { type RawResponse, sendHttp1, sendHttp2 } from "../replay/raw-request.js";
+
+let sandbox: SandboxServer;
+
+beforeAll(async () => {
+  sandbox = await startSandbox();
+});
+
+afterAll(() => sandbox.close());
+
+const service = "/zitadel.management.v1.ManagementService";
+const deactivate = `${service}/DeactivateUserGrant`;
+const bulkRemove = `${service}/BulkRemoveUserGrant`;
+
+interface Call {
+  path?: string;
+  headers?: Record<string, string>;
+  body?: Uint8Array;
+  host?: string;
+}
+
+function deactivation(userId: string, grantId: string): Uint8Array {
+  const message = create(DeactivateUserGrantRequestSchema, { userId, grantId });
+  return frame(0, toBinary(DeactivateUserGrantRequestSchema, message));
+}
+
+function removal(grantId: string[]): Uint8Array {
+  const message = create(BulkRemoveUserGrantRequestSchema, { grantId });
+  return frame(0, toBinary(BulkRemoveUserGrantRequestSchema, message));
+}
+
+function authority(host: string): string {
+  return `${host}:${new URL(sandbox.baseUrl).port}`;
+}
+
+async function callGrpc({ path = deactivate, headers, body, host = "localhost" }: Call = {}) {
+  const response = await sendHttp2({
+    method: "POST",
+    url: `http://${authority(host)}${path}`,
+    headers: {
+      "content-type": "application/grpc",
+      te: "trailers",
+      authorization: `Bearer ${sandbox.token}`,
+      ...headers,
+    },
+    body: body ?? deactivation("1", "2"),
+  });
+  return { ...response, ...statusOf(response.trailers) };
+}
+
+function statusOf(fields: RawResponse["headers"]) {
+  return {
+    code: Number(fields["grpc-status"]),
+    message: decodeURIComponent(String(fields["grpc-message"] ?? "")),
+  };
+}
+
+describe("a message that is not as it should be", () => {
+  it.each<[string, number, string, Call]>([
+    ["nothing at all", 2, "EOF", { body: Buffer.alloc(0) }],
+    ["half a prefix", 2, "unexpected EOF", { body: Buffer.from([0, 0]) }],
+    ["half a message", 2, "unexpected EOF", { body: deactivation("1", "2").subarray(0, 7) }],
+    [
+      "no protobuf",
+      13,
+      "grpc: error unmarshalling request: proto:\u00a0cannot parse invalid wire-format data",
+      { body: frame(0, Buffer.from("nonsense")) },
+    ],
+    [
+      "bytes that are no UTF-8 in a string",
+      13,
+      "grpc: error unmarshalling request: string field contains invalid UTF-8",
+      { body: frame(0, Buffer.from([0x0a, 0x01, 0xff])) },
+    ],
+    [
+      "unknown flags",
+      13,
+      "grpc: received unexpected payload format 4",
+      { body: frame(4, Buffer.alloc(0)) },
+    ],
+    [
+      "compression that was not announced",
+      13,
+      "grpc: compressed flag set with identity or empty encoding",
+      { body: frame(1, gzipSync("")) },
+    ],
+    [
+      "an unknown compression",
+      12,
+      'grpc: Decompressor is not installed for grpc-encoding "br"',
+      { headers: { "grpc-encoding": "br" } },
+    ],
+    [
+      "no gzip",
+      13,
+      "grpc: failed to decompress the message: gzip: invalid header",
+      { headers: { "grpc-encoding": "gzip" }, body: frame(1, Buffer.from("nonsense")) },
+    ],
+    [
+      "a small message that unpacks to a large one",
+      8,
+      "grpc: received message after decompression larger than max 4194304",
+      {
+        headers: { "grpc-encoding": "gzip" },
+        body: frame(1, gzipSync(Buffer.alloc(4_194_305))),
+      },
+    ],
+  ])("%s is refused before the interceptors", async (_, code, message, call) => {
+    const response = await callGrpc(call);
+    expect([response.code, response.message]).toEqual([code, message]);
+    expect(response.headers).not.toHaveProperty("x-request-id");
+  });
+
+  it("of exactly 4 MiB is taken", async () => {
+    // 209,715 ids of 18 characters, and one that fills up.
+    const ids = Array.from({ length: 209_715 }, () => "4".repeat(18));
+    const body = removal([...ids, "44"]);
+    expect(body.byteLength).toBe(5 + 4 * 1024 * 1024);
+    expect((await callGrpc({ path: bulkRemove, body })).message).toMatch(/COMMAND-1My0t/);
+  });
+});
+
+describe("an id", () => {
+  it("may be 200 characters long, where an emoji is one", async () => {
+    const response = await callGrpc({ body: deactivation("🙂".repeat(200), "2") });
+    expect(response.message).toBe("User grant not found (COMMAND-3M9sd)");
+  });
+
+  it("may not be longer; the user's is looked at first", async () => {
+    const response = await callGrpc({ body: deactivation("🙂".repeat(201), "") });
+    expect(response.message).toBe(
+      "invalid DeactivateUserGrantRequest.UserId: value length must be between 1 and 200 runes, inclusive",
+    );
+  });
+
+  it("is not looked at before the caller's permission is", async () => {
+    const { token } = sandbox.addUser();
+    const body = deactivation("", "");
+    const response = await callGrpc({ body, headers: { authorization: `Bearer ${token}` } });
+    expect(response.message).toBe("membership not found (AUTHZ-cdgFk)");
+  });
+
+  it("decides about the error of a list by its place in it", async () => {
+    const projectId = sandbox.addProject().projectId;
+    const { token } = sandbox.addUser({ roles: [{ role: "PROJECT_OWNER", projectId }] });
+    const own = sandbox.addGrant({ projectId }).grantId;
+    const foreign = sandbox.addGrant().grantId;
+    const errors = [];
+    for (const ids of [
+      [own, foreign, "9", ""],
+      [own, "9", foreign, ""],
+      [own, "", "9", foreign],
+    ]) {
+      const headers = { authorization: `Bearer ${token}` };
+      const response = await callGrpc({ path: bulkRemove, body: removal(ids), headers });
+      errors.push(response.message);
+    }
+    expect(errors.map((error) => /\((.*)\)/.exec(error)?.[1])).toEqual([
+      "EVENT-Shu7e",
+      "COMMAND-1My0t",
+      "COMMAND-J9sc5",
+    ]);
+    expect(sandbox.grant(own)).toBeDefined();
+  });
+});
+
+describe("the authorization header", () => {
+  it.each([
+    ["Basic abc", "invalid auth header (AUTH-toLo1)"],
+    ["bearer abc", "invalid auth header (AUTH-toLo1)"],
+    ["Bearer abc", "Errors.Token.Invalid (AUTH-7fs1e)"],
+  ])("%s is refused", async (authorization, message) => {
+    const response = await callGrpc({ headers: { authorization } });
+    expect([response.code, response.message]).toEqual([16, message]);
+  });
+});
+
+describe("a deadline", () => {
+  it.each([
+    ["x", 'transport: timeout string is too short: "x"'],
+    ["1234567890S", 'transport: timeout string is too long: "1234567890S"'],
+    ["10x", 'transport: timeout unit is not recognized: "10x"'],
+    ["aS", 'strconv.ParseUint: parsing "a": invalid syntax'],
+  ])("that reads %s is refused", async (timeout, cause) => {
+    const { status, body } = await callGrpc({ headers: { "grpc-timeout": timeout } });
+    expect([status, body.toString()]).toEqual([400, `malformed grpc-timeout: ${cause}\n`]);
+  });
+
+  it("ends a call that takes longer, and changes nothing", async () => {
+    const slow = await startSandbox({ requestLatencyMs: 60_000 });
+    const grant = slow.addGrant();
+    const response = await sendHttp2({
+      method: "POST",
+      url: slow.baseUrl + deactivate,
+      headers: {
+        "content-type": "application/grpc",
+        authorization: `Bearer ${slow.token}`,
+        "grpc-timeout": "20m",
+      },
+      body: deactivation(grant.userId, grant.grantId),
+    });
+    expect(statusOf(response.trailers)).toEqual({ code: 4, message: "context deadline exceeded" });
+    expect(slow.grant(grant.grantId)?.state).toBe("active");
+    await slow.close();
+  });
+});
+
+describe("accept-language", () => {
+  const english = "User grant not found (COMMAND-3M9sd)";
+  const german = "Benutzer Berechtigung konnte nicht gefunden werden (COMMAND-3M9sd)";
+
+  it.each([
+    ["de-CH", german],
+    ["DE", german],
+    ["en;q=0.5, de;q=0.9", german],
+    ["en, de", english],
+    ["de;q=0, en", english],
+    ["de;q=x", english],
+    ["", english],
+  ])("%j is answered in the language that it prefers", async (language, message) => {
+    const response = await callGrpc({ headers: { "accept-language": language } });
+    expect(response.message).toBe(message);
+  });
+
+  it("comes after the language of the user", async () => {
+    const { token } = sandbox.addUser({ roles: ["ORG_OWNER"], preferredLanguage: "de" });
+    const headers = { authorization: `Bearer ${token}`, "accept-language": "en" };
+    expect((await callGrpc({ headers })).message).toBe(german);
+  });
+
+  it("does not matter to errors from before the command", async () => {
+    const headers = { "accept-language": "de", "x-zitadel-orgid": "999" };
+    expect((await callGrpc({ headers })).message).toMatch(/^Organisation doesn't exist/);
+  });
+});
+
+describe("the instance", () => {
+  const wrongHost = /^unable to set instance using origin &{127\.0\.0\.1:\d+ {2}http}/;
+
+  it("is reached over IPv4, by its name only", async () => {
+    expect((await callGrpc({ host: "127.0.0.1" })).message).toMatch(wrongHost);
+    const response = await callGrpc({
+      host: "127.0.0.1",
+      headers: { ":authority": authority("localhost") },
+    });
+    expect(response.message).toMatch(/COMMAND-3M9sd/);
+  });
+
+  it.each([
+    ["x-zitadel-instance-host", "localhost", /COMMAND-3M9sd/],
+    ["x-forwarded-host", "localhost:443", /COMMAND-3M9sd/],
+    ["forwarded", 'for=1.2.3.4;host="localhost:443";proto=https', /COMMAND-3M9sd/],
+    ["x-zitadel-instance-host", "localhost:@elsewhere", wrongHost],
+    ["x-zitadel-instance-host", "elsewhere", /&{elsewhere {2}http}/],
+    ["x-zitadel-public-host", "elsewhere", /&{127\.0\.0\.1:\d+ elsewhere http}/],
+    ["x-forwarded-proto", "https", /&{127\.0\.0\.1:\d+ {2}https}/],
+  ])("is looked up with %s: %s", async (name, value, message) => {
+    const response = await callGrpc({ host: "127.0.0.1", headers: { [name]: value } });
+    expect(response.message).toMatch(message);
+  });
+
+  it("has the host names that it is given", async () => {
+    const named = await startSandbox({ hosts: ["zitadel.example.com", "127.0.0.1"] });
+    const { port } = new URL(named.baseUrl);
+    const headers = { authorization: `Bearer ${named.token}` };
+    const url = `http://127.0.0.1:${port}/oidc/v1/userinfo`;
+    expect((await sendHttp1({ method: "GET", url, headers })).status).toBe(200);
+    const other = { ...headers, host: "elsewhere" };
+    const refused = await sendHttp1({ method: "GET", url, headers: other });
+    expect(refused.status).toBe(404);
+    expect(refused.body.toString()).toMatch(/\(ExternalDomain is zitadel\.example\.com\)/);
+    await named.close();
+  });
+});
+
+describe("the content type", () => {
+  it("is answered as it was sent, and read as binary whatever it says", async () => {
+    const type = "application/grpc+json";
+    const { headers, message } = await callGrpc({ headers: { "content-type": type } });
+    expect([headers["content-type"], message]).toEqual([
+      type,
+      "User grant not found (COMMAND-3M9sd)",
+    ]);
+  });
+
+  it("of gRPC is no route over HTTP/1.1, and neither is an unknown subtype", async () => {
+    const headers = { "content-type": "application/grpc" };
+    const url = sandbox.baseUrl + deactivate;
+    const http1 = await sendHttp1({ method: "POST", url, headers });
+    expect([http1.status, http1.body.toString()]).toEqual([
+      404,
+      '{"code":5, "message":"Not Found"}',
+    ]);
+    const thrift = await callGrpc({ headers: { "content-type": "application/grpc+thrift" } });
+    expect(thrift.status).toBe(404);
+  });
+
+  it("of gRPC-web as text has base64 bodies, padded frame by frame", async () => {
+    const grant = sandbox.addGrant();
+    const message = Buffer.from(deactivation(grant.userId, grant.grantId));
+    const parts = [message.subarray(0, 4), message.subarray(4)].map((part) =>
+      part.toString("base64"),
+    );
+    const response = await sendHttp1({
+      method: "POST",
+      url: sandbox.baseUrl + deactivate,
+      headers: {
+        "content-type": "application/grpc-web-text+proto",
+        authorization: `Bearer ${sandbox.token}`,
+      },
+      body: Buffer.from(parts.join("")),
+    });
+    expect(response.headers["content-type"]).toBe("application/grpc-web-text+proto");
+    const text = response.body.toString();
+    const trailer = Buffer.from(frame(0x80, Buffer.from("grpc-status: 0\r\n"))).toString("base64");
+    expect(text.endsWith(trailer)).toBe(true);
+    expect(Buffer.from(text.slice(0, -trailer.length), "base64")[0]).toBe(0);
+    expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
+  });
+
+  it("of gRPC-web over HTTP/1.1 may come in pieces of any size", async () => {
+    const body = deactivation("1", "2");
+    const { resolve, promise } = Promise.withResolvers<string | undefined>();
+    const { request } = await import("node:http");
+    const outgoing = request(sandbox.baseUrl + deactivate, {
+      method: "POST",
+      agent: false,
+      headers: {
+        "content-type": "application/grpc-web",
+        authorization: `Bearer ${sandbox.token}`,
+      },
+    });
+    outgoing.on("response", (incoming) => {
+      incoming.resume();
+      resolve(incoming.headers["grpc-message"] as string | undefined);
+    });
+    for (const byte of body) {
+      outgoing.write(Buffer.of(byte));
+    }
+    outgoing.end();
+    expect(await promise).toBe("User grant not found (COMMAND-3M9sd)");
+  });
+});
+
+describe("an RPC that is not there", () => {
+  it.each([
+    ["/other.Service/Method", "unknown service other.Service"],
+    [
+      `${service}/NoSuch`,
+      "unknown method NoSuch for service zitadel.management.v1.ManagementService",
+    ],
+    ["/nothing", 'malformed method name: "/nothing"'],
+  ])("%s is unimplemented", async (path, message) => {
+    const response = await callGrpc({ path });
+    expect([response.code, response.message]).toEqual([12, message]);
+  });
+});
+
+describe("a path with empty or dot segments", () => {
+  it.each([
+    [
+      "/management/v1/users/1/grants//_deactivate?a=b",
+      "/management/v1/users/1/grants/_deactivate?a=b",
+    ],
+    ["//debug//healthz", "/debug/healthz"],
+    ["/debug/./ready/../healthz/", "/debug/healthz/"],
+  ])("%s is redirected", async (path, location) => {
+    const url = new URL(sandbox.baseUrl);
+    const { request } = await import("node:http");
+    const { resolve, promise } = Promise.withResolvers<(number | string | undefined)[]>();
+    // Options in place of a URL, which would clean the path.
+    const options = { host: url.hostname, port: url.port, path, agent: false as const };
+    request(options, (incoming) => {
+      incoming.resume();
+      resolve([incoming.statusCode, incoming.headers.location]);
+    }).end();
+    expect(await promise).toEqual([301, location]);
+  });
+});

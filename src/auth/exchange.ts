@@ -140,10 +140,12 @@ function refusal(
   body: string,
   secrets: Iterable<string>,
 ): Error {
-  const cause = what.causes[parseOauthError(body)?.error ?? ""] ?? what.causes[""];
+  const error = parseOauthError(body)?.error;
+  const cause = what.causes[error ?? ""] ?? what.causes[""];
   return tokenError(
     `${name} was refused: HTTP ${status}${oauthErrorText(body, secrets)}${cause === undefined ? "" : `. ${cause}`}`,
     Code.Unauthenticated,
+    { oauthError: error === undefined ? undefined : redact(error, secrets) },
   );
 }
 
@@ -212,7 +214,7 @@ function collectSecrets({ body, headers }: SentRequest, secrets: Set<string>): v
 }
 
 /** Makes foreign text fit for a message: one line, not too long, none of the secrets in it. */
-function redact(foreign: string, secrets: Iterable<string>): string {
+export function redact(foreign: string, secrets: Iterable<string>): string {
   let clean = foreign;
   for (const secret of secrets) {
     clean = clean.replaceAll(secret, "<redacted>");

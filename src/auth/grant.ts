@@ -1,9 +1,10 @@
 import * as oauth from "oauth4webapi";
 import type { TokenSource } from "../token-source.js";
+import { bearerToken } from "./bearer-token.js";
 import type { CommonTokenOptions } from "./common-options.js";
 import { createDiscover } from "./discovery.js";
 import type { Environment } from "./environment.js";
-import { type Exchange, exchange, type HttpOptions, interpret, nonsense } from "./exchange.js";
+import { type Exchange, exchange, type HttpOptions, interpret } from "./exchange.js";
 import { startLifetime } from "./lifetime.js";
 import { createTokenSource, type HeldToken } from "./renewal.js";
 
@@ -63,18 +64,6 @@ export function createGrantSource(
     },
     environment,
   );
-}
-
-/** @throws what `tokenError` makes for a token that no call can carry. */
-export function bearerToken(what: Exchange, answer: oauth.TokenEndpointResponse): string {
-  if (answer.token_type !== "bearer") {
-    throw nonsense(what, "its token is no bearer token");
-  }
-  // RFC 6750, section 2.1, and what a header can carry.
-  if (!/^[\x21-\x7e]+$/.test(answer.access_token)) {
-    throw nonsense(what, "its token holds characters that no header can carry");
-  }
-  return answer.access_token;
 }
 
 /** Says who a person is; a program knows who it is, and ZITADEL does not name it as audience there. */

@@ -7,3 +7,5 @@ export { type ClientCredentialsOptions, clientCredentials } from "./client-crede
 export type { CommonTokenOptions } from "./common-options.js";
 export type { ServiceUserKey } from "./key-file.js";
 export { type ServiceUserOptions, serviceUser } from "./service-user.js";
+export { signIn } from "./sign-in.js";
+export type { SignIn, SignInOptions, SignInResult, StartOptions } from "./sign-in-options.js";

@@ -1,8 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import type { TokenSource } from "../token-source.js";
-import { type Environment, sleep } from "./environment.js";
+import type { Environment } from "./environment.js";
 import { isDue, isExpired, type Lifetime } from "./lifetime.js";
-import { aborted, TransientFailure, tokenError } from "./token-error.js";
+import { retrying } from "./retrying.js";
+import { aborted, tokenError } from "./token-error.js";
 
 export interface HeldToken {
   readonly token: string;
@@ -28,14 +29,10 @@ export interface TokenKeeper {
 }
 
 /** How long a caller waits whose call has a deadline of its own: less than the 30 s that calls have. */
-const patienceMs = 25_000;
+export const patienceMs = 25_000;
 const patienceWithoutSignalMs = 30_000;
 /** How long a caller waits for a new token while the old one still works. */
 const patienceWithTokenMs = 2_000;
-
-const firstBackoffMs = 100;
-/** Short, so that calls that wait for a server to come back go on soon after. */
-const maxBackoffMs = 1_000;
 
 /** Attempts under way on behalf of everybody who waits for a token. */
 interface Renewal {
@@ -54,28 +51,22 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
     const controller = new AbortController();
     const { signal } = controller;
     let attempting = false;
-    const attempts = async (): Promise<HeldToken> => {
-      for (let failures = 0; ; failures++) {
-        attempting = true;
-        try {
-          return await keeper.renew(signal);
-        } catch (reason) {
-          if (!(reason instanceof TransientFailure)) {
-            throw reason;
-          }
-          renewal.lastFailure = reason.error;
-          if (renewal.waiting === 0) {
-            throw reason.error;
-          }
+    const attempts = () =>
+      retrying(
+        environment,
+        signal,
+        () => {
+          attempting = true;
+          return keeper.renew(signal);
+        },
+        (error) => {
           attempting = false;
-          await sleep(
-            environment,
-            Math.max(reason.retryAfterMs, backoffMs(failures, environment)),
-            signal,
-          );
-        }
-      }
-    };
+          renewal.lastFailure = error;
+          if (renewal.waiting === 0) {
+            throw error;
+          }
+        },
+      );
     const forget = () => {
       if (current === renewal) {
         current = undefined;
@@ -169,11 +160,6 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
     current ??= start();
     return join(current, signal);
   };
-}
-
-/** Doubles from attempt to attempt, and spreads so that a fleet does not come all at once. */
-function backoffMs(failures: number, environment: Environment): number {
-  return Math.min(maxBackoffMs, firstBackoffMs * 2 ** failures) * (0.5 + environment.random() / 2);
 }
 
 function gaveUp(waitedMs: number): Error {

@@ -5,19 +5,22 @@ import { Code } from "@connectrpc/connect";
  * copies of Connect in one program get along. Connect's own class would bring the protobuf runtime into
  * every page that only signs in, and more than double what this entry adds to it.
  */
-class TokenError extends Error {
+export class TokenError extends Error {
   override readonly name = "ConnectError";
   readonly code: Code;
   readonly rawMessage: string;
   readonly metadata: Headers = new Headers();
   readonly details: never[] = [];
   override readonly cause: unknown;
+  /** The `error` of an OAuth error answer (RFC 6749, section 5.2), where that is what came back. */
+  readonly oauthError: string | undefined;
 
-  constructor(message: string, code: Code, cause: unknown) {
+  constructor(message: string, code: Code, cause: unknown, oauthError: string | undefined) {
     super(`[${snakeCase(Code[code])}] ${message}`);
     this.rawMessage = message;
     this.code = code;
     this.cause = cause;
+    this.oauthError = oauthError;
   }
 
   findDetails(): never[] {
@@ -26,12 +29,16 @@ class TokenError extends Error {
 }
 
 /** Makes the error of a token source: to a call it is a `ConnectError`. It must hold no secret. */
-export function tokenError(message: string, code: Code, cause?: unknown): Error {
-  return new TokenError(message, code, cause);
+export function tokenError(
+  message: string,
+  code: Code,
+  details: { cause?: unknown; oauthError?: string | undefined } = {},
+): TokenError {
+  return new TokenError(message, code, details.cause, details.oauthError);
 }
 
 /** Whether an error is one of the above, and not a fault in the program. */
-export function isTokenError(error: unknown): error is Error {
+export function isTokenError(error: unknown): error is TokenError {
   return error instanceof TokenError;
 }
 
@@ -43,10 +50,12 @@ export function aborted(signal: AbortSignal): Error {
       return reason;
     }
     if (reason.name === "TimeoutError") {
-      return tokenError("no token within the time given", Code.DeadlineExceeded, reason);
+      return tokenError("no token within the time given", Code.DeadlineExceeded, { cause: reason });
     }
   }
-  return tokenError("the caller aborted while waiting for a token", Code.Canceled, reason);
+  return tokenError("the caller aborted while waiting for a token", Code.Canceled, {
+    cause: reason,
+  });
 }
 
 /** A failure that may pass: the same request may succeed later. */

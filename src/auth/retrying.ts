@@ -1,0 +1,62 @@
+import { type Environment, sleep } from "./environment.js";
+import { TransientFailure } from "./token-error.js";
+
+const firstBackoffMs = 100;
+/** Short, so that calls that wait for a server to come back go on soon after. */
+const maxBackoffMs = 1_000;
+
+/**
+ * Attempts until one succeeds or fails for good, or the signal is aborted.
+ *
+ * @param onFailure hears of each failure that may pass; what it throws ends the attempts.
+ */
+export async function retrying<T>(
+  environment: Environment,
+  signal: AbortSignal,
+  attempt: () => Promise<T>,
+  onFailure: (error: Error) => void,
+): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await attempt();
+    } catch (reason) {
+      if (!(reason instanceof TransientFailure)) {
+        throw reason;
+      }
+      onFailure(reason.error);
+      const delayMs = Math.max(reason.retryAfterMs, backoffMs(failures, environment));
+      await sleep(environment, delayMs, signal);
+    }
+  }
+}
+
+/** Doubles from attempt to attempt, and spreads so that a fleet does not come all at once. */
+function backoffMs(failures: number, environment: Environment): number {
+  return Math.min(maxBackoffMs, firstBackoffMs * 2 ** failures) * (0.5 + environment.random() / 2);
+}
+
+/** Retries for so long, then fails with what failed last. */
+export async function retryingFor<T>(
+  environment: Environment,
+  timeoutMs: number,
+  attempt: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const cancel = environment.setTimer(() => controller.abort(), timeoutMs);
+  let lastFailure: Error | undefined;
+  try {
+    return await retrying(
+      environment,
+      signal,
+      () => attempt(signal),
+      (error) => {
+        lastFailure = error;
+      },
+    );
+  } catch (reason) {
+    throw signal.aborted ? (lastFailure ?? reason) : reason;
+  } finally {
+    cancel();
+  }
+}

@@ -1,0 +1,37 @@
+/** What authorization servers add to the redirect URI. */
+const answerParameters = [
+  "code",
+  "state",
+  "iss",
+  "session_state",
+  "error",
+  "error_description",
+  "error_uri",
+];
+
+/**
+ * Where to go after sign-in, relative to the origin.
+ *
+ * @throws TypeError when it is on another origin: a link could send people anywhere by it.
+ */
+export function returnAddress(href: string, base: string): string {
+  if (typeof href !== "string" || !URL.canParse(href, base)) {
+    throw new TypeError("returnTo must be a URL, absolute or relative to the page");
+  }
+  const url = new URL(href, base);
+  if (url.origin !== new URL(base).origin) {
+    throw new TypeError(
+      `returnTo must be on the origin of the page, ${new URL(base).origin}; got one on ${url.origin}`,
+    );
+  }
+  return url.pathname + url.search + url.hash;
+}
+
+/** A page's address without the authorization server's answer. */
+export function withoutAnswer(href: string): string {
+  const url = new URL(href);
+  for (const name of answerParameters) {
+    url.searchParams.delete(name);
+  }
+  return url.href;
+}

@@ -1,0 +1,49 @@
+/** What is kept of a sign-in while the person is at the login page. */
+export interface SignInAttempt {
+  readonly nonce: string;
+  readonly codeVerifier: string;
+  /** Where the person was, relative to the origin. */
+  readonly returnTo: string;
+  readonly startedAtMs: number;
+}
+
+/** Nobody takes longer to sign in. */
+const maxAgeMs = 3_600_000;
+
+/**
+ * Notes a sign-in that this tab starts. It goes to `sessionStorage` whatever the option `storage` says:
+ * the page goes away meanwhile.
+ */
+export function putAttempt(key: string, state: string, attempt: SignInAttempt): void {
+  const prefix = nameOf(key, "");
+  for (const name of Object.keys(sessionStorage)) {
+    if (name.startsWith(prefix) && !isRecent(read(name), attempt.startedAtMs)) {
+      sessionStorage.removeItem(name);
+    }
+  }
+  sessionStorage.setItem(nameOf(key, state), JSON.stringify(attempt));
+}
+
+/** Returns the sign-in with this state, once. */
+export function takeAttempt(key: string, state: string, nowMs: number): SignInAttempt | undefined {
+  const name = nameOf(key, state);
+  const attempt = read(name);
+  sessionStorage.removeItem(name);
+  return isRecent(attempt, nowMs) ? attempt : undefined;
+}
+
+function nameOf(key: string, state: string): string {
+  return `${key}:state:${state}`;
+}
+
+function read(name: string): SignInAttempt | undefined {
+  try {
+    return JSON.parse(sessionStorage.getItem(name) ?? "") ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecent(attempt: SignInAttempt | undefined, nowMs: number): attempt is SignInAttempt {
+  return attempt !== undefined && nowMs - attempt.startedAtMs < maxAgeMs;
+}

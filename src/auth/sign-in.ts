@@ -1,0 +1,90 @@
+import { handleAnswer, readAnswer } from "./callback.js";
+import { checkOptions } from "./common-options.js";
+import { createDiscover } from "./discovery.js";
+import { type Environment, platform } from "./environment.js";
+import { createSessionKeeper } from "./refresh.js";
+import { createTokenSource } from "./renewal.js";
+import { createMemoryStore, createWebStore, type SessionStore } from "./session.js";
+import type { SignInContext } from "./sign-in-context.js";
+import {
+  type SignIn,
+  type SignInOptions,
+  type SignInResult,
+  signInChecks,
+} from "./sign-in-options.js";
+import { signOut } from "./sign-out.js";
+import { startSignIn } from "./start-sign-in.js";
+import { createTabs, noTabs } from "./tabs.js";
+
+/**
+ * Sign-in for a page in a browser: authorization code with PKCE, at ZITADEL's own login page. Make one
+ * when the page loads, and keep it.
+ *
+ * With the scope `offline_access` the session is renewed without the person, for as long as ZITADEL
+ * lets it; without, it ends when the token expires.
+ *
+ * @throws TypeError naming the option that is missing, wrong or unknown.
+ */
+export function signIn(options: SignInOptions): SignIn {
+  return createSignIn(options, platform);
+}
+
+export function createSignIn(options: SignInOptions, environment: Environment): SignIn {
+  checkOptions("signIn", options, signInChecks);
+  const { issuer, clientId, redirectUri, storage = "memory", fetch } = options;
+  const channel = { environment, fetch };
+  const key = `zitadel-user-grants:${issuer}:${clientId}`;
+  const store = createStore(storage, key);
+  const context: SignInContext = {
+    options,
+    channel,
+    discover: createDiscover(channel, issuer),
+    client: { client_id: clientId },
+    store,
+    tabs: storage === "memory" ? noTabs : createTabs(key, store, environment),
+    key,
+  };
+  let latest: { state: string; result: Promise<SignInResult> } | undefined;
+  let signingIn: Promise<unknown> | undefined;
+  const keeper = createSessionKeeper(context, () => signingIn);
+  return {
+    start: (startOptions = {}) => startSignIn(context, startOptions),
+    handleCallback: async (url) => {
+      const answer = readAnswer(redirectUri, url ?? location.href);
+      if (answer === undefined) {
+        // A second call comes when the first has taken the answer from the address.
+        return signingIn === undefined ? undefined : latest?.result;
+      }
+      const state = String(answer.get("state"));
+      if (latest?.state !== state) {
+        const result = handleAnswer(context, answer, url === undefined);
+        const ended = result
+          .catch(() => {})
+          .then(() => {
+            if (signingIn === ended) {
+              signingIn = undefined;
+            }
+          });
+        latest = { state, result };
+        signingIn = ended;
+      }
+      return latest.result;
+    },
+    signOut: () => signOut(context),
+    get signedIn() {
+      return keeper.hasSession();
+    },
+    token: createTokenSource(keeper, environment),
+  };
+}
+
+function createStore(storage: SignInOptions["storage"], key: string): SessionStore {
+  switch (storage) {
+    case "sessionStorage":
+      return createWebStore(() => sessionStorage, key);
+    case "localStorage":
+      return createWebStore(() => localStorage, key);
+    default:
+      return createMemoryStore();
+  }
+}

@@ -52,66 +52,49 @@ export function pathPrefix(
 ): string {
   const name = service.file.proto.package;
   const v1 = /^zitadel\.(management|admin|auth|system)\.v1$/.exec(name);
-  return overrides && Object.hasOwn(overrides, name)
-    ? (overrides[name] ?? "")
-    : v1
-      ? `/${v1[1]}/v1`
-      : "";
+  return overrides?.[name] ?? (v1 ? `/${v1[1]}/v1` : "");
 }
 
 function toBinding(rpc: DescMethod, rule: HttpRule): HttpBinding {
-  const { pattern } = rule;
+  const { pattern, body, responseBody } = rule;
   const [verb, path] =
     pattern.case === "custom"
       ? [pattern.value.kind, pattern.value.path]
       : [pattern.case?.toUpperCase() ?? "", pattern.value ?? ""];
-  const template = parseTemplate(path);
-  if (rule.body !== "" && verb === "GET") {
-    throw new Error("its google.api.http annotation gives GET a body");
+  if (body && verb === "GET") {
+    throw new Error("GET has a body");
   }
+  const template = parseTemplate(path);
   return {
     rpc,
     verb,
     template,
     pathFields: template.variables.map(({ fieldPath }) => resolvePath(rpc.input, fieldPath)),
-    body:
-      rule.body === "*" || rule.body === ""
-        ? rule.body || undefined
-        : resolveField(rpc.input, rule.body),
-    responseBody: rule.responseBody ? resolveField(rpc.output, rule.responseBody) : undefined,
+    body: body === "*" ? body : body ? resolveField(rpc.input, body) : undefined,
+    responseBody: responseBody ? resolveField(rpc.output, responseBody) : undefined,
   };
 }
 
 function resolvePath(message: DescMessage, path: string): DescField[] {
-  const fields: DescField[] = [];
   let within: DescMessage | undefined = message;
-  for (const name of path.split(".")) {
-    if (within === undefined) {
-      throw new Error(`its google.api.http annotation looks for "${path}" inside of a scalar`);
-    }
+  const fields = path.split(".").map((name) => {
     const field = resolveField(within, name);
-    fields.push(field);
-    within = field.fieldKind === "message" ? field.message : undefined;
-  }
-  const leaf = fields.at(-1);
+    within = field.message;
+    return field;
+  });
   if (
-    leaf?.fieldKind === "list" ||
-    leaf?.fieldKind === "map" ||
-    (within !== undefined && !isText(within))
+    fields.some(({ fieldKind }) => fieldKind === "list" || fieldKind === "map") ||
+    (within && !isText(within))
   ) {
-    throw new Error(
-      `its google.api.http annotation puts "${path}" into the path, which is no scalar`,
-    );
+    throw new Error(`"${path}" is part of the path and not a single value`);
   }
   return fields;
 }
 
-function resolveField(message: DescMessage, name: string): DescField {
-  const field = message.fields.find((each) => each.name === name);
+function resolveField(message: DescMessage | undefined, name: string): DescField {
+  const field = message?.fields.find((each) => each.name === name);
   if (field === undefined) {
-    throw new Error(
-      `its google.api.http annotation names "${name}", which ${message} does not have`,
-    );
+    throw new Error(`"${name}" is no field of ${message ?? "a scalar"}`);
   }
   return field;
 }

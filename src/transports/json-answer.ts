@@ -67,9 +67,7 @@ export async function readAnswer<O extends DescMessage>(
     throw refuse("the answer is malformed or cut off");
   }
   const error =
-    ok && call.output.field.code !== undefined
-      ? undefined
-      : gatewayError(json, headers, call.jsonOptions?.registry);
+    ok && call.output.field.code !== undefined ? undefined : gatewayError(json, headers);
   if (error !== undefined) {
     throw error;
   }

@@ -1,5 +1,5 @@
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
-import { create, isMessage } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { Transport, UnaryRequest } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { TransportOptions } from "../client.js";
@@ -33,12 +33,15 @@ export function createJsonTransport(options: TransportOptions<JsonOptions>): Tra
     const { method, service, header, signal } = request;
     // Built anew: an interceptor may have changed the message. One that changed the URL has its way.
     const built = build(request.message, method);
-    const body = built.body === undefined ? undefined : new TextEncoder().encode(built.body);
-    if (writeMaxBytes !== undefined && body !== undefined && body.length > writeMaxBytes) {
-      throw new ConnectError(
-        `the request has ${body.length} bytes, more than writeMaxBytes (${writeMaxBytes}); it was not sent`,
-        Code.ResourceExhausted,
-      );
+    const { body } = built;
+    if (writeMaxBytes !== undefined && body !== undefined) {
+      const { length } = new TextEncoder().encode(body);
+      if (length > writeMaxBytes) {
+        throw new ConnectError(
+          `the request has ${length} bytes, more than writeMaxBytes (${writeMaxBytes}); it was not sent`,
+          Code.ResourceExhausted,
+        );
+      }
     }
     const url = request.url === firstUrl ? built.url : request.url;
     header.set("accept", "application/json");
@@ -77,7 +80,7 @@ export function createJsonTransport(options: TransportOptions<JsonOptions>): Tra
 
   const transport: Transport = {
     async unary(method, signal, timeoutMs, header, input, contextValues) {
-      const message = isMessage(input, method.input) ? input : create(method.input, input);
+      const message = create(method.input, input);
       const { url, verb } = build(message, method);
       return await callUnary({
         method,
@@ -94,7 +97,7 @@ export function createJsonTransport(options: TransportOptions<JsonOptions>): Tra
     },
 
     async stream(method) {
-      throw uncarried(method, `it is ${method.methodKind.replace("_", "-")}`);
+      throw uncarried(method, `is ${method.methodKind.replace("_", "-")}`);
     },
   };
   // Over fetch there is no connection to end.

@@ -281,9 +281,9 @@ describe("a path template", () => {
     expect(parseTemplate("/v1/a:b/c:d:e")).toEqual({
       segments: ["v1", "a:b", "c:d"],
       variables: [],
-      verb: "e",
+      verb: ":e",
     });
-    expect(parseTemplate("/v1/{name}:a:b")).toMatchObject({ segments: ["v1", "*"], verb: "a:b" });
+    expect(parseTemplate("/v1/{name}:a:b")).toMatchObject({ segments: ["v1", "*"], verb: ":a:b" });
   });
 });
 

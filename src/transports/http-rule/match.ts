@@ -10,7 +10,7 @@ import type { HttpBinding } from "../http-rule.js";
 import { httpBindings } from "../http-rule.js";
 import { fromQuery, putPath } from "./query.js";
 import type { PathTemplate } from "./template.js";
-import { matchSegments, withoutVerb } from "./template.js";
+import { isWildcard, matchTemplate } from "./template.js";
 
 /** A binding that a request matches, with the values of its path variables. */
 export interface HttpRuleMatch {
@@ -42,18 +42,14 @@ export function matchRequest(
   for (const rpc of rpcs) {
     for (const binding of httpBindings(rpc)) {
       const { template } = binding;
-      const rest = withoutVerb(template.verb, segments);
-      const starts = rest && matchSegments(template.segments, rest);
-      if (starts && binding.verb === verb) {
+      const matched = matchTemplate(template, segments);
+      if (matched && binding.verb === verb) {
         const score = literalsOf(template);
         if (score > literals) {
           literals = score;
-          const values = template.variables.map(({ start, end }) =>
-            rest.slice(starts[start], starts[end]).join("/"),
-          );
-          found = { binding, values };
+          found = { binding, values: valuesOf(template, segments) };
         }
-      } else if (starts) {
+      } else if (matched) {
         found ??= "method-not-allowed";
       }
     }
@@ -63,7 +59,17 @@ export function matchRequest(
 
 /** Of the templates that match a path, the one with more literals is meant; a custom verb is one. */
 function literalsOf({ segments, verb }: PathTemplate): number {
-  return segments.filter((segment) => !segment.startsWith("*")).length + (verb === "" ? 0 : 1);
+  return segments.filter((segment) => !isWildcard(segment)).length + (verb === "" ? 0 : 1);
+}
+
+function valuesOf({ segments, variables, verb }: PathTemplate, path: readonly string[]): string[] {
+  const text = path.join("/");
+  const parts = text.slice(0, text.length - verb.length).split("/");
+  const deep = segments.indexOf("**");
+  // What comes after a deep wildcard is further back by what that has matched beyond one segment.
+  const at = (index: number) =>
+    deep >= 0 && index > deep ? index + parts.length - segments.length : index;
+  return variables.map(({ start, end }) => parts.slice(at(start), at(end)).join("/"));
 }
 
 /**

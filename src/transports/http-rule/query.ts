@@ -1,6 +1,7 @@
-import type { DescField, DescMessage, JsonObject, JsonValue } from "@bufbuild/protobuf";
+import type { DescField, DescMessage, JsonObject } from "@bufbuild/protobuf";
+import { create, toJson } from "@bufbuild/protobuf";
 import type { NameKey } from "./text.js";
-import { fromText, implicitText, isText, toText } from "./text.js";
+import { fromText, isObject, isText, toText } from "./text.js";
 
 /**
  * The query parameters for the JSON of a message: `a.b` for nested fields, the same name again for each
@@ -17,49 +18,40 @@ export function toQuery(
 ): [name: string, value: string][] {
   return message.fields.flatMap((field): [string, string][] => {
     const value = json[field[nameKey]];
-    if (value === undefined || (field.fieldKind !== "message" && isEmpty(value))) {
+    const name = within + (/^\w+$/.test(field[nameKey]) ? field[nameKey] : field.name);
+    const { fieldKind, message: type } = field;
+    // Lists and maps are empty only when JSON was asked to hold such fields.
+    const isEmpty = typeof value === "object" && !Object.keys(value ?? field).length;
+    if (value === undefined || (isEmpty && (fieldKind === "list" || fieldKind === "map"))) {
       return [];
     }
-    const name = within + (/^\w+$/.test(field[nameKey]) ? field[nameKey] : field.name);
-    const nested =
-      field.message !== undefined && !isText(field.message) ? field.message : undefined;
-    if (field.fieldKind === "map" || (field.fieldKind === "list" && nested) || isAny(nested)) {
-      throw new Error(`${name} is a ${kindOf(field)}, which a query cannot carry`);
+    if (fieldKind !== "map" && (type === undefined || isText(type))) {
+      return fieldKind === "list" && Array.isArray(value)
+        ? value.map((item) => [name, toText(field, item)])
+        : [[name, toText(field, value)]];
     }
-    if (Array.isArray(value) && field.fieldKind === "list") {
-      return value.map((item) => [name, toText(field, item)]);
+    const parameters =
+      fieldKind === "message" && isObject(value)
+        ? isEmpty
+          ? presence(field.message, name)
+          : toQuery(field.message, value, nameKey, `${name}.`)
+        : [];
+    if (parameters.length === 0) {
+      throw new Error(
+        `a query cannot carry ${name}: a map, a list of messages or a message without fields`,
+      );
     }
-    if (nested === undefined) {
-      return [[name, toText(field, value)]];
-    }
-    const parameters = toQuery(nested, value as JsonObject, nameKey, `${name}.`);
-    return parameters.length > 0 ? parameters : [presence(nested, name)];
+    return parameters;
   });
 }
 
-/** An empty list or map, which JSON has in it only when asked to write such fields. */
-function isEmpty(value: JsonValue): boolean {
-  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
-}
-
-/** The parameter that says of an empty message that it is there. */
-function presence(message: DescMessage, name: string): [string, string] {
-  for (const field of message.fields) {
-    const text = implicitText(field);
-    if (text !== undefined) {
-      return [`${name}.${field.name}`, text];
-    }
-  }
-  throw new Error(`${name} is an empty message, which a query cannot carry`);
-}
-
-/** Messages whose JSON is not that of their fields, and is no single text either. */
-function isAny(message: DescMessage | undefined): boolean {
-  return /^google\.protobuf\.(Any|ListValue)$/.test(message?.typeName ?? "");
-}
-
-function kindOf(field: DescField): string {
-  return field.fieldKind === "list" ? "list of messages" : (field.message?.typeName ?? "map");
+/** The parameter that says of an empty message that it is there: the default of one of its fields. */
+function presence(message: DescMessage, name: string): [string, string][] {
+  const defaults = toJson(message, create(message), { alwaysEmitImplicit: true }) as JsonObject;
+  return Object.entries(defaults)
+    .filter(([, value]) => typeof value !== "object")
+    .slice(0, 1)
+    .map(([field, value]) => [`${name}.${field}`, String(value)]);
 }
 
 /**
@@ -115,8 +107,4 @@ export function putPath(json: JsonObject, path: readonly DescField[], text: stri
         field.fieldKind === "list" ? [...(Array.isArray(before) ? before : []), value] : value;
     }
   }
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

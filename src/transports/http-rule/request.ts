@@ -2,6 +2,7 @@ import type {
   DescField,
   DescMethod,
   JsonObject,
+  JsonValue,
   JsonWriteOptions,
   Message,
 } from "@bufbuild/protobuf";
@@ -10,9 +11,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { HttpBinding } from "../http-rule.js";
 import { httpBindings } from "../http-rule.js";
 import { toQuery } from "./query.js";
-import { matchSegments, withoutVerb } from "./template.js";
+import { isWildcard, matchSegments, matchTemplate } from "./template.js";
 import type { NameKey } from "./text.js";
-import { implicitText, isBytes, toText } from "./text.js";
+import { isBytes, isObject, toText } from "./text.js";
 
 /** An RPC as an HTTP request. */
 export interface HttpRuleRequest {
@@ -36,105 +37,113 @@ export function buildRequest(
   message: Message,
   jsonOptions?: Partial<JsonWriteOptions> | undefined,
 ): HttpRuleRequest {
-  const bindings = carriedBindings(rpc);
   let failure: unknown;
-  for (const binding of bindings) {
+  for (const binding of carriedBindings(rpc)) {
     try {
-      // Anew for each binding, which takes out of it what it puts elsewhere.
-      const json = toJson(rpc.input, message, jsonOptions) as JsonObject;
-      return bind(binding, json, jsonOptions?.useProtoFieldName ? "name" : "jsonName");
+      return bind(binding, message, jsonOptions);
     } catch (error) {
       failure ??= error;
     }
   }
-  throw new ConnectError(
-    `${rpc.name} was not sent: ${failure instanceof Error ? failure.message : failure}`,
-    Code.InvalidArgument,
-  );
+  throw new ConnectError(`${rpc.name} was not sent: ${messageOf(failure)}`, Code.InvalidArgument);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function carriedBindings(rpc: DescMethod): readonly HttpBinding[] {
-  let bindings: readonly HttpBinding[];
+  let why = "has no google.api.http annotation";
   try {
-    bindings = httpBindings(rpc);
+    const bindings = httpBindings(rpc);
+    if (bindings.length > 0) {
+      return bindings;
+    }
   } catch (error) {
-    throw uncarried(rpc, error instanceof Error ? error.message : String(error));
+    why = `has an annotation google.api.http where ${messageOf(error)}`;
   }
-  if (bindings.length === 0) {
-    throw uncarried(rpc, "it has no google.api.http annotation");
-  }
-  return bindings;
+  throw uncarried(rpc, why);
 }
 
 /** The error for an RPC that cannot go over HTTP and JSON. */
 export function uncarried(rpc: DescMethod, why: string): ConnectError {
   return new ConnectError(
-    `HTTP/JSON cannot carry ${rpc.parent.typeName}.${rpc.name}: ${why}. Use gRPC or gRPC-web for it`,
+    `HTTP/JSON cannot carry ${rpc.parent.typeName}.${rpc.name}: it ${why}. Use gRPC or gRPC-web for it`,
     Code.Unimplemented,
   );
 }
 
-function bind(binding: HttpBinding, json: JsonObject, nameKey: NameKey): HttpRuleRequest {
-  const { template, verb, body } = binding;
+function bind(
+  binding: HttpBinding,
+  message: Message,
+  jsonOptions: Partial<JsonWriteOptions> | undefined,
+): HttpRuleRequest {
+  const { template, verb, rpc } = binding;
+  const nameKey = jsonOptions?.useProtoFieldName ? "name" : "jsonName";
+  const json = toJson(rpc.input, message, jsonOptions) as JsonObject;
+  // A field that is the body goes there whole, with what the path binds of it.
+  const bodyName = typeof binding.body === "object" && binding.body[nameKey];
+  let body = bodyName ? JSON.stringify(json[bodyName]) : undefined;
+  // A path has defaults, too.
+  const full = template.variables.length
+    ? toJson(rpc.input, message, { ...jsonOptions, alwaysEmitImplicit: true })
+    : json;
   const segments = [...template.segments];
-  const path = [...template.segments];
+  const encoded = [...segments];
   // From the end, so that the positions of the variables before stay true.
-  for (const [index, { start, end, fieldPath }] of [...template.variables.entries()].reverse()) {
-    const fields = binding.pathFields[index] ?? [];
-    const value = takePath(fields, json, nameKey, typeof body === "object" ? body : undefined);
+  template.variables.toReversed().forEach(({ start, end, fieldPath }, index) => {
+    const fields = binding.pathFields.at(-1 - index) ?? [];
+    const value = pathText(fields, full, nameKey);
     const parts = toSegments(fieldPath, value, template.segments.slice(start, end));
     segments.splice(start, end - start, ...parts);
-    path.splice(start, end - start, ...parts.map(encode));
-  }
+    encoded.splice(start, end - start, ...parts.map(encode));
+    remove(fields, json, nameKey);
+  });
   refuseOtherRoutes(binding, segments);
-  const target = `/${path.join("/")}${template.verb && `:${template.verb}`}`;
-  if (body === "*") {
-    return { binding, verb, target, body: JSON.stringify(json) };
+  let target = `/${encoded.join("/")}${template.verb}`;
+  if (binding.body === "*") {
+    body = JSON.stringify(json);
+  } else {
+    if (bodyName) {
+      delete json[bodyName];
+    }
+    const query = toQuery(rpc.input, json, nameKey);
+    target += query
+      .map(([name, value], index) => `${index ? "&" : "?"}${encode(name)}=${encode(value)}`)
+      .join("");
   }
-  let content: string | undefined;
-  if (body !== undefined) {
-    content = JSON.stringify(json[body[nameKey]]);
-    delete json[body[nameKey]];
-  }
-  const query = toQuery(binding.rpc.input, json, nameKey)
-    .map(([name, value]) => `${encode(name)}=${encode(value)}`)
-    .join("&");
-  return { binding, verb, target: query === "" ? target : `${target}?${query}`, body: content };
+  return { binding, verb, target, body };
 }
 
-/** Reads the text of a path variable, and takes it out of what goes elsewhere. */
-function takePath(
-  [field, ...inner]: readonly DescField[],
-  json: JsonObject,
+function pathText(
+  fields: readonly DescField[],
+  json: JsonValue,
   nameKey: NameKey,
-  body: DescField | undefined,
 ): string | undefined {
-  if (field === undefined) {
+  const leaf = fields.at(-1);
+  let value: JsonValue | undefined = json;
+  for (const field of fields) {
+    value = isObject(value) ? value[field[nameKey]] : undefined;
+  }
+  if (leaf === undefined || value === undefined) {
     return undefined;
   }
-  const name = field[nameKey];
+  const text = toText(leaf, value);
+  // Standard base64 has slashes; grpc-gateway takes both alphabets.
+  return isBytes(leaf) ? text.replaceAll("/", "_").replaceAll("+", "-") : text;
+}
+
+/** Takes what the path binds out of what goes elsewhere. */
+function remove([field, ...inner]: readonly DescField[], json: JsonObject, nameKey: NameKey): void {
+  const name = field?.[nameKey] ?? "";
   const value = json[name];
-  if (inner.length === 0) {
-    if (field !== body) {
-      delete json[name];
+  if (inner.length > 0 && isObject(value)) {
+    remove(inner, value, nameKey);
+    if (Object.keys(value).length > 0) {
+      return;
     }
-    if (value === undefined) {
-      return implicitText(field);
-    }
-    const text = toText(field, value);
-    // Standard base64 has slashes; grpc-gateway takes both alphabets.
-    return isBytes(field) ? text.replaceAll("/", "_").replaceAll("+", "-") : text;
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return undefined;
-  }
-  // A field that is the body goes there whole, as clients of such APIs send it.
-  const from = field === body ? structuredClone(value) : value;
-  const text = takePath(inner, from, nameKey, undefined);
-  if (from === value && Object.keys(value).length === 0) {
-    delete json[name];
-  }
-  return text;
+  delete json[name];
 }
 
 /**
@@ -146,44 +155,33 @@ function toSegments(name: string, value: string | undefined, pattern: string[]):
   if (!value) {
     throw new Error(`${name} is empty, and it is part of the path`);
   }
-  const segments = pattern.length === 1 && pattern[0] === "*" ? [value] : value.split("/");
-  const shown = JSON.stringify(value.slice(0, 100));
-  if (matchSegments(pattern, segments) === undefined) {
+  const segments = pattern.join() === "*" ? [value] : value.split("/");
+  if (!matchSegments(pattern, segments) || segments.some((each) => /^\.\.?$|\//.test(each))) {
     throw new Error(
-      `${name} does not match ${pattern.join("/")}, the pattern of the path: ${shown}`,
+      `${name} cannot be ${JSON.stringify(value.slice(0, 100))} in the path, where it is ${pattern.join("/")} without "." and ".."`,
     );
-  }
-  if (segments.some((each) => each === "." || each === ".." || each.includes("/"))) {
-    throw new Error(`${name} would lead to another route (a slash, "." or ".."): ${shown}`);
   }
   return segments;
 }
 
 /** What reads as a literal of another route, or as its verb, reaches that other route. */
-function refuseOtherRoutes(binding: HttpBinding, segments: readonly string[]): void {
-  const { template, verb, rpc } = binding;
-  if (template.variables.length === 0) {
-    return;
-  }
-  const own = matchSegments(template.segments, segments) ?? [];
-  const path = [...segments];
-  if (template.verb !== "") {
-    path.push(`${path.pop()}:${template.verb}`);
-  }
-  for (const other of rpc.parent.methods) {
-    for (const rival of other === rpc ? [] : bindingsOrNone(other)) {
-      const rest = rival.verb === verb && withoutVerb(rival.template.verb, path);
-      const starts = rest && matchSegments(rival.template.segments, rest);
-      if (
-        starts &&
-        (rival.template.verb.length > template.verb.length ||
-          rival.template.segments.some((segment, index) => {
-            const at = own.indexOf(starts[index] ?? 0);
-            return !segment.startsWith("*") && template.segments[at] !== segment;
-          }))
-      ) {
-        throw new Error(`its path would be that of ${other.name}: /${path.join("/")}`);
-      }
+function refuseOtherRoutes({ template, verb, rpc }: HttpBinding, segments: string[]): void {
+  const own = matchSegments(template.segments, segments);
+  const path = [...segments.slice(0, -1), segments.at(-1) + template.verb];
+  for (const other of template.variables.length > 0 ? rpc.parent.methods : []) {
+    if (
+      other !== rpc &&
+      bindingsOrNone(other).some(
+        (rival) =>
+          rival.verb === verb &&
+          matchTemplate(rival.template, path)?.some(
+            (segment, index) =>
+              rival.template.verb.length > template.verb.length ||
+              (!isWildcard(segment) && isWildcard(own?.[index])),
+          ),
+      )
+    ) {
+      throw new Error(`its path would be that of ${other.name}: /${path.join("/")}`);
     }
   }
 }
@@ -201,6 +199,8 @@ function encode(text: string): string {
   try {
     return encodeURIComponent(text);
   } catch {
-    throw new Error(`${JSON.stringify(text.slice(0, 100))} holds a lone surrogate`);
+    throw new Error(
+      `a URL cannot hold the lone surrogate in ${JSON.stringify(text.slice(0, 100))}`,
+    );
   }
 }

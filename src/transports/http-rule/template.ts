@@ -8,7 +8,7 @@ export interface PathTemplate {
   /** Literals, `*` (one segment) and at most one `**` (one or more). */
   readonly segments: readonly string[];
   readonly variables: readonly PathVariable[];
-  /** The custom verb after the last colon; empty for none. */
+  /** The custom verb with its colon; empty for none. */
   readonly verb: string;
 }
 
@@ -23,35 +23,33 @@ export interface PathVariable {
 /**
  * Reads a template.
  *
- * @throws Error saying what is wrong with it.
+ * @throws Error when it is malformed.
  */
 export function parseTemplate(template: string): PathTemplate {
   const slash = template.lastIndexOf("/");
   const brace = template.lastIndexOf("}");
   // After a variable the verb is all that follows; a literal may hold colons itself.
-  const last = brace > slash ? template.indexOf(":", brace) : template.lastIndexOf(":");
-  const colon = last > slash ? last : template.length;
-  const path = template.slice(0, colon);
-  const verb = template.slice(colon + 1);
+  const colon = brace > slash ? template.indexOf(":", brace) : template.lastIndexOf(":");
+  const end = colon > slash ? colon : template.length;
+  const verb = template.slice(end);
   const segments: string[] = [];
   const variables: PathVariable[] = [];
-  // Either a variable, or a segment without braces.
-  const token = /\/(?:\{([\w.]+)(?:=([^{}]+))?\}|([^/{}]+))/y;
-  while (token.lastIndex < path.length) {
-    const match = token.exec(path);
-    if (match === null) {
-      throw new Error(`the path template "${template}" is malformed`);
-    }
-    const [, fieldPath, pattern = "*", literal] = match;
-    const start = segments.length;
-    segments.push(...(literal ?? pattern).split("/"));
-    if (fieldPath !== undefined) {
-      variables.push({ fieldPath, start, end: segments.length });
-    }
-  }
+  const rest = template.slice(0, end).replace(
+    // A variable with its pattern, or a segment without braces.
+    /\/(?:\{([\w.]+)(?:=([^{}]+))?\}|([^/{}]+))/gy,
+    (_, fieldPath: string | undefined, pattern = "*", literal = pattern) => {
+      const start = segments.length;
+      segments.push(...literal.split("/"));
+      if (fieldPath) {
+        variables.push({ fieldPath, start, end: segments.length });
+      }
+      return "";
+    },
+  );
   if (
-    segments.length === 0 ||
-    template.endsWith(":") ||
+    rest ||
+    verb === ":" ||
+    !segments[0] ||
     segments.includes("") ||
     segments.indexOf("**") !== segments.lastIndexOf("**")
   ) {
@@ -60,35 +58,35 @@ export function parseTemplate(template: string): PathTemplate {
   return { segments, variables, verb };
 }
 
+export function isWildcard(segment: string | undefined): boolean {
+  return segment === "*" || segment === "**";
+}
+
 /**
- * Compares path segments, decoded, with those of a template. Returns where each segment of the template
- * starts among them (and their number, at the end), or undefined when they do not match.
+ * Compares path segments, decoded, with those of a template. Returns for each of them the segment of
+ * the template that it matches, or undefined when they do not match.
  */
 export function matchSegments(
   pattern: readonly string[],
   segments: readonly string[],
-): number[] | undefined {
+): string[] | undefined {
   const extra = segments.length - pattern.length;
-  const starts: number[] = [];
-  let at = 0;
-  for (const expected of pattern) {
-    starts.push(at);
-    if (expected !== "*" && expected !== "**" && expected !== segments[at]) {
-      return undefined;
-    }
-    at += expected === "**" ? extra + 1 : 1;
-  }
-  starts.push(at);
-  return extra >= 0 && at === segments.length && !segments.includes("") ? starts : undefined;
+  const matched = pattern.flatMap((each) =>
+    each === "**" && extra > 0 ? new Array<string>(extra + 1).fill(each) : each,
+  );
+  return matched.length === segments.length &&
+    segments.every((each, index) => each && (isWildcard(matched[index]) || matched[index] === each))
+    ? matched
+    : undefined;
 }
 
-/** Takes the template's verb off the last of the segments; undefined when it is not there. */
-export function withoutVerb(verb: string, segments: readonly string[]): string[] | undefined {
-  if (verb === "") {
-    return [...segments];
-  }
-  const last = segments.at(-1) ?? "";
-  return last.endsWith(`:${verb}`)
-    ? [...segments.slice(0, -1), last.slice(0, -verb.length - 1)]
+/** The same with the template's verb, which is at the end of the last segment. */
+export function matchTemplate(
+  { segments, verb }: PathTemplate,
+  path: readonly string[],
+): string[] | undefined {
+  const last = path.at(-1) ?? "";
+  return last.endsWith(verb)
+    ? matchSegments(segments, [...path.slice(0, -1), last.slice(0, last.length - verb.length)])
     : undefined;
 }

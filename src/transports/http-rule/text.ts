@@ -1,6 +1,5 @@
-import type { DescField, DescMessage, JsonValue } from "@bufbuild/protobuf";
+import type { DescField, DescMessage, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
-import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 
 /**
  * How single values look in a URL: as in proto3 JSON, without the quotes.
@@ -32,21 +31,8 @@ export function toText(field: DescField, value: JsonValue): string {
   return value === null ? "NULL_VALUE" : String(value);
 }
 
-/** The text of a field that JSON leaves out because it has the value of fields without presence. */
-export function implicitText(field: DescField | undefined): string | undefined {
-  if (field?.presence !== FeatureSet_FieldPresence.IMPLICIT) {
-    return undefined;
-  }
-  switch (field.fieldKind) {
-    case "enum":
-      return field.enum.values[0]?.name;
-    case "scalar":
-      return isBytes(field) || field.scalar === ScalarType.STRING
-        ? ""
-        : String(field.scalar === ScalarType.BOOL ? false : 0);
-    default:
-      return undefined;
-  }
+export function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export function isBytes(field: DescField): boolean {

@@ -1,14 +1,14 @@
 import { Code } from "@connectrpc/connect";
-import { apiCors, isPreflight, preflightResponse } from "./cors.js";
 import { gatewayRefusal } from "./gateway.js";
 import { grpcRoute } from "./grpc.js";
 import { grpcWebRoute } from "./grpc-web.js";
 import { healthRoute } from "./health.js";
 import type { HttpRequest, HttpResponse, Route } from "./http.js";
 import type { Instance } from "./instance.js";
-import { checkInstanceRoute } from "./instance-route.js";
 import { jsonRoute } from "./json.js";
+import { openIdInstanceRoute } from "./openid.js";
 import { organizationRoute } from "./organization.js";
+import { preflightRoute } from "./preflight.js";
 import { userinfoRoute } from "./userinfo.js";
 
 /** Answers a request with the first route that takes it, or with the gateway's `Not Found`. */
@@ -21,8 +21,8 @@ export function createDispatch(
     healthRoute,
     grpcRoute(instance),
     grpcWebRoute(instance),
-    apiPreflightRoute,
-    checkInstanceRoute(instance),
+    preflightRoute,
+    openIdInstanceRoute(instance),
     userinfoRoute(instance),
     organizationRoute(instance),
     jsonRoute(instance),
@@ -42,26 +42,6 @@ export function createDispatch(
     return withRobotsTag(gatewayRefusal(instance, request, 404, Code.NotFound, "Not Found"));
   };
 }
-
-const oidcPaths = /^\/(oauth|oidc|\.well-known)\//;
-
-/** Preflights of everything that is not gRPC-web. The gateway's own carry its quota cookie. */
-const apiPreflightRoute: Route = (request) => {
-  if (!isPreflight(request)) {
-    return undefined;
-  }
-  const response = preflightResponse(request, apiCors);
-  return oidcPaths.test(request.path)
-    ? response
-    : {
-        ...response,
-        headers: {
-          ...response.headers,
-          "set-cookie": ["zitadel.quota.exhausted=; Path=/; Max-Age=0; SameSite=Lax"],
-          vary: `${response.headers.vary}, Cookie`,
-        },
-      };
-};
 
 function withRobotsTag(response: HttpResponse): HttpResponse {
   return { ...response, headers: { ...response.headers, "x-robots-tag": "none" } };

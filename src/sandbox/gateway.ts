@@ -7,6 +7,9 @@ import type { Instance } from "./instance.js";
 
 type Json = JsonValue | readonly Json[] | { readonly [key: string]: Json };
 
+/** Tells browsers that the quota of authenticated requests is not used up. */
+export const quotaCookie = ["zitadel.quota.exhausted=; Path=/; Max-Age=0; SameSite=Lax"] as const;
+
 /** The HTTP status that the gateway gives to a code of gRPC. */
 const httpStatusOfCode: Partial<Record<Code, number>> = {
   [Code.Canceled]: 499,
@@ -31,7 +34,7 @@ export function gatewayAnswer(instance: Instance, request: HttpRequest, value: J
     headers: {
       ...callHeaders(instance),
       ...gatewayHeaders(instance, request),
-      "set-cookie": ["zitadel.quota.exhausted=; Path=/; Max-Age=0; SameSite=Lax"],
+      "set-cookie": quotaCookie,
       vary: "Origin, Cookie",
     },
     body: protoJson(value),

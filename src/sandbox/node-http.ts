@@ -76,7 +76,9 @@ export async function answerHttp2(
     {
       ":status": response.status,
       ...(response.headers as Record<string, string | string[]>),
-      ...(response.streamed ? {} : { "content-length": String(body.byteLength) }),
+      ...(response.streamed || response.status === 204
+        ? {}
+        : { "content-length": String(body.byteLength) }),
     },
     { waitForTrailers: trailers !== undefined, sendDate: !response.streamed } as object,
   );

@@ -12,8 +12,9 @@ export interface SandboxOptions {
    */
   readonly inactive?: "ok" | "error" | undefined;
   /**
-   * The host names of the instance, without port; the first is its ExternalDomain. A request for any
-   * other gets NOT_FOUND without a detail. Default: `["localhost"]`, so `127.0.0.1` is another host.
+   * The host names of the instance, without port; the first is its ExternalDomain, and the host of
+   * `baseUrl`. A request for any other gets NOT_FOUND without a detail. Default: `["localhost"]`, so
+   * `127.0.0.1` is another host.
    */
   readonly hosts?: readonly string[] | undefined;
   /** How many milliseconds each management call takes. Default: 0. */

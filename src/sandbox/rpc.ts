@@ -95,18 +95,15 @@ export async function withDeadline<T>(
     return run(signal);
   }
   const controller = new AbortController();
-  const onAbort = () => controller.abort(signal.reason);
-  signal.addEventListener("abort", onAbort);
   const leftMs = deadline.startedAtMs + deadline.timeoutMs - performance.now();
   const timer = setTimeout(
     () => controller.abort(deadlineExceeded(false)),
     Math.min(Math.max(0, leftMs), 2 ** 31 - 1),
   );
   try {
-    return await run(controller.signal);
+    return await run(AbortSignal.any([signal, controller.signal]));
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

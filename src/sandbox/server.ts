@@ -23,11 +23,11 @@ export async function listen(
 ): Promise<SandboxServer> {
   const sockets = new Set<Socket>();
   const http1 = createHttp1Server({ keepAliveTimeout: 0 }, (incoming, outgoing) => {
-    void answerHttp1(dispatch, incoming, outgoing);
+    answerHttp1(dispatch, incoming, outgoing).catch((error) => incoming.destroy(error));
   });
   const http2 = createHttp2Server({ settings: { maxConcurrentStreams: 250 } });
   http2.on("stream", (stream, headers) => {
-    void answerHttp2(dispatch, stream, headers);
+    answerHttp2(dispatch, stream, headers).catch((error) => stream.destroy(error));
   });
   http2.on("session", (session: ServerHttp2Session) => {
     session.on("error", () => session.destroy());

@@ -80,6 +80,27 @@ describe("a client that leaves", () => {
   });
 });
 
+describe("bytes that are no HTTP", () => {
+  it.each([
+    ["half a preface", "PRI"],
+    ["a preface and nonsense", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnonsense, and more of it"],
+    ["another protocol", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
+    ["a request line that ends nowhere", `GET /${"a".repeat(20_000)}`],
+    ["a header that must not be", "GET / HTTP/1.1\r\nhost: localhost\r\ncontent-length: x\r\n\r\n"],
+  ])("(%s) disturb nobody else", async (_, bytes) => {
+    const sandbox = await startSandbox();
+    const socket = connectTcp(Number(new URL(sandbox.baseUrl).port), "127.0.0.1");
+    socket.on("error", () => undefined);
+    socket.resume();
+    const closed = new Promise((resolve) => socket.on("close", resolve));
+    socket.end(bytes, "latin1");
+    await closed;
+    const response = await fetch(`${sandbox.baseUrl}/debug/healthz`);
+    expect(await response.text()).toBe("ok");
+    await sandbox.close();
+  });
+});
+
 describe("localhost", () => {
   it("is the sandbox over IPv4 and over IPv6", async () => {
     const sandbox = await startSandbox();

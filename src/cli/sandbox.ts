@@ -61,6 +61,8 @@ function introduction(sandbox: SandboxServer): string {
     `export USER_ID_3=${third.userId} GRANT_ID_3=${third.grantId}`,
     `# Who am I`,
     `curl -H "authorization: Bearer $ZITADEL_TOKEN" $ZITADEL_URL/oidc/v1/userinfo`,
+    `# Deactivate a grant`,
+    `curl -X POST -H "authorization: Bearer $ZITADEL_TOKEN" $ZITADEL_URL/management/v1/users/$USER_ID/grants/$GRANT_ID/_deactivate`,
   ];
   return `${lines.join("\n")}\n`;
 }

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { markNotProcessed } from "./not-processed.js";
+import { markNotProcessed, notProcessed } from "./not-processed.js";
 import { refusedRedirect } from "./unexpected-answer.js";
 
 /** A request as the transports over `fetch` make it. */
@@ -16,6 +16,8 @@ export interface GuardedRequest {
  * They are taken as "manual" and refused here, since "error" is not to be had everywhere (workerd
  * refuses it).
  *
+ * When no connection could be made, the server did nothing, and it is tried once more.
+ *
  * @throws ConnectError `Unavailable` when there was no answer, `Unknown` for a redirect.
  */
 export async function guardedFetch(
@@ -23,19 +25,23 @@ export async function guardedFetch(
   request: GuardedRequest,
 ): Promise<Response> {
   const { url, method, header, signal, body } = request;
-  let response: Response;
-  try {
-    // Looked up at each call, so that what replaces the global one later (a test, a tracer) counts.
-    response = await (fetch ?? globalThis.fetch)(url, {
+  // Looked up at each call, so that what replaces the global one later (a test, a tracer) counts.
+  const send = () =>
+    (fetch ?? globalThis.fetch)(url, {
       method,
       headers: header,
       signal,
       body: body ?? null,
       redirect: "manual",
+    }).catch((reason) => {
+      throw connectionError(reason, url, signal);
     });
-  } catch (reason) {
-    throw connectionError(reason, url, signal);
-  }
+  const response = await send().catch((error) => {
+    if (notProcessed(error)) {
+      return send();
+    }
+    throw error;
+  });
   if (
     response.type === "opaqueredirect" ||
     (response.status >= 300 && response.status < 400 && response.status !== 304)

@@ -8,7 +8,7 @@ import { constants } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { Deadline } from "../deadline.js";
-import { markNotProcessed } from "../not-processed.js";
+import { markNotProcessed, notProcessed } from "../not-processed.js";
 import { readStatus, type Status } from "../status.js";
 import { unexpectedAnswer } from "../unexpected-answer.js";
 import type { Connection } from "./connection.js";
@@ -90,7 +90,14 @@ export class UnaryExchange implements Waiter {
   }
 
   fail(error: ConnectError): void {
-    if (!this.#settled) {
+    if (this.#settled) {
+      return;
+    }
+    if (error.code === Code.Unavailable && notProcessed(error) && !this.#repeated) {
+      // No connection could be made.
+      this.#repeated = true;
+      this.#options.pool.run(this);
+    } else {
       this.#settle();
       this.#options.onError(error);
     }

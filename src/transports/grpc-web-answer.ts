@@ -81,7 +81,7 @@ export async function* readMessages<O extends DescMessage>(
         throw broken("data after the trailers", headers);
       } else if (flags === trailerFlag) {
         ended = true;
-        trailerParse(data).forEach((value, name) => {
+        readTrailers(data, headers).forEach((value, name) => {
           trailer.append(name, value);
         });
       } else if (flags !== 0) {
@@ -106,6 +106,14 @@ export async function* readMessages<O extends DescMessage>(
   }
   if (!inTrailer.found && !(trailersOnly && inHeaders.found)) {
     throw broken("the answer ends without a status", headers);
+  }
+}
+
+function readTrailers(data: Uint8Array, headers: Headers): Headers {
+  try {
+    return trailerParse(data);
+  } catch {
+    throw broken("trailers that are none", headers);
   }
 }
 

@@ -55,7 +55,7 @@ export async function readAnswer<O extends DescMessage>(
     );
   }
   if (end !== undefined) {
-    throw refuse(`the answer is cut off`);
+    throw ok ? connectionError(reason, response.url, call.signal) : refuse(`the answer is cut off`);
   }
   if (!/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(headers.get("content-type") ?? "")) {
     throw refuse();

@@ -1,0 +1,106 @@
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import {
+  contentTypes,
+  type Exchange,
+  type Fields,
+  type Protocol,
+  type WireOptions,
+  type WireServer,
+} from "./exchange.ts";
+
+/** An HTTP/1.1 server that writes what it is told, right or wrong. */
+export async function startHttp1Wire(
+  protocol: Protocol,
+  options: WireOptions,
+): Promise<WireServer> {
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  let requests = 0;
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => undefined);
+    if (options.connection?.(socket, ++connections) === true) {
+      return;
+    }
+    let received = Buffer.alloc(0);
+    socket.on("data", (chunk: Buffer) => {
+      received = Buffer.concat([received, chunk]);
+      for (;;) {
+        const headEnd = received.indexOf("\r\n\r\n");
+        const head = received.subarray(0, headEnd).toString("latin1");
+        const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
+        if (headEnd < 0 || received.length < headEnd + 4 + length) {
+          return;
+        }
+        received = received.subarray(headEnd + 4 + length);
+        const path = head.split(" ")[1] ?? "";
+        options.answer(createExchange(protocol, ++requests, path, socket));
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    sockets,
+    get requests() {
+      return requests;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) {
+          socket.destroy();
+        }
+      }),
+  };
+}
+
+function createExchange(
+  protocol: Protocol,
+  number: number,
+  path: string,
+  socket: Socket,
+): Exchange {
+  const write = (bytes: string | Uint8Array) => {
+    if (!socket.destroyed) {
+      socket.write(bytes);
+    }
+  };
+  const lines = (fields: Fields) =>
+    Object.entries(fields)
+      .flatMap(([name, value]) => [value].flat().map((one) => `${name}: ${one}\r\n`))
+      .join("");
+  const over = Promise.withResolvers<void>();
+  socket.once("close", () => over.resolve());
+  return {
+    protocol,
+    number,
+    path,
+    socket,
+    streamId: 0,
+    over: over.promise,
+    info: (status, fields = {}) => write(`HTTP/1.1 ${status} Info\r\n${lines(fields)}\r\n`),
+    head(fields = {}, status = 200) {
+      const all = {
+        "content-type": contentTypes[protocol],
+        "transfer-encoding": "chunked",
+        ...fields,
+      };
+      write(`HTTP/1.1 ${status} Status\r\n${lines(all)}\r\n`);
+    },
+    body(bytes) {
+      const chunk = Buffer.from(bytes);
+      write(Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, crlf]));
+    },
+    end() {
+      write("0\r\n\r\n");
+      over.resolve();
+    },
+    frame() {
+      throw new Error("HTTP/1.1 has no frames");
+    },
+  };
+}
+
+const crlf = Buffer.from("\r\n");

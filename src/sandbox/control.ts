@@ -1,4 +1,5 @@
 import type { Instance } from "./instance.js";
+import { createOAuthControl, type OAuthControl } from "./oauth/control.js";
 import { type Role, roleNames, scopeOfRole } from "./roles.js";
 import type { Membership } from "./state.js";
 import { issueToken, randomToken } from "./tokens.js";
@@ -22,7 +23,7 @@ export interface GrantInfo {
 }
 
 /** Looks at and changes what the sandbox knows, past all permissions. */
-export interface SandboxControl {
+export interface SandboxControl extends OAuthControl {
   /** An access token of a user who is IAM_OWNER: everything is allowed. */
   readonly token: string;
   /** The organization that exists from the start, and that the owner of `token` belongs to. */
@@ -191,6 +192,7 @@ export function createControl(
 
   const { orgId } = addOrg({ orgId: firstOrgId, name: "ZITADEL" });
   const control = {
+    ...createOAuthControl(instance, () => owner.userId),
     token: firstToken ?? randomToken(),
     orgId,
     projectId: state.nextId(),
@@ -205,9 +207,9 @@ export function createControl(
     },
   };
   addProject({ projectId: control.projectId });
-  const { userId } = addUser({ name: "zitadel-admin", roles: ["IAM_OWNER"] });
+  const owner = addUser({ name: "zitadel-admin", roles: ["IAM_OWNER"] });
   state.tokens.set(control.token, {
-    userId,
+    userId: owner.userId,
     audience: true,
     scopes: ["openid"],
     expiresAtMs: Number.POSITIVE_INFINITY,

@@ -6,6 +6,12 @@ import { healthRoute } from "./health.js";
 import type { HttpRequest, HttpResponse, Route } from "./http.js";
 import type { Instance } from "./instance.js";
 import { jsonRoute } from "./json.js";
+import { authorizeRoute, loginRoute } from "./oauth/authorize.js";
+import { discoveryRoute } from "./oauth/discovery.js";
+import { endSessionRoute, signedOutRoute } from "./oauth/end-session.js";
+import { keysRoute } from "./oauth/keys.js";
+import { revokeRoute } from "./oauth/revoke.js";
+import { tokenRoute } from "./oauth/token.js";
 import { openIdInstanceRoute } from "./openid.js";
 import { organizationRoute } from "./organization.js";
 import { preflightRoute } from "./preflight.js";
@@ -24,6 +30,14 @@ export function createDispatch(
     preflightRoute,
     openIdInstanceRoute(instance),
     userinfoRoute(instance),
+    discoveryRoute(instance),
+    keysRoute(instance),
+    tokenRoute(instance),
+    authorizeRoute(instance),
+    loginRoute(instance),
+    revokeRoute(instance),
+    endSessionRoute(instance),
+    signedOutRoute,
     organizationRoute(instance),
     jsonRoute(instance),
   ];

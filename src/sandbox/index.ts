@@ -4,12 +4,14 @@ import { createControl, type SandboxControl } from "./control.js";
 import { createDispatch } from "./dispatch.js";
 import type { Instance } from "./instance.js";
 import { createMemoryTransport, defaultsInterceptor } from "./memory.js";
+import { createOAuthState } from "./oauth/state.js";
 import { checkOptions, type SandboxOptions, type SandboxServerOptions } from "./options.js";
 import { createRequestIds } from "./request-id.js";
 import { listen } from "./server.js";
 import { createState } from "./state.js";
 
 export type { GrantInfo, RoleAssignment, SandboxControl } from "./control.js";
+export type { OAuthControl, ServiceUserKeyFile } from "./oauth/control.js";
 export type { SandboxOptions, SandboxServerOptions } from "./options.js";
 export type { Role } from "./roles.js";
 
@@ -78,9 +80,13 @@ function createInstance({
   requestLatencyMs = 0,
   idLatencyMs = 0,
   now = Date.now,
+  accessTokenLifetimeMs,
+  refreshTokenLifetimeMs,
 }: SandboxOptions): Instance {
+  const state = createState();
   return {
-    state: createState(),
+    state,
+    oauth: createOAuthState(state.nextId, accessTokenLifetimeMs, refreshTokenLifetimeMs),
     hosts,
     inactive,
     requestLatencyMs,

@@ -1,8 +1,11 @@
+import type { OAuthState } from "./oauth/state.js";
 import type { State } from "./state.js";
 
 /** One ZITADEL instance: what its endpoints share. */
 export interface Instance {
   readonly state: State;
+  /** Who can sign in, and who has. */
+  readonly oauth: OAuthState;
   /** Host names that the instance answers to, without port. The first is its ExternalDomain. */
   readonly hosts: readonly string[];
   /** How a second deactivation is answered. */

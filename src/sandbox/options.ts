@@ -21,6 +21,10 @@ export interface SandboxOptions {
   readonly requestLatencyMs?: number | undefined;
   /** How many milliseconds a bulk removal takes on top for each id. Default: 0. */
   readonly idLatencyMs?: number | undefined;
+  /** Milliseconds that the access tokens of the token endpoint live, from 1. Default: 12 hours. */
+  readonly accessTokenLifetimeMs?: number | undefined;
+  /** Milliseconds that a refresh token lives while it is not used, from 1. Default: 30 days. */
+  readonly refreshTokenLifetimeMs?: number | undefined;
   /** The clock, in milliseconds since the Unix epoch. Default: `Date.now`. */
   readonly now?: (() => number) | undefined;
 }
@@ -35,6 +39,7 @@ type Check = (value: unknown) => boolean;
 
 const isHeaderValue: Check = (value) => typeof value === "string" && /^[!-~]+$/.test(value);
 const isLatency: Check = (value) => typeof value === "number" && value >= 0 && value < 2 ** 31;
+const isLifetime: Check = (value) => Number.isInteger(value) && Number(value) >= 1;
 const isHost: Check = (value) => typeof value === "string" && /^[^\s:/@]+$/.test(value);
 
 const checks: Record<keyof SandboxServerOptions, { allowed: string; accepts: Check }> = {
@@ -47,6 +52,8 @@ const checks: Record<keyof SandboxServerOptions, { allowed: string; accepts: Che
   },
   requestLatencyMs: { allowed: "milliseconds from 0 to 2147483647", accepts: isLatency },
   idLatencyMs: { allowed: "milliseconds from 0 to 2147483647", accepts: isLatency },
+  accessTokenLifetimeMs: { allowed: "whole milliseconds from 1", accepts: isLifetime },
+  refreshTokenLifetimeMs: { allowed: "whole milliseconds from 1", accepts: isLifetime },
   now: { allowed: "a function", accepts: (value) => typeof value === "function" },
   port: {
     allowed: "an integer from 0 to 65535",

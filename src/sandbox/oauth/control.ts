@@ -1,0 +1,103 @@
+import { generateKeyPairSync } from "node:crypto";
+import type { Instance } from "../instance.js";
+import { randomToken } from "../tokens.js";
+
+/** The key file of a service user, as ZITADEL hands it out. */
+export interface ServiceUserKeyFile {
+  readonly type: "serviceaccount";
+  readonly keyId: string;
+  /** PEM, PKCS#1. */
+  readonly key: string;
+  readonly expirationDate: string;
+  readonly userId: string;
+}
+
+/** What signs in to the sandbox. */
+export interface OAuthControl {
+  /**
+   * Makes a key file for a user.
+   *
+   * @throws TypeError when the user does not exist.
+   */
+  addKey(key?: {
+    /** Default: the owner of the sandbox's `token`, to whom everything is allowed. */
+    readonly userId?: string | undefined;
+    /** Milliseconds from now until the key ends. Default: it ends in the year 9999. */
+    readonly expiresInMs?: number | undefined;
+  }): ServiceUserKeyFile;
+
+  /** Makes a key unknown to the server. */
+  removeKey(keyId: string): void;
+
+  /**
+   * Makes a client id and a secret for a user. Those made before for the same user end.
+   *
+   * @throws TypeError when the user does not exist.
+   */
+  addClientSecret(secret?: {
+    /** Default: the owner of the sandbox's `token`, to whom everything is allowed. */
+    readonly userId?: string | undefined;
+  }): { clientId: string; clientSecret: string };
+
+  /** Registers an application that signs people in with PKCE, without a secret. */
+  addApp(app: {
+    readonly redirectUris: readonly string[];
+    readonly postLogoutRedirectUris?: readonly string[] | undefined;
+  }): { clientId: string };
+
+  /**
+   * Ends the access tokens of a user, or of everybody, now: as if their time were up already. Refresh
+   * tokens live on.
+   */
+  expireTokens(userId?: string): void;
+}
+
+export function createOAuthControl(
+  { oauth, state, now }: Instance,
+  ownerId: () => string,
+): OAuthControl {
+  const userOf = (userId = ownerId()): string => {
+    if (!state.users.has(userId)) {
+      throw new TypeError(`The sandbox has no user ${JSON.stringify(userId)}: add it first`);
+    }
+    return userId;
+  };
+  return {
+    addKey: ({ userId: id, expiresInMs } = {}) => {
+      const userId = userOf(id);
+      const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+      const keyId = state.nextId();
+      const expiresAtMs = expiresInMs === undefined ? Date.UTC(9999, 0) : now() + expiresInMs;
+      oauth.serviceUserKeys.set(keyId, { userId, publicKey, expiresAtMs });
+      return {
+        type: "serviceaccount",
+        keyId,
+        key: privateKey.export({ type: "pkcs1", format: "pem" }).toString(),
+        expirationDate: new Date(expiresAtMs).toISOString(),
+        userId,
+      };
+    },
+    removeKey: (keyId) => {
+      oauth.serviceUserKeys.delete(keyId);
+    },
+    addClientSecret: ({ userId: id } = {}) => {
+      const userId = userOf(id);
+      const clientId = `client-${userId}`;
+      const clientSecret = randomToken();
+      oauth.clientSecrets.set(clientId, { userId, secret: clientSecret });
+      return { clientId, clientSecret };
+    },
+    addApp: ({ redirectUris, postLogoutRedirectUris = [] }) => {
+      const clientId = state.nextId();
+      oauth.apps.set(clientId, { clientId, redirectUris, postLogoutRedirectUris });
+      return { clientId };
+    },
+    expireTokens: (userId) => {
+      for (const [value, token] of state.tokens) {
+        if (userId === undefined || token.userId === userId) {
+          state.tokens.set(value, { ...token, expiresAtMs: now() });
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import { decodeProtectedHeader, jwtVerify } from "jose";
+import type { HttpRequest } from "../http.js";
+import type { Instance } from "../instance.js";
+import type { User } from "../state.js";
+import { issuerOf, OAuthError } from "./answer.js";
+
+/**
+ * Says whose assertion this is: RFC 7523, section 3, with ZITADEL's limits. It may have been issued up to
+ * an hour ago, and a second ahead.
+ *
+ * @throws OAuthError the same for whatever is wrong with it.
+ */
+export async function verifyAssertion(
+  instance: Instance,
+  request: HttpRequest,
+  form: URLSearchParams,
+): Promise<User> {
+  const assertion = form.get("assertion") ?? "";
+  if (assertion === "") {
+    throw new OAuthError(400, "invalid_request", "assertion missing");
+  }
+  const user = await readAssertion(instance, issuerOf(request), assertion).catch(() => undefined);
+  if (user === undefined) {
+    throw new OAuthError(400, "invalid_grant", "invalid assertion");
+  }
+  return user;
+}
+
+async function readAssertion(
+  { oauth, state, now }: Instance,
+  issuer: string,
+  assertion: string,
+): Promise<User | undefined> {
+  const key = oauth.serviceUserKeys.get(decodeProtectedHeader(assertion).kid ?? "");
+  if (key === undefined || key.expiresAtMs <= now()) {
+    return undefined;
+  }
+  const { payload } = await jwtVerify(assertion, key.publicKey, {
+    algorithms: ["RS256"],
+    audience: issuer,
+    issuer: key.userId,
+    subject: key.userId,
+    maxTokenAge: 3600,
+    clockTolerance: 1,
+    requiredClaims: ["exp"],
+    currentDate: new Date(now()),
+  });
+  return state.users.get(payload.sub ?? "");
+}

@@ -1,0 +1,16 @@
+import { exportJWK } from "jose";
+import type { Route } from "../http.js";
+import type { Instance } from "../instance.js";
+import { openIdAnswer } from "../openid.js";
+
+/** `/oauth/v2/keys`: what id tokens are verified with. RFC 7517. */
+export function keysRoute(instance: Instance): Route {
+  return async (request) => {
+    if (request.path !== "/oauth/v2/keys" || request.method !== "GET") {
+      return undefined;
+    }
+    const { keyId, publicKey } = await instance.oauth.signingKey();
+    const key = { use: "sig", kid: keyId, alg: "RS256", ...(await exportJWK(publicKey)) };
+    return openIdAnswer(instance, request, 200, { keys: [key] });
+  };
+}

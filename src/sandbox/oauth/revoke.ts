@@ -1,0 +1,30 @@
+import type { Route } from "../http.js";
+import type { Instance } from "../instance.js";
+import { openIdAnswer } from "../openid.js";
+import { answering, OAuthError, readForm } from "./answer.js";
+import { verifyApp } from "./clients.js";
+import { endSession, findSession } from "./sessions.js";
+
+/** `/oauth/v2/revoke`. RFC 7009. A refresh token takes its access token along. */
+export function revokeRoute(instance: Instance): Route {
+  return (request) =>
+    request.path === "/oauth/v2/revoke" && request.method === "POST"
+      ? answering(instance, request, async () => {
+          const form = await readForm(request);
+          const app = verifyApp(instance, request, form);
+          const token = form.get("token") ?? "";
+          if (token === "") {
+            throw new OAuthError(400, "invalid_request", "token missing");
+          }
+          const session = findSession(instance, token);
+          if (session !== undefined && session.clientId === app.clientId) {
+            if (session.refreshToken === token) {
+              endSession(instance, session);
+            } else {
+              instance.state.tokens.delete(token);
+            }
+          }
+          return { ...openIdAnswer(instance, request, 200, {}), body: "" };
+        })
+      : undefined;
+}

@@ -1,0 +1,101 @@
+import { createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
+import { promisify } from "node:util";
+
+/** A public client of kind user agent, which signs people in with PKCE. */
+export interface App {
+  readonly clientId: string;
+  readonly redirectUris: readonly string[];
+  readonly postLogoutRedirectUris: readonly string[];
+}
+
+/** The public half of a service user's key. */
+export interface ServiceUserPublicKey {
+  readonly userId: string;
+  readonly publicKey: KeyObject;
+  readonly expiresAtMs: number;
+}
+
+export interface ClientSecret {
+  readonly userId: string;
+  readonly secret: string;
+}
+
+/** What a page asked for when it sent a person to sign in. */
+export interface AuthRequest {
+  readonly id: string;
+  readonly clientId: string;
+  readonly redirectUri: string;
+  readonly state: string;
+  readonly nonce: string | undefined;
+  readonly codeChallenge: string | undefined;
+  readonly scopes: readonly string[];
+}
+
+/** An authorization code that has not been used. */
+export interface AuthCode {
+  readonly request: AuthRequest;
+  readonly userId: string;
+  readonly authenticatedAtMs: number;
+}
+
+/** A person's session with one app: it has one access token and one refresh token at a time. */
+export interface OidcSession {
+  readonly userId: string;
+  readonly clientId: string;
+  readonly scopes: readonly string[];
+  readonly nonce: string | undefined;
+  readonly authenticatedAtMs: number;
+  readonly accessToken: string;
+  readonly refreshToken: string | undefined;
+  /** When the refresh token ends. */
+  readonly expiresAtMs: number;
+}
+
+export interface OAuthState {
+  readonly accessTokenLifetimeMs: number;
+  readonly refreshTokenLifetimeMs: number;
+  readonly apps: Map<string, App>;
+  /** By key id. */
+  readonly serviceUserKeys: Map<string, ServiceUserPublicKey>;
+  /** By client id. */
+  readonly clientSecrets: Map<string, ClientSecret>;
+  readonly authRequests: Map<string, AuthRequest>;
+  readonly codes: Map<string, AuthCode>;
+  readonly sessions: Set<OidcSession>;
+  /** Signs id tokens. Made when it is first needed. */
+  readonly signingKey: () => Promise<SigningKey>;
+}
+
+export interface SigningKey {
+  readonly keyId: string;
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+/** Lifetimes as in ZITADEL's defaults: 12 hours, and 30 days without use. */
+export function createOAuthState(
+  nextId: () => string,
+  accessTokenLifetimeMs = 12 * 3_600_000,
+  refreshTokenLifetimeMs = 30 * 24 * 3_600_000,
+): OAuthState {
+  let signingKey: Promise<SigningKey> | undefined;
+  return {
+    accessTokenLifetimeMs,
+    refreshTokenLifetimeMs,
+    apps: new Map(),
+    serviceUserKeys: new Map(),
+    clientSecrets: new Map(),
+    authRequests: new Map(),
+    codes: new Map(),
+    sessions: new Set(),
+    signingKey: () => {
+      signingKey ??= createSigningKey(nextId());
+      return signingKey;
+    },
+  };
+}
+
+async function createSigningKey(keyId: string): Promise<SigningKey> {
+  const { privateKey } = await promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
+  return { keyId, privateKey, publicKey: createPublicKey(privateKey) };
+}

@@ -1,0 +1,71 @@
+import type { HttpRequest, Route } from "../http.js";
+import type { Instance } from "../instance.js";
+import { openIdAnswer } from "../openid.js";
+import type { User } from "../state.js";
+import { answering, OAuthError, readForm } from "./answer.js";
+import { verifyApp, verifyServiceUser } from "./clients.js";
+import { verifyAssertion } from "./jwt-profile.js";
+import { redeemCode, redeemRefreshToken } from "./sessions.js";
+import { issueAccessToken, tokenAnswer } from "./tokens.js";
+
+/** `/oauth/v2/token`. RFC 6749, section 3.2. */
+export function tokenRoute(instance: Instance): Route {
+  return (request) =>
+    request.path === "/oauth/v2/token" && ["GET", "POST"].includes(request.method)
+      ? answering(instance, request, async () => {
+          const form = await readForm(request);
+          return openIdAnswer(instance, request, 200, await answerGrant(instance, request, form));
+        })
+      : undefined;
+}
+
+async function answerGrant(instance: Instance, request: HttpRequest, form: URLSearchParams) {
+  const grantType = form.get("grant_type") ?? "";
+  switch (grantType) {
+    case "urn:ietf:params:oauth:grant-type:jwt-bearer": {
+      const user = await verifyAssertion(instance, request, form);
+      return answerServiceUser(instance, request, form, user);
+    }
+    case "client_credentials": {
+      const user = verifyServiceUser(instance, request, form);
+      return answerServiceUser(instance, request, form, user);
+    }
+    case "authorization_code": {
+      const app = verifyApp(instance, request, form);
+      return tokenAnswer(instance, request, redeemCode(instance, app, form));
+    }
+    case "refresh_token": {
+      const app = verifyApp(instance, request, form);
+      return tokenAnswer(instance, request, redeemRefreshToken(instance, app, form));
+    }
+    case "":
+      throw new OAuthError(400, "invalid_request", "grant_type missing");
+    default:
+      throw new OAuthError(400, "unsupported_grant_type", `${grantType} not supported`);
+  }
+}
+
+function answerServiceUser(
+  instance: Instance,
+  request: HttpRequest,
+  form: URLSearchParams,
+  { userId }: User,
+) {
+  const scopes = (form.get("scope") ?? "").split(" ").filter((scope) => scope !== "");
+  if (scopes.length === 0) {
+    throw new OAuthError(
+      400,
+      "invalid_request",
+      "The scope of your request is missing. Please ensure some scopes are requested. If you have any questions, you may contact the administrator of the application.",
+    );
+  }
+  return tokenAnswer(instance, request, {
+    userId,
+    clientId: userId,
+    scopes,
+    nonce: undefined,
+    authenticatedAtMs: instance.now(),
+    accessToken: issueAccessToken(instance, userId, scopes),
+    refreshToken: undefined,
+  });
+}

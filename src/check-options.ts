@@ -211,9 +211,9 @@ export const fetchChecks = { fetch: fn };
 export const jsonChecks = {
   pathPrefixes: (value: unknown) =>
     object(value) === undefined &&
-    Object.values(value as object).every((prefix) => /^(?:\/[\w.~-]+)*$/.test(prefix))
+    Object.values(value as object).every((prefix) => /^(\/[\w.~-]+)*$/.test(prefix))
       ? undefined
-      : 'an object of path prefixes by protobuf package, such as { "acme.v1": "/acme" }',
+      : 'an object such as { "acme.v1": "/acme" }',
 };
 export const connectionChecks = {
   nodeOptions: object,

@@ -1,11 +1,5 @@
 import type { Transport } from "@connectrpc/connect";
-import {
-  binaryFormatChecks,
-  commonChecks,
-  connectionChecks,
-  fetchChecks,
-  jsonChecks,
-} from "./check-options.js";
+import { commonChecks, connectionChecks, fetchChecks, jsonChecks } from "./check-options.js";
 import { buildClient, buildTransport, type ManagementClient, type Protocol } from "./client.js";
 import type { JsonOptions } from "./options.js";
 import { createJsonTransport } from "./transports/json.js";
@@ -13,10 +7,7 @@ import { createJsonTransport } from "./transports/json.js";
 const json: Protocol<JsonOptions> = {
   checks: { ...commonChecks, ...fetchChecks, ...jsonChecks },
   elsewhere: Object.fromEntries(
-    Object.keys({ ...connectionChecks, ...binaryFormatChecks }).map((name) => [
-      name,
-      "zitadel-user-grants/grpc",
-    ]),
+    Object.keys(connectionChecks).map((name) => [name, "zitadel-user-grants/grpc"]),
   ),
   create: createJsonTransport,
 };

@@ -22,7 +22,14 @@ export async function checkAnswer(
   const { error } = readStatus(headers);
   if (format === null || (!response.ok && error === undefined)) {
     const body = await readStart(response);
-    throw unexpectedAnswer({ status, headers, body, expected: "gRPC-web", authorization });
+    throw unexpectedAnswer({
+      status,
+      headers,
+      body,
+      expected: "gRPC-web",
+      alternative: "; zitadel-user-grants/json passes most",
+      authorization,
+    });
   }
   if (!response.ok) {
     discard(response);

@@ -8,6 +8,7 @@ import { registerTransport } from "../closing.js";
 import type { GrpcWebOptions } from "../options.js";
 import { applyInterceptors } from "./apply-interceptors.js";
 import { callUnary, effectiveTimeoutMs } from "./call.js";
+import { callHeaders } from "./call-headers.js";
 import { encodeFrame } from "./frames.js";
 import { checkAnswer, readMessages, readUnary } from "./grpc-web-answer.js";
 import { guardedFetch } from "./guarded-fetch.js";
@@ -52,11 +53,11 @@ export function createGrpcWebTransport(options: TransportOptions<GrpcWebOptions>
   const prepare = (
     method: DescMethod,
     timeoutMs: number | undefined,
-    header: HeadersInit = {},
+    header: HeadersInit | undefined,
   ) => ({
     url: createMethodUrl(baseUrl, method),
     requestMethod: "POST",
-    header: requestHeader(useBinaryFormat, undefined, header, false),
+    header: requestHeader(useBinaryFormat, undefined, callHeaders(header), false),
     timeoutMs: effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs),
   });
 

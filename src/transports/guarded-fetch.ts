@@ -44,6 +44,8 @@ export async function guardedFetch(
   });
   if (
     response.type === "opaqueredirect" ||
+    // By a `fetch` of the caller's that follows them all the same.
+    response.redirected ||
     (response.status >= 300 && response.status < 400 && response.status !== 304)
   ) {
     discard(response);

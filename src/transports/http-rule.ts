@@ -19,22 +19,25 @@ export interface HttpBinding {
   readonly responseBody: DescField | undefined;
 }
 
-const cache = new WeakMap<DescMethod, readonly HttpBinding[]>();
+const cache = new WeakMap<DescMethod, readonly HttpBinding[] | string>();
 
 /**
  * The HTTP mappings of an RPC, from its `google.api.http` annotation: the rule itself, then its
- * `additional_bindings`. Empty when it has none.
- *
- * @throws Error saying why when the annotation does not fit the messages of the RPC.
+ * `additional_bindings`. When there is none, or it does not fit the messages of the RPC, a string that
+ * says so.
  */
-export function httpBindings(rpc: DescMethod): readonly HttpBinding[] {
+export function httpBindings(rpc: DescMethod): readonly HttpBinding[] | string {
   let bindings = cache.get(rpc);
   if (bindings === undefined) {
     // Read by field number, so it does not matter which copy of annotations.proto the RPC was made with.
     const rule = getOption(rpc, http);
-    bindings = [rule, ...rule.additionalBindings].flatMap((each) =>
-      each.pattern.case === undefined ? [] : [toBinding(rpc, each)],
-    );
+    try {
+      bindings = rule.pattern.case
+        ? [rule, ...rule.additionalBindings].map((each) => toBinding(rpc, each))
+        : "has no google.api.http annotation";
+    } catch (error) {
+      bindings = `has a google.api.http annotation where ${(error as Error).message}`;
+    }
     cache.set(rpc, bindings);
   }
   return bindings;
@@ -83,8 +86,8 @@ function resolvePath(message: DescMessage, path: string): DescField[] {
     return field;
   });
   if (
-    fields.some(({ fieldKind }) => fieldKind === "list" || fieldKind === "map") ||
-    (within && !isText(within))
+    fields.some(({ fieldKind }) => /list|map/.test(fieldKind)) ||
+    (within !== undefined && !isText(within))
   ) {
     throw new Error(`"${path}" is part of the path and not a single value`);
   }

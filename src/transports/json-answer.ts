@@ -1,25 +1,17 @@
-import type {
-  DescMessage,
-  JsonObject,
-  JsonReadOptions,
-  JsonValue,
-  MessageShape,
-} from "@bufbuild/protobuf";
+import type { DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
 import { fromJson } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type UnaryRequest } from "@connectrpc/connect";
+import type { JsonOptions } from "../options.js";
 import { connectionError } from "./guarded-fetch.js";
+import { isObject, isText } from "./http-rule/text.js";
 import type { HttpBinding } from "./http-rule.js";
 import { gatewayError } from "./json-error.js";
 import { unexpectedAnswer } from "./unexpected-answer.js";
 
-/** What reading an answer takes from its call. */
-export interface AnsweredCall<O extends DescMessage> {
-  output: O;
-  signal: AbortSignal;
-  readMaxBytes: number;
-  jsonOptions: Partial<JsonReadOptions> | undefined;
-  authorization: string | null;
-}
+/** Most bytes of an answer when the client does not say. */
+const defaultReadMaxBytes = 16 * 1024 * 1024;
+
+const incomplete = "it is cut off or malformed";
 
 /**
  * Reads the answer to a call. Only JSON of the response message with a status of 2xx counts as success:
@@ -28,16 +20,14 @@ export interface AnsweredCall<O extends DescMessage> {
  * @throws ConnectError the gateway's own; `ResourceExhausted` beyond `readMaxBytes`; else, for what is
  * not ZITADEL's answer, the code by the gRPC mapping of HTTP statuses.
  */
-export async function readAnswer<O extends DescMessage>(
+export async function readAnswer<I extends DescMessage, O extends DescMessage>(
   response: Response,
   { responseBody }: HttpBinding,
-  call: AnsweredCall<O>,
+  { method: { output }, signal, header }: UnaryRequest<I, O>,
+  { jsonOptions, readMaxBytes = defaultReadMaxBytes }: JsonOptions,
 ): Promise<MessageShape<O>> {
   const { status, headers, ok } = response;
-  const { text, end, reason } = await readText(response, call.readMaxBytes);
-  if (call.signal.aborted) {
-    throw connectionError(reason, response.url, call.signal);
-  }
+  let text = "";
   const refuse = (problem?: string) =>
     unexpectedAnswer({
       status,
@@ -45,45 +35,60 @@ export async function readAnswer<O extends DescMessage>(
       body: text,
       expected: "JSON",
       problem,
-      authorization: call.authorization,
+      authorization: header.get("authorization"),
     });
-  if (end === "too long" && ok) {
-    throw new ConnectError(
-      `the answer has more than ${call.readMaxBytes} bytes (readMaxBytes). Whether the call was carried out is not known`,
-      Code.ResourceExhausted,
-      headers,
-    );
+  try {
+    // React Native has no body to read from.
+    const reader = response.body?.getReader();
+    const decoder = new TextDecoder();
+    for (let bytes = 0; ; ) {
+      const { value } = (await reader?.read()) ?? {};
+      if (value === undefined) {
+        text += reader === undefined ? await response.text() : decoder.decode();
+        break;
+      }
+      bytes += value.byteLength;
+      if (bytes > readMaxBytes) {
+        reader?.cancel().catch(() => undefined);
+        throw new ConnectError(
+          `the answer has more than ${readMaxBytes} bytes (readMaxBytes). Whether the call was carried out is not known`,
+          Code.ResourceExhausted,
+          headers,
+        );
+      }
+      text += decoder.decode(value, { stream: true });
+    }
+  } catch (reason) {
+    throw ok || signal.aborted || reason instanceof ConnectError
+      ? connectionError(reason, response.url, signal)
+      : refuse(incomplete);
   }
-  if (end !== undefined) {
-    throw ok ? connectionError(reason, response.url, call.signal) : refuse(`the answer is cut off`);
-  }
-  if (!/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(headers.get("content-type") ?? "")) {
+  if (!/^application\/([\w.-]+\+)?json\b/i.test(headers.get("content-type") ?? "")) {
     throw refuse();
   }
   let json: JsonValue;
   try {
     json = JSON.parse(text) as JsonValue;
   } catch {
-    throw refuse("the answer is malformed or cut off");
+    throw refuse(incomplete);
   }
-  const error =
-    ok && call.output.field.code !== undefined ? undefined : gatewayError(json, headers);
+  const error = ok && output.field.code ? undefined : gatewayError(json, headers);
   if (error !== undefined) {
     throw error;
   }
-  if (!ok || response.redirected) {
-    throw refuse(ok ? "a redirect was followed" : undefined);
+  if (!ok) {
+    throw refuse();
   }
   if (responseBody !== undefined) {
     json = { [responseBody.jsonName]: json };
   }
-  if (call.jsonOptions?.ignoreUnknownFields === undefined && isForeign(json, call.output)) {
-    throw refuse(`no field of it is one of ${call.output.typeName}`);
+  if (jsonOptions?.ignoreUnknownFields === undefined && isForeign(json, output)) {
+    throw refuse(`no field of it is one of ${output.typeName}`);
   }
   try {
-    return fromJson(call.output, json, { ignoreUnknownFields: true, ...call.jsonOptions });
+    return fromJson(output, json, { ignoreUnknownFields: true, ...jsonOptions });
   } catch (cause) {
-    throw refuse(cause instanceof Error ? cause.message : String(cause));
+    throw refuse(String(cause));
   }
 }
 
@@ -92,47 +97,10 @@ export async function readAnswer<O extends DescMessage>(
  * newer server's additional fields come beside known ones.
  */
 function isForeign(json: JsonValue, message: DescMessage): boolean {
-  if (
-    typeof json !== "object" ||
-    json === null ||
-    message.typeName.startsWith("google.protobuf.")
-  ) {
-    return false;
-  }
-  const names = Object.keys(json as JsonObject);
   return (
-    names.length > 0 &&
-    !message.fields.some((field) => names.includes(field.jsonName) || names.includes(field.name))
+    isObject(json) &&
+    !isText(message) &&
+    Object.keys(json).length > 0 &&
+    !message.fields.some(({ name, jsonName }) => name in json || jsonName in json)
   );
-}
-
-/** The body as far as it came. */
-async function readText(
-  response: Response,
-  maxBytes: number,
-): Promise<{ text: string; end?: "too long" | "broken off"; reason?: unknown }> {
-  // React Native has no body to read from.
-  const reader = response.body?.getReader();
-  if (reader === undefined) {
-    const text = await response.text();
-    return text.length > maxBytes ? { text, end: "too long" } : { text };
-  }
-  const decoder = new TextDecoder();
-  let text = "";
-  try {
-    for (let bytes = 0; ; ) {
-      const { done, value } = await reader.read();
-      if (done) {
-        return { text: text + decoder.decode() };
-      }
-      bytes += value.byteLength;
-      if (bytes > maxBytes) {
-        reader.cancel().catch(() => undefined);
-        return { text, end: "too long" };
-      }
-      text += decoder.decode(value, { stream: true });
-    }
-  } catch (reason) {
-    return { text, end: "broken off", reason };
-  }
 }

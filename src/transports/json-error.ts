@@ -34,15 +34,15 @@ export function gatewayError(json: JsonValue, headers: Headers): ConnectError | 
 function toDetail({ "@type": url, ...debug }: JsonObject): ConnectError["details"][number] {
   const type = String(url).replace(/.*\//, "");
   const idField = idFields[type];
-  const text = (value: JsonValue | undefined) => (typeof value === "string" ? value : "");
   return {
     type,
     value: idField
-      ? new BinaryWriter()
-          .tag(1, WireType.LengthDelimited)
-          .string(text(debug[idField]))
-          .tag(2, WireType.LengthDelimited)
-          .string(text(debug.message))
+      ? [idField, "message"]
+          .reduce(
+            (writer, name, index) =>
+              writer.tag(index + 1, WireType.LengthDelimited).string(String(debug[name] ?? "")),
+            new BinaryWriter(),
+          )
           .finish()
       : // A tag with field number 0, which no decoder takes: empty bytes would pass for a detail of this
         // type with no field set.

@@ -12,8 +12,7 @@ import { buildRequest, uncarried } from "./http-rule/request.js";
 import { pathPrefix } from "./http-rule.js";
 import { readAnswer } from "./json-answer.js";
 
-/** Most bytes of an answer's message when the client does not say. */
-const defaultReadMaxBytes = 16 * 1024 * 1024;
+const type = "application/json";
 
 /**
  * A Connect transport over plain HTTP and JSON, for unary methods with a `google.api.http` annotation:
@@ -24,7 +23,6 @@ const defaultReadMaxBytes = 16 * 1024 * 1024;
  */
 export function createJsonTransport(options: TransportOptions<JsonOptions>): Transport {
   const { baseUrl, interceptors, jsonOptions, writeMaxBytes } = options;
-  const readMaxBytes = options.readMaxBytes ?? defaultReadMaxBytes;
 
   const send = async <I extends DescMessage, O extends DescMessage>(
     request: UnaryRequest<I, O>,
@@ -44,11 +42,10 @@ export function createJsonTransport(options: TransportOptions<JsonOptions>): Tra
       }
     }
     const url = request.url === firstUrl ? built.url : request.url;
-    header.set("accept", "application/json");
+    header.set("accept", type);
+    header.set("content-type", type);
     if (body === undefined) {
       header.delete("content-type");
-    } else {
-      header.set("content-type", "application/json");
     }
     const response = await guardedFetch(options.fetch, {
       url,
@@ -62,20 +59,14 @@ export function createJsonTransport(options: TransportOptions<JsonOptions>): Tra
       service,
       method,
       header: response.headers,
-      message: await readAnswer(response, built.binding, {
-        output: method.output,
-        signal,
-        readMaxBytes,
-        jsonOptions,
-        authorization: header.get("authorization"),
-      }),
+      message: await readAnswer(response, built.binding, request, options),
       trailer: new Headers(),
     };
   };
   const build = <I extends DescMessage>(message: MessageShape<I>, method: DescMethodUnary<I>) => {
     const request = buildRequest(method, message, jsonOptions);
-    const prefix = pathPrefix(method.parent, options.pathPrefixes);
-    return { ...request, url: baseUrl + prefix + request.target };
+    const url = baseUrl + pathPrefix(method.parent, options.pathPrefixes) + request.target;
+    return { ...request, url };
   };
 
   const transport: Transport = {
@@ -97,7 +88,7 @@ export function createJsonTransport(options: TransportOptions<JsonOptions>): Tra
     },
 
     async stream(method) {
-      throw uncarried(method, `is ${method.methodKind.replace("_", "-")}`);
+      throw uncarried(method, `is ${method.methodKind}`);
     },
   };
   // Over fetch there is no connection to end.

@@ -9,6 +9,8 @@ export interface UnexpectedAnswer {
   body: string;
   /** What was expected: "gRPC-web". */
   expected: string;
+  /** What may get through where that is refused. */
+  alternative?: string | undefined;
   /** What is wrong with it, where status and content type do not say. */
   problem?: string | undefined;
   /** The token of the request, so that an answer which echoes it does not carry it into the message. */
@@ -33,7 +35,7 @@ export function unexpectedAnswer(answer: UnexpectedAnswer): ConnectError {
     [
       `got HTTP ${status} with ${contentType ?? "no content type"} where ${expected} was expected${problem === undefined ? "" : ` (${problem})`}`,
       shown === "" ? ", and no text." : `: ${JSON.stringify(shown)}.`,
-      ` ${cause(status, expected)}`,
+      ` ${cause(answer)}`,
     ].join(""),
     status === 200 ? Code.Unknown : codeFromHttpStatus(status),
     headers,
@@ -48,19 +50,17 @@ export function refusedRedirect(response: Response): ConnectError {
       ? new URL(location, response.url || undefined).host
       : undefined;
   return new ConnectError(
-    `the answer is a redirect${target === undefined ? "" : ` to ${target}`}, which is not followed with the token. Is baseUrl ZITADEL's own address (https, the right host), or is a login page in between?`,
+    `the answer (HTTP ${response.status}) is a redirect${target === undefined ? "" : ` to ${target}`}, which is not followed with the token. Is baseUrl ZITADEL's own address (https, the right host), or is a login page in between?`,
     Code.Unknown,
     response.headers,
   );
 }
 
-function cause(status: number, expected: string): string {
+function cause({ status, expected, alternative = "" }: UnexpectedAnswer): string {
   switch (status) {
     case 401:
     case 403:
-      return expected === "JSON"
-        ? "A proxy or firewall refuses the call."
-        : `A proxy or firewall may refuse ${expected}; try another protocol (zitadel-user-grants/json passes most).`;
+      return `A proxy or firewall may refuse ${expected}${alternative}.`;
     case 404:
     case 405:
     case 415:

@@ -18,6 +18,12 @@ const budgets = [
     maxBytes: 38_000,
     forbidden: [/\/sandbox\//, /\/auth\//, /\/bulk\//, /connect-node/, /connect-web/],
   },
+  {
+    entry: "zitadel-user-grants/json",
+    code: page("zitadel-user-grants/json"),
+    maxBytes: 38_000,
+    forbidden: [/\/sandbox\//, /\/auth\//, /\/bulk\//, /connect-node/, /connect-web/],
+  },
 ];
 
 describe("a page with", () => {
@@ -31,5 +37,12 @@ describe("a page with", () => {
       );
       expect(found).toEqual([]);
     }
+  });
+
+  it("JSON weighs no more than one with gRPC-web", async () => {
+    const [json, grpcWeb] = await Promise.all(
+      ["json", "grpc-web"].map((name) => bundlePage(page(`zitadel-user-grants/${name}`))),
+    );
+    expect(json?.gzipBytes).toBeLessThanOrEqual(grpcWeb?.gzipBytes ?? 0);
   });
 });

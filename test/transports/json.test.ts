@@ -206,7 +206,7 @@ describe("a call", () => {
   });
 
   it.each<[string, MethodSpec, string]>([
-    ["streaming", { get: "/x", streaming: true }, "server-streaming"],
+    ["streaming", { get: "/x", streaming: true }, "server_streaming"],
     ["without an annotation", {}, "no google.api.http annotation"],
   ])("that is %s fails as Unimplemented and says why", async (_, method, why) => {
     const service = buildService({ name: "string" }, [method]);
@@ -274,7 +274,7 @@ describe("the gateway's error", () => {
           null,
           "text",
           { "@type": "type.googleapis.com/google.protobuf.Struct", fields: {} },
-          { "@type": "type.googleapis.com/zitadel.v1.ErrorDetail", id: 5 },
+          { "@type": "type.googleapis.com/zitadel.v1.ErrorDetail", message: null },
           { "@type": "type.googleapis.com/zitadel.error.v2.ErrorDetail", slug: "s", details: {} },
         ],
       }),

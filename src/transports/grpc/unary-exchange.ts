@@ -267,6 +267,7 @@ export class UnaryExchange implements Waiter {
         headers: webHeaders(header),
         body: this.#message.start?.toString() ?? "",
         expected: "gRPC",
+        alternative: "; zitadel-user-grants/grpc-web and zitadel-user-grants/json pass most",
         authorization: authorizationOf(this.#header),
       }),
     );

@@ -40,7 +40,8 @@ export function matchRequest(
   let found: HttpRuleMatch | "method-not-allowed" | undefined;
   let literals = -1;
   for (const rpc of rpcs) {
-    for (const binding of httpBindings(rpc)) {
+    const bindings = httpBindings(rpc);
+    for (const binding of typeof bindings === "string" ? [] : bindings) {
       const { template } = binding;
       const matched = matchTemplate(template, segments);
       if (matched && binding.verb === verb) {

@@ -1,4 +1,4 @@
-import type { DescField, DescMessage, JsonObject } from "@bufbuild/protobuf";
+import type { DescField, DescMessage, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { create, toJson } from "@bufbuild/protobuf";
 import type { NameKey } from "./text.js";
 import { fromText, isObject, isText, toText } from "./text.js";
@@ -18,25 +18,28 @@ export function toQuery(
 ): [name: string, value: string][] {
   return message.fields.flatMap((field): [string, string][] => {
     const value = json[field[nameKey]];
-    const name = within + (/^\w+$/.test(field[nameKey]) ? field[nameKey] : field.name);
-    const { fieldKind, message: type } = field;
-    // Lists and maps are empty only when JSON was asked to hold such fields.
-    const isEmpty = typeof value === "object" && !Object.keys(value ?? field).length;
-    if (value === undefined || (isEmpty && (fieldKind === "list" || fieldKind === "map"))) {
+    if (value === undefined) {
       return [];
     }
+    const name = within + (/^\w+$/.test(field[nameKey]) ? field[nameKey] : field.name);
+    const { fieldKind, message: type } = field;
     if (fieldKind !== "map" && (type === undefined || isText(type))) {
-      return fieldKind === "list" && Array.isArray(value)
-        ? value.map((item) => [name, toText(field, item)])
-        : [[name, toText(field, value)]];
+      const items = fieldKind === "list" && Array.isArray(value) ? value : [value];
+      return items.map((item) => [name, toText(field, item)]);
     }
+    const isEmpty = Object.keys(value as JsonObject).length === 0;
+    // An empty message is there if one of its fields is, with the value it has anyway.
     const parameters =
-      fieldKind === "message" && isObject(value)
-        ? isEmpty
-          ? presence(field.message, name)
-          : toQuery(field.message, value, nameKey, `${name}.`)
+      fieldKind === "message"
+        ? toQuery(
+            field.message,
+            (isEmpty ? defaultsOf(field.message, nameKey) : value) as JsonObject,
+            nameKey,
+            `${name}.`,
+          )
         : [];
-    if (parameters.length === 0) {
+    // Empty lists and maps are in JSON that was asked to hold all fields.
+    if (parameters.length === 0 && (fieldKind === "message" || !isEmpty)) {
       throw new Error(
         `a query cannot carry ${name}: a map, a list of messages or a message without fields`,
       );
@@ -45,13 +48,11 @@ export function toQuery(
   });
 }
 
-/** The parameter that says of an empty message that it is there: the default of one of its fields. */
-function presence(message: DescMessage, name: string): [string, string][] {
-  const defaults = toJson(message, create(message), { alwaysEmitImplicit: true }) as JsonObject;
-  return Object.entries(defaults)
-    .filter(([, value]) => typeof value !== "object")
-    .slice(0, 1)
-    .map(([field, value]) => [`${name}.${field}`, String(value)]);
+function defaultsOf(message: DescMessage, nameKey: NameKey): JsonValue {
+  return toJson(message, create(message), {
+    alwaysEmitImplicit: true,
+    useProtoFieldName: nameKey === "name",
+  });
 }
 
 /**

@@ -6,14 +6,14 @@ import type {
   JsonWriteOptions,
   Message,
 } from "@bufbuild/protobuf";
-import { toJson } from "@bufbuild/protobuf";
+import { ScalarType, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { HttpBinding } from "../http-rule.js";
 import { httpBindings } from "../http-rule.js";
 import { toQuery } from "./query.js";
 import { isWildcard, matchSegments, matchTemplate } from "./template.js";
 import type { NameKey } from "./text.js";
-import { isBytes, isObject, toText } from "./text.js";
+import { isObject, toText } from "./text.js";
 
 /** An RPC as an HTTP request. */
 export interface HttpRuleRequest {
@@ -37,38 +37,25 @@ export function buildRequest(
   message: Message,
   jsonOptions?: Partial<JsonWriteOptions> | undefined,
 ): HttpRuleRequest {
-  let failure: unknown;
-  for (const binding of carriedBindings(rpc)) {
+  const bindings = httpBindings(rpc);
+  if (typeof bindings === "string") {
+    throw uncarried(rpc, bindings);
+  }
+  let failure: Error | undefined;
+  for (const binding of bindings) {
     try {
       return bind(binding, message, jsonOptions);
     } catch (error) {
-      failure ??= error;
+      failure ??= error as Error;
     }
   }
-  throw new ConnectError(`${rpc.name} was not sent: ${messageOf(failure)}`, Code.InvalidArgument);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function carriedBindings(rpc: DescMethod): readonly HttpBinding[] {
-  let why = "has no google.api.http annotation";
-  try {
-    const bindings = httpBindings(rpc);
-    if (bindings.length > 0) {
-      return bindings;
-    }
-  } catch (error) {
-    why = `has an annotation google.api.http where ${messageOf(error)}`;
-  }
-  throw uncarried(rpc, why);
+  throw new ConnectError(`${rpc.name} was not sent: ${failure?.message}`, Code.InvalidArgument);
 }
 
 /** The error for an RPC that cannot go over HTTP and JSON. */
 export function uncarried(rpc: DescMethod, why: string): ConnectError {
   return new ConnectError(
-    `HTTP/JSON cannot carry ${rpc.parent.typeName}.${rpc.name}: it ${why}. Use gRPC or gRPC-web for it`,
+    `HTTP/JSON cannot carry ${rpc.parent.typeName}.${rpc.name}: it ${why}. Use gRPC`,
     Code.Unimplemented,
   );
 }
@@ -89,18 +76,16 @@ function bind(
     ? toJson(rpc.input, message, { ...jsonOptions, alwaysEmitImplicit: true })
     : json;
   const segments = [...template.segments];
-  const encoded = [...segments];
   // From the end, so that the positions of the variables before stay true.
   template.variables.toReversed().forEach(({ start, end, fieldPath }, index) => {
     const fields = binding.pathFields.at(-1 - index) ?? [];
     const value = pathText(fields, full, nameKey);
-    const parts = toSegments(fieldPath, value, template.segments.slice(start, end));
-    segments.splice(start, end - start, ...parts);
-    encoded.splice(start, end - start, ...parts.map(encode));
+    const pattern = template.segments.slice(start, end);
+    segments.splice(start, end - start, ...toSegments(fieldPath, value, pattern));
     remove(fields, json, nameKey);
   });
   refuseOtherRoutes(binding, segments);
-  let target = `/${encoded.join("/")}${template.verb}`;
+  let target = `/${segments.map(encode).join("/")}${template.verb}`;
   if (binding.body === "*") {
     body = JSON.stringify(json);
   } else {
@@ -115,35 +100,30 @@ function bind(
   return { binding, verb, target, body };
 }
 
-function pathText(
-  fields: readonly DescField[],
-  json: JsonValue,
-  nameKey: NameKey,
-): string | undefined {
-  const leaf = fields.at(-1);
+function pathText(fields: readonly DescField[], json: JsonValue, nameKey: NameKey): string {
   let value: JsonValue | undefined = json;
+  let text = "";
   for (const field of fields) {
     value = isObject(value) ? value[field[nameKey]] : undefined;
-  }
-  if (leaf === undefined || value === undefined) {
-    return undefined;
-  }
-  const text = toText(leaf, value);
-  // Standard base64 has slashes; grpc-gateway takes both alphabets.
-  return isBytes(leaf) ? text.replaceAll("/", "_").replaceAll("+", "-") : text;
-}
-
-/** Takes what the path binds out of what goes elsewhere. */
-function remove([field, ...inner]: readonly DescField[], json: JsonObject, nameKey: NameKey): void {
-  const name = field?.[nameKey] ?? "";
-  const value = json[name];
-  if (inner.length > 0 && isObject(value)) {
-    remove(inner, value, nameKey);
-    if (Object.keys(value).length > 0) {
-      return;
+    text = value === undefined ? "" : toText(field, value);
+    // Standard base64 has slashes; grpc-gateway takes both alphabets.
+    if (field.scalar === ScalarType.BYTES) {
+      text = text.replaceAll("/", "_").replaceAll("+", "-");
     }
   }
-  delete json[name];
+  return text;
+}
+
+/** Takes what the path binds out of what goes elsewhere, with messages that then are empty. */
+function remove([field, ...inner]: readonly DescField[], json: JsonValue, nameKey: NameKey): void {
+  if (field !== undefined && isObject(json)) {
+    const name = field[nameKey];
+    const value = json[name] ?? null;
+    remove(inner, value, nameKey);
+    if (inner.length === 0 || (isObject(value) && Object.keys(value).length === 0)) {
+      delete json[name];
+    }
+  }
 }
 
 /**
@@ -151,14 +131,11 @@ function remove([field, ...inner]: readonly DescField[], json: JsonObject, nameK
  * (both by a redirect) and split at slashes, so those cannot be part of a segment in any encoding; all
  * else is safe once encoded.
  */
-function toSegments(name: string, value: string | undefined, pattern: string[]): string[] {
-  if (!value) {
-    throw new Error(`${name} is empty, and it is part of the path`);
-  }
+function toSegments(name: string, value: string, pattern: string[]): string[] {
   const segments = pattern.join() === "*" ? [value] : value.split("/");
   if (!matchSegments(pattern, segments) || segments.some((each) => /^\.\.?$|\//.test(each))) {
     throw new Error(
-      `${name} cannot be ${JSON.stringify(value.slice(0, 100))} in the path, where it is ${pattern.join("/")} without "." and ".."`,
+      `${name} is ${JSON.stringify(value)}, and the path takes ${pattern.join("/")} there, not empty, no dots`,
     );
   }
   return segments;
@@ -169,28 +146,17 @@ function refuseOtherRoutes({ template, verb, rpc }: HttpBinding, segments: strin
   const own = matchSegments(template.segments, segments);
   const path = [...segments.slice(0, -1), segments.at(-1) + template.verb];
   for (const other of template.variables.length > 0 ? rpc.parent.methods : []) {
-    if (
-      other !== rpc &&
-      bindingsOrNone(other).some(
-        (rival) =>
-          rival.verb === verb &&
-          matchTemplate(rival.template, path)?.some(
-            (segment, index) =>
-              rival.template.verb.length > template.verb.length ||
-              (!isWildcard(segment) && isWildcard(own?.[index])),
-          ),
-      )
-    ) {
-      throw new Error(`its path would be that of ${other.name}: /${path.join("/")}`);
+    const rivals = other === rpc ? [] : httpBindings(other);
+    for (const rival of typeof rivals === "string" ? [] : rivals) {
+      const matched = rival.verb === verb && matchTemplate(rival.template, path);
+      if (
+        matched &&
+        (rival.template.verb.length > template.verb.length ||
+          matched.some((segment, index) => !isWildcard(segment) && isWildcard(own?.[index])))
+      ) {
+        throw new Error(`its path would be that of ${other.name}`);
+      }
     }
-  }
-}
-
-function bindingsOrNone(rpc: DescMethod): readonly HttpBinding[] {
-  try {
-    return httpBindings(rpc);
-  } catch {
-    return [];
   }
 }
 
@@ -199,8 +165,6 @@ function encode(text: string): string {
   try {
     return encodeURIComponent(text);
   } catch {
-    throw new Error(
-      `a URL cannot hold the lone surrogate in ${JSON.stringify(text.slice(0, 100))}`,
-    );
+    throw new Error(`${JSON.stringify(text)} has a lone surrogate`);
   }
 }

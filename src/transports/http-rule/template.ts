@@ -26,15 +26,12 @@ export interface PathVariable {
  * @throws Error when it is malformed.
  */
 export function parseTemplate(template: string): PathTemplate {
-  const slash = template.lastIndexOf("/");
-  const brace = template.lastIndexOf("}");
   // After a variable the verb is all that follows; a literal may hold colons itself.
-  const colon = brace > slash ? template.indexOf(":", brace) : template.lastIndexOf(":");
-  const end = colon > slash ? colon : template.length;
-  const verb = template.slice(end);
+  const [, afterVariable, afterLiteral = ""] = /\}(:[^/]*)$|(:[^/:}]*)$/.exec(template) ?? [];
+  const verb = afterVariable ?? afterLiteral;
   const segments: string[] = [];
   const variables: PathVariable[] = [];
-  const rest = template.slice(0, end).replace(
+  const rest = template.slice(0, template.length - verb.length).replace(
     // A variable with its pattern, or a segment without braces.
     /\/(?:\{([\w.]+)(?:=([^{}]+))?\}|([^/{}]+))/gy,
     (_, fieldPath: string | undefined, pattern = "*", literal = pattern) => {

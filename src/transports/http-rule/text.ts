@@ -35,12 +35,6 @@ export function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-export function isBytes(field: DescField): boolean {
-  return (
-    field.scalar === ScalarType.BYTES || field.message?.typeName === "google.protobuf.BytesValue"
-  );
-}
-
 /**
  * The JSON value that a text in a URL stands for: the reverse of `toText`.
  *

@@ -69,8 +69,9 @@ function handOver(socket: Socket, next: (isHttp2: boolean) => void): void {
     socket.pause();
     socket.unshift(seen);
     next(matches);
-    // Of the two, only HTTP/2 starts a paused socket itself.
-    if (!matches) {
+    // HTTP/2 starts a paused socket itself, and Node's would miss what has been put back otherwise; Bun's
+    // begins before the rest can be read, and fails without.
+    if (!matches || process.versions.bun !== undefined) {
       socket.resume();
     }
   };

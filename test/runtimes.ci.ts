@@ -1,0 +1,125 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startSandbox } from "../src/sandbox/index.js";
+import { grantsNeeded, type Result, type Surroundings } from "./runtimes/surroundings.js";
+import { startGoingAway } from "./support/going-away.js";
+import { installProject, type Project } from "./support/project.js";
+import { authorityFile, startTlsProxy } from "./support/tls-proxy.js";
+import { expectWritten, table } from "./support/written.js";
+
+/** How a program is run there, in a project where the runtimes are installed. */
+const runtimes: Record<string, (modules: string) => [string, ...string[]]> = {
+  "Node 22": (modules) => [join(modules, "node-22", "bin", "node"), "--no-warnings"],
+  "Node 24": () => [process.execPath],
+  "Node 26": (modules) => [join(modules, "node-26", "bin", "node")],
+  Bun: (modules) => [join(modules, ".bin", "bun"), "run"],
+  Deno: (modules) => [join(modules, ".bin", "deno"), "run", "--allow-all"],
+  workerd: () => [process.execPath],
+};
+
+const protocols = { "native gRPC": "/grpc", "gRPC-web": "/grpc-web", JSON: "/json" };
+
+/** Cells that a runtime cannot fill, and where that is followed up. */
+const impossible: Record<string, string> = {
+  "workerd native gRPC": "no: `http2.connect` is not implemented (cloudflare/workerd#3150)",
+  "workerd startSandbox": "no: workers do not listen on ports (cloudflare/workerd#2217)",
+};
+
+const found = new Map<string, string>();
+
+describe("runtimes", () => {
+  let project: Project;
+  let surroundings: (secure: boolean) => Surroundings;
+  const stops: (() => Promise<void>)[] = [];
+
+  beforeAll(async () => {
+    project = await installProject(new URL("runtimes/", import.meta.url));
+    const sandbox = await startSandbox();
+    const { token, orgId } = sandbox;
+    const slow = await startSandbox({ token, orgId, requestLatencyMs: 60_000 });
+    const goingAway = await startGoingAway();
+    const tls = await startTlsProxy(new URL(sandbox.baseUrl));
+    const slowTls = await startTlsProxy(new URL(slow.baseUrl));
+    stops.push(...[tls, slowTls, sandbox, slow, goingAway].map(({ close }) => close));
+    surroundings = (secure) => ({
+      baseUrl: secure ? tls.baseUrl : sandbox.baseUrl,
+      slowBaseUrl: secure ? slowTls.baseUrl : slow.baseUrl,
+      goingAwayBaseUrl: goingAway.baseUrl,
+      token,
+      orgId,
+      grants: Array.from({ length: grantsNeeded }, () => sandbox.addGrant()),
+    });
+  });
+  afterAll(async () => {
+    await Promise.all(stops.map((stop) => stop()));
+    await project?.remove();
+  });
+
+  // The program has to end by itself, or it is killed and the cell fails.
+  const run = (runtime: string, program: string[]): Promise<string> => {
+    const [command = "", ...args] = runtimes[runtime]?.(join(project.folder, "node_modules")) ?? [];
+    return project.run(command, [...args, ...program], {
+      env: { NODE_EXTRA_CA_CERTS: authorityFile, DENO_CERT: authorityFile },
+      timeoutMs: 60_000,
+    });
+  };
+
+  const runSuite = async (runtime: string, entry: string, secure: boolean): Promise<Result[]> => {
+    const { goingAwayBaseUrl, ...common } = surroundings(secure);
+    const given = entry === "/grpc" ? { ...common, goingAwayBaseUrl } : common;
+    const program = runtime === "workerd" ? "run-workerd.ts" : "run.ts";
+    const args = [program, `zitadel-user-grants${entry}`, JSON.stringify(given)];
+    return JSON.parse(await run(runtime, args));
+  };
+
+  const expectAllWell = (results: Result[]) => {
+    expect(results.filter(({ error }) => error !== undefined)).toEqual([]);
+    expect(results.length).toBeGreaterThan(7);
+    return `yes (${results.length})`;
+  };
+
+  describe.each(Object.keys(runtimes))("%s", (runtime) => {
+    const itRuns = (column: string, title: string, body: () => Promise<string>) => {
+      const cell = `${runtime} ${column}`;
+      it.skipIf(cell in impossible)(title, async () => {
+        found.set(cell, await body());
+      });
+    };
+
+    for (const [protocol, entry] of Object.entries(protocols)) {
+      itRuns(protocol, `runs the suite over ${protocol}`, async () =>
+        expectAllWell(await runSuite(runtime, entry, false)),
+      );
+    }
+
+    itRuns("the main entry over TLS", "runs the suite by the main entry, over TLS", async () =>
+      expectAllWell(await runSuite(runtime, "", true)),
+    );
+
+    itRuns("startSandbox", "starts the sandbox", async () => {
+      const output = await run(runtime, ["sandbox.ts"]);
+      expect(JSON.parse(output)).toEqual(Object.keys(protocols).map(() => "COMMAND-1My0t"));
+      return "yes";
+    });
+  });
+
+  it("workerd still refuses native gRPC", async () => {
+    const results = await runSuite("workerd", "/grpc", false);
+    expect(results[0]?.error).toContain("The http2.connect method is not implemented");
+  });
+
+  it("are what docs/runtimes.md says", async () => {
+    const columns = [...Object.keys(protocols), "the main entry over TLS", "startSandbox"];
+    const rows = Object.keys(runtimes).map((runtime) => [
+      runtime,
+      ...columns.map((column) => {
+        const cell = `${runtime} ${column}`;
+        return found.get(cell) ?? impossible[cell] ?? "failed";
+      }),
+    ]);
+    await expectWritten(
+      new URL("../docs/runtimes.md", import.meta.url),
+      table(["", ...columns], rows),
+    );
+  });
+});

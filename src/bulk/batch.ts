@@ -13,13 +13,18 @@ type Decision<Status extends string> =
  */
 export class Batch<G extends Grant, Status extends string> {
   readonly grants: readonly G[];
-  readonly lostAnswers = new LostAnswers();
+  readonly lostAnswers: LostAnswers;
   readonly #undecided: Set<string>;
   readonly #held = new Map<string, Decision<Status>>();
   readonly #emit: (outcome: Outcome<Status | "failed">) => void;
 
-  constructor(grants: readonly G[], emit: (outcome: Outcome<Status | "failed">) => void) {
+  constructor(
+    grants: readonly G[],
+    emit: (outcome: Outcome<Status | "failed">) => void,
+    earlier: LostAnswers | undefined,
+  ) {
     this.grants = grants;
+    this.lostAnswers = new LostAnswers(earlier);
     this.#undecided = new Set(grants.map(({ grantId }) => grantId));
     this.#emit = emit;
   }

@@ -3,6 +3,7 @@ import type { ManagementService } from "../../gen/zitadel/management_pb.js";
 import type { Batch } from "./batch.js";
 import { type Environment, realEnvironment } from "./environment.js";
 import { grantIdProblem, nameOf } from "./grant-id.js";
+import type { LostAnswers } from "./lost-answers.js";
 import { type BulkOptions, checkBulkOptions, checkValues, deactivateChecks } from "./options.js";
 import type { DeactivateOutcome, DeactivateStatus } from "./outcome.js";
 import { type Ask, startRun } from "./run.js";
@@ -38,12 +39,17 @@ export function deactivateUserGrants(
   return deactivateUserGrantsIn(realEnvironment, client, grants, options);
 }
 
-/** The same in an environment of the caller's. */
+/**
+ * The same in an environment of the caller's.
+ *
+ * @param earlier requests of an earlier run for the same grants whose answers never came.
+ */
 export function deactivateUserGrantsIn(
   environment: Environment,
   client: Client<typeof ManagementService>,
   grants: Iterable<UserGrant> | AsyncIterable<UserGrant>,
   options: BulkOptions<DeactivateOutcome>,
+  earlier?: LostAnswers,
 ): AsyncIterableIterator<DeactivateOutcome> {
   checkValues(grants, "grants");
   const checked = checkBulkOptions(options, deactivateChecks);
@@ -57,6 +63,7 @@ export function deactivateUserGrantsIn(
     notFoundId: "COMMAND-3M9sd",
     read: readUserGrant,
     work: (batch, ask) => deactivate(client, batch, ask),
+    earlier,
   });
 }
 

@@ -20,6 +20,12 @@ interface LostRequest {
  */
 export class LostAnswers {
   readonly #byKey = new Map<string, LostRequest[]>();
+  readonly #earlier: LostAnswers | undefined;
+
+  /** @param earlier of an earlier run for some of the same grants. */
+  constructor(earlier?: LostAnswers) {
+    this.#earlier = earlier;
+  }
 
   lost(keys: readonly string[]): void {
     const request = { keys, disproved: false };
@@ -35,6 +41,7 @@ export class LostAnswers {
 
   /** A later answer has shown that these grants were there. */
   found(keys: readonly string[]): void {
+    this.#earlier?.found(keys);
     if (this.#byKey.size === 0) {
       return;
     }
@@ -47,6 +54,9 @@ export class LostAnswers {
 
   /** Whether a lost request may have changed this grant, as far as is known by now. */
   mayHaveChanged(key: string): boolean {
-    return this.#byKey.get(key)?.some((request) => !request.disproved) ?? false;
+    return (
+      (this.#byKey.get(key)?.some((request) => !request.disproved) ?? false) ||
+      (this.#earlier?.mayHaveChanged(key) ?? false)
+    );
   }
 }

@@ -5,6 +5,7 @@ import type { Batch } from "./batch.js";
 import { type Environment, realEnvironment } from "./environment.js";
 import { grantIdProblem, nameOf, utf8Length } from "./grant-id.js";
 import { isolate } from "./isolate.js";
+import type { LostAnswers } from "./lost-answers.js";
 import { checkBulkOptions, checkValues, type RemoveOptions, removeChecks } from "./options.js";
 import type { RemoveOutcome, RemoveStatus } from "./outcome.js";
 import { type Ask, startRun } from "./run.js";
@@ -53,12 +54,17 @@ export function removeUserGrants(
   return removeUserGrantsIn(realEnvironment, client, grantIds, options);
 }
 
-/** The same in an environment of the caller's. */
+/**
+ * The same in an environment of the caller's.
+ *
+ * @param earlier requests of an earlier run for the same grants whose answers never came.
+ */
 export function removeUserGrantsIn(
   environment: Environment,
   client: Client<typeof ManagementService>,
   grantIds: Iterable<string> | AsyncIterable<string>,
   options: RemoveOptions<RemoveOutcome>,
+  earlier?: LostAnswers,
 ): AsyncIterableIterator<RemoveOutcome> {
   checkValues(grantIds, "grantIds");
   const checked = checkBulkOptions(options, removeChecks);
@@ -72,6 +78,7 @@ export function removeUserGrantsIn(
     notFoundId: "COMMAND-1My0t",
     read: readGrantId,
     work: (batch, ask) => removeBatch(client, batch, ask),
+    earlier,
   });
 }
 

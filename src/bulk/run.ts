@@ -4,6 +4,7 @@ import { retrySwitch } from "../interceptors/retry-switch.js";
 import { Batch } from "./batch.js";
 import { classify, retryAfterMs } from "./classify.js";
 import type { Environment } from "./environment.js";
+import type { LostAnswers } from "./lost-answers.js";
 import type { BulkOptions } from "./options.js";
 import type { Outcome } from "./outcome.js";
 import { Pace } from "./pace.js";
@@ -43,6 +44,8 @@ export interface Job<G extends Grant, Status extends string> {
   readonly read: (value: unknown) => Reading<G>;
   /** Asks until each grant of the batch is decided. */
   readonly work: (batch: Batch<G, Status>, ask: Ask<G>) => Promise<void>;
+  /** Requests of an earlier run whose answers never came. */
+  readonly earlier?: LostAnswers | undefined;
   readonly mostSeen?: number | undefined;
 }
 
@@ -231,7 +234,7 @@ class Run<G extends Grant, Status extends string> {
   }
 
   #batch(grants: readonly G[]): Batch<G, Status> {
-    return new Batch<G, Status>(grants, (outcome) => this.#emit(outcome));
+    return new Batch<G, Status>(grants, (outcome) => this.#emit(outcome), this.#job.earlier);
   }
 
   async #ask(

@@ -1,33 +1,74 @@
+import { createRequire } from "node:module";
+import { doctor, doctorUsage } from "./doctor.js";
+import { exitCode, type Io, line, UsageError } from "./io.js";
+import { bulkUsage, runBulk } from "./run.js";
 import { runSandbox } from "./sandbox.js";
 
-/** What a command needs of the process that it runs in. */
-export interface Io {
-  readonly stdout: { write(text: string): unknown };
-  readonly stderr: { write(text: string): unknown };
-  /** Calls the listener once the user asks the program to end. */
-  readonly onInterrupt: (listener: () => void) => void;
-}
+export type { Io } from "./io.js";
 
-const usage = `Usage: zitadel-user-grants <command>
+const usage = `Takes project access away from ZITADEL users.
+
+Usage: zitadel-user-grants <command>
 
 Commands:
-  sandbox [--port <port>]   start a stand-in for ZITADEL on this machine
+  remove      remove grants, as many as you like
+  deactivate  deactivate grants: they stay and can be activated again
+  doctor      find out what is wrong with connection, token or permission
+  sandbox     start a stand-in for ZITADEL on this machine
+
+zitadel-user-grants <command> --help says more. --version prints the version.
+
+Exit codes: 0 every grant is done; 1 wrong usage, nothing was sent; 2 some grants failed or were not
+found; 3 stopped early; 4 ended for want of connection, token or permission.
 `;
 
-/** Runs the command line and returns the exit code: 0 when all went well, 2 for a wrong command line. */
+/** Runs the command line and returns its exit code. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const [command, ...args] = argv;
-  switch (command) {
-    case "sandbox":
-      return await runSandbox(args, io);
-    case "--help":
-    case "-h":
-      io.stdout.write(usage);
-      return 0;
-    default:
-      io.stderr.write(
-        command === undefined ? usage : `Unknown command ${JSON.stringify(command)}\n\n${usage}`,
+  const help = args.includes("--help") || args.includes("-h");
+  try {
+    switch (command) {
+      case "remove":
+      case "deactivate":
+        if (help) {
+          io.stdout.write(bulkUsage(command));
+          return exitCode.done;
+        }
+        return await runBulk(command, args, io);
+      case "doctor":
+        if (help) {
+          io.stdout.write(doctorUsage);
+          return exitCode.done;
+        }
+        return await doctor(args, io);
+      case "sandbox":
+        return await runSandbox(args, io);
+      case "--help":
+      case "-h":
+      case "help":
+        io.stdout.write(usage);
+        return exitCode.done;
+      case "--version":
+        line(io.stdout, createRequire(import.meta.url)("../../package.json").version);
+        return exitCode.done;
+      case undefined:
+        throw new UsageError("Which command?");
+      default:
+        throw new UsageError(`There is no command ${JSON.stringify(command)}.`);
+    }
+  } catch (error) {
+    if (error instanceof UsageError) {
+      line(io.stderr, error.message);
+      line(
+        io.stderr,
+        `See zitadel-user-grants ${isCommand(command) ? `${command} --help` : "--help"}`,
       );
-      return 2;
+      return exitCode.usage;
+    }
+    throw error;
   }
+}
+
+function isCommand(command: string | undefined): boolean {
+  return ["remove", "deactivate", "doctor", "sandbox"].includes(command ?? "");
 }

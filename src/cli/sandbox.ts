@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { type SandboxServer, startSandbox } from "../sandbox/index.js";
-import type { Io } from "./main.js";
+import { exitCode, type Io, UsageError } from "./io.js";
 
 const usage = "Usage: zitadel-user-grants sandbox [--port <0 to 65535>] [--inactive ok|error]\n";
 
@@ -18,7 +18,7 @@ export async function runSandbox(args: readonly string[], io: Io): Promise<numbe
     });
     if (values.help) {
       io.stdout.write(usage);
-      return 0;
+      return exitCode.done;
     }
     sandbox = await startSandbox({
       port: values.port === undefined ? undefined : Number(values.port || Number.NaN),
@@ -27,21 +27,22 @@ export async function runSandbox(args: readonly string[], io: Io): Promise<numbe
     });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    io.stderr.write(`${message}\n`);
     if (error instanceof TypeError) {
-      io.stderr.write(usage);
-      return 2;
+      throw new UsageError(message);
     }
     if (code !== undefined) {
-      return 1;
+      io.stderr.write(`${message}\n`);
+      return exitCode.refused;
     }
     throw error;
   }
-  const interrupted = new Promise<void>((resolve) => io.onInterrupt(resolve));
+  const { promise: interrupted, resolve } = Promise.withResolvers<void>();
+  const stopListening = io.onInterrupt(resolve);
   io.stdout.write(introduction(sandbox));
   await interrupted;
+  stopListening();
   await sandbox.close();
-  return 0;
+  return exitCode.done;
 }
 
 /** Lines to copy into a shell. Everything in them is good for this sandbox only, and gone with it. */

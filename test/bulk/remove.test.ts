@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
+import { LostAnswers } from "../../src/bulk/lost-answers.js";
 import type { RemoveOptions } from "../../src/bulk/options.js";
 import type { RemoveOutcome } from "../../src/bulk/outcome.js";
 import { removeUserGrants, removeUserGrantsIn } from "../../src/bulk/remove.js";
@@ -201,6 +202,25 @@ describe("lost answers", () => {
     expect(of("1")).toEqual({ grantId: "1", status: "not-found" });
     expect(of("2")).toEqual({ grantId: "2", status: "not-found", answerLost: true });
     expect(of("3")).toEqual({ grantId: "3", status: "not-found", answerLost: true });
+  });
+});
+
+describe("what an earlier run left unanswered", () => {
+  it("makes a grant that is not found one that was perhaps removed, until it is disproved", async () => {
+    const { world, server, add, collect } = setUp();
+    add("2");
+    const earlier = new LostAnswers();
+    earlier.lost(["0"]);
+    earlier.lost(["1", "2"]);
+    const { outcomes } = await collect(
+      removeUserGrantsIn(world, server.client, ["0", "1", "2", "3"], {}, earlier),
+    );
+    expect(outcomes.toSorted((a, b) => a.grantId.localeCompare(b.grantId))).toEqual([
+      { grantId: "0", status: "not-found", answerLost: true },
+      { grantId: "1", status: "not-found" },
+      { grantId: "2", status: "removed" },
+      { grantId: "3", status: "not-found" },
+    ]);
   });
 });
 

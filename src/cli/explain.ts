@@ -1,0 +1,50 @@
+import { Code } from "@connectrpc/connect";
+import { describeError } from "../errors.js";
+
+/** What to do about ZITADEL's refusals of a caller, by their ids. */
+const advice: Readonly<Record<string, string>> = {
+  "AUTH-7fs1e":
+    "The token is unknown, has expired, or was made without the scope urn:zitadel:iam:org:project:id:zitadel:aud. Get a new one with that scope.",
+  "AUTHZ-cdgFk":
+    "This account has no manager role here. Give it one (Org Owner, or a role with user.grant.write and user.grant.delete), and check the organization.",
+  "AUTH-5mWD2":
+    "This account's role lacks user.grant.write or user.grant.delete. Give it a role that has them, such as Org Owner.",
+  "AUTH-Bs7Ds": "The organization does not exist on this instance. Check --org (ZITADEL_ORG_ID).",
+  "EVENT-Shu7e": "This account's role is for another project than the grant's.",
+};
+
+/** What an error of a call says, and what to do about it, in plain words. */
+export function explain(error: unknown): string {
+  const { code, id, message, requestId } = describeError(error);
+  const request = requestId === undefined ? "" : ` Request ${requestId}.`;
+  return `${Code[code]}${id === undefined ? "" : ` ${id}`}: ${message}.${request} ${adviceFor(code, id, message)}`
+    .replace(/\.\. /, ". ")
+    .trim();
+}
+
+function adviceFor(code: Code, id: string | undefined, message: string): string {
+  const known = id === undefined ? undefined : advice[id];
+  if (known !== undefined) {
+    return known;
+  }
+  switch (code) {
+    case Code.NotFound:
+      return message.includes("unable to set instance")
+        ? "This host name is no domain of an instance: check --url, or give --instance-host."
+        : "Something between here and ZITADEL answered: check --url.";
+    case Code.Unauthenticated:
+      return "Check the token or the key file.";
+    case Code.PermissionDenied:
+      return "Something between here and ZITADEL may forbid it: a proxy or a firewall. Try --protocol json.";
+    case Code.Unimplemented:
+    case Code.Unknown:
+    case Code.Internal:
+      return "A proxy in between may not let this protocol through: try --protocol json, and zitadel-user-grants doctor.";
+    case Code.Unavailable:
+    case Code.DeadlineExceeded:
+    case Code.ResourceExhausted:
+      return "The server cannot be reached, or takes no more for now.";
+    default:
+      return "";
+  }
+}

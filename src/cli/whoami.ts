@@ -1,0 +1,86 @@
+import { ConnectError } from "@connectrpc/connect";
+import type { Connection } from "./connection.js";
+
+/** Who calls, and where calls go. */
+export interface Identity {
+  readonly account: string;
+  readonly organization: string;
+}
+
+/** The server cannot be asked, or does not know the token. */
+export class NoAccess extends Error {
+  override readonly name = "NoAccess";
+}
+
+/**
+ * Asks for account and organization: two plain requests, which every role may make or which say so.
+ *
+ * @throws NoAccess when there is no connection, or when the token is refused; the token source's error.
+ */
+export async function whoAmI(connection: Connection): Promise<Identity> {
+  const user = await request(connection, "/oidc/v1/userinfo");
+  const { sub, name, preferred_username: userName } = user.body;
+  const org = await request(
+    connection,
+    "/management/v1/orgs/me",
+    connection.orgId === undefined ? {} : { "x-zitadel-orgid": connection.orgId },
+    // A limited role may not see its organization (AUTH-5mWD2); what it may is asked for later.
+    [403, 404],
+  );
+  const { id = connection.orgId, name: orgName } = (org.body.org ?? {}) as Record<string, unknown>;
+  return {
+    account: named(name ?? userName, sub),
+    organization: id === undefined ? "the account's own" : named(orgName, id),
+  };
+}
+
+async function request(
+  connection: Connection,
+  path: string,
+  headers: Record<string, string> = {},
+  tolerated: readonly number[] = [],
+): Promise<{ body: Record<string, unknown> }> {
+  const url = connection.baseUrl + path;
+  let response: Response;
+  let text: string;
+  try {
+    response = await connection.get(path, headers);
+    text = await response.text();
+  } catch (error) {
+    if (error instanceof ConnectError) {
+      // No token could be had.
+      throw error;
+    }
+    throw new NoAccess(`No answer from ${url}: ${reasonOf(error)}`);
+  }
+  if (!response.ok && !tolerated.includes(response.status)) {
+    const what =
+      response.status === 401
+        ? "the token is unknown or has expired"
+        : `HTTP ${response.status}, where ZITADEL answers 200`;
+    throw new NoAccess(`${url}: ${what}.`);
+  }
+  try {
+    const body: unknown = JSON.parse(text);
+    return { body: typeof body === "object" && body !== null ? { ...body } : {} };
+  } catch {
+    throw new NoAccess(`${url} does not answer as ZITADEL does: is this its address?`);
+  }
+}
+
+/** What fetch says is "fetch failed"; the cause is beneath. */
+export function reasonOf(error: unknown): string {
+  let innermost = error;
+  while (innermost instanceof Error && innermost.cause instanceof Error) {
+    innermost = innermost.cause;
+  }
+  if (innermost instanceof AggregateError && innermost.errors[0] instanceof Error) {
+    innermost = innermost.errors[0];
+  }
+  const { message, code } = innermost as Error & { code?: string };
+  return code === undefined || message.includes(code) ? message : `${message} (${code})`;
+}
+
+function named(name: unknown, id: unknown): string {
+  return typeof name === "string" && name !== "" ? `${name} (${id})` : String(id);
+}

@@ -1,0 +1,531 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { type Run, run, type Setting } from "./terminal.js";
+
+const directory = mkdtempSync(join(tmpdir(), "cli-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+let sandbox: SandboxServer;
+beforeEach(async () => {
+  sandbox = await startSandbox();
+});
+afterEach(() => sandbox.close());
+
+const environment = () => ({
+  ZITADEL_URL: sandbox.baseUrl,
+  ZITADEL_TOKEN: sandbox.token,
+  ZITADEL_ORG_ID: sandbox.orgId,
+});
+
+/** Runs against the sandbox, unless the setting says otherwise. */
+const cli = (argv: readonly string[], setting: Setting = {}): Promise<Run> =>
+  run(argv, { ...setting, env: setting.env ?? environment() });
+
+const add = (count: number) => Array.from({ length: count }, () => sandbox.addGrant().grantId);
+
+function file(name: string, content: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+const listen = (server: Server) =>
+  new Promise<number>((resolve) =>
+    server.listen(0, "localhost", () => resolve((server.address() as AddressInfo).port)),
+  );
+
+let logs = 0;
+const newLog = () => join(directory, `run-${logs++}.jsonl`);
+
+describe("remove", () => {
+  it("removes the ids of its arguments, and says where, as whom and how many", async () => {
+    const [a, b] = add(2) as [string, string];
+    const { exitCode, stdout, stderr } = await cli(["remove", a, b, a, "--yes"]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toBe(`${a}\tremoved\n${b}\tremoved\n`);
+    expect(stderr).toContain(`Instance      ${sandbox.baseUrl}\n`);
+    expect(stderr).toContain(`Organization  ZITADEL (${sandbox.orgId})\n`);
+    expect(stderr).toMatch(/Account {7}\S+/);
+    expect(stderr).toContain("Grants        2 to remove\n");
+    expect(stderr).toMatch(/2 removed, 0 not found, 0 failed in/);
+    expect(sandbox.grant(a)).toBeUndefined();
+  });
+
+  it.each(["grpc", "grpc-web", "json"])("speaks %s", async (protocol) => {
+    const [id] = add(1) as [string];
+    expect((await cli(["remove", id, "--yes", "--protocol", protocol])).exitCode).toBe(0);
+    expect(sandbox.grant(id)).toBeUndefined();
+  });
+
+  it.each([
+    ["ids.txt", (ids: string[]) => `# to go\n${ids.join("\r\n")}\n\n`, []],
+    [
+      "ids.csv",
+      (ids: string[]) => `name;grant_id\n${ids.map((id) => `"a\nb";${id}`).join("\n")}`,
+      [],
+    ],
+    [
+      "more.csv",
+      (ids: string[]) => `\ufeffGrant,x\n${ids.join(",1\n")},1\n`,
+      ["--column", "Grant"],
+    ],
+    ["ids.jsonl", (ids: string[]) => `"${ids[0]}"\n{"grantId":"${ids[1]}"}\n`, []],
+  ])("reads %s", async (name, content, flags) => {
+    const ids = add(2);
+    const { exitCode, stderr } = await cli([
+      "remove",
+      "--file",
+      file(name, content(ids)),
+      "-y",
+      ...flags,
+    ]);
+    expect(stderr).toContain("2 removed");
+    expect(exitCode).toBe(0);
+  });
+
+  it("reads standard input", async () => {
+    const ids = add(3);
+    const { exitCode, stdout } = await cli(["remove", "--yes"], { stdin: ids.join("\n") });
+    expect(exitCode).toBe(0);
+    expect(stdout.split("\n")).toHaveLength(4);
+  });
+
+  it("names bad lines and sends nothing", async () => {
+    const [id] = add(1) as [string];
+    const path = file("bad.txt", `${id}\nnot an id\n${"x".repeat(300)}\n`);
+    const { exitCode, stderr } = await cli(["remove", "--file", path, "--yes"]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/bad\.txt, line 2: no grant id: "not an id"/);
+    expect(stderr).toMatch(/line 3/);
+    expect(sandbox.grant(id)).toBeDefined();
+  });
+
+  it.each([
+    [
+      "bad.csv",
+      `user,grantId\nu,1\nu\n"a\nb",3\nu,\n`,
+      [/line 3: has 1 cells/, /line 6: no grant id/],
+    ],
+    ["none.csv", "a,b\n1,2\n", [/no column grantId or grant_id.*It has: "a", "b"/]],
+    [
+      "bad.jsonl",
+      `{"grantId":400690105629084710}\n{\n{"id":"1"}\n`,
+      [/line 1: .*is a number/, /line 2: no JSON/, /line 3: no grant id/],
+    ],
+  ])("names what is wrong in %s", async (name, content, messages) => {
+    const { exitCode, stderr } = await cli(["remove", "--file", file(name, content), "--yes"]);
+    expect(exitCode).toBe(1);
+    for (const message of messages) {
+      expect(stderr).toMatch(message);
+    }
+  });
+
+  it("reports unknown and foreign grants, with exit code 2", async () => {
+    const [id] = add(1) as [string];
+    const limited = sandbox.addUser({
+      roles: [{ role: "PROJECT_OWNER", projectId: sandbox.projectId }],
+    });
+    const { projectId } = sandbox.addProject();
+    const { grantId: foreign } = sandbox.addGrant({ projectId });
+    const { exitCode, stdout } = await cli(["remove", id, "999", foreign, "--yes", "--json"], {
+      env: { ...environment(), ZITADEL_TOKEN: limited.token },
+    });
+    expect(exitCode).toBe(2);
+    const outcomes = stdout
+      .trim()
+      .split("\n")
+      .map((text) => JSON.parse(text));
+    expect(outcomes).toHaveLength(3);
+    expect(outcomes).toContainEqual({ grantId: id, status: "removed" });
+    expect(outcomes).toContainEqual({ grantId: "999", status: "not-found" });
+    expect(outcomes).toContainEqual({
+      grantId: foreign,
+      status: "failed",
+      error: { code: 7, id: "EVENT-Shu7e", message: expect.any(String) },
+    });
+  });
+
+  it("counts what is not found as done with --allow-unknown", async () => {
+    expect((await cli(["remove", "999", "--yes"])).exitCode).toBe(2);
+    expect((await cli(["remove", "999", "--yes", "--allow-unknown"])).exitCode).toBe(0);
+  });
+
+  it("stops when the first hundred are all unknown, and says what that can mean", async () => {
+    const unknown = Array.from({ length: 600 }, (_, index) => String(1000 + index)).join("\n");
+    const { exitCode, stderr } = await cli(["remove", "--yes"], { stdin: unknown });
+    expect(exitCode).toBe(3);
+    expect(stderr).toMatch(/the organization above is not theirs/);
+    expect(stderr).toMatch(/not asked for/);
+    const allowed = await cli(["remove", "--yes", "--allow-unknown"], { stdin: unknown });
+    expect(allowed.exitCode).toBe(0);
+  });
+
+  it("does nothing in a dry run, and says so", async () => {
+    const [id] = add(1) as [string];
+    const { exitCode, stdout, stderr } = await cli(["remove", id, "--dry-run"]);
+    expect([exitCode, stdout]).toEqual([0, ""]);
+    expect(stderr).toMatch(/Input, connection and permission are fine\.\n.*nothing was done/);
+    expect(sandbox.grant(id)).toBeDefined();
+    const { token } = sandbox.addUser({ roles: ["ORG_OWNER_VIEWER"] });
+    const refused = await cli(["remove", id, "--dry-run"], {
+      env: { ...environment(), ZITADEL_TOKEN: token },
+    });
+    expect(refused.exitCode).toBe(4);
+    expect(refused.stderr).toMatch(/AUTH-5mWD2.*role lacks/);
+  });
+
+  it.each([
+    ["unknown token", () => ({ ZITADEL_TOKEN: "nonsense" }), /token is unknown or has expired/],
+    [
+      "no membership",
+      () => ({ ZITADEL_TOKEN: sandbox.addUser().token }),
+      /AUTHZ-cdgFk.*no manager role/,
+    ],
+    ["unknown organization", () => ({ ZITADEL_ORG_ID: "42" }), /AUTH-Bs7Ds.*does not exist/],
+  ])("ends with exit code 4: %s", async (_, env, message) => {
+    const [id] = add(1) as [string];
+    const { exitCode, stderr } = await cli(["remove", id, "--yes"], {
+      env: { ...environment(), ...env() },
+    });
+    expect(exitCode).toBe(4);
+    expect(stderr).toMatch(message);
+    expect(sandbox.grant(id)).toBeDefined();
+  });
+
+  it("ends with exit code 4 when nobody listens", async () => {
+    const server = createServer();
+    const port = await listen(server);
+    await new Promise((resolve) => server.close(resolve));
+    const { exitCode, stderr } = await cli(["remove", "1", "--yes"], {
+      env: { ...environment(), ZITADEL_URL: `http://localhost:${port}` },
+    });
+    expect(exitCode).toBe(4);
+    expect(stderr).toMatch(/ECONNREFUSED/);
+  });
+});
+
+describe("what is refused with exit code 1", () => {
+  it.each<[string, string[], Setting, RegExp]>([
+    ["no way to ask", ["remove", "1"], {}, /Nothing was done: there is no terminal.*--yes/],
+    [
+      "ids on standard input",
+      ["remove"],
+      { stdin: "1\n" },
+      /Nothing was done: standard input is taken.*--yes/,
+    ],
+    ["no ids", ["remove"], { isTerminal: true }, /Which grants\?/],
+    ["an empty list", ["remove", "--yes"], { stdin: "\n" }, /no grants in the input/],
+    [
+      "a token as an argument",
+      ["remove", "1", "--token", "secret"],
+      {},
+      /ZITADEL_TOKEN, or name a file/,
+    ],
+    ["the same with =", ["remove", "1", "--token=secret"], {}, /ZITADEL_TOKEN/],
+    ["an unknown flag", ["remove", "1", "--force"], {}, /--force/],
+    ["ids twice", ["remove", "1", "--file", "x", "--yes"], {}, /not both/],
+    ["a missing file", ["remove", "--file", "/nonexistent", "--yes"], {}, /ENOENT/],
+    ["a bad number", ["remove", "1", "--concurrency", "0"], {}, /--concurrency takes/],
+    [
+      "a bad protocol",
+      ["remove", "1", "--protocol", "soap", "--yes"],
+      {},
+      /grpc, grpc-web, json; got "soap"/,
+    ],
+    [
+      "no url",
+      ["remove", "1", "--yes"],
+      { env: { ZITADEL_TOKEN: "x" } },
+      /--url or set ZITADEL_URL/,
+    ],
+    [
+      "no token",
+      ["remove", "1", "--yes"],
+      { env: { ZITADEL_URL: "http://localhost" } },
+      /Who calls\?/,
+    ],
+    [
+      "cleartext",
+      ["remove", "1", "--yes"],
+      { env: { ZITADEL_URL: "http://example.com", ZITADEL_TOKEN: "x" } },
+      /cleartext/,
+    ],
+    ["no command", [], {}, /Which command/],
+    ["another command", ["drop"], {}, /no command "drop"/],
+  ])("%s", async (_, argv, setting, message) => {
+    const { exitCode, stdout, stderr } = await cli(argv, setting);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toContain("secret");
+    expect([exitCode, stdout]).toEqual([1, ""]);
+  });
+});
+
+describe("on a terminal", () => {
+  const asked = (answer: string): Setting => ({
+    isTerminal: true,
+    onOutput: (text, { type }) => {
+      if (text.includes("[y/N]")) {
+        type(answer);
+      }
+    },
+  });
+
+  it("asks first, and goes ahead when told so", async () => {
+    const [id] = add(1) as [string];
+    const declined = await cli(["remove", id], asked("n\n"));
+    expect(declined.exitCode).toBe(3);
+    expect(declined.stderr).toContain("Remove 1 grant? [y/N]");
+    expect(declined.stderr).toContain("Nothing was done.");
+    expect(sandbox.grant(id)).toBeDefined();
+    const agreed = await cli(["remove", id], asked("y\n"));
+    expect(agreed.exitCode).toBe(0);
+    expect(sandbox.grant(id)).toBeUndefined();
+  });
+
+  it("shows a bar, and of the results those that are not done", async () => {
+    const ids = add(250);
+    const path = file("terminal.txt", [...ids, "999"].join("\n"));
+    const { stdout, stderr } = await cli(["remove", "--file", path, "--yes"], { isTerminal: true });
+    expect(stdout).toBe("999\tnot-found\n");
+    expect(stderr).toMatch(/█+ +100% +251 of 251/);
+  });
+});
+
+describe("Ctrl-C", () => {
+  it("finishes what is in flight, reports, and ends with exit code 3", async () => {
+    await sandbox.close();
+    sandbox = await startSandbox({ requestLatencyMs: 20 });
+    const ids = add(3000);
+    let pressed = false;
+    const { exitCode, stdout, stderr } = await cli(["remove", "--yes"], {
+      stdin: ids.join("\n"),
+      onOutput: (text, { interrupt }) => {
+        if (!pressed && text.includes("removed")) {
+          pressed = true;
+          interrupt();
+        }
+      },
+    });
+    expect(exitCode).toBe(3);
+    expect(stderr).toMatch(/Finishing what is in flight/);
+    const removed = stdout
+      .trim()
+      .split("\n")
+      .map((text) => text.split("\t")[0] ?? "");
+    expect(removed.length).toBeLessThan(3000);
+    expect(removed.length % 100).toBe(0);
+    expect(ids.filter((id) => sandbox.grant(id) === undefined)).toEqual(
+      expect.arrayContaining(removed),
+    );
+    expect(ids.filter((id) => sandbox.grant(id) !== undefined)).toHaveLength(3000 - removed.length);
+  });
+
+  it("pressed twice leaves at once, and says what may have been removed", async () => {
+    let interrupt = () => {};
+    const silent = createServer((request, response) => {
+      if (request.url?.endsWith("_bulk")) {
+        interrupt();
+        interrupt();
+      } else {
+        response.end("{}");
+      }
+    });
+    const port = await listen(silent);
+    const { exitCode, stdout } = await cli(["remove", "1", "2", "--yes", "--protocol", "json"], {
+      env: { ...environment(), ZITADEL_URL: `http://localhost:${port}` },
+      onOutput: (_, keys) => {
+        interrupt = keys.interrupt;
+      },
+    });
+    silent.closeAllConnections();
+    silent.close();
+    expect(exitCode).toBe(3);
+    expect(stdout).toMatch(/^1\tfailed\tCanceled.*\tanswer lost\n2\tfailed.*\tanswer lost\n$/);
+  });
+});
+
+describe("the log", () => {
+  it("holds requests before they are sent, answers and outcomes", async () => {
+    const [a] = add(1) as [string];
+    const log = newLog();
+    await cli(["remove", a, "999", "--yes", "--log", log]);
+    const lines = readFileSync(log, "utf8")
+      .trim()
+      .split("\n")
+      .map((text) => JSON.parse(text));
+    expect(lines[0]).toMatchObject({ run: "started", command: "remove", orgId: sandbox.orgId });
+    expect(lines[1]).toEqual({ grants: [a, "999"] });
+    expect(lines[2]).toEqual({ request: 1, ids: [a, "999"] });
+    expect(lines[3]).toEqual({ answer: 1, ok: false });
+    expect(lines).toContainEqual({ grantId: a, status: "removed" });
+    expect(lines).toContainEqual({ grantId: "999", status: "not-found" });
+  });
+
+  it("is not overwritten", async () => {
+    const log = file("kept.jsonl", "kept");
+    const { exitCode, stderr } = await cli(["remove", "1", "--yes", "--log", log]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/exists.*--resume/);
+    expect(readFileSync(log, "utf8")).toBe("kept");
+  });
+
+  const head = (command = "remove") =>
+    JSON.stringify({ run: "started", at: "", command, url: sandbox.baseUrl, orgId: sandbox.orgId });
+
+  it("is resumed where it stopped: what is decided stays so, what is in doubt is asked for", async () => {
+    const [open, unwritten] = add(2) as [string, string];
+    sandbox.addGrant({ grantId: "5" });
+    const log = file(
+      "resumed.jsonl",
+      [
+        head(),
+        JSON.stringify({ grants: ["1", "2", "3", unwritten, open, "4", "5"] }),
+        '{"request":1,"ids":["1"]}',
+        '{"answer":1,"ok":true}',
+        '{"grantId":"1","status":"removed"}',
+        `{"request":2,"ids":["${unwritten}"]}`,
+        '{"answer":2,"ok":true}',
+        '{"request":3,"ids":["2","3"]}',
+        '{"request":4,"ids":["4","5"]}',
+        '{"grantId":"2","sta',
+      ].join("\n"),
+    );
+    const { exitCode, stdout, stderr } = await cli(["remove", "--resume", log, "--yes", "--json"]);
+    const outcomes = stdout
+      .trim()
+      .split("\n")
+      .map((text) => JSON.parse(text));
+    expect(outcomes).toHaveLength(6);
+    expect(outcomes).toContainEqual({ grantId: unwritten, status: "removed" });
+    expect(outcomes).toContainEqual({ grantId: open, status: "removed" });
+    expect(outcomes).toContainEqual({ grantId: "2", status: "not-found", answerLost: true });
+    expect(outcomes).toContainEqual({ grantId: "3", status: "not-found", answerLost: true });
+    // Its neighbour was still there, so the lost request was not applied.
+    expect(outcomes).toContainEqual({ grantId: "5", status: "removed" });
+    expect(outcomes).toContainEqual({ grantId: "4", status: "not-found" });
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/4 removed, 3 not found/);
+    const again = await cli(["remove", "--resume", log, "--yes"]);
+    expect([again.exitCode, again.stdout]).toEqual([2, ""]);
+    expect(again.stderr).toMatch(/4 removed, 3 not found/);
+  });
+
+  it("is resumed with its input given again, and with more", async () => {
+    const ids = add(3);
+    const log = file("more.jsonl", `${head()}\n${JSON.stringify({ grants: ids.slice(0, 2) })}\n`);
+    const { exitCode } = await cli(["remove", ...ids, "--resume", log, "--yes"]);
+    expect(exitCode).toBe(0);
+    expect(ids.every((id) => sandbox.grant(id) === undefined)).toBe(true);
+  });
+
+  it("asks again for what failed", async () => {
+    const [id] = add(1) as [string];
+    const log = newLog();
+    const { token } = sandbox.addUser();
+    const failed = await cli(["remove", id, "--yes", "--log", log], {
+      env: { ...environment(), ZITADEL_TOKEN: token },
+    });
+    expect(failed.exitCode).toBe(4);
+    expect(failed.stderr).toContain(`--resume ${log}`);
+    expect((await cli(["remove", "--resume", log, "--yes"])).exitCode).toBe(0);
+  });
+
+  it.each([
+    [
+      "another command",
+      ["deactivate"],
+      () => `${head()}\n`,
+      /was for command remove, this is deactivate/,
+    ],
+    [
+      "another organization",
+      ["remove", "--org", "7"],
+      () => `${head()}\n`,
+      /was for orgId \d+, this is 7/,
+    ],
+    ["no log", ["remove"], () => "hello\n", /line 1 of .* is not of a log/],
+    ["an empty file", ["remove"], () => "", /is no log/],
+  ])("is not resumed for %s", async (_, argv, content, message) => {
+    const log = file("other.jsonl", content());
+    const { exitCode, stderr } = await cli([...argv, "--resume", log, "--yes"]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(message);
+  });
+});
+
+describe("deactivate", () => {
+  it("takes pairs of user and grant", async () => {
+    const a = sandbox.addGrant();
+    const b = sandbox.addGrant();
+    const path = file("pairs.txt", `${a.userId} ${a.grantId}\n${b.userId}/${b.grantId}\n`);
+    const { exitCode, stdout } = await cli(["deactivate", "--file", path, "--yes"]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(`${a.grantId}\tdeactivated\n`);
+    expect(sandbox.grant(b.grantId)?.state).toBe("inactive");
+  });
+
+  it("says which of them the older servers knew to be inactive, and resumes", async () => {
+    await sandbox.close();
+    sandbox = await startSandbox({ inactive: "error" });
+    const { userId, grantId } = sandbox.addGrant({ state: "inactive" });
+    const log = newLog();
+    const { exitCode, stdout } = await cli([
+      "deactivate",
+      `${userId}/${grantId}`,
+      "--yes",
+      "--log",
+      log,
+    ]);
+    expect([exitCode, stdout]).toEqual([0, `${grantId}\talready-inactive\n`]);
+    expect((await cli(["deactivate", "--resume", log, "--yes"])).exitCode).toBe(0);
+  });
+
+  it("needs both ids", async () => {
+    const { exitCode, stderr } = await cli(["deactivate", "123", "--yes"]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/argument 1: a user id and a grant id are needed/);
+  });
+});
+
+describe("secrets", () => {
+  it("come from a file or standard input", async () => {
+    const ids = add(2);
+    const { ZITADEL_TOKEN: _, ...env } = environment();
+    const path = file("token", `${sandbox.token}\n`);
+    expect(
+      (await cli(["remove", ids[0] ?? "", "-y", "--token-file", path], { env })).exitCode,
+    ).toBe(0);
+    const fromStdin = await cli(["remove", ids[1] ?? "", "-y", "--token-file", "-"], {
+      env,
+      stdin: `${sandbox.token}\n`,
+    });
+    expect(fromStdin.exitCode).toBe(0);
+  });
+
+  it("show nowhere", async () => {
+    const { token } = sandbox.addUser();
+    const { stdout, stderr } = await cli(["remove", "1", "--yes"], {
+      env: { ...environment(), ZITADEL_TOKEN: token },
+    });
+    expect(stdout + stderr).not.toContain(token);
+  });
+});
+
+describe("help", () => {
+  it.each([
+    [["--help"]],
+    [["remove", "--help"]],
+    [["deactivate", "-h"]],
+    [["doctor", "--help"]],
+    [["--version"]],
+  ])("%j", async (argv) => {
+    const { exitCode, stdout, stderr } = await cli(argv, { env: {} });
+    expect([exitCode, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/Usage|^\d+\.\d+\.\d+/);
+  });
+});

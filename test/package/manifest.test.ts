@@ -60,16 +60,16 @@ describe("the tarball", () => {
   ) as [{ files: { path: string }[] }];
   const paths = files.map(({ path }) => path);
 
-  it("holds the build, its sources, the generated code, the protos, and papers", () => {
+  it("holds the build with its sources in its maps, the generated code, the protos, and papers", () => {
     const meant =
-      /^(?:dist\/.+\.(?:js|d\.ts)(?:\.map)?|src\/.+\.ts|gen\/.+_pb\.(?:js|d\.ts)|proto\/.+\.proto|package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md)$/;
+      /^(?:dist\/.+\.(?:js|d\.ts)(?:\.map)?|gen\/.+_pb\.(?:js|d\.ts)|proto\/.+\.proto|package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md)$/;
     expect(paths.filter((path) => !meant.test(path))).toEqual([]);
     for (const needed of [
       "dist/index.js",
       "dist/index.web.js",
       "dist/index.d.ts",
       "dist/cli/bin.js",
-      "src/index.ts",
+      "dist/index.js.map",
       "gen/zitadel/management_pb.js",
       "proto/zitadel/management.proto",
       "LICENSE",

@@ -1,0 +1,449 @@
+import { toJson } from "@bufbuild/protobuf";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import {
+  DeactivateUserGrantResponseSchema,
+  describeError,
+  ErrorDetailSchema,
+  type ManagementClient,
+} from "../../src/index.js";
+import type { CommonOptions } from "../../src/options.js";
+import type { SandboxServer, SandboxServerOptions } from "../../src/sandbox/index.js";
+
+/** What a scenario has at hand. */
+export interface Stage {
+  sandbox: SandboxServer;
+  /** A client of the protocol that is on trial, with the sandbox's token unless told otherwise. */
+  client: (options?: Partial<CommonOptions>) => ManagementClient;
+}
+
+/** One behaviour that no protocol may show in another way. */
+export interface Scenario {
+  title: string;
+  sandbox?: SandboxServerOptions;
+  /** What happens, in a form that can be compared. */
+  run: (stage: Stage) => Promise<unknown>;
+  expected: unknown;
+}
+
+const requestId = "a request id";
+
+/** What a caller sees of an error: all that may be looked at, and nothing that differs by its nature. */
+export async function failure(call: Promise<unknown>): Promise<object> {
+  const error = await call.then(
+    (value) => {
+      throw new Error(`went well: ${value}`);
+    },
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof ConnectError)) {
+    throw error;
+  }
+  const { code, id, message, requestId: request } = describeError(error);
+  return {
+    code: Code[code],
+    id,
+    message,
+    rawMessage: error.rawMessage,
+    details: error.findDetails(ErrorDetailSchema).map((detail) => ({ ...detail })),
+    requestId: /^[0-9a-v]{20}$/.test(request ?? "") ? requestId : request,
+  };
+}
+
+/** The failure that ZITADEL's own errors are: the text, with the id in brackets in the message. */
+function own(code: keyof typeof Code, id: string, text: string, message = text): object {
+  return {
+    code,
+    id,
+    message,
+    rawMessage: `${text} (${id})`,
+    details: [{ $typeName: "zitadel.v1.ErrorDetail", id, message: text }],
+    requestId,
+  };
+}
+
+/** The failure of a library that the server is built with. */
+function foreign(code: keyof typeof Code, message: string): object {
+  return { code, id: undefined, message, rawMessage: message, details: [], requestId };
+}
+
+const unknownGrant = { userId: "1", grantId: "999999999999999999" };
+const notFound = own("NotFound", "COMMAND-3M9sd", "User grant not found");
+const tokenInvalid = own(
+  "Unauthenticated",
+  "AUTH-7fs1e",
+  "Errors.Token.Invalid",
+  "Errors.Token.Invalid: the token is unknown or has expired, or it was issued without the scope urn:zitadel:iam:org:project:id:zitadel:aud",
+);
+
+const deactivations: Scenario[] = [
+  {
+    title: "a deactivation answers with the details, 64-bit sequence and date included",
+    run: async ({ sandbox, client }) => {
+      const grant = sandbox.addGrant();
+      const message = await client().deactivateUserGrant(grant);
+      const { details } = toJson(DeactivateUserGrantResponseSchema, message) as {
+        details: Record<string, string>;
+      };
+      return {
+        state: sandbox.grant(grant.grantId)?.state,
+        sequence: typeof message.details?.sequence,
+        owner: details.resourceOwner === sandbox.orgId,
+        changed: Math.abs(Date.parse(details.changeDate ?? "") - Date.now()) < 60_000,
+        created: message.details?.creationDate,
+      };
+    },
+    expected: {
+      state: "inactive",
+      sequence: "bigint",
+      owner: true,
+      changed: true,
+      created: undefined,
+    },
+  },
+  {
+    title: "a second deactivation goes well with servers of 2026",
+    run: async ({ sandbox, client }) => {
+      const grant = sandbox.addGrant({ state: "inactive" });
+      return typeof (await client().deactivateUserGrant(grant)).details?.sequence;
+    },
+    expected: "bigint",
+  },
+  {
+    title: "a second deactivation is refused by older servers",
+    sandbox: { inactive: "error" },
+    run: ({ sandbox, client }) =>
+      failure(client().deactivateUserGrant(sandbox.addGrant({ state: "inactive" }))),
+    expected: own("FailedPrecondition", "COMMAND-1S9gx", "Errors.UserGrant.NotActive"),
+  },
+  {
+    title: "a grant that is not there",
+    run: ({ client }) => failure(client().deactivateUserGrant(unknownGrant)),
+    expected: notFound,
+  },
+  {
+    title: "a grant of another organization",
+    run: ({ sandbox, client }) => {
+      const { orgId } = sandbox.addOrg();
+      return failure(client().deactivateUserGrant(sandbox.addGrant({ orgId })));
+    },
+    expected: notFound,
+  },
+  {
+    title: "an id that is too long",
+    run: ({ client }) =>
+      failure(client().deactivateUserGrant({ userId: "1", grantId: "x".repeat(201) })),
+    expected: foreign(
+      "InvalidArgument",
+      "invalid DeactivateUserGrantRequest.GrantId: value length must be between 1 and 200 runes, inclusive",
+    ),
+  },
+  {
+    title: "ids that are not ASCII, and those that mean something in a URL, are ids",
+    run: async ({ sandbox, client }) => {
+      const ids = [
+        "grün",
+        "許可",
+        "🔑",
+        "a b",
+        "a%2Fb",
+        "a?b=c&d",
+        "a#b",
+        "a\\b",
+        "a:b",
+        "a+b",
+        "…",
+        "%",
+      ];
+      const states = ids.map(async (id) => {
+        const grant = sandbox.addGrant({ grantId: id, userId: `u${id}` });
+        await client().deactivateUserGrant(grant);
+        return sandbox.grant(id)?.state;
+      });
+      return new Set(await Promise.all(states));
+    },
+    expected: new Set(["inactive"]),
+  },
+  {
+    title: "messages in the caller's language, with the id the same",
+    run: ({ client }) =>
+      failure(client().deactivateUserGrant(unknownGrant, { headers: { "accept-language": "de" } })),
+    expected: own(
+      "NotFound",
+      "COMMAND-3M9sd",
+      "Benutzer Berechtigung konnte nicht gefunden werden",
+    ),
+  },
+];
+
+const removals: Scenario[] = [
+  {
+    title: "a removal of several grants, active or not, some named twice",
+    run: async ({ sandbox, client }) => {
+      const ids = [sandbox.addGrant().grantId, sandbox.addGrant({ state: "inactive" }).grantId];
+      const answer = await client().bulkRemoveUserGrant({ grantId: [...ids, ...ids] });
+      return { answer: { ...answer }, left: ids.map((id) => sandbox.grant(id)) };
+    },
+    expected: {
+      answer: { $typeName: "zitadel.management.v1.BulkRemoveUserGrantResponse" },
+      left: [undefined, undefined],
+    },
+  },
+  {
+    title: "a removal of ten thousand grants",
+    run: async ({ sandbox, client }) => {
+      const ids = Array.from({ length: 10_000 }, () => sandbox.addGrant().grantId);
+      await client().bulkRemoveUserGrant({ grantId: ids });
+      return ids.filter((id) => sandbox.grant(id) !== undefined).length;
+    },
+    expected: 0,
+  },
+  {
+    title: "one unknown id fails the whole removal",
+    run: async ({ sandbox, client }) => {
+      const { grantId } = sandbox.addGrant();
+      const error = await failure(
+        client().bulkRemoveUserGrant({ grantId: [grantId, unknownGrant.grantId] }),
+      );
+      return { error, left: sandbox.grant(grantId)?.state };
+    },
+    expected: {
+      error: own("NotFound", "COMMAND-1My0t", "User grant not found"),
+      left: "active",
+    },
+  },
+  {
+    title: "an empty list",
+    run: ({ client }) => failure(client().bulkRemoveUserGrant({ grantId: [] })),
+    expected: own("InvalidArgument", "COMMAND-5M0sd", "Id missing"),
+  },
+  {
+    title: "an empty id in the list",
+    run: ({ client }) => failure(client().bulkRemoveUserGrant({ grantId: [""] })),
+    expected: own("InvalidArgument", "COMMAND-J9sc5", "Id missing"),
+  },
+  {
+    title: "a request over 4 MiB",
+    run: async ({ client }) => {
+      const ids = Array.from({ length: 230_000 }, () => "4".repeat(18));
+      return { ...(await failure(client().bulkRemoveUserGrant({ grantId: ids }))), requestId };
+    },
+    expected: foreign(
+      "ResourceExhausted",
+      "grpc: received message larger than max (4600000 vs. 4194304)",
+    ),
+  },
+];
+
+const callers: Scenario[] = [
+  {
+    title: "no token",
+    run: ({ client }) => failure(client({ token: undefined }).deactivateUserGrant(unknownGrant)),
+    expected: foreign("Unauthenticated", "auth header missing"),
+  },
+  {
+    title: "an authorization header that is no bearer token",
+    run: ({ client }) =>
+      failure(
+        client({ token: undefined }).deactivateUserGrant(unknownGrant, {
+          headers: { authorization: "Basic eDp5" },
+        }),
+      ),
+    expected: own("Unauthenticated", "AUTH-toLo1", "invalid auth header"),
+  },
+  {
+    title: "an unknown token",
+    run: ({ client }) => failure(client({ token: "unknown" }).deactivateUserGrant(unknownGrant)),
+    expected: tokenInvalid,
+  },
+  {
+    title: "a token without the audience scope",
+    run: ({ sandbox, client }) => {
+      const { userId } = sandbox.addUser({ roles: ["IAM_OWNER"] });
+      const token = sandbox.addToken({ userId, audience: false });
+      return failure(client({ token }).bulkRemoveUserGrant({ grantId: ["1"] }));
+    },
+    expected: tokenInvalid,
+  },
+  {
+    title: "a refused token is replaced once by the token source",
+    run: async ({ sandbox, client }) => {
+      const refused: unknown[] = [];
+      const grant = sandbox.addGrant();
+      await client({
+        token: (request) => {
+          refused.push(request?.refused);
+          return request?.refused === undefined ? "stale" : sandbox.token;
+        },
+      }).deactivateUserGrant(grant);
+      return { refused, state: sandbox.grant(grant.grantId)?.state };
+    },
+    expected: { refused: [undefined, "stale"], state: "inactive" },
+  },
+  {
+    title: "a caller without any membership",
+    run: ({ sandbox, client }) =>
+      failure(client({ token: sandbox.addUser().token }).deactivateUserGrant(sandbox.addGrant())),
+    expected: own("NotFound", "AUTHZ-cdgFk", "membership not found"),
+  },
+  {
+    title: "a caller whose role may not",
+    run: ({ sandbox, client }) => {
+      const { token } = sandbox.addUser({ roles: ["ORG_OWNER_VIEWER"] });
+      return failure(client({ token }).bulkRemoveUserGrant({ grantId: ["1"] }));
+    },
+    expected: own("PermissionDenied", "AUTH-5mWD2", "No matching permissions found"),
+  },
+  {
+    title: "a caller whose role is for another project",
+    run: ({ sandbox, client }) => {
+      const { projectId } = sandbox.addProject();
+      const { token } = sandbox.addUser({ roles: [{ role: "PROJECT_OWNER", projectId }] });
+      const { grantId } = sandbox.addGrant();
+      return failure(client({ token }).bulkRemoveUserGrant({ grantId: [grantId] }));
+    },
+    expected: own("PermissionDenied", "EVENT-Shu7e", "User has no permissions on this project"),
+  },
+];
+
+const addresses: Scenario[] = [
+  {
+    title: "an organization that does not exist",
+    run: ({ client }) =>
+      failure(client({ orgId: "999999999999999999" }).deactivateUserGrant(unknownGrant)),
+    expected: own("PermissionDenied", "AUTH-Bs7Ds", "Organisation doesn't exist"),
+  },
+  {
+    title: "the client's organization, that of a call, and none",
+    run: async ({ sandbox, client }) => {
+      const { orgId } = sandbox.addOrg();
+      const theirs = sandbox.addGrant({ orgId });
+      const ours = sandbox.addGrant();
+      const headers = (value: string) => ({ headers: { "x-zitadel-orgid": value } });
+      const other = client({ orgId });
+      await other.deactivateUserGrant(theirs);
+      await other.deactivateUserGrant(ours, headers(sandbox.orgId));
+      const error = await failure(other.deactivateUserGrant(theirs, headers("")));
+      return { error, states: [theirs, ours].map(({ grantId }) => sandbox.grant(grantId)?.state) };
+    },
+    expected: { error: notFound, states: ["inactive", "inactive"] },
+  },
+  {
+    title: "a host that is no domain of the instance",
+    run: async ({ sandbox, client }) => {
+      const { hostname, port } = new URL(sandbox.baseUrl);
+      const baseUrl = `http://127.0.0.1:${port}`;
+      const error = await failure(client({ baseUrl }).deactivateUserGrant(unknownGrant));
+      const text = JSON.stringify(error).replaceAll(port, "port");
+      return { ...JSON.parse(text), hostname, message: "…", rawMessage: "…" };
+    },
+    expected: { ...foreign("NotFound", "…"), hostname: "localhost", id: undefined },
+  },
+  {
+    title: "the header that names the instance where the address does not",
+    run: async ({ sandbox, client }) => {
+      const baseUrl = `http://127.0.0.1:${new URL(sandbox.baseUrl).port}`;
+      const grant = sandbox.addGrant();
+      await client({ baseUrl, instanceHost: "localhost" }).deactivateUserGrant(grant);
+      return sandbox.grant(grant.grantId)?.state;
+    },
+    expected: "inactive",
+  },
+];
+
+const calls: Scenario[] = [
+  {
+    title: "a call that takes too long ends at its deadline, or at the client's",
+    sandbox: { requestLatencyMs: 60_000 },
+    run: async ({ client }) => {
+      const codes = [
+        client().bulkRemoveUserGrant({ grantId: ["1"] }, { timeoutMs: 50 }),
+        client({ defaultTimeoutMs: 50 }).bulkRemoveUserGrant({ grantId: ["1"] }),
+      ].map(async (call) => ((await failure(call)) as { code: string }).code);
+      return Promise.all(codes);
+    },
+    expected: ["DeadlineExceeded", "DeadlineExceeded"],
+  },
+  {
+    title: "a call that its caller aborts, before it begins or while it runs",
+    sandbox: { requestLatencyMs: 60_000 },
+    run: async ({ client }) => {
+      const reason = new Error("gone");
+      const controller = new AbortController();
+      const outcomes = [AbortSignal.abort(reason), controller.signal].map((signal) =>
+        client()
+          .bulkRemoveUserGrant({ grantId: ["1"] }, { signal })
+          .catch((error: ConnectError) => [error.code === Code.Canceled, error.cause === reason]),
+      );
+      setTimeout(() => controller.abort(reason), 50);
+      return Promise.all(outcomes);
+    },
+    expected: [
+      [true, true],
+      [true, true],
+    ],
+  },
+  {
+    title: "the request id comes with the headers of an answer",
+    run: async ({ sandbox, client }) => {
+      let id: string | null = null;
+      await client().deactivateUserGrant(sandbox.addGrant(), {
+        onHeader: (header) => {
+          id = header.get("x-request-id");
+        },
+      });
+      return /^[0-9a-v]{20}$/.test(String(id));
+    },
+    expected: true,
+  },
+  {
+    title: "the caller's interceptors see each call once, no token, and the answer",
+    run: async ({ sandbox, client }) => {
+      const seen: unknown[] = [];
+      const watch: Interceptor = (next) => async (request) => {
+        seen.push([request.method.name, request.header.get("authorization"), request.stream]);
+        const response = await next(request);
+        seen.push([response.method.name, response.stream]);
+        return response;
+      };
+      const { grantId } = sandbox.addGrant();
+      await client({ interceptors: [watch] }).bulkRemoveUserGrant({ grantId: [grantId] });
+      return seen;
+    },
+    expected: [
+      ["BulkRemoveUserGrant", null, false],
+      ["BulkRemoveUserGrant", false],
+    ],
+  },
+  {
+    title: "a message over writeMaxBytes is not sent, one over readMaxBytes not taken",
+    run: async ({ sandbox, client }) => {
+      const grant = sandbox.addGrant();
+      const code = async (options: Partial<CommonOptions>) =>
+        ((await failure(client(options).deactivateUserGrant(grant))) as { code: string }).code;
+      const write = await client({ writeMaxBytes: 1 })
+        .bulkRemoveUserGrant({ grantId: [grant.grantId] })
+        .catch((error: ConnectError) => Code[error.code]);
+      const before = sandbox.grant(grant.grantId)?.state;
+      return [write, before, await code({ readMaxBytes: 1 })];
+    },
+    expected: ["ResourceExhausted", "active", "ResourceExhausted"],
+  },
+  {
+    title: "fifty calls at once",
+    run: async ({ sandbox, client }) => {
+      const one = client();
+      const grants = Array.from({ length: 50 }, () => sandbox.addGrant());
+      await Promise.all(grants.map((grant) => one.deactivateUserGrant(grant)));
+      return new Set(grants.map(({ grantId }) => sandbox.grant(grantId)?.state));
+    },
+    expected: new Set(["inactive"]),
+  },
+];
+
+export const scenarios: readonly Scenario[] = [
+  ...deactivations,
+  ...removals,
+  ...callers,
+  ...addresses,
+  ...calls,
+];

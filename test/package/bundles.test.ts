@@ -24,6 +24,17 @@ const budgets = [
     maxBytes: 38_000,
     forbidden: [/\/sandbox\//, /\/auth\//, /\/bulk\//, /connect-node/, /connect-web/],
   },
+  {
+    entry: "zitadel-user-grants/auth",
+    code: page("zitadel-user-grants/auth", "signIn"),
+    maxBytes: 15_000,
+    forbidden: [
+      /\/sandbox\//,
+      /\/jose\//,
+      /\/auth\/(?:service-user|client-credentials|grant|key-file|private-key)\./,
+      /protobuf/,
+    ],
+  },
 ];
 
 describe("a page with", () => {

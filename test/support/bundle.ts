@@ -21,6 +21,8 @@ export async function bundlePage(code: string): Promise<{
     write: false,
     metafile: true,
     outfile: "page.js",
+    // Not this repository's, whose paths lead to the sources.
+    tsconfigRaw: {},
     logLevel: "silent",
   });
   const text = outputFiles[0]?.text ?? "";

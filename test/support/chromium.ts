@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,7 +16,7 @@ export async function launchChromium(): Promise<Browser> {
     env: {
       ...process.env,
       LD_LIBRARY_PATH: join(folder, "al2023", "lib"),
-      FONTCONFIG_PATH: join(folder, "fonts"),
+      FONTCONFIG_FILE: join(folder, "fonts.conf"),
     } as Record<string, string>,
     args: [
       "--no-sandbox",
@@ -30,6 +30,14 @@ export async function launchChromium(): Promise<Browser> {
   });
 }
 
+const fontsConf = `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir prefix="relative">fonts</dir>
+  <cachedir prefix="relative">fonts-cache</cachedir>
+</fontconfig>
+`;
+
 /**
  * Unpacks the browser once for each version. Test files run side by side: each unpacks into a folder of
  * its own, and the one that is done first gives it the final name.
@@ -38,7 +46,7 @@ async function unpack(): Promise<string> {
   const entry = createRequire(import.meta.url).resolve("@sparticuz/chromium");
   const home = dirname(dirname(entry));
   const { version } = JSON.parse(await readFile(join(home, "package.json"), "utf8"));
-  const folder = join(root, "node_modules", ".cache", `chromium-${version}`);
+  const folder = join(root, "node_modules", ".cache", `chromium-${version}-unpacked`);
   if (existsSync(folder)) {
     return folder;
   }
@@ -58,6 +66,8 @@ async function unpack(): Promise<string> {
     process.env.TMPDIR = before;
   }
   await done;
+  // The fonts' own configuration knows other folders, and without a font Chromium ends at an <input>.
+  await writeFile(join(own, "fonts.conf"), fontsConf);
   await rename(own, folder).catch(async (error: unknown) => {
     if (!existsSync(folder)) {
       throw error;

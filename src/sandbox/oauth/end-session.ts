@@ -1,4 +1,4 @@
-import { createLocalJWKSet, decodeJwt, exportJWK, jwtVerify } from "jose";
+import { decodeJwt, jwtVerify } from "jose";
 import type { HttpRequest, HttpResponse, Route } from "../http.js";
 import type { Instance } from "../instance.js";
 import { answering, issuerOf, OAuthError, readForm, redirect } from "./answer.js";
@@ -62,8 +62,7 @@ async function readHint(
 ): Promise<{ userId: string; clientId: string }> {
   try {
     const { publicKey } = await oauth.signingKey();
-    const keys = createLocalJWKSet({ keys: [await exportJWK(publicKey)] });
-    await jwtVerify(hint, keys, { issuer: issuerOf(request), currentDate: new Date(0) });
+    await jwtVerify(hint, publicKey, { issuer: issuerOf(request), currentDate: new Date(0) });
     const { sub = "", azp } = decodeJwt<{ azp?: string }>(hint);
     return { userId: sub, clientId: azp ?? "" };
   } catch {

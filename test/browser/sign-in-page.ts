@@ -1,0 +1,67 @@
+import { ConnectError } from "@connectrpc/connect";
+import { createManagementClient } from "zitadel-user-grants";
+import { type SignInOptions, type SignInResult, signIn } from "zitadel-user-grants/auth";
+
+/** What a promise came to, in a form that leaves the page. */
+async function outcome<T>(promise: T | Promise<T>) {
+  try {
+    return { ok: true, value: await promise } as const;
+  } catch (reason) {
+    const { code, message } = ConnectError.from(reason);
+    return { ok: false, code, message, name: (reason as Error).name } as const;
+  }
+}
+
+/** The page is served at `/<storage>/…` by the test, with what it needs to know of the sandbox. */
+declare const config: { issuer: string; clientId: string; orgId: string };
+
+const storage = location.pathname.split("/")[1] as NonNullable<SignInOptions["storage"]>;
+const auth = signIn({
+  issuer: config.issuer,
+  clientId: config.clientId,
+  redirectUri: `${location.origin}/${storage}/callback`,
+  postLogoutRedirectUri: `${location.origin}/${storage}/bye`,
+  scopes: ["offline_access"],
+  storage,
+});
+const client = createManagementClient({
+  baseUrl: config.issuer,
+  token: auth.token,
+  orgId: config.orgId,
+});
+// As React's strict mode does it.
+const callbacks = [outcome(auth.handleCallback()), outcome(auth.handleCallback())];
+
+const scenarios = {
+  callback: async () => {
+    const [first, second] = await Promise.all(callbacks);
+    return { first, second };
+  },
+  callbackWith: (url: string): Promise<{ ok: boolean; value?: SignInResult | undefined }> =>
+    outcome(auth.handleCallback(url)),
+  signedIn: async () => auth.signedIn,
+  start: (returnTo?: string) => outcome(auth.start({ returnTo })),
+  signOut: () => outcome(auth.signOut()),
+  token: () => outcome(auth.token()),
+  refuse: (refused: string) => outcome(auth.token({ refused })),
+  /** Asks for a token, and leaves when the request for it has been sent. */
+  leave: async (refused: string) => {
+    const controller = new AbortController();
+    const asked = outcome(auth.token({ refused, signal: controller.signal }));
+    await new Promise<void>((resolve) => {
+      new PerformanceObserver((_, observer) => {
+        observer.disconnect();
+        resolve();
+      }).observe({ type: "mark", buffered: true });
+    });
+    controller.abort("left");
+    return asked;
+  },
+  deactivate: (grant: { userId: string; grantId: string }) =>
+    outcome(client.deactivateUserGrant(grant).then(() => "deactivated")),
+  deactivateAll: (grants: { userId: string; grantId: string }[]) =>
+    Promise.all(grants.map((grant) => outcome(client.deactivateUserGrant(grant).then(() => "")))),
+};
+
+export type Scenarios = typeof scenarios;
+Object.assign(globalThis, { scenarios });

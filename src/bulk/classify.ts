@@ -18,7 +18,12 @@ export type Meaning =
   /** No answer that tells what happened: it may have been applied. */
   | "lost"
   /** No request of this run can succeed. Nothing was applied. */
-  | "fatal";
+  | "fatal"
+  /** As `fatal`, but the server may have done it and spoiled the answer: it may have been applied. */
+  | "fatal-maybe-applied";
+
+/** The transports' own words for an answer without a valid status of the server's. */
+const spoiledAnswer = /the stream was reset|protocol error|broke the \S+ protocol/;
 
 /**
  * Says what an error means for a bulk run. Decides by ZITADEL's id of the cause where the code alone
@@ -37,8 +42,10 @@ export function classify(error: ConnectError, notFoundId: string): Meaning {
       // The caller's role covers some projects, and this grant is of another.
       return id === "EVENT-Shu7e" ? "refused" : "fatal";
     case Code.Unauthenticated:
-    case Code.Unimplemented:
       return "fatal";
+    case Code.Unimplemented:
+      // The protocols also say so of an answer with a status of 0 and no message, or with two.
+      return spoiledAnswer.test(error.rawMessage) ? "fatal-maybe-applied" : "fatal";
     case Code.FailedPrecondition:
       return isGrantInactive(error) ? "inactive" : "refused";
     case Code.InvalidArgument:
@@ -51,9 +58,11 @@ export function classify(error: ConnectError, notFoundId: string): Meaning {
         return "lost";
       }
       // grpc-go's words for a request over its limit; the rest is a quota or a rate limit.
-      return /message larger than max|writeMaxBytes/.test(error.rawMessage)
-        ? "too-large"
-        : "pressed";
+      if (/message larger than max|writeMaxBytes/.test(error.rawMessage)) {
+        return "too-large";
+      }
+      // ENHANCE_YOUR_CALM resets a stream at whatever point.
+      return spoiledAnswer.test(error.rawMessage) ? "pressed-maybe-applied" : "pressed";
     case Code.Unavailable:
     case Code.DeadlineExceeded:
       return "pressed-maybe-applied";

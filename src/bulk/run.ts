@@ -264,6 +264,10 @@ class Run<G extends Grant, Status extends string> {
       }
       const meaning = classify(error, this.#job.notFoundId);
       switch (meaning) {
+        case "fatal-maybe-applied":
+          batch.lostAnswers.lost(keys);
+          this.#stopWith(error, error);
+          throw new Stopped();
         case "fatal":
           this.#stopWith(error, error);
           throw new Stopped();

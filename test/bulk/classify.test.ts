@@ -13,6 +13,13 @@ describe("what an error means for a bulk run", () => {
     [serverError(Code.PermissionDenied, "AUTH-5mWD2"), "fatal"],
     [new ConnectError("blocked by a proxy", Code.PermissionDenied), "fatal"],
     [new ConnectError("no such method", Code.Unimplemented), "fatal"],
+    [
+      new ConnectError(
+        "the server broke the gRPC-web protocol: a second message",
+        Code.Unimplemented,
+      ),
+      "fatal-maybe-applied",
+    ],
     [serverError(Code.FailedPrecondition, "COMMAND-1S9gx"), "inactive"],
     [serverError(Code.FailedPrecondition, "OTHER-12345"), "refused"],
     [serverError(Code.InvalidArgument, "COMMAND-J9sc5"), "refused"],
@@ -28,6 +35,10 @@ describe("what an error means for a bulk run", () => {
       "lost",
     ],
     [new ConnectError("quota", Code.ResourceExhausted), "pressed"],
+    [
+      new ConnectError("the stream was reset with ENHANCE_YOUR_CALM", Code.ResourceExhausted),
+      "pressed-maybe-applied",
+    ],
     [new ConnectError("HTTP 503", Code.Unavailable), "pressed-maybe-applied"],
     [new ConnectError("late", Code.DeadlineExceeded), "pressed-maybe-applied"],
     [new ConnectError("reset", Code.Canceled), "lost"],

@@ -1,4 +1,15 @@
-import { closeSync, fdatasync, openSync, readFileSync, truncateSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fdatasync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import type { Outcome } from "../bulk/outcome.js";
 import { describeError } from "../errors.js";
 import type { InputGrant } from "./input.js";
@@ -62,11 +73,24 @@ export class RunLog {
     this.#lastRequest = lastRequest;
   }
 
-  /** Starts a log. @throws UsageError when the file exists, or cannot be made. */
+  /**
+   * Starts a log. It comes to be with the whole list of grants or not at all.
+   *
+   * @throws UsageError when the file exists, or cannot be made.
+   */
   static start(path: string, head: LogHead, grants: readonly InputGrant[]): RunLog {
-    const log = new RunLog(open(path, "ax", "--log"), 0);
+    if (existsSync(path)) {
+      throw new UsageError(
+        `--log: ${path} exists. Name another file, or go on with it: --resume ${path}`,
+      );
+    }
+    const unfinished = `${path}.unfinished`;
+    const log = new RunLog(open(unfinished, "w", "--log"), 0);
     log.#append({ run: "started", at: new Date().toISOString(), ...head });
     log.#appendGrants(grants);
+    fsyncSync(log.#file);
+    renameSync(unfinished, path);
+    syncDirectory(dirname(path));
     return log;
   }
 
@@ -227,17 +251,23 @@ class LogReader {
   }
 }
 
-function open(path: string, mode: "ax" | "a", flag: string): number {
+function open(path: string, mode: "w" | "a", flag: string): number {
   try {
     // Readable for its owner alone: it tells who lost which access.
     return openSync(path, mode, 0o600);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new UsageError(
-      code === "EEXIST"
-        ? `--log: ${path} exists. Name another file, or go on with it: --resume ${path}`
-        : `${flag}: ${message}`,
-    );
+    throw new UsageError(`${flag}: ${(error as Error).message}`);
+  }
+}
+
+/** The name of a new file is on the disk when its directory is. */
+function syncDirectory(path: string): void {
+  try {
+    const directory = openSync(path, "r");
+    fsyncSync(directory);
+    closeSync(directory);
+  } catch {
+    // Windows has no such thing, and needs none.
   }
 }
 

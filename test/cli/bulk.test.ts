@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import { type Run, run, type Setting } from "./terminal.js";
+import { type Run, run, type Setting } from "./run.js";
 
 const directory = mkdtempSync(join(tmpdir(), "cli-"));
 afterAll(() => rmSync(directory, { recursive: true }));

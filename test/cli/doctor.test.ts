@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import { run } from "./terminal.js";
+import { run } from "./run.js";
 
 let sandbox: SandboxServer;
 beforeEach(async () => {

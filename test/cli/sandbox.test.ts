@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { run } from "./terminal.js";
+import { run } from "./run.js";
 
 describe("the sandbox command", () => {
   it("prints lines for a shell, serves what they say, and ends when it is interrupted", async () => {

@@ -1,0 +1,17 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, it } from "vitest";
+import { seed } from "../support/seed.js";
+import { killAndResume } from "./killed.js";
+
+const directory = mkdtempSync(join(tmpdir(), "killed-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+describe("a run that is killed and resumed", () => {
+  it(
+    `loses no id and decides none twice, 5 times (seed ${seed})`,
+    () => killAndResume(directory, seed, 5),
+    60_000,
+  );
+});

@@ -3,13 +3,15 @@ import { Code } from "@connectrpc/connect";
 import { close, describeError, isGrantNotFound } from "zitadel-user-grants";
 import * as grpc from "zitadel-user-grants/grpc";
 import * as grpcWeb from "zitadel-user-grants/grpc-web";
+import * as json from "zitadel-user-grants/json";
 import { startSandbox } from "zitadel-user-grants/sandbox";
 
 const sandbox = await startSandbox();
 const { baseUrl, token, orgId } = sandbox;
 console.log(`A stand-in for ZITADEL runs at ${baseUrl}, organization ${orgId}.`);
 
-for (const [protocol, entry] of Object.entries({ "native gRPC": grpc, "gRPC-web": grpcWeb })) {
+const entries = { "native gRPC": grpc, "gRPC-web": grpcWeb, "HTTP/JSON": json };
+for (const [protocol, entry] of Object.entries(entries)) {
   console.log(`\n${protocol}`);
   const client = entry.createManagementClient({ baseUrl, token, orgId });
 

@@ -1,6 +1,18 @@
 import { ConnectError } from "@connectrpc/connect";
 import { createManagementClient, describeError, isGrantNotFound } from "zitadel-user-grants";
+import * as json from "zitadel-user-grants/json";
 import type { CommonOptions } from "../../src/options.js";
+
+/** The options of a client, and which entry makes it. */
+interface Target extends CommonOptions {
+  protocol: "gRPC-web" | "JSON";
+}
+
+function createClient({ protocol, ...options }: Target) {
+  return protocol === "JSON"
+    ? json.createManagementClient(options)
+    : createManagementClient(options);
+}
 
 /** What a call came to, in a form that leaves the page. */
 async function outcome(call: Promise<unknown>) {
@@ -18,23 +30,16 @@ async function outcome(call: Promise<unknown>) {
 }
 
 const scenarios = {
-  deactivate: (
-    options: CommonOptions,
-    grant: { userId: string; grantId: string },
-    timeoutMs?: number,
-  ) =>
+  deactivate: (target: Target, grant: { userId: string; grantId: string }, timeoutMs?: number) =>
     outcome(
-      createManagementClient(options).deactivateUserGrant(
-        grant,
-        timeoutMs === undefined ? {} : { timeoutMs },
-      ),
+      createClient(target).deactivateUserGrant(grant, timeoutMs === undefined ? {} : { timeoutMs }),
     ),
-  remove: (options: CommonOptions, grantId: string[]) =>
-    outcome(createManagementClient(options).bulkRemoveUserGrant({ grantId })),
-  abort: (options: CommonOptions, grant: { userId: string; grantId: string }) => {
+  remove: (target: Target, grantId: string[]) =>
+    outcome(createClient(target).bulkRemoveUserGrant({ grantId })),
+  abort: (target: Target, grant: { userId: string; grantId: string }) => {
     const controller = new AbortController();
     const call = outcome(
-      createManagementClient(options).deactivateUserGrant(grant, { signal: controller.signal }),
+      createClient(target).deactivateUserGrant(grant, { signal: controller.signal }),
     );
     controller.abort("the manager left");
     return call;

@@ -31,4 +31,6 @@ export function createTransport(options: GrpcOptions): Transport {
 }
 
 export * from "./foundation.js";
+export type { NodeConnectOptions } from "./node-connect-options.js";
 export type { GrpcOptions } from "./options.js";
+export { createFetch } from "./transports/grpc/node-fetch.js";

@@ -23,7 +23,7 @@ const incomplete = "it is cut off or malformed";
 export async function readAnswer<I extends DescMessage, O extends DescMessage>(
   response: Response,
   { responseBody }: HttpBinding,
-  { method: { output }, signal, header }: UnaryRequest<I, O>,
+  { method: { output }, url, signal, header }: UnaryRequest<I, O>,
   { jsonOptions, readMaxBytes = defaultReadMaxBytes }: JsonOptions,
 ): Promise<MessageShape<O>> {
   const { status, headers, ok } = response;
@@ -60,7 +60,7 @@ export async function readAnswer<I extends DescMessage, O extends DescMessage>(
     }
   } catch (reason) {
     throw ok || signal.aborted || reason instanceof ConnectError
-      ? connectionError(reason, response.url, signal)
+      ? connectionError(reason, url, signal)
       : refuse(incomplete);
   }
   if (!/^application\/([\w.-]+\+)?json\b/i.test(headers.get("content-type") ?? "")) {

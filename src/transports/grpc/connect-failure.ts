@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { markNotProcessed } from "../not-processed.js";
+import { tlsFailure } from "./tls-failure.js";
 
 /**
  * The error of calls for which no connection could be made: `Unavailable`, as in every gRPC client,
@@ -25,8 +26,9 @@ function describe(reason: Error | undefined): string {
   if (code === "ERR_HTTP2_ERROR" || code.startsWith("HPE_")) {
     return `the answer is not HTTP/2 (${reason.message}); gRPC needs it from end to end, while gRPC-web and JSON do without`;
   }
-  if (code === "ERR_SSL_WRONG_VERSION_NUMBER") {
-    return "the server does not speak TLS on this port; is it http:// instead of https://?";
+  const failure = tlsFailure(reason);
+  if (failure !== undefined) {
+    return failure;
   }
   if (reason instanceof AggregateError) {
     // One error for each address that the name has.

@@ -9,7 +9,9 @@ import { connect, constants } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { NodeConnectOptions } from "../../node-connect-options.js";
 import { connectFailure } from "./connect-failure.js";
+import { proxyFor } from "./proxy.js";
 import { startTimer } from "./timer.js";
+import { connectTarget, Tunnel, tlsThrough } from "./tunnel.js";
 
 /** After this long without a byte from the server, a connection proves that it is alive before reuse. */
 const verifyAfterMs = 30_000;
@@ -58,6 +60,8 @@ export class Connection {
 
   readonly #options: ConnectionOptions;
   readonly #owner: ConnectionOwner;
+  /** What the session cannot tell to keep the program alive, or not. */
+  readonly #tunnel: Tunnel | undefined;
   readonly #connectTimer: ReturnType<typeof setTimeout> | undefined;
   #streams = 0;
   #suspect = false;
@@ -73,9 +77,25 @@ export class Connection {
     this.#options = options;
     this.#owner = owner;
     const nodeOptions = options.nodeOptions as ClientSessionOptions | SecureClientSessionOptions;
+    const origin = new URL(options.origin);
+    const proxy =
+      options.nodeOptions?.createConnection === undefined
+        ? proxyFor(origin, process.env)
+        : undefined;
+    const tunnel = proxy && new Tunnel(proxy, connectTarget(origin));
+    tunnel?.on("error", (error) => {
+      this.#sessionError ??= error;
+    });
+    this.#tunnel = tunnel;
     this.session = connect(options.origin, {
       // Node would refuse streams once a session holds 10 MB, which a few large messages do.
       maxSessionMemory: Number.MAX_SAFE_INTEGER,
+      ...(tunnel && {
+        createConnection: () =>
+          origin.protocol === "https:"
+            ? tlsThrough(tunnel, origin, options.nodeOptions, ["h2"])
+            : tunnel,
+      }),
       ...nodeOptions,
       settings: { enablePush: false, ...nodeOptions?.settings },
     });
@@ -88,6 +108,13 @@ export class Connection {
     // These stay on for good: an error of a session that nobody uses any more must not end the process.
     this.session.on("error", (error) => {
       this.#sessionError ??= error;
+    });
+    // A session whose TLS connection the server refuses after the handshake does not say so itself.
+    this.session.on("connect", (_, socket) => {
+      socket.on("error", (error) => {
+        this.#sessionError ??= error;
+        this.#end(constants.NGHTTP2_CANCEL);
+      });
     });
     this.session.on("close", () => this.#onClosed());
     this.session.on("goaway", (code, streamId, data) => this.#onGoaway(code, streamId, data));
@@ -125,7 +152,7 @@ export class Connection {
     const stream = this.session.request(headers, requestOptions);
     this.#streams += 1;
     if (this.#streams === 1) {
-      this.session.ref();
+      this.#ref();
       this.#keepAlive();
     }
     if (stream.id !== undefined && stream.id > lastStreamId) {
@@ -137,7 +164,7 @@ export class Connection {
   release(): void {
     this.#streams -= 1;
     if (this.#streams === 0) {
-      this.session.unref();
+      this.#unref();
       if (this.state === "draining") {
         this.#end(constants.NGHTTP2_NO_ERROR);
         return;
@@ -174,9 +201,9 @@ export class Connection {
   setAwaited(awaited: boolean): void {
     if (this.state === "connecting" || this.state === "verifying") {
       if (awaited) {
-        this.session.ref();
+        this.#ref();
       } else if (this.#streams === 0) {
-        this.session.unref();
+        this.#unref();
       }
     }
   }
@@ -187,6 +214,16 @@ export class Connection {
     this.#end(constants.NGHTTP2_CANCEL);
   }
 
+  #ref(): void {
+    this.session.ref();
+    this.#tunnel?.ref();
+  }
+
+  #unref(): void {
+    this.session.unref();
+    this.#tunnel?.unref();
+  }
+
   #onAlive(): void {
     if (this.state !== "connecting" && this.state !== "verifying") {
       return;
@@ -194,7 +231,7 @@ export class Connection {
     this.state = "open";
     this.onRead();
     if (this.#streams === 0) {
-      this.session.unref();
+      this.#unref();
     }
     if (this.#options.pingIdleConnection) {
       this.#keepAlive();

@@ -1,0 +1,118 @@
+import { Agent as HttpAgent, type IncomingMessage, request as requestByHttp } from "node:http";
+import { Agent as HttpsAgent, request as requestByHttps } from "node:https";
+import { Readable } from "node:stream";
+import type { NodeConnectOptions } from "../../node-connect-options.js";
+import { proxyFor } from "./proxy.js";
+import { tlsFailure } from "./tls-failure.js";
+import { connectTarget, Tunnel, tlsThrough } from "./tunnel.js";
+
+/**
+ * A `fetch` for Node with the network settings that native gRPC has: a private certificate authority,
+ * a client certificate, a pinned server name, and the proxy that `HTTPS_PROXY` and `NO_PROXY` name. It is
+ * for the option `fetch` of token sources, and of gRPC-web and JSON:
+ *
+ * ```ts
+ * const nodeOptions = { ca };
+ * const token = serviceUser(key, { fetch: createFetch(nodeOptions) });
+ * const client = createManagementClient({ baseUrl, token, nodeOptions });
+ * ```
+ *
+ * It follows no redirect. Bodies are held in memory until they are sent, and answers are asked for
+ * uncompressed. Idle connections do not keep a program alive.
+ *
+ * @param nodeOptions of Node's `tls.connect`, as for `createTransport`.
+ * @returns a function that rejects with a TypeError `fetch failed`, like the platform's, whose `cause`
+ * says what happened and what to set.
+ */
+export function createFetch(nodeOptions: NodeConnectOptions = {}): typeof globalThis.fetch {
+  const agents = createAgents(nodeOptions);
+  return async (input, init) => {
+    const request = new Request(input, init);
+    const url = new URL(request.url);
+    request.signal.throwIfAborted();
+    const body = Buffer.from(await request.arrayBuffer());
+    const headers = Object.fromEntries(request.headers);
+    if (body.length > 0) {
+      headers["content-length"] = String(body.length);
+    }
+    const incoming = await send(url, request, headers, body, agents);
+    const { statusCode = 0 } = incoming;
+    if (statusCode >= 300 && statusCode < 400 && request.redirect !== "manual") {
+      incoming.destroy();
+      throw new TypeError("fetch failed", { cause: new Error("redirects are not followed") });
+    }
+    return toResponse(incoming, statusCode, url);
+  };
+}
+
+interface Agents {
+  "https:": HttpsAgent;
+  "http:": HttpAgent;
+}
+
+function createAgents(nodeOptions: NodeConnectOptions): Agents {
+  const https = new HttpsAgent({ keepAlive: true, ...(nodeOptions as object) });
+  const http = new HttpAgent({ keepAlive: true });
+  for (const agent of [https, http]) {
+    const direct = agent.createConnection.bind(agent);
+    agent.createConnection = (options, callback) => {
+      const { host, port } = options as { host: string; port: number };
+      const name = host.includes(":") ? `[${host}]` : host;
+      const origin = new URL(`${agent === https ? "https" : "http"}://${name}:${port}`);
+      const proxy = proxyFor(origin, process.env);
+      if (proxy === undefined) {
+        return direct(options, callback);
+      }
+      const tunnel = new Tunnel(proxy, connectTarget(origin));
+      return agent === https ? tlsThrough(tunnel, origin, nodeOptions, ["http/1.1"]) : tunnel;
+    };
+  }
+  return { "https:": https, "http:": http };
+}
+
+function send(
+  url: URL,
+  { method, signal }: Request,
+  headers: Record<string, string>,
+  body: Buffer,
+  agents: Agents,
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const isHttps = url.protocol === "https:";
+    const request = (isHttps ? requestByHttps : requestByHttp)(url, {
+      method,
+      headers,
+      signal,
+      agent: agents[isHttps ? "https:" : "http:"],
+    });
+    request.once("response", resolve);
+    request.on("error", (error) => {
+      reject(signal.aborted ? signal.reason : fetchFailed(error));
+    });
+    request.end(body);
+  });
+}
+
+function toResponse(incoming: IncomingMessage, status: number, url: URL): Response {
+  const headers = new Headers();
+  for (let at = 0; at + 1 < incoming.rawHeaders.length; at += 2) {
+    headers.append(incoming.rawHeaders[at] ?? "", incoming.rawHeaders[at + 1] ?? "");
+  }
+  const withoutBody = [204, 205, 304].includes(status);
+  if (withoutBody) {
+    incoming.resume();
+  }
+  const body = withoutBody ? null : (Readable.toWeb(incoming) as ReadableStream<Uint8Array>);
+  const response = new Response(body, { status, headers });
+  // Like the platform's own, which a constructed one lacks.
+  return Object.defineProperty(response, "url", { value: url.href });
+}
+
+function fetchFailed(error: Error & { code?: string }): TypeError {
+  const failure = tlsFailure(error);
+  const cause =
+    failure === undefined
+      ? error
+      : Object.assign(new Error(failure, { cause: error }), { code: error.code });
+  return new TypeError("fetch failed", { cause });
+}

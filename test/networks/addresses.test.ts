@@ -1,0 +1,98 @@
+import dns from "node:dns";
+import type { LookupFunction } from "node:net";
+import { Code } from "@connectrpc/connect";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { createManagementClient as createGrpcClient } from "../../src/grpc.js";
+import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
+import { createManagementClient as createJsonClient } from "../../src/json.js";
+import { startSandbox } from "../../src/sandbox/index.js";
+import { failure } from "./clients.js";
+
+const clients = {
+  grpc: createGrpcClient,
+  "grpc-web": createGrpcWebClient,
+  json: createJsonClient,
+} as const;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** Has Node resolve the names under `.test` as the test says; undefined for a name that there is not. */
+function stubLookup(addresses: () => { address: string; family: number }[] | undefined): void {
+  const lookup: LookupFunction = (hostname, options, callback) => {
+    const found = hostname.endsWith(".test") ? addresses() : [{ address: hostname, family: 4 }];
+    if (found === undefined) {
+      const error = new Error(`getaddrinfo ENOTFOUND ${hostname}`);
+      callback(
+        Object.assign(error, { code: "ENOTFOUND", hostname, syscall: "getaddrinfo" }),
+        "",
+        0,
+      );
+    } else if (options.all === true) {
+      callback(null, found);
+    } else {
+      callback(null, found[0]?.address ?? "", found[0]?.family ?? 4);
+    }
+  };
+  vi.spyOn(dns, "lookup").mockImplementation(lookup as never);
+}
+
+describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
+  async function start() {
+    const sandbox = await startSandbox({ hosts: ["localhost", "two.test"] });
+    const grant = sandbox.addGrant();
+    const port = new URL(sandbox.baseUrl).port;
+    const client = (host: string, instanceHost?: string) =>
+      clients[protocol]({
+        baseUrl: `http://${host}:${port}`,
+        instanceHost,
+        token: sandbox.token,
+        orgId: sandbox.orgId,
+        allowInsecure: true,
+      });
+    return { sandbox, grant, client };
+  }
+
+  it("an IPv6 address is a host like any other", async () => {
+    const { sandbox, grant, client } = await start();
+    await client("[::1]", "localhost").deactivateUserGrant(grant);
+    expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
+    await sandbox.close();
+  });
+
+  it("a name with a dead first address reaches the second", async () => {
+    const { sandbox, grant, client } = await start();
+    stubLookup(() => [
+      { address: "127.0.0.77", family: 4 },
+      { address: "::1", family: 6 },
+    ]);
+    await client("two.test").deactivateUserGrant(grant);
+    expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
+    await sandbox.close();
+  });
+
+  it("a name that nobody knows is Unavailable, and reached once it is known", async () => {
+    let known = false;
+    const { sandbox, grant, client } = await start();
+    stubLookup(() => (known ? [{ address: "127.0.0.1", family: 4 }] : undefined));
+    const twoTest = client("two.test");
+    const error = await failure(twoTest.deactivateUserGrant(grant));
+    expect(error.code).toBe(Code.Unavailable);
+    expect(error.message).toMatch(/ENOTFOUND two\.test/);
+    known = true;
+    await twoTest.deactivateUserGrant(grant);
+    expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
+    await sandbox.close();
+  });
+
+  it("instanceHost names the instance where the address does not", async () => {
+    const { sandbox, grant, client } = await start();
+    stubLookup(() => [{ address: "127.0.0.1", family: 4 }]);
+    const error = await failure(client("cluster.test").deactivateUserGrant(grant));
+    expect(error.message).toMatch(/unable to set instance/);
+    await client("cluster.test", "localhost").deactivateUserGrant(grant);
+    expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
+    await sandbox.close();
+  });
+});

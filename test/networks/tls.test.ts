@@ -1,0 +1,103 @@
+import { createServer as createHttpsServer } from "node:https";
+import { Code } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { makeCertificate } from "../support/certificates.js";
+import { startHttpServer } from "../support/http-server.js";
+import { createTransport, deactivate, failure, protocols } from "./clients.js";
+import { listenForTest, startSecureServer } from "./servers.js";
+
+const authority = makeCertificate({ name: "Private CA", isAuthority: true });
+const names = { dnsNames: ["localhost", "zitadel.internal"], addresses: ["127.0.0.1"] };
+const trusted = makeCertificate({ name: "localhost", issuer: authority, ...names });
+const ca = authority.cert;
+
+describe.each(protocols)("over %s", (protocol) => {
+  it("a private certificate authority is trusted when it is given", async () => {
+    const { port } = await startSecureServer(trusted);
+    const transport = createTransport(protocol, `https://localhost:${port}`, { ca });
+    expect(await deactivate(transport)).toBe(5n);
+  });
+
+  it("an unknown authority is refused, with what to set", async () => {
+    const { port, requests } = await startSecureServer(trusted);
+    const error = await failure(deactivate(createTransport(protocol, `https://localhost:${port}`)));
+    expect(error.code).toBe(Code.Unavailable);
+    expect(error.message).toMatch(/certificate.*nodeOptions\.ca.*NODE_EXTRA_CA_CERTS/s);
+    expect(requests).toEqual([]);
+  });
+
+  it("a self-signed certificate is refused, with what to set", async () => {
+    const { port } = await startSecureServer(makeCertificate({ name: "localhost", ...names }));
+    const error = await failure(deactivate(createTransport(protocol, `https://localhost:${port}`)));
+    expect(error.message).toMatch(/self-signed.*nodeOptions\.ca/s);
+  });
+
+  it("an expired certificate is refused as that", async () => {
+    const expired = { notAfter: new Date(Date.now() - 3_600_000) };
+    const certificate = { name: "localhost", issuer: authority, ...names, ...expired };
+    const { port } = await startSecureServer(makeCertificate(certificate));
+    const transport = createTransport(protocol, `https://localhost:${port}`, { ca });
+    expect((await failure(deactivate(transport))).message).toMatch(/expired.*renewed/s);
+  });
+
+  it("a certificate from tomorrow is refused, with the clock as a likely cause", async () => {
+    const early = { notBefore: new Date(Date.now() + 3_600_000) };
+    const certificate = { name: "localhost", issuer: authority, ...names, ...early };
+    const { port } = await startSecureServer(makeCertificate(certificate));
+    const transport = createTransport(protocol, `https://localhost:${port}`, { ca });
+    expect((await failure(deactivate(transport))).message).toMatch(/not yet valid.*clock/s);
+  });
+
+  it("a certificate for another name is refused, with what to set", async () => {
+    const other = { name: "other", issuer: authority, dnsNames: ["other.example.com"] };
+    const { port } = await startSecureServer(makeCertificate(other));
+    const transport = createTransport(protocol, `https://localhost:${port}`, { ca });
+    const error = await failure(deactivate(transport));
+    expect(error.message).toMatch(/other\.example\.com.*nodeOptions\.servername/s);
+  });
+
+  it("a pinned server name takes the place of the host", async () => {
+    const internal = { name: "x", issuer: authority, dnsNames: ["zitadel.internal"] };
+    const { port } = await startSecureServer(makeCertificate(internal));
+    const nodeOptions = { ca, servername: "zitadel.internal" };
+    const transport = createTransport(protocol, `https://127.0.0.1:${port}`, nodeOptions);
+    expect(await deactivate(transport)).toBe(5n);
+  });
+
+  it("a client certificate is shown", async () => {
+    const own = makeCertificate({ name: "client", issuer: authority });
+    const server = { ...trusted, ca, requestCert: true, rejectUnauthorized: true };
+    const { port } = await startSecureServer(server);
+    const nodeOptions = { ca, cert: own.cert, key: own.key };
+    const transport = createTransport(protocol, `https://localhost:${port}`, nodeOptions);
+    expect(await deactivate(transport)).toBe(5n);
+  });
+
+  it("a missing client certificate is named", async () => {
+    const server = { ...trusted, ca, requestCert: true, rejectUnauthorized: true };
+    const { port } = await startSecureServer(server);
+    const transport = createTransport(protocol, `https://localhost:${port}`, { ca });
+    const error = await failure(deactivate(transport));
+    expect(error.code).toBe(Code.Unavailable);
+    expect(error.message).toMatch(/client certificate.*nodeOptions\.cert/s);
+  });
+
+  it("https on a port without TLS is named", async () => {
+    const { baseUrl } = await startHttpServer((_, response) => response.end());
+    const transport = createTransport(protocol, baseUrl.replace("http:", "https:"), { ca });
+    expect((await failure(deactivate(transport))).message).toMatch(/does not speak TLS/);
+  });
+
+  it("a path prefix is kept", async () => {
+    const { port, requests } = await startSecureServer(trusted);
+    await deactivate(createTransport(protocol, `https://localhost:${port}/behind/proxy/`, { ca }));
+    expect(requests[0]?.path).toMatch(/^\/behind\/proxy\//);
+  });
+});
+
+it("gRPC on a server with HTTP/1.1 alone says what it needs", async () => {
+  const server = createHttpsServer({ ...trusted, ALPNProtocols: ["http/1.1"] });
+  const port = await listenForTest(server, "127.0.0.1");
+  const transport = createTransport("grpc", `https://localhost:${port}`, { ca });
+  expect((await failure(deactivate(transport))).message).toMatch(/HTTP\/2/);
+});

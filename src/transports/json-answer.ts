@@ -11,14 +11,13 @@ import { unexpectedAnswer } from "./unexpected-answer.js";
 /** Most bytes of an answer when the client does not say. */
 const defaultReadMaxBytes = 16 * 1024 * 1024;
 
-const incomplete = "it is cut off or malformed";
-
 /**
  * Reads the answer to a call. Only JSON of the response message with a status of 2xx counts as success:
  * a page of a proxy with status 200 must never pass for a removal that was done.
  *
- * @throws ConnectError the gateway's own; `ResourceExhausted` beyond `readMaxBytes`; else, for what is
- * not ZITADEL's answer, the code by the gRPC mapping of HTTP statuses.
+ * @throws ConnectError the gateway's own; `ResourceExhausted` beyond `readMaxBytes`; `Unavailable` when
+ * the connection breaks; else, for what is not ZITADEL's answer, the code by the gRPC mapping of HTTP
+ * statuses.
  */
 export async function readAnswer<I extends DescMessage, O extends DescMessage>(
   response: Response,
@@ -28,13 +27,14 @@ export async function readAnswer<I extends DescMessage, O extends DescMessage>(
 ): Promise<MessageShape<O>> {
   const { status, headers, ok } = response;
   let text = "";
-  const refuse = (problem?: string) =>
+  const refuse = (problem?: string, code?: Code) =>
     unexpectedAnswer({
       status,
       headers,
       body: text,
       expected: "JSON",
       problem,
+      code,
       authorization: header.get("authorization"),
     });
   try {
@@ -59,18 +59,18 @@ export async function readAnswer<I extends DescMessage, O extends DescMessage>(
       text += decoder.decode(value, { stream: true });
     }
   } catch (reason) {
-    throw ok || signal.aborted || reason instanceof ConnectError
+    throw signal.aborted || reason instanceof ConnectError
       ? connectionError(reason, url, signal)
-      : refuse(incomplete);
+      : refuse("the connection broke", ok ? Code.Unavailable : undefined);
   }
-  if (!/^application\/([\w.-]+\+)?json\b/i.test(headers.get("content-type") ?? "")) {
+  if (!/^application\/json\s*(;|$)/i.test(headers.get("content-type") ?? "")) {
     throw refuse();
   }
   let json: JsonValue;
   try {
     json = JSON.parse(text) as JsonValue;
   } catch {
-    throw refuse(incomplete);
+    throw refuse("it is cut off or malformed");
   }
   const error = ok && output.field.code ? undefined : gatewayError(json, headers);
   if (error !== undefined) {

@@ -13,6 +13,8 @@ export interface UnexpectedAnswer {
   alternative?: string | undefined;
   /** What is wrong with it, where status and content type do not say. */
   problem?: string | undefined;
+  /** The code, where it is not that of the HTTP status: the answer began well. */
+  code?: Code | undefined;
   /** The token of the request, so that an answer which echoes it does not carry it into the message. */
   authorization: string | null;
 }
@@ -37,7 +39,7 @@ export function unexpectedAnswer(answer: UnexpectedAnswer): ConnectError {
       shown === "" ? ", and no text." : `: ${JSON.stringify(shown)}.`,
       ` ${cause(answer)}`,
     ].join(""),
-    status === 200 ? Code.Unknown : codeFromHttpStatus(status),
+    answer.code ?? (status === 200 ? Code.Unknown : codeFromHttpStatus(status)),
     headers,
   );
 }
@@ -56,7 +58,10 @@ export function refusedRedirect(response: Response): ConnectError {
   );
 }
 
-function cause({ status, expected, alternative = "" }: UnexpectedAnswer): string {
+function cause({ status, code, expected, alternative = "" }: UnexpectedAnswer): string {
+  if (code !== undefined) {
+    return "Whether the call was carried out is not known.";
+  }
   switch (status) {
     case 401:
     case 403:
@@ -77,6 +82,6 @@ function cause({ status, expected, alternative = "" }: UnexpectedAnswer): string
 }
 
 function mask(text: string, authorization: string | null): string {
-  const token = authorization?.replace(/^bearer /i, "");
+  const token = authorization?.replace(/^\S+ /, "");
   return token ? text.replaceAll(token, "***") : text;
 }

@@ -30,11 +30,11 @@ export async function launchChromium(): Promise<Browser> {
   });
 }
 
-const fontsConf = `<?xml version="1.0"?>
+const fontsConf = (folder: string) => `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
-  <dir prefix="relative">fonts</dir>
-  <cachedir prefix="relative">fonts-cache</cachedir>
+  <dir>${folder}/fonts</dir>
+  <cachedir>${folder}/fonts-cache</cachedir>
 </fontconfig>
 `;
 
@@ -46,7 +46,7 @@ async function unpack(): Promise<string> {
   const entry = createRequire(import.meta.url).resolve("@sparticuz/chromium");
   const home = dirname(dirname(entry));
   const { version } = JSON.parse(await readFile(join(home, "package.json"), "utf8"));
-  const folder = join(root, "node_modules", ".cache", `chromium-${version}-unpacked`);
+  const folder = join(root, "node_modules", ".cache", `chromium-${version}-with-fonts`);
   if (existsSync(folder)) {
     return folder;
   }
@@ -67,7 +67,7 @@ async function unpack(): Promise<string> {
   }
   await done;
   // The fonts' own configuration knows other folders, and without a font Chromium ends at an <input>.
-  await writeFile(join(own, "fonts.conf"), fontsConf);
+  await writeFile(join(own, "fonts.conf"), fontsConf(folder));
   await rename(own, folder).catch(async (error: unknown) => {
     if (!existsSync(folder)) {
       throw error;

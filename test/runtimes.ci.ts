@@ -17,6 +17,15 @@ const runtimes: Record<string, (modules: string) => [string, ...string[]]> = {
   workerd: () => [process.execPath],
 };
 
+const packages = {
+  bun: "~1.4.5",
+  deno: "~2.9.6",
+  esbuild: "^0.28.2",
+  miniflare: "^4.20260730.0",
+  "node-22": "npm:node@^22",
+  "node-26": "npm:node@^26",
+};
+
 const protocols = { "native gRPC": "/grpc", "gRPC-web": "/grpc-web", JSON: "/json" };
 
 /** Cells that a runtime cannot fill, and where that is followed up. */
@@ -33,7 +42,7 @@ describe("runtimes", () => {
   const stops: (() => Promise<void>)[] = [];
 
   beforeAll(async () => {
-    project = await installProject(new URL("runtimes/", import.meta.url));
+    project = await installProject(new URL("runtimes/", import.meta.url), packages);
     const sandbox = await startSandbox();
     const { token, orgId } = sandbox;
     const slow = await startSandbox({ token, orgId, requestLatencyMs: 60_000 });
@@ -47,7 +56,9 @@ describe("runtimes", () => {
       goingAwayBaseUrl: goingAway.baseUrl,
       token,
       orgId,
-      grants: Array.from({ length: grantsNeeded }, () => sandbox.addGrant()),
+      // More than a connection of HTTP/2 carries at once.
+      many: 300,
+      grants: Array.from({ length: grantsNeeded({ many: 300 }) }, () => sandbox.addGrant()),
     });
   });
   afterAll(async () => {

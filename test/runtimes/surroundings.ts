@@ -5,8 +5,12 @@ export interface Surroundings {
   slowBaseUrl: string;
   /** A server of native gRPC that closes a connection with each answer; not for other protocols. */
   goingAwayBaseUrl?: string;
+  /** Whether the protocol keeps `x-request-id` from programs of another origin. */
+  hidesRequestId?: boolean;
   token: string;
   orgId: string;
+  /** How many calls are made at once, and how many grants are removed in bulk. */
+  many: number;
   /** Grants of nobody else, as many as `grantsNeeded`. */
   grants: { userId: string; grantId: string }[];
 }
@@ -18,6 +22,5 @@ export interface Result {
   error?: string;
 }
 
-export const manyCalls = 300;
-export const manyGrants = 250;
-export const grantsNeeded = 3 + manyCalls + manyGrants;
+/** How many grants the suite uses up. */
+export const grantsNeeded = ({ many }: Pick<Surroundings, "many">) => 3 + 2 * many;

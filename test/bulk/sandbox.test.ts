@@ -1,0 +1,184 @@
+import { createServer } from "node:http";
+import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
+import { Code } from "@connectrpc/connect";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { realEnvironment } from "../../src/bulk/environment.js";
+import { deactivateUserGrants, type Outcome, removeUserGrants } from "../../src/bulk/index.js";
+import { removeUserGrantsIn } from "../../src/bulk/remove.js";
+import { close } from "../../src/closing.js";
+import * as grpc from "../../src/grpc.js";
+import * as grpcWeb from "../../src/grpc-web.js";
+import * as json from "../../src/json.js";
+import { startSandbox } from "../../src/sandbox/index.js";
+import { seed } from "../support/seed.js";
+
+const protocols = Object.entries({ grpc, "grpc-web": grpcWeb, json });
+
+async function collect<O extends Outcome<string>>(run: AsyncIterable<O>) {
+  const outcomes: O[] = [];
+  let thrown: unknown;
+  try {
+    for await (const outcome of run) {
+      outcomes.push(outcome);
+    }
+  } catch (error) {
+    thrown = error;
+  }
+  return { outcomes, thrown };
+}
+
+/** Passes bytes between, and cuts the connection in place of an answer when told so. */
+async function startCuttingProxy(targetPort: number, cuts: () => boolean) {
+  const server = createTcpServer((near) => {
+    const far = connect(targetPort, "localhost");
+    near.on("error", () => far.destroy()).on("close", () => far.destroy());
+    far.on("error", () => near.destroy()).on("close", () => near.destroy());
+    near.pipe(far);
+    far.on("data", (chunk) => (cuts() ? near.destroy() : near.write(chunk)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
+  return {
+    baseUrl: `http://localhost:${(server.address() as AddressInfo).port}`,
+    close: () => server.close(),
+  };
+}
+
+describe.each(protocols)("over %s", (_, entry) => {
+  it("removes, deactivates, and takes out what cannot be", async () => {
+    const sandbox = await startSandbox();
+    const { projectId } = sandbox.addProject();
+    const { token } = sandbox.addUser({
+      roles: [{ role: "PROJECT_OWNER", projectId: sandbox.projectId }],
+    });
+    const client = entry.createManagementClient({ baseUrl: sandbox.baseUrl, token });
+    const grants = Array.from({ length: 250 }, () => sandbox.addGrant());
+    const foreign = sandbox.addGrant({ projectId });
+    const gone = { userId: "1", grantId: "404" };
+    const all = [...grants.slice(0, 50), foreign, ...grants, gone];
+    const options = { orgId: sandbox.orgId };
+
+    const deactivated = await collect(deactivateUserGrants(client, all, options));
+    const removed = await collect(
+      removeUserGrants(
+        client,
+        all.map(({ grantId }) => grantId),
+        options,
+      ),
+    );
+    for (const [{ outcomes, thrown }, status] of [
+      [deactivated, "deactivated"],
+      [removed, "removed"],
+    ] as const) {
+      expect(thrown).toBeUndefined();
+      expect(outcomes).toHaveLength(252);
+      expect(outcomes).toContainEqual({ grantId: "404", status: "not-found" });
+      expect(outcomes.find(({ grantId }) => grantId === foreign.grantId)).toMatchObject({
+        status: "failed",
+        error: { code: Code.PermissionDenied },
+      });
+      expect(outcomes.filter((outcome) => outcome.status === status)).toHaveLength(250);
+    }
+    expect(grants.some(({ grantId }) => sandbox.grant(grantId) !== undefined)).toBe(false);
+    expect(sandbox.grant(foreign.grantId)?.state).toBe("active");
+    close(client);
+    await sandbox.close();
+  });
+
+  it(`reports the truth when connections break and the token is revoked (seed ${seed})`, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          states: fc.array(fc.boolean(), { minLength: 1, maxLength: 60 }),
+          cuts: fc.infiniteStream(fc.integer({ min: 0, max: 9 }).map((n) => n < 2)),
+          revokeAt: fc.option(fc.nat(60), { freq: 3 }),
+          batchSize: fc.integer({ min: 1, max: 20 }),
+        }),
+        async ({ states, cuts, revokeAt, batchSize }) => {
+          const sandbox = await startSandbox();
+          const proxy = await startCuttingProxy(
+            Number(new URL(sandbox.baseUrl).port),
+            () => cuts.next().value === true,
+          );
+          const client = entry.createManagementClient({
+            baseUrl: proxy.baseUrl,
+            token: sandbox.token,
+          });
+          const ids = states.map((known, index) =>
+            known ? sandbox.addGrant().grantId : `404${index}`,
+          );
+          let seen = 0;
+          const { outcomes, thrown } = await collect(
+            removeUserGrantsIn(impatient(), client, ids, {
+              batchSize,
+              onOutcome: () => {
+                if (seen++ === revokeAt) {
+                  sandbox.revokeToken(sandbox.token);
+                }
+              },
+            }),
+          );
+          if (thrown !== undefined) {
+            expect(thrown).toMatchObject({ code: Code.Unauthenticated });
+          } else {
+            expect(outcomes).toHaveLength(ids.length);
+          }
+          for (const { grantId, status, answerLost } of outcomes) {
+            const before = !grantId.startsWith("404");
+            const now = sandbox.grant(grantId) !== undefined;
+            const label = `${grantId} ${status} ${answerLost ?? ""}`;
+            if (status === "removed") {
+              expect([before, now], label).toEqual([true, false]);
+            } else if (status === "not-found") {
+              expect(now, label).toBe(false);
+              expect(before && !answerLost, label).toBe(false);
+            } else if (!answerLost) {
+              expect(now, label).toBe(before);
+            }
+          }
+          close(client);
+          proxy.close();
+          await sandbox.close();
+        },
+      ),
+      { seed, numRuns: 15 },
+    );
+  });
+});
+
+/** Waits for nothing, and remembers how long it should have. */
+function impatient(waits: number[] = []) {
+  let skippedMs = 0;
+  return {
+    ...realEnvironment,
+    now: () => performance.now() + skippedMs,
+    sleep: async (ms: number, signal: AbortSignal) => {
+      waits.push(ms);
+      skippedMs += ms;
+      await realEnvironment.sleep(0, signal);
+    },
+  };
+}
+
+// A server of HTTP/1.1 alone.
+describe.each(protocols.slice(1))("a proxy's 429 over %s", (_, entry) => {
+  it("is waited for as long as its Retry-After says", async () => {
+    const sandbox = await startSandbox();
+    const { grantId } = sandbox.addGrant();
+    let refusals = 0;
+    const server = createServer((_, response) => {
+      refusals += 1;
+      response.writeHead(429, { "retry-after": "17", "content-type": "text/plain" }).end("slow");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
+    const baseUrl = `http://localhost:${(server.address() as AddressInfo).port}`;
+    const client = entry.createManagementClient({ baseUrl, token: sandbox.token });
+    const waits: number[] = [];
+    const { outcomes } = await collect(removeUserGrantsIn(impatient(waits), client, [grantId], {}));
+    expect(outcomes).toMatchObject([{ status: "failed", error: { code: Code.Unavailable } }]);
+    expect(refusals).toBe(5);
+    expect(waits.filter((ms) => ms > 16_000 && ms <= 17_000)).toHaveLength(4);
+    server.close();
+    await sandbox.close();
+  });
+});

@@ -1,6 +1,7 @@
 // Shows the main job against a stand-in for ZITADEL on this machine: npm run demo
 import { Code } from "@connectrpc/connect";
-import { close, describeError, isGrantNotFound } from "zitadel-user-grants";
+import { close, createManagementClient, describeError, isGrantNotFound } from "zitadel-user-grants";
+import { createSummary, removeUserGrants } from "zitadel-user-grants/bulk";
 import * as grpc from "zitadel-user-grants/grpc";
 import * as grpcWeb from "zitadel-user-grants/grpc-web";
 import * as json from "zitadel-user-grants/json";
@@ -42,6 +43,29 @@ for (const [protocol, entry] of Object.entries(entries)) {
   close(client);
   close(outsider);
 }
+
+console.log("\nRemove 5,000 grants, of which some are gone already");
+const client = createManagementClient({ baseUrl, token, orgId });
+const grantIds = Array.from({ length: 5000 }, (_, index) =>
+  index % 700 === 350 ? `4040000000000${index}` : sandbox.addGrant().grantId,
+);
+const summary = createSummary({ total: grantIds.length });
+let shown = 0;
+for await (const { grantId, status } of removeUserGrants(client, grantIds, {
+  onOutcome: summary.add,
+})) {
+  const { done, perSecond } = summary.current();
+  if (status !== "removed") {
+    show(grantId, status);
+  } else if (done >= shown + 1000) {
+    shown = done;
+    show(`${done} of ${grantIds.length}`, `${Math.round(perSecond)} a second`);
+  }
+}
+const { counts, elapsedMs } = summary.current();
+const seconds = (elapsedMs / 1000).toFixed(1);
+show("done", `${counts.removed} removed, ${counts["not-found"]} not found, in ${seconds} s`);
+close(client);
 
 await sandbox.close();
 

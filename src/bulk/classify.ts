@@ -2,7 +2,7 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { describeError, isGrantInactive } from "../errors.js";
 
 /** What an error says about the grants of the request that it answers. */
-export type Meaning =
+export type MeaningKind =
   /** One of them is unknown. */
   | "not-found"
   /** The one of a deactivation was inactive before. */
@@ -11,16 +11,18 @@ export type Meaning =
   | "refused"
   /** There are too many bytes of them in one request. */
   | "too-large"
-  /** The server has too much to do. Nothing was applied. */
+  /** The server has too much to do. */
   | "pressed"
-  /** As `pressed`, but the answer may come from something in between: it may have been applied. */
-  | "pressed-maybe-applied"
-  /** No answer that tells what happened: it may have been applied. */
+  /** It does not say what became of the request. */
   | "lost"
-  /** No request of this run can succeed. Nothing was applied. */
-  | "fatal"
-  /** As `fatal`, but the server may have done it and spoiled the answer: it may have been applied. */
-  | "fatal-maybe-applied";
+  /** No request of this run can succeed. */
+  | "fatal";
+
+export interface Meaning {
+  readonly kind: MeaningKind;
+  /** Whether the server may have done what was asked for all the same. */
+  readonly maybeApplied: boolean;
+}
 
 /** The transports' own words for an answer without a valid status of the server's. */
 const spoiledAnswer = /the stream was reset|protocol error|broke the \S+ protocol/;
@@ -33,6 +35,24 @@ const spoiledAnswer = /the stream was reset|protocol error|broke the \S+ protoco
  * @param notFoundId the id with which this RPC says that a grant is unknown.
  */
 export function classify(error: ConnectError, notFoundId: string): Meaning {
+  const kind = kindOf(error, notFoundId);
+  switch (kind) {
+    case "lost":
+      return { kind, maybeApplied: true };
+    case "pressed":
+      // UNAVAILABLE is also said by whatever lies in between, before or after the server did it.
+      return {
+        kind,
+        maybeApplied: error.code !== Code.ResourceExhausted || spoiledAnswer.test(error.rawMessage),
+      };
+    case "fatal":
+      return { kind, maybeApplied: spoiledAnswer.test(error.rawMessage) };
+    default:
+      return { kind, maybeApplied: false };
+  }
+}
+
+function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
   const { code, id } = describeError(error);
   switch (code) {
     case Code.NotFound:
@@ -42,13 +62,13 @@ export function classify(error: ConnectError, notFoundId: string): Meaning {
       // The caller's role covers some projects, and this grant is of another.
       return id === "EVENT-Shu7e" ? "refused" : "fatal";
     case Code.Unauthenticated:
-      return "fatal";
     case Code.Unimplemented:
-      // The protocols also say so of an answer with a status of 0 and no message, or with two.
-      return spoiledAnswer.test(error.rawMessage) ? "fatal-maybe-applied" : "fatal";
+      return "fatal";
     case Code.FailedPrecondition:
       return isGrantInactive(error) ? "inactive" : "refused";
     case Code.InvalidArgument:
+      // An empty list, which is never sent: something in between drops the body of a DELETE.
+      return id === "COMMAND-5M0sd" ? "fatal" : "refused";
     case Code.OutOfRange:
     case Code.AlreadyExists:
       return "refused";
@@ -58,14 +78,12 @@ export function classify(error: ConnectError, notFoundId: string): Meaning {
         return "lost";
       }
       // grpc-go's words for a request over its limit; the rest is a quota or a rate limit.
-      if (/message larger than max|writeMaxBytes/.test(error.rawMessage)) {
-        return "too-large";
-      }
-      // ENHANCE_YOUR_CALM resets a stream at whatever point.
-      return spoiledAnswer.test(error.rawMessage) ? "pressed-maybe-applied" : "pressed";
+      return /message larger than max|writeMaxBytes/.test(error.rawMessage)
+        ? "too-large"
+        : "pressed";
     case Code.Unavailable:
     case Code.DeadlineExceeded:
-      return "pressed-maybe-applied";
+      return "pressed";
     default:
       return "lost";
   }

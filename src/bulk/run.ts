@@ -262,12 +262,11 @@ class Run<G extends Grant, Status extends string> {
         batch.lostAnswers.lost(keys);
         throw new Stopped();
       }
-      const meaning = classify(error, this.#job.notFoundId);
-      switch (meaning) {
-        case "fatal-maybe-applied":
-          batch.lostAnswers.lost(keys);
-          this.#stopWith(error, error);
-          throw new Stopped();
+      const { kind, maybeApplied } = classify(error, this.#job.notFoundId);
+      if (maybeApplied) {
+        batch.lostAnswers.lost(keys);
+      }
+      switch (kind) {
         case "fatal":
           this.#stopWith(error, error);
           throw new Stopped();
@@ -276,26 +275,22 @@ class Run<G extends Grant, Status extends string> {
         case "refused":
         case "too-large":
           this.#pace.taken();
-          return { kind: meaning, error };
+          return { kind, error };
         case "pressed":
-        case "pressed-maybe-applied":
           this.#pace.pressed(slot, retryAfterMs(error, Date.now()));
           break;
         case "lost":
           this.#pace.failed();
           break;
       }
-      if (meaning !== "pressed") {
-        batch.lostAnswers.lost(keys);
-      }
       if (this.#pace.hopeless) {
         this.#stopWith(error, error);
         throw new Stopped();
       }
       if (attempt >= attempts) {
-        return { kind: meaning === "lost" ? "lost" : "pressed", error };
+        return { kind, error };
       }
-      if (meaning === "lost") {
+      if (kind === "lost") {
         const pauseMs = 100 * 2 ** (attempt - 1) * (0.5 + environment.random() / 2);
         await environment.sleep(pauseMs, this.#stop.signal);
       }

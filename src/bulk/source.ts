@@ -64,8 +64,7 @@ export class Source<G extends Grant> {
   async gather(): Promise<Gathered<G>> {
     const batch = new Gathering<G>();
     const { batchSize, batchBytes, read } = this.#options;
-    const gathered = new AbortController();
-    let lingers = false;
+    let gathered: AbortController | undefined;
     let bytes = 0;
     try {
       if (this.#leftover !== undefined) {
@@ -74,8 +73,8 @@ export class Source<G extends Grant> {
         this.#leftover = undefined;
       }
       while (!this.#ended && batch.grants.length + batch.refused.length < batchSize) {
-        if (batch.grants.length > 0 && this.#isAsync && !lingers) {
-          lingers = true;
+        if (batch.grants.length > 0 && this.#isAsync && gathered === undefined) {
+          gathered = new AbortController();
           void this.#linger(gathered.signal);
         }
         const result = this.#isAsync
@@ -106,7 +105,7 @@ export class Source<G extends Grant> {
       this.#ended = true;
       return { ...batch, ended: true, failure: { error } };
     } finally {
-      gathered.abort();
+      gathered?.abort();
     }
     return { ...batch, ended: this.#ended && this.#leftover === undefined };
   }

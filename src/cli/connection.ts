@@ -32,7 +32,7 @@ export const connectionUsage = `Connection (the variables are used where the fla
   --protocol <name>      grpc, grpc-web or json (ZITADEL_PROTOCOL); grpc without
   --instance-host <name> public domain of the instance, where the url is another address of it
   --allow-insecure       permit http to other machines: tokens then travel readable by all between
-A private certificate authority: set NODE_EXTRA_CA_CERTS to its file.
+A private certificate authority: set NODE_EXTRA_CA_CERTS to its file. A proxy: HTTPS_PROXY, NO_PROXY.
 `;
 
 interface ConnectionFlags {
@@ -57,6 +57,9 @@ export interface Connection {
   /** Whether the token is read from standard input. */
   readonly usesStdin: boolean;
 }
+
+/** Node's own fetch takes no proxy. */
+export const fetchThroughProxy = grpc.createFetch();
 
 /** How long a plain request may take. */
 const requestMs = 30_000;
@@ -88,7 +91,9 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     allowInsecure: flags["allow-insecure"],
   };
   const createClient = (name: ProtocolName = protocol) =>
-    protocols[name].createManagementClient(options);
+    name === "grpc"
+      ? protocols[name].createManagementClient(options)
+      : protocols[name].createManagementClient({ ...options, fetch: fetchThroughProxy });
   try {
     createClient("json");
   } catch (error) {
@@ -102,7 +107,7 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     usesStdin: flags["token-file"] === "-",
     async get(path, headers = {}) {
       const bearer = typeof token === "string" ? token : await token();
-      return await fetch(baseUrl.replace(/\/+$/, "") + path, {
+      return await fetchThroughProxy(baseUrl.replace(/\/+$/, "") + path, {
         headers: {
           authorization: `Bearer ${bearer}`,
           ...(instanceHost === undefined ? {} : { "x-zitadel-instance-host": instanceHost }),
@@ -143,7 +148,10 @@ async function readToken(
   }
   const name = keyFile === undefined ? "ZITADEL_KEY_FILE" : "--key-file";
   try {
-    return serviceUser(await readSecret(name, path), { issuer: new URL(baseUrl).origin });
+    return serviceUser(await readSecret(name, path), {
+      issuer: new URL(baseUrl).origin,
+      fetch: fetchThroughProxy,
+    });
   } catch (error) {
     throw asUsageError(error);
   }

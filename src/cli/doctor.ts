@@ -5,6 +5,7 @@ import {
   type Connection,
   connectionFlags,
   connectionUsage,
+  fetchThroughProxy,
   type ProtocolName,
   protocols,
   readConnection,
@@ -42,7 +43,14 @@ export async function doctor(args: readonly string[], io: Io): Promise<number> {
     }
     return findings.every(({ ok }) => ok);
   };
-  if (show(await probeNetwork(new URL(connection.baseUrl)))) {
+  let network: readonly Finding[];
+  try {
+    network = await probeNetwork(new URL(connection.baseUrl));
+  } catch (error) {
+    // HTTPS_PROXY holds no URL.
+    throw new UsageError((error as Error).message);
+  }
+  if (show(network)) {
     const [instance, ...clock] = await probeInstance(connection);
     const answers = show([instance]);
     show(clock);
@@ -66,7 +74,10 @@ async function probeInstance(connection: Connection): Promise<[Finding, ...Findi
   let response: Response;
   let issuer: unknown;
   try {
-    response = await fetch(url, { redirect: "manual", signal: AbortSignal.timeout(30_000) });
+    response = await fetchThroughProxy(url, {
+      redirect: "manual",
+      signal: AbortSignal.timeout(30_000),
+    });
     const text = await response.text();
     if (!response.ok) {
       return [

@@ -10,6 +10,8 @@ const advice: Readonly<Record<string, string>> = {
   "AUTH-5mWD2":
     "This account's role lacks user.grant.write or user.grant.delete. Give it a role that has them, such as Org Owner.",
   "AUTH-Bs7Ds": "The organization does not exist on this instance. Check --org (ZITADEL_ORG_ID).",
+  "COMMAND-5M0sd":
+    "The list of ids did not arrive: something in between drops the body of a DELETE. Use --protocol grpc or grpc-web.",
   "EVENT-Shu7e": "This account's role is for another project than the grant's.",
 };
 

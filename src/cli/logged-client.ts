@@ -35,8 +35,7 @@ async function logged<Response>(
     log.answer(request, true);
     return response;
   } catch (error) {
-    const meaning = classify(ConnectError.from(error), notFoundId);
-    if (meaning !== "lost" && meaning !== "pressed-maybe-applied") {
+    if (!classify(ConnectError.from(error), notFoundId).maybeApplied) {
       log.answer(request, false);
     }
     throw error;

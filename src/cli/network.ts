@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
+import { proxyFor } from "../transports/grpc/proxy.js";
 import { reasonOf } from "./whoami.js";
 
 /** What was tried, and what came of it. */
@@ -12,8 +13,19 @@ export interface Finding {
 
 const connectMs = 10_000;
 
-/** Tries what comes before any request: the name, the port, TLS. */
+/**
+ * Tries what comes before any request: the name, the port, TLS. Where a proxy is in use that one is
+ * tried: only it may know the name and reach the port.
+ */
 export async function probeNetwork(url: URL): Promise<Finding[]> {
+  const proxy = proxyFor(url, process.env);
+  const findings = await probeWay(proxy ?? url);
+  return proxy === undefined
+    ? findings
+    : [{ ok: true, title: "proxy", detail: `${proxy.host} (HTTPS_PROXY)` }, ...findings];
+}
+
+async function probeWay(url: URL): Promise<Finding[]> {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
   let resolved: Finding;

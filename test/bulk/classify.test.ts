@@ -4,7 +4,7 @@ import { classify, retryAfterMs } from "../../src/bulk/classify.js";
 import { serverError } from "./model-server.js";
 
 describe("what an error means for a bulk run", () => {
-  it.each([
+  it.each<[ConnectError, string, boolean?]>([
     [serverError(Code.NotFound, "COMMAND-1My0t"), "not-found"],
     [serverError(Code.NotFound, "COMMAND-3M9sd"), "fatal"],
     [serverError(Code.NotFound, "AUTHZ-cdgFk"), "fatal"],
@@ -18,7 +18,8 @@ describe("what an error means for a bulk run", () => {
         "the server broke the gRPC-web protocol: a second message",
         Code.Unimplemented,
       ),
-      "fatal-maybe-applied",
+      "fatal",
+      true,
     ],
     [serverError(Code.FailedPrecondition, "COMMAND-1S9gx"), "inactive"],
     [serverError(Code.FailedPrecondition, "OTHER-12345"), "refused"],
@@ -33,19 +34,22 @@ describe("what an error means for a bulk run", () => {
         Code.ResourceExhausted,
       ),
       "lost",
+      true,
     ],
     [new ConnectError("quota", Code.ResourceExhausted), "pressed"],
     [
       new ConnectError("the stream was reset with ENHANCE_YOUR_CALM", Code.ResourceExhausted),
-      "pressed-maybe-applied",
+      "pressed",
+      true,
     ],
-    [new ConnectError("HTTP 503", Code.Unavailable), "pressed-maybe-applied"],
-    [new ConnectError("late", Code.DeadlineExceeded), "pressed-maybe-applied"],
-    [new ConnectError("reset", Code.Canceled), "lost"],
-    [new ConnectError("HTTP 400", Code.Internal), "lost"],
-    [new ConnectError("?", Code.Unknown), "lost"],
-  ])("%s", (error, meaning) => {
-    expect(classify(error, "COMMAND-1My0t")).toBe(meaning);
+    [new ConnectError("HTTP 503", Code.Unavailable), "pressed", true],
+    [new ConnectError("late", Code.DeadlineExceeded), "pressed", true],
+    [new ConnectError("reset", Code.Canceled), "lost", true],
+    [new ConnectError("HTTP 400", Code.Internal), "lost", true],
+    [new ConnectError("?", Code.Unknown), "lost", true],
+    [serverError(Code.InvalidArgument, "COMMAND-5M0sd"), "fatal"],
+  ])("%s", (error, kind, maybeApplied = false) => {
+    expect(classify(error, "COMMAND-1My0t")).toEqual({ kind, maybeApplied });
   });
 });
 

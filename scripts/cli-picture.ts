@@ -1,0 +1,99 @@
+// Writes docs/cli.svg: a real run of the command line tool in a pseudo-terminal, against the sandbox.
+// npm run build && node scripts/cli-picture.ts
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { spawn } from "@lydell/node-pty";
+import { startSandbox } from "zitadel-user-grants/sandbox";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const columns = 96;
+
+/** What a terminal shows in the end, from what was written to it. */
+function screenOf(written: string): string[] {
+  const lines: string[] = [""];
+  let column = 0;
+  // The escapes that a progress bar and a prompt use: to a column, clear to the end; others do not show.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: escapes begin with one.
+  for (const [, code, text] of written.matchAll(/\u001b\[([?\d;]*[A-Za-z])|([^\u001b])/gu)) {
+    const line = lines.at(-1) ?? "";
+    if (code?.endsWith("G")) {
+      column = Number(code.slice(0, -1) || 1) - 1;
+    } else if (code?.endsWith("K") || code?.endsWith("J")) {
+      lines[lines.length - 1] = line.slice(0, column);
+    } else if (text === "\r") {
+      column = 0;
+    } else if (text === "\n") {
+      lines.push("");
+      column = 0;
+    } else if (text !== undefined) {
+      lines[lines.length - 1] =
+        line.slice(0, column).padEnd(column) + text + line.slice(column + 1);
+      column += 1;
+    }
+  }
+  return lines.map((line) => line.trimEnd());
+}
+
+function toSvg(lines: readonly string[]): string {
+  const [width, height] = [columns * 8.4 + 32, lines.length * 20 + 32];
+  const escaped = (text: string) =>
+    text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="A run of zitadel-user-grants remove in a terminal">`,
+    `<rect width="100%" height="100%" rx="8" fill="#16181d"/>`,
+    `<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="14" fill="#d7dae0" xml:space="preserve">`,
+    ...lines.map((line, index) => {
+      const color = line.startsWith("$") ? ' fill="#7ee787"' : "";
+      return `<text x="16" y="${index * 20 + 32}"${color}>${escaped(line)}</text>`;
+    }),
+    "</g>",
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+const sandbox = await startSandbox({ port: 8080, requestLatencyMs: 7, idLatencyMs: 0.6 });
+const folder = await mkdtemp(join(tmpdir(), "picture-"));
+const ids = Array.from({ length: 5000 }, () => sandbox.addGrant().grantId);
+ids.splice(1234, 0, "400690105628560422");
+ids.splice(3456, 0, "400690105629084710");
+await writeFile(join(folder, "leavers.txt"), ids.join("\n"));
+
+const command = ["remove", "--file", "leavers.txt", "--log", "run.jsonl"];
+const terminal = spawn(process.execPath, [join(root, "dist/cli/bin.js"), ...command], {
+  cwd: folder,
+  cols: columns,
+  rows: 30,
+  env: {
+    TERM: "xterm",
+    ZITADEL_URL: sandbox.baseUrl,
+    ZITADEL_TOKEN: sandbox.token,
+    ZITADEL_ORG_ID: sandbox.orgId,
+  },
+});
+let written = "";
+terminal.onData((text) => {
+  written += text;
+  if (text.includes("[y/N]")) {
+    terminal.write("y\r");
+  }
+});
+const exitCode = await new Promise<number>((resolve) =>
+  terminal.onExit((exit) => resolve(exit.exitCode)),
+);
+await sandbox.close();
+await rm(folder, { recursive: true });
+const screen = screenOf(written);
+while (screen.at(-1) === "") {
+  screen.pop();
+}
+const lines = [
+  `$ npx zitadel-user-grants ${command.join(" ")}`,
+  ...screen,
+  "$ echo $?",
+  String(exitCode),
+];
+await writeFile(join(root, "docs/cli.svg"), toSvg(lines));
+console.log(lines.join("\n"));

@@ -1,4 +1,4 @@
-import { type Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema as ErrorDetailV2Schema } from "../gen/zitadel/error/v2/error_pb.js";
 import { ErrorDetailSchema } from "../gen/zitadel/message_pb.js";
 
@@ -23,22 +23,35 @@ export interface ErrorDescription {
  * of newer endpoints, whose `slug` is the id.
  */
 export function describeError(error: unknown): ErrorDescription {
-  const connectError = ConnectError.from(error);
-  const detail = findDetail(connectError);
-  const message = detail?.message || connectError.rawMessage;
-  return {
-    code: connectError.code,
-    id: detail?.id,
-    // ZITADEL's own text ("Errors.Token.Invalid") leaves the reader alone.
-    message: detail?.id === "AUTH-7fs1e" ? `${message}: ${refusedToken}` : message,
-    requestId: connectError.metadata.get("x-request-id") ?? undefined,
-  };
+  try {
+    const { code, rawMessage, metadata, details } = ConnectError.from(error);
+    const detail = findDetail(details);
+    const message = detail?.message || rawMessage;
+    return {
+      code,
+      id: detail?.id,
+      // ZITADEL's own text ("Errors.Token.Invalid") leaves the reader alone.
+      message: detail?.id === "AUTH-7fs1e" ? `${message}: ${refusedToken}` : message,
+      requestId: metadata.get("x-request-id") ?? undefined,
+    };
+  } catch {
+    // Thrown by somebody else: an object that is no string, or whose properties cannot be read.
+    return {
+      code: Code.Unknown,
+      id: undefined,
+      message: "something was thrown that says nothing about itself",
+      requestId: undefined,
+    };
+  }
 }
 
 const refusedToken =
   "the token is unknown or has expired, or it was issued without the scope urn:zitadel:iam:org:project:id:zitadel:aud";
 
-function findDetail(error: ConnectError): { id: string; message: string } | undefined {
+function findDetail(details: ConnectError["details"]): { id: string; message: string } | undefined {
+  // Not the error's own method: a copy of Connect may be of another version, and a copied error has none.
+  const error = new ConnectError("");
+  error.details = details.filter((detail) => typeof detail === "object" && detail !== null);
   for (const { id, message } of error.findDetails(ErrorDetailSchema)) {
     if (id !== "") {
       return { id, message };

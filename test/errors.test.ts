@@ -72,6 +72,36 @@ describe("describeError", () => {
   );
 });
 
+describe("describeError, given what says nothing about itself,", () => {
+  const throwing = new Proxy(new Error("x"), {
+    get() {
+      throw new Error("not to be read");
+    },
+  });
+  const copied = Object.assign(new Error("x"), {
+    name: "ConnectError",
+    code: Code.NotFound,
+    rawMessage: "gone",
+    metadata: {},
+    details: [],
+    cause: undefined,
+  });
+  it.each([
+    ["an object without prototype", Object.create(null)],
+    ["an object that throws when it is read", throwing],
+    ["an error with a name only", copied],
+    ["a symbol", Symbol("x")],
+  ])("never throws: %s", (_, value) => {
+    expect(describeError(value).code).toBe(Code.Unknown);
+    expect(isGrantNotFound(value)).toBe(false);
+  });
+
+  it("reads what is there beside details that are none", () => {
+    const error = callError(Code.NotFound, "x", [null as never, v1("COMMAND-3M9sd", "gone")]);
+    expect(describeError(error)).toMatchObject({ code: Code.NotFound, id: "COMMAND-3M9sd" });
+  });
+});
+
 describe("the predicates", () => {
   it("tell a grant that is gone from the other meanings of NotFound", () => {
     expect(isGrantNotFound(callError(Code.NotFound, "", [v1("COMMAND-3M9sd", "")]))).toBe(true);

@@ -71,11 +71,7 @@ export function callStream<I extends DescMessage, O extends DescMessage>(
     };
     try {
       start(deadline).then(
-        // Not a spread: a transport may fill in the trailer when the messages have ended.
-        (response) =>
-          resolve(
-            Object.create(response, { message: { value: guard(response.message, deadline) } }),
-          ),
+        (response) => resolve({ ...response, message: guard(response.message, deadline) }),
         fail,
       );
     } catch (reason) {

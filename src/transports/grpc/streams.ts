@@ -35,8 +35,7 @@ export function streamsByConnectNode(options: GrpcTransportOptions): LoadStreams
       request.message as AsyncIterable<MessageInitShape<typeof request.method.input>>,
       request.contextValues,
     );
-    // Not a spread: the trailer is filled in when the messages have ended.
-    return Object.create(response, { message: { value: internalErrors(response.message) } });
+    return { ...response, message: internalErrors(response.message) };
   };
 }
 

@@ -1,0 +1,191 @@
+import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttp2Server } from "node:http2";
+import type { AddressInfo } from "node:net";
+import {
+  Code,
+  ConnectError,
+  createClient,
+  type HandlerContext,
+  type Interceptor,
+} from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { describe, expect, it, onTestFinished } from "vitest";
+import * as grpc from "../../src/grpc.js";
+import * as grpcWeb from "../../src/grpc-web.js";
+import { ConformanceService } from "../conformance/gen/connectrpc/conformance/v1/service_pb.js";
+
+type Handler = (context: HandlerContext) => AsyncIterable<object>;
+
+/** A server of somebody else's service, made with Connect; it gives each call a header and a trailer. */
+async function startServer(protocol: "gRPC" | "gRPC-web", serverStream: Handler): Promise<string> {
+  const handler = connectNodeAdapter({
+    routes: (router) =>
+      router.service(ConformanceService, {
+        async *serverStream(_, context) {
+          context.responseHeader.set("x-early", "1");
+          context.responseTrailer.set("x-late", "2");
+          yield* serverStream(context);
+        },
+      }),
+  });
+  const server =
+    protocol === "gRPC" ? createHttp2Server(handler) : createHttpServer(handler as never);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function connect(
+  protocol: "gRPC" | "gRPC-web",
+  options: Pick<grpc.GrpcOptions, "baseUrl" | "token" | "interceptors">,
+) {
+  const transport = (protocol === "gRPC" ? grpc : grpcWeb).createTransport(options);
+  onTestFinished(() => grpc.close(transport));
+  return createClient(ConformanceService, transport);
+}
+
+async function* three(): AsyncGenerator<object> {
+  yield* [{}, {}, {}];
+}
+
+async function* one(): AsyncGenerator<object> {
+  yield {};
+}
+
+/** Says when the server's side of the call has ended. */
+function endless(): { handler: Handler; ended: Promise<void> } {
+  let end: () => void;
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  return {
+    ended,
+    async *handler(context) {
+      context.signal.addEventListener("abort", () => end());
+      yield {};
+      await ended;
+    },
+  };
+}
+
+describe.each(["gRPC", "gRPC-web"] as const)("a server-streaming method over %s", (protocol) => {
+  it("hands on messages, headers and trailers, through interceptors that copy what they hand on", async () => {
+    const baseUrl = await startServer(protocol, three);
+    let counted = 0;
+    const seen: string[] = [];
+    async function* count<T>(messages: AsyncIterable<T>) {
+      for await (const message of messages) {
+        counted++;
+        yield message;
+      }
+    }
+    // As Connect's documentation shows it.
+    const counter: Interceptor = (next) => async (request) => {
+      const response = await next(
+        request.stream ? { ...request, message: count(request.message) } : request,
+      );
+      seen.push(...request.header.keys());
+      return response.stream ? { ...response, message: count(response.message) } : response;
+    };
+    const client = connect(protocol, { baseUrl, token: () => "t-1", interceptors: [counter] });
+    let early: string | null = null;
+    let late: string | null = null;
+    let received = 0;
+    const messages = client.serverStream(
+      {},
+      {
+        onHeader: (header) => {
+          early = header.get("x-early");
+        },
+        onTrailer: (trailer) => {
+          late = trailer.get("x-late");
+        },
+      },
+    );
+    for await (const _ of messages) {
+      received++;
+    }
+    expect([received, counted, early, late]).toEqual([3, 4, "1", "2"]);
+    expect(seen).not.toContain("authorization");
+  });
+
+  it("is not repeated when its token is refused: the source hears of it at the next call", async () => {
+    const tokens: (string | null)[] = [];
+    const baseUrl = await startServer(protocol, async function* (context) {
+      tokens.push(context.requestHeader.get("authorization"));
+      yield {};
+      if (tokens.length === 1) {
+        throw new ConnectError("Errors.Token.Invalid", Code.Unauthenticated);
+      }
+    });
+    const asked: (string | undefined)[] = [];
+    const client = connect(protocol, {
+      baseUrl,
+      token: (request) => {
+        asked.push(request?.refused);
+        return `t-${asked.length}`;
+      },
+    });
+    const drain = async () => {
+      for await (const _ of client.serverStream({}));
+    };
+    await expect(drain()).rejects.toMatchObject({ code: Code.Unauthenticated });
+    await drain();
+    await drain();
+    expect(tokens).toEqual(["Bearer t-1", "Bearer t-2", "Bearer t-3"]);
+    expect(asked).toEqual([undefined, "t-1", undefined]);
+  });
+
+  it("ends at both ends when the reader of its messages stops", async () => {
+    const { handler, ended } = endless();
+    const baseUrl = await startServer(protocol, handler);
+    const transport = (protocol === "gRPC" ? grpc : grpcWeb).createTransport({ baseUrl });
+    onTestFinished(() => grpc.close(transport));
+    // Without Connect's client, which tells no transport that its reader has stopped.
+    const { message } = await transport.stream(
+      ConformanceService.method.serverStream,
+      undefined,
+      undefined,
+      undefined,
+      one(),
+    );
+    for await (const _ of message) {
+      break;
+    }
+    await ended;
+  });
+
+  it("ends at both ends when its caller aborts, with the caller's reason", async () => {
+    const { handler, ended } = endless();
+    const client = connect(protocol, { baseUrl: await startServer(protocol, handler) });
+    const controller = new AbortController();
+    const reason = new Error("no longer wanted");
+    const read = async () => {
+      for await (const _ of client.serverStream({}, { signal: controller.signal })) {
+        controller.abort(reason);
+      }
+    };
+    await expect(read()).rejects.toMatchObject({ code: Code.Canceled, cause: reason });
+    await ended;
+  });
+
+  it("ends at its deadline", async () => {
+    const { handler, ended } = endless();
+    const client = connect(protocol, { baseUrl: await startServer(protocol, handler) });
+    const read = async () => {
+      for await (const _ of client.serverStream({}, { timeoutMs: 100 }));
+    };
+    await expect(read()).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+    await ended;
+  });
+});
+
+it("a client-streaming method over gRPC-web is refused with the entry that has it", async () => {
+  const client = connect("gRPC-web", { baseUrl: "http://127.0.0.1:1" });
+  await expect(client.clientStream(three())).rejects.toMatchObject({
+    code: Code.Unimplemented,
+    rawMessage: expect.stringMatching(/use zitadel-user-grants\/grpc$/),
+  });
+});

@@ -7,7 +7,8 @@ import type {
 import type { CallOptions, Client, Interceptor, Transport } from "@connectrpc/connect";
 import { makeAnyClient } from "@connectrpc/connect";
 import { ManagementService } from "../gen/zitadel/management_pb.js";
-import { type Checks, checkOptions } from "./check-options.js";
+import type { Checks } from "./check-options.js";
+import { checkClientOptions } from "./client-checks.js";
 import { registerClient } from "./closing.js";
 import { createMetadataInterceptor } from "./interceptors/metadata.js";
 import { createRetryInterceptor } from "./interceptors/retry.js";
@@ -22,6 +23,7 @@ export type TransportOptions<O> = Omit<
   "token" | "orgId" | "instanceHost" | "allowInsecure" | "retry"
 > & {
   interceptors: Interceptor[];
+  readMaxBytes: number;
   defaultTimeoutMs: number | undefined;
 };
 
@@ -33,23 +35,22 @@ export interface Protocol<O extends CommonOptions> {
   create: (options: TransportOptions<O>) => Transport;
 }
 
-/** No call hangs for ever. */
-const defaultTimeoutMs = 30_000;
+/** No call hangs for ever, and no answer fills the memory. */
+const defaults = { defaultTimeoutMs: 30_000, readMaxBytes: 16 * 1024 * 1024 };
 
 /** Checks the options and makes a transport that adds token and organization to each call. */
 export function buildTransport<O extends CommonOptions>(
   protocol: Protocol<O>,
   options: O,
 ): Transport {
-  const { token, orgId, instanceHost, allowInsecure, retry, ...rest } = checkOptions(
-    options,
-    protocol.checks,
-    protocol.elsewhere,
-  );
-  const timeoutMs = rest.defaultTimeoutMs ?? defaultTimeoutMs;
+  const { token, orgId, instanceHost, allowInsecure, retry, ...rest } = {
+    ...defaults,
+    ...checkClientOptions(options, protocol.checks, protocol.elsewhere),
+  };
   return protocol.create({
     ...rest,
-    defaultTimeoutMs: timeoutMs === 0 ? undefined : timeoutMs,
+    // 0 is no limit.
+    defaultTimeoutMs: rest.defaultTimeoutMs || undefined,
     interceptors: [
       ...(rest.interceptors ?? []),
       ...(retry ? [createRetryInterceptor(retry === true ? {} : retry)] : []),

@@ -1,19 +1,13 @@
 import type { Transport } from "@connectrpc/connect";
-import {
-  binaryFormatChecks,
-  commonChecks,
-  connectionChecks,
-  fetchChecks,
-} from "./check-options.js";
 import { buildClient, buildTransport, type ManagementClient, type Protocol } from "./client.js";
+import { binaryFormatChecks, commonChecks, fetchChecks } from "./client-checks.js";
+import { connectionOptionsElsewhere } from "./elsewhere.js";
 import type { GrpcWebOptions } from "./options.js";
 import { createGrpcWebTransport } from "./transports/grpc-web.js";
 
 const grpcWeb: Protocol<GrpcWebOptions> = {
   checks: { ...commonChecks, ...binaryFormatChecks, ...fetchChecks },
-  elsewhere: Object.fromEntries(
-    Object.keys(connectionChecks).map((name) => [name, "zitadel-user-grants/grpc"]),
-  ),
+  elsewhere: { ...connectionOptionsElsewhere, pathPrefixes: "zitadel-user-grants/json" },
   create: createGrpcWebTransport,
 };
 

@@ -1,12 +1,16 @@
 import type { Transport } from "@connectrpc/connect";
-import { binaryFormatChecks, commonChecks, connectionChecks } from "./check-options.js";
 import { buildClient, buildTransport, type ManagementClient, type Protocol } from "./client.js";
+import { binaryFormatChecks, commonChecks } from "./client-checks.js";
+import { connectionChecks } from "./connection-checks.js";
 import type { GrpcOptions } from "./options.js";
 import { createGrpcTransport } from "./transports/grpc.js";
 
 const grpc: Protocol<GrpcOptions> = {
   checks: { ...commonChecks, ...binaryFormatChecks, ...connectionChecks },
-  elsewhere: { fetch: "zitadel-user-grants/grpc-web and zitadel-user-grants/json" },
+  elsewhere: {
+    fetch: "zitadel-user-grants/grpc-web and zitadel-user-grants/json",
+    pathPrefixes: "zitadel-user-grants/json",
+  },
   create: createGrpcTransport,
 };
 

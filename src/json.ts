@@ -1,16 +1,25 @@
 import type { Transport } from "@connectrpc/connect";
-import { commonChecks, connectionChecks, fetchChecks, jsonChecks } from "./check-options.js";
+import { isObject } from "./check-options.js";
 import { buildClient, buildTransport, type ManagementClient, type Protocol } from "./client.js";
+import { commonChecks, fetchChecks } from "./client-checks.js";
+import { connectionOptionsElsewhere } from "./elsewhere.js";
 import type { JsonOptions } from "./options.js";
+import { type ToQuery, toQuery } from "./transports/http-rule/query.js";
 import { createJsonTransport } from "./transports/json.js";
 
-const json: Protocol<JsonOptions> = {
-  checks: { ...commonChecks, ...fetchChecks, ...jsonChecks },
-  elsewhere: Object.fromEntries(
-    Object.keys(connectionChecks).map((name) => [name, "zitadel-user-grants/grpc"]),
-  ),
-  create: createJsonTransport,
-};
+const json = (toQuery?: ToQuery): Protocol<JsonOptions> => ({
+  checks: {
+    ...commonChecks,
+    ...fetchChecks,
+    pathPrefixes: [
+      'an object such as { "acme.v1": "/acme" }',
+      (value) =>
+        isObject(value) && Object.values(value).every((prefix) => /^(\/[\w.~-]+)*$/.test(prefix)),
+    ],
+  },
+  elsewhere: connectionOptionsElsewhere,
+  create: (options) => createJsonTransport(options, toQuery),
+});
 
 /**
  * A client of ZITADEL's ManagementService over plain HTTP with JSON, which proxies and firewalls that
@@ -20,7 +29,8 @@ const json: Protocol<JsonOptions> = {
  * @throws TypeError for an option that is unknown or not allowed, before anything is sent.
  */
 export function createManagementClient(options: JsonOptions): ManagementClient {
-  return buildClient(json, options);
+  // No RPC of ManagementService has a query, and what makes one would weigh on every page.
+  return buildClient(json(), options);
 }
 
 /**
@@ -30,7 +40,7 @@ export function createManagementClient(options: JsonOptions): ManagementClient {
  * @throws TypeError for an option that is unknown or not allowed, before anything is sent.
  */
 export function createTransport(options: JsonOptions): Transport {
-  return buildTransport(json, options);
+  return buildTransport(json(toQuery), options);
 }
 
 export * from "./foundation.js";

@@ -1,29 +1,35 @@
-/** The candidate that takes the fewest edits from `name`, if it takes few enough to be meant. */
+/**
+ * The candidate that is probably meant: one that has most letters in common with `name`, in the same
+ * order, or one of which a part was given ("timeout" for "defaultTimeoutMs"), or more than all of it
+ * ("organizationId" for "orgId"). Of two that are as likely, the first.
+ */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestEdits = Math.max(2, Math.floor(name.length / 3)) + 1;
+  let bestLikeness = 0.65;
   for (const candidate of candidates) {
-    const edits = distance(name.toLowerCase(), candidate.toLowerCase());
-    if (edits < bestEdits) {
+    const [a, b] = [name.toLowerCase(), candidate.toLowerCase()];
+    const shared = commonLetters(a, b);
+    const isPart =
+      shared === Math.min(a.length, b.length) && (shared > 4 || (shared > 2 && b.includes(a)));
+    const likeness = Math.max((2 * shared) / (a.length + b.length), isPart ? 0.85 : 0);
+    if (likeness > bestLikeness) {
       best = candidate;
-      bestEdits = edits;
+      bestLikeness = likeness;
     }
   }
   return best;
 }
 
-/** Levenshtein distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    let previous = i;
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      previous = Math.min(substituted, previous + 1, (row[j] ?? 0) + 1);
-      next.push(previous);
+/** The length of the longest common subsequence. */
+function commonLetters(a: string, b: string): number {
+  let row: number[] = [];
+  for (const letter of a) {
+    const before = row;
+    row = [];
+    for (let j = 0; j < b.length; j++) {
+      row[j] =
+        letter === b[j] ? (before[j - 1] ?? 0) + 1 : Math.max(before[j] ?? 0, row[j - 1] ?? 0);
     }
-    row = next;
   }
-  return row[b.length] ?? 0;
+  return row.at(-1) ?? 0;
 }

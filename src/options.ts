@@ -74,8 +74,8 @@ export interface FetchOptions {
   fetch?: typeof globalThis.fetch | undefined;
 }
 
-/** The options of native gRPC. */
-export interface GrpcOptions extends CommonOptions, BinaryFormatOptions {
+/** What the protocol takes that makes its own connections. */
+export interface ConnectionOptions {
   /** Options of Node's `http2.connect`: `ca`, `cert`, `key`, `servername`, `createConnection`, … */
   nodeOptions?: NodeConnectOptions | undefined;
   /** Compressions offered for answers, most preferred first, as in Connect. Default gzip, then br. */
@@ -95,6 +95,9 @@ export interface GrpcOptions extends CommonOptions, BinaryFormatOptions {
   /** Milliseconds that a connection may take to be made. Default 10000. */
   connectTimeoutMs?: number | undefined;
 }
+
+/** The options of native gRPC. */
+export interface GrpcOptions extends CommonOptions, BinaryFormatOptions, ConnectionOptions {}
 
 /** The options of gRPC-web. */
 export interface GrpcWebOptions extends CommonOptions, BinaryFormatOptions, FetchOptions {}

@@ -109,10 +109,29 @@ describe("other options", () => {
     expect(() => createTransport({ baseUrl, fetch: undefined })).not.toThrow();
   });
 
-  it("with an unknown name is refused with the nearest known one", () => {
-    expect(refusal({ baseUrl, organisationId: "1" })).toMatch(/unknown option "organisationId"/);
-    expect(refusal({ baseUrl, orgID: "1" })).toMatch(/did you mean orgId\?/);
-    expect(refusal({ baseUrl, defaultTimeout: 1 })).toMatch(/did you mean defaultTimeoutMs\?/);
+  it.each([
+    ["orgID", "orgId"],
+    ["organizationId", "orgId"],
+    ["tokne", "token"],
+    ["accessToken", "token"],
+    ["url", "baseUrl"],
+    ["host", "instanceHost"],
+    ["timeout", "defaultTimeoutMs"],
+    ["timeoutMs", "defaultTimeoutMs"],
+    ["defaultTimeout", "defaultTimeoutMs"],
+    ["interceptor", "interceptors"],
+    ["retries", "retry"],
+  ])("with the unknown name %s is refused with %s, the nearest known one", (name, known) => {
+    for (const create of [createGrpc, createGrpcWeb]) {
+      const message = refusal({ baseUrl, [name]: "1" }, create);
+      expect(message).toContain(`unknown option "${name}"; did you mean ${known}?`);
+    }
+  });
+
+  it("with an unknown name like no other is refused with all that are known", () => {
+    expect(refusal({ baseUrl, zzz: "1" })).toMatch(
+      /unknown option "zzz"\. Known are: baseUrl, token/,
+    );
     expect(refusal(JSON.parse(`{"baseUrl":"${baseUrl}","__proto__":{"token":"x"}}`))).toMatch(
       /unknown option/,
     );
@@ -128,6 +147,9 @@ describe("other options", () => {
     expect(refusal({ baseUrl, pingIntervalMs: 1 }, createForWeb)).toMatch(
       /zitadel-user-grants\/grpc:/,
     );
+    for (const create of [createGrpc, createGrpcWeb, createTransport, createForWeb]) {
+      expect(refusal({ baseUrl, pathPrefixes: {} }, create)).toMatch(/zitadel-user-grants\/json:/);
+    }
   });
 
   it.each([undefined, null, "https://example.com", 1])(

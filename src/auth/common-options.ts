@@ -1,3 +1,5 @@
+import { isLoopback } from "../loopback.js";
+
 /** What every token source takes. */
 export interface CommonTokenOptions {
   /**
@@ -84,11 +86,6 @@ export function checkOptions<O extends object>(
 /** Whether secrets may travel there: https, or no further than this machine. */
 export function isSecure(url: URL): boolean {
   return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname));
-}
-
-/** This machine: RFC 6761 section 6.3 for the names, RFC 5735 and RFC 4291 for the addresses. */
-function isLoopback(hostname: string): boolean {
-  return /^(?:(?:.+\.)?localhost\.?|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
 }
 
 /** What a value is, without showing it. */

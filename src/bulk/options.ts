@@ -92,7 +92,7 @@ export function checkBulkOptions<O extends object>(
       const known = Object.keys(checks);
       const guess = nearest(name, known);
       throw new TypeError(
-        `unknown option ${show(name)}${guess === undefined ? "" : `; did you mean ${guess}?`} Known are: ${known.join(", ")}`,
+        `unknown option ${show(name)}${guess === undefined ? "." : `; did you mean ${guess}?`} Known are: ${known.join(", ")}`,
       );
     }
     const allowed = check(value);

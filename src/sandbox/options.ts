@@ -72,7 +72,7 @@ export function checkOptions(
     if (!known.includes(name)) {
       const guess = nearest(name, known);
       throw new TypeError(
-        `${caller}: unknown option ${JSON.stringify(name)}${guess === undefined ? "" : `; did you mean ${guess}?`} Known are: ${known.join(", ")}`,
+        `${caller}: unknown option ${JSON.stringify(name)}${guess === undefined ? "." : `; did you mean ${guess}?`} Known are: ${known.join(", ")}`,
       );
     }
     const { allowed, accepts } = checks[name as keyof typeof checks];

@@ -26,8 +26,7 @@ export class Deadline {
   readonly #onExpiry: (error: ConnectError) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #controller: AbortController | undefined;
-  #listener: ((error: ConnectError) => void) | undefined;
-  #moreListeners: Set<(error: ConnectError) => void> | undefined;
+  #listeners: ((error: ConnectError) => void)[] = [];
   #error: ConnectError | undefined;
 
   /**
@@ -79,16 +78,10 @@ export class Deadline {
       listener(this.#error);
       return () => undefined;
     }
-    // Hardly ever is there more than one, and a set is dear.
-    if (this.#listener === undefined) {
-      this.#listener = listener;
-      return () => {
-        this.#listener = undefined;
-      };
-    }
-    this.#moreListeners ??= new Set();
-    const listeners = this.#moreListeners.add(listener);
-    return () => listeners.delete(listener);
+    this.#listeners.push(listener);
+    return () => {
+      this.#listeners = this.#listeners.filter((each) => each !== listener);
+    };
   }
 
   /** Says that the call is over: it was answered, or it failed by itself. */
@@ -125,8 +118,7 @@ export class Deadline {
     this.#error = error;
     this.#release();
     this.#onExpiry(error);
-    this.#listener?.(error);
-    for (const listener of this.#moreListeners ?? []) {
+    for (const listener of this.#listeners) {
       listener(error);
     }
     this.#controller?.abort(error);

@@ -17,57 +17,43 @@ export function encodeFrame(data: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Reads the frames of a body as they arrive. Ends the body when nobody reads on.
+ * Reads the frames of a body as they arrive.
  *
  * @throws ConnectError `ResourceExhausted` for a frame beyond `readMaxBytes`, before anything is
  * allocated for it; `Internal` when the body ends within a frame.
  */
 export async function* decodeFrames(
-  body: ReadableStream<Uint8Array> | null,
+  chunks: AsyncIterable<Uint8Array>,
   readMaxBytes: number,
 ): AsyncGenerator<Frame> {
-  if (body === null) {
-    return;
-  }
-  const reader = body.getReader();
   // Grows by doubling: bytes that drip in one by one cost no more than bytes that come at once.
   let buffer = new Uint8Array(1024);
   let length = 0;
-  try {
+  for await (const chunk of chunks) {
+    if (length + chunk.length > buffer.length) {
+      const grown = new Uint8Array(Math.max(2 * buffer.length, length + chunk.length));
+      grown.set(buffer.subarray(0, length));
+      buffer = grown;
+    }
+    buffer.set(chunk, length);
+    length += chunk.length;
+    let start = 0;
     for (;;) {
-      const { done, value } = await reader.read();
-      if (done) {
+      const frame = takeFrame(buffer.subarray(start, length), readMaxBytes);
+      if (frame === undefined) {
         break;
       }
-      if (length + value.length > buffer.length) {
-        const grown = new Uint8Array(Math.max(2 * buffer.length, length + value.length));
-        grown.set(buffer.subarray(0, length));
-        buffer = grown;
-      }
-      buffer.set(value, length);
-      length += value.length;
-      let start = 0;
-      for (;;) {
-        const frame = takeFrame(buffer.subarray(start, length), readMaxBytes);
-        if (frame === undefined) {
-          break;
-        }
-        start += prefixBytes + frame.data.length;
-        yield frame;
-      }
-      if (start > 0) {
-        buffer.copyWithin(0, start, length);
-        length -= start;
-      }
+      start += prefixBytes + frame.data.length;
+      yield frame;
     }
-    if (length > 0) {
-      throw new ConnectError(
-        "the answer was cut off in the middle of a message. Whether the call was carried out is not known",
-        Code.Internal,
-      );
-    }
-  } finally {
-    reader.cancel().catch(() => undefined);
+    buffer.copyWithin(0, start, length);
+    length -= start;
+  }
+  if (length > 0) {
+    throw new ConnectError(
+      "the answer was cut off in the middle of a message. Whether the call was carried out is not known",
+      Code.Internal,
+    );
   }
 }
 

@@ -1,19 +1,24 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
 import type { UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { trailerFlag, trailerParse } from "@connectrpc/connect/protocol-grpc-web";
+import { bodyChunks, bodyStart, discard } from "./body.js";
+import type { Codec } from "./codec.js";
 import { decodeFrames } from "./frames.js";
-import { connectionError, discard, readStart } from "./guarded-fetch.js";
+import { connectionError } from "./guarded-fetch.js";
 import { readStatus } from "./status.js";
 import { unexpectedAnswer } from "./unexpected-answer.js";
 
-type Parse<O extends DescMessage> = (data: Uint8Array) => MessageShape<O>;
-type Call = { url: string; signal: AbortSignal };
+interface Call<O extends DescMessage> {
+  method: DescMethod & { output: O };
+  url: string;
+  signal: AbortSignal;
+}
 
 /** Refuses an answer that is not gRPC-web in the format asked for. */
 export async function checkAnswer(
   response: Response,
-  useBinaryFormat: boolean,
+  subtype: Codec["subtype"],
   authorization: string | null,
 ): Promise<void> {
   const { headers, status } = response;
@@ -21,7 +26,7 @@ export async function checkAnswer(
   const format = /^application\/grpc-web(?:\+(\w+))?(?:\s*;.*)?$/i.exec(contentType);
   const { error } = readStatus(headers);
   if (format === null || (!response.ok && error === undefined)) {
-    const body = await readStart(response);
+    const body = await bodyStart(response);
     throw unexpectedAnswer({
       status,
       headers,
@@ -35,8 +40,7 @@ export async function checkAnswer(
     discard(response);
     throw error;
   }
-  const subtype = format[1]?.toLowerCase() ?? "proto";
-  if (subtype !== (useBinaryFormat ? "proto" : "json") && error === undefined) {
+  if ((format[1]?.toLowerCase() ?? "proto") !== subtype && error === undefined) {
     discard(response);
     throw broken(`an answer as ${contentType}`, headers);
   }
@@ -46,12 +50,12 @@ export async function checkAnswer(
 export async function readUnary<I extends DescMessage, O extends DescMessage>(
   response: Response,
   request: UnaryRequest<I, O>,
-  parse: Parse<O>,
+  codec: Codec,
   readMaxBytes: number,
 ): Promise<UnaryResponse<I, O>> {
   const trailer = new Headers();
   let message: MessageShape<O> | undefined;
-  for await (const next of readMessages(response, request, parse, readMaxBytes, trailer)) {
+  for await (const next of readMessages(response, request, codec, readMaxBytes, trailer)) {
     if (message !== undefined) {
       throw broken("a second message", response.headers, Code.Unimplemented);
     }
@@ -73,8 +77,8 @@ export async function readUnary<I extends DescMessage, O extends DescMessage>(
  */
 export async function* readMessages<O extends DescMessage>(
   response: Response,
-  call: Call,
-  parse: Parse<O>,
+  call: Call<O>,
+  codec: Codec,
   readMaxBytes: number,
   trailer: Headers,
 ): AsyncGenerator<MessageShape<O>> {
@@ -82,19 +86,17 @@ export async function* readMessages<O extends DescMessage>(
   let trailersOnly = true;
   let ended = false;
   try {
-    for await (const { flags, data } of decodeFrames(response.body, readMaxBytes)) {
+    for await (const { flags, data } of decodeFrames(bodyChunks(response), readMaxBytes)) {
       trailersOnly = false;
       if (ended) {
         throw broken("data after the trailers", headers);
       } else if (flags === trailerFlag) {
         ended = true;
-        readTrailers(data, headers).forEach((value, name) => {
-          trailer.append(name, value);
-        });
+        readTrailers(data, trailer, headers);
       } else if (flags !== 0) {
         throw broken(`flags ${flags} on a message: no compression was asked for`, headers);
       } else {
-        yield parse(data);
+        yield codec.decode(call.method.output, data);
       }
     }
   } catch (reason) {
@@ -116,9 +118,11 @@ export async function* readMessages<O extends DescMessage>(
   }
 }
 
-function readTrailers(data: Uint8Array, headers: Headers): Headers {
+function readTrailers(data: Uint8Array, trailer: Headers, headers: Headers): void {
   try {
-    return trailerParse(data);
+    trailerParse(data).forEach((value, name) => {
+      trailer.append(name, value);
+    });
   } catch {
     throw broken("trailers that are none", headers);
   }

@@ -1,7 +1,6 @@
-import type { DescMethod } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
-import { createClientMethodSerializers, createMethodUrl } from "@connectrpc/connect/protocol";
 import { requestHeader } from "@connectrpc/connect/protocol-grpc-web";
 import type { TransportOptions } from "../client.js";
 import { registerTransport } from "../closing.js";
@@ -9,13 +8,19 @@ import type { GrpcWebOptions } from "../options.js";
 import { applyInterceptors } from "./apply-interceptors.js";
 import { callUnary, effectiveTimeoutMs } from "./call.js";
 import { callHeaders } from "./call-headers.js";
+import { createCodec } from "./codec.js";
 import { encodeFrame } from "./frames.js";
 import { checkAnswer, readMessages, readUnary } from "./grpc-web-answer.js";
-import { guardedFetch } from "./guarded-fetch.js";
+import { checkSize, guardedFetch } from "./guarded-fetch.js";
 import { callStream, type StreamFn, streamRequest } from "./stream.js";
 
-/** Most bytes of an answer's message when the client does not say. */
-const defaultReadMaxBytes = 16 * 1024 * 1024;
+/** What of a call's request makes one attempt. */
+interface Attempt<I extends DescMessage> {
+  method: DescMethod & { input: I };
+  url: string;
+  header: Headers;
+  signal: AbortSignal;
+}
 
 /**
  * A Connect transport over gRPC-web
@@ -24,21 +29,15 @@ const defaultReadMaxBytes = 16 * 1024 * 1024;
  * The deadline is kept here and not sent: ZITADEL's CORS rules refuse `grpc-timeout`.
  */
 export function createGrpcWebTransport(options: TransportOptions<GrpcWebOptions>): Transport {
-  const { baseUrl, interceptors, writeMaxBytes, jsonOptions, binaryOptions } = options;
-  const useBinaryFormat = options.useBinaryFormat ?? true;
-  const readMaxBytes = options.readMaxBytes ?? defaultReadMaxBytes;
+  const { baseUrl, interceptors, readMaxBytes } = options;
+  const codec = createCodec(options);
 
-  const post = async (
-    request: { url: string; header: Headers; signal: AbortSignal },
-    data: Uint8Array,
+  const post = async <I extends DescMessage>(
+    { method, url, header, signal }: Attempt<I>,
+    message: MessageShape<I>,
   ): Promise<Response> => {
-    if (writeMaxBytes !== undefined && data.length > writeMaxBytes) {
-      throw new ConnectError(
-        `the request has ${data.length} bytes, more than writeMaxBytes (${writeMaxBytes}); it was not sent`,
-        Code.ResourceExhausted,
-      );
-    }
-    const { url, header, signal } = request;
+    const data = codec.encode(method.input, message);
+    checkSize(data, options);
     header.delete("grpc-timeout");
     const response = await guardedFetch(options.fetch, {
       url,
@@ -47,28 +46,22 @@ export function createGrpcWebTransport(options: TransportOptions<GrpcWebOptions>
       signal,
       body: encodeFrame(data),
     });
-    await checkAnswer(response, useBinaryFormat, header.get("authorization"));
+    await checkAnswer(response, codec.subtype, header.get("authorization"));
     return response;
   };
   const prepare = (
     method: DescMethod,
     timeoutMs: number | undefined,
-    header: HeadersInit | undefined,
+    init: HeadersInit | undefined,
   ) => ({
-    url: createMethodUrl(baseUrl, method),
+    url: `${baseUrl}/${method.parent.typeName}/${method.name}`,
     requestMethod: "POST",
-    header: requestHeader(useBinaryFormat, undefined, callHeaders(header), false),
+    header: requestHeader(codec.subtype === "proto", undefined, callHeaders(init), false),
     timeoutMs: effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs),
   });
 
   const transport: Transport = {
     async unary(method, signal, timeoutMs, header, message, contextValues) {
-      const { serialize, parse } = createClientMethodSerializers(
-        method,
-        useBinaryFormat,
-        jsonOptions,
-        binaryOptions,
-      );
       return await callUnary({
         ...prepare(method, timeoutMs, header),
         method,
@@ -77,22 +70,11 @@ export function createGrpcWebTransport(options: TransportOptions<GrpcWebOptions>
         contextValues,
         interceptors,
         send: async (request) =>
-          await readUnary(
-            await post(request, serialize(request.message)),
-            request,
-            parse,
-            readMaxBytes,
-          ),
+          await readUnary(await post(request, request.message), request, codec, readMaxBytes),
       });
     },
 
     async stream(method, signal, timeoutMs, header, input, contextValues) {
-      const { serialize, parse } = createClientMethodSerializers(
-        method,
-        useBinaryFormat,
-        jsonOptions,
-        binaryOptions,
-      );
       const send: StreamFn<typeof method.input, typeof method.output> = async (request) => {
         if (method.methodKind !== "server_streaming") {
           throw new ConnectError(
@@ -104,7 +86,7 @@ export function createGrpcWebTransport(options: TransportOptions<GrpcWebOptions>
         if (done) {
           throw new ConnectError("the request has no message", Code.InvalidArgument);
         }
-        const response = await post(request, serialize(value));
+        const response = await post(request, value);
         const trailer = new Headers();
         return {
           stream: true,
@@ -112,7 +94,7 @@ export function createGrpcWebTransport(options: TransportOptions<GrpcWebOptions>
           method,
           header: response.headers,
           trailer,
-          message: readMessages(response, request, parse, readMaxBytes, trailer),
+          message: readMessages(response, request, codec, readMaxBytes, trailer),
         };
       };
       const call = prepare(method, timeoutMs, header);

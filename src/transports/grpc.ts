@@ -8,8 +8,9 @@ import { registerTransport } from "../closing.js";
 import type { GrpcOptions } from "../options.js";
 import { applyInterceptors } from "./apply-interceptors.js";
 import { callUnary, effectiveTimeoutMs } from "./call.js";
+import { callHeaders } from "./call-headers.js";
+import { createCodec } from "./codec.js";
 import type { Deadline } from "./deadline.js";
-import { binaryCodec, jsonCodec } from "./grpc/codec.js";
 import { compressionBrotli, compressionGzip } from "./grpc/compression.js";
 import { ConnectionPool } from "./grpc/connection-pool.js";
 import { frame } from "./grpc/framing.js";
@@ -21,8 +22,6 @@ import type { UnaryAnswer } from "./grpc/unary-exchange.js";
 import { UnaryExchange } from "./grpc/unary-exchange.js";
 import { callStream, streamRequest } from "./stream.js";
 
-/** Most bytes of an answer's message when the client does not say. */
-const defaultReadMaxBytes = 16 * 1024 * 1024;
 /** Most bytes that the length of a message can say. */
 const maxMessageBytes = 0xffffffff;
 
@@ -36,15 +35,13 @@ const userAgent = "zitadel-user-grants";
 export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Transport {
   const { origin, pathname } = new URL(options.baseUrl);
   const pathPrefix = pathname.replace(/\/$/, "");
-  const { sendCompression, binaryOptions, jsonOptions } = options;
+  const { readMaxBytes, sendCompression, binaryOptions, jsonOptions } = options;
   const acceptCompression = options.acceptCompression ?? [compressionGzip, compressionBrotli];
   const compressMinBytes = options.compressMinBytes ?? 1024;
-  const readMaxBytes = options.readMaxBytes ?? defaultReadMaxBytes;
   const writeMaxBytes = options.writeMaxBytes ?? maxMessageBytes;
-  const useBinaryFormat = options.useBinaryFormat ?? true;
-  const codec = useBinaryFormat ? binaryCodec(binaryOptions) : jsonCodec(jsonOptions);
+  const codec = createCodec(options);
   const protocolHeader: Record<string, string> = {
-    "content-type": codec.contentType,
+    "content-type": `application/grpc+${codec.subtype}`,
     te: "trailers",
   };
   if (sendCompression !== undefined) {
@@ -69,7 +66,7 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Tra
     compressMinBytes,
     readMaxBytes,
     writeMaxBytes,
-    useBinaryFormat,
+    useBinaryFormat: codec.subtype === "proto",
     ...(sendCompression && { sendCompression }),
     ...(binaryOptions && { binaryOptions }),
     ...(jsonOptions && { jsonOptions }),
@@ -79,7 +76,7 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Tra
 
   /** What interceptors see, and may change but for what the protocol wants. */
   function requestHeaders(init: HeadersInit | undefined, timeoutMs: number | undefined): Headers {
-    const headers = new Headers(init);
+    const headers = callHeaders(init);
     for (const name in protocolHeader) {
       headers.set(name, protocolHeader[name] ?? "");
     }

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { discard } from "./body.js";
 import { markNotProcessed, notProcessed } from "./not-processed.js";
 import { refusedRedirect } from "./unexpected-answer.js";
 
@@ -8,7 +9,7 @@ export interface GuardedRequest {
   method: string;
   header: Headers;
   signal: AbortSignal;
-  body: Uint8Array<ArrayBuffer> | string | undefined;
+  body: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /**
@@ -26,16 +27,19 @@ export async function guardedFetch(
 ): Promise<Response> {
   const { url, method, header, signal, body } = request;
   // Looked up at each call, so that what replaces the global one later (a test, a tracer) counts.
-  const send = () =>
-    (fetch ?? globalThis.fetch)(url, {
-      method,
-      headers: header,
-      signal,
-      body: body ?? null,
-      redirect: "manual",
-    }).catch((reason) => {
+  const send = async () => {
+    try {
+      return await (fetch ?? globalThis.fetch)(url, {
+        method,
+        headers: header,
+        signal,
+        body: body ?? null,
+        redirect: "manual",
+      });
+    } catch (reason) {
       throw connectionError(reason, url, signal);
-    });
+    }
+  };
   const response = await send().catch((error) => {
     if (notProcessed(error)) {
       return send();
@@ -62,68 +66,42 @@ export function connectionError(reason: unknown, url: string, signal: AbortSigna
   if (reason instanceof ConnectError) {
     return reason;
   }
-  const inPage =
-    typeof document === "undefined"
-      ? ""
-      : " In a web page, the browser's console says whether CORS rules were the cause.";
-  const error = (carriedOut: string) =>
-    new ConnectError(
-      `no complete answer from ${new URL(url).host}: ${describe(reason)}. ${carriedOut}${inPage}`,
-      Code.Unavailable,
-      undefined,
-      undefined,
-      reason,
+  const { cause } = (reason ?? {}) as { cause?: { code?: unknown; message?: unknown } };
+  // Node hides what happened ("connect ECONNREFUSED 127.0.0.1:1") in the cause of "fetch failed", and in
+  // its code where a name has several addresses. Browsers tell no program.
+  const why = cause?.message || cause?.code;
+  const notConnected =
+    /^(E(CONNREFUSED|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH)|UND_ERR_CONNECT_TIMEOUT)$/.test(
+      String(cause?.code),
     );
-  return /^(E(CONNREFUSED|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH)|UND_ERR_CONNECT_TIMEOUT)$/.test(
-    causeCode(reason),
-  )
-    ? markNotProcessed(error("No connection was made, so nothing was carried out."))
-    : error("Whether the call was carried out is not known.");
+  const error = new ConnectError(
+    [
+      `no complete answer from ${new URL(url).host}: ${reason instanceof Error ? reason.message : String(reason)}`,
+      why ? ` (${why}). ` : ". ",
+      notConnected
+        ? "No connection was made, so nothing was carried out."
+        : "Whether the call was carried out is not known.",
+      typeof document === "undefined"
+        ? ""
+        : " In a web page, the browser's console says whether CORS rules were the cause.",
+    ].join(""),
+    Code.Unavailable,
+    undefined,
+    undefined,
+    reason,
+  );
+  return notConnected ? markNotProcessed(error) : error;
 }
 
-/** Node names the cause of a failed `fetch`; browsers tell no program. */
-function causeCode(reason: unknown): string {
-  const { code } = ((reason as Error | undefined)?.cause ?? {}) as { code?: unknown };
-  return String(code);
-}
-
-/** Node hides what happened ("connect ECONNREFUSED 127.0.0.1:1") in the cause of "fetch failed". */
-function describe(reason: unknown): string {
-  if (!(reason instanceof Error)) {
-    return String(reason);
+/** @throws ConnectError `ResourceExhausted` when a request's message is larger than `writeMaxBytes`. */
+export function checkSize(
+  message: Uint8Array | undefined,
+  { writeMaxBytes }: { writeMaxBytes?: number | undefined },
+): void {
+  if (message && writeMaxBytes && message.length > writeMaxBytes) {
+    throw new ConnectError(
+      `the request has ${message.length} bytes, more than writeMaxBytes (${writeMaxBytes}); it was not sent`,
+      Code.ResourceExhausted,
+    );
   }
-  const { cause } = reason;
-  // A name with several addresses gives an AggregateError, which has a code and no message.
-  return cause instanceof Error
-    ? `${reason.message} (${cause.message || causeCode(reason)})`
-    : reason.message;
-}
-
-/** Lets go of a body that nobody will read. */
-export function discard(response: Response): void {
-  response.body?.cancel().catch(() => undefined);
-}
-
-/** The first characters of a body, for an error message. */
-export async function readStart(response: Response, maxBytes = 1024): Promise<string> {
-  const reader = response.body?.getReader();
-  if (reader === undefined) {
-    return "";
-  }
-  const decoder = new TextDecoder();
-  let text = "";
-  try {
-    for (let bytes = 0; bytes < maxBytes; ) {
-      const { done, value } = await reader.read();
-      if (done) {
-        break;
-      }
-      bytes += value.byteLength;
-      text += decoder.decode(value.subarray(0, maxBytes), { stream: true });
-    }
-  } catch {
-    // What was read before the connection broke is what there is to show.
-  }
-  reader.cancel().catch(() => undefined);
-  return text;
 }

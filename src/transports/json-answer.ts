@@ -1,6 +1,7 @@
 import type { DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
 import { fromJson } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryRequest } from "@connectrpc/connect";
+import type { TransportOptions } from "../client.js";
 import type { JsonOptions } from "../options.js";
 import { connectionError } from "./guarded-fetch.js";
 import { isObject, isText } from "./http-rule/text.js";
@@ -8,33 +9,30 @@ import type { HttpBinding } from "./http-rule.js";
 import { gatewayError } from "./json-error.js";
 import { unexpectedAnswer } from "./unexpected-answer.js";
 
-/** Most bytes of an answer when the client does not say. */
-const defaultReadMaxBytes = 16 * 1024 * 1024;
+const incomplete = "cut off or malformed";
 
 /**
  * Reads the answer to a call. Only JSON of the response message with a status of 2xx counts as success:
  * a page of a proxy with status 200 must never pass for a removal that was done.
  *
- * @throws ConnectError the gateway's own; `ResourceExhausted` beyond `readMaxBytes`; `Unavailable` when
- * the connection breaks; else, for what is not ZITADEL's answer, the code by the gRPC mapping of HTTP
- * statuses.
+ * @throws ConnectError the gateway's own; `ResourceExhausted` beyond `readMaxBytes`; else, for what is
+ * not ZITADEL's answer, the code by the gRPC mapping of HTTP statuses.
  */
 export async function readAnswer<I extends DescMessage, O extends DescMessage>(
   response: Response,
   { responseBody }: HttpBinding,
   { method: { output }, url, signal, header }: UnaryRequest<I, O>,
-  { jsonOptions, readMaxBytes = defaultReadMaxBytes }: JsonOptions,
+  { jsonOptions, readMaxBytes }: TransportOptions<JsonOptions>,
 ): Promise<MessageShape<O>> {
   const { status, headers, ok } = response;
   let text = "";
-  const refuse = (problem?: string, code?: Code) =>
+  const refuse = (problem?: string) =>
     unexpectedAnswer({
       status,
       headers,
       body: text,
       expected: "JSON",
       problem,
-      code,
       authorization: header.get("authorization"),
     });
   try {
@@ -59,18 +57,18 @@ export async function readAnswer<I extends DescMessage, O extends DescMessage>(
       text += decoder.decode(value, { stream: true });
     }
   } catch (reason) {
-    throw signal.aborted || reason instanceof ConnectError
+    throw ok || signal.aborted || reason instanceof ConnectError
       ? connectionError(reason, url, signal)
-      : refuse("the connection broke", ok ? Code.Unavailable : undefined);
+      : refuse(incomplete);
   }
-  if (!/^application\/json\s*(;|$)/i.test(headers.get("content-type") ?? "")) {
+  if (!/^application\/([\w.-]+\+)?json\b/i.test(headers.get("content-type") ?? "")) {
     throw refuse();
   }
   let json: JsonValue;
   try {
     json = JSON.parse(text) as JsonValue;
   } catch {
-    throw refuse("it is cut off or malformed");
+    throw refuse(incomplete);
   }
   const error = ok && output.field.code ? undefined : gatewayError(json, headers);
   if (error !== undefined) {
@@ -83,7 +81,7 @@ export async function readAnswer<I extends DescMessage, O extends DescMessage>(
     json = { [responseBody.jsonName]: json };
   }
   if (jsonOptions?.ignoreUnknownFields === undefined && isForeign(json, output)) {
-    throw refuse(`no field of it is one of ${output.typeName}`);
+    throw refuse(`no field of ${output.typeName}`);
   }
   try {
     return fromJson(output, json, { ignoreUnknownFields: true, ...jsonOptions });

@@ -1,18 +1,16 @@
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { Transport, UnaryRequest } from "@connectrpc/connect";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { TransportOptions } from "../client.js";
 import { registerTransport } from "../closing.js";
 import type { JsonOptions } from "../options.js";
 import { callUnary, effectiveTimeoutMs } from "./call.js";
 import { callHeaders } from "./call-headers.js";
-import { guardedFetch } from "./guarded-fetch.js";
+import { checkSize, guardedFetch } from "./guarded-fetch.js";
+import type { ToQuery } from "./http-rule/query.js";
 import { buildRequest, uncarried } from "./http-rule/request.js";
 import { pathPrefix } from "./http-rule.js";
 import { readAnswer } from "./json-answer.js";
-
-const type = "application/json";
 
 /**
  * A Connect transport over plain HTTP and JSON, for unary methods with a `google.api.http` annotation:
@@ -20,9 +18,14 @@ const type = "application/json";
  * https://github.com/googleapis/googleapis/blob/master/google/api/http.proto).
  *
  * The deadline is kept here and not sent.
+ *
+ * @param toQuery can be left out where all methods have the body "*".
  */
-export function createJsonTransport(options: TransportOptions<JsonOptions>): Transport {
-  const { baseUrl, interceptors, jsonOptions, writeMaxBytes } = options;
+export function createJsonTransport(
+  options: TransportOptions<JsonOptions>,
+  toQuery?: ToQuery,
+): Transport {
+  const { baseUrl, interceptors, jsonOptions } = options;
 
   const send = async <I extends DescMessage, O extends DescMessage>(
     request: UnaryRequest<I, O>,
@@ -31,21 +34,13 @@ export function createJsonTransport(options: TransportOptions<JsonOptions>): Tra
     const { method, service, header, signal } = request;
     // Built anew: an interceptor may have changed the message. One that changed the URL has its way.
     const built = build(request.message, method);
-    const { body } = built;
-    if (writeMaxBytes !== undefined && body !== undefined) {
-      const { length } = new TextEncoder().encode(body);
-      if (length > writeMaxBytes) {
-        throw new ConnectError(
-          `the request has ${length} bytes, more than writeMaxBytes (${writeMaxBytes}); it was not sent`,
-          Code.ResourceExhausted,
-        );
-      }
-    }
+    const body = built.body ? new TextEncoder().encode(built.body) : undefined;
+    checkSize(body, options);
     const url = request.url === firstUrl ? built.url : request.url;
-    header.set("accept", type);
-    header.set("content-type", type);
-    if (body === undefined) {
-      header.delete("content-type");
+    header.set("accept", "application/json");
+    header.delete("content-type");
+    if (body) {
+      header.set("content-type", "application/json");
     }
     const response = await guardedFetch(options.fetch, {
       url,
@@ -64,7 +59,7 @@ export function createJsonTransport(options: TransportOptions<JsonOptions>): Tra
     };
   };
   const build = <I extends DescMessage>(message: MessageShape<I>, method: DescMethodUnary<I>) => {
-    const request = buildRequest(method, message, jsonOptions);
+    const request = buildRequest(method, message, jsonOptions, toQuery);
     const url = baseUrl + pathPrefix(method.parent, options.pathPrefixes) + request.target;
     return { ...request, url };
   };

@@ -55,6 +55,30 @@ describe("a call", () => {
   });
 });
 
+describe("where fetch gives no stream, as in React Native,", () => {
+  const withoutStream = (body: Buffer, headers: Record<string, string>) => async () =>
+    Object.defineProperty(
+      new Response(new Uint8Array(body), {
+        headers: { "content-type": "application/grpc-web+proto", ...headers },
+      }),
+      "body",
+      { value: undefined },
+    );
+  const call = (fetch: () => Promise<Response>) =>
+    createManagementClient({ baseUrl: "https://example.com", fetch }).bulkRemoveUserGrant(request);
+
+  it("an answer is read in one piece", async () => {
+    await expect(call(withoutStream(okAnswer, {}))).resolves.toBeDefined();
+  });
+
+  it("errors keep their code", async () => {
+    const error = await failure(call(withoutStream(Buffer.alloc(0), { "grpc-status": "5" })));
+    expect(error.code).toBe(Code.NotFound);
+    const page = withoutStream(Buffer.from("a login page"), { "content-type": "text/html" });
+    expect((await failure(call(page))).message).toMatch(/text\/html.*a login page/);
+  });
+});
+
 describe("an answer", () => {
   const status = (text: string) => frame(128, text);
 

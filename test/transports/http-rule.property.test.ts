@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { HttpRuleMatch } from "../../src/transports/http-rule/match.js";
 import { matchRequest, readRequest } from "../../src/transports/http-rule/match.js";
+import { toQuery } from "../../src/transports/http-rule/query.js";
 import { buildRequest, type HttpRuleRequest } from "../../src/transports/http-rule/request.js";
 import { buildService, type FieldSpecs, type MethodSpec } from "../support/http-rule-service.js";
 import { seed } from "../support/seed.js";
@@ -237,7 +238,7 @@ describe("what the transport sends, the matcher reads back", () => {
       fc.property(cases, fc.boolean(), ({ fields, method, json: given }, useProtoFieldName) => {
         const rpc = buildService(fields, [method]).methods[0]!;
         const message = fromJson(rpc.input, given);
-        const request = buildRequest(rpc, message, { useProtoFieldName });
+        const request = buildRequest(rpc, message, { useProtoFieldName }, toQuery);
         const read = readBack([rpc], request);
         expectSame(rpc, read.message, message);
       }),
@@ -274,7 +275,7 @@ describe("what the transport sends, the matcher reads back", () => {
           const message = create(rpc.input, { name, parent } as Record<string, unknown>);
           let request: HttpRuleRequest;
           try {
-            request = buildRequest(rpc, message);
+            request = buildRequest(rpc, message, {}, toQuery);
           } catch (error) {
             expect(error).toBeInstanceOf(ConnectError);
             expect((error as ConnectError).code).toBe(Code.InvalidArgument);

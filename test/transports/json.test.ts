@@ -427,9 +427,6 @@ describe("what is not the gateway's answer", () => {
     const error = await failure(client.bulkRemoveUserGrant({ grantId: ["1"] }));
     expect(error.code).toBe(Code.Unavailable);
     expect(error.message).toContain("Whether the call was carried out is not known");
-    for (const text of ["200", "application/json", "details", "broke"]) {
-      expect(error.message).toContain(text);
-    }
   });
 
   it("a refused connection is Unavailable", async () => {

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from "node:net";
-import { isLoopback } from "../../check-options.js";
+import { isLoopback } from "../../loopback.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -10,7 +10,7 @@ import { ScalarType, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { HttpBinding } from "../http-rule.js";
 import { httpBindings } from "../http-rule.js";
-import { toQuery } from "./query.js";
+import type { ToQuery } from "./query.js";
 import { isWildcard, matchSegments, matchTemplate } from "./template.js";
 import type { NameKey } from "./text.js";
 import { isObject, toText } from "./text.js";
@@ -31,11 +31,14 @@ export interface HttpRuleRequest {
  * @throws ConnectError `Unimplemented` when the RPC has no usable annotation; `InvalidArgument` when
  * the message fits none of its bindings: a path variable that is empty, does not match its pattern or
  * would lead to another route, or a field that a query cannot carry.
+ *
+ * @param toQuery can be left out where all RPCs have the body "*".
  */
 export function buildRequest(
   rpc: DescMethod,
   message: Message,
   jsonOptions?: Partial<JsonWriteOptions> | undefined,
+  toQuery?: ToQuery | undefined,
 ): HttpRuleRequest {
   const bindings = httpBindings(rpc);
   if (typeof bindings === "string") {
@@ -44,7 +47,7 @@ export function buildRequest(
   let failure: Error | undefined;
   for (const binding of bindings) {
     try {
-      return bind(binding, message, jsonOptions);
+      return bind(binding, message, jsonOptions, toQuery);
     } catch (error) {
       failure ??= error as Error;
     }
@@ -64,6 +67,7 @@ function bind(
   binding: HttpBinding,
   message: Message,
   jsonOptions: Partial<JsonWriteOptions> | undefined,
+  toQuery: ToQuery | undefined,
 ): HttpRuleRequest {
   const { template, verb, rpc } = binding;
   const nameKey = jsonOptions?.useProtoFieldName ? "name" : "jsonName";
@@ -92,7 +96,7 @@ function bind(
     if (bodyName) {
       delete json[bodyName];
     }
-    const query = toQuery(rpc.input, json, nameKey);
+    const query = toQuery?.(rpc.input, json, nameKey) ?? [];
     target += query
       .map(([name, value], index) => `${index ? "&" : "?"}${encode(name)}=${encode(value)}`)
       .join("");

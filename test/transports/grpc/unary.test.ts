@@ -25,6 +25,7 @@ async function connected(handle: (call: ReceivedCall) => void, options: Options 
     baseUrl: server.baseUrl,
     interceptors: [],
     defaultTimeoutMs: 10_000,
+    readMaxBytes: 1_000_000,
     ...options,
   });
   onTestFinished(() => close(transport));
@@ -67,6 +68,7 @@ describe("request", () => {
       baseUrl: `${server.baseUrl}/prefix/`,
       interceptors: [],
       defaultTimeoutMs: undefined,
+      readMaxBytes: 1_000_000,
     });
     onTestFinished(() => close(transport));
 

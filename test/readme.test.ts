@@ -9,12 +9,15 @@ const run = promisify(execFile);
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = `${root}.cache/readme/`;
 
-const text = await readFile(`${root}README.md`, "utf8");
-const blocks = [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([whole, language, code]) => ({
-  language,
-  code: code ?? "",
-  line: text.slice(0, text.indexOf(whole)).split("\n").length,
-}));
+const files = ["README.md", "docs/bulk.md", "docs/cli.md", "docs/scale.md"];
+const texts = await Promise.all(files.map((file) => readFile(root + file, "utf8")));
+const blocks = texts.flatMap((text, index) =>
+  [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([whole, language, code]) => ({
+    language,
+    code: code ?? "",
+    place: `${files[index]}:${text.slice(0, text.indexOf(whole)).split("\n").length}`,
+  })),
+);
 
 /** What the blocks of the README leave to the reader. */
 const prelude = `
@@ -51,17 +54,17 @@ function adapt(code: string): string {
     .replaceAll("69629023906488334", sandbox.orgId);
 }
 
-describe("README.md", () => {
+describe("README and docs", () => {
   const programs = blocks.filter(({ language }) => language === "ts" || language === "js");
 
-  it.each(programs)("runs the program at line $line", async ({ code, line }) => {
-    const file = `${folder}line-${line}.ts`;
+  it.each(programs)("runs the program at $place", async ({ code, place }) => {
+    const file = `${folder}${place.replace(/\W/g, "-")}.ts`;
     await writeFile(file, prelude + adapt(code));
     await run("node", [file], { env: environment(), timeout: 15_000 });
   });
 
   it.each(blocks.filter(({ language }) => language === "sh"))(
-    "has commands that exist at line $line",
+    "has commands that exist at $place",
     async ({ code }) => {
       const { scripts } = JSON.parse(await readFile(`${root}package.json`, "utf8"));
       for (const command of adapt(code)
@@ -79,10 +82,13 @@ describe("README.md", () => {
     },
   );
 
-  it("links only to files that exist", async () => {
-    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => link ?? "");
-    for (const link of links) {
-      await expect(readFile(`${root}${link}`), link).resolves.toBeDefined();
-    }
-  });
+  it.each(files.map((file, index) => [file, texts[index] ?? ""]))(
+    "links only to files that exist in %s",
+    async (file, text) => {
+      const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => link ?? "");
+      for (const link of links) {
+        await expect(readFile(new URL(link, `file://${root}${file}`)), link).resolves.toBeDefined();
+      }
+    },
+  );
 });

@@ -4,7 +4,13 @@ import type { Batch } from "./batch.js";
 import { type Environment, realEnvironment } from "./environment.js";
 import { grantIdProblem, nameOf } from "./grant-id.js";
 import type { LostAnswers } from "./lost-answers.js";
-import { type BulkOptions, checkBulkOptions, checkValues, deactivateChecks } from "./options.js";
+import {
+  checkBulkOptions,
+  checkClient,
+  checkValues,
+  type DeactivateUserGrantsOptions,
+  deactivateChecks,
+} from "./options.js";
 import type { DeactivateOutcome, DeactivateStatus } from "./outcome.js";
 import { type Ask, startRun } from "./run.js";
 import type { Reading } from "./source.js";
@@ -34,7 +40,7 @@ const mostIdCharacters = 200;
 export function deactivateUserGrants(
   client: Client<typeof ManagementService>,
   grants: Iterable<UserGrant> | AsyncIterable<UserGrant>,
-  options: BulkOptions<DeactivateOutcome> = {},
+  options: DeactivateUserGrantsOptions = {},
 ): AsyncIterableIterator<DeactivateOutcome> {
   return deactivateUserGrantsIn(realEnvironment, client, grants, options);
 }
@@ -48,9 +54,10 @@ export function deactivateUserGrantsIn(
   environment: Environment,
   client: Client<typeof ManagementService>,
   grants: Iterable<UserGrant> | AsyncIterable<UserGrant>,
-  options: BulkOptions<DeactivateOutcome>,
+  options: DeactivateUserGrantsOptions,
   earlier?: LostAnswers,
 ): AsyncIterableIterator<DeactivateOutcome> {
+  checkClient(client, "deactivateUserGrant");
   checkValues(grants, "grants");
   const checked = checkBulkOptions(options, deactivateChecks);
   return startRun<UserGrant, DeactivateStatus>({

@@ -1,5 +1,9 @@
 export { deactivateUserGrants, type UserGrant } from "./deactivate.js";
-export type { BulkOptions, RemoveOptions } from "./options.js";
+export type {
+  BulkOptions,
+  DeactivateUserGrantsOptions,
+  RemoveUserGrantsOptions,
+} from "./options.js";
 export type {
   DeactivateOutcome,
   DeactivateStatus,

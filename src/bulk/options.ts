@@ -1,6 +1,6 @@
 import { headerValueProblem } from "../header-value.js";
 import { nearest } from "../nearest.js";
-import type { Outcome } from "./outcome.js";
+import type { DeactivateOutcome, Outcome, RemoveOutcome } from "./outcome.js";
 
 /** What `removeUserGrants` and `deactivateUserGrants` both take. Undefined counts as not given. */
 export interface BulkOptions<O extends Outcome<string>> {
@@ -27,15 +27,17 @@ export interface BulkOptions<O extends Outcome<string>> {
   distinct?: boolean | undefined;
   /**
    * Sees every outcome, before it is yielded; also those that nobody is there any more to take from the
-   * run. What it throws stops the run.
+   * run. It is not waited for. What it throws, or rejects with, stops the run.
    */
-  onOutcome?: ((outcome: O) => void) | undefined;
+  onOutcome?: ((outcome: O) => unknown) | undefined;
 }
 
-export interface RemoveOptions<O extends Outcome<string>> extends BulkOptions<O> {
+export interface RemoveUserGrantsOptions extends BulkOptions<RemoveOutcome> {
   /** Grants in one request at most, from 1; 100 when not given. */
   batchSize?: number | undefined;
 }
+
+export interface DeactivateUserGrantsOptions extends BulkOptions<DeactivateOutcome> {}
 
 type Check = (value: unknown) => string | undefined;
 
@@ -102,6 +104,16 @@ export function checkBulkOptions<O extends object>(
     checked[name] = value;
   }
   return checked as O;
+}
+
+/** Refuses what has not the method that is going to be called. */
+export function checkClient(client: unknown, method: string): void {
+  const methods = client as Readonly<Record<string, unknown>> | null | undefined;
+  if (typeof methods?.[method] !== "function") {
+    throw new TypeError(
+      `client must be a client of zitadel.management.v1.ManagementService; got ${show(client)} without ${method}`,
+    );
+  }
 }
 
 /** Refuses what cannot be gone through. A string can be, character by character, which nobody wants. */

@@ -6,7 +6,13 @@ import { type Environment, realEnvironment } from "./environment.js";
 import { grantIdProblem, nameOf, utf8Length } from "./grant-id.js";
 import { isolate } from "./isolate.js";
 import type { LostAnswers } from "./lost-answers.js";
-import { checkBulkOptions, checkValues, type RemoveOptions, removeChecks } from "./options.js";
+import {
+  checkBulkOptions,
+  checkClient,
+  checkValues,
+  type RemoveUserGrantsOptions,
+  removeChecks,
+} from "./options.js";
 import type { RemoveOutcome, RemoveStatus } from "./outcome.js";
 import { type Ask, startRun } from "./run.js";
 import type { Grant, Reading } from "./source.js";
@@ -37,7 +43,8 @@ const mostLostAlone = 2;
  *
  * @param client of any transport.
  * @param grantIds read no faster than requests go out; its `return()` is called when the run stops.
- * @throws TypeError at once, for options that are not allowed or for ids that cannot be iterated.
+ * @throws TypeError at once, for options that are not allowed, for ids that cannot be iterated, and for
+ * what is no client.
  *
  * While it is iterated, after every id that was read has had its outcome, it throws
  * - `Unauthenticated`, `PermissionDenied`, `NotFound`, `Unimplemented` when no request can succeed: the
@@ -49,7 +56,7 @@ const mostLostAlone = 2;
 export function removeUserGrants(
   client: Client<typeof ManagementService>,
   grantIds: Iterable<string> | AsyncIterable<string>,
-  options: RemoveOptions<RemoveOutcome> = {},
+  options: RemoveUserGrantsOptions = {},
 ): AsyncIterableIterator<RemoveOutcome> {
   return removeUserGrantsIn(realEnvironment, client, grantIds, options);
 }
@@ -63,9 +70,10 @@ export function removeUserGrantsIn(
   environment: Environment,
   client: Client<typeof ManagementService>,
   grantIds: Iterable<string> | AsyncIterable<string>,
-  options: RemoveOptions<RemoveOutcome>,
+  options: RemoveUserGrantsOptions,
   earlier?: LostAnswers,
 ): AsyncIterableIterator<RemoveOutcome> {
+  checkClient(client, "bulkRemoveUserGrant");
   checkValues(grantIds, "grantIds");
   const checked = checkBulkOptions(options, removeChecks);
   return startRun<Grant, RemoveStatus>({

@@ -309,7 +309,10 @@ class Run<G extends Grant, Status extends string> {
 
   #emit(outcome: Outcome<Status | "failed">): void {
     try {
-      this.#job.options.onOutcome?.(outcome);
+      const seen: unknown = this.#job.options.onOutcome?.(outcome);
+      if (seen instanceof Promise) {
+        seen.catch((error) => this.#stopForUnforeseen(error));
+      }
     } catch (error) {
       this.#stopForUnforeseen(error);
     }

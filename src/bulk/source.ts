@@ -117,11 +117,15 @@ export class Source<G extends Grant> {
       rest.grants.push(this.#leftover.grant);
     }
     const late = this.#arrived;
-    if (late !== undefined && "result" in late && late.result.done !== true) {
-      const reading = this.#options.read(late.result.value);
-      if (this.#isNew(idOf(reading))) {
-        rest.add(reading);
+    try {
+      if (late !== undefined && "result" in late && late.result.done !== true) {
+        const reading = this.#options.read(late.result.value);
+        if (this.#isNew(idOf(reading))) {
+          rest.add(reading);
+        }
       }
+    } catch {
+      // One too many: the run has ended for another reason, which is the one to tell.
     }
     if (!this.#exhausted) {
       try {
@@ -133,7 +137,7 @@ export class Source<G extends Grant> {
           Promise.resolve(returned).catch(() => undefined);
         }
       } catch {
-        // The run has ended for another reason, which is the one to tell.
+        // As above.
       }
     }
     return { ...rest, ended: true };

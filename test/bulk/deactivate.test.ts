@@ -5,7 +5,7 @@ import {
   deactivateUserGrantsIn,
   type UserGrant,
 } from "../../src/bulk/deactivate.js";
-import type { BulkOptions } from "../../src/bulk/options.js";
+import type { DeactivateUserGrantsOptions } from "../../src/bulk/options.js";
 import type { DeactivateOutcome } from "../../src/bulk/outcome.js";
 import { ModelServer } from "./model-server.js";
 import { World } from "./world.js";
@@ -18,7 +18,7 @@ function setUp(states: Record<string, "active" | "inactive" | "foreign"> = {}) {
   }
   const deactivate = (
     grants: readonly (UserGrant | string)[],
-    options: BulkOptions<DeactivateOutcome> = {},
+    options: DeactivateUserGrantsOptions = {},
   ) =>
     world.run(
       (async () => {

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { LostAnswers } from "../../src/bulk/lost-answers.js";
-import type { RemoveOptions } from "../../src/bulk/options.js";
+import type { RemoveUserGrantsOptions } from "../../src/bulk/options.js";
 import type { RemoveOutcome } from "../../src/bulk/outcome.js";
 import { removeUserGrants, removeUserGrantsIn } from "../../src/bulk/remove.js";
 import { ModelServer, serverError } from "./model-server.js";
@@ -18,7 +18,7 @@ function setUp() {
   };
   const remove = (
     ids: Iterable<string> | AsyncIterable<string>,
-    options: RemoveOptions<RemoveOutcome> = {},
+    options: RemoveUserGrantsOptions = {},
   ) => removeUserGrantsIn(world, server.client, ids, options);
   /** Runs to the end, in the model's time. */
   const collect = async (run: AsyncIterable<RemoveOutcome>) => {
@@ -355,6 +355,16 @@ describe("stopping", () => {
     expect(returned).toBe(true);
   });
 
+  it("so does what it rejects with", async () => {
+    const { server, add, remove, collect } = setUp();
+    const full = new Error("disk full");
+    const { thrown } = await collect(
+      remove(add(...numbered(10_000)), { onOutcome: () => Promise.reject(full) }),
+    );
+    expect(thrown).toBe(full);
+    expect(server.calls.length).toBeLessThan(20);
+  });
+
   it("what onOutcome throws stops the run", async () => {
     const { add, remove, collect } = setUp();
     const full = new Error("disk full");
@@ -473,6 +483,7 @@ describe("pressure", () => {
 describe("what is refused before anything is read", () => {
   const { client } = new ModelServer(new World());
   it.each([
+    [() => removeUserGrants({} as never, []), /^client must be a client of .*ManagementService/],
     [() => removeUserGrants(client, "1234" as never), /^grantIds must be an Iterable/],
     [() => removeUserGrants(client, undefined as never), /^grantIds must be .* got undefined/],
     [() => removeUserGrants(client, [], { batchSize: 0 }), /^batchSize must be .* got 0/],

@@ -435,6 +435,28 @@ describe("the log", () => {
     expect((await cli(["remove", "--resume", log, "--yes"])).exitCode).toBe(0);
   });
 
+  it("goes on with another token when the first one expired on the way", async () => {
+    const ids = add(1000);
+    const log = newLog();
+    const expired = sandbox.addUser({ roles: ["ORG_OWNER"] }).token;
+    const { exitCode, stdout, stderr } = await cli(["remove", "--yes", "--log", log], {
+      env: { ...environment(), ZITADEL_TOKEN: expired },
+      stdin: ids.join("\n"),
+      onOutput: (text) => {
+        if (text.includes("removed")) {
+          sandbox.revokeToken(expired);
+        }
+      },
+    });
+    expect(exitCode).toBe(4);
+    expect(stderr).toMatch(/AUTH-7fs1e.*Go on with --resume/);
+    expect(stdout).toMatch(/\tfailed\tUnauthenticated AUTH-7fs1e/);
+    const resumed = await cli(["remove", "--yes", "--resume", log]);
+    expect(resumed.exitCode).toBe(0);
+    expect(resumed.stderr).toMatch(/1000 removed, 0 not found, 0 failed/);
+    expect(ids.some((id) => sandbox.grant(id) !== undefined)).toBe(false);
+  });
+
   it.each([
     [
       "another command",

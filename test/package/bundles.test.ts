@@ -35,6 +35,12 @@ const budgets = [
       /protobuf/,
     ],
   },
+  {
+    entry: "zitadel-user-grants/bulk",
+    code: page("zitadel-user-grants/bulk", "removeUserGrants"),
+    maxBytes: 30_000,
+    forbidden: [/\/sandbox\//, /\/auth\//, /\/transports\//, /\/client\./, /connect-node/],
+  },
 ];
 
 describe("a page with", () => {

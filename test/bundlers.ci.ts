@@ -1,0 +1,194 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFile, readdir, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type SandboxServer, startSandbox } from "../src/sandbox/index.js";
+import { openChromium, type SimpleBrowser } from "./support/browsers.js";
+import { installProject, type Project } from "./support/project.js";
+
+const bundlers = ["esbuild", "rollup", "vite", "webpack", "rspack"];
+
+const packages = {
+  "@rollup/plugin-node-resolve": "^16",
+  "@rspack/core": "^2.3.2",
+  esbuild: "^0.28.2",
+  rollup: "^4.68.7",
+  "source-map-loader": "^5",
+  vite: "^8.3.8",
+  webpack: "^5.112.2",
+};
+
+let sandbox: SandboxServer;
+let browser: SimpleBrowser;
+beforeAll(async () => {
+  [sandbox, browser] = await Promise.all([startSandbox(), openChromium()]);
+});
+afterAll(() => Promise.all([sandbox?.close(), browser?.close()]));
+
+/** What the program is told; its grant is gone once it has run. */
+function order(): string {
+  const { baseUrl, token, orgId } = sandbox;
+  return JSON.stringify({ baseUrl, token, orgId, grantId: sandbox.addGrant().grantId });
+}
+
+const page = { protocol: "gRPC-web", id: "COMMAND-1My0t" };
+const server = { protocol: "gRPC", id: "COMMAND-1My0t" };
+
+describe.each(bundlers)("%s", (bundler) => {
+  let project: Project;
+  beforeAll(async () => {
+    project = await shared();
+    await project.run("node", ["build.js", bundler, "page"]);
+    await project.run("node", ["build.js", bundler, "server"]);
+  });
+
+  it("makes a page that speaks gRPC-web", async () => {
+    const site = await serve(join(project.folder, "out", bundler, "page"));
+    await browser.goto(site.origin);
+    expect(JSON.parse(await browser.evaluate(`run(${order()})`))).toEqual(page);
+    site.close();
+  });
+
+  it("makes a server that speaks native gRPC", async () => {
+    const folder = `out/${bundler}/server`;
+    const [program = ""] = (await readdir(join(project.folder, folder))).filter((file) =>
+      /^out\.c?js$/.test(file),
+    );
+    const output = await project.run("node", [`${folder}/${program}`, order()]);
+    expect(JSON.parse(output)).toEqual(server);
+  });
+
+  it("puts no code for Node, and nothing that is not called, into the page", async () => {
+    const { text, maps } = await readOutput(join(project.folder, "out", bundler, "page"));
+    expect(/["'`]node:|\brequire\(|process\.version/.exec(text)).toBeNull();
+    const unwanted =
+      /zitadel-user-grants\/\w+\/(?:auth|bulk|cli|sandbox)\/|transports\/(?:grpc\/|json)|jose|oauth4webapi/;
+    expect(maps.flatMap(({ sources }) => sources).filter((file) => unwanted.test(file))).toEqual(
+      [],
+    );
+  });
+
+  it("makes source maps that lead to TypeScript, with its text", async () => {
+    for (const side of ["page", "server"]) {
+      const { maps } = await readOutput(join(project.folder, "out", bundler, side));
+      const ours = maps.flatMap(({ sources, sourcesContent }) =>
+        sources
+          .map((file, index) => ({ file, text: sourcesContent[index] }))
+          .filter(({ file }) => /zitadel-user-grants\/(?:src|dist)\//.test(file)),
+      );
+      expect(ours.length).toBeGreaterThan(10);
+      for (const { file, text } of ours) {
+        expect(file).toMatch(/\/src\/.+\.ts$/);
+        expect(text, file).toMatch(/import |export /);
+      }
+    }
+  });
+});
+
+let installed: Promise<Project> | undefined;
+/** One install for all bundlers: they do not see each other. */
+function shared(): Promise<Project> {
+  installed ??= installProject(new URL("bundlers/plain/", import.meta.url), packages);
+  return installed;
+}
+afterAll(async () => (await installed)?.remove());
+
+describe("Next.js, both halves in one application", () => {
+  let project: Project;
+  let origin: string;
+  let stop = async () => {};
+  beforeAll(async () => {
+    project = await installProject(new URL("bundlers/next/", import.meta.url));
+    const program = new URL("bundlers/plain/program.js", import.meta.url);
+    await copyFile(program, join(project.folder, "program.js"));
+    const env = { NEXT_TELEMETRY_DISABLED: "1" };
+    await project.run("next", ["build"], { env, timeoutMs: 240_000 });
+    const next = spawn(join(project.folder, "node_modules/.bin/next"), ["start", "--port", "0"], {
+      cwd: project.folder,
+      env: { ...process.env, ...env, NODE_ENV: "production" },
+      stdio: ["ignore", "pipe", "inherit"],
+      detached: true,
+    });
+    stop = async () => {
+      const ended = once(next, "exit");
+      process.kill(-Number(next.pid));
+      await ended;
+    };
+    origin = await new Promise<string>((resolve, reject) => {
+      next.on("exit", (code) => reject(new Error(`next start ended with ${code}`)));
+      let text = "";
+      next.stdout.on("data", (chunk) => {
+        text += chunk;
+        const [, port] = /Local:\s+http:\/\/localhost:(\d+)/.exec(text) ?? [];
+        if (port !== undefined) {
+          resolve(`http://localhost:${port}`);
+        }
+      });
+    });
+  });
+  afterAll(async () => {
+    await stop();
+    await project?.remove();
+  });
+
+  it("speaks native gRPC on the server", async () => {
+    const response = await fetch(`${origin}/server`, { method: "POST", body: order() });
+    expect(await response.json()).toEqual(server);
+  });
+
+  it("speaks gRPC-web in the browser", async () => {
+    await browser.goto(origin);
+    const hydrated = `new Promise((resolve) => {
+      const look = () => (globalThis.run ? resolve("") : setTimeout(look, 20));
+      look();
+    })`;
+    await browser.evaluate(hydrated);
+    expect(JSON.parse(await browser.evaluate(`run(${order()})`))).toEqual(page);
+  });
+
+  it("puts no code for Node into what the browser loads", async () => {
+    const { text } = await readOutput(join(project.folder, ".next", "static"));
+    expect(text.includes("x-zitadel-orgid")).toBe(true);
+    expect(/["'`]node:/.exec(text)).toBeNull();
+  });
+});
+
+interface SourceMap {
+  sources: string[];
+  sourcesContent: string[];
+}
+
+/** All JavaScript of a folder, and its source maps. */
+async function readOutput(folder: string): Promise<{ text: string; maps: SourceMap[] }> {
+  const files = (await readdir(folder, { recursive: true })).map((file) => join(folder, file));
+  const read = (ending: RegExp) =>
+    Promise.all(files.filter((file) => ending.test(file)).map((file) => readFile(file, "utf8")));
+  return {
+    text: (await read(/\.c?js$/)).join("\n"),
+    maps: (await read(/\.c?js\.map$/)).map((text) => JSON.parse(text) as SourceMap),
+  };
+}
+
+/** A site whose one page loads out.js of the folder. */
+async function serve(folder: string): Promise<{ origin: string; close: () => void }> {
+  const site = createServer(async ({ url = "" }, response) => {
+    if (url.endsWith(".js")) {
+      response.setHeader("content-type", "text/javascript");
+      response.end(await readFile(join(folder, url)).catch(() => ""));
+    } else {
+      response.setHeader("content-type", "text/html");
+      response.end('<!doctype html><script type="module" src="/out.js"></script>');
+    }
+  });
+  await new Promise<void>((resolve) => site.listen(0, "127.0.0.1", resolve));
+  return {
+    origin: `http://127.0.0.1:${(site.address() as AddressInfo).port}`,
+    close: () => {
+      site.close();
+      site.closeAllConnections();
+    },
+  };
+}

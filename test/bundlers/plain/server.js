@@ -1,0 +1,3 @@
+import { run } from "./program.js";
+
+run(JSON.parse(process.argv[2])).then(console.log);

@@ -1,0 +1,59 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { expect, it } from "vitest";
+import { bundlePage } from "../support/bundle.js";
+import { table } from "../support/written.js";
+
+/** What a page imports, and the most that it may weigh in bytes: minified, gzip -9. */
+const pages = [
+  { names: "createManagementClient", entry: "zitadel-user-grants", maxBytes: 38_900 },
+  { names: "createManagementClient", entry: "zitadel-user-grants/grpc-web", maxBytes: 38_900 },
+  { names: "createManagementClient", entry: "zitadel-user-grants/json", maxBytes: 38_900 },
+  { names: "signIn", entry: "zitadel-user-grants/auth", maxBytes: 15_000 },
+  { names: "serviceUser", entry: "zitadel-user-grants/auth", maxBytes: 15_000 },
+  { names: "removeUserGrants", entry: "zitadel-user-grants/bulk", maxBytes: 24_000 },
+  {
+    names: "ManagementService",
+    entry: "zitadel-user-grants/gen/zitadel/management_pb.js",
+    maxBytes: 24_000,
+  },
+];
+
+const file = new URL("../../docs/sizes.md", import.meta.url);
+const kilobytes = (bytes: number) => (bytes / 1000).toFixed(1);
+
+it("what a page pays for each entry is within its budget, and what docs/sizes.md says", async () => {
+  const rows: string[][] = [];
+  for (const { names, entry, maxBytes } of pages) {
+    const { text, gzipBytes } = await bundlePage(
+      `import { ${names} } from "${entry}"; globalThis.used = [${names}];`,
+    );
+    expect.soft(gzipBytes, entry).toBeLessThanOrEqual(maxBytes);
+    rows.push([
+      `\`${names}\` of \`${entry}\``,
+      kilobytes(text.length),
+      kilobytes(gzipSync(text, { level: 9 }).length),
+      kilobytes(brotliCompressSync(text).length),
+      kilobytes(maxBytes),
+    ]);
+  }
+  const found = table(["a page with", "minified", "gzip -9", "brotli", "budget (gzip -9)"], rows);
+  const [head = "", committed = ""] = (await readFile(file, "utf8")).split("<!-- measured -->\n\n");
+  if (process.env.UPDATE_DOCS === "1") {
+    await writeFile(file, `${head}<!-- measured -->\n\n${found}\n`);
+    return;
+  }
+  expect(withoutNumbers(committed), "UPDATE_DOCS=1 writes the table").toBe(withoutNumbers(found));
+  const numbers = (text: string) => [...text.matchAll(/\d+\.\d/g)].map(Number);
+  const was = numbers(committed);
+  for (const [index, is] of numbers(found).entries()) {
+    // What a dependency's next patch or another zlib changes is no news.
+    expect(Math.abs(is - (was[index] ?? 0)), `${is} kB in place of ${was[index]}`).toBeLessThan(
+      0.2 + is / 100,
+    );
+  }
+});
+
+function withoutNumbers(text: string): string {
+  return text.replace(/\d+\.\d/g, "n").trim();
+}

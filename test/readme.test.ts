@@ -42,6 +42,7 @@ function environment(): NodeJS.ProcessEnv {
     ZITADEL_URL: sandbox.baseUrl,
     ZITADEL_TOKEN: sandbox.token,
     ZITADEL_ORG_ID: sandbox.orgId,
+    ZITADEL_KEY: JSON.stringify(sandbox.addKey()),
     ONE: JSON.stringify(sandbox.addGrant()),
     IDS: JSON.stringify(ids),
   };

@@ -1,5 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { registerTransport } from "../closing.js";
 import { createControl, type SandboxControl } from "./control.js";
 import { createDispatch } from "./dispatch.js";
 import type { Instance } from "./instance.js";
@@ -62,16 +63,14 @@ export function createSandbox(options: SandboxOptions = {}): Sandbox {
   const instance = createInstance(options);
   const control = createControl(instance, options.token, options.orgId);
   const closed = new AbortController();
-  return {
-    ...control,
-    transport: createMemoryTransport(
-      instance.hosts[0] ?? "",
-      defaultsInterceptor(control.token, control.orgId),
-      createDispatch(instance),
-      closed.signal,
-    ),
-    close: () => closed.abort(new ConnectError("the sandbox was closed", Code.Canceled)),
-  };
+  const close = () => closed.abort(new ConnectError("the sandbox was closed", Code.Canceled));
+  const transport = createMemoryTransport(
+    instance.hosts[0] ?? "",
+    defaultsInterceptor(control.token, control.orgId),
+    createDispatch(instance),
+    closed.signal,
+  );
+  return { ...control, transport: registerTransport(transport, close), close };
 }
 
 function createInstance({

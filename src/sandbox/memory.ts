@@ -1,6 +1,7 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
+import { effectiveTimeoutMs } from "../transports/call.js";
 import type { HttpRequest, HttpResponse } from "./http.js";
 
 /**
@@ -37,7 +38,7 @@ export function createMemoryTransport(
       trailer: toHeaders(response.trailers ?? {}),
     };
   };
-  return createTransport({
+  const transport = createTransport({
     httpClient,
     baseUrl: `http://${host}`,
     useBinaryFormat: true,
@@ -48,6 +49,17 @@ export function createMemoryTransport(
     readMaxBytes: 0xffffffff,
     writeMaxBytes: 0xffffffff,
   });
+  // The header takes whole milliseconds.
+  const wholeMs = (timeoutMs: number | undefined) => {
+    const limitMs = effectiveTimeoutMs(timeoutMs, undefined);
+    return limitMs === undefined ? undefined : Math.ceil(limitMs);
+  };
+  return {
+    unary: async (method, signal, timeoutMs, ...rest) =>
+      await transport.unary(method, signal, wholeMs(timeoutMs), ...rest),
+    stream: async (method, signal, timeoutMs, ...rest) =>
+      await transport.stream(method, signal, wholeMs(timeoutMs), ...rest),
+  };
 }
 
 /** Gives a call the token and the organization that it lacks. An empty organization means none. */

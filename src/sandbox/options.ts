@@ -1,3 +1,4 @@
+import { isObject, show } from "../check-options.js";
 import { nearest } from "../nearest.js";
 
 /** What both kinds of sandbox take. Everything is optional; `undefined` counts as not given. */
@@ -67,6 +68,9 @@ export function checkOptions(
   options: SandboxServerOptions,
   hasPort: boolean,
 ): void {
+  if (!isObject(options)) {
+    throw new TypeError(`${caller}: options must be an object; got ${show(options)}`);
+  }
   const known = Object.keys(checks).filter((name) => hasPort || name !== "port");
   for (const [name, value] of Object.entries(options)) {
     if (!known.includes(name)) {
@@ -77,12 +81,8 @@ export function checkOptions(
     }
     const { allowed, accepts } = checks[name as keyof typeof checks];
     if (value !== undefined && !accepts(value)) {
-      const given = name === "token" ? "another value" : describe(value);
+      const given = name === "token" ? "another value" : show(value);
       throw new TypeError(`${caller}: ${name} must be ${allowed}; got ${given}`);
     }
   }
-}
-
-function describe(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }

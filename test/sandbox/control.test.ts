@@ -1,6 +1,7 @@
-import { createClient } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { ManagementService } from "../../gen/zitadel/management_pb.js";
+import { close } from "../../src/closing.js";
 import { describeError } from "../../src/errors.js";
 import { createSandbox, type Role, startSandbox } from "../../src/sandbox/index.js";
 
@@ -69,7 +70,31 @@ describe("the transport in memory", () => {
   });
 });
 
+describe("the transport in memory, as any other,", () => {
+  it("takes limits of any number of milliseconds, and refuses what is no number", async () => {
+    const client = createClient(ManagementService, createSandbox().transport);
+    const codeOf = async (timeoutMs: number) =>
+      await client.bulkRemoveUserGrant({}, { timeoutMs }).catch(({ code }) => code as Code);
+    expect(await codeOf(9_000.5)).toBe(Code.InvalidArgument);
+    expect(await codeOf(Number.POSITIVE_INFINITY)).toBe(Code.InvalidArgument);
+    await expect(client.deactivateUserGrant({}, { timeoutMs: Number.NaN })).rejects.toThrow(
+      /timeoutMs must be a number/,
+    );
+  });
+
+  it("is ended by close()", async () => {
+    const { transport } = createSandbox();
+    close(transport);
+    const call = createClient(ManagementService, transport).bulkRemoveUserGrant({});
+    await expect(call).rejects.toMatchObject({ code: Code.Canceled });
+  });
+});
+
 describe("options", () => {
+  it.each([null, 5, "x", []])("%j in their place is refused", async (options) => {
+    await expect(startSandbox(options as never)).rejects.toThrow(/options must be an object; got/);
+  });
+
   it.each([
     [{ inactiv: "ok" }, "did you mean inactive?"],
     [{ inactive: "no" }, 'inactive must be "ok" or "error"; got "no"'],

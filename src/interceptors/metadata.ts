@@ -1,6 +1,11 @@
 import { Code, ConnectError, type Interceptor, type StreamResponse } from "@connectrpc/connect";
 import { headerValueProblem } from "../header-value.js";
 import type { TokenSource } from "../token-source.js";
+import type {
+  AddedHeaders,
+  HeaderAdder,
+  HeaderAddingInterceptor,
+} from "../transports/header-adder.js";
 
 /** What a client adds to the metadata of its calls. */
 export interface Metadata {
@@ -21,28 +26,38 @@ const headerInstanceHost = "x-zitadel-instance-host";
  * then made once more, if another token came back. A stream is not repeated, since messages of it may
  * have been handed on already: its refused token is told to the source at the next call.
  */
-export function createMetadataInterceptor(metadata: Metadata): Interceptor {
-  const { token, orgId, instanceHost } = metadata;
+export function createMetadataInterceptor(metadata: Metadata): HeaderAddingInterceptor {
+  const addHeaders = createHeaderAdder(metadata);
+  const interceptor: Interceptor = (next) => (request) =>
+    addHeaders(request, request.header, (header) =>
+      next(Object.create(request, { header: { value: header, enumerable: true } })),
+    );
+  return Object.assign(interceptor, { addHeaders });
+}
+
+function createHeaderAdder({ token, orgId, instanceHost }: Metadata): HeaderAdder {
+  const fixed: Record<string, string> = {
+    ...(orgId && { [headerOrganization]: orgId }),
+    ...(instanceHost && { [headerInstanceHost]: instanceHost }),
+  };
   let refusedByStream: string | undefined;
-  return (next) => async (request) => {
-    // A copy: the caller's interceptors hold the original and shall see no token.
-    const header = new Headers(request.header);
-    const send = (bearer: string | undefined) => {
-      if (bearer !== undefined) {
-        header.set(headerAuthorization, `Bearer ${bearer}`);
-      }
-      return next(Object.create(request, { header: { value: header, enumerable: true } }));
-    };
-    fill(header, headerOrganization, orgId);
-    fill(header, headerInstanceHost, instanceHost);
-    const own = header.has(headerAuthorization) ? undefined : token;
-    fill(header, headerAuthorization, undefined);
-    if (typeof own !== "function") {
-      return await send(own);
-    }
-    const { signal } = request;
+
+  return (call, own, attempt) => {
+    const source = own?.has(headerAuthorization) ? undefined : token;
+    const send = (bearer: string | undefined) =>
+      attempt(
+        merge(own, bearer === undefined ? fixed : { ...fixed, authorization: `Bearer ${bearer}` }),
+      );
+    return typeof source === "function" ? withSource(source, call, send) : send(source);
+  };
+
+  async function withSource<R>(
+    source: TokenSource,
+    call: { readonly stream: boolean; readonly signal: AbortSignal },
+    send: (bearer: string) => Promise<R>,
+  ): Promise<R> {
     const refused = refusedByStream;
-    const first = await ask(own, { signal, refused });
+    const first = await ask(source, call, refused);
     if (refusedByStream === refused) {
       refusedByStream = undefined;
     }
@@ -51,42 +66,52 @@ export function createMetadataInterceptor(metadata: Metadata): Interceptor {
     };
     try {
       const response = await send(first);
-      return response.stream ? watch(response, refuse) : response;
+      return call.stream ? (watch(response as StreamResponse, refuse) as R) : response;
     } catch (error) {
       if (!isUnauthenticated(error)) {
         throw error;
       }
-      if (request.stream) {
+      if (call.stream) {
         refuse();
         throw error;
       }
-      const second = await ask(own, { signal, refused: first });
+      const second = await ask(source, call, first);
       if (second === first) {
         throw error;
       }
       return await send(second);
     }
-  };
+  }
 }
 
-/** Sets a header that the call does not have; one that it has empty is dropped. */
-function fill(header: Headers, name: string, value: string | undefined): void {
-  const own = header.get(name);
-  if (own === null) {
-    if (value !== undefined) {
-      header.set(name, value);
-    }
-  } else if (own === "") {
-    header.delete(name);
+/** A copy, since the caller's interceptors hold the call's own headers and shall see no token. */
+function merge(own: Headers | undefined, added: Record<string, string>): AddedHeaders {
+  if (own === undefined) {
+    return added;
   }
+  const merged = new Headers({ ...added, ...Object.fromEntries(own) });
+  for (const name of [headerAuthorization, headerOrganization, headerInstanceHost]) {
+    if (merged.get(name) === "") {
+      merged.delete(name);
+    }
+  }
+  return merged;
 }
 
 async function ask(
   source: TokenSource,
-  request: { signal: AbortSignal; refused: string | undefined },
+  call: { readonly signal: AbortSignal },
+  refused: string | undefined,
 ): Promise<string> {
   let token: unknown;
   try {
+    // A getter: most sources have a token at hand, and making a signal is dear.
+    const request = {
+      refused,
+      get signal() {
+        return call.signal;
+      },
+    };
     token = await source(request);
   } catch (reason) {
     throw reason instanceof ConnectError

@@ -1,5 +1,10 @@
-import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
-import { create, isMessage } from "@bufbuild/protobuf";
+import type {
+  DescMessage,
+  DescMethodUnary,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { ContextValues, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import { applyInterceptors } from "./apply-interceptors.js";
@@ -12,7 +17,7 @@ export type UnaryFn<I extends DescMessage, O extends DescMessage> = (
 /** What a transport gives to run one unary call; the rest is the same for every protocol. */
 export interface UnaryCall<I extends DescMessage, O extends DescMessage> {
   method: DescMethodUnary<I, O>;
-  url: string;
+  readonly url: string;
   requestMethod: string;
   /** The caller's. */
   signal: AbortSignal | undefined;
@@ -23,6 +28,10 @@ export interface UnaryCall<I extends DescMessage, O extends DescMessage> {
   message: MessageInitShape<I>;
   contextValues: ContextValues | undefined;
   interceptors: readonly Interceptor[];
+  /** Makes the request when no interceptor will see it, at less cost than one that may be copied. */
+  request?:
+    | ((call: UnaryCall<I, O>, message: MessageShape<I>, deadline: Deadline) => UnaryRequest<I, O>)
+    | undefined;
   /**
    * Makes one attempt. An interceptor may call it more than once, and with a request of its own making:
    * `original` says whether this is the one that the call began with.
@@ -46,41 +55,36 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
     if (deadline.ended) {
       return;
     }
-    const { method } = call;
-    const request: UnaryRequest<I, O> = {
-      stream: false,
-      service: method.parent,
-      method,
-      url: call.url,
-      requestMethod: call.requestMethod,
-      get header() {
-        return call.header;
-      },
-      contextValues: call.contextValues ?? createContextValues(),
-      message: isMessage(call.message, method.input)
-        ? call.message
-        : create(method.input, call.message),
-      // A getter: most calls end without anybody having looked at the signal, and making one is dear.
-      get signal() {
-        return deadline.signal;
-      },
-    };
-    const next = applyInterceptors<UnaryFn<I, O>>(
-      (r) => call.send(r, deadline, r === request),
-      call.interceptors,
-    );
-    const fail = (reason: unknown) => {
+    const run = async () => {
+      try {
+        const message = create(call.method.input, call.message);
+        // Getters: most calls end without anybody having looked, and headers and signal are dear.
+        const request = call.request?.(call, message, deadline) ?? {
+          stream: false,
+          service: call.method.parent,
+          method: call.method,
+          url: call.url,
+          requestMethod: call.requestMethod,
+          get header() {
+            return call.header;
+          },
+          contextValues: call.contextValues ?? createContextValues(),
+          message,
+          get signal() {
+            return deadline.signal;
+          },
+        };
+        const next = applyInterceptors<UnaryFn<I, O>>(
+          (r) => call.send(r, deadline, r === request),
+          call.interceptors,
+        );
+        resolve(await next(request));
+      } catch (reason) {
+        reject(ConnectError.from(reason));
+      }
       deadline.end();
-      reject(ConnectError.from(reason, Code.Unknown));
     };
-    try {
-      next(request).then((response) => {
-        deadline.end();
-        resolve(response);
-      }, fail);
-    } catch (reason) {
-      fail(reason);
-    }
+    void run();
   });
 }
 

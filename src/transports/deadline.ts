@@ -23,10 +23,9 @@ export class Deadline {
   readonly #endsAtMs: number;
   readonly #callerSignal: AbortSignal | undefined;
   readonly #onAbort: (() => void) | undefined;
-  readonly #onExpiry: (error: ConnectError) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #controller: AbortController | undefined;
-  #listeners: ((error: ConnectError) => void)[] = [];
+  #listeners: ((error: ConnectError) => void)[];
   #error: ConnectError | undefined;
 
   /**
@@ -40,7 +39,7 @@ export class Deadline {
   ) {
     this.#timeoutMs = timeoutMs;
     this.#endsAtMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : now() + timeoutMs;
-    this.#onExpiry = onExpiry;
+    this.#listeners = [onExpiry];
     if (callerSignal !== undefined) {
       if (callerSignal.aborted) {
         this.#expire(canceled(callerSignal));
@@ -80,7 +79,7 @@ export class Deadline {
     }
     this.#listeners.push(listener);
     return () => {
-      this.#listeners = this.#listeners.filter((each) => each !== listener);
+      this.#listeners = this.#listeners.filter((other) => other !== listener);
     };
   }
 
@@ -117,7 +116,6 @@ export class Deadline {
   #expire(error: ConnectError): void {
     this.#error = error;
     this.#release();
-    this.#onExpiry(error);
     for (const listener of this.#listeners) {
       listener(error);
     }

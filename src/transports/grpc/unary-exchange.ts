@@ -26,53 +26,70 @@ export interface UnaryAnswer {
   compression: Compression | undefined;
 }
 
-export interface UnaryExchangeOptions {
+export interface UnaryAttempt {
   pool: ConnectionPool;
   deadline: Deadline;
+  header: OutgoingHttpHeaders;
+  body: Buffer;
   readMaxBytes: number;
   acceptCompression: readonly Compression[];
-  onAnswer: (answer: UnaryAnswer) => void;
-  onError: (error: ConnectError) => void;
 }
 
 /**
- * One request and its answer on a stream, settled once. If the server provably did not take the
- * request, it is sent once more over whatever connection is there then.
+ * Sends one request and waits for its answer. If the server provably did not take the request, it is
+ * sent once more, over whatever connection is there then.
  *
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+ *
+ * @throws ConnectError with the status that came, and what the protocol has for the cases without one.
  */
-export class UnaryExchange implements Waiter {
-  readonly #options: UnaryExchangeOptions;
-  readonly #header: OutgoingHttpHeaders;
-  readonly #body: Buffer;
+export function exchange(attempt: UnaryAttempt): Promise<UnaryAnswer> {
+  return new Promise((resolve, reject) => {
+    new UnaryExchange(attempt, resolve, reject).begin();
+  });
+}
+
+/** Where a stream has its exchange. A property, since listeners with closures would be five more objects. */
+const exchangeOf = Symbol("exchange");
+
+type Stream = ClientHttp2Stream & { [exchangeOf]?: UnaryExchange | undefined };
+
+class UnaryExchange implements Waiter {
+  readonly #attempt: UnaryAttempt;
+  readonly #resolve: (answer: UnaryAnswer) => void;
+  readonly #reject: (error: ConnectError) => void;
   #offExpiry: (() => void) | undefined;
   #settled = false;
   #repeated = false;
   #connection: Connection | undefined;
-  #stream: ClientHttp2Stream | undefined;
+  #stream: Stream | undefined;
   #startedAtMs = 0;
   #response: IncomingHttpHeaders | undefined;
   #compression: Compression | undefined;
   #message: MessageReader;
 
-  constructor(header: OutgoingHttpHeaders, body: Buffer, options: UnaryExchangeOptions) {
-    this.#options = options;
-    this.#header = header;
-    this.#body = body;
-    this.#message = new MessageReader(options.readMaxBytes);
+  constructor(
+    attempt: UnaryAttempt,
+    resolve: (answer: UnaryAnswer) => void,
+    reject: (error: ConnectError) => void,
+  ) {
+    this.#attempt = attempt;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#message = new MessageReader(attempt.readMaxBytes);
   }
 
   begin(): void {
-    this.#offExpiry = this.#options.deadline.onExpiry(() => this.#onExpiry());
+    this.#offExpiry = this.#attempt.deadline.onExpiry(() => this.#onExpiry());
     if (!this.#settled) {
-      this.#options.pool.run(this);
+      this.#attempt.pool.run(this);
     }
   }
 
   start(connection: Connection): void {
-    let stream: ClientHttp2Stream;
+    let stream: Stream;
     try {
-      stream = connection.request(this.#header);
+      stream = connection.request(this.#attempt.header);
     } catch (reason) {
       // Node checks what may stand in a header block and throws before anything is sent.
       this.fail(ConnectError.from(reason, Code.InvalidArgument));
@@ -80,13 +97,14 @@ export class UnaryExchange implements Waiter {
     }
     this.#connection = connection;
     this.#stream = stream;
-    this.#startedAtMs = performance.now();
-    stream.on("response", (header, flags) => this.#onResponse(header, flags));
-    stream.on("data", (chunk: Buffer) => this.#onData(chunk));
-    stream.on("trailers", (trailer) => this.#onEnd(trailer));
-    stream.on("close", () => this.#onClose(connection, stream));
+    this.#startedAtMs = connection.lastReadAtMs;
+    stream[exchangeOf] = this;
+    stream.on("response", onResponse);
+    stream.on("data", onData);
+    stream.on("trailers", onTrailers);
+    stream.on("close", onClose);
     stream.on("error", ignore); // "close" follows, and tells more.
-    stream.end(this.#body);
+    stream.end(this.#attempt.body);
   }
 
   fail(error: ConnectError): void {
@@ -96,14 +114,14 @@ export class UnaryExchange implements Waiter {
     if (error.code === Code.Unavailable && notProcessed(error) && !this.#repeated) {
       // No connection could be made.
       this.#repeated = true;
-      this.#options.pool.run(this);
+      this.#attempt.pool.run(this);
     } else {
       this.#settle();
-      this.#options.onError(error);
+      this.#reject(error);
     }
   }
 
-  #onResponse(header: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number): void {
+  onResponse(header: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number): void {
     this.#connection?.onRead();
     if (this.#settled) {
       return;
@@ -119,20 +137,20 @@ export class UnaryExchange implements Waiter {
     }
     const encoding = headerValue(header, "grpc-encoding");
     if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
-      this.#compression = this.#options.acceptCompression.find(({ name }) => name === encoding);
+      this.#compression = this.#attempt.acceptCompression.find(({ name }) => name === encoding);
       if (this.#compression === undefined) {
         this.#protocolError(`unsupported response encoding "${encoding}"`, Code.Internal);
         return;
       }
     }
     if (isLast) {
-      this.#onEnd(undefined);
+      this.onEnd(undefined);
     } else if (this.#message.error !== undefined) {
       this.fail(this.#message.error);
     }
   }
 
-  #onData(chunk: Buffer): void {
+  onData(chunk: Buffer): void {
     this.#connection?.onRead();
     if (this.#settled) {
       return;
@@ -150,7 +168,7 @@ export class UnaryExchange implements Waiter {
   }
 
   /** The answer is complete: trailers have come, or the stream has ended without any. */
-  #onEnd(trailer: IncomingHttpHeaders | undefined): void {
+  onEnd(trailer: IncomingHttpHeaders | undefined): void {
     const header = this.#response;
     if (this.#settled || header === undefined) {
       return;
@@ -183,7 +201,7 @@ export class UnaryExchange implements Waiter {
       this.#protocolError("received compressed message without grpc-encoding", Code.Internal);
     } else {
       this.#settle();
-      this.#options.onAnswer({
+      this.#resolve({
         header,
         trailer: trailer ?? {},
         message,
@@ -192,7 +210,13 @@ export class UnaryExchange implements Waiter {
     }
   }
 
-  #onClose(connection: Connection, stream: ClientHttp2Stream): void {
+  onClose(stream: Stream): void {
+    const connection = this.#connection;
+    if (connection === undefined) {
+      return;
+    }
+    // Node keeps closed streams for a while; what hangs on them shall not stay as long.
+    stream[exchangeOf] = undefined;
     if (!this.#settled) {
       const error = this.#closeError(connection, stream);
       if (error !== undefined) {
@@ -201,9 +225,9 @@ export class UnaryExchange implements Waiter {
         this.#repeated = true;
         this.#stream = undefined;
         this.#response = undefined;
-        this.#message = new MessageReader(this.#options.readMaxBytes);
+        this.#message = new MessageReader(this.#attempt.readMaxBytes);
         connection.release();
-        this.#options.pool.run(this);
+        this.#attempt.pool.run(this);
         return;
       } else {
         this.fail(
@@ -233,11 +257,11 @@ export class UnaryExchange implements Waiter {
     }
     const { rstCode } = stream;
     if (rstCode === constants.NGHTTP2_NO_ERROR) {
-      this.#onEnd(undefined);
+      this.onEnd(undefined);
       return new ConnectError("protocol error: the stream closed without a status", Code.Internal);
     }
-    if (rstCode === constants.NGHTTP2_CANCEL && this.#options.deadline.remainingMs() === 0) {
-      return this.#options.deadline.exceeded();
+    if (rstCode === constants.NGHTTP2_CANCEL && this.#attempt.deadline.remainingMs() === 0) {
+      return this.#attempt.deadline.exceeded();
     }
     return new ConnectError(
       `the stream was reset with HTTP/2 error code ${resetName(rstCode)}`,
@@ -251,10 +275,10 @@ export class UnaryExchange implements Waiter {
     }
     this.#settle();
     if (this.#stream === undefined) {
-      this.#options.pool.leave(this);
+      this.#attempt.pool.leave(this);
     } else if (
       this.#connection !== undefined &&
-      this.#connection.lastReadAtMs < this.#startedAtMs
+      this.#connection.lastReadAtMs <= this.#startedAtMs
     ) {
       this.#connection.suspect();
     }
@@ -268,7 +292,7 @@ export class UnaryExchange implements Waiter {
         body: this.#message.start?.toString() ?? "",
         expected: "gRPC",
         alternative: "; zitadel-user-grants/grpc-web and zitadel-user-grants/json pass most",
-        authorization: authorizationOf(this.#header),
+        authorization: authorizationOf(this.#attempt.header),
       }),
     );
   }
@@ -310,5 +334,25 @@ function authorizationOf(header: OutgoingHttpHeaders): string | null {
 }
 
 const contentTypes = /^application\/grpc(?:\+(?:(json)(?:; ?charset=utf-?8)?|proto))?$/i;
+
+function onResponse(
+  this: Stream,
+  header: IncomingHttpHeaders & IncomingHttpStatusHeader,
+  flags: number,
+): void {
+  this[exchangeOf]?.onResponse(header, flags);
+}
+
+function onData(this: Stream, chunk: Buffer): void {
+  this[exchangeOf]?.onData(chunk);
+}
+
+function onTrailers(this: Stream, trailer: IncomingHttpHeaders): void {
+  this[exchangeOf]?.onEnd(trailer);
+}
+
+function onClose(this: Stream): void {
+  this[exchangeOf]?.onClose(this);
+}
 
 function ignore(): void {}

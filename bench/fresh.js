@@ -1,0 +1,10 @@
+/** A fresh process: how long loading a package and making a client takes, and until the first answer. */
+import { clients } from "./clients.js";
+
+const [name, baseUrl] = process.argv.slice(2);
+const startMs = performance.now();
+const call = await clients[name](baseUrl);
+const loadedMs = performance.now();
+await call();
+process.send({ loadMs: loadedMs - startMs, firstAnswerMs: performance.now() - startMs });
+process.exit();

@@ -1,0 +1,34 @@
+/**
+ * Makes calls with one client, in a process of its own, as often as it is told, and says what they cost.
+ */
+import { clients } from "./clients.js";
+
+const [name, baseUrl] = process.argv.slice(2);
+const call = await clients[name](baseUrl);
+
+async function run({ calls, inFlight }) {
+  let left = calls;
+  const loop = async () => {
+    while (left-- > 0) {
+      await call();
+    }
+  };
+  const cpu = process.cpuUsage();
+  const startMs = performance.now();
+  await Promise.all(Array.from({ length: inFlight }, loop));
+  const wallMs = performance.now() - startMs;
+  const { user, system } = process.cpuUsage(cpu);
+  return { cpuUs: (user + system) / calls, wallUs: (wallMs * 1000) / calls };
+}
+
+process.on("message", async (message) => {
+  if (message === "memory") {
+    globalThis.gc();
+    process.send(process.memoryUsage());
+  } else if (message === "exit") {
+    process.exit();
+  } else {
+    process.send(await run(message));
+  }
+});
+process.send("ready");

@@ -1,0 +1,314 @@
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { ManagementService } from "../../../gen/zitadel/management_pb.js";
+import { close } from "../../../src/closing.js";
+import { createGrpcTransport } from "../../../src/transports/grpc.js";
+import { notProcessed } from "../../../src/transports/not-processed.js";
+import { type ReceivedCall, respond, startGrpcServer } from "../../support/grpc-server.js";
+import { startTcpProxy } from "../../support/tcp-proxy.js";
+
+type Options = Partial<Parameters<typeof createGrpcTransport>[0]> & { baseUrl: string };
+
+function createTestClient(options: Options) {
+  const transport = createGrpcTransport({
+    interceptors: [],
+    defaultTimeoutMs: 10_000,
+    readMaxBytes: 1_000_000,
+    ...options,
+  });
+  onTestFinished(() => close(transport));
+  return { transport, client: createClient(ManagementService, transport) };
+}
+
+const request = { userId: "1", grantId: "2" };
+const answer = ({ stream }: ReceivedCall) => respond(stream, {});
+
+async function errorOf(promise: Promise<unknown>): Promise<ConnectError> {
+  const reason = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  expect(reason).toBeInstanceOf(ConnectError);
+  return reason as ConnectError;
+}
+
+/** A TCP server that does as told with each connection. */
+async function startTcpServer(onSocket: (socket: import("node:net").Socket) => void) {
+  const server = createServer(onSocket);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+describe("connections are", () => {
+  test("opened by the first call, and shared", async () => {
+    const server = await startGrpcServer(answer);
+    const { client } = createTestClient(server);
+    expect(server.sessions).toHaveLength(0);
+
+    await Promise.all(Array.from({ length: 50 }, () => client.deactivateUserGrant(request)));
+    await client.deactivateUserGrant(request);
+
+    expect(server.sessions).toHaveLength(1);
+  });
+
+  test("as many as the calls in flight need, where the server limits its streams", async () => {
+    const held: ReceivedCall[] = [];
+    const server = await startGrpcServer(
+      (call) => {
+        // None is answered until all are there, so none may wait for another.
+        if (held.push(call) === 5) {
+          held.forEach(answer);
+        }
+      },
+      { settings: { maxConcurrentStreams: 2 } },
+    );
+    const { client } = createTestClient(server);
+
+    await Promise.all(Array.from({ length: 5 }, () => client.deactivateUserGrant(request)));
+
+    expect(server.sessions).toHaveLength(3);
+  });
+
+  test("enough for 10,000 calls at once", async () => {
+    const server = await startGrpcServer(answer, { settings: { maxConcurrentStreams: 250 } });
+    const { client } = createTestClient(server);
+
+    await Promise.all(Array.from({ length: 10_000 }, () => client.deactivateUserGrant(request)));
+
+    expect(server.calls).toHaveLength(10_000);
+  });
+
+  test("made as nodeOptions say", async () => {
+    const server = await startGrpcServer(answer);
+    const { port } = new URL(server.baseUrl);
+    const { client } = createTestClient({
+      baseUrl: "http://nowhere.invalid",
+      nodeOptions: { createConnection: () => connect(Number(port), "127.0.0.1") },
+    });
+
+    await client.deactivateUserGrant(request);
+
+    expect(server.calls[0]?.header[":authority"]).toBe("nowhere.invalid");
+  });
+
+  test("closed when no call needed them for a while", async () => {
+    const server = await startGrpcServer(answer);
+    const { client } = createTestClient({ ...server, idleConnectionTimeoutMs: 1 });
+
+    await client.deactivateUserGrant(request);
+    await once(server.sessions[0]!, "close");
+    await client.deactivateUserGrant(request);
+
+    expect(server.sessions).toHaveLength(2);
+  });
+
+  test("made anew after the server ended them", async () => {
+    const server = await startGrpcServer(answer);
+    const { client } = createTestClient(server);
+    await client.deactivateUserGrant(request);
+
+    server.sessions[0]?.destroy();
+    await once(server.sessions[0]!, "close");
+
+    await client.deactivateUserGrant(request);
+    expect(server.sessions).toHaveLength(2);
+  });
+});
+
+describe("a connection that went deaf", () => {
+  test("while idle is found out before it is used again", async () => {
+    const server = await startGrpcServer(answer);
+    const proxy = await startTcpProxy(Number(new URL(server.baseUrl).port));
+    const { client } = createTestClient({
+      baseUrl: proxy.baseUrl,
+      pingIntervalMs: 0.001, // Any pause is longer.
+      pingTimeoutMs: 20,
+    });
+    await client.deactivateUserGrant(request);
+
+    proxy.freeze();
+
+    await client.deactivateUserGrant(request);
+    expect(proxy.connections()).toBe(2);
+  });
+
+  test("under a call is found out by a ping, before the deadline", async () => {
+    const server = await startGrpcServer(() => proxy.freeze());
+    const proxy = await startTcpProxy(Number(new URL(server.baseUrl).port));
+    const { client } = createTestClient({
+      baseUrl: proxy.baseUrl,
+      pingIntervalMs: 5,
+      pingTimeoutMs: 5,
+    });
+
+    const error = await errorOf(client.deactivateUserGrant(request));
+
+    expect(error.code).toBe(Code.Unavailable);
+    expect(error.rawMessage).toContain("PING");
+    expect(notProcessed(error)).toBe(false);
+  });
+
+  test("is not trusted by the call after one that timed out on it", async () => {
+    const server = await startGrpcServer((call) => {
+      if (server.calls.length === 2) {
+        proxy.freeze();
+      } else {
+        answer(call);
+      }
+    });
+    const proxy = await startTcpProxy(Number(new URL(server.baseUrl).port));
+    const { client } = createTestClient({ baseUrl: proxy.baseUrl, pingTimeoutMs: 20 });
+    await client.deactivateUserGrant(request);
+
+    const error = await errorOf(client.deactivateUserGrant(request, { timeoutMs: 20 }));
+    expect(error.code).toBe(Code.DeadlineExceeded);
+
+    await client.deactivateUserGrant(request);
+    expect(proxy.connections()).toBe(2);
+  });
+});
+
+describe("GOAWAY", () => {
+  test("moves the calls that the server did not take to a new connection, and no other", async () => {
+    const server = await startGrpcServer((call) => {
+      if (server.sessions.length > 1) {
+        answer(call);
+      } else if (server.calls.length === 2) {
+        // Takes the first stream and not the second.
+        call.stream.session?.goaway(0, 1);
+        answer(server.calls[0]!);
+      }
+    });
+    const { client } = createTestClient(server);
+
+    await Promise.all([client.deactivateUserGrant(request), client.deactivateUserGrant(request)]);
+
+    expect(server.sessions).toHaveLength(2);
+    expect(server.calls.map(({ stream }) => stream.session === server.sessions[1])).toHaveLength(3);
+  });
+
+  test("with an error does not repeat a call that the server may have processed", async () => {
+    const server = await startGrpcServer(({ stream }) => stream.session?.goaway(2, 1));
+    const { client } = createTestClient(server);
+
+    const error = await errorOf(client.deactivateUserGrant(request));
+
+    expect(error.code).toBe(Code.Unavailable);
+    expect(notProcessed(error)).toBe(false);
+    expect(server.calls).toHaveLength(1);
+  });
+
+  test.each([0, 2, 11])("with code %i on an idle connection hurts nobody", async (code) => {
+    const server = await startGrpcServer(answer);
+    const { client } = createTestClient(server);
+    await client.deactivateUserGrant(request);
+
+    server.sessions[0]?.goaway(code);
+
+    await client.deactivateUserGrant(request);
+    expect(server.sessions).toHaveLength(2);
+  });
+});
+
+describe("a call without a connection", () => {
+  test("fails as Unavailable when the server refuses it, and was not processed", async () => {
+    const server = await startGrpcServer(answer);
+    await server.close();
+    const { client } = createTestClient(server);
+
+    const error = await errorOf(client.deactivateUserGrant(request));
+
+    expect(error.code).toBe(Code.Unavailable);
+    expect(error.rawMessage).toContain("ECONNREFUSED");
+    expect(notProcessed(error)).toBe(true);
+  });
+
+  test("fails when the server does not open one in time", async () => {
+    const baseUrl = await startTcpServer((socket) => onTestFinished(() => void socket.destroy()));
+    const { client } = createTestClient({ baseUrl, connectTimeoutMs: 20 });
+
+    const error = await errorOf(client.deactivateUserGrant(request));
+
+    expect(error.code).toBe(Code.Unavailable);
+    expect(error.rawMessage).toContain("within 20 ms");
+    expect(notProcessed(error)).toBe(true);
+  });
+
+  test("fails with a hint when the server speaks HTTP/1.1 alone", async () => {
+    const server = createHttpServer((_, response) => response.end("hello"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const { client } = createTestClient({ baseUrl: `http://127.0.0.1:${port}` });
+
+    const error = await errorOf(client.deactivateUserGrant(request));
+
+    expect(error.code).toBe(Code.Unavailable);
+    expect(error.rawMessage).toContain("HTTP/2");
+  });
+
+  test("ends at its deadline and at its abort while it waits for one", async () => {
+    const baseUrl = await startTcpServer((socket) => onTestFinished(() => void socket.destroy()));
+    const { client } = createTestClient({ baseUrl });
+    const signal = AbortSignal.abort("enough");
+
+    const [late, aborted] = await Promise.all([
+      errorOf(client.deactivateUserGrant(request, { timeoutMs: 20 })),
+      errorOf(client.deactivateUserGrant(request, { signal })),
+    ]);
+
+    expect(late.code).toBe(Code.DeadlineExceeded);
+    expect(aborted.code).toBe(Code.Canceled);
+    expect(aborted.cause).toBe("enough");
+  });
+});
+
+describe("close", () => {
+  test("ends calls in flight, calls that wait, and later ones, as Canceled", async () => {
+    const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
+    const server = await startGrpcServer(() => arrive(), { settings: { maxConcurrentStreams: 1 } });
+    const { client, transport } = createTestClient(server);
+    const calls = [client.deactivateUserGrant(request), client.deactivateUserGrant(request)];
+    const errors = Promise.all(calls.map(errorOf));
+    await arrived;
+
+    close(transport);
+
+    for (const error of [...(await errors), await errorOf(client.deactivateUserGrant(request))]) {
+      expect(error.code).toBe(Code.Canceled);
+      expect(error.rawMessage).toContain("closed");
+    }
+  });
+});
+
+test("20,000 calls leave no memory behind", { timeout: 60_000 }, async () => {
+  const server = await startGrpcServer(({ stream }) => {
+    server.calls.length = 0;
+    respond(stream, {});
+  });
+  const { client } = createTestClient(server);
+  setFlagsFromString("--expose-gc");
+  const gc: () => void = runInNewContext("gc");
+  const run = async (calls: number) => {
+    let left = calls;
+    const loop = async () => {
+      while (left-- > 0) {
+        await client.deactivateUserGrant(request);
+      }
+    };
+    await Promise.all(Array.from({ length: 64 }, loop));
+    gc();
+    return process.memoryUsage().heapUsed;
+  };
+
+  const before = await run(5_000);
+  const after = await run(15_000);
+
+  expect(after - before).toBeLessThan(3 * 2 ** 20);
+});

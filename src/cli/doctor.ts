@@ -10,7 +10,7 @@ import {
   protocols,
   readConnection,
 } from "./connection.js";
-import { explain } from "./explain.js";
+import { advice, explain } from "./explain.js";
 import { parseFlags } from "./flags.js";
 import { exitCode, type Io, line, UsageError } from "./io.js";
 import { type Finding, probeNetwork } from "./network.js";
@@ -161,18 +161,14 @@ async function probeOrganization(connection: Connection): Promise<Finding> {
       const own = orgId === undefined ? ", the account's own: none was given" : "";
       return { ok: true, title, detail: `${org?.name} (${org?.id})${own}` };
     }
-    return text.includes("AUTH-5mWD2")
-      ? {
-          ok: true,
-          title,
-          detail: `${orgId ?? "the account's own"}; the role may not see its name`,
-        }
+    const name = orgId ?? "the account's own";
+    const [id] = Object.keys(advice).filter((known) => text.includes(known));
+    return id === "AUTH-5mWD2"
+      ? { ok: true, title, detail: `${name}; the role may not see what it is called` }
       : {
           ok: false,
           title,
-          detail: text.includes("AUTH-Bs7Ds")
-            ? `${orgId} does not exist on this instance: check --org (ZITADEL_ORG_ID)`
-            : `${orgId ?? "the account's own"}: HTTP ${response.status} ${text.slice(0, 200)}`,
+          detail: `${name}: ${id === undefined ? `HTTP ${response.status} ${text.slice(0, 200)}` : `${id}. ${advice[id]}`}`,
         };
   } catch (error) {
     return { ok: false, title, detail: reasonOf(error) };

@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { describeError } from "../errors.js";
 
 /** What to do about ZITADEL's refusals of a caller, by their ids. */
-const advice: Readonly<Record<string, string>> = {
+export const advice: Readonly<Record<string, string>> = {
   "AUTH-7fs1e":
     "The token is unknown, has expired, or was made without the scope urn:zitadel:iam:org:project:id:zitadel:aud. Get a new one with that scope.",
   "AUTHZ-cdgFk":

@@ -529,6 +529,31 @@ describe("secrets", () => {
     expect(fromStdin.exitCode).toBe(0);
   });
 
+  it("come from a key file, whose tokens are got when they are needed", async () => {
+    const { ZITADEL_TOKEN: _, ...env } = environment();
+    const keyFile = file("key.json", JSON.stringify(sandbox.addKey()));
+    const [a = "", b = ""] = add(2);
+    expect((await cli(["remove", a, "--yes", "--key-file", keyFile], { env })).exitCode).toBe(0);
+    const fromEnvironment = await cli(["remove", b, "--yes"], {
+      env: { ...env, ZITADEL_KEY_FILE: keyFile },
+    });
+    expect(fromEnvironment.exitCode).toBe(0);
+  });
+
+  it("are named when they cannot be used: a key that is unknown, a file that is no key", async () => {
+    const { ZITADEL_TOKEN: _, ...env } = environment();
+    const key = sandbox.addKey();
+    sandbox.removeKey(key.keyId);
+    const unknown = file("unknown.json", JSON.stringify(key));
+    const refused = await cli(["remove", "1", "--yes", "--key-file", unknown], { env });
+    expect(refused.exitCode).toBe(4);
+    expect(refused.stderr).toMatch(/Nothing was done/);
+    expect(refused.stderr).not.toContain(key.key.slice(40, 80));
+    const noKey = file("none.json", "{}");
+    const wrong = await cli(["remove", "1", "--yes", "--key-file", noKey], { env });
+    expect([wrong.exitCode, wrong.stderr]).toEqual([1, expect.stringMatching(/serviceaccount/)]);
+  });
+
   it("show nowhere", async () => {
     const { token } = sandbox.addUser();
     const { stdout, stderr } = await cli(["remove", "1", "--yes"], {

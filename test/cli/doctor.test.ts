@@ -1,7 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { makeCertificate } from "../support/certificates.js";
 import { run } from "./run.js";
 
 let sandbox: SandboxServer;
@@ -45,7 +47,11 @@ describe("doctor", () => {
       { ZITADEL_TOKEN: "nonsense" },
       /FAIL {2}token .*does not know it, or it has expired/,
     ],
-    ["an unknown organization", { ZITADEL_ORG_ID: "7" }, /FAIL {2}organization .*7 does not exist/],
+    [
+      "an unknown organization",
+      { ZITADEL_ORG_ID: "7" },
+      /FAIL {2}organization .*7: AUTH-Bs7Ds.*does not exist/,
+    ],
   ])("names %s", async (_, env, message) => {
     const { exitCode, stdout } = await doctor(env);
     expect(stdout).toMatch(message);
@@ -82,6 +88,25 @@ describe("doctor", () => {
       ZITADEL_TOKEN: sandbox.addToken({ userId, audience: false }),
     });
     expect(stdout).toMatch(/AUTH-7fs1e.*urn:zitadel:iam:org:project:id:zitadel:aud/);
+  });
+
+  it.each([
+    ["an authority that is not known", {}, /FAIL {2}TLS .*NODE_EXTRA_CA_CERTS/],
+    ["a certificate that has expired", { notAfter: new Date(0) }, /FAIL {2}TLS .*renew/],
+  ])("names %s", async (_, dates, message) => {
+    const { cert, key } = makeCertificate({
+      name: "localhost",
+      dnsNames: ["localhost"],
+      notBefore: new Date(-1000),
+      ...dates,
+    });
+    const server = createTlsServer({ cert, key });
+    await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
+    const { port } = server.address() as AddressInfo;
+    const { exitCode, stdout } = await doctor({ ZITADEL_URL: `https://localhost:${port}` });
+    server.close();
+    expect(stdout).toMatch(message);
+    expect(exitCode).toBe(4);
   });
 
   it("names a clock that is off, and a proxy that lets JSON through alone", async () => {

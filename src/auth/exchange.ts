@@ -52,6 +52,7 @@ export async function exchange(
   signal: AbortSignal,
   send: (options: HttpOptions) => Promise<Response>,
 ): Promise<Response> {
+  signal.throwIfAborted();
   const secrets = new Set(what.secrets);
   const name = `${what.step} at ${what.endpoint}`;
   const noAnswer = (detail: string, code = Code.Unavailable) =>

@@ -27,11 +27,14 @@ export function returnAddress(href: string, base: string): string {
   return url.pathname + url.search + url.hash;
 }
 
-/** A page's address without the authorization server's answer. */
+/** A page's address without the authorization server's answer, and otherwise as it was. */
 export function withoutAnswer(href: string): string {
   const url = new URL(href);
-  for (const name of answerParameters) {
-    url.searchParams.delete(name);
-  }
+  // By hand: `searchParams` would write the rest of the query anew ("?a" as "?a=").
+  url.search = url.search
+    .slice(1)
+    .split("&")
+    .filter((parameter) => !answerParameters.includes(parameter.split("=", 1)[0] ?? ""))
+    .join("&");
   return url.href;
 }

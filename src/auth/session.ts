@@ -37,21 +37,21 @@ export function createMemoryStore(): SessionStore {
 }
 
 /** @param storage asked for at each use: there is none where a page is rendered on a server. */
-export function createWebStore(storage: () => Storage, key: string): SessionStore {
+export function createWebStore(storage: () => Storage | undefined, key: string): SessionStore {
   // Parsed once for each text: the same session is the same object.
   let text: string | null = null;
   let parsed: Session | undefined;
   return {
     read: () => {
-      const found = storage().getItem(key);
+      const found = storage()?.getItem(key) ?? null;
       if (found !== text) {
         text = found;
         parsed = parse(found);
       }
       return parsed;
     },
-    write: (session) => storage().setItem(key, JSON.stringify(session)),
-    clear: () => storage().removeItem(key),
+    write: (session) => storage()?.setItem(key, JSON.stringify(session)),
+    clear: () => storage()?.removeItem(key),
   };
 }
 

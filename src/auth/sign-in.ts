@@ -50,7 +50,8 @@ export function createSignIn(options: SignInOptions, environment: Environment): 
   return {
     start: (startOptions = {}) => startSignIn(context, startOptions),
     handleCallback: async (url) => {
-      const answer = readAnswer(redirectUri, url ?? location.href);
+      const href = url ?? globalThis.location?.href;
+      const answer = href === undefined ? undefined : readAnswer(redirectUri, href);
       if (answer === undefined) {
         // A second call comes when the first has taken the answer from the address.
         return signingIn === undefined ? undefined : latest?.result;
@@ -81,9 +82,9 @@ export function createSignIn(options: SignInOptions, environment: Environment): 
 function createStore(storage: SignInOptions["storage"], key: string): SessionStore {
   switch (storage) {
     case "sessionStorage":
-      return createWebStore(() => sessionStorage, key);
+      return createWebStore(() => globalThis.sessionStorage, key);
     case "localStorage":
-      return createWebStore(() => localStorage, key);
+      return createWebStore(() => globalThis.localStorage, key);
     default:
       return createMemoryStore();
   }

@@ -65,9 +65,13 @@ function secretsOf({ form, headers }: SeenRequest): string[] {
     .concat(assertion ?? [], assertion?.split(".")[2] ?? []);
 }
 
-/** A server that repeats everything it got. */
-const echo = (request: SeenRequest) =>
-  `${request.form} ${[...request.form.values()].join(" ")} ${request.headers.get("authorization")}`;
+/** A server that repeats everything it got, as it came and as it understood it. */
+const echo = ({ form, headers }: SeenRequest) => {
+  const authorization = headers.get("authorization") ?? "";
+  const [, basic = ""] = authorization.split("Basic ");
+  const decoded = new URLSearchParams(`all=${atob(basic)}`).get("all");
+  return `${form} ${[...form.values()].join(" ")} ${authorization} ${decoded}`;
+};
 
 const failures: [
   name: string,

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { beforeEach, expect, test } from "vitest";
 import { createClientCredentials } from "../../src/auth/client-credentials.js";
@@ -170,6 +171,35 @@ test("the request dies when nobody waits any more, and the next caller gets one 
   server.answer = () => server.issue();
   expect(await source()).toBe("token-1");
   expect(server.tokenRequests).toHaveLength(2);
+});
+
+test("a caller who comes in the moment in which the last one leaves gets a request of its own", async () => {
+  server.answer = neverAnswers;
+  const leaver = new AbortController();
+  const left = watch(source({ signal: leaver.signal }));
+  await settle();
+  server.answer = () => server.issue();
+  leaver.abort();
+  expect(await source()).toBe("token-1");
+  expect(left.error).toMatchObject({ code: Code.Canceled });
+});
+
+test("nothing of a call hangs on to a signal that lives longer", async () => {
+  const { signal } = new AbortController();
+  await source({ signal });
+  await source({ signal, refused: "token-1" });
+  server.answer = () => oauthError(400, "invalid_client");
+  await Promise.resolve(source({ signal, refused: "token-2" })).catch(() => {});
+  expect(getEventListeners(signal, "abort")).toEqual([]);
+});
+
+test("a caller who leaves at once sends nothing", async () => {
+  const caller = new AbortController();
+  const call = watch(source({ signal: caller.signal }));
+  caller.abort();
+  await environment.advance(hour);
+  expect(call.error).toMatchObject({ code: Code.Canceled });
+  expect([...server.discoveries, ...server.tokenRequests]).toEqual([]);
 });
 
 test("nothing runs on between attempts after the callers have left", async () => {

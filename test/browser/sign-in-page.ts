@@ -21,7 +21,7 @@ const auth = signIn({
   clientId: config.clientId,
   redirectUri: `${location.origin}/${storage}/callback`,
   postLogoutRedirectUri: `${location.origin}/${storage}/bye`,
-  scopes: ["offline_access"],
+  scopes: location.search.includes("short") ? [] : ["offline_access"],
   storage,
 });
 const client = createManagementClient({

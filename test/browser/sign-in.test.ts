@@ -86,13 +86,13 @@ async function open(storage: Storage, path = where): Promise<Page> {
 }
 
 /** Signs in, and waits until the page has what came back. */
-async function openSignedIn(storage: Storage): Promise<Page> {
-  const page = await open(storage);
+async function openSignedIn(storage: Storage, path = where): Promise<Page> {
+  const page = await open(storage, path);
   await inPage(page, "start").catch(() => {});
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForURL(`${origin}/${storage}/**`);
   const { first } = await inPage(page, "callback");
-  expect(first).toMatchObject({ ok: true, value: { returnTo: `/${storage}${where}` } });
+  expect(first).toMatchObject({ ok: true, value: { returnTo: `/${storage}${path}` } });
   grants.length = 0;
   return page;
 }
@@ -241,6 +241,19 @@ describe("signing in", () => {
     const [session] = Object.values(local) as string[];
     return JSON.parse(session ?? "").idToken;
   }
+
+  it("without offline_access a session ends with its token, and says so", async () => {
+    const page = await openSignedIn("localStorage", "/x?short");
+    expect(await inPage(page, "deactivate", sandbox.addGrant())).toMatchObject({ ok: true });
+    sandbox.expireTokens();
+    expect(await inPage(page, "deactivate", sandbox.addGrant())).toMatchObject({
+      ok: false,
+      code: Code.Unauthenticated,
+      message: expect.stringContaining('the session has ended: sign in again (with the scope "off'),
+    });
+    expect(await inPage(page, "signedIn")).toBe(false);
+    expect(grants).toEqual([]);
+  });
 
   it("nobody is sent to another origin", async () => {
     const page = await open("memory");

@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { returnAddress, withoutAnswer } from "../../src/auth/return-address.js";
+
+test.each([
+  ["https://a.example/p?x&y=%20z#h", "https://a.example/p?x&y=%20z#h"],
+  ["https://a.example/p?code=c&state=s", "https://a.example/p"],
+  [
+    "https://a.example/p?x&code=c&y=1&state=s&iss=i&session_state=t#h",
+    "https://a.example/p?x&y=1#h",
+  ],
+  ["https://a.example/p?error=e&error_description=d&codes=1", "https://a.example/p?codes=1"],
+])("the answer is taken out of an address, and nothing else: %s", (href, expected) => {
+  expect(withoutAnswer(href)).toBe(expected);
+});
+
+test.each([
+  ["/b?x#h", "/b?x#h"],
+  ["c", "/a/c"],
+  ["https://a.example/d", "/d"],
+])("somebody returns to an address of the origin: %s", (href, expected) => {
+  expect(returnAddress(href, "https://a.example/a/b")).toBe(expected);
+});
+
+test.each([
+  "https://evil.example/",
+  "//evil.example",
+  "/\\evil.example",
+  "javascript:alert(1)",
+  "http://a.example/",
+])("nobody is sent off the origin: %s", (href) => {
+  expect(() => returnAddress(href, "https://a.example/")).toThrow(TypeError);
+});

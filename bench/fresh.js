@@ -6,5 +6,9 @@ const startMs = performance.now();
 const call = await clients[name](baseUrl);
 const loadedMs = performance.now();
 await call();
-process.send({ loadMs: loadedMs - startMs, firstAnswerMs: performance.now() - startMs });
+process.send({
+  loadMs: loadedMs - startMs,
+  firstAnswerMs: performance.now() - startMs,
+  rssMb: process.memoryUsage.rss() / 2 ** 20,
+});
 process.exit();

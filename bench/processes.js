@@ -34,7 +34,10 @@ export async function startServer() {
 export function start(module, args, cert) {
   return fork(new URL(module, import.meta.url), args, {
     execArgv: ["--expose-gc"],
-    env: { ...process.env, NODE_EXTRA_CA_CERTS: cert },
+    env: {
+      ...process.env,
+      ...(cert && { NODE_EXTRA_CA_CERTS: cert, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: cert }),
+    },
   });
 }
 

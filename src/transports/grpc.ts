@@ -86,7 +86,7 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Tra
     const answer = await exchange({
       pool,
       deadline,
-      header: headers.block(method, added, deadline.remainingMs()),
+      header: headers.block(method, added),
       body: frame(message, compression !== undefined),
       readMaxBytes,
       acceptCompression,

@@ -1,5 +1,5 @@
-import { Agent as HttpAgent, type IncomingMessage, request as requestByHttp } from "node:http";
-import { Agent as HttpsAgent, request as requestByHttps } from "node:https";
+import type { Agent as HttpAgent, IncomingMessage } from "node:http";
+import type { Agent as HttpsAgent } from "node:https";
 import { Readable } from "node:stream";
 import type { NodeConnectOptions } from "../../node-connect-options.js";
 import { proxyFor } from "./proxy.js";
@@ -25,8 +25,11 @@ import { connectTarget, Tunnel, tlsThrough } from "./tunnel.js";
  * says what happened and what to set.
  */
 export function createFetch(nodeOptions: NodeConnectOptions = {}): typeof globalThis.fetch {
-  const agents = createAgents(nodeOptions);
+  let loading: Promise<Agents> | undefined;
   return async (input, init) => {
+    // When it is needed: node:http takes longer to load than this package.
+    loading ??= createAgents(nodeOptions);
+    const agents = await loading;
     const request = new Request(input, init);
     const url = new URL(request.url);
     request.signal.throwIfAborted();
@@ -46,13 +49,14 @@ export function createFetch(nodeOptions: NodeConnectOptions = {}): typeof global
 }
 
 interface Agents {
-  "https:": HttpsAgent;
-  "http:": HttpAgent;
+  "https:": { agent: HttpsAgent; request: typeof import("node:https").request };
+  "http:": { agent: HttpAgent; request: typeof import("node:http").request };
 }
 
-function createAgents(nodeOptions: NodeConnectOptions): Agents {
-  const https = new HttpsAgent({ keepAlive: true, ...(nodeOptions as object) });
-  const http = new HttpAgent({ keepAlive: true });
+async function createAgents(nodeOptions: NodeConnectOptions): Promise<Agents> {
+  const [byHttp, byHttps] = await Promise.all([import("node:http"), import("node:https")]);
+  const https = new byHttps.Agent({ keepAlive: true, ...(nodeOptions as object) });
+  const http = new byHttp.Agent({ keepAlive: true });
   for (const agent of [https, http]) {
     const direct = agent.createConnection.bind(agent);
     agent.createConnection = (options, callback) => {
@@ -67,7 +71,10 @@ function createAgents(nodeOptions: NodeConnectOptions): Agents {
       return agent === https ? tlsThrough(tunnel, origin, nodeOptions, ["http/1.1"]) : tunnel;
     };
   }
-  return { "https:": https, "http:": http };
+  return {
+    "https:": { agent: https, request: byHttps.request },
+    "http:": { agent: http, request: byHttp.request },
+  };
 }
 
 function send(
@@ -78,13 +85,8 @@ function send(
   agents: Agents,
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const isHttps = url.protocol === "https:";
-    const request = (isHttps ? requestByHttps : requestByHttp)(url, {
-      method,
-      headers,
-      signal,
-      agent: agents[isHttps ? "https:" : "http:"],
-    });
+    const { agent, request: makeRequest } = agents[url.protocol === "https:" ? "https:" : "http:"];
+    const request = makeRequest(url, { method, headers, signal, agent });
     request.once("response", resolve);
     request.on("error", (error) => {
       reject(signal.aborted ? signal.reason : fetchFailed(error));

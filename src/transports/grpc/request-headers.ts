@@ -57,12 +57,8 @@ export class RequestHeaders {
     return headers;
   }
 
-  /** What goes out with one attempt. */
-  block(
-    method: DescMethod,
-    headers: AddedHeaders | undefined,
-    remainingMs: number | undefined,
-  ): OutgoingHttpHeaders {
+  /** What goes out with one attempt, but for `grpc-timeout`, which is known when it does. */
+  block(method: DescMethod, headers: AddedHeaders | undefined): OutgoingHttpHeaders {
     const block: OutgoingHttpHeaders = {
       ":method": "POST",
       // Node would add the port even where it is the default, and ZITADEL picks its instance by this.
@@ -70,15 +66,14 @@ export class RequestHeaders {
       ":path": this.path(method),
       "user-agent": userAgent,
     };
-    if (headers instanceof Headers) {
-      headers.forEach((value, name) => {
-        block[name] = value;
-      });
-    } else {
-      Object.assign(block, headers);
-    }
+    // Not "instanceof Headers": Node loads its whole fetch when that is first named.
+    Object.assign(block, isIterable(headers) ? Object.fromEntries(headers) : headers);
     Object.assign(block, this.#protocol);
-    block["grpc-timeout"] = remainingMs === undefined ? undefined : grpcTimeout(remainingMs);
+    block["grpc-timeout"] = undefined;
     return block;
   }
+}
+
+function isIterable(headers: AddedHeaders | undefined): headers is Headers {
+  return headers !== undefined && Symbol.iterator in headers;
 }

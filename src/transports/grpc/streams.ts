@@ -26,31 +26,44 @@ export function streamsByConnectNode(options: GrpcTransportOptions): LoadStreams
     if (remainingMs !== undefined) {
       header.set("grpc-timeout", grpcTimeout(remainingMs));
     }
-    const response = await transport.stream(
-      request.method,
-      deadline.signal,
-      0, // No limit: the deadline's signal says when time is up.
-      header,
-      // The type asks for initializers, which messages are.
-      request.message as AsyncIterable<MessageInitShape<typeof request.method.input>>,
-      request.contextValues,
-    );
-    return { ...response, message: internalErrors(response.message) };
+    const response = await transport
+      .stream(
+        request.method,
+        deadline.signal,
+        0, // No limit: the deadline's signal says when time is up.
+        header,
+        // The type asks for initializers, which messages are.
+        request.message as AsyncIterable<MessageInitShape<typeof request.method.input>>,
+        request.contextValues,
+      )
+      .catch((reason) => {
+        throw asGrpc(reason, deadline);
+      });
+    return { ...response, message: translated(response.message, deadline) };
   };
 }
 
-/** Connect calls a broken answer the caller's `InvalidArgument`; for gRPC it is `Internal`. */
-async function* internalErrors<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+async function* translated<T>(messages: AsyncIterable<T>, deadline: Deadline): AsyncGenerator<T> {
   try {
     yield* messages;
   } catch (reason) {
-    if (
-      reason instanceof ConnectError &&
-      reason.code === Code.InvalidArgument &&
-      reason.rawMessage.startsWith("protocol error: ")
-    ) {
-      throw new ConnectError(reason.rawMessage, Code.Internal, reason.metadata, undefined, reason);
-    }
-    throw reason;
+    throw asGrpc(reason, deadline);
   }
+}
+
+/** What gRPC calls otherwise than Connect. */
+function asGrpc(reason: unknown, deadline: Deadline): unknown {
+  if (!(reason instanceof ConnectError) || reason.isWireError) {
+    return reason;
+  }
+  const { code, rawMessage, metadata } = reason;
+  // The server's clock ran out first, and its reset came before our timer.
+  if (code === Code.Canceled && deadline.remainingMs() === 0) {
+    return deadline.exceeded();
+  }
+  // A broken answer is nothing that the caller did.
+  if (code === Code.InvalidArgument && rawMessage.startsWith("protocol error: ")) {
+    return new ConnectError(rawMessage, Code.Internal, metadata, undefined, reason);
+  }
+  return reason;
 }

@@ -1,5 +1,4 @@
-import { type ClientRequest, request as requestByHttp } from "node:http";
-import { request as requestByHttps } from "node:https";
+import type { ClientRequest, request as requestByHttp } from "node:http";
 import { isIP, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { connect, type TLSSocket } from "node:tls";
@@ -36,10 +35,22 @@ export class Tunnel extends Duplex {
   }
 
   override _construct(callback: (error?: Error | null) => void): void {
+    // Most programs have no proxy, and node:http takes longer to load than this package.
+    const http = this.#proxy.protocol === "https:" ? import("node:https") : import("node:http");
+    http.then(({ request }) => {
+      if (this.destroyed) {
+        callback();
+      } else {
+        this.#ask(request, callback);
+      }
+    }, callback);
+  }
+
+  #ask(makeRequest: typeof requestByHttp, callback: (error?: Error | null) => void): void {
     const proxy = this.#proxy;
     const fail = (reason: string, cause?: Error) =>
       callback(new Error(`the proxy ${proxy.host} ${reason}`, { cause }));
-    const request = (proxy.protocol === "https:" ? requestByHttps : requestByHttp)({
+    const request = makeRequest({
       host: proxy.hostname.replace(/^\[|\]$/g, ""),
       port: proxy.port || (proxy.protocol === "https:" ? 443 : 80),
       method: "CONNECT",

@@ -16,6 +16,7 @@ import type { ConnectionPool, Waiter } from "./connection-pool.js";
 import { MessageReader } from "./framing.js";
 import { headerValue, webHeaders } from "./headers.js";
 import { codeFromReset, resetName } from "./reset-codes.js";
+import { grpcTimeout } from "./timeout-header.js";
 
 /** What came back when the status was OK. */
 export interface UnaryAnswer {
@@ -29,6 +30,7 @@ export interface UnaryAnswer {
 export interface UnaryAttempt {
   pool: ConnectionPool;
   deadline: Deadline;
+  /** All but `grpc-timeout`. */
   header: OutgoingHttpHeaders;
   body: Buffer;
   readMaxBytes: number;
@@ -87,9 +89,15 @@ class UnaryExchange implements Waiter {
   }
 
   start(connection: Connection): void {
+    const { header, body, deadline } = this.#attempt;
+    const remainingMs = deadline.remainingMs();
+    if (remainingMs !== undefined) {
+      // Now, since it may have waited for the connection, or been refused by another.
+      header["grpc-timeout"] = grpcTimeout(remainingMs);
+    }
     let stream: Stream;
     try {
-      stream = connection.request(this.#attempt.header);
+      stream = connection.request(header);
     } catch (reason) {
       // Node checks what may stand in a header block and throws before anything is sent.
       this.fail(ConnectError.from(reason, Code.InvalidArgument));
@@ -104,7 +112,7 @@ class UnaryExchange implements Waiter {
     stream.on("trailers", onTrailers);
     stream.on("close", onClose);
     stream.on("error", ignore); // "close" follows, and tells more.
-    stream.end(this.#attempt.body);
+    stream.end(body);
   }
 
   fail(error: ConnectError): void {

@@ -1,0 +1,127 @@
+import { readFileSync } from "node:fs";
+import { cpus } from "node:os";
+
+const own = "zitadel-user-grants";
+
+/** docs/performance.md. */
+export function report({ calls, rounds, fresh, sizes, bulk }) {
+  return `# Performance
+
+Written by \`npm run bench\`; do not edit.
+
+![CPU time per call of clients for ZITADEL](performance.svg)
+
+## How it was measured
+
+- ${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} processors; Node ${process.version} on ${process.platform}. Other machines give other times; the ratios move less.
+- The same call everywhere: \`DeactivateUserGrant\` with two ids, a token and an organization, answered with details. The server is a bare \`node:http2\` server in a process of its own, which does nothing but answer.
+- Each client runs in a process of its own. They take turns in each round, in a shifting order, so that whatever else the machine does hits all. A table has the median of ${rounds} rounds, and the lowest and highest in brackets.
+- CPU time is user and system time of the client's process, garbage collection on other threads included. Wall time is the time of the round divided by its calls: client and server share the processors.
+- \`bare node:http2\` is no client but a yardstick: it makes the same request with protobuf-es, without deadline, errors, connections or interceptors. \`connect-node\` uses this package's generated code.
+- Versions: ${versions()}.
+
+${Object.entries(calls)
+  .map(([kind, { results }]) => callTables(kind, results))
+  .join("\n\n")}
+
+## Memory
+
+Of the processes above when they had made their calls over cleartext, after a garbage collection, in MB.
+
+${table(
+  ["client", "heap", "resident"],
+  Array.from(calls.cleartext.memory, ([name, { heapMb, rssMb }]) => [
+    name,
+    heapMb.toFixed(1),
+    rssMb.toFixed(0),
+  ]),
+)}
+
+## Start
+
+A fresh process: milliseconds for loading the package and making a client, until the first answer is there, and resident memory then.
+
+${table(
+  ["client", "loaded, ms", "first answer, ms", "resident, MB", `load time / ${own}`],
+  fresh.map(({ name, loadMs, firstAnswerMs, rssMb }) => [
+    name,
+    spread(loadMs),
+    spread(firstAnswerMs),
+    rssMb.median.toFixed(0),
+    ratio(loadMs.median, fresh[0].loadMs.median),
+  ]),
+)}
+
+## Size
+
+A program that makes a client, bundled and minified by esbuild, in kB (1,000 bytes).
+
+${table(
+  ["for", "client", "minified", "gzip"],
+  sizes.map(({ platform, name, minifiedKb, gzipKb }) => [
+    platform,
+    name,
+    minifiedKb.toFixed(0),
+    gzipKb.toFixed(0),
+  ]),
+)}
+
+## Bulk removal
+
+Against the sandbox in another process. It has no database: with a real server the difference is larger, since it writes once per request.
+
+${table(
+  ["way", "removals a second", "CPU of the client for each, µs"],
+  bulk.map(({ way, rate, cpuUs }) => [way, spread(rate), spread(cpuUs, 1)]),
+)}
+`;
+}
+
+function callTables(kind, results) {
+  const inFlights = [...new Set(results.map(({ inFlight }) => inFlight))];
+  return [
+    `## Calls over ${kind}`,
+    ...inFlights.map((inFlight) => {
+      const rows = results.filter((result) => result.inFlight === inFlight);
+      const reference = rows.find(({ name }) => name === own);
+      return [
+        `### ${inFlight.toLocaleString("en")} in flight`,
+        table(
+          ["client", "CPU per call, µs", `CPU / ${own}`, "wall per call, µs"],
+          rows
+            .toSorted((a, b) => a.cpuUs.median - b.cpuUs.median)
+            .map(({ name, cpuUs, wallUs }) => [
+              name,
+              spread(cpuUs),
+              ratio(cpuUs.median, reference.cpuUs.median),
+              spread(wallUs),
+            ]),
+        ),
+      ].join("\n\n");
+    }),
+  ].join("\n\n");
+}
+
+function table(head, rows) {
+  const line = (cells) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? "---" : "---:"))), ...rows.map(line)].join(
+    "\n",
+  );
+}
+
+function spread({ median, low, high }, digits = 0) {
+  return `${median.toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`;
+}
+
+function ratio(value, reference) {
+  return (value / reference).toFixed(2);
+}
+
+function versions() {
+  return [own, "@zitadel/client", "@zitadel/node", "@grpc/grpc-js", "@connectrpc/connect-node"]
+    .map((name) => {
+      const file = new URL(`node_modules/${name}/package.json`, import.meta.url);
+      return `${name} ${JSON.parse(readFileSync(file, "utf8")).version}`;
+    })
+    .join(", ");
+}

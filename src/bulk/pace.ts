@@ -99,6 +99,13 @@ export class Pace {
     this.#troubleSinceMs ??= this.#environment.now();
   }
 
+  /** So long nothing was asked of the server, so that it could take nothing. */
+  idled(ms: number): void {
+    if (this.#troubleSinceMs !== undefined && this.#inFlight === 0) {
+      this.#troubleSinceMs = Math.min(this.#environment.now(), this.#troubleSinceMs + ms);
+    }
+  }
+
   /** Whether the server has taken nothing for so long, or asks for such a pause, that the run ends. */
   get hopeless(): boolean {
     const patienceMs = this.#patienceMs();

@@ -174,7 +174,6 @@ class Run<G extends Grant, Status extends string> {
     try {
       while (!this.#sourceEnded && !this.#stop.signal.aborted) {
         await this.#pace.ready(this.#stop.signal);
-        await this.#room();
         const batch = await this.#nextBatch();
         if (batch !== undefined) {
           await this.#workOn(batch);
@@ -205,10 +204,13 @@ class Run<G extends Grant, Status extends string> {
   }
 
   async #readBatch(): Promise<Batch<G, Status> | undefined> {
+    const startedMs = this.#job.environment.now();
+    await this.#room();
     if (this.#sourceEnded || this.#stop.signal.aborted) {
       return undefined;
     }
     const gathered = await this.#source.gather();
+    this.#pace.idled(this.#job.environment.now() - startedMs);
     const { grants, ended, failure } = gathered;
     this.#sourceEnded = ended;
     this.#refuse(gathered);

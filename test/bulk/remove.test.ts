@@ -469,6 +469,21 @@ describe("pressure", () => {
     expect(outcomes.length).toBeLessThanOrEqual(800);
   });
 
+  it("does not count the time in which it had nothing to ask", async () => {
+    const { world, server, add, remove, collect } = setUp();
+    const [first = "", second = ""] = add("1", "2");
+    async function* slow() {
+      yield first;
+      await world.sleep(3_600_000);
+      yield second;
+    }
+    server.fate = (_, index) =>
+      index < 6 ? { failure: { afterMs: 1, code: Code.ResourceExhausted } } : { workAfterMs: 1 };
+    const { outcomes, thrown } = await collect(remove(slow()));
+    expect(thrown).toBeUndefined();
+    expect(outcomes.map(({ status }) => status)).toEqual(["failed", "removed"]);
+  });
+
   it("stops at once when asked to wait longer than it would", async () => {
     const { world, server, remove, collect } = setUp();
     server.fate = () => ({

@@ -143,7 +143,7 @@ describe.each(protocols)("over %s", (_, entry) => {
       ),
       { seed, numRuns: 15 },
     );
-  });
+  }, 60_000);
 });
 
 /** Waits for nothing, and remembers how long it should have. */

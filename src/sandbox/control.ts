@@ -99,7 +99,11 @@ export interface SandboxControl extends OAuthControl {
   revokeToken(token: string): void;
 }
 
-/** Fills the instance with what exists from the start. */
+/**
+ * Fills the instance with what exists from the start.
+ *
+ * @internal Its types are Node's, and what is exported from here loads in browser projects too.
+ */
 export function createControl(
   instance: Instance,
   firstToken: string | undefined,

@@ -32,7 +32,7 @@ describe("the tarball in an empty project", () => {
   });
 
   it("brings its command", async () => {
-    expect(await project.run("zitadel-user-grants", ["--help"])).toMatch(/^Usage: /);
+    expect(await project.run("zitadel-user-grants", ["--help"])).toMatch(/^Usage: /m);
   });
 
   it("loads by require() as it loads by import, every entry", async () => {
@@ -63,6 +63,8 @@ describe("the tarball in a TypeScript project", () => {
   let project: Project;
   beforeAll(async () => {
     project = await installProject(programs, { ...compilers, "@types/node": "^24" });
+    const surface = new URL("../types/surface.ts", import.meta.url);
+    await copyFile(surface, join(project.folder, "surface.ts"));
   });
   afterAll(() => project?.remove());
 
@@ -93,6 +95,7 @@ describe("the tarball in a TypeScript project", () => {
       async (name, resolution) => {
         const out = await compile(compiler, `${compiler}-${name}`, { ...node, ...resolution }, [
           "call.ts",
+          "surface.ts",
           "headers-init.d.ts",
         ]);
         expect(JSON.parse(await project.run("node", [`${out}/call.js`]))).toEqual(outcome);
@@ -111,7 +114,7 @@ describe("the tarball in a TypeScript project", () => {
 
     it("compiles for a page, without types of Node", async () => {
       const options = { ...browser, ...resolutions.bundler };
-      await compile(compiler, `${compiler}-page`, options, ["page.ts"]);
+      await compile(compiler, `${compiler}-page`, options, ["page.ts", "surface.ts"]);
     });
   });
 });

@@ -78,6 +78,12 @@ describe("the tarball", () => {
     }
   });
 
+  it("has no types of Node in its declarations, so that browser projects compile", () => {
+    for (const path of paths.filter((path) => path.endsWith(".d.ts"))) {
+      expect(readFileSync(`${root}${path}`, "utf8"), path).not.toMatch(/"node:|\bNodeJS\./);
+    }
+  });
+
   it("names no folder of a machine", () => {
     for (const path of paths.filter((p) => /\.(js|ts|map|json)$/.test(p))) {
       expect(readFileSync(`${root}${path}`, "utf8"), path).not.toMatch(

@@ -52,6 +52,7 @@ export interface OAuthControl {
   expireTokens(userId?: string): void;
 }
 
+/** @internal Its types are Node's, and what is exported from here loads in browser projects too. */
 export function createOAuthControl(
   { oauth, state, now }: Instance,
   ownerId: () => string,

@@ -45,6 +45,7 @@ describe("runtimes", () => {
     project = await installProject(new URL("runtimes/", import.meta.url), packages);
     const sandbox = await startSandbox();
     const { token, orgId } = sandbox;
+    const key = JSON.stringify(sandbox.addKey());
     const slow = await startSandbox({ token, orgId, requestLatencyMs: 60_000 });
     const goingAway = await startGoingAway();
     const tls = await startTlsProxy(new URL(sandbox.baseUrl));
@@ -54,6 +55,7 @@ describe("runtimes", () => {
       baseUrl: secure ? tls.baseUrl : sandbox.baseUrl,
       slowBaseUrl: secure ? slowTls.baseUrl : slow.baseUrl,
       goingAwayBaseUrl: goingAway.baseUrl,
+      serviceUser: { issuer: sandbox.baseUrl, key },
       token,
       orgId,
       // More than a connection of HTTP/2 carries at once.

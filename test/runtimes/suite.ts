@@ -7,6 +7,7 @@ import type {
   isGrantNotFound,
   ManagementClient,
 } from "zitadel-user-grants";
+import { serviceUser } from "zitadel-user-grants/auth";
 import { deactivateUserGrants, removeUserGrants } from "zitadel-user-grants/bulk";
 import type { Result, Surroundings } from "./surroundings.ts";
 
@@ -99,6 +100,15 @@ export async function runSuite(entry: Entry, surroundings: Surroundings): Promis
     await client.deactivateUserGrant({ userId, grantId });
     equal(JSON.stringify(asked), '[null,"stale"]', "what the token source was asked");
   });
+
+  if (surroundings.serviceUser !== undefined) {
+    const { key, issuer } = surroundings.serviceUser;
+    await check("a service user's key gets tokens", async (createClient) => {
+      const { userId, grantId } = take();
+      const client = createClient({ token: serviceUser(key, { issuer }) });
+      await client.deactivateUserGrant({ userId, grantId });
+    });
+  }
 
   await check("the caller's interceptors see a call, and no token", async (createClient) => {
     const seen: string[] = [];

@@ -7,6 +7,8 @@ export interface Surroundings {
   goingAwayBaseUrl?: string;
   /** Whether the protocol keeps `x-request-id` from programs of another origin. */
   hidesRequestId?: boolean;
+  /** A service user's key and who issued it: not in pages, where keys do not belong. */
+  serviceUser?: { issuer: string; key: string };
   token: string;
   orgId: string;
   /** How many calls are made at once, and how many grants are removed in bulk. */
@@ -23,4 +25,4 @@ export interface Result {
 }
 
 /** How many grants the suite uses up. */
-export const grantsNeeded = ({ many }: Pick<Surroundings, "many">) => 3 + 2 * many;
+export const grantsNeeded = ({ many }: Pick<Surroundings, "many">) => 4 + 2 * many;

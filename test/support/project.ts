@@ -62,11 +62,12 @@ export async function installProject(
   return project;
 }
 
-async function runIn(
+/** Runs a command in a folder, as `Project.run` does. */
+export async function runIn(
   folder: string,
   command: string,
   args: string[],
-  { env, timeoutMs = 120_000 }: RunOptions,
+  { env, timeoutMs = 120_000 }: RunOptions = {},
 ): Promise<string> {
   try {
     const { stdout } = await exec(command, args, {

@@ -1,0 +1,157 @@
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { startSandbox } from "../../src/sandbox/index.js";
+import { openChromium } from "../support/browsers.js";
+import { installProject, type Project } from "../support/project.js";
+
+/** A project of its own from a folder beside this file. */
+function projectOf(folder: string, packages: Record<string, string> = {}): () => Project {
+  let project: Project | undefined;
+  beforeAll(async () => {
+    project = await installProject(new URL(`${folder}/`, import.meta.url), packages);
+  });
+  afterAll(() => project?.remove());
+  return () => {
+    if (project === undefined) {
+      throw new Error("the project is not installed yet");
+    }
+    return project;
+  };
+}
+
+/** The versions that are there of a package. More than one would break `instanceof` and descriptors. */
+async function copiesOf(project: Project, name: string): Promise<string[]> {
+  const found = await project.run("npm", ["ls", name, "--all", "--parseable"]);
+  return found.trim().split("\n");
+}
+
+async function expectOneCopy(project: Project): Promise<void> {
+  for (const name of ["@connectrpc/connect", "@bufbuild/protobuf"]) {
+    expect(await copiesOf(project, name)).toHaveLength(1);
+  }
+}
+
+describe("services of @zitadel/proto", () => {
+  const project = projectOf("zitadel-proto", { "@zitadel/proto": "^1.3.1", esbuild: "^0.28.2" });
+
+  it("run over our transports, beside our own generated code", async () => {
+    await expectOneCopy(project());
+    expect(await project().run("node", ["services.js"])).toBe("ok\n");
+  });
+
+  it("list a project's grants for removeUserGrants", async () => {
+    expect(await project().run("node", ["run-remove-project-grants.js"])).toBe("ok\n");
+  });
+
+  it("share one copy of Connect and protobuf-es with us in a bundle", async () => {
+    await project().run("esbuild", [
+      "remove-project-grants.js",
+      "--bundle",
+      "--platform=browser",
+      "--format=esm",
+      "--outfile=out.js",
+      "--metafile=meta.json",
+    ]);
+    const { inputs } = JSON.parse(await readFile(join(project().folder, "meta.json"), "utf8"));
+    const folders = Object.keys(inputs)
+      .map((file) => /^(.*\/(?:@connectrpc\/connect|@bufbuild\/protobuf)\/dist\/\w+)\//.exec(file))
+      .flatMap((match) => match?.[1] ?? []);
+    expect([...new Set(folders)].sort()).toEqual([
+      "node_modules/@bufbuild/protobuf/dist/esm",
+      "node_modules/@connectrpc/connect/dist/esm",
+    ]);
+  });
+});
+
+describe("a buf module", () => {
+  const project = projectOf("buf-module", {
+    "@bufbuild/buf": "~1.75.0",
+    "@bufbuild/protoc-gen-es": "^2.17.0",
+  });
+
+  it("imports our protos, and takes our generated code for them", async () => {
+    await project().run("buf", ["generate"]);
+    expect(await project().run("node", ["run.js"])).toBe("ok\n");
+  });
+});
+
+describe("a service of one's own around the client is tested with createSandbox", () => {
+  const project = projectOf("mocking");
+
+  it("in node:test", async () => {
+    const output = await project().run("node", ["--test", "offboarding.node.js"]);
+    expect(output).toMatch(/^(?:ℹ|#) pass 1$/m);
+  });
+
+  it("in vitest", async () => {
+    const output = await project().run("vitest", ["run", "--no-color"]);
+    expect(output).toMatch(/Tests\s+1 passed/);
+  });
+
+  it("in jest, which loads ES modules behind a flag of Node", async () => {
+    const env = { NODE_OPTIONS: "--experimental-vm-modules" };
+    const output = await project().run("jest", ["--json"], { env });
+    expect(JSON.parse(output)).toMatchObject({ numPassedTests: 1, numFailedTests: 0 });
+  });
+});
+
+describe("Connect-Query", () => {
+  const project = projectOf("connect-query");
+
+  it("removes a grant by a button of React", async () => {
+    await expectOneCopy(project());
+    const { folder, run } = project();
+    await run("esbuild", [
+      "app.jsx",
+      "--bundle",
+      "--jsx=automatic",
+      "--define:process.env.NODE_ENV='production'",
+      "--outfile=app.js",
+    ]);
+    const script = await readFile(join(folder, "app.js"), "utf8");
+    const site = createServer(({ url }, response) => {
+      const isScript = url === "/app.js";
+      response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
+      response.end(isScript ? script : "<!doctype html><body><script src=/app.js></script>");
+    });
+    await new Promise<void>((resolve) => site.listen(0, "127.0.0.1", resolve));
+    const [browser, sandbox] = await Promise.all([openChromium(), startSandbox()]);
+    onTestFinished(async () => {
+      site.close();
+      await Promise.all([browser.close(), sandbox.close()]);
+    });
+
+    await browser.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}`);
+    const { baseUrl, token, orgId } = sandbox;
+    const { grantId } = sandbox.addGrant();
+    const says = (text: string) =>
+      browser.evaluate(`new Promise((resolve) => {
+        const look = () => {
+          const button = document.querySelector("button");
+          return button?.textContent === "${text}" ? resolve("${text}") : setTimeout(look, 20);
+        };
+        look();
+      })`);
+    await browser.evaluate(`show(${JSON.stringify({ baseUrl, token, orgId, grantId })}) ?? ""`);
+    await says("idle");
+    await browser.evaluate('document.querySelector("button").click() ?? ""');
+    await says("success");
+    expect(sandbox.grant(grantId)).toBeUndefined();
+    await browser.evaluate('document.querySelector("button").click() ?? ""');
+    await says("COMMAND-1My0t");
+  });
+});
+
+describe("NestJS", () => {
+  const project = projectOf("nestjs");
+
+  it("provides the client, in a CommonJS project", async () => {
+    await project().run("tsc", ["-p", "."]);
+    const compiled = await readFile(join(project().folder, "dist", "zitadel.module.js"), "utf8");
+    expect(compiled).toContain('require("zitadel-user-grants")');
+    expect(await project().run("node", ["dist/main.js"])).toBe("ok\n");
+  });
+});

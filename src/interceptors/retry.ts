@@ -3,6 +3,7 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import type { RetryOptions } from "../retry-options.js";
 import { remainingMs } from "../transports/deadline.js";
 import { notProcessed } from "../transports/not-processed.js";
+import { wait } from "../wait.js";
 import { retrySwitch } from "./retry-switch.js";
 
 /**
@@ -97,22 +98,4 @@ function askedWaitMs(metadata: Headers): number | undefined {
     ? Number(after) * 1000
     : Date.parse(after ?? "") - Date.now();
   return ms >= 0 ? ms : undefined;
-}
-
-/** Ends early, with the signal's reason, when the call is over. */
-function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", onAbort);
-    if (signal.aborted) {
-      onAbort();
-    }
-  });
 }

@@ -8,7 +8,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { ManagementService } from "../../gen/zitadel/management_pb.js";
-import { wait } from "./delay.js";
+import { wait } from "../wait.js";
 import { RpcError } from "./errors.js";
 import type { HttpRequest } from "./http.js";
 import type { Instance } from "./instance.js";

@@ -4,10 +4,10 @@ import { buildClient, buildTransport, type ManagementClient, type Protocol } fro
 import { commonChecks, fetchChecks } from "./client-checks.js";
 import { connectionOptionsElsewhere } from "./elsewhere.js";
 import type { JsonOptions } from "./options.js";
-import { type ToQuery, toQuery } from "./transports/http-rule/query.js";
+import { type AnyService, anyService } from "./transports/http-rule/any-service.js";
 import { createJsonTransport } from "./transports/json.js";
 
-const json = (toQuery?: ToQuery): Protocol<JsonOptions> => ({
+const json = (extras?: AnyService): Protocol<JsonOptions> => ({
   checks: {
     ...commonChecks,
     ...fetchChecks,
@@ -18,7 +18,7 @@ const json = (toQuery?: ToQuery): Protocol<JsonOptions> => ({
     ],
   },
   elsewhere: connectionOptionsElsewhere,
-  create: (options) => createJsonTransport(options, toQuery),
+  create: (options) => createJsonTransport(options, extras),
 });
 
 /**
@@ -29,7 +29,7 @@ const json = (toQuery?: ToQuery): Protocol<JsonOptions> => ({
  * @throws TypeError for an option that is unknown or not allowed, before anything is sent.
  */
 export function createManagementClient(options: JsonOptions): ManagementClient {
-  // No RPC of ManagementService has a query, and what makes one would weigh on every page.
+  // Without what ManagementService has no use for, and every page would carry.
   return buildClient(json(), options);
 }
 
@@ -40,7 +40,7 @@ export function createManagementClient(options: JsonOptions): ManagementClient {
  * @throws TypeError for an option that is unknown or not allowed, before anything is sent.
  */
 export function createTransport(options: JsonOptions): Transport {
-  return buildTransport(json(toQuery), options);
+  return buildTransport(json(anyService), options);
 }
 
 export * from "./foundation.js";

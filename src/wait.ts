@@ -1,18 +1,10 @@
 /**
- * Resolves after the time, at once for 0.
+ * Resolves after the time.
  *
  * @throws the signal's reason, when it is aborted first.
  */
 export function wait(delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) {
-      reject(signal.reason);
-      return;
-    }
-    if (delayMs <= 0) {
-      resolve();
-      return;
-    }
     const onAbort = () => {
       clearTimeout(timer);
       reject(signal.reason);
@@ -22,5 +14,8 @@ export function wait(delayMs: number, signal: AbortSignal): Promise<void> {
       resolve();
     }, delayMs);
     signal.addEventListener("abort", onAbort);
+    if (signal.aborted) {
+      onAbort();
+    }
   });
 }

@@ -7,7 +7,7 @@ import type { JsonOptions } from "../options.js";
 import { callUnary, effectiveTimeoutMs } from "./call.js";
 import { callHeaders } from "./call-headers.js";
 import { checkSize, guardedFetch } from "./guarded-fetch.js";
-import type { ToQuery } from "./http-rule/query.js";
+import type { AnyService } from "./http-rule/any-service.js";
 import { buildRequest, uncarried } from "./http-rule/request.js";
 import { pathPrefix } from "./http-rule.js";
 import { readAnswer } from "./json-answer.js";
@@ -19,11 +19,11 @@ import { readAnswer } from "./json-answer.js";
  *
  * The deadline is kept here and not sent.
  *
- * @param toQuery can be left out where all methods have the body "*".
+ * @param extras for services other than ManagementService.
  */
 export function createJsonTransport(
   options: TransportOptions<JsonOptions>,
-  toQuery?: ToQuery,
+  extras?: AnyService,
 ): Transport {
   const { baseUrl, interceptors, jsonOptions } = options;
 
@@ -59,7 +59,7 @@ export function createJsonTransport(
     };
   };
   const build = <I extends DescMessage>(message: MessageShape<I>, method: DescMethodUnary<I>) => {
-    const request = buildRequest(method, message, jsonOptions, toQuery);
+    const request = buildRequest(method, message, jsonOptions, extras);
     const url = baseUrl + pathPrefix(method.parent, options.pathPrefixes) + request.target;
     return { ...request, url };
   };

@@ -3,9 +3,9 @@ import { create, fromJson, type JsonObject, toBinary, toJson } from "@bufbuild/p
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { anyService } from "../../src/transports/http-rule/any-service.js";
 import type { HttpRuleMatch } from "../../src/transports/http-rule/match.js";
 import { matchRequest, readRequest } from "../../src/transports/http-rule/match.js";
-import { toQuery } from "../../src/transports/http-rule/query.js";
 import { buildRequest, type HttpRuleRequest } from "../../src/transports/http-rule/request.js";
 import { buildService, type FieldSpecs, type MethodSpec } from "../support/http-rule-service.js";
 import { seed } from "../support/seed.js";
@@ -241,7 +241,7 @@ describe("what the transport sends, the matcher reads back", () => {
       fc.property(cases, fc.boolean(), ({ fields, method, json: given }, useProtoFieldName) => {
         const rpc = buildService(fields, [method]).methods[0]!;
         const message = fromJson(rpc.input, given);
-        const request = buildRequest(rpc, message, { useProtoFieldName }, toQuery);
+        const request = buildRequest(rpc, message, { useProtoFieldName }, anyService);
         const read = readBack([rpc], request);
         expectSame(rpc, read.message, message);
       }),
@@ -278,7 +278,7 @@ describe("what the transport sends, the matcher reads back", () => {
           const message = create(rpc.input, { name, parent } as Record<string, unknown>);
           let request: HttpRuleRequest;
           try {
-            request = buildRequest(rpc, message, {}, toQuery);
+            request = buildRequest(rpc, message, {}, anyService);
           } catch (error) {
             expect(error).toBeInstanceOf(ConnectError);
             expect((error as ConnectError).code).toBe(Code.InvalidArgument);

@@ -3,8 +3,8 @@ import { create, fromJson, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { ManagementService } from "../../gen/zitadel/management_pb.js";
+import { anyService } from "../../src/transports/http-rule/any-service.js";
 import { matchRequest, readRequest } from "../../src/transports/http-rule/match.js";
-import { toQuery } from "../../src/transports/http-rule/query.js";
 import { buildRequest } from "../../src/transports/http-rule/request.js";
 import { parseTemplate } from "../../src/transports/http-rule/template.js";
 import { httpBindings, pathPrefix } from "../../src/transports/http-rule.js";
@@ -42,7 +42,7 @@ function service(...methods: MethodSpec[]) {
 /** The request for a message, given as JSON. */
 function build(method: MethodSpec, json: Parameters<typeof fromJson>[1], ...others: MethodSpec[]) {
   const [rpc] = service(method, ...others).methods;
-  const { verb, target, body } = buildRequest(rpc!, fromJson(rpc!.input, json), {}, toQuery);
+  const { verb, target, body } = buildRequest(rpc!, fromJson(rpc!.input, json), {}, anyService);
   return body === undefined ? `${verb} ${target}` : `${verb} ${target} ${body}`;
 }
 
@@ -187,7 +187,7 @@ describe("what cannot be sent is refused", () => {
       { userId, grantId: "1" },
       { userId: "1", grantId: userId },
     ]) {
-      const error = refusal(() => buildRequest(rpc, create(rpc.input, init), {}, toQuery));
+      const error = refusal(() => buildRequest(rpc, create(rpc.input, init), {}, anyService));
       expect(error.code).toBe(Code.InvalidArgument);
       expect(error.message).toContain("DeactivateUserGrant was not sent");
     }
@@ -255,7 +255,9 @@ describe("what cannot be sent is refused", () => {
   it("a lone surrogate in a query", () => {
     const [rpc] = service(get("/x")).methods;
     const message = create(rpc!.input, { parent: "\ud800" } as MessageInitShape<never>);
-    expect(refusal(() => buildRequest(rpc!, message, {}, toQuery)).code).toBe(Code.InvalidArgument);
+    expect(refusal(() => buildRequest(rpc!, message, {}, anyService)).code).toBe(
+      Code.InvalidArgument,
+    );
   });
 
   it.each<[string, MethodSpec]>([

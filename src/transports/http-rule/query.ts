@@ -3,8 +3,6 @@ import { create, toJson } from "@bufbuild/protobuf";
 import type { NameKey } from "./text.js";
 import { fromText, isObject, isText, toText } from "./text.js";
 
-export type ToQuery = typeof toQuery;
-
 /**
  * The query parameters for the JSON of a message: `a.b` for nested fields, the same name again for each
  * item of a list.

@@ -10,8 +10,8 @@ import { ScalarType, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { HttpBinding } from "../http-rule.js";
 import { httpBindings } from "../http-rule.js";
-import type { ToQuery } from "./query.js";
-import { isWildcard, matchSegments, matchTemplate } from "./template.js";
+import type { AnyService } from "./any-service.js";
+import { matchSegments } from "./template.js";
 import type { NameKey } from "./text.js";
 import { isObject, toText } from "./text.js";
 
@@ -32,13 +32,14 @@ export interface HttpRuleRequest {
  * the message fits none of its bindings: a path variable that is empty, does not match its pattern or
  * would lead to another route, or a field that a query cannot carry.
  *
- * @param toQuery can be left out where all RPCs have the body "*".
+ * @param extras can be left out where all RPCs have the body "*" and no route of the service can be taken for
+ * another.
  */
 export function buildRequest(
   rpc: DescMethod,
   message: Message,
   jsonOptions?: Partial<JsonWriteOptions> | undefined,
-  toQuery?: ToQuery | undefined,
+  extras?: AnyService | undefined,
 ): HttpRuleRequest {
   const bindings = httpBindings(rpc);
   if (typeof bindings === "string") {
@@ -47,7 +48,7 @@ export function buildRequest(
   let failure: Error | undefined;
   for (const binding of bindings) {
     try {
-      return bind(binding, message, jsonOptions, toQuery);
+      return bind(binding, message, jsonOptions, extras);
     } catch (error) {
       failure ??= error as Error;
     }
@@ -67,7 +68,7 @@ function bind(
   binding: HttpBinding,
   message: Message,
   jsonOptions: Partial<JsonWriteOptions> | undefined,
-  toQuery: ToQuery | undefined,
+  extras: AnyService | undefined,
 ): HttpRuleRequest {
   const { template, verb, rpc } = binding;
   const nameKey = jsonOptions?.useProtoFieldName ? "name" : "jsonName";
@@ -88,7 +89,7 @@ function bind(
     segments.splice(start, end - start, ...toSegments(fieldPath, value, pattern));
     remove(fields, json, nameKey);
   });
-  refuseOtherRoutes(binding, segments);
+  extras?.refuseOtherRoutes(binding, segments);
   let target = `/${segments.map(encode).join("/")}${template.verb}`;
   if (binding.body === "*") {
     body = JSON.stringify(json);
@@ -96,7 +97,7 @@ function bind(
     if (bodyName) {
       delete json[bodyName];
     }
-    const query = toQuery?.(rpc.input, json, nameKey) ?? [];
+    const query = extras?.toQuery(rpc.input, json, nameKey) ?? [];
     target += query
       .map(([name, value], index) => `${index ? "&" : "?"}${encode(name)}=${encode(value)}`)
       .join("");
@@ -143,25 +144,6 @@ function toSegments(name: string, value: string, pattern: string[]): string[] {
     );
   }
   return segments;
-}
-
-/** What reads as a literal of another route, or as its verb, reaches that other route. */
-function refuseOtherRoutes({ template, verb, rpc }: HttpBinding, segments: string[]): void {
-  const own = matchSegments(template.segments, segments);
-  const path = [...segments.slice(0, -1), segments.at(-1) + template.verb];
-  for (const other of template.variables.length > 0 ? rpc.parent.methods : []) {
-    const rivals = other === rpc ? [] : httpBindings(other);
-    for (const rival of typeof rivals === "string" ? [] : rivals) {
-      const matched = rival.verb === verb && matchTemplate(rival.template, path);
-      if (
-        matched &&
-        (rival.template.verb.length > template.verb.length ||
-          matched.some((segment, index) => !isWildcard(segment) && isWildcard(own?.[index])))
-      ) {
-        throw new Error(`its path would be that of ${other.name}`);
-      }
-    }
-  }
 }
 
 /** @throws Error for lone surrogates, which UTF-8 and so a URL cannot hold. */

@@ -117,6 +117,7 @@ export const commonChecks: Checks<CommonOptions> = {
   defaultTimeoutMs: timeMs(0),
   retry: ["true, false or an object", (value) => typeof value === "boolean" || isObject(value)],
   interceptors: listOf("interceptors (functions)", isFunction),
+  debug: ["a function of zitadel-user-grants/debug", isFunction],
   allowInsecure: boolean,
   jsonOptions: object,
   readMaxBytes: bytes(1),

@@ -20,7 +20,7 @@ export type ManagementClient = Client<typeof ManagementService>;
 /** What a protocol's transport is made from: its own options, checked, and all interceptors. */
 export type TransportOptions<O> = Omit<
   O,
-  "token" | "orgId" | "instanceHost" | "allowInsecure" | "retry"
+  "token" | "orgId" | "instanceHost" | "allowInsecure" | "retry" | "debug"
 > & {
   interceptors: Interceptor[];
   readMaxBytes: number;
@@ -43,7 +43,7 @@ export function buildTransport<O extends CommonOptions>(
   protocol: Protocol<O>,
   options: O,
 ): Transport {
-  const { token, orgId, instanceHost, allowInsecure, retry, ...rest } = {
+  const { token, orgId, instanceHost, allowInsecure, retry, debug, ...rest } = {
     ...defaults,
     ...checkClientOptions(options, protocol.checks, protocol.elsewhere),
   };
@@ -55,6 +55,7 @@ export function buildTransport<O extends CommonOptions>(
       ...(rest.interceptors ?? []),
       ...(retry ? [createRetryInterceptor(retry === true ? {} : retry)] : []),
       createMetadataInterceptor({ token, orgId, instanceHost }),
+      ...(debug ? [debug] : []),
     ],
   });
 }

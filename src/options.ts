@@ -50,6 +50,8 @@ export interface CommonOptions {
    * each call once, however often it is made, and no token.
    */
   interceptors?: Interceptor[] | undefined;
+  /** Shows what goes over the wire, secrets masked: `debug` of `zitadel-user-grants/debug`. */
+  debug?: Interceptor | undefined;
   /** Permits `http:` to other machines: tokens then travel readable by everyone between. Default false. */
   allowInsecure?: boolean | undefined;
   /** How JSON is read and written, as in Connect. */

@@ -1,0 +1,159 @@
+import { type DescMessage, type JsonValue, type MessageShape, toJson } from "@bufbuild/protobuf";
+import type { Interceptor } from "@connectrpc/connect";
+import { type Code, ConnectError } from "@connectrpc/connect";
+
+/** What went over the wire, in the order in which it did. */
+export type DebugEvent =
+  | (DebugAttempt & { readonly type: "request"; readonly header: DebugHeader })
+  | (DebugAttempt & {
+      readonly type: "message";
+      readonly from: "client" | "server";
+      readonly message: JsonValue;
+    })
+  | (DebugAttempt & {
+      readonly type: "response";
+      readonly header: DebugHeader;
+      readonly durationMs: number;
+    })
+  | (DebugAttempt & {
+      readonly type: "end";
+      readonly trailer: DebugHeader;
+      readonly durationMs: number;
+    })
+  | (DebugAttempt & {
+      readonly type: "error";
+      readonly code: Code;
+      readonly message: string;
+      readonly metadata: DebugHeader;
+      readonly durationMs: number;
+    });
+
+/** What every event says. */
+export interface DebugAttempt {
+  /** Counts the attempts of the program from 1: a repeated call is several. */
+  readonly attempt: number;
+  /** `zitadel.management.v1.ManagementService/DeactivateUserGrant` */
+  readonly method: string;
+  readonly url: string;
+}
+
+/** Header fields; secrets among them as `***`. */
+export type DebugHeader = Readonly<Record<string, string>>;
+
+let attempts = 0;
+
+/**
+ * Makes the option `debug` of a client: it shows each attempt of each call as it goes out, with its
+ * token, organization and repeats, and what came back. Secrets are masked: `authorization`, cookies, and
+ * every field whose name speaks of a token, a key, a secret or a password. Messages are shown as they are:
+ * those of this package hold ids, and no secrets.
+ *
+ * ```ts
+ * const client = createManagementClient({ baseUrl, token, debug: debug(console.error) });
+ * ```
+ *
+ * @param log is called with each event. What it throws is passed over: a log must not end a call.
+ */
+export function debug(log: (event: DebugEvent) => void): Interceptor {
+  const emit = (event: DebugEvent) => {
+    try {
+      log(event);
+    } catch {
+      // Whoever looks on does not take part.
+    }
+  };
+  return (next) => async (request) => {
+    const start = performance.now();
+    const about: DebugAttempt = {
+      attempt: ++attempts,
+      method: `${request.service.typeName}/${request.method.name}`,
+      url: request.url,
+    };
+    const message = (
+      from: "client" | "server",
+      schema: DescMessage,
+      shape: MessageShape<DescMessage>,
+    ) => emit({ ...about, type: "message", from, message: asJson(schema, shape) });
+    const durationMs = () => performance.now() - start;
+    const { input, output } = request.method;
+    const fail = (reason: unknown) => {
+      const error = ConnectError.from(reason);
+      const { code, rawMessage, metadata } = error;
+      emit({
+        ...about,
+        type: "error",
+        code,
+        message: withoutToken(rawMessage, request.header),
+        metadata: masked(metadata),
+        durationMs: durationMs(),
+      });
+    };
+    async function* watch(messages: AsyncIterable<MessageShape<DescMessage>>, trailer: Headers) {
+      try {
+        for await (const one of messages) {
+          message("server", output, one);
+          yield one;
+        }
+      } catch (reason) {
+        fail(reason);
+        throw reason;
+      }
+      emit({ ...about, type: "end", trailer: masked(trailer), durationMs: durationMs() });
+    }
+    async function* sent(messages: AsyncIterable<MessageShape<DescMessage>>) {
+      for await (const one of messages) {
+        message("client", input, one);
+        yield one;
+      }
+    }
+    emit({ ...about, type: "request", header: masked(request.header) });
+    if (!request.stream) {
+      message("client", input, request.message);
+    }
+    try {
+      const response = await next(
+        request.stream
+          ? Object.create(request, { message: { value: sent(request.message) } })
+          : request,
+      );
+      const header = masked(response.header);
+      emit({ ...about, type: "response", header, durationMs: durationMs() });
+      if (response.stream) {
+        return Object.create(response, {
+          message: { value: watch(response.message, response.trailer) },
+        });
+      }
+      message("server", output, response.message);
+      emit({ ...about, type: "end", trailer: masked(response.trailer), durationMs: durationMs() });
+      return response;
+    } catch (reason) {
+      fail(reason);
+      throw reason;
+    }
+  };
+}
+
+const secretNames = /authorization|cookie|token|secret|password|api-?key/i;
+
+function masked(headers: Headers): DebugHeader {
+  const shown: Record<string, string> = {};
+  headers.forEach((value, name) => {
+    shown[name] = secretNames.test(name)
+      ? value.replace(/^(bearer |basic )?.*$/is, "$1***")
+      : value;
+  });
+  return shown;
+}
+
+function withoutToken(text: string, header: Headers): string {
+  const token = header.get("authorization")?.replace(/^bearer /i, "");
+  return token ? text.replaceAll(token, "***") : text;
+}
+
+function asJson(schema: DescMessage, message: MessageShape<DescMessage>): JsonValue {
+  try {
+    return toJson(schema, message);
+  } catch {
+    return `a ${schema.typeName} that has no JSON`;
+  }
+}

@@ -1,0 +1,111 @@
+import { metrics, propagation, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from "@opentelemetry/sdk-metrics";
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from "@opentelemetry/sdk-trace-base";
+import { afterAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { createManagementClient as createGrpcClient } from "../src/grpc.js";
+import { createManagementClient as createGrpcWebClient } from "../src/grpc-web.js";
+import { createManagementClient as createJsonClient } from "../src/json.js";
+import { openTelemetry } from "../src/opentelemetry.js";
+import { startSandbox } from "../src/sandbox/index.js";
+import { answer, okAnswer, startHttpServer } from "./support/http-server.js";
+
+const spans = new InMemorySpanExporter();
+trace.setGlobalTracerProvider(
+  new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
+);
+const durations = new InMemoryMetricExporter(AggregationTemporality.DELTA);
+const reader = new PeriodicExportingMetricReader({ exporter: durations });
+metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+propagation.setGlobalPropagator({
+  inject: (context, carrier, setter) => {
+    setter.set(carrier, "traceparent", trace.getSpanContext(context)?.traceId ?? "none");
+  },
+  extract: (context) => context,
+  fields: () => ["traceparent"],
+});
+
+beforeEach(() => {
+  spans.reset();
+  durations.reset();
+});
+afterAll(() => reader.shutdown());
+
+describe.each([
+  ["grpc", createGrpcClient],
+  ["grpc-web", createGrpcWebClient],
+  ["json", createJsonClient],
+] as const)("over %s", (_, create) => {
+  async function start() {
+    const sandbox = await startSandbox();
+    onTestFinished(() => sandbox.close());
+    const { baseUrl, token, orgId } = sandbox;
+    return { sandbox, client: create({ baseUrl, token, orgId, interceptors: [openTelemetry()] }) };
+  }
+
+  it("a call is a span by the conventions for RPC, without ids and tokens", async () => {
+    const { sandbox, client } = await start();
+    await client.deactivateUserGrant(sandbox.addGrant());
+    const [span] = spans.getFinishedSpans();
+    expect(span?.name).toBe("zitadel.management.v1.ManagementService/DeactivateUserGrant");
+    expect(span?.kind).toBe(SpanKind.CLIENT);
+    expect(span?.status.code).toBe(SpanStatusCode.UNSET);
+    expect(span?.attributes).toEqual({
+      "rpc.system.name": "grpc",
+      "rpc.method": "zitadel.management.v1.ManagementService/DeactivateUserGrant",
+      "rpc.response.status_code": "OK",
+      "server.address": "localhost",
+      "server.port": Number(new URL(sandbox.baseUrl).port),
+    });
+  });
+
+  it("a failed one has the code and ZITADEL's name of the cause, and no message", async () => {
+    const { client } = await start();
+    await expect(client.bulkRemoveUserGrant({ grantId: ["123"] })).rejects.toThrow();
+    const [span] = spans.getFinishedSpans();
+    expect(span?.status).toEqual({ code: SpanStatusCode.ERROR });
+    expect(span?.events).toEqual([]);
+    expect(span?.attributes).toMatchObject({
+      "rpc.response.status_code": "NOT_FOUND",
+      "error.type": "NOT_FOUND",
+      "zitadel.error.id": "COMMAND-1My0t",
+    });
+  });
+
+  it("its duration is measured in seconds", async () => {
+    const { sandbox, client } = await start();
+    await client.deactivateUserGrant(sandbox.addGrant());
+    await reader.forceFlush();
+    const [metric] = durations.getMetrics()[0]?.scopeMetrics[0]?.metrics ?? [];
+    expect(metric?.descriptor).toMatchObject({ name: "rpc.client.call.duration", unit: "s" });
+    const [point] = metric?.dataPoints ?? [];
+    expect(point?.value).toMatchObject({ count: 1 });
+    expect(point?.attributes["rpc.response.status_code"]).toBe("OK");
+  });
+});
+
+describe("the trace", () => {
+  it.each([
+    [undefined, true],
+    [true, true],
+    [false, false],
+  ])("with propagate: %s goes out: %s", async (propagate, goesOut) => {
+    const server = await startHttpServer((_, response) => answer(response, okAnswer));
+    const client = createGrpcWebClient({
+      baseUrl: server.baseUrl,
+      interceptors: [openTelemetry({ propagate })],
+    });
+    await client.bulkRemoveUserGrant({ grantId: ["1"] });
+    const [span] = spans.getFinishedSpans();
+    const sent = server.requests[0]?.headers.traceparent;
+    expect(sent).toBe(goesOut ? span?.spanContext().traceId : undefined);
+  });
+});

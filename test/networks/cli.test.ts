@@ -1,0 +1,31 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { startSandbox } from "../../src/sandbox/index.js";
+import { run } from "../cli/run.js";
+import { startProxy } from "./servers.js";
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+describe("the command line", () => {
+  it.each(["grpc", "grpc-web", "json"])("goes through the proxy over %s", async (protocol) => {
+    const sandbox = await startSandbox({ hosts: ["zitadel.test"] });
+    const port = Number(new URL(sandbox.baseUrl).port);
+    const proxy = await startProxy({ resolve: () => ({ host: "127.0.0.1", port }) });
+    vi.stubEnv("HTTP_PROXY", proxy.url);
+    const { grantId } = sandbox.addGrant();
+    const env = {
+      ZITADEL_URL: "http://zitadel.test",
+      ZITADEL_TOKEN: sandbox.token,
+      ZITADEL_ORG_ID: sandbox.orgId,
+    };
+    const flags = ["--allow-insecure", "--protocol", protocol];
+    const removal = await run(["remove", grantId, "--yes", ...flags], { env });
+    expect(removal).toMatchObject({ exitCode: 0, stdout: `${grantId}\tremoved\n` });
+    const doctor = await run(["doctor", ...flags], { env });
+    expect(doctor.stdout).toMatch(/ok {4}proxy +the way to zitadel\.test is through the proxy/);
+    expect(doctor.exitCode, doctor.stdout).toBe(0);
+    expect(proxy.connects.every(({ target }) => target === "zitadel.test:80")).toBe(true);
+    await sandbox.close();
+  });
+});

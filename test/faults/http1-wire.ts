@@ -18,6 +18,9 @@ export async function startHttp1Wire(
   let requests = 0;
   const server = createServer((socket) => {
     sockets.add(socket);
+    socket.setNoDelay(true);
+    // One for each request of the connection.
+    socket.setMaxListeners(0);
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => undefined);
     if (options.connection?.(socket, ++connections) === true) {
@@ -72,7 +75,8 @@ function createExchange(
       .flatMap(([name, value]) => [value].flat().map((one) => `${name}: ${one}\r\n`))
       .join("");
   const over = Promise.withResolvers<void>();
-  socket.once("close", () => over.resolve());
+  socket.once("close", over.resolve);
+  void over.promise.then(() => socket.off("close", over.resolve));
   return {
     protocol,
     number,

@@ -33,6 +33,9 @@ export async function startHttp2Wire(options: Http2WireOptions): Promise<WireSer
   const counts = { connections: 0, requests: 0 };
   const server = createServer((socket) => {
     sockets.add(socket);
+    socket.setNoDelay(true);
+    // One for each request of the connection.
+    socket.setMaxListeners(0);
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => undefined);
     const number = ++counts.connections;
@@ -74,6 +77,9 @@ function serve(
     write(frameType.data, flags, streamId, payload),
   );
   const onFrame = (type: number, flags: number, streamId: number, payload: Buffer) => {
+    if (type === frameType.data && payload.length > 0) {
+      write(frameType.windowUpdate, 0, 0, uint32(payload.length));
+    }
     if (type === frameType.settings && (flags & ack) === 0) {
       bodies.onSettings(payload);
       write(frameType.settings, ack, 0, new Uint8Array());
@@ -90,7 +96,11 @@ function serve(
     ) {
       const over = Promise.withResolvers<void>();
       endings.set(streamId, over.resolve);
-      socket.once("close", () => over.resolve());
+      socket.once("close", over.resolve);
+      void over.promise.then(() => {
+        endings.delete(streamId);
+        socket.off("close", over.resolve);
+      });
       options.answer(createExchange(++counts.requests, socket, streamId, over, write, bodies.send));
     }
   };

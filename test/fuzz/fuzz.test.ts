@@ -1,0 +1,31 @@
+import { expect, it } from "vitest";
+import { fuzzCommandLine, fuzzJsonBodies, fuzzOAuthAnswers } from "./inputs.js";
+import { fuzzTransport, type Tally } from "./transports.js";
+
+// Another one each time; FUZZ_SEED repeats a run that failed.
+const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
+
+function report(what: string, tally: Tally): void {
+  const runs = Object.values(tally).reduce((sum, count) => sum + count, 0);
+  console.info(`FUZZ_SEED=${seed} ${what}: ${runs} tried, ${JSON.stringify(tally)}`);
+  expect(runs).toBeGreaterThan(0);
+}
+
+it.each(["grpc", "grpc-web", "json"] as const)(
+  "mutated answers over %s are errors, or say what they hold",
+  async (protocol) => {
+    report(protocol, await fuzzTransport(protocol, 500, seed));
+  },
+);
+
+it("any JSON is an error, or an object without one", async () => {
+  report("JSON bodies", await fuzzJsonBodies(500, seed));
+});
+
+it("any answer of the token endpoint is an error, or the token in it", async () => {
+  report("OAuth answers", await fuzzOAuthAnswers(100, seed));
+});
+
+it("any command line ends with an exit code and words for people", async () => {
+  report("command lines", await fuzzCommandLine(100, seed));
+});

@@ -1,0 +1,200 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import fc from "fast-check";
+import { close, createManagementClient as createGrpcClient } from "../../src/grpc.js";
+import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
+import { createManagementClient as createJsonClient } from "../../src/json.js";
+import { answerWell, type Fields, type Protocol } from "../faults/exchange.js";
+import { startHttp2Wire } from "../faults/http2-wire.js";
+import { bodyOf, readRecordings, statusOf } from "../replay/recordings.js";
+import { mutate, mutateFields, mutations } from "./mutations.js";
+
+interface Answer {
+  status: number;
+  header: Fields;
+  body: Buffer;
+  trailer: Fields;
+}
+
+/** What came of the calls of a run, by code; "ok" for those that went well. */
+export type Tally = Record<string, number>;
+
+const ofConnection = new Set([":status", "transfer-encoding", "content-length", "connection"]);
+
+/** A mutated answer that nobody ends would make a call wait as long. */
+const hangMs = 3_000;
+
+/**
+ * Calls again and again, each time answered with the bytes of a recorded answer that were changed at
+ * random: in the body, the headers or the trailers. A call must end by itself, as a ConnectError or with
+ * an answer that the changed bytes really hold.
+ */
+export async function fuzzTransport(
+  protocol: Protocol,
+  numRuns: number,
+  seed: number,
+): Promise<Tally> {
+  const recorded = readRecordings(protocol).map(([, exchange]): Answer => {
+    const header = Object.entries(exchange.response.headers).filter(
+      ([name]) => !ofConnection.has(name),
+    );
+    return {
+      status: statusOf(exchange),
+      header: Object.fromEntries(header) as Fields,
+      body: bodyOf(exchange),
+      trailer: exchange.response.trailers ?? {},
+    };
+  });
+  const tally: Tally = {};
+  const caller = await createCaller(protocol);
+  const property = fc.asyncProperty(
+    fc.nat(recorded.length - 1),
+    fc.constantFrom("body", "body", "header", "trailer", "all"),
+    mutations,
+    async (index, part, changes) => {
+      const answer = recorded[index] as Answer;
+      const changed = (name: string) => part === name || part === "all";
+      const mutated: Answer = {
+        status: answer.status,
+        header: changed("header") ? mutateFields(answer.header, changes) : answer.header,
+        body: changed("body") ? mutate(answer.body, changes) : answer.body,
+        trailer: changed("trailer") ? mutateFields(answer.trailer, changes) : answer.trailer,
+      };
+      const error = await caller.call(mutated);
+      const name = error === undefined ? "ok" : Code[error.code];
+      tally[name] = (tally[name] ?? 0) + 1;
+      if (error === undefined && !mayBeOk(protocol, mutated)) {
+        throw new Error(`taken for a success: ${JSON.stringify(mutated)}`);
+      }
+      if (error?.code === Code.DeadlineExceeded && !error.isWireError) {
+        throw new Error(`not ended by itself: ${JSON.stringify(mutated)}`);
+      }
+    },
+  );
+  try {
+    await fc.assert(property, { numRuns, seed, endOnFailure: true });
+    await caller.callWell();
+  } finally {
+    await caller.close();
+  }
+  return tally;
+}
+
+/** Whether an answer says that the call was carried out, as far as a look from outside can tell. */
+function mayBeOk(protocol: Protocol, { status, body, header, trailer }: Answer): boolean {
+  if (protocol === "json") {
+    const { code } = JSON.parse(body.toString().replace(/^\ufeff/, "")) ?? {};
+    return status >= 200 && status < 300 && !(typeof code === "number" && code in Code);
+  }
+  if (protocol === "grpc") {
+    return isZero(trailer["grpc-status"]) && isOneMessage(body);
+  }
+  const length = body.length >= 5 ? body.readUInt32BE(1) : 0;
+  const trailers = body.subarray(5 + length);
+  const statuses = trailers.toString("latin1").match(/grpc-status:[^\n]*/gi) ?? [];
+  return (
+    isOneMessage(body.subarray(0, 5 + length)) &&
+    trailers[0] === 128 &&
+    statuses.length === 1 &&
+    isZero(statuses[0]?.slice("grpc-status:".length)) &&
+    isZero(header["grpc-status"] ?? "0")
+  );
+}
+
+function isZero(value: string | string[] | undefined): boolean {
+  return typeof value === "string" && value.trim() === "0";
+}
+
+function isOneMessage(body: Buffer): boolean {
+  return body.length >= 5 && (body[0] ?? 2) <= 1 && body.length === 5 + body.readUInt32BE(1);
+}
+
+interface Caller {
+  /** Makes a call that gets this answer; its error, if it fails. */
+  call(answer: Answer): Promise<ConnectError | undefined>;
+  /** Makes a call that is answered well. */
+  callWell(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const grant = { userId: "1", grantId: "2" };
+const options = { timeoutMs: hangMs };
+
+async function failure(call: Promise<unknown>): Promise<ConnectError | undefined> {
+  try {
+    await call;
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ConnectError)) {
+      throw new Error("not a ConnectError", { cause: error });
+    }
+    return error;
+  }
+}
+
+async function createCaller(protocol: Protocol): Promise<Caller> {
+  return protocol === "grpc" ? await createWireCaller() : createFetchCaller(protocol);
+}
+
+async function createWireCaller(): Promise<Caller> {
+  let current: Answer | undefined;
+  const server = await startHttp2Wire({
+    answer(exchange) {
+      if (current === undefined) {
+        answerWell(exchange);
+        return;
+      }
+      const { status, header, body, trailer } = current;
+      exchange.head({ "content-type": [], ...header }, status);
+      if (body.length > 0) {
+        exchange.body(body);
+      }
+      exchange.end(Object.keys(trailer).length > 0 ? trailer : undefined);
+    },
+  });
+  const client = createGrpcClient({ baseUrl: `http://127.0.0.1:${server.port}` });
+  return {
+    async call(answer) {
+      current = answer;
+      return await failure(client.deactivateUserGrant(grant, options));
+    },
+    async callWell() {
+      current = undefined;
+      // The last mutated answer may just be ending the connection.
+      await failure(client.deactivateUserGrant(grant, options));
+      await client.deactivateUserGrant(grant, options);
+    },
+    async close() {
+      close(client);
+      await server.close();
+    },
+  };
+}
+
+function createFetchCaller(protocol: "grpc-web" | "json"): Caller {
+  let current: () => Response = () => new Response();
+  const create = protocol === "json" ? createJsonClient : createGrpcWebClient;
+  const client = create({ baseUrl: "http://localhost", fetch: async () => current() });
+  return {
+    async call({ status, header, body }) {
+      const headers = new Headers();
+      for (const [name, value] of Object.entries(header)) {
+        try {
+          headers.append(name, String(value));
+        } catch {
+          // No platform hands on a field like this.
+        }
+      }
+      current = () => new Response(new Uint8Array(body), { status, headers });
+      return await failure(client.deactivateUserGrant(grant, options));
+    },
+    async callWell() {
+      const [, exchange] = readRecordings(protocol)[0] ?? [];
+      if (exchange !== undefined) {
+        const headers = { "content-type": String(exchange.response.headers["content-type"]) };
+        current = () => new Response(new Uint8Array(bodyOf(exchange)), { headers });
+        await client.deactivateUserGrant(grant, options);
+      }
+    },
+    async close() {},
+  };
+}

@@ -23,7 +23,8 @@ export function checkOptions<O>(
   elsewhere: Readonly<Record<string, string>> = {},
   prefix = "",
 ): Record<string, unknown> {
-  const checked: Record<string, unknown> = {};
+  // Without a prototype: what somebody put on Object.prototype is no option.
+  const checked: Record<string, unknown> = { __proto__: null };
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) {
       continue;

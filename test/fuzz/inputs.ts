@@ -75,9 +75,9 @@ export async function fuzzOAuthAnswers(numRuns: number, seed: number): Promise<T
     fc
       .record(
         {
-          access_token: fc.oneof(fc.string(), fc.jsonValue()),
+          access_token: fc.oneof(fc.constant("opaque-token"), fc.string(), fc.jsonValue()),
           token_type: fc.oneof(fc.constantFrom("Bearer", "bearer", "DPoP"), fc.jsonValue()),
-          expires_in: fc.oneof(fc.integer(), fc.double(), fc.jsonValue()),
+          expires_in: fc.oneof(fc.constant(43199), fc.integer(), fc.double(), fc.jsonValue()),
         },
         { requiredKeys: [] },
       )

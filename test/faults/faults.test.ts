@@ -1,9 +1,10 @@
 import { inspect } from "node:util";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { close } from "../../src/closing.js";
 import { createTransport as createGrpcTransport } from "../../src/grpc.js";
 import { createTransport as createGrpcWebTransport } from "../../src/grpc-web.js";
 import { createTransport as createJsonTransport } from "../../src/json.js";
+import { tableOf, writeFigures } from "../support/figures.js";
 import type { Protocol } from "./exchange.js";
 import { expectedEndings, faults, hasProtocol, isRight } from "./faults.js";
 import { runFault, type TestedTransport } from "./run.js";
@@ -17,6 +18,19 @@ const create: Record<Protocol, (options: { baseUrl: string }) => TestedTransport
 };
 
 const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+
+const right: Record<Protocol, string[]> = { grpc: [], "grpc-web": [], json: [] };
+
+afterAll(() => {
+  const rows = Object.entries(right).map(([protocol, names]) => [protocol, String(names.length)]);
+  const names = new Set(Object.values(right).flat());
+  const header = ["protocol", "faults that ended right, the next call well, nothing left over"];
+  const list = faults.map(({ name }) => name).filter((name) => names.has(name));
+  writeFigures(
+    "faults",
+    `${tableOf(header, rows)}\n\n<details><summary>All ${list.length}</summary>\n\n${list.map((name) => `- ${name}`).join("\n")}\n\n</details>`,
+  );
+});
 
 describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
   it.for(faults.filter((fault) => hasProtocol(fault, protocol)))("$name", async (fault) => {
@@ -35,5 +49,6 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     expect(timers()).toBeLessThanOrEqual(timersBefore);
     expect(inspect(outcome.error, { depth: 10, showHidden: true })).not.toContain(secret);
     expect(JSON.stringify(outcome.error) ?? "").not.toContain(secret);
+    right[protocol].push(fault.name);
   });
 });

@@ -34,6 +34,19 @@ export class Tunnel extends Duplex {
     return this;
   }
 
+  // What Node's agents ask of a connection that they keep for the next request.
+  setKeepAlive(): this {
+    return this;
+  }
+
+  setNoDelay(): this {
+    return this;
+  }
+
+  setTimeout(): this {
+    return this;
+  }
+
   override _construct(callback: (error?: Error | null) => void): void {
     // Most programs have no proxy, and node:http takes longer to load than this package.
     const http = this.#proxy.protocol === "https:" ? import("node:https") : import("node:http");

@@ -9,13 +9,13 @@ afterEach(() => {
 
 describe("the command line", () => {
   it.each(["grpc", "grpc-web", "json"])("goes through the proxy over %s", async (protocol) => {
-    const sandbox = await startSandbox({ hosts: ["zitadel.test"] });
+    const sandbox = await startSandbox({ hosts: [`${protocol}.zitadel.test`] });
     const port = Number(new URL(sandbox.baseUrl).port);
     const proxy = await startProxy({ resolve: () => ({ host: "127.0.0.1", port }) });
     vi.stubEnv("HTTP_PROXY", proxy.url);
     const { grantId } = sandbox.addGrant();
     const env = {
-      ZITADEL_URL: "http://zitadel.test",
+      ZITADEL_URL: `http://${protocol}.zitadel.test`,
       ZITADEL_TOKEN: sandbox.token,
       ZITADEL_ORG_ID: sandbox.orgId,
     };
@@ -25,7 +25,9 @@ describe("the command line", () => {
     const doctor = await run(["doctor", ...flags], { env });
     expect(doctor.stdout).toMatch(/ok +proxy .*127\.0\.0\.1/);
     expect(doctor.exitCode, doctor.stdout).toBe(0);
-    expect(proxy.connects.every(({ target }) => target === "zitadel.test:80")).toBe(true);
+    expect(proxy.connects.every(({ target }) => target === `${protocol}.zitadel.test:80`)).toBe(
+      true,
+    );
     await sandbox.close();
   });
 });

@@ -79,17 +79,25 @@ async function createAgents(nodeOptions: NodeConnectOptions): Promise<Agents> {
 
 function send(
   url: URL,
-  { method, signal }: Request,
+  original: Request,
   headers: Record<string, string>,
   body: Buffer,
   agents: Agents,
 ): Promise<IncomingMessage> {
+  const { method, signal } = original;
   return new Promise((resolve, reject) => {
     const { agent, request: makeRequest } = agents[url.protocol === "https:" ? "https:" : "http:"];
     const request = makeRequest(url, { method, headers, signal, agent });
     request.once("response", resolve);
-    request.on("error", (error) => {
-      reject(signal.aborted ? signal.reason : fetchFailed(error));
+    request.on("error", (error: NodeJS.ErrnoException) => {
+      if (signal.aborted) {
+        reject(signal.reason);
+      } else if (request.reusedSocket && error.code === "EPIPE") {
+        // The server had closed the idle connection: nothing has reached it.
+        send(url, original, headers, body, agents).then(resolve, reject);
+      } else {
+        reject(fetchFailed(error));
+      }
     });
     request.end(body);
   });
@@ -110,7 +118,7 @@ function toResponse(incoming: IncomingMessage, status: number, url: URL): Respon
   return Object.defineProperty(response, "url", { value: url.href });
 }
 
-function fetchFailed(error: Error & { code?: string }): TypeError {
+function fetchFailed(error: NodeJS.ErrnoException): TypeError {
   const failure = tlsFailure(error);
   const cause =
     failure === undefined

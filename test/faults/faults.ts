@@ -230,7 +230,8 @@ const slow: Fault[] = [
       const pour = () => {
         if (open) {
           exchange.body(chunk);
-          setTimeout(pour, 1);
+          // Slowly enough for this side not to hold what the client has not taken.
+          setTimeout(pour, 10);
         }
       };
       pour();

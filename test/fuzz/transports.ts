@@ -90,12 +90,12 @@ function mayBeOk(protocol: Protocol, { status, body, header, trailer }: Answer):
   }
   const length = body.length >= 5 ? body.readUInt32BE(1) : 0;
   const trailers = body.subarray(5 + length);
-  const statuses = trailers.toString("latin1").match(/grpc-status:[^\n]*/gi) ?? [];
+  const statuses = trailers.toString("latin1").match(/grpc-status\s*:[^\n]*/gi) ?? [];
   return (
     isOneMessage(body.subarray(0, 5 + length)) &&
     trailers[0] === 128 &&
     statuses.length === 1 &&
-    isZero(statuses[0]?.slice("grpc-status:".length)) &&
+    isZero(statuses[0]?.replace(/^[^:]*:/, "")) &&
     isZero(header["grpc-status"] ?? "0")
   );
 }

@@ -223,18 +223,9 @@ const slow: Fault[] = [
       if (exchange.protocol !== "json") {
         exchange.body(Buffer.from([0, 0x0f, 0xff, 0xff, 0xff]));
       }
-      let open = true;
-      void exchange.over.then(() => {
-        open = false;
-      });
-      const pour = () => {
-        if (open) {
-          exchange.body(chunk);
-          // Slowly enough for this side not to hold what the client has not taken.
-          setTimeout(pour, 10);
-        }
-      };
-      pour();
+      // Slowly enough for this side not to hold what the client has not taken.
+      const timer = setInterval(() => exchange.body(chunk), 10);
+      void exchange.over.then(() => clearInterval(timer));
     },
     expect: "ResourceExhausted",
   },

@@ -1,5 +1,6 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
   DeactivateUserGrantRequestSchema,
@@ -7,6 +8,7 @@ import {
   ManagementService,
 } from "../../../gen/zitadel/management_pb.js";
 import { close } from "../../../src/closing.js";
+import { compressionBrotli, compressionGzip } from "../../../src/transports/grpc/compression.js";
 import { createGrpcTransport } from "../../../src/transports/grpc.js";
 import { notProcessed } from "../../../src/transports/not-processed.js";
 import {
@@ -217,6 +219,90 @@ describe("answer", () => {
 
     expect(error.code).toBe(Code.Unavailable);
     expect(notProcessed(error)).toBe(false);
+  });
+});
+
+describe("compression", () => {
+  test.each([
+    ["gzip", compressionGzip, gunzipSync, gzipSync],
+    ["br", compressionBrotli, brotliDecompressSync, brotliCompressSync],
+  ])("by %s works in both directions", async (name, sendCompression, unpack, pack) => {
+    const details = { details: { resourceOwner: "o".repeat(5_000) } };
+    const schema = DeactivateUserGrantResponseSchema;
+    const { server, client } = await connected(
+      ({ stream }) =>
+        respond(stream, {
+          header: { "grpc-encoding": name },
+          body: frame(1, pack(toBinary(schema, create(schema, details)))),
+        }),
+      { sendCompression },
+    );
+    const long = { userId: "u".repeat(2_000), grantId: "2" };
+
+    const response = await client.deactivateUserGrant(long);
+
+    expect(response.details?.resourceOwner).toHaveLength(5_000);
+    const [call] = server.calls;
+    expect(call?.header["grpc-encoding"]).toBe(name);
+    expect(call?.body[0]).toBe(1);
+    expect(fromBinary(DeactivateUserGrantRequestSchema, unpack(call!.body.subarray(5)))).toEqual(
+      create(DeactivateUserGrantRequestSchema, long),
+    );
+  });
+
+  test("does not unpack an answer beyond readMaxBytes", async () => {
+    const bomb = gzipSync(Buffer.alloc(50_000_000));
+    const { client } = await connected(
+      ({ stream }) =>
+        respond(stream, { header: { "grpc-encoding": "gzip" }, body: frame(1, bomb) }),
+      { readMaxBytes: 1_000_000 },
+    );
+
+    expect((await errorOf(client.deactivateUserGrant(request))).code).toBe(Code.ResourceExhausted);
+  });
+
+  test("by an encoding that was not offered is refused", async () => {
+    const { client } = await connected(({ stream }) =>
+      respond(stream, { header: { "grpc-encoding": "zstd" }, body: frame(1, "?") }),
+    );
+
+    expect((await errorOf(client.deactivateUserGrant(request))).code).toBe(Code.Internal);
+  });
+});
+
+describe("interceptors", () => {
+  test("may copy requests and responses, and change headers but not the protocol's", async () => {
+    const seen: string[] = [];
+    const copying: Interceptor = (next) => async (call) => {
+      const header = new Headers(call.header);
+      header.set("x-added", "1");
+      header.set("content-type", "text/plain");
+      header.set("grpc-timeout", "1m");
+      seen.push(...call.header.keys());
+      const response = await next({ ...call, header } as typeof call);
+      return { ...response } as typeof response;
+    };
+    const { server, client } = await connected(
+      ({ stream }) => respond(stream, { header: { "x-request-id": "abc" } }),
+      { interceptors: [copying] },
+    );
+    let requestId: string | null = null;
+
+    await client.deactivateUserGrant(request, {
+      headers: { "x-own": "1" },
+      onHeader: (header) => {
+        requestId = header.get("x-request-id");
+      },
+    });
+
+    expect(requestId).toBe("abc");
+    expect(seen).toEqual(expect.arrayContaining(["content-type", "te", "grpc-timeout", "x-own"]));
+    expect(server.calls[0]?.header).toMatchObject({
+      "x-own": "1",
+      "x-added": "1",
+      "content-type": "application/grpc+proto",
+    });
+    expect(server.calls[0]?.header["grpc-timeout"]).toMatch(/^\d{4,5}m$/);
   });
 });
 

@@ -13,6 +13,7 @@ export async function measureFresh({ names, baseUrl, rounds }) {
   return Array.from(samples, ([name, runs]) => ({
     name,
     loadMs: summarize(runs.map((run) => run.loadMs)),
+    loadCpuMs: summarize(runs.map((run) => run.loadCpuMs)),
     firstAnswerMs: summarize(runs.map((run) => run.firstAnswerMs)),
     rssMb: summarize(runs.map((run) => run.rssMb)),
   }));

@@ -3,11 +3,14 @@ import { clients } from "./clients.js";
 
 const [name, baseUrl] = process.argv.slice(2);
 const startMs = performance.now();
+const cpu = process.cpuUsage();
 const call = await clients[name](baseUrl);
 const loadedMs = performance.now();
+const { user, system } = process.cpuUsage(cpu);
 await call();
 process.send({
   loadMs: loadedMs - startMs,
+  loadCpuMs: (user + system) / 1000,
   firstAnswerMs: performance.now() - startMs,
   rssMb: process.memoryUsage.rss() / 2 ** 20,
 });

@@ -39,16 +39,17 @@ ${table(
 
 ## Start
 
-A fresh process: milliseconds for loading the package and making a client, until the first answer is there, and resident memory then.
+A fresh process: milliseconds of CPU and of wall time for loading the package and making a client, wall time until the first answer is there, and resident memory then.
 
 ${table(
-  ["client", "loaded, ms", "first answer, ms", "resident, MB", `load time / ${own}`],
-  fresh.map(({ name, loadMs, firstAnswerMs, rssMb }) => [
+  ["client", "CPU to load, ms", `CPU / ${own}`, "loaded, ms", "first answer, ms", "resident, MB"],
+  fresh.map(({ name, loadCpuMs, loadMs, firstAnswerMs, rssMb }) => [
     name,
+    spread(loadCpuMs),
+    ratio(loadCpuMs.median, fresh[0].loadCpuMs.median),
     spread(loadMs),
     spread(firstAnswerMs),
     rssMb.median.toFixed(0),
-    ratio(loadMs.median, fresh[0].loadMs.median),
   ]),
 )}
 

@@ -1,7 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { markNotProcessed } from "../not-processed.js";
-import type { ConnectionOptions, ConnectionOwner } from "./connection.js";
-import { Connection } from "./connection.js";
+import type { Connection, ConnectionOptions, ConnectionOwner } from "./connection.js";
 import { Queue } from "./queue.js";
 
 /** A safeguard for the server: with the 100 streams that HTTP/2 recommends, 10,000 calls at once. */
@@ -28,6 +27,8 @@ export class ConnectionPool {
   readonly #waiting = new Queue<Waiter>();
   readonly #owner: ConnectionOwner;
   #closed = false;
+  #loading: Promise<void> | undefined;
+  #createConnection: (() => Connection) | undefined;
   #noGrowthBeforeMs = 0;
 
   constructor(options: ConnectionOptions) {
@@ -102,10 +103,26 @@ export class ConnectionPool {
     if (open && performance.now() < this.#noGrowthBeforeMs) {
       return;
     }
+    if (this.#createConnection === undefined) {
+      this.#loading ??= this.#load();
+      return;
+    }
     try {
-      this.#connections.add(new Connection(this.#options, this.#owner));
+      this.#connections.add(this.#createConnection());
     } catch (reason) {
       this.#failWaiting(() => ConnectError.from(reason, Code.InvalidArgument));
+    }
+  }
+
+  /** By the first call: node:http2 and node:tls are a quarter of what a program takes to start. */
+  async #load(): Promise<void> {
+    try {
+      const { Connection } = await import("./connection.js");
+      this.#createConnection = () => new Connection(this.#options, this.#owner);
+      this.#grow();
+    } catch (reason) {
+      this.#loading = undefined;
+      this.#failWaiting(() => ConnectError.from(reason, Code.Internal));
     }
   }
 

@@ -5,11 +5,12 @@ import type {
   OutgoingHttpHeaders,
   SecureClientSessionOptions,
 } from "node:http2";
-import { connect, constants } from "node:http2";
+import { connect } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { NodeConnectOptions } from "../../node-connect-options.js";
 import { connectFailure } from "./connect-failure.js";
 import { proxyFor } from "./proxy.js";
+import { ResetCode } from "./reset-codes.js";
 import { startTimer } from "./timer.js";
 import { connectTarget, Tunnel, tlsThrough } from "./tunnel.js";
 
@@ -103,7 +104,7 @@ export class Connection {
       this.#sessionError = new Error(
         `the server did not open an HTTP/2 connection within ${options.connectTimeoutMs} ms`,
       );
-      this.#end(constants.NGHTTP2_CANCEL);
+      this.#end(ResetCode.CANCEL);
     });
     // These stay on for good: an error of a session that nobody uses any more must not end the process.
     this.session.on("error", (error) => {
@@ -113,7 +114,7 @@ export class Connection {
     this.session.on("connect", (_, socket) => {
       socket.on("error", (error) => {
         this.#sessionError ??= error;
-        this.#end(constants.NGHTTP2_CANCEL);
+        this.#end(ResetCode.CANCEL);
       });
     });
     this.session.on("close", () => this.#onClosed());
@@ -166,7 +167,7 @@ export class Connection {
     if (this.#streams === 0) {
       this.#unref();
       if (this.state === "draining") {
-        this.#end(constants.NGHTTP2_NO_ERROR);
+        this.#end(ResetCode.NO_ERROR);
         return;
       }
       if (this.state !== "closed") {
@@ -192,7 +193,7 @@ export class Connection {
   /** Whether the server said, or cannot but mean, that it did nothing for this stream. */
   refused(stream: ClientHttp2Stream): boolean {
     return (
-      stream.rstCode === constants.NGHTTP2_REFUSED_STREAM ||
+      stream.rstCode === ResetCode.REFUSED_STREAM ||
       (stream.id !== undefined && stream.id > this.#goawayLastStreamId)
     );
   }
@@ -211,7 +212,7 @@ export class Connection {
   /** Ends the connection and every stream on it at once. */
   destroy(reason: () => ConnectError): void {
     this.reason ??= reason;
-    this.#end(constants.NGHTTP2_CANCEL);
+    this.#end(ResetCode.CANCEL);
   }
 
   #ref(): void {
@@ -241,13 +242,13 @@ export class Connection {
 
   #onGoaway(code: number, streamId: number, data: Buffer | undefined): void {
     this.#goawayLastStreamId = streamId;
-    if (code === constants.NGHTTP2_ENHANCE_YOUR_CALM && data?.toString() === "too_many_pings") {
+    if (code === ResetCode.ENHANCE_YOUR_CALM && data?.toString() === "too_many_pings") {
       // https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md
       this.#options.pingIntervalMs *= 2;
     }
     this.#drain();
     if (this.#streams === 0) {
-      this.#end(constants.NGHTTP2_NO_ERROR);
+      this.#end(ResetCode.NO_ERROR);
     }
   }
 
@@ -337,7 +338,7 @@ export class Connection {
       if (remainingMs > 0) {
         this.#idleTimer = this.#startIdleTimer(remainingMs);
       } else {
-        this.#end(constants.NGHTTP2_NO_ERROR);
+        this.#end(ResetCode.NO_ERROR);
       }
     });
   }

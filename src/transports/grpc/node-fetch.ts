@@ -2,9 +2,7 @@ import type { Agent as HttpAgent, IncomingMessage } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import { Readable } from "node:stream";
 import type { NodeConnectOptions } from "../../node-connect-options.js";
-import { proxyFor } from "./proxy.js";
 import { tlsFailure } from "./tls-failure.js";
-import { connectTarget, Tunnel, tlsThrough } from "./tunnel.js";
 
 /**
  * A `fetch` for Node with the network settings that native gRPC has: a private certificate authority,
@@ -54,7 +52,12 @@ interface Agents {
 }
 
 async function createAgents(nodeOptions: NodeConnectOptions): Promise<Agents> {
-  const [byHttp, byHttps] = await Promise.all([import("node:http"), import("node:https")]);
+  const [byHttp, byHttps, { proxyFor }, { connectTarget, Tunnel, tlsThrough }] = await Promise.all([
+    import("node:http"),
+    import("node:https"),
+    import("./proxy.js"),
+    import("./tunnel.js"),
+  ]);
   const https = new byHttps.Agent({ keepAlive: true, ...(nodeOptions as object) });
   const http = new byHttp.Agent({ keepAlive: true });
   for (const agent of [https, http]) {

@@ -1,5 +1,25 @@
-import { constants } from "node:http2";
 import { Code } from "@connectrpc/connect";
+
+/**
+ * The error codes of HTTP/2: https://www.rfc-editor.org/rfc/rfc9113#section-7. Not those of node:http2,
+ * which is not loaded before there is a connection.
+ */
+export const ResetCode = {
+  NO_ERROR: 0x0,
+  PROTOCOL_ERROR: 0x1,
+  INTERNAL_ERROR: 0x2,
+  FLOW_CONTROL_ERROR: 0x3,
+  SETTINGS_TIMEOUT: 0x4,
+  STREAM_CLOSED: 0x5,
+  FRAME_SIZE_ERROR: 0x6,
+  REFUSED_STREAM: 0x7,
+  CANCEL: 0x8,
+  COMPRESSION_ERROR: 0x9,
+  CONNECT_ERROR: 0xa,
+  ENHANCE_YOUR_CALM: 0xb,
+  INADEQUATE_SECURITY: 0xc,
+  HTTP_1_1_REQUIRED: 0xd,
+} as const;
 
 /**
  * The status of a call whose stream was reset with an HTTP/2 error code before a status came.
@@ -8,23 +28,23 @@ import { Code } from "@connectrpc/connect";
  */
 export function codeFromReset(rstCode: number): Code {
   switch (rstCode) {
-    case constants.NGHTTP2_NO_ERROR:
-    case constants.NGHTTP2_PROTOCOL_ERROR:
-    case constants.NGHTTP2_INTERNAL_ERROR:
-    case constants.NGHTTP2_FLOW_CONTROL_ERROR:
-    case constants.NGHTTP2_SETTINGS_TIMEOUT:
-    case constants.NGHTTP2_FRAME_SIZE_ERROR:
-    case constants.NGHTTP2_COMPRESSION_ERROR:
-    case constants.NGHTTP2_CONNECT_ERROR:
+    case ResetCode.NO_ERROR:
+    case ResetCode.PROTOCOL_ERROR:
+    case ResetCode.INTERNAL_ERROR:
+    case ResetCode.FLOW_CONTROL_ERROR:
+    case ResetCode.SETTINGS_TIMEOUT:
+    case ResetCode.FRAME_SIZE_ERROR:
+    case ResetCode.COMPRESSION_ERROR:
+    case ResetCode.CONNECT_ERROR:
       return Code.Internal;
-    case constants.NGHTTP2_REFUSED_STREAM:
+    case ResetCode.REFUSED_STREAM:
       return Code.Unavailable;
-    case constants.NGHTTP2_CANCEL:
+    case ResetCode.CANCEL:
       return Code.Canceled;
-    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
+    case ResetCode.ENHANCE_YOUR_CALM:
       return Code.ResourceExhausted;
-    case constants.NGHTTP2_INADEQUATE_SECURITY:
-    case constants.NGHTTP2_HTTP_1_1_REQUIRED:
+    case ResetCode.INADEQUATE_SECURITY:
+    case ResetCode.HTTP_1_1_REQUIRED:
       return Code.PermissionDenied;
     default:
       return Code.Unknown;
@@ -33,26 +53,6 @@ export function codeFromReset(rstCode: number): Code {
 
 /** `CANCEL (0x8)`: how a log or a packet capture of the other side calls it. */
 export function resetName(rstCode: number): string {
-  return `${names.get(rstCode) ?? "unknown"} (0x${rstCode.toString(16)})`;
+  const [name = "unknown"] = Object.entries(ResetCode).find(([, code]) => code === rstCode) ?? [];
+  return `${name} (0x${rstCode.toString(16)})`;
 }
-
-const names = new Map(
-  (
-    [
-      "NO_ERROR",
-      "PROTOCOL_ERROR",
-      "INTERNAL_ERROR",
-      "FLOW_CONTROL_ERROR",
-      "SETTINGS_TIMEOUT",
-      "STREAM_CLOSED",
-      "FRAME_SIZE_ERROR",
-      "REFUSED_STREAM",
-      "CANCEL",
-      "COMPRESSION_ERROR",
-      "CONNECT_ERROR",
-      "ENHANCE_YOUR_CALM",
-      "INADEQUATE_SECURITY",
-      "HTTP_1_1_REQUIRED",
-    ] as const
-  ).map((name) => [constants[`NGHTTP2_${name}`], name]),
-);

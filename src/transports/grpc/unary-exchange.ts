@@ -4,7 +4,6 @@ import type {
   IncomingHttpStatusHeader,
   OutgoingHttpHeaders,
 } from "node:http2";
-import { constants } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { Deadline } from "../deadline.js";
@@ -15,7 +14,7 @@ import type { Connection } from "./connection.js";
 import type { ConnectionPool, Waiter } from "./connection-pool.js";
 import { MessageReader } from "./framing.js";
 import { headerValue, webHeaders } from "./headers.js";
-import { codeFromReset, resetName } from "./reset-codes.js";
+import { codeFromReset, ResetCode, resetName } from "./reset-codes.js";
 import { grpcTimeout } from "./timeout-header.js";
 
 /** What came back when the status was OK. */
@@ -50,6 +49,9 @@ export function exchange(attempt: UnaryAttempt): Promise<UnaryAnswer> {
     new UnaryExchange(attempt, resolve, reject).begin();
   });
 }
+
+/** On a HEADERS frame: nothing follows. https://www.rfc-editor.org/rfc/rfc9113#section-6.2 */
+const endStreamFlag = 0x1;
 
 /** Where a stream has its exchange. A property, since listeners with closures would be five more objects. */
 const exchangeOf = Symbol("exchange");
@@ -135,7 +137,7 @@ class UnaryExchange implements Waiter {
       return;
     }
     this.#response = header;
-    const isLast = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    const isLast = (flags & endStreamFlag) !== 0;
     if (!isGrpc(header)) {
       // Its first bytes may say who answered.
       if (isLast || this.#message.start !== undefined) {
@@ -264,11 +266,11 @@ class UnaryExchange implements Waiter {
       );
     }
     const { rstCode } = stream;
-    if (rstCode === constants.NGHTTP2_NO_ERROR) {
+    if (rstCode === ResetCode.NO_ERROR) {
       this.onEnd(undefined);
       return new ConnectError("protocol error: the stream closed without a status", Code.Internal);
     }
-    if (rstCode === constants.NGHTTP2_CANCEL && this.#attempt.deadline.remainingMs() === 0) {
+    if (rstCode === ResetCode.CANCEL && this.#attempt.deadline.remainingMs() === 0) {
       return this.#attempt.deadline.exceeded();
     }
     return new ConnectError(
@@ -313,7 +315,7 @@ class UnaryExchange implements Waiter {
     this.#settled = true;
     this.#offExpiry?.();
     // Tells the server, unless both sides are through.
-    this.#stream?.close(constants.NGHTTP2_CANCEL);
+    this.#stream?.close(ResetCode.CANCEL);
   }
 }
 

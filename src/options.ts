@@ -86,7 +86,11 @@ export interface ConnectionOptions {
   sendCompression?: Compression | undefined;
   /** Smallest request message, in bytes, that is compressed. Default 1024. */
   compressMinBytes?: number | undefined;
-  /** Milliseconds between the pings of a connection with calls in flight. Default: no pings. */
+  /**
+   * Milliseconds between the pings of a connection with calls in flight. Default: no pings. Without them
+   * too, a connection from which nothing came for 30 s, or for this long where it is less, has to answer a
+   * ping before a call goes out on it.
+   */
   pingIntervalMs?: number | undefined;
   /** Whether connections without calls are pinged too. Default false. */
   pingIdleConnection?: boolean | undefined;

@@ -1,5 +1,6 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { describeError, isGrantInactive } from "../errors.js";
+import { notProcessed } from "../not-processed.js";
 
 /** What an error says about the grants of the request that it answers. */
 export type MeaningKind =
@@ -36,6 +37,10 @@ const spoiledAnswer = /the stream was reset|protocol error|broke the \S+ protoco
  */
 export function classify(error: ConnectError, notFoundId: string): Meaning {
   const kind = kindOf(error, notFoundId);
+  if (notProcessed(error)) {
+    // No connection was made, say: the request has not reached the server.
+    return { kind, maybeApplied: false };
+  }
   switch (kind) {
     case "lost":
       return { kind, maybeApplied: true };

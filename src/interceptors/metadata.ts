@@ -1,5 +1,6 @@
 import { Code, ConnectError, type Interceptor, type StreamResponse } from "@connectrpc/connect";
 import { headerValueProblem } from "../header-value.js";
+import { markNotProcessed } from "../not-processed.js";
 import type { TokenSource } from "../token-source.js";
 import type {
   AddedHeaders,
@@ -114,15 +115,18 @@ async function ask(
     };
     token = await source(request);
   } catch (reason) {
-    throw reason instanceof ConnectError
-      ? reason
-      : new ConnectError(
-          `the token source failed: ${reason instanceof Error ? reason.message : String(reason)}`,
-          Code.Unauthenticated,
-          undefined,
-          undefined,
-          reason,
-        );
+    // The call has not gone out yet, or was refused for its token.
+    throw markNotProcessed(
+      reason instanceof ConnectError
+        ? reason
+        : new ConnectError(
+            `the token source failed: ${reason instanceof Error ? reason.message : String(reason)}`,
+            Code.Unauthenticated,
+            undefined,
+            undefined,
+            reason,
+          ),
+    );
   }
   const problem = headerValueProblem(token);
   if (problem !== undefined) {

@@ -1,8 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { notProcessed } from "../not-processed.js";
 import type { RetryOptions } from "../retry-options.js";
 import { remainingMs } from "../transports/deadline.js";
-import { notProcessed } from "../transports/not-processed.js";
 import { wait } from "../wait.js";
 import { retrySwitch } from "./retry-switch.js";
 

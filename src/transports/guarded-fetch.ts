@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { markNotProcessed, notProcessed } from "../not-processed.js";
 import { discard } from "./body.js";
-import { markNotProcessed, notProcessed } from "./not-processed.js";
 import { refusedRedirect } from "./unexpected-answer.js";
 
 /** A request as the transports over `fetch` make it. */

@@ -82,6 +82,23 @@ describe("over a real connection", () => {
     expect(attempts).toBe(6);
   });
 
+  it("a bulk removal is made again when the token source could not be reached", async () => {
+    const server = await startFlaky();
+    let asked = 0;
+    const client = createManagementClient({
+      baseUrl: server.baseUrl,
+      retry: quick,
+      token: () => {
+        if (++asked < 3) {
+          throw new ConnectError("the token endpoint is away", Code.Unavailable);
+        }
+        return "t";
+      },
+    });
+    await client.bulkRemoveUserGrant(bulk);
+    expect(server.requests).toHaveLength(1);
+  });
+
   it.each([
     ["3", Code.InvalidArgument],
     ["5", Code.NotFound],

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { markNotProcessed } from "../not-processed.js";
+import { markNotProcessed } from "../../not-processed.js";
 import { tlsFailure } from "./tls-failure.js";
 
 /**

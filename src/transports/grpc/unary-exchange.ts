@@ -6,8 +6,8 @@ import type {
 } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import { markNotProcessed, notProcessed } from "../../not-processed.js";
 import type { Deadline } from "../deadline.js";
-import { markNotProcessed, notProcessed } from "../not-processed.js";
 import { readStatus, type Status } from "../status.js";
 import { unexpectedAnswer } from "../unexpected-answer.js";
 import type { Connection } from "./connection.js";

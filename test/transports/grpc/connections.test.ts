@@ -7,8 +7,8 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
 import { close } from "../../../src/closing.js";
+import { notProcessed } from "../../../src/not-processed.js";
 import { createGrpcTransport } from "../../../src/transports/grpc.js";
-import { notProcessed } from "../../../src/transports/not-processed.js";
 import { type ReceivedCall, respond, startGrpcServer } from "../../support/grpc-server.js";
 import { startTcpProxy } from "../../support/tcp-proxy.js";
 

@@ -8,9 +8,9 @@ import {
   ManagementService,
 } from "../../../gen/zitadel/management_pb.js";
 import { close } from "../../../src/closing.js";
+import { notProcessed } from "../../../src/not-processed.js";
 import { compressionBrotli, compressionGzip } from "../../../src/transports/grpc/compression.js";
 import { createGrpcTransport } from "../../../src/transports/grpc.js";
-import { notProcessed } from "../../../src/transports/not-processed.js";
 import {
   type ReceivedCall,
   respond,

@@ -120,6 +120,10 @@ export async function* readMessages<O extends DescMessage>(
 
 function readTrailers(data: Uint8Array, trailer: Headers, headers: Headers): void {
   try {
+    // Spaces around a value are none of it, and a line break would pass for one.
+    if (/(^|[^\r])\n|\r(?!\n)/.test(new TextDecoder().decode(data))) {
+      throw new TypeError("a line break in a value");
+    }
     trailerParse(data).forEach((value, name) => {
       trailer.append(name, value);
     });

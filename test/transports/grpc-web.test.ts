@@ -112,6 +112,13 @@ describe("an answer", () => {
       /^$/,
     ],
     [
+      "a line break before the status",
+      Buffer.concat([frame(0, ""), status("grpc-status:\n0\r\n")]),
+      {},
+      Code.Internal,
+      /trailers that are none/,
+    ],
+    [
       "a status that is no number",
       status("grpc-status: ok\r\n"),
       {},

@@ -128,7 +128,7 @@ describe("a connection that went deaf", () => {
     const { client } = createTestClient({
       baseUrl: proxy.baseUrl,
       pingIntervalMs: 0.001, // Any pause is longer.
-      pingTimeoutMs: 20,
+      pingTimeoutMs: 500,
     });
     await client.deactivateUserGrant(request);
 

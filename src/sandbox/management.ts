@@ -91,7 +91,12 @@ function implement<I extends DescMessage, O extends DescMessage>(
       checkInstance(instance, request);
       const caller = authorize(instance, request, permission);
       validate(message);
-      await wait(latencyMs(instance, message), signal);
+      signal.throwIfAborted();
+      const delayMs = latencyMs(instance, message);
+      // A timer costs a millisecond even for none.
+      if (delayMs > 0) {
+        await wait(delayMs, signal);
+      }
       try {
         return create(desc.output, run(instance, caller, message));
       } catch (error) {

@@ -1,9 +1,14 @@
 import type { Transport } from "@connectrpc/connect";
-import { buildClient, buildTransport, type ManagementClient, type Protocol } from "./client.js";
-import { binaryFormatChecks, commonChecks, fetchChecks } from "./client-checks.js";
-import { connectionOptionsElsewhere } from "./elsewhere.js";
-import type { GrpcWebOptions } from "./options.js";
-import { createGrpcWebTransport } from "./transports/grpc-web.js";
+import {
+  buildClient,
+  buildTransport,
+  type ManagementClient,
+  type Protocol,
+} from "./client/client.js";
+import { binaryFormatChecks, commonChecks, fetchChecks } from "./options/client-checks.js";
+import type { GrpcWebOptions } from "./options/client-options.js";
+import { connectionOptionsElsewhere } from "./options/misplaced.js";
+import { createGrpcWebTransport } from "./transports/grpc-web/transport.js";
 
 const grpcWeb: Protocol<GrpcWebOptions> = {
   checks: { ...commonChecks, ...binaryFormatChecks, ...fetchChecks },
@@ -31,5 +36,5 @@ export function createTransport(options: GrpcWebOptions): Transport {
   return buildTransport(grpcWeb, options);
 }
 
-export * from "./foundation.js";
-export type { GrpcWebOptions } from "./options.js";
+export * from "./client/common-exports.js";
+export type { GrpcWebOptions } from "./options/client-options.js";

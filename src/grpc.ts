@@ -1,9 +1,14 @@
 import type { Transport } from "@connectrpc/connect";
-import { buildClient, buildTransport, type ManagementClient, type Protocol } from "./client.js";
-import { binaryFormatChecks, commonChecks } from "./client-checks.js";
-import { connectionChecks } from "./connection-checks.js";
-import type { GrpcOptions } from "./options.js";
-import { createGrpcTransport } from "./transports/grpc.js";
+import {
+  buildClient,
+  buildTransport,
+  type ManagementClient,
+  type Protocol,
+} from "./client/client.js";
+import { binaryFormatChecks, commonChecks } from "./options/client-checks.js";
+import type { GrpcOptions } from "./options/client-options.js";
+import { connectionChecks } from "./options/connection-checks.js";
+import { createGrpcTransport } from "./transports/grpc/transport.js";
 
 const grpc: Protocol<GrpcOptions> = {
   checks: { ...commonChecks, ...binaryFormatChecks, ...connectionChecks },
@@ -34,7 +39,7 @@ export function createTransport(options: GrpcOptions): Transport {
   return buildTransport(grpc, options);
 }
 
-export * from "./foundation.js";
-export type { NodeConnectOptions } from "./node-connect-options.js";
-export type { GrpcOptions } from "./options.js";
+export * from "./client/common-exports.js";
+export type { GrpcOptions } from "./options/client-options.js";
+export type { NodeConnectOptions } from "./options/node-connect.js";
 export { createFetch } from "./transports/grpc/node-fetch.js";

@@ -1,10 +1,10 @@
 import type { Transport } from "@connectrpc/connect";
-import type { ManagementClient } from "./client.js";
+import type { ManagementClient } from "./client/client.js";
 import {
   createManagementClient as createGrpcClient,
   createTransport as createGrpcTransport,
 } from "./grpc.js";
-import type { ClientOptions } from "./options.js";
+import type { ClientOptions } from "./options/client-options.js";
 
 /**
  * A client of ZITADEL's ManagementService, to take project access away from users: over native gRPC in
@@ -28,5 +28,5 @@ export function createTransport(options: ClientOptions): Transport {
   return createGrpcTransport(options);
 }
 
-export * from "./foundation.js";
-export type { ClientOptions } from "./options.js";
+export * from "./client/common-exports.js";
+export type { ClientOptions } from "./options/client-options.js";

@@ -1,11 +1,11 @@
 // The entry `.` where there is no Node; its documentation is in index.ts, whose types serve both.
 import type { Transport } from "@connectrpc/connect";
-import type { ManagementClient } from "./client.js";
+import type { ManagementClient } from "./client/client.js";
 import {
   createManagementClient as createGrpcWebClient,
   createTransport as createGrpcWebTransport,
 } from "./grpc-web.js";
-import type { ClientOptions } from "./options.js";
+import type { ClientOptions } from "./options/client-options.js";
 
 export function createManagementClient(options: ClientOptions): ManagementClient {
   return createGrpcWebClient(options);
@@ -15,5 +15,5 @@ export function createTransport(options: ClientOptions): Transport {
   return createGrpcWebTransport(options);
 }
 
-export * from "./foundation.js";
-export type { ClientOptions } from "./options.js";
+export * from "./client/common-exports.js";
+export type { ClientOptions } from "./options/client-options.js";

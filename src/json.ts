@@ -1,11 +1,16 @@
 import type { Transport } from "@connectrpc/connect";
-import { isObject } from "./check-options.js";
-import { buildClient, buildTransport, type ManagementClient, type Protocol } from "./client.js";
-import { commonChecks, fetchChecks } from "./client-checks.js";
-import { connectionOptionsElsewhere } from "./elsewhere.js";
-import type { JsonOptions } from "./options.js";
-import { type AnyService, anyService } from "./transports/http-rule/any-service.js";
-import { createJsonTransport } from "./transports/json.js";
+import {
+  buildClient,
+  buildTransport,
+  type ManagementClient,
+  type Protocol,
+} from "./client/client.js";
+import { isObject } from "./options/checker.js";
+import { commonChecks, fetchChecks } from "./options/client-checks.js";
+import type { JsonOptions } from "./options/client-options.js";
+import { connectionOptionsElsewhere } from "./options/misplaced.js";
+import { type AnyService, anyService } from "./transports/json/http-rule/any-service.js";
+import { createJsonTransport } from "./transports/json/transport.js";
 
 const json = (extras?: AnyService): Protocol<JsonOptions> => ({
   checks: {
@@ -43,5 +48,5 @@ export function createTransport(options: JsonOptions): Transport {
   return buildTransport(json(anyService), options);
 }
 
-export * from "./foundation.js";
-export type { JsonOptions } from "./options.js";
+export * from "./client/common-exports.js";
+export type { JsonOptions } from "./options/client-options.js";

@@ -10,7 +10,7 @@ import {
   SpanStatusCode,
   trace,
 } from "@opentelemetry/api";
-import { describeError } from "./errors.js";
+import { describeError } from "./errors/describe.js";
 
 export interface OpenTelemetryOptions {
   /**

@@ -1,6 +1,6 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { describeError, isGrantInactive } from "../errors.js";
-import { notProcessed } from "../not-processed.js";
+import { describeError, isGrantInactive } from "../errors/describe.js";
+import { notProcessed } from "../errors/not-processed.js";
 
 /** What an error says about the grants of the request that it answers. */
 export type MeaningKind =

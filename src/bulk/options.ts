@@ -1,5 +1,5 @@
-import { headerValueProblem } from "../header-value.js";
-import { nearest } from "../nearest.js";
+import { headerValueProblem } from "../options/header-value.js";
+import { nearest } from "../options/spelling.js";
 import type { DeactivateOutcome, Outcome, RemoveOutcome } from "./outcome.js";
 
 /** What `removeUserGrants` and `deactivateUserGrants` both take. Undefined counts as not given. */

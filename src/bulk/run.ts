@@ -1,6 +1,6 @@
 import type { CallOptions } from "@connectrpc/connect";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
-import { retrySwitch } from "../interceptors/retry-switch.js";
+import { retrySwitch } from "../client/interceptors/retry-switch.js";
 import { Batch } from "./batch.js";
 import { classify, retryAfterMs } from "./classify.js";
 import type { Environment } from "./environment.js";

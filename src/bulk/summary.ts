@@ -1,4 +1,4 @@
-import { describeError } from "../errors.js";
+import { describeError } from "../errors/describe.js";
 import type { Outcome } from "./outcome.js";
 
 /** A grant that is not confirmed, and why. */

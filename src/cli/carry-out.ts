@@ -3,7 +3,7 @@ import { deactivateUserGrantsIn } from "../bulk/deactivate.js";
 import { realEnvironment } from "../bulk/environment.js";
 import { createSummary, type Outcome, type Summary } from "../bulk/index.js";
 import { removeUserGrantsIn } from "../bulk/remove.js";
-import { close } from "../closing.js";
+import { close } from "../client/close.js";
 import type { Connection } from "./connection.js";
 import { explain } from "./explain.js";
 import { exitCode, type Io, line } from "./io.js";

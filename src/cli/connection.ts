@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { serviceUser } from "../auth/index.js";
-import type { ManagementClient } from "../client.js";
+import type { ManagementClient } from "../client/client.js";
 import * as grpc from "../grpc.js";
 import * as grpcWeb from "../grpc-web.js";
 import * as json from "../json.js";
-import type { CommonOptions } from "../options.js";
-import type { TokenSource } from "../token-source.js";
+import type { CommonOptions } from "../options/client-options.js";
+import type { TokenSource } from "../options/token-source.js";
 import { oneOf } from "./flags.js";
 import { type Io, UsageError } from "./io.js";
 

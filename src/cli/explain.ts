@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { describeError } from "../errors.js";
+import { describeError } from "../errors/describe.js";
 
 /** What to do about ZITADEL's refusals of a caller, by their ids. */
 export const advice: Readonly<Record<string, string>> = {

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import type { Outcome } from "../bulk/outcome.js";
-import { describeError } from "../errors.js";
+import { describeError } from "../errors/describe.js";
 import type { InputGrant } from "./input.js";
 import { UsageError } from "./io.js";
 

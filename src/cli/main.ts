@@ -1,8 +1,8 @@
 import { createRequire } from "node:module";
-import { doctor, doctorUsage } from "./doctor.js";
+import { doctor, doctorUsage } from "./commands/doctor.js";
+import { bulkUsage, runBulk } from "./commands/run.js";
+import { runSandbox } from "./commands/sandbox.js";
 import { exitCode, type Io, line, UsageError } from "./io.js";
-import { bulkUsage, runBulk } from "./run.js";
-import { runSandbox } from "./sandbox.js";
 
 export type { Io } from "./io.js";
 

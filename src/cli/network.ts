@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { proxyFor } from "../transports/grpc/proxy.js";
+import { proxyFor } from "../transports/grpc/connections/proxy.js";
 import { reasonOf } from "./whoami.js";
 
 /** What was tried, and what came of it. */

@@ -1,8 +1,8 @@
-import type { Instance } from "./instance.js";
+import type { Instance } from "./model/instance.js";
+import { type Role, roleNames, scopeOfRole } from "./model/roles.js";
+import type { Membership } from "./model/state.js";
+import { issueToken, randomToken } from "./model/tokens.js";
 import { createOAuthControl, type OAuthControl } from "./oauth/control.js";
-import { type Role, roleNames, scopeOfRole } from "./roles.js";
-import type { Membership } from "./state.js";
-import { issueToken, randomToken } from "./tokens.js";
 
 /** A manager role to give to a user. */
 export interface RoleAssignment {

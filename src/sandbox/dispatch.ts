@@ -1,21 +1,21 @@
 import { Code } from "@connectrpc/connect";
-import { gatewayRefusal } from "./gateway.js";
-import { grpcRoute } from "./grpc.js";
-import { grpcWebRoute } from "./grpc-web.js";
-import { healthRoute } from "./health.js";
-import type { HttpRequest, HttpResponse, Route } from "./http.js";
-import type { Instance } from "./instance.js";
-import { jsonRoute } from "./json.js";
+import type { HttpRequest, HttpResponse, Route } from "./http/http.js";
+import type { Instance } from "./model/instance.js";
 import { authorizeRoute, loginRoute } from "./oauth/authorize.js";
 import { discoveryRoute } from "./oauth/discovery.js";
 import { endSessionRoute, signedOutRoute } from "./oauth/end-session.js";
 import { keysRoute } from "./oauth/keys.js";
+import { openIdInstanceRoute } from "./oauth/openid.js";
 import { revokeRoute } from "./oauth/revoke.js";
 import { tokenRoute } from "./oauth/token.js";
-import { openIdInstanceRoute } from "./openid.js";
-import { organizationRoute } from "./organization.js";
+import { userinfoRoute } from "./oauth/userinfo.js";
 import { preflightRoute } from "./preflight.js";
-import { userinfoRoute } from "./userinfo.js";
+import { gatewayRefusal } from "./protocols/gateway.js";
+import { grpcRoute } from "./protocols/grpc.js";
+import { grpcWebRoute } from "./protocols/grpc-web.js";
+import { healthRoute } from "./protocols/health.js";
+import { jsonRoute } from "./protocols/json.js";
+import { organizationRoute } from "./protocols/organization.js";
 
 /** Answers a request with the first route that takes it, or with the gateway's `Not Found`. */
 export function createDispatch(

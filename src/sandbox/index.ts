@@ -1,20 +1,20 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { registerTransport } from "../closing.js";
+import { registerTransport } from "../client/close.js";
 import { createControl, type SandboxControl } from "./control.js";
 import { createDispatch } from "./dispatch.js";
-import type { Instance } from "./instance.js";
-import { createMemoryTransport, defaultsInterceptor } from "./memory.js";
-import { createOAuthState } from "./oauth/state.js";
+import { listen } from "./http/server.js";
+import { createMemoryTransport, defaultsInterceptor } from "./memory-transport.js";
+import type { Instance } from "./model/instance.js";
+import { createOAuthState } from "./model/oauth-state.js";
+import { createRequestIds } from "./model/request-id.js";
+import { createState } from "./model/state.js";
 import { checkOptions, type SandboxOptions, type SandboxServerOptions } from "./options.js";
-import { createRequestIds } from "./request-id.js";
-import { listen } from "./server.js";
-import { createState } from "./state.js";
 
 export type { GrantInfo, RoleAssignment, SandboxControl } from "./control.js";
+export type { Role } from "./model/roles.js";
 export type { OAuthControl, ServiceUserKeyFile } from "./oauth/control.js";
 export type { SandboxOptions, SandboxServerOptions } from "./options.js";
-export type { Role } from "./roles.js";
 
 /** A stand-in for ZITADEL on a local port. */
 export interface SandboxServer extends SandboxControl {

@@ -1,5 +1,5 @@
-import { isObject, show } from "../check-options.js";
-import { nearest } from "../nearest.js";
+import { isObject, show } from "../options/checker.js";
+import { nearest } from "../options/spelling.js";
 
 /** What both kinds of sandbox take. Everything is optional; `undefined` counts as not given. */
 export interface SandboxOptions {

@@ -1,7 +1,7 @@
-import { apiCors, isPreflight, preflightResponse } from "./cors.js";
-import { quotaCookie } from "./gateway.js";
-import type { Route } from "./http.js";
-import { isOpenIdPath } from "./openid.js";
+import { apiCors, isPreflight, preflightResponse } from "./http/cors.js";
+import type { Route } from "./http/http.js";
+import { isOpenIdPath } from "./oauth/openid.js";
+import { quotaCookie } from "./protocols/gateway.js";
 
 /** Preflights of everything that is not gRPC-web. Those of the gateway carry its quota cookie. */
 export const preflightRoute: Route = (request) => {

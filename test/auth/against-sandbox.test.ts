@@ -3,8 +3,8 @@ import { afterEach, expect, test } from "vitest";
 import { clientCredentials, serviceUser } from "../../src/auth/index.js";
 import { createManagementClient } from "../../src/grpc.js";
 import { close, describeError } from "../../src/index.js";
+import type { TokenSource } from "../../src/options/token-source.js";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import type { TokenSource } from "../../src/token-source.js";
 
 let sandbox: SandboxServer;
 

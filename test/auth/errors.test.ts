@@ -4,9 +4,9 @@ import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createClientCredentials } from "../../src/auth/client-credentials.js";
-import { createServiceUser } from "../../src/auth/service-user.js";
-import type { TokenSource } from "../../src/token-source.js";
+import { createClientCredentials } from "../../src/auth/service-user/client-credentials.js";
+import { createServiceUser } from "../../src/auth/service-user/service-user.js";
+import type { TokenSource } from "../../src/options/token-source.js";
 import { createFakeEnvironment, type FakeEnvironment, settle } from "./fake-environment.js";
 import { createFakeIssuer, type FakeIssuer, oauthError, type SeenRequest } from "./fake-issuer.js";
 

@@ -1,4 +1,4 @@
-import type { Environment } from "../../src/auth/environment.js";
+import type { Environment } from "../../src/auth/tokens/environment.js";
 
 /** Time that stands still until a test moves it, and no chance. */
 export interface FakeEnvironment extends Environment {

@@ -1,8 +1,8 @@
 import { getEventListeners } from "node:events";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { beforeEach, expect, test } from "vitest";
-import { createClientCredentials } from "../../src/auth/client-credentials.js";
-import type { TokenSource } from "../../src/token-source.js";
+import { createClientCredentials } from "../../src/auth/service-user/client-credentials.js";
+import type { TokenSource } from "../../src/options/token-source.js";
 import { createFakeEnvironment, type FakeEnvironment, settle } from "./fake-environment.js";
 import { createFakeIssuer, type FakeIssuer, oauthError } from "./fake-issuer.js";
 

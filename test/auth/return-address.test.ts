@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { returnAddress, withoutAnswer } from "../../src/auth/return-address.js";
+import { returnAddress, withoutAnswer } from "../../src/auth/sign-in/return-address.js";
 
 test.each([
   ["https://a.example/p?x&y=%20z#h", "https://a.example/p?x&y=%20z#h"],

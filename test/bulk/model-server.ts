@@ -9,7 +9,7 @@ import {
   ManagementService,
 } from "../../gen/zitadel/management_pb.js";
 import { ErrorDetailSchema } from "../../gen/zitadel/message_pb.js";
-import { retrySwitch } from "../../src/interceptors/retry-switch.js";
+import { retrySwitch } from "../../src/client/interceptors/retry-switch.js";
 import type { World } from "./world.js";
 
 /** What becomes of one request. */

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { realEnvironment } from "../../src/bulk/environment.js";
 import { deactivateUserGrants, type Outcome, removeUserGrants } from "../../src/bulk/index.js";
 import { removeUserGrantsIn } from "../../src/bulk/remove.js";
-import { close } from "../../src/closing.js";
+import { close } from "../../src/client/close.js";
 import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.js";
 import * as json from "../../src/json.js";

@@ -8,7 +8,7 @@ import {
 import { type Any, anyUnpack } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, type Client, ConnectError, createClient } from "@connectrpc/connect";
 import { createWritableIterable } from "@connectrpc/connect/protocol";
-import { close } from "../../src/closing.js";
+import { close } from "../../src/client/close.js";
 import {
   type ClientCompatRequest,
   type ClientCompatResponse,

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
-import { close } from "../../src/closing.js";
+import { close } from "../../src/client/close.js";
 import { createTransport as createGrpcTransport } from "../../src/grpc.js";
 import { createTransport as createGrpcWebTransport } from "../../src/grpc-web.js";
 import { createTransport as createJsonTransport } from "../../src/json.js";

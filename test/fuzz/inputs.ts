@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
-import { createClientCredentials } from "../../src/auth/client-credentials.js";
+import { createClientCredentials } from "../../src/auth/service-user/client-credentials.js";
 import { createManagementClient as createJsonClient } from "../../src/json.js";
 import { startSandbox } from "../../src/sandbox/index.js";
 import { createFakeEnvironment } from "../auth/fake-environment.js";

@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { Code, createClient } from "@connectrpc/connect";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { close, ManagementService } from "../../src/grpc.js";
-import { proxyFor } from "../../src/transports/grpc/proxy.js";
+import { proxyFor } from "../../src/transports/grpc/connections/proxy.js";
 import { answerWell } from "../faults/exchange.js";
 import { startHttp2Wire } from "../faults/http2-wire.js";
 import { makeCertificate } from "../support/certificates.js";

@@ -6,7 +6,7 @@ import {
   BulkRemoveUserGrantResponseSchema,
   DeactivateUserGrantResponseSchema,
 } from "../../gen/zitadel/management_pb.js";
-import type { ManagementClient } from "../../src/client.js";
+import type { ManagementClient } from "../../src/client/client.js";
 import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.js";
 import * as json from "../../src/json.js";

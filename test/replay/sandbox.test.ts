@@ -2,8 +2,8 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { fromBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DeactivateUserGrantResponseSchema } from "../../gen/zitadel/management_pb.js";
-import { frame } from "../../src/sandbox/grpc-message.js";
 import { type Role, type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { frame } from "../../src/sandbox/protocols/grpc-message.js";
 import { type RawResponse, sendHttp1, sendHttp2 } from "./raw-request.js";
 import {
   bodyOf,

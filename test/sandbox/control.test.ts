@@ -1,8 +1,8 @@
 import { Code, createClient } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { ManagementService } from "../../gen/zitadel/management_pb.js";
-import { close } from "../../src/closing.js";
-import { describeError } from "../../src/errors.js";
+import { close } from "../../src/client/close.js";
+import { describeError } from "../../src/errors/describe.js";
 import { createSandbox, type Role, startSandbox } from "../../src/sandbox/index.js";
 
 describe("the sandbox's own functions", () => {

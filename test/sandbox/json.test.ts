@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parseGoJson } from "../../src/sandbox/go-json.js";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { parseGoJson } from "../../src/sandbox/protocols/go-json.js";
 
 let sandbox: SandboxServer;
 beforeAll(async () => {

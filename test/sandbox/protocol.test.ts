@@ -5,8 +5,8 @@ import {
   BulkRemoveUserGrantRequestSchema,
   DeactivateUserGrantRequestSchema,
 } from "../../gen/zitadel/management_pb.js";
-import { frame } from "../../src/sandbox/grpc-message.js";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { frame } from "../../src/sandbox/protocols/grpc-message.js";
 import { type RawResponse, sendHttp1, sendHttp2 } from "../replay/raw-request.js";
 
 let sandbox: SandboxServer;

@@ -6,7 +6,7 @@ import {
   ErrorDetailSchema,
   type ManagementClient,
 } from "../../src/index.js";
-import type { CommonOptions } from "../../src/options.js";
+import type { CommonOptions } from "../../src/options/client-options.js";
 import type { SandboxServer, SandboxServerOptions } from "../../src/sandbox/index.js";
 
 /** What a scenario has at hand. */

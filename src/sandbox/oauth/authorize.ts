@@ -1,9 +1,9 @@
-import type { HttpResponse, Route } from "../http.js";
-import type { Instance } from "../instance.js";
-import { randomToken } from "../tokens.js";
-import { answering, OAuthError, readForm, redirect } from "./answer.js";
+import type { HttpResponse, Route } from "../http/http.js";
+import type { Instance } from "../model/instance.js";
+import type { AuthRequest } from "../model/oauth-state.js";
+import { randomToken } from "../model/tokens.js";
 import { loginPage } from "./pages.js";
-import type { AuthRequest } from "./state.js";
+import { answering, OAuthError, readForm, redirect } from "./response.js";
 
 /** `/oauth/v2/authorize`. OpenID Connect Core 1.0, section 3.1.2. It leads to the login page. */
 export function authorizeRoute(instance: Instance): Route {

@@ -1,9 +1,9 @@
 import { timingSafeEqual } from "node:crypto";
-import { type HttpRequest, headerOf } from "../http.js";
-import type { Instance } from "../instance.js";
-import type { User } from "../state.js";
-import { OAuthError } from "./answer.js";
-import type { App } from "./state.js";
+import { type HttpRequest, headerOf } from "../http/http.js";
+import type { Instance } from "../model/instance.js";
+import type { App } from "../model/oauth-state.js";
+import type { User } from "../model/state.js";
+import { OAuthError } from "./response.js";
 
 /** Client id and secret: RFC 6749, section 2.3.1. */
 interface Credentials {

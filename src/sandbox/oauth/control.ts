@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
-import type { Instance } from "../instance.js";
-import { randomToken } from "../tokens.js";
+import type { Instance } from "../model/instance.js";
+import { randomToken } from "../model/tokens.js";
 
 /** The key file of a service user, as ZITADEL hands it out. */
 export interface ServiceUserKeyFile {

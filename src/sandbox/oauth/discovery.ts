@@ -1,7 +1,7 @@
-import type { Route } from "../http.js";
-import type { Instance } from "../instance.js";
-import { openIdAnswer } from "../openid.js";
-import { issuerOf } from "./answer.js";
+import type { Route } from "../http/http.js";
+import type { Instance } from "../model/instance.js";
+import { openIdAnswer } from "./openid.js";
+import { issuerOf } from "./response.js";
 
 const clientAuthMethods = [
   "none",

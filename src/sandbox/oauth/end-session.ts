@@ -1,8 +1,8 @@
 import { decodeJwt, jwtVerify } from "jose";
-import type { HttpRequest, HttpResponse, Route } from "../http.js";
-import type { Instance } from "../instance.js";
-import { answering, issuerOf, OAuthError, readForm, redirect } from "./answer.js";
+import type { HttpRequest, HttpResponse, Route } from "../http/http.js";
+import type { Instance } from "../model/instance.js";
 import { signedOutPage } from "./pages.js";
+import { answering, issuerOf, OAuthError, readForm, redirect } from "./response.js";
 import { endSession } from "./sessions.js";
 
 const signedOutPath = "/ui/login/logout/done";

@@ -1,8 +1,8 @@
 import { decodeProtectedHeader, jwtVerify } from "jose";
-import type { HttpRequest } from "../http.js";
-import type { Instance } from "../instance.js";
-import type { User } from "../state.js";
-import { issuerOf, OAuthError } from "./answer.js";
+import type { HttpRequest } from "../http/http.js";
+import type { Instance } from "../model/instance.js";
+import type { User } from "../model/state.js";
+import { issuerOf, OAuthError } from "./response.js";
 
 /**
  * Says whose assertion this is: RFC 7523, section 3, with ZITADEL's limits. It may have been issued up to

@@ -1,7 +1,7 @@
 import { exportJWK } from "jose";
-import type { Route } from "../http.js";
-import type { Instance } from "../instance.js";
-import { openIdAnswer } from "../openid.js";
+import type { Route } from "../http/http.js";
+import type { Instance } from "../model/instance.js";
+import { openIdAnswer } from "./openid.js";
 
 /** `/oauth/v2/keys`: what id tokens are verified with. RFC 7517. */
 export function keysRoute(instance: Instance): Route {

@@ -1,5 +1,5 @@
-import type { HttpResponse } from "../http.js";
-import type { App } from "./state.js";
+import type { HttpResponse } from "../http/http.js";
+import type { App } from "../model/oauth-state.js";
 
 /** A small login page: choose who you are, and press the button. */
 export function loginPage(

@@ -1,8 +1,8 @@
-import type { Route } from "../http.js";
-import type { Instance } from "../instance.js";
-import { openIdAnswer } from "../openid.js";
-import { answering, OAuthError, readForm } from "./answer.js";
+import type { Route } from "../http/http.js";
+import type { Instance } from "../model/instance.js";
 import { verifyApp } from "./clients.js";
+import { openIdAnswer } from "./openid.js";
+import { answering, OAuthError, readForm } from "./response.js";
 import { endSession, findSession } from "./sessions.js";
 
 /** `/oauth/v2/revoke`. RFC 7009. A refresh token takes its access token along. */

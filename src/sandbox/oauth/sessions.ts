@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import type { Instance } from "../instance.js";
-import { randomToken } from "../tokens.js";
-import { OAuthError } from "./answer.js";
-import type { App, OidcSession } from "./state.js";
+import type { Instance } from "../model/instance.js";
+import type { App, OidcSession } from "../model/oauth-state.js";
+import { randomToken } from "../model/tokens.js";
+import { OAuthError } from "./response.js";
 import { issueAccessToken } from "./tokens.js";
 
 /** Redeems a code, once: RFC 6749, section 4.1.3, and RFC 7636, section 4.6. */

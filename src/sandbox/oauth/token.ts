@@ -1,10 +1,10 @@
-import type { HttpRequest, Route } from "../http.js";
-import type { Instance } from "../instance.js";
-import { openIdAnswer } from "../openid.js";
-import type { User } from "../state.js";
-import { answering, OAuthError, readForm } from "./answer.js";
+import type { HttpRequest, Route } from "../http/http.js";
+import type { Instance } from "../model/instance.js";
+import type { User } from "../model/state.js";
 import { verifyApp, verifyServiceUser } from "./clients.js";
 import { verifyAssertion } from "./jwt-profile.js";
+import { openIdAnswer } from "./openid.js";
+import { answering, OAuthError, readForm } from "./response.js";
 import { redeemCode, redeemRefreshToken } from "./sessions.js";
 import { issueAccessToken, tokenAnswer } from "./tokens.js";
 

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { SignJWT } from "jose";
-import type { HttpRequest } from "../http.js";
-import type { Instance } from "../instance.js";
-import { issueToken } from "../tokens.js";
-import { issuerOf } from "./answer.js";
-import type { OidcSession } from "./state.js";
+import type { HttpRequest } from "../http/http.js";
+import type { Instance } from "../model/instance.js";
+import type { OidcSession } from "../model/oauth-state.js";
+import { issueToken } from "../model/tokens.js";
+import { issuerOf } from "./response.js";
 
 const audienceScope = "urn:zitadel:iam:org:project:id:zitadel:aud";
 

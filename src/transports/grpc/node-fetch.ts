@@ -1,8 +1,8 @@
 import type { Agent as HttpAgent, IncomingMessage } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import { Readable } from "node:stream";
-import type { NodeConnectOptions } from "../../node-connect-options.js";
-import { tlsFailure } from "./tls-failure.js";
+import type { NodeConnectOptions } from "../../options/node-connect.js";
+import { tlsFailure } from "./connections/tls-failure.js";
 
 /**
  * A `fetch` for Node with the network settings that native gRPC has: a private certificate authority,
@@ -55,8 +55,8 @@ async function createAgents(nodeOptions: NodeConnectOptions): Promise<Agents> {
   const [byHttp, byHttps, { proxyFor }, { connectTarget, Tunnel, tlsThrough }] = await Promise.all([
     import("node:http"),
     import("node:https"),
-    import("./proxy.js"),
-    import("./tunnel.js"),
+    import("./connections/proxy.js"),
+    import("./connections/tunnel.js"),
   ]);
   const https = new byHttps.Agent({ keepAlive: true, ...(nodeOptions as object) });
   const http = new byHttp.Agent({ keepAlive: true });

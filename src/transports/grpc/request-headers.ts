@@ -1,8 +1,8 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { callHeaders } from "../call-headers.js";
-import type { AddedHeaders } from "../header-adder.js";
+import type { AddedHeaders } from "../call/header-adder.js";
+import { callHeaders } from "../call/request-headers.js";
 import { grpcTimeout } from "./timeout-header.js";
 
 const userAgent = "zitadel-user-grants";

@@ -2,8 +2,8 @@ import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GrpcTransportOptions } from "@connectrpc/connect-node";
-import type { Deadline } from "../deadline.js";
-import type { StreamFn } from "../stream.js";
+import type { Deadline } from "../call/deadline.js";
+import type { StreamFn } from "../call/stream.js";
 import { grpcTimeout } from "./timeout-header.js";
 
 type LoadStreams = <I extends DescMessage, O extends DescMessage>(

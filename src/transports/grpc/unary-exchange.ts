@@ -6,15 +6,15 @@ import type {
 } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { markNotProcessed, notProcessed } from "../../not-processed.js";
-import type { Deadline } from "../deadline.js";
-import { readStatus, type Status } from "../status.js";
-import { unexpectedAnswer } from "../unexpected-answer.js";
-import type { Connection } from "./connection.js";
-import type { ConnectionPool, Waiter } from "./connection-pool.js";
+import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
+import type { Deadline } from "../call/deadline.js";
+import { readStatus, type Status } from "../call/status.js";
+import { unexpectedAnswer } from "../call/unexpected-response.js";
+import type { Connection } from "./connections/connection.js";
+import type { ConnectionPool, Waiter } from "./connections/pool.js";
+import { codeFromReset, ResetCode, resetName } from "./connections/reset-codes.js";
 import { MessageReader } from "./framing.js";
 import { headerValue, webHeaders } from "./headers.js";
-import { codeFromReset, ResetCode, resetName } from "./reset-codes.js";
 import { grpcTimeout } from "./timeout-header.js";
 
 /** What came back when the status was OK. */

@@ -1,8 +1,8 @@
 import type { DescMessage, DescMethodUnary, DescService, MessageShape } from "@bufbuild/protobuf";
 import type { ContextValues, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { createContextValues } from "@connectrpc/connect";
-import type { UnaryCall } from "../call.js";
-import type { Deadline } from "../deadline.js";
+import type { Deadline } from "../call/deadline.js";
+import type { UnaryCall } from "../call/unary-call.js";
 import { webHeaders } from "./headers.js";
 import type { UnaryAnswer } from "./unary-exchange.js";
 

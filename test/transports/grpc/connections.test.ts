@@ -6,9 +6,9 @@ import { runInNewContext } from "node:vm";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
-import { close } from "../../../src/closing.js";
-import { notProcessed } from "../../../src/not-processed.js";
-import { createGrpcTransport } from "../../../src/transports/grpc.js";
+import { close } from "../../../src/client/close.js";
+import { notProcessed } from "../../../src/errors/not-processed.js";
+import { createGrpcTransport } from "../../../src/transports/grpc/transport.js";
 import { type ReceivedCall, respond, startGrpcServer } from "../../support/grpc-server.js";
 import { startTcpProxy } from "../../support/tcp-proxy.js";
 

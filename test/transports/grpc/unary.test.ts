@@ -7,10 +7,10 @@ import {
   DeactivateUserGrantResponseSchema,
   ManagementService,
 } from "../../../gen/zitadel/management_pb.js";
-import { close } from "../../../src/closing.js";
-import { notProcessed } from "../../../src/not-processed.js";
+import { close } from "../../../src/client/close.js";
+import { notProcessed } from "../../../src/errors/not-processed.js";
 import { compressionBrotli, compressionGzip } from "../../../src/transports/grpc/compression.js";
-import { createGrpcTransport } from "../../../src/transports/grpc.js";
+import { createGrpcTransport } from "../../../src/transports/grpc/transport.js";
 import {
   type ReceivedCall,
   respond,

@@ -1,0 +1,80 @@
+import * as oauth from "oauth4webapi";
+import type { TokenSource } from "../../options/token-source.js";
+import {
+  type Checks,
+  type CommonTokenOptions,
+  checkOptions,
+  commonChecks,
+  text,
+} from "../endpoint/options.js";
+import { scopeParameter } from "../endpoint/scopes.js";
+import { type Environment, platform } from "../tokens/environment.js";
+import { createGrantSource } from "./token-source.js";
+
+export interface ClientCredentialsOptions extends CommonTokenOptions {
+  /** The client id that ZITADEL shows with the secret of a service user. */
+  clientId: string;
+  clientSecret: string;
+  /**
+   * How the secret is shown (RFC 6749, section 2.3.1): in an `authorization` header, percent-encoded, or
+   * in the body. ZITADEL takes both. Default `client_secret_basic`.
+   */
+  tokenEndpointAuthMethod?: "client_secret_basic" | "client_secret_post" | undefined;
+}
+
+const checks: Checks<ClientCredentialsOptions> = {
+  ...commonChecks,
+  clientId: text,
+  clientSecret: text,
+  tokenEndpointAuthMethod: (value) =>
+    value === undefined || value === "client_secret_basic" || value === "client_secret_post"
+      ? undefined
+      : '"client_secret_basic" or "client_secret_post"',
+};
+
+/**
+ * Tokens for a service user with a client id and secret (RFC 6749, section 4.4), renewed in time.
+ *
+ * The source returned is for the option `token` of a client. It throws as a call's error `Unauthenticated`
+ * when the server refuses or answers nonsense, `Unavailable` when it cannot be reached, `DeadlineExceeded`
+ * and `Canceled` as the call's signal says. It waits 25 s at most, or 30 s without a signal.
+ *
+ * @throws TypeError naming the option that is missing, wrong or unknown.
+ */
+export function clientCredentials(options: ClientCredentialsOptions): TokenSource {
+  return createClientCredentials(options, platform);
+}
+
+export function createClientCredentials(
+  options: ClientCredentialsOptions,
+  environment: Environment,
+): TokenSource {
+  checkOptions("clientCredentials", options, checks);
+  const { clientId, clientSecret, tokenEndpointAuthMethod, scopes } = options;
+  const authenticate =
+    tokenEndpointAuthMethod === "client_secret_post"
+      ? oauth.ClientSecretPost(clientSecret)
+      : oauth.ClientSecretBasic(clientSecret);
+  return createGrantSource(
+    {
+      clientId,
+      secrets: [clientSecret, encodeURIComponent(clientSecret)],
+      causes: {
+        invalid_request:
+          "Usual causes: clientSecret is wrong or has been replaced, or was made a moment ago and is not known everywhere yet",
+        invalid_client: "Usual causes: clientId is wrong, or issuer is another instance",
+        unauthorized_client: "Usual cause: this user may not use client credentials",
+      },
+      send: (server, client, httpOptions) =>
+        oauth.clientCredentialsGrantRequest(
+          server,
+          client,
+          authenticate,
+          { scope: scopeParameter(scopes) },
+          httpOptions,
+        ),
+    },
+    options,
+    environment,
+  );
+}

@@ -1,0 +1,95 @@
+import { kind } from "../endpoint/options.js";
+import { readPrivateKey } from "./private-key.js";
+
+/** The key file of a service user, as ZITADEL hands it out. */
+export interface ServiceUserKey {
+  type: "serviceaccount";
+  keyId: string;
+  /** PEM, PKCS#1 or PKCS#8. */
+  key: string;
+  /** When the key ends, as an ISO 8601 date. */
+  expirationDate?: string | undefined;
+  userId: string;
+}
+
+/** A key file that has been read. */
+export interface CheckedKey {
+  readonly keyId: string;
+  readonly userId: string;
+  readonly expiresAtMs: number;
+  /** PKCS#8, DER. */
+  readonly privateKey: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * @param key the content of a key file, parsed or not.
+ * @throws TypeError naming the field, never its value.
+ */
+export function readKeyFile(key: ServiceUserKey | string): CheckedKey {
+  const fields = typeof key === "string" ? parse(key) : key;
+  if (typeof fields !== "object" || fields === null) {
+    throw new TypeError(
+      `key must be the key file of a service user, as an object or its JSON text; got ${kind(fields)}`,
+    );
+  }
+  const {
+    type,
+    keyId,
+    key: privateKey,
+    expirationDate,
+    userId,
+  } = fields as Record<string, unknown>;
+  if (type === "application") {
+    throw new TypeError(
+      "key must be the key file of a service user; this is the key of an application, which cannot call ZITADEL's APIs for itself",
+    );
+  }
+  if (type !== "serviceaccount") {
+    throw new TypeError(
+      `key.type must be "serviceaccount", as in ZITADEL's key files; got ${kind(type)}`,
+    );
+  }
+  const der = typeof privateKey === "string" ? readPrivateKey(privateKey) : undefined;
+  if (der === undefined) {
+    throw new TypeError(
+      `key.key must be an RSA private key in PEM (BEGIN RSA PRIVATE KEY or BEGIN PRIVATE KEY), not encrypted; got ${kind(privateKey)}`,
+    );
+  }
+  return {
+    keyId: textField("keyId", keyId),
+    userId: textField("userId", userId),
+    expiresAtMs: dateField(expirationDate),
+    privateKey: der,
+  };
+}
+
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    // The parser's message would quote the text.
+    throw new TypeError(
+      `key must be the key file of a service user, as an object or its JSON text; got ${kind(json)} that is no JSON${json.length < 256 ? " (is it the file's name? Its content is meant)" : ""}`,
+    );
+  }
+}
+
+function textField(name: string, value: unknown): string {
+  if (typeof value !== "string" || value === "") {
+    throw new TypeError(`key.${name} must be a string that is not empty; got ${kind(value)}`);
+  }
+  return value;
+}
+
+function dateField(value: unknown): number {
+  if (value === undefined || value === null || value === "") {
+    return Number.POSITIVE_INFINITY;
+  }
+  const ms = typeof value === "string" ? Date.parse(value) : Number.NaN;
+  if (Number.isNaN(ms)) {
+    throw new TypeError(
+      `key.expirationDate must be a date such as "2030-01-31T12:00:00Z"; got ${kind(value)}`,
+    );
+  }
+  return ms;
+}

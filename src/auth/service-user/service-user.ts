@@ -1,0 +1,128 @@
+import { Code } from "@connectrpc/connect";
+import { SignJWT } from "jose";
+import * as oauth from "oauth4webapi";
+import type { TokenSource } from "../../options/token-source.js";
+import {
+  type Checks,
+  type CommonTokenOptions,
+  checkOptions,
+  commonChecks,
+} from "../endpoint/options.js";
+import { scopeParameter } from "../endpoint/scopes.js";
+import { type Environment, platform } from "../tokens/environment.js";
+import { tokenError } from "../tokens/token-error.js";
+import { type CheckedKey, readKeyFile, type ServiceUserKey } from "./key-file.js";
+import { createGrantSource } from "./token-source.js";
+
+export interface ServiceUserOptions extends CommonTokenOptions {}
+
+const checks: Checks<ServiceUserOptions> = commonChecks;
+
+/** ZITADEL refuses an assertion issued in its future, by a second already. */
+const issuedBeforeSeconds = 60;
+/** ZITADEL takes assertions up to an hour old; a clock that is behind by less does no harm then. */
+const assertionLifetimeSeconds = 3600;
+
+/**
+ * Tokens for a service user with a key file (RFC 7523, section 2.1), renewed in time. Works wherever
+ * there is WebCrypto; the key never leaves the process.
+ *
+ * The source returned is for the option `token` of a client. It throws as a call's error `Unauthenticated`
+ * when the server refuses or answers nonsense, or when the key has expired; `Unavailable` when the server
+ * cannot be reached; `DeadlineExceeded` and `Canceled` as the call's signal says. It waits 25 s at most, or
+ * 30 s without a signal.
+ *
+ * @param key the content of the key file: an object, or its JSON text.
+ * @throws TypeError naming the option or the field of the key file that is missing, wrong or unknown, or
+ * the date at which the key expired.
+ */
+export function serviceUser(
+  key: ServiceUserKey | string,
+  options: ServiceUserOptions,
+): TokenSource {
+  return createServiceUser(key, options, platform);
+}
+
+export function createServiceUser(
+  key: ServiceUserKey | string,
+  options: ServiceUserOptions,
+  environment: Environment,
+): TokenSource {
+  const checked = readKeyFile(key);
+  checkOptions("serviceUser", options, checks);
+  const expired = expiry(checked, environment);
+  if (expired !== undefined) {
+    throw new TypeError(expired);
+  }
+  let imported: Promise<CryptoKey> | undefined;
+  const signingKey = () => {
+    imported ??= importKey(checked);
+    return imported;
+  };
+  return createGrantSource(
+    {
+      clientId: checked.userId,
+      causes: {
+        invalid_grant:
+          "Usual causes: the clock of this machine is off, issuer is another instance than the key's, or the key was removed",
+      },
+      check: async () => {
+        const message = expiry(checked, environment);
+        if (message !== undefined) {
+          throw tokenError(message, Code.Unauthenticated);
+        }
+        await signingKey();
+      },
+      send: async (server, client, httpOptions) =>
+        oauth.genericTokenEndpointRequest(
+          server,
+          client,
+          // The assertion says who asks; ZITADEL wants no client authentication beside it.
+          () => {},
+          "urn:ietf:params:oauth:grant-type:jwt-bearer",
+          {
+            scope: scopeParameter(options.scopes),
+            assertion: await sign(checked, await signingKey(), server.issuer, environment),
+          },
+          httpOptions,
+        ),
+    },
+    options,
+    environment,
+  );
+}
+
+function expiry({ expiresAtMs }: CheckedKey, environment: Environment): string | undefined {
+  return expiresAtMs <= environment.wallMs()
+    ? `the key of this service user expired on ${new Date(expiresAtMs).toISOString()}: make a new one in ZITADEL`
+    : undefined;
+}
+
+async function importKey({ privateKey }: CheckedKey): Promise<CryptoKey> {
+  try {
+    const algorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
+    return await crypto.subtle.importKey("pkcs8", privateKey, algorithm, false, ["sign"]);
+  } catch {
+    throw tokenError(
+      "key.key of the key file is no usable RSA private key: is it complete?",
+      Code.Unauthenticated,
+    );
+  }
+}
+
+function sign(
+  { keyId, userId }: CheckedKey,
+  signingKey: CryptoKey,
+  audience: string,
+  environment: Environment,
+): Promise<string> {
+  const issuedAt = Math.floor(environment.wallMs() / 1000) - issuedBeforeSeconds;
+  return new SignJWT()
+    .setProtectedHeader({ alg: "RS256", kid: keyId })
+    .setIssuer(userId)
+    .setSubject(userId)
+    .setAudience(audience)
+    .setIssuedAt(issuedAt)
+    .setExpirationTime(issuedAt + assertionLifetimeSeconds)
+    .sign(signingKey);
+}

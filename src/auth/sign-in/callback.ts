@@ -1,0 +1,138 @@
+import { Code } from "@connectrpc/connect";
+import * as oauth from "oauth4webapi";
+import { type Exchange, exchange, interpret, nonsense, redact } from "../endpoint/request.js";
+import { bearerToken } from "../tokens/bearer-token.js";
+import { patienceMs } from "../tokens/renewal.js";
+import { retryingFor } from "../tokens/retrying.js";
+import { tokenError } from "../tokens/token-error.js";
+import { type SignInAttempt, takeAttempt } from "./attempt.js";
+import type { SignInContext } from "./context.js";
+import type { SignInResult } from "./options.js";
+import { withoutAnswer } from "./return-address.js";
+
+/** The parameters of the authorization server's answer, where the URL is one. */
+export function readAnswer(redirectUri: string, href: string): URLSearchParams | undefined {
+  const url = new URL(href);
+  const expected = new URL(redirectUri);
+  const { searchParams } = url;
+  return url.origin === expected.origin &&
+    url.pathname === expected.pathname &&
+    searchParams.has("state") &&
+    (searchParams.has("code") || searchParams.has("error"))
+    ? searchParams
+    : undefined;
+}
+
+/**
+ * Handles the answer of the authorization server: OpenID Connect Core 1.0, section 3.1.2.5 and on, and
+ * RFC 9207.
+ *
+ * @param inAddress whether it is the page's address, which then becomes the one before the sign-in.
+ */
+export async function handleAnswer(
+  context: SignInContext,
+  answer: URLSearchParams,
+  inAddress: boolean,
+): Promise<SignInResult> {
+  const { channel, discover, key, store } = context;
+  const { environment } = channel;
+  const state = String(answer.get("state"));
+  const attempt = takeAttempt(key, state, environment.wallMs());
+  if (inAddress) {
+    // First of all: a code is for nobody's history and for no Referer header.
+    history.replaceState(history.state, "", attempt?.returnTo ?? withoutAnswer(location.href));
+  }
+  if (attempt === undefined) {
+    throw tokenError(
+      "this answer belongs to no sign-in that was started in this tab within the last hour, or was used before: sign in again",
+      Code.Unauthenticated,
+    );
+  }
+  return retryingFor(environment, patienceMs, async (signal) => {
+    const server = await discover(signal);
+    const session = await redeem(context, server, answer, state, attempt, signal);
+    store.write(session);
+    return { returnTo: attempt.returnTo, userId: session.subject };
+  });
+}
+
+async function redeem(
+  { options, channel, client }: SignInContext,
+  server: oauth.AuthorizationServer,
+  answer: URLSearchParams,
+  state: string,
+  attempt: SignInAttempt,
+  signal: AbortSignal,
+) {
+  const asked: Exchange = {
+    step: "sign-in",
+    endpoint: String(server.authorization_endpoint),
+    causes: {},
+  };
+  const parameters = await interpret(asked, async () => {
+    try {
+      return oauth.validateAuthResponse(server, client, answer, state);
+    } catch (reason) {
+      throw reason instanceof oauth.AuthorizationResponseError
+        ? declined(asked, reason.error, reason.error_description)
+        : reason;
+    }
+  });
+  const what: Exchange = {
+    step: "token request",
+    endpoint: String(server.token_endpoint),
+    causes: {
+      invalid_request: "Usual causes: the code was used before, or has expired: sign in again",
+      invalid_grant: "Usual causes: the code was used before, or has expired: sign in again",
+      invalid_client:
+        "Usual causes: clientId is wrong, or the application is not one without secret",
+    },
+    secrets: [attempt.nonce],
+  };
+  const { environment } = channel;
+  const obtainedAtMs = environment.wallMs();
+  const response = await exchange(channel, what, signal, (httpOptions) =>
+    oauth.authorizationCodeGrantRequest(
+      server,
+      client,
+      oauth.None(),
+      parameters,
+      options.redirectUri,
+      attempt.codeVerifier,
+      httpOptions,
+    ),
+  );
+  return interpret(what, async () => {
+    const tokens = await oauth.processAuthorizationCodeResponse(server, client, response, {
+      expectedNonce: attempt.nonce,
+      requireIdToken: true,
+    });
+    const token = bearerToken(what, tokens);
+    const subject = oauth.getValidatedIdTokenClaims(tokens)?.sub;
+    if (subject === undefined) {
+      throw nonsense(what, "it does not say who signed in");
+    }
+    return {
+      id: oauth.generateRandomState(),
+      generation: 0,
+      token,
+      obtainedAtMs,
+      durationMs: tokens.expires_in === undefined ? undefined : tokens.expires_in * 1000,
+      refreshToken: tokens.refresh_token,
+      idToken: tokens.id_token,
+      subject,
+    };
+  });
+}
+
+/** The words come from the address, where anybody can write: they are shown, and decide nothing. */
+function declined({ step, endpoint }: Exchange, error: string, description: string | undefined) {
+  const oauthError = redact(error, []);
+  const detail = description === undefined ? "" : ` (${redact(description, [])})`;
+  const cause = error === "access_denied" ? ". Usual cause: the person chose not to sign in" : "";
+  return tokenError(
+    `${step} at ${endpoint} was refused: ${oauthError}${detail}${cause}`,
+    Code.Unauthenticated,
+    { oauthError },
+  );
+}

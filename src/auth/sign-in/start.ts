@@ -1,0 +1,46 @@
+import * as oauth from "oauth4webapi";
+import { scopeParameter } from "../endpoint/scopes.js";
+import { patienceMs } from "../tokens/renewal.js";
+import { retryingFor } from "../tokens/retrying.js";
+import { putAttempt } from "./attempt.js";
+import type { SignInContext } from "./context.js";
+import type { StartOptions } from "./options.js";
+import { returnAddress, withoutAnswer } from "./return-address.js";
+
+/** Goes to the login page: OpenID Connect Core 1.0, section 3.1.2.1, with PKCE (RFC 7636). */
+export async function startSignIn(context: SignInContext, start: StartOptions): Promise<void> {
+  const { options, channel, discover, key } = context;
+  const { clientId, redirectUri, scopes } = options;
+  const { origin } = new URL(redirectUri);
+  if (origin !== location.origin) {
+    throw new TypeError(
+      `redirectUri must be on the page's own origin, ${location.origin}; it is on ${origin}`,
+    );
+  }
+  if (!isSecureContext) {
+    throw new TypeError("signIn needs a page served over https, or from this machine");
+  }
+  const here = withoutAnswer(location.href);
+  const returnTo = returnAddress(start.returnTo ?? here, here);
+  const server = await retryingFor(channel.environment, patienceMs, discover);
+  const state = oauth.generateRandomState();
+  const nonce = oauth.generateRandomNonce();
+  const codeVerifier = oauth.generateRandomCodeVerifier();
+  const url = new URL(server.authorization_endpoint ?? "");
+  for (const [name, value] of Object.entries({
+    ...start.parameters,
+    client_id: clientId,
+    redirect_uri: redirectUri,
+    response_type: "code",
+    scope: scopeParameter(scopes),
+    state,
+    nonce,
+    code_challenge: await oauth.calculatePKCECodeChallenge(codeVerifier),
+    code_challenge_method: "S256",
+  })) {
+    url.searchParams.set(name, value);
+  }
+  const startedAtMs = channel.environment.wallMs();
+  putAttempt(key, state, { nonce, codeVerifier, returnTo, startedAtMs });
+  location.assign(url);
+}

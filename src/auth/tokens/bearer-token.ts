@@ -1,0 +1,14 @@
+import type { TokenEndpointResponse } from "oauth4webapi";
+import { type Exchange, nonsense } from "../endpoint/request.js";
+
+/** @throws what `tokenError` makes for a token that no call can carry. */
+export function bearerToken(what: Exchange, answer: TokenEndpointResponse): string {
+  if (answer.token_type !== "bearer") {
+    throw nonsense(what, "its token is no bearer token");
+  }
+  // RFC 6750, section 2.1, and what a header can carry.
+  if (!/^[\x21-\x7e]+$/.test(answer.access_token)) {
+    throw nonsense(what, "its token holds characters that no header can carry");
+  }
+  return answer.access_token;
+}

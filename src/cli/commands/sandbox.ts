@@ -1,0 +1,69 @@
+import { parseArgs } from "node:util";
+import { type SandboxServer, startSandbox } from "../../sandbox/index.js";
+import { exitCode, type Io, UsageError } from "../io.js";
+
+const usage = "Usage: zitadel-user-grants sandbox [--port <0 to 65535>] [--inactive ok|error]\n";
+
+/** The `sandbox` command: starts a sandbox, says how to try it, and ends it when it is interrupted. */
+export async function runSandbox(args: readonly string[], io: Io): Promise<number> {
+  let sandbox: SandboxServer;
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        port: { type: "string" },
+        inactive: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+    if (values.help) {
+      io.stdout.write(usage);
+      return exitCode.done;
+    }
+    sandbox = await startSandbox({
+      port: values.port === undefined ? undefined : Number(values.port || Number.NaN),
+      // Anything else is refused by the sandbox itself.
+      inactive: values.inactive as "ok" | "error" | undefined,
+    });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (error instanceof TypeError) {
+      throw new UsageError(message);
+    }
+    if (code !== undefined) {
+      io.stderr.write(`${message}\n`);
+      return exitCode.refused;
+    }
+    throw error;
+  }
+  const { promise: interrupted, resolve } = Promise.withResolvers<void>();
+  const stopListening = io.onInterrupt(resolve);
+  io.stdout.write(introduction(sandbox));
+  await interrupted;
+  stopListening();
+  await sandbox.close();
+  return exitCode.done;
+}
+
+/** Lines to copy into a shell. Everything in them is good for this sandbox only, and gone with it. */
+function introduction(sandbox: SandboxServer): string {
+  const viewer = sandbox.addUser({ roles: ["ORG_OWNER_VIEWER"] });
+  const [first, second, third] = [sandbox.addGrant(), sandbox.addGrant(), sandbox.addGrant()];
+  const lines = [
+    `# A stand-in for ZITADEL, until you press Ctrl+C. Copy these lines into another shell:`,
+    `export ZITADEL_URL=${sandbox.baseUrl}`,
+    `export ZITADEL_TOKEN=${sandbox.token}`,
+    `export ZITADEL_ORG_ID=${sandbox.orgId}`,
+    `# A token that may read and not write: No matching permissions found (AUTH-5mWD2)`,
+    `export ZITADEL_VIEWER_TOKEN=${viewer.token}`,
+    `# Grants to deactivate, by user`,
+    `export USER_ID=${first.userId} GRANT_ID=${first.grantId}`,
+    `export USER_ID_2=${second.userId} GRANT_ID_2=${second.grantId}`,
+    `export USER_ID_3=${third.userId} GRANT_ID_3=${third.grantId}`,
+    `# Who am I`,
+    `curl -H "authorization: Bearer $ZITADEL_TOKEN" $ZITADEL_URL/oidc/v1/userinfo`,
+    `# Deactivate a grant`,
+    `curl -X POST -H "authorization: Bearer $ZITADEL_TOKEN" $ZITADEL_URL/management/v1/users/$USER_ID/grants/$GRANT_ID/_deactivate`,
+  ];
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,100 @@
+import type {
+  DescMessage,
+  DescMethodUnary,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import type { CallOptions, Client, Interceptor, Transport } from "@connectrpc/connect";
+import { makeAnyClient } from "@connectrpc/connect";
+import { ManagementService } from "../../gen/zitadel/management_pb.js";
+import type { Checks } from "../options/checker.js";
+import { checkClientOptions } from "../options/client-checks.js";
+import type { CommonOptions } from "../options/client-options.js";
+import { registerClient } from "./close.js";
+import { createMetadataInterceptor } from "./interceptors/metadata.js";
+import { createRetryInterceptor } from "./interceptors/retry.js";
+
+/** The client of ZITADEL's `ManagementService`: Connect's own `Client`, and for `close`. */
+export type ManagementClient = Client<typeof ManagementService>;
+
+/** What a protocol's transport is made from: its own options, checked, and all interceptors. */
+export type TransportOptions<O> = Omit<
+  O,
+  "token" | "orgId" | "instanceHost" | "allowInsecure" | "retry" | "debug"
+> & {
+  interceptors: Interceptor[];
+  readMaxBytes: number;
+  defaultTimeoutMs: number | undefined;
+};
+
+/** What the facade needs to know of a protocol. */
+export interface Protocol<O extends CommonOptions> {
+  checks: Checks<O>;
+  /** Names of options that another entry takes, with that entry. */
+  elsewhere?: Readonly<Record<string, string>>;
+  create: (options: TransportOptions<O>) => Transport;
+}
+
+/** No call hangs for ever, and no answer fills the memory. */
+const defaults = { defaultTimeoutMs: 30_000, readMaxBytes: 16 * 1024 * 1024 };
+
+/** Checks the options and makes a transport that adds token and organization to each call. */
+export function buildTransport<O extends CommonOptions>(
+  protocol: Protocol<O>,
+  options: O,
+): Transport {
+  const { token, orgId, instanceHost, allowInsecure, retry, debug, ...rest } = {
+    ...defaults,
+    ...checkClientOptions(options, protocol.checks, protocol.elsewhere),
+  };
+  return protocol.create({
+    ...rest,
+    // 0 is no limit.
+    defaultTimeoutMs: rest.defaultTimeoutMs || undefined,
+    interceptors: [
+      ...(rest.interceptors ?? []),
+      ...(retry ? [createRetryInterceptor(retry === true ? {} : retry)] : []),
+      createMetadataInterceptor({ token, orgId, instanceHost }),
+      ...(debug ? [debug] : []),
+    ],
+  });
+}
+
+/** A client over such a transport. */
+export function buildClient<O extends CommonOptions>(
+  protocol: Protocol<O>,
+  options: O,
+): ManagementClient {
+  const transport = buildTransport(protocol, options);
+  const client = makeAnyClient(ManagementService, (method) =>
+    method.methodKind === "unary"
+      ? (message: MessageInitShape<DescMessage>, options?: CallOptions) =>
+          callUnaryMethod(transport, method, message, options)
+      : null,
+  );
+  return registerClient(client as ManagementClient, transport);
+}
+
+/**
+ * What Connect's `createClient` makes of a unary method. All methods of the service are unary, and what
+ * `createClient` has for the streaming ones would be a kilobyte in every page.
+ */
+async function callUnaryMethod(
+  transport: Transport,
+  method: DescMethodUnary,
+  message: MessageInitShape<DescMessage>,
+  options: CallOptions = {},
+): Promise<MessageShape<DescMessage>> {
+  const { signal, timeoutMs, headers, contextValues, onHeader, onTrailer } = options;
+  const response = await transport.unary(
+    method,
+    signal,
+    timeoutMs,
+    headers,
+    message,
+    contextValues,
+  );
+  onHeader?.(response.header);
+  onTrailer?.(response.trailer);
+  return response.message;
+}

@@ -1,0 +1,101 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { wait } from "../../common/wait.js";
+import { notProcessed } from "../../errors/not-processed.js";
+import type { RetryOptions } from "../../options/retry.js";
+import { remainingMs } from "../../transports/call/deadline.js";
+import { retrySwitch } from "./retry-switch.js";
+
+/**
+ * Makes unary calls again as `RetryOptions` says
+ * (https://github.com/grpc/proposal/blob/master/A6-client-retries.md). An attempt that the server could
+ * only be asked for beyond the call's deadline is not waited for: the call fails with the error it has.
+ *
+ * Stands outside of the metadata interceptor: each attempt asks the token source, since a token may
+ * expire while a call waits.
+ *
+ * @param random from 0 to 1, as `Math.random`.
+ */
+export function createRetryInterceptor(
+  options: RetryOptions,
+  random: () => number = Math.random,
+): Interceptor {
+  const {
+    maxAttempts = 5,
+    initialBackoffMs = 200,
+    maxBackoffMs = 5_000,
+    backoffMultiplier = 2,
+    retryableStatusCodes = [Code.Unavailable],
+    idempotentMethods = [],
+    maxRetryAfterMs = 60_000,
+    maxTokens = 10,
+    tokenRatio = 0.1,
+  } = options;
+  const repeatable = new Set(idempotentMethods.map(fullName));
+  let tokens = maxTokens;
+  return (next) => async (request) => {
+    const { stream, method, contextValues } = request;
+    if (stream || !contextValues.get(retrySwitch)) {
+      return await next(request);
+    }
+    let backoffMs = initialBackoffMs;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const response = await next(request);
+        tokens = Math.min(maxTokens, tokens + tokenRatio);
+        return response;
+      } catch (reason) {
+        const error = ConnectError.from(reason);
+        const askedMs = askedWaitMs(error.metadata);
+        const retryable = retryableStatusCodes.includes(error.code);
+        if (retryable || askedMs === Number.POSITIVE_INFINITY) {
+          tokens = Math.max(0, tokens - 1);
+        }
+        // Looked at only now, since making a signal is dear.
+        const { signal } = request;
+        const waitMs = askedMs ?? Math.min(backoffMs, maxBackoffMs) * (0.8 + 0.4 * random());
+        if (
+          !retryable ||
+          attempt >= maxAttempts ||
+          tokens <= maxTokens / 2 ||
+          waitMs >= (remainingMs(signal) ?? Number.POSITIVE_INFINITY) ||
+          (askedMs ?? 0) > maxRetryAfterMs ||
+          !(notProcessed(error) || isIdempotent(method) || repeatable.has(fullName(method)))
+        ) {
+          throw reason;
+        }
+        backoffMs = askedMs === undefined ? backoffMs * backoffMultiplier : initialBackoffMs;
+        await wait(waitMs, signal);
+      }
+    }
+  };
+}
+
+/** By name: a program may hold the same method generated twice. */
+function fullName(method: DescMethod): string {
+  return `${method.parent.typeName}/${method.name}`;
+}
+
+function isIdempotent(method: DescMethod): boolean {
+  return (
+    // NO_SIDE_EFFECTS, IDEMPOTENT
+    method.idempotency > 0 ||
+    fullName(method) === "zitadel.management.v1.ManagementService/DeactivateUserGrant"
+  );
+}
+
+/**
+ * How long the server asks to wait; infinite for not to come back at all. `Retry-After` holds seconds or
+ * a date (https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3).
+ */
+function askedWaitMs(metadata: Headers): number | undefined {
+  const pushback = metadata.get("grpc-retry-pushback-ms");
+  if (pushback !== null) {
+    return /^\d+$/.test(pushback) ? Number(pushback) : Number.POSITIVE_INFINITY;
+  }
+  const after = metadata.get("retry-after");
+  const ms = /^\d+$/.test(after ?? "")
+    ? Number(after) * 1000
+    : Date.parse(after ?? "") - Date.now();
+  return ms >= 0 ? ms : undefined;
+}

@@ -1,0 +1,88 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { ErrorDetailSchema as ErrorDetailV2Schema } from "../../gen/zitadel/error/v2/error_pb.js";
+import { ErrorDetailSchema } from "../../gen/zitadel/message_pb.js";
+
+/** What an error of a call says, in one place. */
+export interface ErrorDescription {
+  /** The gRPC status code; `Unknown` for what is no error of a call. */
+  code: Code;
+  /** ZITADEL's name of the cause, the same in every language ("COMMAND-3M9sd"); undefined where none came along. */
+  id: string | undefined;
+  /** For people, in the language of the request's `accept-language`. Never decide by it. */
+  message: string;
+  /** ZITADEL's id of the request, which its support asks for; undefined where none came along. */
+  requestId: string | undefined;
+}
+
+/**
+ * Says what an error means: its code, ZITADEL's id of the cause, the message for people and the id of
+ * the request. Takes anything that a call throws; details that are unknown or do not decode are passed
+ * over. Never throws.
+ *
+ * Details are `zitadel.v1.ErrorDetail` (proto/zitadel/message.proto), and `zitadel.error.v2.ErrorDetail`
+ * of newer endpoints, whose `slug` is the id.
+ */
+export function describeError(error: unknown): ErrorDescription {
+  try {
+    const { code, rawMessage, metadata, details } = ConnectError.from(error);
+    const detail = findDetail(details);
+    const message = detail?.message || rawMessage;
+    return {
+      code,
+      id: detail?.id,
+      // ZITADEL's own text ("Errors.Token.Invalid") leaves the reader alone.
+      message: detail?.id === "AUTH-7fs1e" ? `${message}: ${refusedToken}` : message,
+      requestId: metadata.get("x-request-id") ?? undefined,
+    };
+  } catch {
+    // Thrown by somebody else: an object that is no string, or whose properties cannot be read.
+    return {
+      code: Code.Unknown,
+      id: undefined,
+      message: "something was thrown that says nothing about itself",
+      requestId: undefined,
+    };
+  }
+}
+
+const refusedToken =
+  "the token is unknown or has expired, or it was issued without the scope urn:zitadel:iam:org:project:id:zitadel:aud";
+
+function findDetail(details: ConnectError["details"]): { id: string; message: string } | undefined {
+  // Not the error's own method: a copy of Connect may be of another version, and a copied error has none.
+  const error = new ConnectError("");
+  error.details = details.filter((detail) => typeof detail === "object" && detail !== null);
+  for (const { id, message } of error.findDetails(ErrorDetailSchema)) {
+    if (id !== "") {
+      return { id, message };
+    }
+  }
+  for (const { slug, message } of error.findDetails(ErrorDetailV2Schema)) {
+    if (slug !== "") {
+      return { id: slug, message };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Whether the server says that this grant is not there: it never was, it has been removed, or it is of
+ * another organization than the call's. False for the other answers with `NotFound`, which mean that the
+ * caller may not (AUTHZ-cdgFk) or that the host name is wrong (no id).
+ */
+export function isGrantNotFound(error: unknown): boolean {
+  return hasId(error, ["COMMAND-3M9sd", "COMMAND-1My0t"]);
+}
+
+/**
+ * Whether the server refused a deactivation because the grant is inactive already. Older servers do;
+ * those of 2026 answer OK.
+ */
+export function isGrantInactive(error: unknown): boolean {
+  return hasId(error, ["COMMAND-1S9gx"]);
+}
+
+function hasId(error: unknown, ids: readonly string[]): boolean {
+  const { id } = describeError(error);
+  return id !== undefined && ids.includes(id);
+}

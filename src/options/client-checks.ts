@@ -1,0 +1,133 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { isLoopback } from "../common/loopback.js";
+import {
+  boolean,
+  bytes,
+  type Check,
+  type Checks,
+  checkOptions,
+  describe,
+  integer,
+  isFunction,
+  isObject,
+  listOf,
+  number,
+  object,
+  show,
+  timeMs,
+} from "./checker.js";
+import type { BinaryFormatOptions, CommonOptions, FetchOptions } from "./client-options.js";
+import { headerValueProblem } from "./header-value.js";
+import type { RetryOptions } from "./retry.js";
+
+/**
+ * Checks the options of a client or a transport.
+ *
+ * @param checks of the protocol that the entry speaks.
+ * @param elsewhere names of options that only another entry takes, with that entry.
+ * @returns a copy without those that are undefined, `baseUrl` without its final slash.
+ * @throws TypeError naming the option, what is allowed and what was given.
+ */
+export function checkClientOptions<O extends CommonOptions>(
+  options: O,
+  checks: Checks<O>,
+  elsewhere: Readonly<Record<string, string>> = {},
+): O {
+  if (!isObject(options)) {
+    throw new TypeError(`options must be an object with a baseUrl, got ${show(options)}`);
+  }
+  const checked = checkOptions(options, checks, elsewhere) as O;
+  if (isObject(checked.retry)) {
+    checkOptions(checked.retry, retryChecks, {}, "retry.");
+  }
+  if (checked.instanceHost !== undefined && typeof document !== "undefined") {
+    throw new TypeError(
+      "instanceHost must be left out in a web page: ZITADEL's CORS rules refuse x-zitadel-instance-host, and the calls with it",
+    );
+  }
+  return { ...checked, baseUrl: checkBaseUrl(checked.baseUrl, checked.allowInsecure === true) };
+}
+
+function checkBaseUrl(baseUrl: unknown, allowInsecure: boolean): string {
+  let url: URL | undefined;
+  try {
+    url = new URL(baseUrl as string);
+  } catch {
+    // Said below.
+  }
+  if (typeof baseUrl !== "string" || url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new TypeError(
+      `baseUrl must be an absolute http or https URL, such as "https://example.zitadel.cloud"; got ${
+        // What stands before an @ may be a password.
+        String(baseUrl).includes("@") ? "another value" : show(baseUrl)
+      }`,
+    );
+  }
+  // Told apart in the text, since `new URL("https://host?")` has an empty query.
+  const part =
+    url.username + url.password !== ""
+      ? "credentials"
+      : baseUrl.includes("?")
+        ? "a query"
+        : baseUrl.includes("#")
+          ? "a fragment"
+          : undefined;
+  if (part !== undefined) {
+    throw new TypeError(`baseUrl must be without ${part}; got one for ${show(url.host)} with it`);
+  }
+  if (url.protocol === "http:" && !allowInsecure && !isLoopback(url.hostname)) {
+    throw new TypeError(
+      `baseUrl must be https, since tokens would travel in cleartext to ${url.host}; got ${show(url.href)}. Set allowInsecure: true where the network between is yours`,
+    );
+  }
+  return url.href.replace(/\/+$/, "");
+}
+
+const isHeaderValue = (value: unknown): boolean => headerValueProblem(value) === undefined;
+
+const retryChecks: Checks<RetryOptions> = {
+  maxAttempts: integer("attempts", 1, 100),
+  initialBackoffMs: timeMs(1),
+  maxBackoffMs: timeMs(1),
+  backoffMultiplier: number(1, 100),
+  retryableStatusCodes: listOf("status codes (1 to 16)", (item) => (item as number) in Code),
+  idempotentMethods: listOf(
+    "methods (SomeService.method.someMethod)",
+    (item) => (item as DescMethod)?.kind === "rpc",
+  ),
+  maxRetryAfterMs: timeMs(0),
+  maxTokens: number(1, 1000),
+  tokenRatio: number(0.001, 1000),
+};
+
+export const commonChecks: Checks<CommonOptions> = {
+  // Needs allowInsecure beside it, so it is checked on its own.
+  baseUrl: ["", () => true],
+  token: [
+    'a bearer token (without the word "Bearer") or a function that returns one',
+    (value) => isFunction(value) || isHeaderValue(value),
+    describe,
+  ],
+  orgId: ["visible ASCII characters without spaces", isHeaderValue, describe],
+  instanceHost: [
+    'a host name, such as "example.zitadel.cloud"',
+    (value) => typeof value === "string" && /^[\w.-]+(:\d+)?$/.test(value),
+  ],
+  defaultTimeoutMs: timeMs(0),
+  retry: ["true, false or an object", (value) => typeof value === "boolean" || isObject(value)],
+  interceptors: listOf("interceptors (functions)", isFunction),
+  debug: ["a function of zitadel-user-grants/debug", isFunction],
+  allowInsecure: boolean,
+  jsonOptions: object,
+  readMaxBytes: bytes(1),
+  writeMaxBytes: bytes(1),
+};
+
+export const binaryFormatChecks: Checks<BinaryFormatOptions> = {
+  useBinaryFormat: boolean,
+  binaryOptions: object,
+};
+
+const fetchCheck: Check = ["a function", isFunction];
+export const fetchChecks: Checks<FetchOptions> = { fetch: fetchCheck };

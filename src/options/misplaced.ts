@@ -1,0 +1,16 @@
+import type { ConnectionOptions } from "./client-options.js";
+
+const grpc = "zitadel-user-grants/grpc";
+
+/** The options of connections, and the entry that takes them: for those that leave connections to `fetch`. */
+export const connectionOptionsElsewhere: Readonly<Record<keyof ConnectionOptions, string>> = {
+  nodeOptions: grpc,
+  acceptCompression: grpc,
+  sendCompression: grpc,
+  compressMinBytes: grpc,
+  pingIntervalMs: grpc,
+  pingIdleConnection: grpc,
+  pingTimeoutMs: grpc,
+  idleConnectionTimeoutMs: grpc,
+  connectTimeoutMs: grpc,
+};

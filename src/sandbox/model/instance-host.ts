@@ -1,0 +1,91 @@
+import { Code } from "@connectrpc/connect";
+import { type HttpRequest, headerOf } from "../http/http.js";
+import { RpcError } from "./errors.js";
+import type { Instance } from "./instance.js";
+import { languagesOf, translate } from "./messages.js";
+
+/** Where a request says that it goes. ZITADEL finds its instance by it. */
+export interface Origin {
+  readonly instanceHost: string;
+  readonly publicHost: string;
+  readonly protocol: string;
+}
+
+/**
+ * The first of these headers that names a usable host decides, then `:authority` or `Host`:
+ * `x-zitadel-instance-host`, `forwarded`, `x-zitadel-forwarded`, `x-forwarded-for` (read like
+ * `forwarded`) and `x-forwarded-host`.
+ */
+export function originOf(request: HttpRequest): Origin {
+  const forwarded = ["forwarded", "x-zitadel-forwarded", "x-forwarded-for"].map((name) =>
+    parseForwarded(headerOf(request, name)),
+  );
+  const hosts = [
+    headerOf(request, "x-zitadel-instance-host"),
+    ...forwarded.map((value) => value.host),
+    headerOf(request, "x-forwarded-host"),
+  ];
+  const protocols = [
+    ...forwarded.map((value) => value.proto),
+    headerOf(request, "x-forwarded-proto"),
+  ];
+  return {
+    instanceHost: hosts.find(isHost) ?? request.host,
+    publicHost: [headerOf(request, "x-zitadel-public-host")].find(isHost) ?? "",
+    protocol: protocols.find((value) => value === "http" || value === "https") ?? "http",
+  };
+}
+
+/** @throws RpcError `NotFound` without a detail when the host is no domain of the instance. */
+export function checkInstance(instance: Instance, request: HttpRequest): void {
+  const origin = originOf(request);
+  if (!instance.hosts.includes(hostName(origin.instanceHost))) {
+    const text = translate("Errors.Instance.NotFound", languagesOf(undefined, request));
+    throw instanceError(instance, origin, Code.NotFound, `ID=QUERY-1kIjX Message=${text}`);
+  }
+}
+
+/** What the look-up of the instance says when the deadline of the call passes under it. */
+export function instanceLookupTimedOut(instance: Instance, request: HttpRequest): RpcError {
+  return instanceError(
+    instance,
+    originOf(request),
+    Code.Internal,
+    "ID=QUERY-d3fas Message=An internal error occurred Parent=(context deadline exceeded)",
+  );
+}
+
+function instanceError(instance: Instance, origin: Origin, code: Code, cause: string): RpcError {
+  const { instanceHost, publicHost, protocol } = origin;
+  return new RpcError(
+    code,
+    `unable to set instance using origin &{${instanceHost} ${publicHost} ${protocol}} (ExternalDomain is ${instance.hosts[0]}): ${cause}`,
+  );
+}
+
+function hostName(host: string): string {
+  return host.split(":")[0] ?? "";
+}
+
+/** A host with a port that is none could be a trick (`localhost:@elsewhere`), so it counts as absent. */
+function isHost(value: string | undefined): value is string {
+  if (value === undefined || value === "") {
+    return false;
+  }
+  const port = /:([^\]:]*)$/.exec(value)?.[1];
+  return (
+    port === undefined || (/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) < 65536)
+  );
+}
+
+/** The first `host` and `proto` of a Forwarded header. RFC 7239, section 4. */
+function parseForwarded(value: string | undefined): { host?: string; proto?: string } {
+  const pairs: { host?: string; proto?: string } = {};
+  for (const [, name = "", quoted, token] of (value ?? "").matchAll(
+    /(host|proto)\s*=\s*(?:"([^"]*)"|([^\s;,"]+))/gi,
+  )) {
+    const key = name.toLowerCase() === "host" ? "host" : "proto";
+    pairs[key] ??= quoted ?? token ?? "";
+  }
+  return pairs;
+}

@@ -1,0 +1,68 @@
+import { type HttpRequest, headerOf } from "../http/http.js";
+
+/** What ZITADEL's commands fail with, by their names there. */
+export type MessageKey =
+  | "Errors.Instance.NotFound"
+  | "Errors.UserGrant.NotFound"
+  | "Errors.UserGrant.NotActive"
+  | "Errors.UserGrant.IDMissing"
+  | "Errors.UserGrant.NoPermissionForProject";
+
+const english: Record<MessageKey, string> = {
+  "Errors.Instance.NotFound":
+    "Instance not found. Make sure you got the domain right. Check out https://zitadel.com/docs/apis/introduction#domains",
+  "Errors.UserGrant.NotFound": "User grant not found",
+  // Has no text in any language: ZITADEL sends the name.
+  "Errors.UserGrant.NotActive": "Errors.UserGrant.NotActive",
+  "Errors.UserGrant.IDMissing": "Id missing",
+  "Errors.UserGrant.NoPermissionForProject": "User has no permissions on this project",
+};
+
+const german: Record<MessageKey, string> = {
+  "Errors.Instance.NotFound":
+    "Instanz nicht gefunden. Stelle sicher, dass Du die richtige Domain hast. Schau unter https://zitadel.com/docs/apis/introduction#domains",
+  "Errors.UserGrant.NotFound": "Benutzer Berechtigung konnte nicht gefunden werden",
+  "Errors.UserGrant.NotActive": "Errors.UserGrant.NotActive",
+  "Errors.UserGrant.IDMissing": "ID fehlt",
+  "Errors.UserGrant.NoPermissionForProject": "Benutzer hat keine Rechte auf diesem Projekt",
+};
+
+const translations: Record<string, Record<MessageKey, string>> = { en: english, de: german };
+
+/** The message in the first language of the list that there is, else in English. */
+export function translate(key: MessageKey, languages: readonly string[]): string {
+  for (const language of languages) {
+    const messages = translations[language.split("-")[0] ?? ""];
+    if (messages !== undefined) {
+      return messages[key];
+    }
+  }
+  return english[key];
+}
+
+/** The languages that an answer may be in, best first: the user's own, then those of the request. */
+export function languagesOf(preferredLanguage: string | undefined, request: HttpRequest): string[] {
+  const accepted = parseAcceptLanguage(headerOf(request, "accept-language") ?? "");
+  return preferredLanguage === undefined ? accepted : [preferredLanguage, ...accepted];
+}
+
+/**
+ * Language tags in lower case, the best quality first and among equals in the order given. A header
+ * with a mistake in it counts as absent. RFC 9110, sections 12.4.2 and 12.5.4.
+ */
+function parseAcceptLanguage(header: string): string[] {
+  const ranges: { tag: string; quality: number }[] = [];
+  for (const range of header.toLowerCase().split(",")) {
+    const [, tag, weight = "1"] =
+      /^\s*([a-z]{1,8}(?:-[a-z0-9]{1,8})*|\*)\s*(?:;\s*q\s*=\s*(\d+(?:\.\d*)?|\.\d+)\s*)?$/.exec(
+        range,
+      ) ?? [];
+    if (tag === undefined) {
+      return [];
+    }
+    if (Number(weight) > 0) {
+      ranges.push({ tag, quality: Number(weight) });
+    }
+  }
+  return ranges.sort((a, b) => b.quality - a.quality).map(({ tag }) => tag);
+}

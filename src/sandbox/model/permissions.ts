@@ -1,0 +1,73 @@
+import { Code } from "@connectrpc/connect";
+import { type HttpRequest, headerOf } from "../http/http.js";
+import { RpcError } from "./errors.js";
+import type { Instance } from "./instance.js";
+import { type Permission, roleAllows } from "./roles.js";
+import type { AccessToken, User } from "./state.js";
+
+/** Who calls, for which organization, and how far the permission reaches that the call needs. */
+export interface Caller {
+  readonly user: User;
+  readonly orgId: string;
+  /** The projects that the permission is limited to, or "all". */
+  readonly projects: "all" | ReadonlySet<string>;
+}
+
+/**
+ * Checks a call in ZITADEL's order: the token, the organization, any membership there, a role with
+ * the permission.
+ *
+ * @throws RpcError `Unauthenticated` without a usable token, `PermissionDenied` when the organization
+ * does not exist or no role has the permission, `NotFound` when the user is no member at all.
+ */
+export function authorize(
+  instance: Instance,
+  request: HttpRequest,
+  permission: Permission,
+): Caller {
+  const { state } = instance;
+  const user = authenticate(instance, request).user;
+  const orgId = headerOf(request, "x-zitadel-orgid") || user.orgId;
+  if (!state.orgs.has(orgId)) {
+    throw new RpcError(Code.PermissionDenied, "Organisation doesn't exist", "AUTH-Bs7Ds");
+  }
+  const memberships = user.memberships.filter(
+    (membership) => membership.orgId === undefined || membership.orgId === orgId,
+  );
+  if (memberships.length === 0) {
+    throw new RpcError(Code.NotFound, "membership not found", "AUTHZ-cdgFk");
+  }
+  const allowing = memberships.filter(({ role }) => roleAllows(role, permission));
+  if (allowing.length === 0) {
+    throw new RpcError(Code.PermissionDenied, "No matching permissions found", "AUTH-5mWD2");
+  }
+  const projects = allowing.map(({ projectId }) => projectId);
+  return {
+    user,
+    orgId,
+    projects: projects.includes(undefined)
+      ? "all"
+      : new Set(projects.filter((id) => id !== undefined)),
+  };
+}
+
+/** @throws RpcError `Unauthenticated`. */
+export function authenticate(
+  instance: Instance,
+  request: HttpRequest,
+): { user: User; token: AccessToken } {
+  const header = headerOf(request, "authorization") ?? "";
+  if (header === "") {
+    throw new RpcError(Code.Unauthenticated, "auth header missing");
+  }
+  const [, value, more] = header.split("Bearer ");
+  if (value === undefined || more !== undefined) {
+    throw new RpcError(Code.Unauthenticated, "invalid auth header", "AUTH-toLo1");
+  }
+  const token = instance.state.tokens.get(value);
+  const user = token && instance.state.users.get(token.userId);
+  if (!token?.audience || token.expiresAtMs <= instance.now() || user === undefined) {
+    throw new RpcError(Code.Unauthenticated, "Errors.Token.Invalid", "AUTH-7fs1e");
+  }
+  return { user, token };
+}

@@ -1,0 +1,56 @@
+import type { HttpRequest, HttpResponse } from "../http/http.js";
+import { readBody } from "../http/http.js";
+import type { Instance } from "../model/instance.js";
+import { openIdAnswer } from "./openid.js";
+
+/** An error answer of the OAuth endpoints: RFC 6749, section 5.2. */
+export class OAuthError extends Error {
+  readonly status: number;
+  readonly error: string;
+  readonly description: string;
+
+  constructor(status: number, error: string, description: string) {
+    super(description);
+    this.status = status;
+    this.error = error;
+    this.description = description;
+  }
+}
+
+/** The origin that the instance is asked at: issuer and base of its endpoints. */
+export function issuerOf(request: HttpRequest): string {
+  return `http://${request.host}`;
+}
+
+/** The parameters of the body, then those of the query. */
+export async function readForm(request: HttpRequest): Promise<URLSearchParams> {
+  const form = new URLSearchParams(request.query);
+  const body = request.method === "POST" ? await readBody(request, 1_000_000) : undefined;
+  for (const [name, value] of new URLSearchParams(Buffer.from(body ?? []).toString())) {
+    form.set(name, value);
+  }
+  return form;
+}
+
+/** Runs what answers a request, and answers with its error where it throws one. */
+export async function answering(
+  instance: Instance,
+  request: HttpRequest,
+  run: () => Promise<HttpResponse> | HttpResponse,
+): Promise<HttpResponse> {
+  try {
+    return await run();
+  } catch (reason) {
+    if (reason instanceof OAuthError) {
+      return openIdAnswer(instance, request, reason.status, {
+        error: reason.error,
+        error_description: reason.description,
+      });
+    }
+    throw reason;
+  }
+}
+
+export function redirect(location: string): HttpResponse {
+  return { status: 302, headers: { location, "cache-control": "no-store" } };
+}

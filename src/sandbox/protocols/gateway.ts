@@ -1,0 +1,116 @@
+import type { JsonValue } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { actualCorsHeaders, apiCors } from "../http/cors.js";
+import type { HttpRequest, HttpResponse } from "../http/http.js";
+import { errorDetailTypeUrl, RpcError } from "../model/errors.js";
+import type { Instance } from "../model/instance.js";
+
+type Json = JsonValue | readonly Json[] | { readonly [key: string]: Json };
+
+/** Tells browsers that the quota of authenticated requests is not used up. */
+export const quotaCookie = ["zitadel.quota.exhausted=; Path=/; Max-Age=0; SameSite=Lax"] as const;
+
+/** The HTTP status that the gateway gives to a code of gRPC. */
+const httpStatusOfCode: Partial<Record<Code, number>> = {
+  [Code.Canceled]: 499,
+  [Code.InvalidArgument]: 400,
+  [Code.DeadlineExceeded]: 504,
+  [Code.NotFound]: 404,
+  [Code.AlreadyExists]: 409,
+  [Code.PermissionDenied]: 403,
+  [Code.ResourceExhausted]: 429,
+  [Code.FailedPrecondition]: 400,
+  [Code.Aborted]: 409,
+  [Code.OutOfRange]: 400,
+  [Code.Unimplemented]: 501,
+  [Code.Unavailable]: 503,
+  [Code.Unauthenticated]: 401,
+};
+
+/** The gateway's answer to a call that its gRPC server answered with a message. */
+export function gatewayAnswer(instance: Instance, request: HttpRequest, value: Json): HttpResponse {
+  return {
+    status: 200,
+    headers: {
+      ...callHeaders(instance),
+      ...gatewayHeaders(instance, request),
+      "set-cookie": quotaCookie,
+      vary: "Origin, Cookie",
+    },
+    body: protoJson(value),
+  };
+}
+
+/** The gateway's answer to a call that its gRPC server answered with an error. */
+export function gatewayError(
+  instance: Instance,
+  request: HttpRequest,
+  error: RpcError,
+): HttpResponse {
+  return {
+    status: httpStatusOfCode[error.code] ?? 500,
+    headers: {
+      ...(error.early ? {} : callHeaders(instance)),
+      ...gatewayHeaders(instance, request),
+      ...(error.code === Code.Unauthenticated ? { "www-authenticate": error.message } : {}),
+    },
+    body: errorJson(error),
+  };
+}
+
+/** What the gateway itself says: no such route, no such method, not JSON. */
+export function gatewayRefusal(
+  instance: Instance,
+  request: HttpRequest,
+  status: number,
+  code: Code,
+  message: string,
+): HttpResponse {
+  return {
+    status,
+    headers: gatewayHeaders(instance, request),
+    body: errorJson(new RpcError(code, message)),
+  };
+}
+
+/** What protojson writes. It puts a space after commas, in this build of it, and none after colons. */
+export function protoJson(value: Json): string {
+  if (Array.isArray(value)) {
+    return `[${value.map(protoJson).join(", ")}]`;
+  }
+  if (typeof value !== "object" || value === null) {
+    return JSON.stringify(value);
+  }
+  const members = Object.entries(value).map(
+    ([name, member]) => `${JSON.stringify(name)}:${protoJson(member)}`,
+  );
+  return `{${members.join(", ")}}`;
+}
+
+function errorJson(error: RpcError): string {
+  const details =
+    error.id === undefined
+      ? {}
+      : { details: [{ "@type": errorDetailTypeUrl, id: error.id, message: error.text }] };
+  return protoJson({ code: error.code, message: error.message, ...details });
+}
+
+function gatewayHeaders(instance: Instance, request: HttpRequest): Record<string, string> {
+  return {
+    "content-type": "application/json",
+    "x-request-id": instance.nextRequestId(),
+    ...actualCorsHeaders(request, apiCors),
+  };
+}
+
+/** The headers of the inner call, some of them handed on under another name. */
+function callHeaders(instance: Instance): Record<string, string> {
+  return {
+    "cache-control": "no-store",
+    expires: new Date(instance.now()).toUTCString(),
+    "grpcgateway-cache-control": "no-store",
+    "grpcgateway-content-type": "application/grpc",
+    "grpcgateway-pragma": "no-cache",
+    pragma: "no-cache",
+  };
+}

@@ -1,0 +1,105 @@
+import { gunzipSync, gzipSync } from "node:zlib";
+import { Code } from "@connectrpc/connect";
+import { earlyError, type RpcError } from "../model/errors.js";
+
+/** The most that grpc-go takes of one message unless it is told otherwise. */
+const maxMessageBytes = 4 * 1024 * 1024;
+
+const prefixBytes = 5;
+
+/**
+ * Reads the one message of a unary request: a byte of flags, four of length, the message.
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+ *
+ * @throws RpcError in the words of grpc-go. Too long a message is refused before it is read.
+ */
+export async function readMessage(
+  body: AsyncIterable<Uint8Array>,
+  encoding: string | undefined,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let received = 0;
+  let expected = prefixBytes;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    received += chunk.byteLength;
+    if (expected === prefixBytes && received >= prefixBytes) {
+      expected += checkLength(Buffer.concat(chunks).readUInt32BE(1));
+    }
+    if (received >= expected) {
+      break;
+    }
+  }
+  if (received < expected) {
+    throw earlyError(Code.Unknown, received === 0 ? "EOF" : "unexpected EOF");
+  }
+  const bytes = Buffer.concat(chunks);
+  const message = bytes.subarray(prefixBytes, expected);
+  const format = bytes.readUInt8(0);
+  if (format > 1) {
+    throw earlyError(Code.Internal, `grpc: received unexpected payload format ${format}`);
+  }
+  return format === 0 ? message : decompress(message, encoding);
+}
+
+/**
+ * Frames the message of an answer. It is compressed when the request was, which says that the client
+ * can read it; an empty message never is.
+ */
+export function frameMessage(message: Uint8Array, encoding: string | undefined): Uint8Array {
+  const compressed = encoding === "gzip" && message.byteLength > 0;
+  const payload = compressed ? gzipSync(message) : message;
+  return frame(compressed ? 1 : 0, payload);
+}
+
+export function frame(flags: number, payload: Uint8Array): Uint8Array {
+  const bytes = Buffer.allocUnsafe(prefixBytes + payload.byteLength);
+  bytes.writeUInt8(flags, 0);
+  bytes.writeUInt32BE(payload.byteLength, 1);
+  bytes.set(payload, prefixBytes);
+  return bytes;
+}
+
+/** @throws RpcError when the server has nothing to decompress it with. */
+export function checkEncoding(encoding: string | undefined): void {
+  if (encoding !== undefined && encoding !== "identity" && encoding !== "gzip") {
+    throw earlyError(
+      Code.Unimplemented,
+      `grpc: Decompressor is not installed for grpc-encoding "${encoding}"`,
+    );
+  }
+}
+
+function decompress(message: Uint8Array, encoding: string | undefined): Uint8Array {
+  if (encoding !== "gzip") {
+    throw earlyError(Code.Internal, "grpc: compressed flag set with identity or empty encoding");
+  }
+  try {
+    return gunzipSync(message, { maxOutputLength: maxMessageBytes });
+  } catch (error) {
+    throw decompressionError(error as NodeJS.ErrnoException);
+  }
+}
+
+function decompressionError({ code, message }: NodeJS.ErrnoException): RpcError {
+  if (code === "ERR_BUFFER_TOO_LARGE") {
+    return earlyError(
+      Code.ResourceExhausted,
+      `grpc: received message after decompression larger than max ${maxMessageBytes}`,
+    );
+  }
+  return message.includes("header")
+    ? earlyError(Code.Internal, "grpc: failed to decompress the message: gzip: invalid header")
+    : earlyError(Code.Internal, `grpc: failed to read decompressed data: ${message}`);
+}
+
+/** @throws RpcError for a message that is too long; returns the length of one that is not. */
+export function checkLength(length: number): number {
+  if (length > maxMessageBytes) {
+    throw earlyError(
+      Code.ResourceExhausted,
+      `grpc: received message larger than max (${length} vs. ${maxMessageBytes})`,
+    );
+  }
+  return length;
+}

@@ -1,0 +1,118 @@
+import {
+  actualCorsHeaders,
+  type CorsPolicy,
+  isPreflight,
+  preflightResponse,
+} from "../http/cors.js";
+import { type HttpRequest, headerOf, plainTextError, type Route } from "../http/http.js";
+import type { Instance } from "../model/instance.js";
+import { managementMethods } from "../model/management.js";
+import { frame } from "./grpc-message.js";
+import { readDeadline } from "./grpc-timeout.js";
+import { answerRpc, type RpcAnswer } from "./rpc.js";
+
+const binaryType = "application/grpc-web";
+const textType = "application/grpc-web-text";
+
+/** What the wrapper lets through. `grpc-timeout` and tracing headers are not among it. */
+const cors: CorsPolicy = {
+  methods: ["GET", "POST", "HEAD"],
+  headers: [
+    "origin",
+    "content-type",
+    "accept",
+    "accept-language",
+    "authorization",
+    "x-zitadel-orgid",
+    "x-user-agent",
+    "x-grpc-web",
+    "u-a",
+  ],
+  exposed: [],
+  maxAgeSeconds: 600,
+};
+
+/**
+ * gRPC-web, as improbable-eng's wrapper around grpc-go serves it: an error without a message becomes
+ * response headers over an empty body, not a trailer frame.
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md
+ */
+export function grpcWebRoute(instance: Instance): Route {
+  return (request) => {
+    if (isPreflight(request) && concernsGrpcWeb(request)) {
+      return preflightResponse(request, cors);
+    }
+    const type = headerOf(request, "content-type") ?? "";
+    return request.method === "POST" && type.startsWith(binaryType)
+      ? serve(instance, request, type)
+      : undefined;
+  };
+}
+
+/** The wrapper takes only preflights that name `x-grpc-web`; others are the JSON routes' business. */
+function concernsGrpcWeb(request: HttpRequest): boolean {
+  return (
+    (headerOf(request, "access-control-request-headers") ?? "")
+      .toLowerCase()
+      .includes("x-grpc-web") && managementMethods.has(request.path)
+  );
+}
+
+async function serve(instance: Instance, request: HttpRequest, type: string) {
+  const isText = type.startsWith(textType);
+  const subtype = type.slice((isText ? textType : binaryType).length);
+  if (subtype !== "" && subtype[0] !== "+" && subtype[0] !== ";") {
+    return plainTextError(415, `invalid gRPC request content-type "application/grpc${subtype}"`);
+  }
+  const timeout = readDeadline(request);
+  if ("refusal" in timeout) {
+    return timeout.refusal;
+  }
+  const body = isText ? decodeBase64(request.body) : request.body;
+  const answer = await answerRpc(instance, request, body, timeout.deadline, "reading");
+  const headers: Record<string, string> = {
+    "content-type": type,
+    ...answer.headers,
+    ...actualCorsHeaders(request, cors),
+    // The wrapper copies trailers to the headers as long as the headers have not gone out.
+    ...(answer.frame === undefined ? answer.trailers : {}),
+    "x-robots-tag": "none",
+  };
+  headers["access-control-expose-headers"] = exposedHeaders(headers);
+  const frames = answer.frame === undefined ? [] : [answer.frame, trailerFrame(answer)];
+  return {
+    status: 200,
+    headers,
+    // Each frame is flushed, and so has its own base64 padding.
+    body: isText
+      ? frames.map((bytes) => Buffer.from(bytes).toString("base64")).join("")
+      : Buffer.concat(frames),
+    streamed: true as const,
+  };
+}
+
+/** All headers of the answer, and two in lower case that may come in the trailer frame. */
+function exposedHeaders(headers: Readonly<Record<string, string>>): string {
+  const names = Object.keys(headers).map((name) =>
+    name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase()),
+  );
+  return [...names, "Date", "grpc-status", "grpc-message"].join(", ");
+}
+
+function trailerFrame(answer: RpcAnswer): Uint8Array {
+  const lines = Object.entries(answer.trailers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return frame(0x80, Buffer.from(lines.join("")));
+}
+
+/** Decodes base64 that may be padded in the middle, where the sender flushed. */
+async function* decodeBase64(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  let rest = "";
+  for await (const chunk of body) {
+    const text = rest + Buffer.from(chunk).toString("latin1").replace(/\s/g, "");
+    const usable = text.length - (text.length % 4);
+    rest = text.slice(usable);
+    for (const [part] of text.slice(0, usable).matchAll(/[^=]+=*/g)) {
+      yield Buffer.from(part, "base64");
+    }
+  }
+}

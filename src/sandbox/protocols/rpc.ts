@@ -1,0 +1,144 @@
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { ManagementService } from "../../../gen/zitadel/management_pb.js";
+import { type HttpRequest, headerOf } from "../http/http.js";
+import { deadlineExceeded, earlyError, RpcError, statusTrailers } from "../model/errors.js";
+import type { Instance } from "../model/instance.js";
+import { instanceLookupTimedOut } from "../model/instance-host.js";
+import { type ManagementMethod, managementMethods } from "../model/management.js";
+import { checkEncoding, frameMessage, readMessage } from "./grpc-message.js";
+
+/** The answer to a call, before it is put into the form of gRPC or gRPC-web. */
+export interface RpcAnswer {
+  /** Without content-type. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The framed message of a call that went well. */
+  readonly frame: Uint8Array | undefined;
+  readonly trailers: Readonly<Record<string, string>>;
+}
+
+/** A deadline: how long a call may take, from its arrival. */
+export interface Deadline {
+  readonly timeoutMs: number;
+  readonly startedAtMs: number;
+}
+
+/**
+ * Answers an RPC as grpc-go does with ZITADEL's interceptors in it.
+ *
+ * @param noticesDeadline where a deadline that has passed by the time the message has been read is
+ * noticed: the gRPC-web wrapper takes its time with the message, native gRPC has it at once and runs
+ * into the look-up of the instance.
+ */
+export async function answerRpc(
+  instance: Instance,
+  request: HttpRequest,
+  body: AsyncIterable<Uint8Array>,
+  deadline: Deadline | undefined,
+  noticesDeadline: "reading" | "looking-up",
+): Promise<RpcAnswer> {
+  const encoding = headerOf(request, "grpc-encoding");
+  const headers: Record<string, string> = {};
+  try {
+    const method = findMethod(request.path);
+    checkEncoding(encoding);
+    if (encoding === "gzip") {
+      headers["grpc-encoding"] = encoding;
+    }
+    const bytes = await readMessage(body, encoding);
+    if (noticesDeadline === "reading" && hasPassed(deadline)) {
+      throw deadlineExceeded(true);
+    }
+    const message = parse(method, bytes);
+    Object.assign(headers, interceptorHeaders(instance));
+    if (hasPassed(deadline)) {
+      throw instanceLookupTimedOut(instance, request);
+    }
+    const answer = await withDeadline(deadline, request.signal, (signal) =>
+      method.call(instance, request, message, signal),
+    );
+    const frame = frameMessage(toBinary(method.desc.output, answer), encoding);
+    return { headers, frame, trailers: statusTrailers(undefined) };
+  } catch (error) {
+    if (error instanceof RpcError) {
+      return { headers, frame: undefined, trailers: statusTrailers(error) };
+    }
+    throw error;
+  }
+}
+
+/** What ZITADEL's interceptors put on an answer: it must not be cached, and support can find it. */
+export function interceptorHeaders(instance: Instance): Record<string, string> {
+  const expires = new Date(instance.now()).toUTCString();
+  return {
+    "cache-control": "no-store",
+    expires,
+    "grpc-metadata-cache-control": "no-store",
+    "grpc-metadata-expires": expires,
+    "grpc-metadata-pragma": "no-cache",
+    pragma: "no-cache",
+    "x-request-id": instance.nextRequestId(),
+  };
+}
+
+/**
+ * Runs the call until it ends or its deadline passes.
+ *
+ * @throws RpcError `DeadlineExceeded`
+ */
+export async function withDeadline<T>(
+  deadline: Deadline | undefined,
+  signal: AbortSignal,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (deadline === undefined) {
+    return run(signal);
+  }
+  const controller = new AbortController();
+  const leftMs = deadline.startedAtMs + deadline.timeoutMs - performance.now();
+  const timer = setTimeout(
+    () => controller.abort(deadlineExceeded(false)),
+    Math.min(Math.max(0, leftMs), 2 ** 31 - 1),
+  );
+  try {
+    return await run(AbortSignal.any([signal, controller.signal]));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+export function hasPassed(deadline: Deadline | undefined): boolean {
+  return deadline !== undefined && performance.now() - deadline.startedAtMs >= deadline.timeoutMs;
+}
+
+function findMethod(path: string): ManagementMethod {
+  const method = managementMethods.get(path);
+  if (method !== undefined) {
+    return method;
+  }
+  const slash = path.lastIndexOf("/");
+  if (slash < 1) {
+    throw earlyError(Code.Unimplemented, `malformed method name: "${path}"`);
+  }
+  const service = path.slice(1, slash);
+  throw earlyError(
+    Code.Unimplemented,
+    service === ManagementService.typeName
+      ? `unknown method ${path.slice(slash + 1)} for service ${service}`
+      : `unknown service ${service}`,
+  );
+}
+
+function parse(method: ManagementMethod, bytes: Uint8Array) {
+  try {
+    return fromBinary(method.desc.input, bytes);
+  } catch (error) {
+    // A text decoder throws TypeError for bytes that are no UTF-8. Go's protobuf library puts a
+    // no-break space after its name, in this build of it, so that nobody compares its messages.
+    const cause =
+      error instanceof TypeError
+        ? "string field contains invalid UTF-8"
+        : "proto:\u00a0cannot parse invalid wire-format data";
+    throw earlyError(Code.Internal, `grpc: error unmarshalling request: ${cause}`);
+  }
+}

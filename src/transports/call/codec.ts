@@ -1,0 +1,48 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { BinaryFormatOptions, CommonOptions } from "../../options/client-options.js";
+
+/** Turns messages into bytes and back. */
+export interface Codec {
+  /** What the content type ends in: `application/grpc+proto`. */
+  subtype: "proto" | "json";
+  /** @throws ConnectError `Internal` when the message does not serialize. */
+  encode<D extends DescMessage>(desc: D, message: MessageShape<D>): Uint8Array;
+  /** @throws ConnectError `Internal` when the bytes are no such message. */
+  decode<D extends DescMessage>(desc: D, bytes: Uint8Array): MessageShape<D>;
+}
+
+/** The codec of the format that a client asks for. */
+export function createCodec(
+  options: BinaryFormatOptions & Pick<CommonOptions, "jsonOptions">,
+): Codec {
+  const { useBinaryFormat = true, binaryOptions } = options;
+  const jsonOptions = { ignoreUnknownFields: true, ...options.jsonOptions };
+  return {
+    subtype: useBinaryFormat ? "proto" : "json",
+    encode(desc, message) {
+      try {
+        return useBinaryFormat
+          ? toBinary(desc, message, binaryOptions)
+          : new TextEncoder().encode(toJsonString(desc, message, jsonOptions));
+      } catch (reason) {
+        throw failure("the request cannot be written", reason);
+      }
+    },
+    decode(desc, bytes) {
+      try {
+        return useBinaryFormat
+          ? fromBinary(desc, bytes, binaryOptions)
+          : fromJsonString(desc, new TextDecoder().decode(bytes), jsonOptions);
+      } catch (reason) {
+        throw failure("the answer cannot be read", reason);
+      }
+    },
+  };
+}
+
+function failure(what: string, reason: unknown): ConnectError {
+  const message = reason instanceof Error ? reason.message : String(reason);
+  return new ConnectError(`${what}: ${message}`, Code.Internal, undefined, undefined, reason);
+}

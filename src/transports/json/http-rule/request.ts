@@ -1,0 +1,156 @@
+import type {
+  DescField,
+  DescMethod,
+  JsonObject,
+  JsonValue,
+  JsonWriteOptions,
+  Message,
+} from "@bufbuild/protobuf";
+import { ScalarType, toJson } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { AnyService } from "./any-service.js";
+import type { HttpBinding } from "./bindings.js";
+import { httpBindings } from "./bindings.js";
+import { matchSegments } from "./template.js";
+import type { NameKey } from "./text.js";
+import { isObject, toText } from "./text.js";
+
+/** An RPC as an HTTP request. */
+export interface HttpRuleRequest {
+  readonly binding: HttpBinding;
+  readonly verb: string;
+  /** Path and query, encoded, without what the service's routes begin with. */
+  readonly target: string;
+  /** The JSON of the body; undefined for none. */
+  readonly body: string | undefined;
+}
+
+/**
+ * Builds the HTTP request for an RPC, by the first of its bindings that the message fits.
+ *
+ * @throws ConnectError `Unimplemented` when the RPC has no usable annotation; `InvalidArgument` when
+ * the message fits none of its bindings: a path variable that is empty, does not match its pattern or
+ * would lead to another route, or a field that a query cannot carry.
+ *
+ * @param extras can be left out where all RPCs have the body "*" and no route of the service can be taken for
+ * another.
+ */
+export function buildRequest(
+  rpc: DescMethod,
+  message: Message,
+  jsonOptions?: Partial<JsonWriteOptions> | undefined,
+  extras?: AnyService | undefined,
+): HttpRuleRequest {
+  const bindings = httpBindings(rpc);
+  if (typeof bindings === "string") {
+    throw uncarried(rpc, bindings);
+  }
+  let failure: Error | undefined;
+  for (const binding of bindings) {
+    try {
+      return bind(binding, message, jsonOptions, extras);
+    } catch (error) {
+      failure ??= error as Error;
+    }
+  }
+  throw new ConnectError(`${rpc.name} was not sent: ${failure?.message}`, Code.InvalidArgument);
+}
+
+/** The error for an RPC that cannot go over HTTP and JSON. */
+export function uncarried(rpc: DescMethod, why: string): ConnectError {
+  return new ConnectError(
+    `HTTP/JSON cannot carry ${rpc.parent.typeName}.${rpc.name}: it ${why}. Use gRPC`,
+    Code.Unimplemented,
+  );
+}
+
+function bind(
+  binding: HttpBinding,
+  message: Message,
+  jsonOptions: Partial<JsonWriteOptions> | undefined,
+  extras: AnyService | undefined,
+): HttpRuleRequest {
+  const { template, verb, rpc } = binding;
+  const nameKey = jsonOptions?.useProtoFieldName ? "name" : "jsonName";
+  const json = toJson(rpc.input, message, jsonOptions) as JsonObject;
+  // A field that is the body goes there whole, with what the path binds of it.
+  const bodyName = typeof binding.body === "object" && binding.body[nameKey];
+  let body = bodyName ? JSON.stringify(json[bodyName]) : undefined;
+  // A path has defaults, too.
+  const full = template.variables.length
+    ? toJson(rpc.input, message, { ...jsonOptions, alwaysEmitImplicit: true })
+    : json;
+  const segments = [...template.segments];
+  // From the end, so that the positions of the variables before stay true.
+  template.variables.toReversed().forEach(({ start, end, fieldPath }, index) => {
+    const fields = binding.pathFields.at(-1 - index) ?? [];
+    const value = pathText(fields, full, nameKey);
+    const pattern = template.segments.slice(start, end);
+    segments.splice(start, end - start, ...toSegments(fieldPath, value, pattern));
+    remove(fields, json, nameKey);
+  });
+  extras?.refuseOtherRoutes(binding, segments);
+  let target = `/${segments.map(encode).join("/")}${template.verb}`;
+  if (binding.body === "*") {
+    body = JSON.stringify(json);
+  } else {
+    if (bodyName) {
+      delete json[bodyName];
+    }
+    const query = extras?.toQuery(rpc.input, json, nameKey) ?? [];
+    target += query
+      .map(([name, value], index) => `${index ? "&" : "?"}${encode(name)}=${encode(value)}`)
+      .join("");
+  }
+  return { binding, verb, target, body };
+}
+
+function pathText(fields: readonly DescField[], json: JsonValue, nameKey: NameKey): string {
+  let value: JsonValue | undefined = json;
+  let text = "";
+  for (const field of fields) {
+    value = isObject(value) ? value[field[nameKey]] : undefined;
+    text = value === undefined ? "" : toText(field, value);
+    // Standard base64 has slashes; grpc-gateway takes both alphabets.
+    if (field.scalar === ScalarType.BYTES) {
+      text = text.replaceAll("/", "_").replaceAll("+", "-");
+    }
+  }
+  return text;
+}
+
+/** Takes what the path binds out of what goes elsewhere, with messages that then are empty. */
+function remove([field, ...inner]: readonly DescField[], json: JsonValue, nameKey: NameKey): void {
+  if (field !== undefined && isObject(json)) {
+    const name = field[nameKey];
+    const value = json[name] ?? null;
+    remove(inner, value, nameKey);
+    if (inner.length === 0 || (isObject(value) && Object.keys(value).length === 0)) {
+      delete json[name];
+    }
+  }
+}
+
+/**
+ * The path segments for a value. Servers unescape the path once, then resolve dots, join empty segments
+ * (both by a redirect) and split at slashes, so those cannot be part of a segment in any encoding; all
+ * else is safe once encoded.
+ */
+function toSegments(name: string, value: string, pattern: string[]): string[] {
+  const segments = pattern.join() === "*" ? [value] : value.split("/");
+  if (!matchSegments(pattern, segments) || segments.some((each) => /^\.\.?$|\//.test(each))) {
+    throw new Error(
+      `${name} is ${JSON.stringify(value)}, and the path takes ${pattern.join("/")} there, not empty, no dots`,
+    );
+  }
+  return segments;
+}
+
+/** @throws Error for lone surrogates, which UTF-8 and so a URL cannot hold. */
+function encode(text: string): string {
+  try {
+    return encodeURIComponent(text);
+  } catch {
+    throw new Error(`${JSON.stringify(text)} has a lone surrogate`);
+  }
+}

@@ -1,0 +1,104 @@
+import type { DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
+import { fromJson } from "@bufbuild/protobuf";
+import { Code, ConnectError, type UnaryRequest } from "@connectrpc/connect";
+import type { TransportOptions } from "../../client/client.js";
+import type { JsonOptions } from "../../options/client-options.js";
+import { unexpectedAnswer } from "../call/unexpected-response.js";
+import { connectionError } from "../fetch/guarded-fetch.js";
+import { gatewayError } from "./error.js";
+import type { HttpBinding } from "./http-rule/bindings.js";
+import { isObject, isText } from "./http-rule/text.js";
+
+const incomplete = "cut off or malformed";
+
+/**
+ * Reads the answer to a call. Only JSON of the response message with a status of 2xx counts as success:
+ * a page of a proxy with status 200 must never pass for a removal that was done.
+ *
+ * @throws ConnectError the gateway's own; `ResourceExhausted` beyond `readMaxBytes`; else, for what is
+ * not ZITADEL's answer, the code by the gRPC mapping of HTTP statuses.
+ */
+export async function readAnswer<I extends DescMessage, O extends DescMessage>(
+  response: Response,
+  { responseBody }: HttpBinding,
+  { method: { output }, url, signal, header }: UnaryRequest<I, O>,
+  { jsonOptions, readMaxBytes }: TransportOptions<JsonOptions>,
+): Promise<MessageShape<O>> {
+  const { status, headers, ok } = response;
+  let text = "";
+  const refuse = (problem?: string) =>
+    unexpectedAnswer({
+      status,
+      headers,
+      body: text,
+      expected: "JSON",
+      problem,
+      authorization: header.get("authorization"),
+    });
+  try {
+    // React Native has no body to read from.
+    const reader = response.body?.getReader();
+    const decoder = new TextDecoder();
+    for (let bytes = 0; ; ) {
+      const { value } = (await reader?.read()) ?? {};
+      if (value === undefined) {
+        text += reader === undefined ? await response.text() : decoder.decode();
+        break;
+      }
+      bytes += value.byteLength;
+      if (bytes > readMaxBytes) {
+        reader?.cancel().catch(() => undefined);
+        throw new ConnectError(
+          `the answer has more than ${readMaxBytes} bytes (readMaxBytes). Whether the call was carried out is not known`,
+          Code.ResourceExhausted,
+          headers,
+        );
+      }
+      text += decoder.decode(value, { stream: true });
+    }
+  } catch (reason) {
+    throw ok || signal.aborted || reason instanceof ConnectError
+      ? connectionError(reason, url, signal)
+      : refuse(incomplete);
+  }
+  if (!/^application\/([\w.-]+\+)?json\b/i.test(headers.get("content-type") ?? "")) {
+    throw refuse();
+  }
+  let json: JsonValue;
+  try {
+    json = JSON.parse(text) as JsonValue;
+  } catch {
+    throw refuse(incomplete);
+  }
+  const error = ok && output.field.code ? undefined : gatewayError(json, headers);
+  if (error !== undefined) {
+    throw error;
+  }
+  if (!ok) {
+    throw refuse();
+  }
+  if (responseBody !== undefined) {
+    json = { [responseBody.jsonName]: json };
+  }
+  if (jsonOptions?.ignoreUnknownFields === undefined && isForeign(json, output)) {
+    throw refuse(`no field of ${output.typeName}`);
+  }
+  try {
+    return fromJson(output, json, { ignoreUnknownFields: true, ...jsonOptions });
+  } catch (cause) {
+    throw refuse(String(cause));
+  }
+}
+
+/**
+ * Whether JSON has fields, and none that the message knows: then it is the answer of something else. A
+ * newer server's additional fields come beside known ones.
+ */
+function isForeign(json: JsonValue, message: DescMessage): boolean {
+  return (
+    isObject(json) &&
+    !isText(message) &&
+    Object.keys(json).length > 0 &&
+    !message.fields.some(({ name, jsonName }) => name in json || jsonName in json)
+  );
+}

@@ -1,0 +1,91 @@
+import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import type { Transport, UnaryRequest } from "@connectrpc/connect";
+import type { TransportOptions } from "../../client/client.js";
+import { registerTransport } from "../../client/close.js";
+import type { JsonOptions } from "../../options/client-options.js";
+import { callHeaders } from "../call/request-headers.js";
+import { callUnary, effectiveTimeoutMs } from "../call/unary-call.js";
+import { checkSize, guardedFetch } from "../fetch/guarded-fetch.js";
+import type { AnyService } from "./http-rule/any-service.js";
+import { pathPrefix } from "./http-rule/bindings.js";
+import { buildRequest, uncarried } from "./http-rule/request.js";
+import { readAnswer } from "./response.js";
+
+/**
+ * A Connect transport over plain HTTP and JSON, for unary methods with a `google.api.http` annotation:
+ * what grpc-gateway serves (https://google.aip.dev/127,
+ * https://github.com/googleapis/googleapis/blob/master/google/api/http.proto).
+ *
+ * The deadline is kept here and not sent.
+ *
+ * @param extras for services other than ManagementService.
+ */
+export function createJsonTransport(
+  options: TransportOptions<JsonOptions>,
+  extras?: AnyService,
+): Transport {
+  const { baseUrl, interceptors, jsonOptions } = options;
+
+  const send = async <I extends DescMessage, O extends DescMessage>(
+    request: UnaryRequest<I, O>,
+    firstUrl: string,
+  ) => {
+    const { method, service, header, signal } = request;
+    // Built anew: an interceptor may have changed the message. One that changed the URL has its way.
+    const built = build(request.message, method);
+    const body = built.body ? new TextEncoder().encode(built.body) : undefined;
+    checkSize(body, options);
+    const url = request.url === firstUrl ? built.url : request.url;
+    header.set("accept", "application/json");
+    header.delete("content-type");
+    if (body) {
+      header.set("content-type", "application/json");
+    }
+    const response = await guardedFetch(options.fetch, {
+      url,
+      method: built.verb,
+      header,
+      signal,
+      body,
+    });
+    return {
+      stream: false as const,
+      service,
+      method,
+      header: response.headers,
+      message: await readAnswer(response, built.binding, request, options),
+      trailer: new Headers(),
+    };
+  };
+  const build = <I extends DescMessage>(message: MessageShape<I>, method: DescMethodUnary<I>) => {
+    const request = buildRequest(method, message, jsonOptions, extras);
+    const url = baseUrl + pathPrefix(method.parent, options.pathPrefixes) + request.target;
+    return { ...request, url };
+  };
+
+  const transport: Transport = {
+    async unary(method, signal, timeoutMs, header, input, contextValues) {
+      const message = create(method.input, input);
+      const { url, verb } = build(message, method);
+      return await callUnary({
+        method,
+        url,
+        requestMethod: verb,
+        signal,
+        timeoutMs: effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs),
+        header: callHeaders(header),
+        message,
+        contextValues,
+        interceptors,
+        send: (request) => send(request, url),
+      });
+    },
+
+    async stream(method) {
+      throw uncarried(method, `is ${method.methodKind}`);
+    },
+  };
+  // Over fetch there is no connection to end.
+  return registerTransport(transport, () => undefined);
+}

@@ -1,0 +1,201 @@
+import type { IncomingMessage } from "node:http";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { createManagementClient, type TokenRequest } from "../../../src/grpc-web.js";
+import { answer, okAnswer, startHttpServer } from "../../support/http-server.js";
+
+const call = { grantId: ["1"] };
+
+/** A server that refuses every token but the good one. */
+async function startGate(good?: string) {
+  return await startHttpServer((request, response) => {
+    if (good === undefined || request.headers.authorization === `Bearer ${good}`) {
+      answer(response, okAnswer);
+    } else {
+      answer(response, "", { "grpc-status": "16", "grpc-message": "Errors.Token.Invalid" });
+    }
+  });
+}
+
+const sent = (requests: IncomingMessage[], name: string) => requests.map((r) => r.headers[name]);
+
+describe("the metadata of a call", () => {
+  it("holds token, organization and instance host", async () => {
+    const server = await startGate();
+    const client = createManagementClient({
+      baseUrl: server.baseUrl,
+      token: "t-1",
+      orgId: "42",
+      instanceHost: "example.zitadel.cloud",
+    });
+    await client.bulkRemoveUserGrant(call);
+    expect(server.requests[0]?.headers).toMatchObject({
+      authorization: "Bearer t-1",
+      "x-zitadel-orgid": "42",
+      "x-zitadel-instance-host": "example.zitadel.cloud",
+    });
+  });
+
+  it("lacks what was not given", async () => {
+    const server = await startGate();
+    await createManagementClient({ baseUrl: server.baseUrl }).bulkRemoveUserGrant(call);
+    const { headers } = server.requests[0] as IncomingMessage;
+    expect(Object.keys(headers)).not.toContain("authorization");
+    expect(Object.keys(headers)).not.toContain("x-zitadel-orgid");
+  });
+
+  it("of the call itself wins, and an empty value drops the client's", async () => {
+    const server = await startGate();
+    const client = createManagementClient({ baseUrl: server.baseUrl, token: "t-1", orgId: "42" });
+    await client.bulkRemoveUserGrant(call, { headers: { "x-zitadel-orgid": "43" } });
+    await client.bulkRemoveUserGrant(call, { headers: { "X-Zitadel-OrgID": "" } });
+    await client.bulkRemoveUserGrant(call, { headers: { Authorization: "Bearer own" } });
+    await client.bulkRemoveUserGrant(call, { headers: { authorization: "" } });
+    expect(sent(server.requests, "x-zitadel-orgid")).toEqual(["43", undefined, "42", "42"]);
+    expect(sent(server.requests, "authorization")).toEqual([
+      "Bearer t-1",
+      "Bearer t-1",
+      "Bearer own",
+      undefined,
+    ]);
+  });
+
+  it("shows no token to the caller's interceptors, neither before nor after the call", async () => {
+    const server = await startGate();
+    const seen: string[] = [];
+    const spy: Interceptor = (next) => async (request) => {
+      seen.push(...request.header.keys());
+      const response = await next(request);
+      seen.push(...request.header.keys(), ...response.header.keys());
+      return response;
+    };
+    const client = createManagementClient({
+      baseUrl: server.baseUrl,
+      token: "t-1",
+      interceptors: [spy],
+    });
+    await client.bulkRemoveUserGrant(call);
+    expect(sent(server.requests, "authorization")).toEqual(["Bearer t-1"]);
+    expect(seen).toContain("content-type");
+    expect(seen).not.toContain("authorization");
+  });
+});
+
+describe("a token source", () => {
+  it("is asked before each call", async () => {
+    const server = await startGate();
+    let count = 0;
+    const client = createManagementClient({
+      baseUrl: server.baseUrl,
+      token: () => `t-${++count}`,
+    });
+    await client.bulkRemoveUserGrant(call);
+    await client.bulkRemoveUserGrant(call);
+    expect(sent(server.requests, "authorization")).toEqual(["Bearer t-1", "Bearer t-2"]);
+  });
+
+  it("is asked once more with the refused token, and the call is made once more, seen once", async () => {
+    const server = await startGate("good");
+    const asked: (string | undefined)[] = [];
+    let seen = 0;
+    const client = createManagementClient({
+      baseUrl: server.baseUrl,
+      token: async (request?: TokenRequest) => {
+        asked.push(request?.refused);
+        return request?.refused === undefined ? "old" : "good";
+      },
+      interceptors: [
+        (next) => (request) => {
+          seen++;
+          return next(request);
+        },
+      ],
+    });
+    await client.bulkRemoveUserGrant(call);
+    expect(asked).toEqual([undefined, "old"]);
+    expect(sent(server.requests, "authorization")).toEqual(["Bearer old", "Bearer good"]);
+    expect(seen).toBe(1);
+  });
+
+  it("that returns the refused token again ends the call with the server's error", async () => {
+    const server = await startGate("good");
+    const client = createManagementClient({ baseUrl: server.baseUrl, token: () => "old" });
+    await expect(client.bulkRemoveUserGrant(call)).rejects.toMatchObject({
+      code: Code.Unauthenticated,
+      rawMessage: "Errors.Token.Invalid",
+    });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("is never asked a third time", async () => {
+    const server = await startGate("good");
+    let count = 0;
+    const client = createManagementClient({ baseUrl: server.baseUrl, token: () => `t${++count}` });
+    await expect(client.bulkRemoveUserGrant(call)).rejects.toMatchObject({
+      code: Code.Unauthenticated,
+    });
+    expect(count).toBe(2);
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it("is not asked when the call brings its own authorization", async () => {
+    const server = await startGate("good");
+    let count = 0;
+    const client = createManagementClient({ baseUrl: server.baseUrl, token: () => `t${++count}` });
+    const own = client.bulkRemoveUserGrant(call, { headers: { authorization: "Bearer own" } });
+    await expect(own).rejects.toMatchObject({ code: Code.Unauthenticated });
+    expect(count).toBe(0);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it.each([
+    ["a ConnectError", new ConnectError("down", Code.Unavailable), Code.Unavailable, /^down$/],
+    ["another error", new Error("no key"), Code.Unauthenticated, /token source failed: no key/],
+  ])(
+    "that throws %s ends the call with it, and nothing is sent",
+    async (_, error, code, message) => {
+      const server = await startGate();
+      const client = createManagementClient({
+        baseUrl: server.baseUrl,
+        token: () => Promise.reject(error),
+      });
+      await expect(client.bulkRemoveUserGrant(call)).rejects.toMatchObject({
+        code,
+        rawMessage: expect.stringMatching(message),
+      });
+      expect(server.requests).toHaveLength(0);
+    },
+  );
+
+  it.each(["", "secret\r\nx-evil: 1", "Bearer secret", undefined, 7])(
+    "that returns %j ends the call as Unauthenticated without showing it",
+    async (token) => {
+      const server = await startGate();
+      const client = createManagementClient({
+        baseUrl: server.baseUrl,
+        token: () => token as string,
+      });
+      const error = await client.bulkRemoveUserGrant(call).catch((e: unknown) => e as ConnectError);
+      expect(error).toMatchObject({ code: Code.Unauthenticated });
+      expect((error as ConnectError).message).toMatch(/token source must return/);
+      expect((error as ConnectError).message).not.toMatch(/secret/);
+      expect(server.requests).toHaveLength(0);
+    },
+  );
+
+  it("that never answers ends with the call's deadline, and is told so", async () => {
+    const server = await startGate();
+    let signal: AbortSignal | undefined;
+    const client = createManagementClient({
+      baseUrl: server.baseUrl,
+      token: (request) => {
+        signal = request?.signal;
+        return new Promise(() => undefined);
+      },
+    });
+    await expect(client.bulkRemoveUserGrant(call, { timeoutMs: 20 })).rejects.toMatchObject({
+      code: Code.DeadlineExceeded,
+    });
+    expect(signal?.aborted).toBe(true);
+  });
+});

@@ -1,0 +1,412 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  createClient,
+  createContextValues,
+  createRouterTransport,
+  type Interceptor,
+} from "@connectrpc/connect";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createRetryInterceptor } from "../../../src/client/interceptors/retry.js";
+import { retrySwitch } from "../../../src/client/interceptors/retry-switch.js";
+import {
+  BulkRemoveUserGrantResponseSchema,
+  createManagementClient,
+  DeactivateUserGrantResponseSchema,
+  ManagementService,
+  type RetryOptions,
+} from "../../../src/grpc-web.js";
+import { answer, okAnswer, startHttpServer } from "../../support/http-server.js";
+
+const grant = { userId: "1", grantId: "2" };
+const bulk = { grantId: ["2"] };
+const quick = { initialBackoffMs: 1 };
+const unavailable = { "grpc-status": "14", "grpc-message": "away" };
+
+/** Fails as the headers say, one call after the other, then answers OK. */
+async function startFlaky(...failures: Record<string, string>[]) {
+  const left = [...failures];
+  return await startHttpServer((_, response) => {
+    const failure = left.shift();
+    answer(response, failure === undefined ? okAnswer : "", failure);
+  });
+}
+
+const rejection = (promise: Promise<unknown>): Promise<ConnectError> =>
+  promise.then(
+    () => expect.unreachable("the call succeeded"),
+    (reason) => ConnectError.from(reason),
+  );
+
+describe("over a real connection", () => {
+  it("a deactivation is made again on UNAVAILABLE", async () => {
+    const server = await startFlaky(unavailable, unavailable);
+    const client = createManagementClient({ baseUrl: server.baseUrl, retry: quick });
+    await client.deactivateUserGrant(grant);
+    expect(server.requests).toHaveLength(3);
+  });
+
+  it("nothing is made again without the option", async () => {
+    for (const retry of [undefined, false]) {
+      const { baseUrl, requests } = await startFlaky(unavailable);
+      const client = createManagementClient({ baseUrl, retry });
+      expect((await rejection(client.deactivateUserGrant(grant))).code).toBe(Code.Unavailable);
+      expect(requests).toHaveLength(1);
+    }
+  });
+
+  it("a bulk removal is not made again on UNAVAILABLE: it may have been carried out", async () => {
+    const server = await startFlaky(unavailable);
+    const client = createManagementClient({ baseUrl: server.baseUrl, retry: quick });
+    expect((await rejection(client.bulkRemoveUserGrant(bulk))).code).toBe(Code.Unavailable);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("a bulk removal is made again when no connection was made", async () => {
+    const server = await startFlaky();
+    await server.close();
+    let attempts = 0;
+    const client = createManagementClient({
+      baseUrl: server.baseUrl,
+      retry: { ...quick, maxAttempts: 3 },
+      fetch: (...args) => {
+        attempts++;
+        return fetch(...args);
+      },
+    });
+    const error = await rejection(client.bulkRemoveUserGrant(bulk));
+    expect(error.code).toBe(Code.Unavailable);
+    expect(error.message).toMatch(/ECONNREFUSED.*nothing was carried out/);
+    // Each attempt is made once more by itself, since nothing was sent.
+    expect(attempts).toBe(6);
+  });
+
+  it("a bulk removal is made again when the token source could not be reached", async () => {
+    const server = await startFlaky();
+    let asked = 0;
+    const client = createManagementClient({
+      baseUrl: server.baseUrl,
+      retry: quick,
+      token: () => {
+        if (++asked < 3) {
+          throw new ConnectError("the token endpoint is away", Code.Unavailable);
+        }
+        return "t";
+      },
+    });
+    await client.bulkRemoveUserGrant(bulk);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it.each([
+    ["3", Code.InvalidArgument],
+    ["5", Code.NotFound],
+    ["8", Code.ResourceExhausted],
+    ["13", Code.Internal],
+  ])("grpc-status %s is final", async (status, code) => {
+    const server = await startFlaky({ "grpc-status": status });
+    const client = createManagementClient({ baseUrl: server.baseUrl, retry: quick });
+    expect((await rejection(client.deactivateUserGrant(grant))).code).toBe(code);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("the last error is the call's after maxAttempts", async () => {
+    const server = await startFlaky(unavailable, unavailable, {
+      ...unavailable,
+      "x-request-id": "c",
+    });
+    const client = createManagementClient({
+      baseUrl: server.baseUrl,
+      retry: { ...quick, maxAttempts: 3 },
+    });
+    const error = await rejection(client.deactivateUserGrant(grant));
+    expect(error.metadata.get("x-request-id")).toBe("c");
+    expect(server.requests).toHaveLength(3);
+  });
+
+  it("the caller's interceptors see one call, the token source each attempt", async () => {
+    const server = await startFlaky(unavailable);
+    const seen: string[] = [];
+    const client = createManagementClient({
+      baseUrl: server.baseUrl,
+      retry: quick,
+      token: () => {
+        seen.push("token");
+        return `t-${seen.length}`;
+      },
+      interceptors: [
+        (next) => (request) => {
+          seen.push("interceptor");
+          return next(request);
+        },
+      ],
+    });
+    await client.deactivateUserGrant(grant);
+    expect(seen).toEqual(["interceptor", "token", "token"]);
+    expect(server.requests.map(({ headers }) => headers.authorization)).toEqual([
+      "Bearer t-2",
+      "Bearer t-3",
+    ]);
+  });
+
+  it("a call that shall wait beyond its deadline fails at once, with the server's error", async () => {
+    const server = await startFlaky({ ...unavailable, "retry-after": "20" });
+    const client = createManagementClient({ baseUrl: server.baseUrl, retry: true });
+    const error = await rejection(client.deactivateUserGrant(grant, { timeoutMs: 10_000 }));
+    expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: "away" });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("an abort ends the wait as Canceled, with the caller's reason", async () => {
+    const server = await startFlaky({ ...unavailable, "retry-after": "20" });
+    const controller = new AbortController();
+    const client = createManagementClient({
+      baseUrl: server.baseUrl,
+      retry: true,
+      token: () => "t",
+    });
+    const call = rejection(
+      client.deactivateUserGrant(grant, { signal: controller.signal, timeoutMs: 0 }),
+    );
+    const wait = vi.spyOn(globalThis, "setTimeout");
+    await vi.waitUntil(() => wait.mock.calls.some(([, ms]) => ms === 20_000), { interval: 1 });
+    wait.mockRestore();
+    controller.abort("enough");
+    const error = await call;
+    expect(error.code).toBe(Code.Canceled);
+    expect(error.cause).toBe("enough");
+    expect(server.requests).toHaveLength(1);
+  });
+});
+
+describe("the waits between attempts", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ now: Date.parse("2026-01-01T00:00:00Z") });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** The waits of a deactivation that fails with these headers, with what ended it. */
+  async function waits(options: RetryOptions, failures: HeadersInit[], random = () => 0.5) {
+    const left = [...failures];
+    const transport = createRouterTransport(
+      ({ service }) =>
+        service(ManagementService, {
+          deactivateUserGrant: () => {
+            const headers = left.shift();
+            if (headers === undefined) {
+              return create(DeactivateUserGrantResponseSchema);
+            }
+            throw new ConnectError("away", Code.Unavailable, headers);
+          },
+        }),
+      { transport: { interceptors: [createRetryInterceptor(options, random)] } },
+    );
+    const sleep = vi.spyOn(globalThis, "setTimeout");
+    const outcome = createClient(ManagementService, transport)
+      .deactivateUserGrant(grant)
+      .then(
+        () => "ok",
+        (reason) => ConnectError.from(reason).rawMessage,
+      );
+    await vi.runAllTimersAsync();
+    const delays = sleep.mock.calls.map(([, ms]) => ms ?? 0).filter((ms) => ms > 0);
+    sleep.mockRestore();
+    return { delays, outcome: await outcome };
+  }
+  const away = [{}, {}, {}, {}];
+
+  it("grow by the multiplier up to the longest", async () => {
+    const options = { initialBackoffMs: 100, backoffMultiplier: 3, maxBackoffMs: 500 };
+    expect(await waits({ ...options, maxTokens: 100 }, away)).toEqual({
+      delays: [100, 300, 500, 500],
+      outcome: "ok",
+    });
+  });
+
+  it("vary by a fifth to both sides", async () => {
+    const options = { initialBackoffMs: 1000, maxTokens: 100 };
+    expect((await waits(options, [{}], () => 0)).delays).toEqual([800]);
+    expect((await waits(options, [{}], () => 1)).delays[0]).toBeCloseTo(1200);
+  });
+
+  it("are what the server asks for, and begin anew after that", async () => {
+    const pushback = { "grpc-retry-pushback-ms": "1234" };
+    const { delays } = await waits({ maxTokens: 100 }, [{}, {}, pushback, {}]);
+    expect(delays).toEqual([200, 400, 1234, 200]);
+  });
+
+  it.each([
+    ["7", 7000],
+    ["Thu, 01 Jan 2026 00:00:09 GMT", 9000],
+  ])("follow Retry-After: %s", async (value, ms) => {
+    expect((await waits({}, [{ "retry-after": value }])).delays).toEqual([ms]);
+  });
+
+  it.each(["soon", "-5", ""])("are the usual ones for Retry-After: %j", async (value) => {
+    expect((await waits({}, [{ "retry-after": value }])).delays).toEqual([200]);
+  });
+
+  it.each(["-1", "soon", "1.5", ""])("end when the server pushes back with %j", async (value) => {
+    expect(await waits({}, [{ "grpc-retry-pushback-ms": value }])).toEqual({
+      delays: [],
+      outcome: "away",
+    });
+  });
+
+  it.each([
+    { "retry-after": "61" },
+    { "retry-after": "99999999999999999999" },
+    { "grpc-retry-pushback-ms": "60001" },
+  ])("are not longer than maxRetryAfterMs: %j fails at once", async (headers) => {
+    expect(await waits({}, [headers])).toEqual({ delays: [], outcome: "away" });
+  });
+});
+
+describe("what is repeated", () => {
+  /** How often a call is attempted that fails as UNAVAILABLE. */
+  async function attempts(
+    options: RetryOptions,
+    call: (client: ReturnType<typeof make>["client"]) => Promise<unknown>,
+    outer: Interceptor[] = [],
+  ) {
+    const made = make(options, outer);
+    await rejection(call(made.client));
+    return made.count();
+  }
+  function make(options: RetryOptions, outer: Interceptor[] = []) {
+    let count = 0;
+    const fail = () => {
+      count++;
+      throw new ConnectError("away", Code.Unavailable);
+    };
+    const transport = createRouterTransport(
+      ({ service }) =>
+        service(ManagementService, { deactivateUserGrant: fail, bulkRemoveUserGrant: fail }),
+      {
+        transport: {
+          interceptors: [...outer, createRetryInterceptor({ ...quick, ...options })],
+        },
+      },
+    );
+    return { client: createClient(ManagementService, transport), count: () => count };
+  }
+
+  it("is what the option names besides", async () => {
+    const idempotentMethods = [ManagementService.method.bulkRemoveUserGrant];
+    const options = { maxAttempts: 3, idempotentMethods };
+    expect(await attempts(options, (client) => client.bulkRemoveUserGrant(bulk))).toBe(3);
+  });
+
+  it.each([
+    [0, 1],
+    [1, 3],
+    [2, 3],
+  ])(
+    "is a method that declares idempotency_level %i: %i attempts",
+    async (idempotency, expected) => {
+      const declare: Interceptor = (next) => (request) =>
+        next(
+          Object.create(request, {
+            method: {
+              value: Object.create(request.method, { idempotency: { value: idempotency } }),
+            },
+          }),
+        );
+      const call = (client: ReturnType<typeof make>["client"]) => client.bulkRemoveUserGrant(bulk);
+      expect(await attempts({ maxAttempts: 3 }, call, [declare])).toBe(expected);
+    },
+  );
+
+  it("is nothing when the call says so", async () => {
+    const contextValues = createContextValues().set(retrySwitch, false);
+    const call = (client: ReturnType<typeof make>["client"]) =>
+      client.deactivateUserGrant(grant, { contextValues });
+    expect(await attempts({}, call)).toBe(1);
+  });
+
+  it("is nothing once half of the budget is gone", async () => {
+    const { client, count } = make({ maxTokens: 6, maxAttempts: 100 });
+    await rejection(client.deactivateUserGrant(grant));
+    expect(count()).toBe(3);
+    await rejection(client.deactivateUserGrant(grant));
+    expect(count()).toBe(4);
+  });
+
+  it("grows again with the budget that successful calls give back", async () => {
+    let fail = true;
+    let count = 0;
+    const transport = createRouterTransport(
+      ({ service }) =>
+        service(ManagementService, {
+          deactivateUserGrant: () => {
+            count++;
+            if (fail) {
+              throw new ConnectError("away", Code.Unavailable);
+            }
+            return create(DeactivateUserGrantResponseSchema);
+          },
+          bulkRemoveUserGrant: () => create(BulkRemoveUserGrantResponseSchema),
+        }),
+      {
+        transport: {
+          interceptors: [createRetryInterceptor({ ...quick, maxTokens: 4, tokenRatio: 1 })],
+        },
+      },
+    );
+    const client = createClient(ManagementService, transport);
+    await rejection(client.deactivateUserGrant(grant));
+    expect(count).toBe(2);
+    fail = false;
+    await client.bulkRemoveUserGrant(bulk);
+    await client.bulkRemoveUserGrant(bulk);
+    fail = true;
+    count = 0;
+    await rejection(client.deactivateUserGrant(grant));
+    expect(count).toBe(2);
+  });
+});
+
+describe("the option", () => {
+  const refusal = (retry: unknown) => {
+    try {
+      createManagementClient({ baseUrl: "https://example.com", retry } as never);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    throw new Error("accepted");
+  };
+
+  it.each([
+    ["yes", /^retry must be true, false or an object; got "yes"/],
+    [[], /^retry must be true, false or an object; got an array/],
+    [
+      { maxAttempts: 0 },
+      /^retry.maxAttempts must be a whole number of attempts from 1 to 100; got 0/,
+    ],
+    [{ maxAttempts: 2.5 }, /^retry.maxAttempts .*got 2.5/],
+    [
+      { initialBackoffMs: 0 },
+      /^retry.initialBackoffMs must be .* milliseconds from 1 to 2147483647/,
+    ],
+    [{ backoffMultiplier: Number.NaN }, /^retry.backoffMultiplier must be a number from 1 to 100/],
+    [
+      { retryableStatusCodes: ["UNAVAILABLE"] },
+      /^retry.retryableStatusCodes must be an array of status/,
+    ],
+    [{ retryableStatusCodes: [0] }, /^retry.retryableStatusCodes/],
+    [{ idempotentMethods: ["x"] }, /^retry.idempotentMethods must be an array of methods/],
+    [{ tokenRatio: 0 }, /^retry.tokenRatio must be/],
+    [{ maxAttempt: 3 }, /^unknown option "retry.maxAttempt"; did you mean maxAttempts\?/],
+  ])("%j is refused by name", (retry, message) => {
+    expect(refusal(retry)).toMatch(message);
+  });
+
+  it("takes undefined for not given", () => {
+    expect(() =>
+      createManagementClient({ baseUrl: "https://example.com", retry: { maxAttempts: undefined } }),
+    ).not.toThrow();
+  });
+});

@@ -1,0 +1,455 @@
+import { create } from "@bufbuild/protobuf";
+import { StructSchema } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { ErrorDetailSchema as ErrorDetailV2Schema } from "../../../gen/zitadel/error/v2/error_pb.js";
+import { describeError, isGrantNotFound } from "../../../src/errors/describe.js";
+import {
+  close,
+  createManagementClient,
+  createTransport,
+  ErrorDetailSchema,
+  type JsonOptions,
+} from "../../../src/json.js";
+import { buildService, type MethodSpec } from "../../support/http-rule-service.js";
+import { startHttpServer } from "../../support/http-server.js";
+
+const token = "a-secret-token";
+
+async function failure(promise: Promise<unknown>): Promise<ConnectError> {
+  const error = await promise.then(
+    (value) => new Error(`succeeded: ${JSON.stringify(value)}`),
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(ConnectError);
+  expect(`${error}${JSON.stringify(error)}`).not.toContain(token);
+  return error as ConnectError;
+}
+
+interface Answer {
+  status?: number;
+  type?: string | null;
+  body?: string;
+  headers?: Record<string, string>;
+}
+
+/** A client of a server that gives one answer to everything. */
+async function clientOf({ status = 200, type = "application/json", body = "", headers }: Answer) {
+  const { baseUrl } = await startHttpServer((_, response) => {
+    response.writeHead(status, { ...(type === null ? {} : { "content-type": type }), ...headers });
+    response.end(body);
+  });
+  return createManagementClient({ baseUrl, token });
+}
+
+/** What a removal ends as. */
+async function outcome(answer: Answer): Promise<ConnectError> {
+  const client = await clientOf(answer);
+  return await failure(client.bulkRemoveUserGrant({ grantId: ["1"] }));
+}
+
+describe("a call", () => {
+  it("goes to its route, under the prefix of baseUrl, with the headers of JSON", async () => {
+    const bodies: string[] = [];
+    const { baseUrl, requests } = await startHttpServer((request, response, body) => {
+      bodies.push(body.toString());
+      response.writeHead(200, { "content-type": "application/json", "x-request-id": "r-1" });
+      response.end(
+        request.method === "DELETE"
+          ? "{}"
+          : '{"details":{"sequence":"18446744073709551615", "changeDate":"2026-11-22T06:52:50.101406Z", "resourceOwner":"4", "new":1}}',
+      );
+    });
+    const client = createManagementClient({ baseUrl: `${baseUrl}/prefix/`, token, orgId: "7" });
+    let id: string | null = null;
+    const { details } = await client.deactivateUserGrant(
+      { userId: "ü", grantId: "2" },
+      {
+        timeoutMs: 5000,
+        onHeader: (header) => {
+          id = header.get("x-request-id");
+        },
+      },
+    );
+    await client.bulkRemoveUserGrant({ grantId: ["1", "2"] });
+    expect(requests.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      "POST /prefix/management/v1/users/%C3%BC/grants/2/_deactivate",
+      "DELETE /prefix/management/v1/user_grants/_bulk",
+    ]);
+    expect(bodies).toEqual(["{}", '{"grantId":["1","2"]}']);
+    expect(requests[0]?.headers).toMatchObject({
+      accept: "application/json",
+      "content-type": "application/json",
+      authorization: `Bearer ${token}`,
+      "x-zitadel-orgid": "7",
+    });
+    expect(requests[0]?.headers["grpc-timeout"]).toBeUndefined();
+    expect(details).toMatchObject({
+      sequence: 18446744073709551615n,
+      changeDate: { seconds: 1795330370n, nanos: 101406000 },
+      resourceOwner: "4",
+    });
+    expect(id).toBe("r-1");
+    close(client);
+  });
+
+  it("without a body has no content type", async () => {
+    const { baseUrl, requests } = await startHttpServer((_, response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end('{"name":"n"}');
+    });
+    const service = buildService({ name: "string" }, [{ get: "/x/{name}" }]);
+    const client = createClient(service, createTransport({ baseUrl })) as unknown as {
+      method0: (request: object) => Promise<object>;
+    };
+    expect(await client.method0({ name: "n" })).toMatchObject({ name: "n" });
+    expect(requests[0]?.headers["content-type"]).toBeUndefined();
+  });
+
+  it("can begin its routes elsewhere", async () => {
+    const urls: string[] = [];
+    const client = createManagementClient({
+      baseUrl: "http://localhost",
+      pathPrefixes: { "zitadel.management.v1": "/m" },
+      fetch: async (url) => {
+        urls.push(String(url));
+        return new Response("{}", { headers: { "content-type": "application/json" } });
+      },
+    });
+    await client.bulkRemoveUserGrant({ grantId: ["1"] });
+    expect(urls).toEqual(["http://localhost/m/user_grants/_bulk"]);
+    expect(() =>
+      createTransport({ baseUrl: "http://localhost", pathPrefixes: { a: "no-slash" } }),
+    ).toThrow(TypeError);
+  });
+
+  it("sends what interceptors have made of message and URL", async () => {
+    const sent: string[] = [];
+    const client = createManagementClient({
+      baseUrl: "http://localhost",
+      interceptors: [
+        (next) => async (request) => {
+          Object.assign(request.message as object, { grantId: "changed" });
+          return await next(request);
+        },
+      ],
+      fetch: async (url) => {
+        sent.push(String(url));
+        return new Response("{}", { headers: { "content-type": "application/json" } });
+      },
+    });
+    await client.deactivateUserGrant({ userId: "1", grantId: "2" });
+    expect(sent).toEqual(["http://localhost/management/v1/users/1/grants/changed/_deactivate"]);
+  });
+
+  it("ends at its deadline, and at its caller's abort, while the answer is awaited and read", async () => {
+    for (const start of [false, true]) {
+      let arrived = () => {};
+      const { baseUrl } = await startHttpServer((_, response) => {
+        if (start) {
+          response.writeHead(200, { "content-type": "application/json" });
+          response.write("{");
+        }
+        arrived();
+      });
+      const client = createManagementClient({ baseUrl });
+      const late = client.bulkRemoveUserGrant({ grantId: ["1"] }, { timeoutMs: 30 });
+      expect((await failure(late)).code).toBe(Code.DeadlineExceeded);
+      const reason = new Error("gone");
+      const controller = new AbortController();
+      arrived = () => controller.abort(reason);
+      const left = client.bulkRemoveUserGrant({ grantId: ["1"] }, { signal: controller.signal });
+      expect(await failure(left)).toMatchObject({ code: Code.Canceled, cause: reason });
+    }
+  });
+
+  it("refuses a message over writeMaxBytes before anything is sent, and an answer over readMaxBytes", async () => {
+    const { baseUrl, requests } = await startHttpServer((_, response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(`{"details":{"resourceOwner":"${"x".repeat(100)}"}}`);
+    });
+    const call = (options: Partial<JsonOptions>) =>
+      createManagementClient({ baseUrl, ...options }).deactivateUserGrant({
+        userId: "1",
+        grantId: "2",
+      });
+    expect((await failure(call({ writeMaxBytes: 1 }))).code).toBe(Code.ResourceExhausted);
+    expect(requests).toHaveLength(0);
+    expect((await failure(call({ readMaxBytes: 100 }))).code).toBe(Code.ResourceExhausted);
+    expect((await call({ readMaxBytes: 200 })).details?.resourceOwner).toHaveLength(100);
+  });
+
+  it("with an id that the path cannot take is refused before the token source is asked", async () => {
+    let asked = 0;
+    const client = createManagementClient({
+      baseUrl: "http://localhost:1",
+      token: () => {
+        asked++;
+        return token;
+      },
+    });
+    const error = await failure(client.deactivateUserGrant({ userId: "..", grantId: "2" }));
+    expect(error.code).toBe(Code.InvalidArgument);
+    expect(error.message).toContain("user_id");
+    expect(asked).toBe(0);
+  });
+
+  it("with a header that HTTP cannot carry is refused without showing its value", async () => {
+    const client = createManagementClient({ baseUrl: "http://localhost:1" });
+    const error = await failure(
+      client.bulkRemoveUserGrant(
+        { grantId: ["1"] },
+        { headers: { authorization: `Bearer ${token}\r\nx-zitadel-orgid: 5` } },
+      ),
+    );
+    expect(error.code).toBe(Code.InvalidArgument);
+  });
+
+  it.each<[string, MethodSpec, string]>([
+    ["streaming", { get: "/x", streaming: true }, "server_streaming"],
+    ["without an annotation", {}, "no google.api.http annotation"],
+  ])("that is %s fails as Unimplemented and says why", async (_, method, why) => {
+    const service = buildService({ name: "string" }, [method]);
+    const transport = createTransport({ baseUrl: "http://localhost:1" });
+    const client = createClient(service, transport) as unknown as {
+      method0: (request: object) => Promise<object> | AsyncIterable<object>;
+    };
+    const run = async () => {
+      const answer = client.method0({});
+      if (Symbol.asyncIterator in answer) {
+        for await (const _ of answer) {
+          // Nothing comes.
+        }
+      } else {
+        await answer;
+      }
+    };
+    const error = await failure(run());
+    expect(error.code).toBe(Code.Unimplemented);
+    expect(error.message).toContain(why);
+  });
+
+  it("reads the field of response_body", async () => {
+    const service = buildService({ ids: "repeated string" }, [{ get: "/x", responseBody: "ids" }]);
+    const transport = createTransport({
+      baseUrl: "http://localhost",
+      fetch: async () =>
+        new Response('["1","2"]', { headers: { "content-type": "application/json" } }),
+    });
+    const client = createClient(service, transport) as unknown as {
+      method0: (request: object) => Promise<object>;
+    };
+    expect(await client.method0({})).toMatchObject({ ids: ["1", "2"] });
+  });
+});
+
+describe("the gateway's error", () => {
+  it("has the code, message, details and request id that gRPC gives", async () => {
+    const error = await outcome({
+      status: 404,
+      headers: { "x-request-id": "r-1" },
+      body: '{"code":5, "message":"User grant not found (COMMAND-1My0t)", "details":[{"@type":"type.googleapis.com/zitadel.v1.ErrorDetail", "id":"COMMAND-1My0t", "message":"User grant not found"}]}',
+    });
+    expect(error.code).toBe(Code.NotFound);
+    expect(error.rawMessage).toBe("User grant not found (COMMAND-1My0t)");
+    expect(error.findDetails(ErrorDetailSchema)).toEqual([
+      create(ErrorDetailSchema, { id: "COMMAND-1My0t", message: "User grant not found" }),
+    ]);
+    expect(describeError(error)).toEqual({
+      code: Code.NotFound,
+      id: "COMMAND-1My0t",
+      message: "User grant not found",
+      requestId: "r-1",
+    });
+    expect(isGrantNotFound(error)).toBe(true);
+  });
+
+  it("may have details that are newer, unknown or malformed, beside known ones", async () => {
+    const error = await outcome({
+      status: 400,
+      body: JSON.stringify({
+        code: 3,
+        message: "m",
+        details: [
+          null,
+          "text",
+          { "@type": "type.googleapis.com/google.protobuf.Struct", fields: {} },
+          { "@type": "type.googleapis.com/zitadel.v1.ErrorDetail", message: null },
+          { "@type": "type.googleapis.com/zitadel.error.v2.ErrorDetail", slug: "s", details: {} },
+        ],
+      }),
+    });
+    expect(error.details).toMatchObject([
+      { type: "google.protobuf.Struct", debug: { fields: {} } },
+      { type: "zitadel.v1.ErrorDetail" },
+      { type: "zitadel.error.v2.ErrorDetail" },
+    ]);
+    expect(error.findDetails(ErrorDetailSchema)).toEqual([create(ErrorDetailSchema)]);
+    expect(error.findDetails(StructSchema)).toEqual([]);
+    expect(error.findDetails(ErrorDetailV2Schema)).toMatchObject([{ slug: "s" }]);
+    expect(describeError(error)).toMatchObject({ id: "s", message: "m" });
+  });
+});
+
+describe("what is not the gateway's answer", () => {
+  it.each<[string, Answer, Code, string[]]>([
+    [
+      "a page of a proxy",
+      { status: 502, type: "text/html", body: "<html>Bad\n Gateway" },
+      Code.Unavailable,
+      ["502", "text/html", "<html>Bad Gateway"],
+    ],
+    ["an empty 502", { status: 502, type: null }, Code.Unavailable, ["502", "no content type"]],
+    [
+      "a firewall's page",
+      { status: 403, type: "text/html", body: "<h1>Blocked" },
+      Code.PermissionDenied,
+      ["403", "Blocked", "firewall"],
+    ],
+    [
+      "a login page with 200",
+      { type: "text/html", body: "<title>Sign in" },
+      Code.Unknown,
+      ["200", "text/html", "Sign in"],
+    ],
+    [
+      "JSON as text with 200",
+      { type: "text/plain", body: "{}" },
+      Code.Unknown,
+      ["200", "text/plain"],
+    ],
+    ["JSON without a content type", { type: null, body: "{}" }, Code.Unknown, ["no content type"]],
+    ["nothing with 200", { body: "" }, Code.Unknown, ["200", "no text"]],
+    ["no content", { status: 204, type: null }, Code.Unknown, ["204"]],
+    ["a list with 200", { body: "[]" }, Code.Unknown, ["[]"]],
+    ["null with 200", { body: "null" }, Code.Unknown, ["null"]],
+    ["a string with 200", { body: '"ok"' }, Code.Unknown, ["ok"]],
+    ["half of an object", { body: '{"details":' }, Code.Unknown, ["200", "cut off", "details"]],
+    [
+      "an object of something else with 200",
+      { body: '{"error":"login first"}' },
+      Code.Unknown,
+      ["login first"],
+    ],
+    [
+      "an error of an API gateway",
+      { status: 429, body: '{"message":"slow down"}' },
+      Code.Unavailable,
+      ["429", "slow down"],
+    ],
+    [
+      "an error with an HTTP code",
+      { status: 401, body: '{"code":401,"message":"no"}' },
+      Code.Unauthenticated,
+      ["401"],
+    ],
+    [
+      "an error with code 0",
+      { status: 500, body: '{"code":0,"message":"no"}' },
+      Code.Unknown,
+      ["500"],
+    ],
+    [
+      "a text 404",
+      { status: 404, type: "text/plain", body: "404 page not found" },
+      Code.Unimplemented,
+      ["404 page not found", "baseUrl"],
+    ],
+    [
+      "a 400 of a load balancer",
+      { status: 400, type: "text/html", body: "<center>nginx" },
+      Code.Internal,
+      ["400", "nginx"],
+    ],
+    [
+      "an echo of the token",
+      { status: 500, type: "text/plain", body: `authorization: Bearer ${token}` },
+      Code.Unknown,
+      ["500", "***"],
+    ],
+    [
+      "a redirect",
+      { status: 302, headers: { location: `https://login.example.com/?t=${token}` } },
+      Code.Unknown,
+      ["redirect", "login.example.com"],
+    ],
+    [
+      "a redirect to the path without empty segments",
+      { status: 301, type: null, headers: { location: "/management/v1/user_grants" } },
+      Code.Unknown,
+      ["redirect"],
+    ],
+  ])("%s is an error that says what came", async (_, answer, code, texts) => {
+    const error = await outcome(answer);
+    expect(Code[error.code]).toBe(Code[code]);
+    for (const text of texts) {
+      expect(error.message).toContain(text);
+    }
+    expect(describeError(error).id).toBeUndefined();
+  });
+
+  it("an error of the gateway with status 200 is an error all the same", async () => {
+    const error = await outcome({ body: '{"code":7,"message":"no"}' });
+    expect(error).toMatchObject({ code: Code.PermissionDenied, rawMessage: "no" });
+  });
+
+  it("fields of a newer server beside known ones are ignored, and refused when asked to", async () => {
+    const answer = { body: '{"details":{"sequence":"5","new":{}},"new":1}' };
+    const client = await clientOf(answer);
+    const request = { userId: "1", grantId: "2" };
+    expect((await client.deactivateUserGrant(request)).details?.sequence).toBe(5n);
+    const call = (jsonOptions: object, body: string) =>
+      createManagementClient({
+        baseUrl: "http://localhost",
+        jsonOptions,
+        fetch: async () => new Response(body, { headers: { "content-type": "application/json" } }),
+      }).deactivateUserGrant(request);
+    const error = await failure(call({ ignoreUnknownFields: false }, answer.body));
+    expect(error.code).toBe(Code.Unknown);
+    expect(await call({ ignoreUnknownFields: true }, '{"new":1}')).toEqual(
+      expect.objectContaining({ $typeName: "zitadel.management.v1.DeactivateUserGrantResponse" }),
+    );
+  });
+
+  it("an answer of another shape is an error", async () => {
+    const client = await clientOf({ body: '{"details":"text"}' });
+    const error = await failure(client.deactivateUserGrant({ userId: "1", grantId: "2" }));
+    expect(error.code).toBe(Code.Unknown);
+    expect(error.message).toContain("details");
+  });
+
+  it("a body that breaks off is Unavailable, as over the other protocols", async () => {
+    const { baseUrl } = await startHttpServer((_, response) => {
+      response.writeHead(200, { "content-type": "application/json", "content-length": "100" });
+      response.write('{"details":{', () => response.socket?.destroy());
+    });
+    const client = createManagementClient({ baseUrl });
+    const error = await failure(client.bulkRemoveUserGrant({ grantId: ["1"] }));
+    expect(error.code).toBe(Code.Unavailable);
+    expect(error.message).toContain("Whether the call was carried out is not known");
+  });
+
+  it("a refused connection is Unavailable", async () => {
+    const { baseUrl, close: stop } = await startHttpServer(() => undefined);
+    await stop();
+    const client = createManagementClient({ baseUrl });
+    const error = await failure(client.bulkRemoveUserGrant({ grantId: ["1"] }));
+    expect(error.code).toBe(Code.Unavailable);
+  });
+
+  it("a redirect that fetch followed does not count", async () => {
+    const { baseUrl } = await startHttpServer((request, response) => {
+      response.writeHead(request.url === "/elsewhere" ? 200 : 307, {
+        "content-type": "application/json",
+        location: "/elsewhere",
+      });
+      response.end("{}");
+    });
+    const client = createManagementClient({
+      baseUrl,
+      fetch: (url, init) => fetch(url, { ...init, redirect: "follow" }),
+    });
+    const error = await failure(client.bulkRemoveUserGrant({ grantId: ["1"] }));
+    expect(error.message).toContain("redirect");
+  });
+});

@@ -58,7 +58,7 @@ export declare const DeactivateUserGrantResponseSchema: GenMessage<DeactivateUse
  */
 export declare type BulkRemoveUserGrantRequest = Message<"zitadel.management.v1.BulkRemoveUserGrantRequest"> & {
   /**
-   * The grants. An empty list is refused after the permission was checked; the same id twice is fine.
+   * The grants. An empty list is rejected, after the permission check. Duplicate ids are fine.
    *
    * @generated from field: repeated string grant_id = 1;
    */
@@ -84,7 +84,7 @@ export declare type BulkRemoveUserGrantResponse = Message<"zitadel.management.v1
 export declare const BulkRemoveUserGrantResponseSchema: GenMessage<BulkRemoveUserGrantResponse>;
 
 /**
- * The part of ZITADEL's management API that takes project access away from users.
+ * The part of the ZITADEL management API that revokes project access.
  *
  * @generated from service zitadel.management.v1.ManagementService
  */
@@ -96,7 +96,6 @@ export declare const ManagementService: GenService<{
    * Deprecated upstream in favour of zitadel.authorization.v2.AuthorizationService, and still served.
    *
    * @generated from rpc zitadel.management.v1.ManagementService.DeactivateUserGrant
-   * @deprecated
    */
   deactivateUserGrant: {
     methodKind: "unary";
@@ -109,7 +108,6 @@ export declare const ManagementService: GenService<{
    * Deprecated upstream in favour of zitadel.authorization.v2.AuthorizationService, and still served.
    *
    * @generated from rpc zitadel.management.v1.ManagementService.BulkRemoveUserGrant
-   * @deprecated
    */
   bulkRemoveUserGrant: {
     methodKind: "unary";

@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
@@ -21,8 +22,10 @@ describe("package.json", () => {
       ["--pack", ".", "--profile", "esm-only", "--format", "ascii", "--no-color"].concat(
         "--include-entrypoints",
         "gen/zitadel/management_pb.js",
+        "gen/zitadel/management_pb",
       ),
-      { cwd: root, encoding: "utf8" },
+      // Packing must not build anew: other tests use dist/ meanwhile.
+      { cwd: root, encoding: "utf8", env: { ...process.env, npm_config_ignore_scripts: "true" } },
     );
     expect(status, stdout).toBe(0);
     expect(stdout).toContain("zitadel-user-grants/gen/zitadel/management_pb.js");
@@ -43,10 +46,26 @@ describe("package.json", () => {
     expect(readFileSync(`${root}${command}`, "utf8")).toMatch(/^#!\/usr\/bin\/env node\n/);
   });
 
-  it("has no script that runs at install", () => {
-    expect(Object.keys(manifest.scripts)).not.toEqual(
-      expect.arrayContaining([expect.stringMatching(/^(pre|post)?install$|^prepare$/)]),
+  it("has no script that runs when it is installed from a registry or a tarball", () => {
+    const scripts = Object.keys(manifest.scripts);
+    expect(scripts.filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
+  });
+
+  it("is not published without its repository's address", () => {
+    const { status, stderr } = spawnSync("npm", ["run", "--silent", "prepublishOnly"], {
+      cwd: root,
+      encoding: "utf8",
+    });
+    const { repository } = manifest;
+    expect([status, stderr]).toEqual(
+      repository ? [0, ""] : [1, expect.stringContaining('"repository": {')],
     );
+  });
+
+  it("has scripts that run on Windows", () => {
+    for (const [name, script] of Object.entries(manifest.scripts)) {
+      expect(script, name).not.toMatch(/\b(?:rm|cp|mv|mkdir|cat|sed|export)\b |'|\$|`/);
+    }
   });
 });
 
@@ -60,9 +79,9 @@ describe("the tarball", () => {
   ) as [{ files: { path: string }[] }];
   const paths = files.map(({ path }) => path);
 
-  it("holds the build with its sources in its maps, the generated code, the protos, and papers", () => {
+  it("holds the build, the generated code, the protos, docs and examples, and nothing else", () => {
     const meant =
-      /^(?:dist\/.+\.(?:js|d\.ts)(?:\.map)?|gen\/.+_pb\.(?:js|d\.ts)|proto\/.+\.proto|package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md)$/;
+      /^(?:dist\/.+\.(?:js|d\.ts)(?:\.map)?|gen\/.+_pb\.(?:js|d\.ts)|proto\/.+\.proto|docs\/.+\.(?:md|svg)|examples\/(?!.*node_modules).+|package\.json|[A-Z_]+\.md|LICENSE)$/;
     expect(paths.filter((path) => !meant.test(path))).toEqual([]);
     for (const needed of [
       "dist/index.js",
@@ -75,6 +94,19 @@ describe("the tarball", () => {
       "LICENSE",
     ]) {
       expect(paths).toContain(needed);
+    }
+  });
+
+  it("holds whatever its documents link to", () => {
+    for (const path of paths.filter((path) => path.endsWith(".md"))) {
+      const text = readFileSync(`${root}${path}`, "utf8").replace(/^```.*?^```$/gms, "");
+      for (const [, link = ""] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)) {
+        const target = posix.join(posix.dirname(path), link).replace(/\/$/, "");
+        expect(
+          paths.some((there) => there === target || there.startsWith(`${target}/`)),
+          `${path} links to ${link}`,
+        ).toBe(true);
+      }
     }
   });
 

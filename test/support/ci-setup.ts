@@ -20,9 +20,9 @@ export default function setup(project: TestProject): () => void {
   const npm = (...args: string[]) =>
     execFileSync("npm", args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   npm("run", "--silent", "build");
-  const [{ filename }] = JSON.parse(npm("pack", "--json", "--pack-destination", folder)) as [
-    { filename: string },
-  ];
+  const [{ filename }] = JSON.parse(
+    npm("pack", "--ignore-scripts", "--json", "--pack-destination", folder),
+  ) as [{ filename: string }];
   project.provide("tarball", join(folder, filename));
   return () => rmSync(folder, { recursive: true, force: true });
 }

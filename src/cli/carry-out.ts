@@ -11,7 +11,7 @@ import { type LoggedOutcome, type LogHead, type RunLog, toLogged } from "./log.j
 import { loggedClient } from "./logged-client.js";
 import type { Plan } from "./plan.js";
 import { createProgress, duration } from "./progress.js";
-import { createReport } from "./report.js";
+import { createResults } from "./results.js";
 
 /** So many grants at the start, all unknown, look like the wrong organization. */
 export const suspiciousUnknown = 100;
@@ -49,11 +49,11 @@ export async function carryOut(
   const doneStatus = command === "remove" ? "removed" : "deactivated";
   const summary = createSummary({ total: plan.open.length });
   const progress = createProgress(io.stderr, plan.open.length, realEnvironment.now);
-  const report = createReport(io, settings.json);
+  const results = createResults(io, settings.json);
   for (const grantId of plan.doneUnwritten) {
     const outcome = { grantId, status: doneStatus };
     log?.outcome(outcome);
-    report.add(outcome);
+    results.add(outcome);
   }
 
   let interrupted = false;
@@ -73,7 +73,7 @@ export async function carryOut(
   const onOutcome = (outcome: Outcome<string>) => {
     const logged = toLogged(outcome);
     log?.outcome(logged);
-    report.add(logged);
+    results.add(logged);
     summary.add(outcome);
     progress.update(summary.current());
     if (outcome.status === "not-found") {
@@ -123,7 +123,7 @@ export async function carryOut(
   } finally {
     stopListening();
     progress.end();
-    report.end();
+    results.end();
     close(plainClient);
   }
   try {

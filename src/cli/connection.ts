@@ -7,6 +7,7 @@ import * as grpcWeb from "../grpc-web.js";
 import * as json from "../json.js";
 import type { CommonOptions } from "../options/client-options.js";
 import type { TokenSource } from "../options/token-source.js";
+import type { FlagTable } from "./command.js";
 import { oneOf } from "./flags.js";
 import { type Io, UsageError } from "./io.js";
 
@@ -15,35 +16,53 @@ export type ProtocolName = keyof typeof protocols;
 
 /** Flags of every command that talks to ZITADEL. */
 export const connectionFlags = {
-  url: { type: "string" },
-  org: { type: "string" },
-  protocol: { type: "string" },
-  "key-file": { type: "string" },
-  "token-file": { type: "string" },
-  "instance-host": { type: "string" },
-  "allow-insecure": { type: "boolean" },
-} as const;
+  url: {
+    type: "string",
+    value: "<url>",
+    help: "the instance, such as https://example.zitadel.cloud (ZITADEL_URL)",
+  },
+  org: {
+    type: "string",
+    value: "<id>",
+    help: "the organization of the grants (ZITADEL_ORG_ID); defaults to the account's organization",
+  },
+  "key-file": {
+    type: "string",
+    value: "<path>",
+    file: true,
+    help: "key file of a service user (ZITADEL_KEY_FILE)",
+  },
+  "token-file": {
+    type: "string",
+    value: "<path>",
+    file: true,
+    help: "file that holds a token, - for standard input; or set ZITADEL_TOKEN",
+  },
+  protocol: {
+    type: "string",
+    value: "<name>",
+    values: Object.keys(protocols) as readonly ProtocolName[],
+    help: "grpc, grpc-web or json (ZITADEL_PROTOCOL); grpc by default",
+  },
+  "instance-host": {
+    type: "string",
+    value: "<name>",
+    help: "public domain of the instance, where the url is another address of it",
+  },
+  "allow-insecure": {
+    type: "boolean",
+    help: "permit http to other machines: everyone on the network path can read the tokens",
+  },
+} as const satisfies FlagTable;
 
-export const connectionUsage = `Connection (the variables are used where the flag is missing):
-  --url <url>            the instance, such as https://example.zitadel.cloud (ZITADEL_URL)
-  --org <id>             the organization of the grants (ZITADEL_ORG_ID); the account's own without
-  --key-file <path>      key file of a service user (ZITADEL_KEY_FILE)
-  --token-file <path>    file that holds a token, - for standard input; or set ZITADEL_TOKEN
-  --protocol <name>      grpc, grpc-web or json (ZITADEL_PROTOCOL); grpc without
-  --instance-host <name> public domain of the instance, where the url is another address of it
-  --allow-insecure       permit http to other machines: tokens then travel readable by all between
-A private certificate authority: set NODE_EXTRA_CA_CERTS to its file. A proxy: HTTPS_PROXY, NO_PROXY.
-`;
+export const connectionNote =
+  "A flag wins over its variable. A private certificate authority: set NODE_EXTRA_CA_CERTS to its file. A proxy: HTTPS_PROXY, NO_PROXY.";
 
-interface ConnectionFlags {
-  readonly url?: string | undefined;
-  readonly org?: string | undefined;
-  readonly protocol?: string | undefined;
-  readonly "key-file"?: string | undefined;
-  readonly "token-file"?: string | undefined;
-  readonly "instance-host"?: string | undefined;
-  readonly "allow-insecure"?: boolean | undefined;
-}
+type ConnectionFlags = {
+  readonly [Name in keyof typeof connectionFlags]?:
+    | ((typeof connectionFlags)[Name]["type"] extends "boolean" ? boolean : string)
+    | undefined;
+};
 
 /** Where a command goes, and as whom. */
 export interface Connection {
@@ -52,8 +71,13 @@ export interface Connection {
   readonly protocol: ProtocolName;
   /** Makes a client over that protocol, or over another one. */
   readonly createClient: (protocol?: ProtocolName) => ManagementClient;
-  /** A plain JSON request, as whoever the calls are made as. */
+  /** A plain GET, with the credentials of the calls. */
   readonly get: (path: string, headers?: Record<string, string>) => Promise<Response>;
+  /**
+   * A JSON request with the credentials and the organization of the calls. A rejected token is renewed,
+   * and the request sent once more.
+   */
+  readonly request: (path: string, options?: RequestOptions) => Promise<Response>;
   /** Whether the token is read from standard input. */
   readonly usesStdin: boolean;
 }
@@ -72,7 +96,7 @@ const requestMs = 30_000;
 export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Connection> {
   const baseUrl = flags.url ?? nonEmpty(io.env.ZITADEL_URL);
   if (baseUrl === undefined) {
-    throw new UsageError("Which instance? Give --url or set ZITADEL_URL.");
+    throw new UsageError("No instance given. Give --url or set ZITADEL_URL.");
   }
   const orgId = flags.org ?? nonEmpty(io.env.ZITADEL_ORG_ID);
   const protocol =
@@ -99,24 +123,73 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
   } catch (error) {
     throw asUsageError(error);
   }
+  const send = sender(baseUrl, token, instanceHost);
   return {
     baseUrl: baseUrl.replace(/\/+$/, ""),
     orgId,
     protocol,
     createClient,
     usesStdin: flags["token-file"] === "-",
-    async get(path, headers = {}) {
-      const bearer = typeof token === "string" ? token : await token();
-      return await fetchThroughProxy(baseUrl.replace(/\/+$/, "") + path, {
+    get: (path, headers) => send(path, { headers }),
+    async request(path, { body, signal, timeoutMs } = {}) {
+      const headers = {
+        ...(orgId === undefined ? {} : { "x-zitadel-orgid": orgId }),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      };
+      const json = body === undefined ? undefined : JSON.stringify(body);
+      return await send(path, { headers, body: json, signal, timeoutMs });
+    },
+  };
+}
+
+/** What a JSON request may be given. */
+export interface RequestOptions {
+  /** Makes it a POST. */
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
+  /** 30 s when not given. */
+  readonly timeoutMs?: number | undefined;
+}
+
+interface PlainRequest extends Omit<RequestOptions, "body"> {
+  readonly headers?: Record<string, string> | undefined;
+  readonly body?: string | undefined;
+}
+
+function sender(
+  baseUrl: string,
+  token: string | TokenSource,
+  instanceHost: string | undefined,
+): (path: string, request: PlainRequest) => Promise<Response> {
+  const url = baseUrl.replace(/\/+$/, "");
+  return async (path, { headers, body, signal, timeoutMs = requestMs }) => {
+    const limit = AbortSignal.timeout(timeoutMs);
+    const attempt = (bearer: string) =>
+      fetchThroughProxy(url + path, {
+        method: body === undefined ? "GET" : "POST",
         headers: {
           authorization: `Bearer ${bearer}`,
           ...(instanceHost === undefined ? {} : { "x-zitadel-instance-host": instanceHost }),
           ...headers,
         },
+        ...(body === undefined ? {} : { body }),
         redirect: "manual",
-        signal: AbortSignal.timeout(requestMs),
+        signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
       });
-    },
+    if (typeof token === "string") {
+      return await attempt(token);
+    }
+    const bearer = await token();
+    const response = await attempt(bearer);
+    if (response.status !== 401) {
+      return response;
+    }
+    const renewed = await token({ refused: bearer });
+    if (renewed === bearer) {
+      return response;
+    }
+    await response.body?.cancel();
+    return await attempt(renewed);
   };
 }
 
@@ -143,7 +216,7 @@ async function readToken(
   const path = keyFile ?? nonEmpty(io.env.ZITADEL_KEY_FILE);
   if (path === undefined) {
     throw new UsageError(
-      "Who calls? Set ZITADEL_TOKEN or ZITADEL_KEY_FILE, or give --key-file or --token-file.",
+      "No credentials given. Set ZITADEL_TOKEN or ZITADEL_KEY_FILE, or give --key-file or --token-file.",
     );
   }
   const name = keyFile === undefined ? "ZITADEL_KEY_FILE" : "--key-file";

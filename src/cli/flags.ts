@@ -1,7 +1,7 @@
-import { type ParseArgsConfig, parseArgs } from "node:util";
+import { parseArgs } from "node:util";
+import { nearest } from "../options/spelling.js";
+import type { FlagTable } from "./command.js";
 import { UsageError } from "./io.js";
-
-type Options = NonNullable<ParseArgsConfig["options"]>;
 
 /** A secret in an argument shows in the list of processes and in the shell's history. */
 const secrets: Readonly<Record<string, string>> = {
@@ -12,20 +12,71 @@ const secrets: Readonly<Record<string, string>> = {
 /**
  * Parses flags and what comes beside them.
  *
- * @throws UsageError for flags that are unknown or lack their value, and for secrets.
+ * @throws UsageError for flags that are unknown, repeated, or lack their value, and for secrets.
  */
-export function parseFlags<O extends Options>(args: readonly string[], options: O) {
-  for (const argument of args) {
+export function parseFlags<const O extends FlagTable>(args: readonly string[], flags: O) {
+  const end = args.indexOf("--");
+  for (const argument of end === -1 ? args : args.slice(0, end)) {
     const [flag = ""] = argument.split("=", 1);
     const instead = Object.hasOwn(secrets, flag) ? secrets[flag] : undefined;
     if (instead !== undefined) {
-      throw new UsageError(`${flag} is no option: arguments are visible to others. ${instead}`);
+      throw new UsageError(`${flag} is not allowed: arguments are visible to others. ${instead}`);
+    }
+    const name = flag.slice(2);
+    if (flag.startsWith("--") && flag.length > 2 && !Object.hasOwn(flags, name)) {
+      const guess = nearest(name, Object.keys(flags));
+      throw new UsageError(
+        `There is no flag ${flag}${guess === undefined ? "." : `; did you mean --${guess}?`}`,
+      );
     }
   }
+  let parsed: ReturnType<typeof parse<O>>;
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+    parsed = parse(args, flags);
   } catch (error) {
     throw new UsageError((error as Error).message);
+  }
+  checkGiven(parsed.tokens, flags);
+  return parsed;
+}
+
+function parse<const O extends FlagTable>(args: readonly string[], options: O) {
+  return parseArgs({
+    args: [...args],
+    options,
+    allowPositionals: true,
+    strict: true,
+    tokens: true,
+  });
+}
+
+/** An empty value is a variable that is not set; of a flag given twice one would be ignored. */
+function checkGiven(tokens: ReturnType<typeof parse>["tokens"], flags: FlagTable): void {
+  const seen = new Set<string>();
+  for (const token of tokens) {
+    if (token.kind !== "option") {
+      continue;
+    }
+    const flag = flags[token.name];
+    if (token.value !== undefined && token.value.trim() === "") {
+      throw new UsageError(
+        `--${token.name} was given an empty value. Is a variable not set? Leave the flag out if it is not meant.`,
+      );
+    }
+    if (flag?.type === "string" && flag.multiple !== true && seen.has(token.name)) {
+      throw new UsageError(`--${token.name} was given twice, and takes one value.`);
+    }
+    seen.add(token.name);
+    if (flag?.values !== undefined) {
+      oneOf(`--${token.name}`, token.value, flag.values);
+    }
+  }
+}
+
+/** @throws UsageError when there are arguments beside the flags of a command that takes none. */
+export function noArguments(command: string, positionals: readonly string[]): void {
+  if (positionals.length > 0) {
+    throw new UsageError(`${command} takes no arguments; got ${JSON.stringify(positionals[0])}.`);
   }
 }
 

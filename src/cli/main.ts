@@ -1,67 +1,42 @@
 import { createRequire } from "node:module";
-import { doctor, doctorUsage } from "./commands/doctor.js";
-import { bulkUsage, runBulk } from "./commands/run.js";
-import { runSandbox } from "./commands/sandbox.js";
+import { nearest } from "../options/spelling.js";
+import type { Command } from "./command.js";
+import { commands } from "./commands/index.js";
+import { helpOf, overview } from "./help.js";
 import { exitCode, type Io, line, UsageError } from "./io.js";
 
 export type { Io } from "./io.js";
 
-const usage = `Takes project access away from ZITADEL users.
-
-Usage: zitadel-user-grants <command>
-
-Commands:
-  remove      remove grants, as many as you like
-  deactivate  deactivate grants: they stay and can be activated again
-  doctor      find out what is wrong with connection, token or permission
-  sandbox     start a stand-in for ZITADEL on this machine
-
-zitadel-user-grants <command> --help says more. --version prints the version.
-
-Exit codes: 0 every grant is done; 1 wrong usage, nothing was sent; 2 some grants failed or were not
-found; 3 stopped early; 4 ended for want of connection, token or permission.
-`;
-
 /** Runs the command line and returns its exit code. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
-  const [command, ...args] = argv;
-  const help = args.includes("--help") || args.includes("-h");
+  const [first, ...args] = argv;
+  let command: Command | undefined;
   try {
-    switch (command) {
-      case "remove":
-      case "deactivate":
-        if (help) {
-          io.stdout.write(bulkUsage(command));
-          return exitCode.done;
-        }
-        return await runBulk(command, args, io);
-      case "doctor":
-        if (help) {
-          io.stdout.write(doctorUsage);
-          return exitCode.done;
-        }
-        return await doctor(args, io);
-      case "sandbox":
-        return await runSandbox(args, io);
-      case "--help":
-      case "-h":
-      case "help":
-        io.stdout.write(usage);
-        return exitCode.done;
+    switch (first) {
+      case undefined:
+        throw new UsageError("No command given.");
       case "--version":
         line(io.stdout, createRequire(import.meta.url)("../../package.json").version);
         return exitCode.done;
-      case undefined:
-        throw new UsageError("Which command?");
+      case "--help":
+      case "-h":
+      case "help":
+        io.stdout.write(args[0] === undefined ? overview(commands) : helpOf(find(args[0])));
+        return exitCode.done;
       default:
-        throw new UsageError(`There is no command ${JSON.stringify(command)}.`);
+        command = find(first);
     }
+    if (asksForHelp(args)) {
+      io.stdout.write(helpOf(command));
+      return exitCode.done;
+    }
+    return await command.run(args, io);
   } catch (error) {
     if (error instanceof UsageError) {
       line(io.stderr, error.message);
       line(
         io.stderr,
-        `See zitadel-user-grants ${isCommand(command) ? `${command} --help` : "--help"}`,
+        `See zitadel-user-grants ${command === undefined ? "--help" : `help ${command.name}`}`,
       );
       return exitCode.usage;
     }
@@ -69,6 +44,22 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-function isCommand(command: string | undefined): boolean {
-  return ["remove", "deactivate", "doctor", "sandbox"].includes(command ?? "");
+/** @throws UsageError when there is no such command. */
+function find(name: string): Command {
+  const command = commands.find((one) => one.name === name);
+  if (command === undefined) {
+    const guess = nearest(
+      name,
+      commands.map((one) => one.name),
+    );
+    throw new UsageError(
+      `There is no command ${JSON.stringify(name)}${guess === undefined ? "." : `; did you mean ${guess}?`}`,
+    );
+  }
+  return command;
+}
+
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return (end === -1 ? args : args.slice(0, end)).some((arg) => arg === "--help" || arg === "-h");
 }

@@ -247,7 +247,7 @@ describe("what is refused with exit code 1", () => {
       "no token",
       ["remove", "1", "--yes"],
       { env: { ZITADEL_URL: "http://localhost" } },
-      /Who calls\?/,
+      /No credentials given/,
     ],
     [
       "cleartext",
@@ -255,7 +255,7 @@ describe("what is refused with exit code 1", () => {
       { env: { ZITADEL_URL: "http://example.com", ZITADEL_TOKEN: "x" } },
       /cleartext/,
     ],
-    ["no command", [], {}, /Which command/],
+    ["no command", [], {}, /No command given/],
     ["another command", ["drop"], {}, /no command "drop"/],
   ])("%s", async (_, argv, setting, message) => {
     const { exitCode, stdout, stderr } = await cli(argv, setting);

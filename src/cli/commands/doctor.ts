@@ -1,39 +1,39 @@
 import { ConnectError } from "@connectrpc/connect";
 import { close } from "../../client/close.js";
 import { describeError } from "../../errors/describe.js";
+import type { Command } from "../command.js";
 import {
   type Connection,
   connectionFlags,
-  connectionUsage,
+  connectionNote,
   fetchThroughProxy,
   type ProtocolName,
   protocols,
   readConnection,
 } from "../connection.js";
 import { advice, explain } from "../explain.js";
-import { parseFlags } from "../flags.js";
+import { noArguments, parseFlags } from "../flags.js";
 import { exitCode, type Io, line, UsageError } from "../io.js";
 import { type Finding, probeNetwork } from "../network.js";
 import { reasonOf } from "../whoami.js";
-
-export const doctorUsage = `Usage: zitadel-user-grants doctor [options]
-
-Tries name resolution, connection and TLS, the clock, the token, each protocol, organization and
-permission, and says which of them fails and what to do. Changes nothing.
-
-${connectionUsage}
-Exit codes: 0 everything is fine; 1 wrong usage; 4 something that is needed fails.
-`;
 
 /** Beyond this, assertions of key files and tokens are refused as not valid yet, or any more. */
 const mostSkewMs = 30_000;
 
 /** The command `doctor`. */
-export async function doctor(args: readonly string[], io: Io): Promise<number> {
+export const doctor: Command = {
+  name: "doctor",
+  summary: "find out what is wrong with connection, token or permission",
+  description:
+    "Tries name resolution, connection and TLS, the clock, the token, each protocol, organization and permission, and says which of them fails and what to do. Changes nothing.",
+  groups: [{ title: "Connection", flags: connectionFlags, note: connectionNote }],
+  notes: "Exit codes: 0 everything is fine; 1 wrong usage; 4 something that is needed fails.",
+  run: runDoctor,
+};
+
+async function runDoctor(args: readonly string[], io: Io): Promise<number> {
   const { values, positionals } = parseFlags(args, connectionFlags);
-  if (positionals.length > 0) {
-    throw new UsageError(`doctor takes no arguments; got ${JSON.stringify(positionals[0])}.`);
-  }
+  noArguments("doctor", positionals);
   const connection = await readConnection(values, io);
   let failed = false;
   const show = (findings: readonly Finding[]) => {

@@ -1,28 +1,34 @@
-import { parseArgs } from "node:util";
 import { type SandboxServer, startSandbox } from "../../sandbox/index.js";
+import type { Command, FlagTable } from "../command.js";
+import { noArguments, parseFlags } from "../flags.js";
 import { exitCode, type Io, UsageError } from "../io.js";
 
-const usage = "Usage: zitadel-user-grants sandbox [--port <0 to 65535>] [--inactive ok|error]\n";
+const flags = {
+  port: { type: "string", value: "<0 to 65535>", help: "the port on this machine" },
+  inactive: {
+    type: "string",
+    value: "<ok|error>",
+    help: "what the response to deactivating an inactive grant is",
+  },
+} as const satisfies FlagTable;
 
-/** The `sandbox` command: starts a sandbox, says how to try it, and ends it when it is interrupted. */
-export async function runSandbox(args: readonly string[], io: Io): Promise<number> {
+/** The command `sandbox`: starts a sandbox, says how to try it, and ends it when it is interrupted. */
+export const sandbox: Command = {
+  name: "sandbox",
+  summary: "start a sandbox: a local server that behaves like ZITADEL",
+  description: "Starts a sandbox on this machine, and prints how to use it. Ctrl-C ends it.",
+  groups: [{ title: "Options", flags }],
+  run: runSandbox,
+};
+
+async function runSandbox(args: readonly string[], io: Io): Promise<number> {
+  const { values, positionals } = parseFlags(args, flags);
+  noArguments("sandbox", positionals);
   let sandbox: SandboxServer;
   try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        port: { type: "string" },
-        inactive: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-    if (values.help) {
-      io.stdout.write(usage);
-      return exitCode.done;
-    }
     sandbox = await startSandbox({
-      port: values.port === undefined ? undefined : Number(values.port || Number.NaN),
-      // Anything else is refused by the sandbox itself.
+      port: values.port === undefined ? undefined : Number(values.port),
+      // Anything else is rejected by the sandbox itself.
       inactive: values.inactive as "ok" | "error" | undefined,
     });
   } catch (error) {

@@ -1,76 +1,119 @@
 import { ConnectError } from "@connectrpc/connect";
-import { close } from "../../client/close.js";
-import { describeError } from "../../errors/describe.js";
-import { carryOut, suspiciousUnknown } from "../carry-out.js";
-import { confirm } from "../confirm.js";
-import {
-  type Connection,
-  connectionFlags,
-  connectionUsage,
-  readConnection,
-} from "../connection.js";
-import { explain } from "../explain.js";
-import { oneOf, parseFlags, wholeNumber } from "../flags.js";
-import { formats, type InputGrant, readGrants } from "../input.js";
-import { exitCode, type Io, line, UsageError } from "../io.js";
-import { type LogContent, type LogHead, RunLog, readLog } from "../log.js";
-import { checkSameRun, makePlan, type Plan } from "../plan.js";
-import { type Identity, NoAccess, whoAmI } from "../whoami.js";
+import { close } from "../client/close.js";
+import { describeError } from "../errors/describe.js";
+import { carryOut, suspiciousUnknown } from "./carry-out.js";
+import type { FlagGroup, FlagTable } from "./command.js";
+import { confirm } from "./confirm.js";
+import { type Connection, connectionFlags, connectionNote, readConnection } from "./connection.js";
+import { explain } from "./explain.js";
+import { oneOf, parseFlags, wholeNumber } from "./flags.js";
+import { formats, type InputGrant, readGrants } from "./input.js";
+import { exitCode, type Io, line, UsageError } from "./io.js";
+import { type LogContent, type LogHead, RunLog, readLog } from "./log.js";
+import { checkSameRun, makePlan, type Plan } from "./plan.js";
+import { type Identity, NoAccess, whoAmI } from "./whoami.js";
 
 type Command = LogHead["command"];
 
-const runFlags = {
-  ...connectionFlags,
-  file: { type: "string" },
-  format: { type: "string" },
-  column: { type: "string" },
-  "user-column": { type: "string" },
-  "batch-size": { type: "string" },
-  concurrency: { type: "string" },
-  timeout: { type: "string" },
-  "give-up": { type: "string" },
-  yes: { type: "boolean", short: "y" },
-  "dry-run": { type: "boolean" },
-  json: { type: "boolean" },
-  "allow-unknown": { type: "boolean" },
-  log: { type: "string" },
-  resume: { type: "string" },
-} as const;
+const inputFlags = (command: Command) =>
+  ({
+    file: {
+      type: "string",
+      value: "<path>",
+      file: true,
+      help: `one grant a line${command === "remove" ? "" : " (<user id>/<grant id>)"}; .csv and .jsonl are known by their names; - for standard input`,
+    },
+    format: {
+      type: "string",
+      value: "<name>",
+      values: formats,
+      help: "text, csv or jsonl, where the name does not say",
+    },
+    column: {
+      type: "string",
+      value: "<name>",
+      help: "column of the CSV (field of the JSON) with grant ids; grantId or grant_id by default",
+    },
+    "user-column": {
+      type: "string",
+      value: "<name>",
+      help: "the same for user ids; userId or user_id by default",
+    },
+  }) as const satisfies FlagTable;
 
-export function bulkUsage(command: Command): string {
+const actionFlags = {
+  "dry-run": {
+    type: "boolean",
+    help: "check input, connection and permission, and change nothing",
+  },
+  yes: {
+    type: "boolean",
+    short: "y",
+    help: "do not ask; needed where there is no terminal to ask on",
+  },
+  "allow-unknown": {
+    type: "boolean",
+    help: `grants that are not found count as done, also when the first ${suspiciousUnknown} all are`,
+  },
+  json: { type: "boolean", help: "outcomes as JSON Lines" },
+} as const satisfies FlagTable;
+
+const logFlags = {
+  log: {
+    type: "string",
+    value: "<path>",
+    file: true,
+    help: "write a log that a run can be resumed from, whatever ends it",
+  },
+  resume: {
+    type: "string",
+    value: "<path>",
+    file: true,
+    help: "go on with the run of that log; its grants need not be given again",
+  },
+} as const satisfies FlagTable;
+
+const paceFlags = (command: Command) =>
+  ({
+    "batch-size": { type: "string", value: "<n>", help: "grants in a request (100)" },
+    concurrency: {
+      type: "string",
+      value: "<n>",
+      help: `requests at a time (${command === "remove" ? 4 : 8})`,
+    },
+    timeout: { type: "string", value: "<seconds>", help: "how long a request may take (30)" },
+    "give-up": {
+      type: "string",
+      value: "<seconds>",
+      help: "stop when the server accepts nothing for so long (300)",
+    },
+  }) as const satisfies FlagTable;
+
+/** The flags of `remove` and `deactivate`, as their help shows them. */
+export function bulkGroups(command: Command): FlagGroup[] {
+  const { "batch-size": batchSize, ...pace } = paceFlags(command);
+  const { "user-column": userColumn, ...input } = inputFlags(command);
   const remove = command === "remove";
-  const grant = remove ? "<grant id>" : "<user id>/<grant id>";
-  return `Usage: zitadel-user-grants ${command} [${grant} …] [options]
-
-Grants come from arguments, from --file, or from standard input:
-  --file <path>          one grant a line${remove ? "" : ` (${grant})`}; .csv and .jsonl are known by their names; - for
-                         standard input
-  --format <name>        text, csv or jsonl, where the name does not say
-  --column <name>        column of the CSV (field of the JSON) with grant ids; grantId or grant_id without
-${remove ? "" : "  --user-column <name>   the same for user ids; userId or user_id without\n"}
-${connectionUsage}
-What happens:
-  --dry-run              check input, connection and permission, and change nothing
-  -y, --yes              do not ask; needed where there is no terminal to ask on
-  --allow-unknown        grants that are not found count as done, also when the first ${suspiciousUnknown} all are
-  --json                 outcomes as JSON Lines
-  --log <path>           write a log that a run can be resumed from, whatever ends it
-  --resume <path>        go on with the run of that log; its grants need not be given again
-${remove ? "  --batch-size <n>       grants in a request (100)\n" : ""}  --concurrency <n>      requests at a time (${remove ? 4 : 8})
-  --timeout <seconds>    how long a request may take (30)
-  --give-up <seconds>    stop when the server takes nothing for so long (300)
-
-Results go to standard output (on a terminal: those that are not done), everything else to standard
-error. Press Ctrl-C once to finish what is in flight and stop, twice to leave at once.
-
-Exit codes: 0 every grant is done; 1 wrong usage, nothing was sent; 2 some grants failed or were not
-found; 3 stopped early; 4 ended for want of connection, token or permission.
-`;
+  return [
+    { title: "Grants", flags: remove ? input : { ...input, "user-column": userColumn } },
+    { title: "What happens", flags: actionFlags },
+    { title: "Log", flags: logFlags },
+    { title: "Pace", flags: remove ? { "batch-size": batchSize, ...pace } : pace },
+    { title: "Connection", flags: connectionFlags, note: connectionNote },
+  ];
 }
+
+const runFlags = (command: Command) => ({
+  ...inputFlags(command),
+  ...actionFlags,
+  ...logFlags,
+  ...paceFlags(command),
+  ...connectionFlags,
+});
 
 /** The commands `remove` and `deactivate`. */
 export async function runBulk(command: Command, args: readonly string[], io: Io): Promise<number> {
-  const { values: flags, positionals } = parseFlags(args, runFlags);
+  const { values: flags, positionals } = parseFlags(args, runFlags(command));
   if (flags.log !== undefined && flags.resume !== undefined) {
     throw new UsageError("--resume goes on with its own log: leave --log out.");
   }
@@ -151,14 +194,14 @@ async function readPlan(
       `Nothing was done: ${stdinTaken ? "standard input is taken" : "there is no terminal"}, so there is no way to ask. Add --yes to go ahead.`,
     );
   }
-  const inputFlags = {
+  const reading = {
     file: flags.file,
     format: oneOf("--format", flags.format, formats),
     column: flags.column,
     userColumn: flags["user-column"],
   };
   const input: InputGrant[] = given
-    ? await readGrants(positionals, inputFlags, command === "deactivate", io)
+    ? await readGrants(positionals, reading, command === "deactivate", io)
     : [];
   const plan = makePlan(input, earlier);
   if (plan.total === 0) {

@@ -6,7 +6,7 @@ import type { LoggedOutcome } from "./log.js";
  * Writes results to standard output: each at once. On a terminal those that are done are left out, and
  * what else there is waits until the progress bar is gone.
  */
-export function createReport(io: Io, json: boolean) {
+export function createResults(io: Io, json: boolean) {
   const waiting: string[] = [];
   const waits = Boolean(io.stdout.isTTY && io.stderr.isTTY);
   return {

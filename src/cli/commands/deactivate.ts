@@ -1,0 +1,15 @@
+import type { Command } from "../command.js";
+import { exitCodes } from "../help.js";
+import { bulkGroups, runBulk } from "../run.js";
+
+/** The command `deactivate`. */
+export const deactivate: Command = {
+  name: "deactivate",
+  summary: "deactivate grants: they stay, and can be activated again",
+  arguments: "[<user id>/<grant id> ...]",
+  description:
+    "Deactivates grants. User and grant ids come from arguments, from --file, or from standard input. It shows what is about to happen, and asks.",
+  groups: bulkGroups("deactivate"),
+  notes: exitCodes,
+  run: (args, io) => runBulk("deactivate", args, io),
+};

@@ -12,7 +12,7 @@ import {
   deactivateChecks,
 } from "./options.js";
 import type { DeactivateOutcome, DeactivateStatus } from "./outcome.js";
-import { type Ask, startRun } from "./run.js";
+import { type Ask, type BulkRun, startRun } from "./run.js";
 import type { Reading } from "./source.js";
 
 /** A grant to deactivate. */
@@ -26,7 +26,8 @@ const mostIdCharacters = 200;
 
 /**
  * Deactivates user grants with one call for each, and yields one outcome for each distinct grant, as
- * they come. Nothing happens until the first outcome is asked for. In everything else it behaves as
+ * they come. Nothing happens until it is iterated or its `summary()` is called: awaiting what is
+ * returned does nothing. In everything else it behaves as
  * `removeUserGrants` does, and throws the same; 8 calls are in flight at most unless `concurrency` says
  * otherwise.
  *
@@ -41,7 +42,7 @@ export function deactivateUserGrants(
   client: Client<typeof ManagementService>,
   grants: Iterable<UserGrant> | AsyncIterable<UserGrant>,
   options: DeactivateUserGrantsOptions = {},
-): AsyncIterableIterator<DeactivateOutcome> {
+): BulkRun<DeactivateOutcome> {
   return deactivateUserGrantsIn(realEnvironment, client, grants, options);
 }
 
@@ -56,7 +57,7 @@ export function deactivateUserGrantsIn(
   grants: Iterable<UserGrant> | AsyncIterable<UserGrant>,
   options: DeactivateUserGrantsOptions,
   earlier?: LostAnswers,
-): AsyncIterableIterator<DeactivateOutcome> {
+): BulkRun<DeactivateOutcome> {
   checkClient(client, "deactivateUserGrant");
   checkValues(grants, "grants");
   const checked = checkBulkOptions(options, deactivateChecks);

@@ -12,4 +12,5 @@ export type {
   RemoveStatus,
 } from "./outcome.js";
 export { removeUserGrants } from "./remove.js";
+export type { BulkRun } from "./run.js";
 export { createSummary, type Failure, type Summary, type SummaryOptions } from "./summary.js";

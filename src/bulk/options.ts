@@ -7,6 +7,12 @@ export interface BulkOptions<O extends Outcome<string>> {
   /** Requests in flight at most, from 1 to 1000. Fewer while the server is under pressure. */
   concurrency?: number | undefined;
   /**
+   * Requests a second at most, above 0 and up to 100,000; no limit when not given. Retries count. It is
+   * kept over every second of the run: 40 sends 4 requests in any 100 ms and 40 in any second. Below 1
+   * it is one request in more than a second: 0.5 is one every two seconds.
+   */
+  maxPerSecond?: number | undefined;
+  /**
    * The hard stop: no further request, those in flight are cancelled, and every grant that was read and
    * is undecided is `failed`. The run throws `Canceled` with the signal's reason as cause.
    */
@@ -47,6 +53,10 @@ const requests: Check = (value) =>
   Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1000
     ? undefined
     : "a whole number from 1 to 1000";
+const rate: Check = (value) =>
+  typeof value === "number" && value > 0 && value <= 100_000
+    ? undefined
+    : "a number of requests a second, above 0 and up to 100000";
 const timeMs: Check = (value) =>
   typeof value === "number" && value >= 1 && value <= 2 ** 31 - 1
     ? undefined
@@ -54,6 +64,7 @@ const timeMs: Check = (value) =>
 
 const bulkChecks: { readonly [K in keyof Required<BulkOptions<never>>]: Check } = {
   concurrency: requests,
+  maxPerSecond: rate,
   signal: (value) =>
     typeof value === "object" && value !== null && "aborted" in value && "addEventListener" in value
       ? undefined

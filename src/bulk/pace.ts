@@ -1,4 +1,5 @@
 import type { Environment } from "./environment.js";
+import { RateLimit } from "./rate-limit.js";
 import { Stopped } from "./stopped.js";
 
 /** The pause after the first refusal; it doubles with each further one until a request is taken. */
@@ -27,9 +28,16 @@ export class Pace {
   #takenAtLimit = 0;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #troubleSinceMs: number | undefined;
+  readonly #rate: RateLimit | undefined;
   #waiting: (() => void)[] = [];
 
-  constructor(most: number, giveUpMs: number, environment: Environment) {
+  constructor(
+    most: number,
+    giveUpMs: number,
+    environment: Environment,
+    maxPerSecond?: number | undefined,
+  ) {
+    this.#rate = maxPerSecond === undefined ? undefined : new RateLimit(maxPerSecond);
     this.#most = most;
     this.#limit = most;
     this.#giveUpMs = giveUpMs;
@@ -38,26 +46,36 @@ export class Pace {
 
   /** Resolves when a request could go. @throws Stopped when the run stops. */
   async ready(stop: AbortSignal): Promise<void> {
-    for (;;) {
-      if (stop.aborted) {
-        throw new Stopped();
-      }
-      const pauseMs = this.#pausedUntilMs - this.#environment.now();
-      if (pauseMs > 0) {
-        await this.#environment.sleep(pauseMs, stop);
-      } else if (this.#inFlight < this.#limit) {
-        return;
-      } else {
-        await this.#turn(stop);
-      }
+    while (!this.#free(stop)) {
+      await this.#wait(stop);
     }
   }
 
   /** Takes a slot as soon as there is one. @throws Stopped when the run stops. */
   async take(stop: AbortSignal): Promise<Slot> {
-    await this.ready(stop);
+    while (!this.#free(stop)) {
+      await this.#wait(stop);
+    }
     this.#inFlight += 1;
+    this.#rate?.sent(this.#environment.now());
     return { epoch: this.#epoch };
+  }
+
+  #free(stop: AbortSignal): boolean {
+    if (stop.aborted) {
+      throw new Stopped();
+    }
+    return this.#pauseMs() <= 0 && this.#inFlight < this.#limit;
+  }
+
+  #pauseMs(): number {
+    const nowMs = this.#environment.now();
+    return Math.max(this.#pausedUntilMs - nowMs, this.#rate?.waitMs(nowMs) ?? 0);
+  }
+
+  async #wait(stop: AbortSignal): Promise<void> {
+    const pauseMs = this.#pauseMs();
+    await (pauseMs > 0 ? this.#environment.sleep(pauseMs, stop) : this.#turn(stop));
   }
 
   /** Gives a slot back, whatever became of the request. */

@@ -14,7 +14,7 @@ import {
   removeChecks,
 } from "./options.js";
 import type { RemoveOutcome, RemoveStatus } from "./outcome.js";
-import { type Ask, startRun } from "./run.js";
+import { type Ask, type BulkRun, startRun } from "./run.js";
 import type { Grant, Reading } from "./source.js";
 
 /** What the server takes is 4 MiB; the rest is for what goes around the ids. */
@@ -29,7 +29,7 @@ const mostLostAlone = 2;
 
 /**
  * Removes user grants, and yields one outcome for each distinct id, as they come. Nothing happens until
- * the first outcome is asked for.
+ * it is iterated or its `summary()` is called: awaiting what is returned does nothing, and removes nothing.
  *
  * ZITADEL removes all grants of a request or none, and does not say which one stood in the way. So a
  * request that fails for an unknown grant, or for one of a project that the caller does not manage, is
@@ -57,7 +57,7 @@ export function removeUserGrants(
   client: Client<typeof ManagementService>,
   grantIds: Iterable<string> | AsyncIterable<string>,
   options: RemoveUserGrantsOptions = {},
-): AsyncIterableIterator<RemoveOutcome> {
+): BulkRun<RemoveOutcome> {
   return removeUserGrantsIn(realEnvironment, client, grantIds, options);
 }
 
@@ -72,7 +72,7 @@ export function removeUserGrantsIn(
   grantIds: Iterable<string> | AsyncIterable<string>,
   options: RemoveUserGrantsOptions,
   earlier?: LostAnswers,
-): AsyncIterableIterator<RemoveOutcome> {
+): BulkRun<RemoveOutcome> {
   checkClient(client, "bulkRemoveUserGrant");
   checkValues(grantIds, "grantIds");
   const checked = checkBulkOptions(options, removeChecks);

@@ -10,6 +10,7 @@ import type { Outcome } from "./outcome.js";
 import { Pace } from "./pace.js";
 import { type Gathered, type Grant, type Reading, Source } from "./source.js";
 import { Stopped } from "./stopped.js";
+import { createSummary, type Summary } from "./summary.js";
 
 /** A request that was refused for pressure, or whose answer was lost, so many times has failed. */
 const mostAttempts = 5;
@@ -30,6 +31,26 @@ export type Ask<G extends Grant> = (
   send: (options: CallOptions) => Promise<unknown>,
   attempts?: number,
 ) => Promise<Answer>;
+
+/**
+ * A bulk run: an async iterator of outcomes. Nothing is read or sent before it is iterated or `summary()`
+ * is called; **awaiting the run itself does nothing**, as it is no promise.
+ */
+export interface BulkRun<O> extends AsyncIterableIterator<O> {
+  /**
+   * Carries out what is left of the run and resolves with its counts, those of outcomes that a loop has
+   * taken before included. For programs that need no outcome of their own:
+   *
+   * ```ts
+   * const { counts, failures } = await removeUserGrants(client, ids).summary();
+   * ```
+   *
+   * Each call returns the same promise.
+   *
+   * @throws what iterating throws; `onOutcome` has then seen every outcome up to there.
+   */
+  summary(): Promise<Summary>;
+}
 
 /** One kind of bulk work. */
 export interface Job<G extends Grant, Status extends string> {
@@ -56,21 +77,33 @@ export interface Job<G extends Grant, Status extends string> {
  */
 export function startRun<G extends Grant, Status extends string>(
   job: Job<G, Status>,
-): AsyncIterableIterator<Outcome<Status | "failed">> {
+): BulkRun<Outcome<Status | "failed">> {
   let run: Run<G, Status> | undefined;
   let left = false;
+  let counted: Promise<Summary> | undefined;
+  const next = async (): Promise<IteratorResult<Outcome<Status | "failed">>> => {
+    if (run === undefined && left) {
+      return { done: true, value: undefined };
+    }
+    run ??= new Run(job);
+    return run.next();
+  };
+  const summary = async (): Promise<Summary> => {
+    while ((await next()).done !== true) {
+      // Counted where it was emitted.
+    }
+    return run?.summary() ?? createSummary().current();
+  };
   return {
-    async next() {
-      if (run === undefined && left) {
-        return { done: true, value: undefined };
-      }
-      run ??= new Run(job);
-      return run.next();
-    },
+    next,
     async return() {
       left = true;
       await run?.leave();
       return { done: true, value: undefined };
+    },
+    summary() {
+      counted ??= summary();
+      return counted;
     },
     [Symbol.asyncIterator]() {
       return this;
@@ -94,12 +127,15 @@ class Run<G extends Grant, Status extends string> {
   #sourceEnded = false;
   /** Outcomes that nobody has taken yet, and who waits for one. */
   #outcomes: Outcome<Status | "failed">[] = [];
+  readonly #summary: ReturnType<typeof createSummary>;
   #takers: (() => void)[] = [];
   #roomMakers: (() => void)[] = [];
 
   constructor(job: Job<G, Status>) {
     this.#job = job;
-    this.#pace = new Pace(job.concurrency, job.options.giveUpMs ?? 300_000, job.environment);
+    this.#summary = createSummary({ now: () => job.environment.now() });
+    const { giveUpMs = 300_000, maxPerSecond } = job.options;
+    this.#pace = new Pace(job.concurrency, giveUpMs, job.environment, maxPerSecond);
     this.#source = new Source(job.values, {
       read: job.read,
       distinct: job.options.distinct ?? false,
@@ -129,6 +165,10 @@ class Run<G extends Grant, Status extends string> {
       }
       await new Promise<void>((resolve) => this.#takers.push(resolve));
     }
+  }
+
+  summary(): Summary {
+    return this.#summary.current();
   }
 
   /** Makes no further request, and waits for those in flight. */
@@ -310,6 +350,7 @@ class Run<G extends Grant, Status extends string> {
   }
 
   #emit(outcome: Outcome<Status | "failed">): void {
+    this.#summary.add(outcome);
     try {
       const seen: unknown = this.#job.options.onOutcome?.(outcome);
       if (seen instanceof Promise) {

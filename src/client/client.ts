@@ -10,6 +10,7 @@ import { ManagementService } from "../../gen/zitadel/management_pb.js";
 import type { Checks } from "../options/checker.js";
 import { checkClientOptions } from "../options/client-checks.js";
 import type { CommonOptions } from "../options/client-options.js";
+import { checkRequest } from "./check-request.js";
 import { registerClient } from "./close.js";
 import { createMetadataInterceptor } from "./interceptors/metadata.js";
 import { createRetryInterceptor } from "./interceptors/retry.js";
@@ -85,6 +86,7 @@ async function callUnaryMethod(
   message: MessageInitShape<DescMessage>,
   options: CallOptions = {},
 ): Promise<MessageShape<DescMessage>> {
+  checkRequest(method.localName, message);
   const { signal, timeoutMs, headers, contextValues, onHeader, onTrailer } = options;
   const response = await transport.unary(
     method,

@@ -1,7 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
+import { removeUserGrantsIn } from "../../src/bulk/remove.js";
 import { createSummary } from "../../src/bulk/summary.js";
-import { serverError } from "./model-server.js";
+import { ModelServer, serverError } from "./model-server.js";
+import { World } from "./world.js";
 
 describe("the summary of a run", () => {
   it("counts what has come so far, with rate and time left", () => {
@@ -47,5 +49,63 @@ describe("the summary of a run", () => {
     ]);
     expect(counts).toEqual({ failed: 3, "not-found": 1 });
     expect(answersLost).toBe(1);
+  });
+});
+
+describe("summary() of a run", () => {
+  function setUp(count: number) {
+    const world = new World();
+    const server = new ModelServer(world);
+    const ids = Array.from({ length: count }, (_, index) => String(index));
+    for (const id of ids) {
+      server.grants.set(id, "active");
+    }
+    return { world, server, ids };
+  }
+
+  it("carries the run out and counts it, once however often it is called", async () => {
+    const { world, server, ids } = setUp(1000);
+    server.grants.delete("500");
+    const run = removeUserGrantsIn(world, server.client, ids, {});
+    const { summary } = run;
+    const first = summary();
+    const { done, counts, failures, elapsedMs } = await world.run(first);
+    expect({ done, counts, failures }).toEqual({
+      done: 1000,
+      counts: { removed: 999, "not-found": 1 },
+      failures: [],
+    });
+    expect(elapsedMs).toBe(world.now());
+    expect(summary()).toBe(first);
+    expect(server.grants.size).toBe(0);
+  });
+
+  it("counts what a loop took before, and what came after the loop was left", async () => {
+    const { world, server, ids } = setUp(1000);
+    const run = removeUserGrantsIn(world, server.client, ids, {});
+    await world.run(
+      (async () => {
+        for await (const _ of run) {
+          break;
+        }
+      })(),
+    );
+    const { counts } = await run.summary();
+    expect(counts.removed).toBe(1000 - server.grants.size);
+  });
+
+  it("rejects with what ended the run", async () => {
+    const { world, server, ids } = setUp(10);
+    server.revokedFrom = 0;
+    const summary = removeUserGrantsIn(world, server.client, ids, {}).summary();
+    await expect(world.run(summary)).rejects.toMatchObject({ code: Code.Unauthenticated });
+  });
+
+  it("awaiting the run sends nothing", async () => {
+    const { world, server, ids } = setUp(10);
+    const run = await removeUserGrantsIn(world, server.client, ids, {});
+    await world.settle();
+    expect(server.calls).toEqual([]);
+    expect(run).toHaveProperty("summary");
   });
 });

@@ -1,0 +1,41 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/**
+ * Rejects what plain JavaScript could pass and what would be sent as something else: a string in place
+ * of the list of ids is a list of characters, and a number is no id.
+ *
+ * @throws ConnectError InvalidArgument naming the field, what is allowed and what was given.
+ */
+export function checkRequest(method: string, message: object): void {
+  for (const [name, value] of Object.entries(message)) {
+    if (value === undefined || (name !== "grantId" && name !== "userId")) {
+      continue;
+    }
+    if (method !== "bulkRemoveUserGrant") {
+      checkId(name, value);
+    } else if (name === "grantId") {
+      if (!Array.isArray(value)) {
+        reject(name, "an array of strings", value);
+      }
+      // Not forEach, which passes over holes.
+      for (let i = 0; i < value.length; i++) {
+        checkId(`${name}[${i}]`, value[i]);
+      }
+    }
+  }
+}
+
+function checkId(name: string, value: unknown): void {
+  if (typeof value !== "string") {
+    reject(name, "a string", value);
+  }
+}
+
+function reject(name: string, allowed: string, value: unknown): never {
+  const given =
+    value === null ? "null" : Array.isArray(value) ? "an array" : `a value of type ${typeof value}`;
+  throw new ConnectError(
+    `${name} must be ${allowed}, got ${given}; nothing was sent`,
+    Code.InvalidArgument,
+  );
+}

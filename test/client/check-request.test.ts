@@ -1,0 +1,44 @@
+import { create } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { BulkRemoveUserGrantRequestSchema } from "../../gen/zitadel/management_pb.js";
+import * as grpc from "../../src/grpc.js";
+import * as grpcWeb from "../../src/grpc-web.js";
+import * as json from "../../src/json.js";
+import { startSandbox } from "../../src/sandbox/index.js";
+
+describe.each(Object.entries({ grpc, "grpc-web": grpcWeb, json }))("over %s", (_, entry) => {
+  it("rejects ids of another type before anything is sent", async () => {
+    const client = entry.createManagementClient({ baseUrl: "http://localhost:1", token: "t" });
+    const remove = (grantId: unknown) =>
+      client.bulkRemoveUserGrant({ grantId } as { grantId: string[] });
+    const deactivate = (request: object) => client.deactivateUserGrant(request);
+    for (const [call, message] of [
+      [remove("4711"), /grantId must be an array of strings, got a value of type string/],
+      [remove(new Set(["1"])), /grantId must be an array of strings, got a value of type object/],
+      [remove(null), /grantId must be an array of strings, got null/],
+      [remove(["1", 2]), /grantId\[1\] must be a string, got a value of type number/],
+      [remove([undefined]), /grantId\[0\] must be a string/],
+      [remove(Array(1)), /grantId\[0\] must be a string/],
+      [deactivate({ grantId: 4711, userId: "1" }), /grantId must be a string/],
+      [deactivate({ grantId: "1", userId: ["1"] }), /userId must be a string, got an array/],
+    ] as const) {
+      await expect(call).rejects.toMatchObject({ code: Code.InvalidArgument });
+      await expect(call).rejects.toThrow(message);
+    }
+  });
+
+  it("takes arrays of strings, and messages", async () => {
+    const sandbox = await startSandbox();
+    const client = entry.createManagementClient({ baseUrl: sandbox.baseUrl, token: sandbox.token });
+    const [a, b, c] = [sandbox.addGrant(), sandbox.addGrant(), sandbox.addGrant()];
+    await client.bulkRemoveUserGrant({ grantId: [a.grantId] });
+    await client.bulkRemoveUserGrant(
+      create(BulkRemoveUserGrantRequestSchema, { grantId: [b.grantId] }),
+    );
+    await client.deactivateUserGrant(c);
+    expect([a, b].some(({ grantId }) => sandbox.grant(grantId))).toBe(false);
+    entry.close(client);
+    await sandbox.close();
+  });
+});

@@ -22,6 +22,19 @@ test.each([
 });
 
 test.each([
+  "https://a.example//evil.example/x",
+  "/.//evil.example/x",
+  "/a/..//evil.example/x",
+  "/.\\\\evil.example/x",
+  "/.//\t/evil.example/x",
+  "https://a.example////evil.example/x",
+])("whatever is resolved against the origin stays on it: %s", (href) => {
+  const address = returnAddress(href, "https://a.example/a/b");
+  expect(address).toBe("/evil.example/x");
+  expect(new URL(address, "https://a.example").origin).toBe("https://a.example");
+});
+
+test.each([
   "https://evil.example/",
   "//evil.example",
   "/\\evil.example",

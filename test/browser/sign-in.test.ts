@@ -255,6 +255,19 @@ describe("signing in", () => {
     expect(grants).toEqual([]);
   });
 
+  it.each(["//evil.example/x", "/.//evil.example/x"])(
+    "a return address of %s stays on the origin, and the code leaves the address",
+    async (path) => {
+      const page = await open("memory");
+      await inPage(page, "start", origin + path).catch(() => {});
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.waitForURL(`${origin}/**`);
+      const { first } = await inPage(page, "callback");
+      expect(first).toMatchObject({ ok: true, value: { returnTo: "/evil.example/x" } });
+      expect(page.url()).toBe(`${origin}/evil.example/x`);
+    },
+  );
+
   it("nobody is sent to another origin", async () => {
     const page = await open("memory");
     expect(await inPage(page, "start", "https://evil.example/")).toMatchObject({

@@ -1,3 +1,5 @@
+import { returnAddress } from "./return-address.js";
+
 /** What is kept of a sign-in while the person is at the login page. */
 export interface SignInAttempt {
   readonly nonce: string;
@@ -38,7 +40,8 @@ function nameOf(key: string, state: string): string {
 
 function read(name: string): SignInAttempt | undefined {
   try {
-    return JSON.parse(sessionStorage.getItem(name) ?? "") ?? undefined;
+    const attempt = JSON.parse(sessionStorage.getItem(name) ?? "");
+    return { ...attempt, returnTo: returnAddress(attempt.returnTo, location.origin) };
   } catch {
     return undefined;
   }

@@ -37,10 +37,13 @@ export async function handleAnswer(
   const { channel, discover, key, store } = context;
   const { environment } = channel;
   const state = String(answer.get("state"));
-  const attempt = takeAttempt(key, state, environment.wallMs());
   if (inAddress) {
     // First of all: a code is for nobody's history and for no Referer header.
-    history.replaceState(history.state, "", attempt?.returnTo ?? withoutAnswer(location.href));
+    history.replaceState(history.state, "", withoutAnswer(location.href));
+  }
+  const attempt = takeAttempt(key, state, environment.wallMs());
+  if (inAddress && attempt !== undefined) {
+    history.replaceState(history.state, "", attempt.returnTo);
   }
   if (attempt === undefined) {
     throw tokenError(

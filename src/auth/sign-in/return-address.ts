@@ -24,7 +24,8 @@ export function returnAddress(href: string, base: string): string {
       `returnTo must be on the origin of the page, ${new URL(base).origin}; got one on ${url.origin}`,
     );
   }
-  return url.pathname + url.search + url.hash;
+  // "//host/path" would be another host to whoever resolves it.
+  return url.pathname.replace(/^\/+/, "/") + url.search + url.hash;
 }
 
 /** A page's address without the authorization server's answer, and otherwise as it was. */

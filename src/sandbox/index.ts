@@ -12,6 +12,7 @@ import { createState } from "./model/state.js";
 import { checkOptions, type SandboxOptions, type SandboxServerOptions } from "./options.js";
 
 export type { GrantInfo, RoleAssignment, SandboxControl } from "./control.js";
+export type { Generation } from "./model/generation.js";
 export type { Role } from "./model/roles.js";
 export type { OAuthControl, ServiceUserKeyFile } from "./oauth/control.js";
 export type { SandboxOptions, SandboxServerOptions } from "./options.js";
@@ -74,7 +75,7 @@ export function createSandbox(options: SandboxOptions = {}): Sandbox {
 }
 
 function createInstance({
-  inactive = "ok",
+  generation = "v4",
   hosts = ["localhost"],
   requestLatencyMs = 0,
   idLatencyMs = 0,
@@ -87,10 +88,10 @@ function createInstance({
     state,
     oauth: createOAuthState(state.nextId, accessTokenLifetimeMs, refreshTokenLifetimeMs),
     hosts,
-    inactive,
+    generation,
     requestLatencyMs,
     idLatencyMs,
     now,
-    nextRequestId: createRequestIds(now),
+    requestIdHeader: generation === "v4" ? createRequestIds(now) : () => ({}),
   };
 }

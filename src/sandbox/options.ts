@@ -1,5 +1,6 @@
 import { isObject, show } from "../options/checker.js";
 import { nearest } from "../options/spelling.js";
+import { type Generation, generations } from "./model/generation.js";
 
 /** What both kinds of sandbox take. Everything is optional; `undefined` counts as not given. */
 export interface SandboxOptions {
@@ -8,10 +9,11 @@ export interface SandboxOptions {
   /** The id of the organization that exists from the start. Default: one like ZITADEL's. */
   readonly orgId?: string | undefined;
   /**
-   * How the deactivation of an inactive grant is answered: `"ok"` (default) with the unchanged details,
-   * as servers of 2026 do, or `"error"` with FAILED_PRECONDITION COMMAND-1S9gx, as older ones do.
+   * Which ZITADEL the sandbox is like, in everything in which the two differ: `"v4"` (default), or
+   * `"v2.70"`, which for one rejects the deactivation of an inactive grant with FAILED_PRECONDITION
+   * COMMAND-1S9gx, sends errors over gRPC-web in the body and no request ids.
    */
-  readonly inactive?: "ok" | "error" | undefined;
+  readonly generation?: Generation | undefined;
   /**
    * The host names of the instance, without port; the first is its ExternalDomain, and the host of
    * `baseUrl`. A request for any other gets NOT_FOUND without a detail. Default: `["localhost"]`, so
@@ -46,7 +48,10 @@ const isHost: Check = (value) => typeof value === "string" && /^[^\s:/@]+$/.test
 const checks: Record<keyof SandboxServerOptions, { allowed: string; accepts: Check }> = {
   token: { allowed: "printable ASCII without spaces", accepts: isHeaderValue },
   orgId: { allowed: "printable ASCII without spaces", accepts: isHeaderValue },
-  inactive: { allowed: '"ok" or "error"', accepts: (value) => value === "ok" || value === "error" },
+  generation: {
+    allowed: generations.map((name) => JSON.stringify(name)).join(" or "),
+    accepts: (value) => (generations as readonly unknown[]).includes(value),
+  },
   hosts: {
     allowed: "a list of at least one host name, without ports",
     accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isHost),

@@ -493,7 +493,7 @@ describe("deactivate", () => {
 
   it("says which of them the older servers knew to be inactive, and resumes", async () => {
     await sandbox.close();
-    sandbox = await startSandbox({ inactive: "error" });
+    sandbox = await startSandbox({ generation: "v2.70" });
     const { userId, grantId } = sandbox.addGrant({ state: "inactive" });
     const log = newLog();
     const { exitCode, stdout } = await cli([

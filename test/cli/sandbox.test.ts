@@ -23,7 +23,7 @@ describe("the sandbox command", () => {
   it.each([
     [["sandbox", "--port", "x"], /port/],
     [["sandbox", "--port", "70000"], /0 to 65535/],
-    [["sandbox", "--inactive", "maybe"], /"ok" or "error"/],
+    [["sandbox", "--generation", "v3"], /"v4" or "v2.70"/],
     [["sandbox", "--nope"], /nope/],
   ])("refuses %j with exit code 1 and says why", async (argv, message) => {
     const { exitCode, stdout, stderr } = await run(argv);

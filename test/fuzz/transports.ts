@@ -33,7 +33,8 @@ export async function fuzzTransport(
   numRuns: number,
   seed: number,
 ): Promise<Tally> {
-  const recorded = readRecordings(protocol).map(([, exchange]): Answer => {
+  const exchanges = [...readRecordings(protocol), ...readRecordings(protocol, "v2.70")];
+  const recorded = exchanges.map(([, exchange]): Answer => {
     const header = Object.entries(exchange.response.headers).filter(
       ([name]) => !ofConnection.has(name),
     );

@@ -10,6 +10,7 @@ import type { ManagementClient } from "../../src/client/client.js";
 import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.js";
 import * as json from "../../src/json.js";
+import { generations } from "../../src/sandbox/model/generation.js";
 import { type RecordedServer, startRecordedServer } from "./recorded-server.js";
 import { bodyOf, type Exchange, readRecordings, statusOf } from "./recordings.js";
 
@@ -30,8 +31,12 @@ afterAll(async () => {
   await server.close();
 });
 
-describe.each(["grpc", "grpc-web"] as const)("the client takes from %s:", (protocol) => {
-  it.each(readRecordings(protocol))("%s", async (name, exchange) => {
+const sources = generations.flatMap((generation) =>
+  (["grpc", "grpc-web"] as const).map((protocol) => [protocol, generation] as const),
+);
+
+describe.each(sources)("the client reads %s of %s:", (protocol, generation) => {
+  it.each(readRecordings(protocol, generation))("%s", async (name, exchange) => {
     server.answerWith(exchange);
     const isBulk = name.startsWith("bulk/");
     const client = clients[protocol];
@@ -54,8 +59,8 @@ describe.each(["grpc", "grpc-web"] as const)("the client takes from %s:", (proto
   });
 });
 
-describe("the client takes from json:", () => {
-  it.each(readRecordings("json"))("%s", async (name, exchange) => {
+describe.each(generations)("the client reads json of %s:", (generation) => {
+  it.each(readRecordings("json", generation))("%s", async (name, exchange) => {
     server.answerWith(exchange);
     const isBulk = name.startsWith("bulk/");
     const call = isBulk
@@ -93,8 +98,9 @@ describe("the client takes from json:", () => {
 });
 
 /** What the status says; ZITADEL puts the id of a detail at the end of the message, too. */
-function expectedError({ response }: Exchange) {
-  const fields = { ...response.headers, ...response.trailers } as Record<string, string>;
+function expectedError(exchange: Exchange) {
+  const { headers, trailers } = exchange.response;
+  const fields = { ...headers, ...trailers, ...trailersInBody(exchange) } as Record<string, string>;
   const code = Number(fields["grpc-status"] ?? 0);
   if (code === 0) {
     return undefined;
@@ -107,6 +113,16 @@ function expectedError({ response }: Exchange) {
     id: hasDetail ? /\(([\w-]+)\)$/.exec(message)?.[1] : undefined,
     requestId: fields["x-request-id"],
   };
+}
+
+/** The trailer frame that a body of gRPC-web may be all of. */
+function trailersInBody(exchange: Exchange): Record<string, string> {
+  const body = bodyOf(exchange);
+  if (body[0] !== 0x80) {
+    return {};
+  }
+  const lines = body.subarray(5).toString().split("\r\n").filter(Boolean);
+  return Object.fromEntries(lines.map((line) => line.split(/: (.*)/s, 2)));
 }
 
 function expectedMessage(exchange: Exchange, isBulk: boolean) {

@@ -1,7 +1,8 @@
 import { createPrivateKey } from "node:crypto";
 import { SignJWT } from "jose";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { generations } from "../../src/sandbox/model/generation.js";
 import { type RawResponse, sendHttp1 } from "./raw-request.js";
 import { bodyOf, type Exchange, readRecordings, statusOf } from "./recordings.js";
 
@@ -92,12 +93,17 @@ describe("the sandbox answers token requests like the recorded ZITADEL:", () => 
   });
 });
 
-it("the sandbox answers discovery like the recorded ZITADEL", async () => {
-  const [, exchange] = readRecordings("http").find(([name]) => name === "discovery")!;
-  const response = await sendHttp1({
-    method: "GET",
-    url: `${sandbox.baseUrl}/.well-known/openid-configuration`,
-    headers: {},
-  });
-  compare(response, exchange);
-});
+it.each(generations)(
+  "the sandbox responds to discovery like the recorded %s",
+  async (generation) => {
+    const other = await startSandbox({ generation });
+    onTestFinished(() => other.close());
+    const [, exchange] = readRecordings("http", generation).find(([name]) => name === "discovery")!;
+    const response = await sendHttp1({
+      method: "GET",
+      url: `${other.baseUrl}/.well-known/openid-configuration`,
+      headers: {},
+    });
+    compare(response, exchange);
+  },
+);

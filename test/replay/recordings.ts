@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { Generation } from "../../src/sandbox/index.js";
 
 /** One exchange with a real ZITADEL. */
 export interface Exchange {
@@ -25,13 +26,19 @@ export interface Exchange {
   };
 }
 
-export function readRecordings(name: string): [string, Exchange][] {
-  const url = new URL(`../recordings/${name}.json`, import.meta.url);
+/** The exchanges of one file, by name; of the newer ZITADEL unless told otherwise. */
+export function readRecordings(name: string, generation: Generation = "v4"): [string, Exchange][] {
+  const url = new URL(`../recordings/${generation}/${name}.json`, import.meta.url);
   return Object.entries(JSON.parse(readFileSync(url, "utf8")));
 }
 
-/** The organization that the recorded calls go to, and another one that exists. */
-export const homeOrgId = "400690105628560422";
+/** The organization that the recorded calls go to. */
+export function homeOrgIdOf(generation: Generation): string {
+  const exchange = readRecordings("json", generation).find(
+    ([name]) => name === "deactivate/org-header",
+  )?.[1];
+  return exchange?.request.headers?.["x-zitadel-orgid"] ?? "";
+}
 
 /** Ids that the recorded server knew: 18 digits, and not the one that was made up. */
 export function isKnownId(id: string): boolean {

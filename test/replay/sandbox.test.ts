@@ -3,25 +3,20 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DeactivateUserGrantResponseSchema } from "../../gen/zitadel/management_pb.js";
 import { type Role, type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { generations } from "../../src/sandbox/model/generation.js";
 import { frame } from "../../src/sandbox/protocols/grpc-message.js";
 import { type RawResponse, sendHttp1, sendHttp2 } from "./raw-request.js";
 import {
   bodyOf,
   type Exchange,
   grantIdsOf,
-  homeOrgId,
+  homeOrgIdOf,
   isKnownId,
   readRecordings,
   statusOf,
 } from "./recordings.js";
 
 let sandbox: SandboxServer;
-
-beforeAll(async () => {
-  sandbox = await startSandbox({ orgId: homeOrgId });
-});
-
-afterAll(() => sandbox.close());
 
 const service = "/zitadel.management.v1.ManagementService";
 
@@ -32,7 +27,7 @@ function prepare(
 ): { path: string; headers: Record<string, string>; message: Uint8Array } {
   const { path = `${service}/DeactivateUserGrant`, headers = {}, note } = exchange.request;
   const org = headers["x-zitadel-orgid"];
-  if (org !== undefined && org !== homeOrgId && isKnownId(org)) {
+  if (org !== undefined && org !== sandbox.orgId && isKnownId(org)) {
     sandbox.addOrg({ orgId: org });
   }
   const projectId = sandbox.addProject().projectId;
@@ -90,11 +85,15 @@ function requestMessage({ request }: Exchange): Uint8Array {
   return Buffer.from(`\x0a\x12${userId}\x12\x12${grantId}`);
 }
 
+function maskHost(text: string): string {
+  return text.replaceAll(/localhost:\d+|127\.0\.0\.1:\d+/g, "host:port");
+}
+
 /** Headers and what of them is the same at every server and every time. */
 function comparable(headers: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const result: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(headers)) {
-    const text = String(value).replaceAll(/localhost:\d+|127\.0\.0\.1:\d+/g, "host:port");
+    const text = maskHost(String(value));
     switch (name) {
       case ":status":
         break;
@@ -131,7 +130,7 @@ function frames(body: Buffer): unknown[] {
   const payload = body.subarray(5, end);
   const content =
     flags === 0x80
-      ? payload.toString()
+      ? maskHost(payload.toString())
       : comparableMessage(flags === 1 ? gunzipSync(payload) : payload);
   return [{ flags, content }, ...frames(body.subarray(end))];
 }
@@ -151,117 +150,125 @@ function compare(response: RawResponse, exchange: Exchange): void {
   expect(frames(response.body)).toEqual(frames(bodyOf(exchange)));
 }
 
-describe("the sandbox answers like the recorded ZITADEL over gRPC:", () => {
-  it.each(readRecordings("grpc"))("%s", async (name, exchange) => {
-    const { path, headers, message } = prepare(name, exchange);
-    const compressed = headers["grpc-encoding"] === "gzip";
-    const baseUrl =
-      name === "wrong-host" ? sandbox.baseUrl.replace("localhost", "127.0.0.1") : sandbox.baseUrl;
-    const response = await sendHttp2({
-      method: "POST",
-      url: baseUrl + path,
-      headers: { "content-type": "application/grpc+proto", te: "trailers", ...headers },
-      body: compressed ? frame(1, gzipSync(message)) : frame(0, message),
-    });
-    compare(response, exchange);
+describe.each(generations)("the sandbox responds like the recorded ZITADEL %s,", (generation) => {
+  beforeAll(async () => {
+    sandbox = await startSandbox({ generation, orgId: homeOrgIdOf(generation) });
   });
-});
 
-describe("the sandbox answers like the recorded ZITADEL over gRPC-web:", () => {
-  it.each(readRecordings("grpc-web"))("%s", async (name, exchange) => {
-    const { path, headers, message } = prepare(name, exchange);
-    const send = name.includes("http2") ? sendHttp2 : sendHttp1;
-    const response = await send({
-      method: "POST",
-      url: sandbox.baseUrl + path,
-      headers,
-      body: frame(0, message),
-    });
-    compare(response, exchange);
-  });
-});
+  afterAll(() => sandbox.close());
 
-describe("the sandbox answers like the recorded ZITADEL over JSON:", () => {
-  it.each(readRecordings("json"))("%s", async (name, exchange) => {
-    const { path, headers } = prepare(name, exchange);
-    const { method = "", body } = exchange.request;
-    const response = await sendHttp1({
-      method,
-      url: sandbox.baseUrl + path,
-      headers,
-      ...(body === undefined ? {} : { body: Buffer.from(body) }),
-    });
-    const masked = (text: Buffer) => text.toString().replaceAll(/"[-0-9]+T[:.0-9]+Z"/g, '"date"');
-    expect(response.status).toBe(statusOf(exchange));
-    expect(masked(response.body)).toBe(masked(bodyOf(exchange)));
-    // Dates are as long as their fractions of a second.
-    const length = { "content-length": "aside" };
-    expect({ ...comparable(response.headers), ...length }).toEqual({
-      ...comparable(exchange.response.headers),
-      ...length,
+  describe("over gRPC:", () => {
+    it.each(readRecordings("grpc", generation))("%s", async (name, exchange) => {
+      const { path, headers, message } = prepare(name, exchange);
+      const compressed = headers["grpc-encoding"] === "gzip";
+      const baseUrl =
+        name === "wrong-host" ? sandbox.baseUrl.replace("localhost", "127.0.0.1") : sandbox.baseUrl;
+      const response = await sendHttp2({
+        method: "POST",
+        url: baseUrl + path,
+        headers: { "content-type": "application/grpc+proto", te: "trailers", ...headers },
+        body: compressed ? frame(1, gzipSync(message)) : frame(0, message),
+      });
+      compare(response, exchange);
     });
   });
-});
 
-describe("the sandbox answers preflights like the recorded ZITADEL:", () => {
-  const paths: Record<string, string> = {
-    "grpc-web": `${service}/DeactivateUserGrant`,
-    "json DELETE": "/management/v1/user_grants/_bulk",
-    "json POST": "/management/v1/users/1/grants/2/_deactivate",
-    "token endpoint": "/oauth/v2/token",
-  };
-  it.each(readRecordings("cors"))("%s", async (name, exchange) => {
-    const [, kind = "", names = ""] = /^(.*) (\S+)$/.exec(name) ?? [];
-    // The browser names what the page sets; a token request always has a content type.
-    const headers =
-      kind === "token endpoint" && names === "authorization" ? `${names},content-type` : names;
-    const response = await sendHttp1({
-      method: "OPTIONS",
-      url: sandbox.baseUrl + paths[kind],
-      headers: {
-        origin: "https://app.example.com",
-        "access-control-request-method": kind === "json DELETE" ? "DELETE" : "POST",
-        "access-control-request-headers": headers,
-      },
+  describe("over gRPC-web:", () => {
+    it.each(readRecordings("grpc-web", generation))("%s", async (name, exchange) => {
+      const { path, headers, message } = prepare(name, exchange);
+      const send = name.includes("http2") ? sendHttp2 : sendHttp1;
+      const response = await send({
+        method: "POST",
+        url: sandbox.baseUrl + path,
+        headers,
+        body: frame(0, message),
+      });
+      compare(response, exchange);
     });
-    compare(response, exchange);
   });
-});
 
-describe("the sandbox answers like the recorded ZITADEL over HTTP:", () => {
-  const paths: Record<string, string> = {
-    userinfo: "/oidc/v1/userinfo",
-    "my-organization": "/management/v1/orgs/me",
-    "my-organization, limited role": "/management/v1/orgs/me",
-    healthz: "/debug/healthz",
-    ready: "/debug/ready",
-  };
-  const exchanges = readRecordings("http").filter(([name]) => name in paths);
-  it.each(exchanges)("%s", async (name, exchange) => {
-    const limited = sandbox.addUser({
-      roles: [{ role: "PROJECT_OWNER", projectId: sandbox.projectId }],
+  describe("over JSON:", () => {
+    it.each(readRecordings("json", generation))("%s", async (name, exchange) => {
+      const { path, headers } = prepare(name, exchange);
+      const { method = "", body } = exchange.request;
+      const response = await sendHttp1({
+        method,
+        url: sandbox.baseUrl + path,
+        headers,
+        ...(body === undefined ? {} : { body: Buffer.from(body) }),
+      });
+      const masked = (text: Buffer) => text.toString().replaceAll(/"[-0-9]+T[:.0-9]+Z"/g, '"date"');
+      expect(response.status).toBe(statusOf(exchange));
+      expect(masked(response.body)).toBe(masked(bodyOf(exchange)));
+      // Dates are as long as their fractions of a second.
+      const length = { "content-length": "aside" };
+      expect({ ...comparable(response.headers), ...length }).toEqual({
+        ...comparable(exchange.response.headers),
+        ...length,
+      });
     });
-    const token = name.includes("limited") ? limited.token : sandbox.token;
-    const response = await sendHttp1({
-      method: "GET",
-      url: sandbox.baseUrl + paths[name],
-      headers: { authorization: `Bearer ${token}` },
+  });
+
+  describe("preflights:", () => {
+    const paths: Record<string, string> = {
+      "grpc-web": `${service}/DeactivateUserGrant`,
+      "json DELETE": "/management/v1/user_grants/_bulk",
+      "json POST": "/management/v1/users/1/grants/2/_deactivate",
+      "token endpoint": "/oauth/v2/token",
+    };
+    it.each(readRecordings("cors", generation))("%s", async (name, exchange) => {
+      const [, kind = "", names = ""] = /^(.*) (\S+)$/.exec(name) ?? [];
+      // The browser names what the page sets; a token request always has a content type.
+      const headers =
+        kind === "token endpoint" && names === "authorization" ? `${names},content-type` : names;
+      const response = await sendHttp1({
+        method: "OPTIONS",
+        url: sandbox.baseUrl + paths[kind],
+        headers: {
+          origin: "https://app.example.com",
+          "access-control-request-method": kind === "json DELETE" ? "DELETE" : "POST",
+          "access-control-request-headers": headers,
+        },
+      });
+      compare(response, exchange);
     });
-    const masked = ({ headers, body, ...rest }: Pick<RawResponse, "headers" | "body">) => ({
-      ...rest,
-      headers: { ...comparable(headers), "content-length": "aside" },
-      body: body
-        .toString()
-        .replaceAll(/"\d{18}"/g, '"id"')
-        .replaceAll(/"[-0-9]+T[:.0-9]+Z"/g, '"date"')
-        .replace(/"sequence":"\d+"/, '"sequence":"…"'),
+  });
+
+  describe("over HTTP:", () => {
+    const paths: Record<string, string> = {
+      userinfo: "/oidc/v1/userinfo",
+      "my-organization": "/management/v1/orgs/me",
+      "my-organization, limited role": "/management/v1/orgs/me",
+      healthz: "/debug/healthz",
+      ready: "/debug/ready",
+    };
+    const exchanges = readRecordings("http", generation).filter(([name]) => name in paths);
+    it.each(exchanges)("%s", async (name, exchange) => {
+      const limited = sandbox.addUser({
+        roles: [{ role: "PROJECT_OWNER", projectId: sandbox.projectId }],
+      });
+      const token = name.includes("limited") ? limited.token : sandbox.token;
+      const response = await sendHttp1({
+        method: "GET",
+        url: sandbox.baseUrl + paths[name],
+        headers: { authorization: `Bearer ${token}` },
+      });
+      const masked = ({ headers, body, ...rest }: Pick<RawResponse, "headers" | "body">) => ({
+        ...rest,
+        headers: { ...comparable(headers), "content-length": "aside" },
+        body: body
+          .toString()
+          .replaceAll(/"\d{18}"/g, '"id"')
+          .replaceAll(/"[-0-9]+T[:.0-9]+Z"/g, '"date"')
+          .replace(/"sequence":"\d+"/, '"sequence":"…"'),
+      });
+      expect(response.status).toBe(statusOf(exchange));
+      expect(masked(response)).toMatchObject(
+        masked({
+          headers: exchange.response.headers as RawResponse["headers"],
+          body: bodyOf(exchange),
+        }),
+      );
     });
-    expect(response.status).toBe(statusOf(exchange));
-    expect(masked(response)).toMatchObject(
-      masked({
-        headers: exchange.response.headers as RawResponse["headers"],
-        body: bodyOf(exchange),
-      }),
-    );
   });
 });

@@ -96,8 +96,8 @@ describe("options", () => {
   });
 
   it.each([
-    [{ inactiv: "ok" }, "did you mean inactive?"],
-    [{ inactive: "no" }, 'inactive must be "ok" or "error"; got "no"'],
+    [{ generaton: "v4" }, "did you mean generation?"],
+    [{ generation: "v3" }, 'generation must be "v4" or "v2.70"; got "v3"'],
     [{ token: "a b" }, "token must be printable ASCII without spaces; got another value"],
     [{ hosts: [] }, "at least one host name"],
     [{ hosts: ["localhost:80"] }, "without ports"],
@@ -110,7 +110,7 @@ describe("options", () => {
   });
 
   it("that are undefined are not given", () => {
-    const sandbox = createSandbox({ token: undefined, orgId: undefined, inactive: undefined });
+    const sandbox = createSandbox({ token: undefined, orgId: undefined, generation: undefined });
     expect(sandbox.orgId).toMatch(/^\d{18}$/);
   });
 });

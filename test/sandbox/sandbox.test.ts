@@ -81,7 +81,7 @@ describe.each(Object.entries(ways))("through %s", (_, start) => {
   });
 
   it("refuses to deactivate an inactive grant when it is to be like an older server", async () => {
-    const { sandbox, client, owner } = await open({ inactive: "error" });
+    const { sandbox, client, owner } = await open({ generation: "v2.70" });
     const grant = sandbox.addGrant({ state: "inactive" });
     expect(await errorOf(client.deactivateUserGrant(grant, owner))).toEqual([
       Code.FailedPrecondition,

@@ -2,8 +2,9 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.js";
 import * as json from "../../src/json.js";
-import { startSandbox } from "../../src/sandbox/index.js";
-import { type Scenario, type Stage, scenarios } from "./scenarios.js";
+import { type Generation, startSandbox } from "../../src/sandbox/index.js";
+import { generations } from "../../src/sandbox/model/generation.js";
+import { expectedOf, type Scenario, type Stage, scenarios } from "./scenarios.js";
 
 const protocols = {
   gRPC: grpc.createManagementClient,
@@ -14,9 +15,10 @@ const protocols = {
 /** A sandbox and clients of one protocol, each call through a socket. */
 async function stageFor(
   protocol: keyof typeof protocols,
+  generation: Generation,
   { sandbox: options }: Scenario,
 ): Promise<Stage> {
-  const sandbox = await startSandbox(options);
+  const sandbox = await startSandbox({ ...options, generation });
   onTestFinished(() => sandbox.close());
   return {
     sandbox,
@@ -32,12 +34,19 @@ async function stageFor(
   };
 }
 
-describe.each(Object.keys(protocols) as (keyof typeof protocols)[])("over %s:", (protocol) => {
-  it.each(scenarios.map((scenario) => [scenario.title, scenario] as const))(
+const stages = (Object.keys(protocols) as (keyof typeof protocols)[]).flatMap((protocol) =>
+  generations.map((generation) => [protocol, generation] as const),
+);
+
+describe.each(stages)("over %s, with ZITADEL %s:", (protocol, generation) => {
+  const possible = scenarios.filter(
+    (scenario) => (scenario.generation ?? generation) === generation,
+  );
+  it.each(possible.map((scenario) => [scenario.title, scenario] as const))(
     "%s",
     async (_, scenario) => {
-      const stage = await stageFor(protocol, scenario);
-      expect(await scenario.run(stage)).toEqual(scenario.expected);
+      const stage = await stageFor(protocol, generation, scenario);
+      expect(await scenario.run(stage)).toEqual(expectedOf(scenario, generation));
     },
   );
 });

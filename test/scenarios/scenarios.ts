@@ -7,7 +7,7 @@ import {
   type ManagementClient,
 } from "../../src/index.js";
 import type { CommonOptions } from "../../src/options/client-options.js";
-import type { SandboxServer, SandboxServerOptions } from "../../src/sandbox/index.js";
+import type { Generation, SandboxServer, SandboxServerOptions } from "../../src/sandbox/index.js";
 
 /** What a scenario has at hand. */
 export interface Stage {
@@ -19,10 +19,30 @@ export interface Stage {
 /** One behaviour that no protocol may show in another way. */
 export interface Scenario {
   title: string;
+  /** Where only this one does it. */
+  generation?: Generation;
   sandbox?: SandboxServerOptions;
   /** What happens, in a form that can be compared. */
   run: (stage: Stage) => Promise<unknown>;
   expected: unknown;
+}
+
+/** What is expected of a generation: v2.70 sends no request ids. */
+export function expectedOf({ expected }: Scenario, generation: Generation): unknown {
+  const mask = (value: unknown): unknown => {
+    if (Array.isArray(value)) {
+      return value.map(mask);
+    }
+    return value?.constructor === Object
+      ? Object.fromEntries(
+          Object.entries(value).map(([name, inner]) => [
+            name,
+            name === "requestId" ? undefined : mask(inner),
+          ]),
+        )
+      : value;
+  };
+  return generation === "v4" ? expected : mask(expected);
 }
 
 const requestId = "a request id";
@@ -101,7 +121,8 @@ const deactivations: Scenario[] = [
     },
   },
   {
-    title: "a second deactivation goes well with servers of 2026",
+    title: "a second deactivation succeeds",
+    generation: "v4",
     run: async ({ sandbox, client }) => {
       const grant = sandbox.addGrant({ state: "inactive" });
       return typeof (await client().deactivateUserGrant(grant)).details?.sequence;
@@ -109,11 +130,11 @@ const deactivations: Scenario[] = [
     expected: "bigint",
   },
   {
-    title: "a second deactivation is refused by older servers",
-    sandbox: { inactive: "error" },
+    title: "a second deactivation is rejected",
+    generation: "v2.70",
     run: ({ sandbox, client }) =>
       failure(client().deactivateUserGrant(sandbox.addGrant({ state: "inactive" }))),
-    expected: own("FailedPrecondition", "COMMAND-1S9gx", "Errors.UserGrant.NotActive"),
+    expected: own("FailedPrecondition", "COMMAND-1S9gx", "User grant is not active"),
   },
   {
     title: "a grant that is not there",
@@ -225,12 +246,17 @@ const removals: Scenario[] = [
     title: "a request over 4 MiB",
     run: async ({ client }) => {
       const ids = Array.from({ length: 230_000 }, () => "4".repeat(18));
-      return { ...(await failure(client().bulkRemoveUserGrant({ grantId: ids }))), requestId };
+      // The gateway sends a request id, gRPC does not.
+      const error = await failure(client().bulkRemoveUserGrant({ grantId: ids }));
+      return { ...error, requestId: undefined };
     },
-    expected: foreign(
-      "ResourceExhausted",
-      "grpc: received message larger than max (4600000 vs. 4194304)",
-    ),
+    expected: {
+      ...foreign(
+        "ResourceExhausted",
+        "grpc: received message larger than max (4600000 vs. 4194304)",
+      ),
+      requestId: undefined,
+    },
   },
 ];
 
@@ -383,7 +409,7 @@ const calls: Scenario[] = [
     ],
   },
   {
-    title: "the request id comes with the headers of an answer",
+    title: "the request id comes with the headers of a response",
     run: async ({ sandbox, client }) => {
       let id: string | null = null;
       await client().deactivateUserGrant(sandbox.addGrant(), {
@@ -391,9 +417,9 @@ const calls: Scenario[] = [
           id = header.get("x-request-id");
         },
       });
-      return /^[0-9a-v]{20}$/.test(String(id));
+      return { requestId: /^[0-9a-v]{20}$/.test(String(id)) ? requestId : undefined };
     },
-    expected: true,
+    expected: { requestId },
   },
   {
     title: "the caller's interceptors see each call once, no token, and the answer",

@@ -114,7 +114,7 @@ export async function calls(): Promise<void> {
   // @ts-expect-error the user of each grant is needed
   deactivateUserGrants(client, [{ grantId: "2" }]);
 
-  const sandbox = await startSandbox({ inactive: "error" });
+  const sandbox = await startSandbox({ generation: "v2.70" });
   same<typeof sandbox.baseUrl, string>();
   const memory = createSandbox();
   same<typeof memory.transport, Transport>();

@@ -1,14 +1,14 @@
-import { type SandboxServer, startSandbox } from "../../sandbox/index.js";
+import { type Generation, type SandboxServer, startSandbox } from "../../sandbox/index.js";
 import type { Command, FlagTable } from "../command.js";
 import { noArguments, parseFlags } from "../flags.js";
 import { exitCode, type Io, UsageError } from "../io.js";
 
 const flags = {
   port: { type: "string", value: "<0 to 65535>", help: "the port on this machine" },
-  inactive: {
+  generation: {
     type: "string",
-    value: "<ok|error>",
-    help: "what the response to deactivating an inactive grant is",
+    value: "<v4|v2.70>",
+    help: "which ZITADEL it is like; v4 by default",
   },
 } as const satisfies FlagTable;
 
@@ -29,7 +29,7 @@ async function runSandbox(args: readonly string[], io: Io): Promise<number> {
     sandbox = await startSandbox({
       port: values.port === undefined ? undefined : Number(values.port),
       // Anything else is rejected by the sandbox itself.
-      inactive: values.inactive as "ok" | "error" | undefined,
+      generation: values.generation as Generation | undefined,
     });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;

@@ -41,18 +41,34 @@ export function checkInstance(instance: Instance, request: HttpRequest): void {
   const origin = originOf(request);
   if (!instance.hosts.includes(hostName(origin.instanceHost))) {
     const text = translate("Errors.Instance.NotFound", languagesOf(undefined, request));
-    throw instanceError(instance, origin, Code.NotFound, `ID=QUERY-1kIjX Message=${text}`);
+    const cause = `ID=QUERY-1kIjX Message=${text}`;
+    throw instanceError(
+      instance,
+      origin,
+      Code.NotFound,
+      instance.generation === "v4"
+        ? cause
+        : `${cause} Parent=(${notFoundByHost(origin)}: ID=QUERY-1kIjX Message=Errors.IAM.NotFound)`,
+    );
   }
 }
 
 /** What the look-up of the instance says when the deadline of the call passes under it. */
 export function instanceLookupTimedOut(instance: Instance, request: HttpRequest): RpcError {
-  return instanceError(
-    instance,
-    originOf(request),
-    Code.Internal,
-    "ID=QUERY-d3fas Message=An internal error occurred Parent=(context deadline exceeded)",
-  );
+  const origin = originOf(request);
+  const cause = "ID=QUERY-d3fas Message=An internal error occurred";
+  return instance.generation === "v4"
+    ? instanceError(instance, origin, Code.Internal, `${cause} Parent=(context deadline exceeded)`)
+    : instanceError(
+        instance,
+        origin,
+        Code.NotFound,
+        `${cause} Parent=(${notFoundByHost(origin)}: ID=QUERY-d3fas Message=Errors.Internal Parent=(context deadline exceeded))`,
+      );
+}
+
+function notFoundByHost({ instanceHost, publicHost }: Origin): string {
+  return `unable to get instance by host: instanceHost ${instanceHost}, publicHost ${publicHost}`;
 }
 
 function instanceError(instance: Instance, origin: Origin, code: Code, cause: string): RpcError {

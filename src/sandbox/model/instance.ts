@@ -1,3 +1,4 @@
+import type { Generation } from "./generation.js";
 import type { OAuthState } from "./oauth-state.js";
 import type { State } from "./state.js";
 
@@ -8,12 +9,12 @@ export interface Instance {
   readonly oauth: OAuthState;
   /** Host names that the instance answers to, without port. The first is its ExternalDomain. */
   readonly hosts: readonly string[];
-  /** How a second deactivation is answered. */
-  readonly inactive: "ok" | "error";
+  readonly generation: Generation;
   /** How long a management call takes, and each id of a bulk removal on top. */
   readonly requestLatencyMs: number;
   readonly idLatencyMs: number;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
-  readonly nextRequestId: () => string;
+  /** The `x-request-id` of the next response, as a header; none where this generation sends none. */
+  readonly requestIdHeader: () => { readonly "x-request-id"?: string };
 }

@@ -12,8 +12,7 @@ const english: Record<MessageKey, string> = {
   "Errors.Instance.NotFound":
     "Instance not found. Make sure you got the domain right. Check out https://zitadel.com/docs/apis/introduction#domains",
   "Errors.UserGrant.NotFound": "User grant not found",
-  // Has no text in any language: ZITADEL sends the name.
-  "Errors.UserGrant.NotActive": "Errors.UserGrant.NotActive",
+  "Errors.UserGrant.NotActive": "User grant is not active",
   "Errors.UserGrant.IDMissing": "Id missing",
   "Errors.UserGrant.NoPermissionForProject": "User has no permissions on this project",
 };
@@ -22,7 +21,7 @@ const german: Record<MessageKey, string> = {
   "Errors.Instance.NotFound":
     "Instanz nicht gefunden. Stelle sicher, dass Du die richtige Domain hast. Schau unter https://zitadel.com/docs/apis/introduction#domains",
   "Errors.UserGrant.NotFound": "Benutzer Berechtigung konnte nicht gefunden werden",
-  "Errors.UserGrant.NotActive": "Errors.UserGrant.NotActive",
+  "Errors.UserGrant.NotActive": "Benutzer Berechtigung ist nicht aktiv",
   "Errors.UserGrant.IDMissing": "ID fehlt",
   "Errors.UserGrant.NoPermissionForProject": "Benutzer hat keine Rechte auf diesem Projekt",
 };

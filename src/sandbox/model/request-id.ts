@@ -6,12 +6,13 @@ const alphabet = "0123456789abcdefghijklmnopqrstuv";
  * Makes ids like those of `x-request-id`: 20 characters that hold the time, something of the process
  * and a counter.
  */
-export function createRequestIds(now: () => number): () => string {
+export function createRequestIds(now: () => number): () => { "x-request-id": string } {
   const prefix = base32(BigInt(`0x${randomBytes(5).toString("hex")}`), 8);
   let counter = 0n;
   return () => {
     counter += 1n;
-    return base32(BigInt(Math.floor(now() / 1000)), 6) + prefix + base32(counter, 6);
+    const time = base32(BigInt(Math.floor(now() / 1000)), 6);
+    return { "x-request-id": time + prefix + base32(counter, 6) };
   };
 }
 

@@ -17,7 +17,7 @@ export function deactivateUserGrant(instance: Instance, caller: Caller, grantId:
     throw new CommandError(Code.NotFound, "Errors.UserGrant.NotFound", "COMMAND-3M9sd");
   }
   if (grant.state === "inactive") {
-    if (instance.inactive === "ok") {
+    if (instance.generation === "v4") {
       return grant;
     }
     throw new CommandError(Code.FailedPrecondition, "Errors.UserGrant.NotActive", "COMMAND-1S9gx");

@@ -14,11 +14,16 @@ const clientAuthMethods = [
 export function discoveryRoute(instance: Instance): Route {
   return (request) =>
     request.path === "/.well-known/openid-configuration" && request.method === "GET"
-      ? openIdAnswer(instance, request, 200, metadata(issuerOf(request)))
+      ? openIdAnswer(
+          instance,
+          request,
+          200,
+          metadata(issuerOf(request), instance.generation === "v4"),
+        )
       : undefined;
 }
 
-function metadata(issuer: string): Record<string, unknown> {
+function metadata(issuer: string, isV4: boolean): Record<string, unknown> {
   return {
     issuer,
     authorization_endpoint: `${issuer}/oauth/v2/authorize`,
@@ -41,15 +46,7 @@ function metadata(issuer: string): Record<string, unknown> {
       "urn:ietf:params:oauth:grant-type:device_code",
     ],
     subject_types_supported: ["public"],
-    id_token_signing_alg_values_supported: [
-      "EdDSA",
-      "RS256",
-      "RS384",
-      "RS512",
-      "ES256",
-      "ES384",
-      "ES512",
-    ],
+    id_token_signing_alg_values_supported: isV4 ? signingAlgorithms : ["RS256"],
     request_object_signing_alg_values_supported: ["RS256"],
     token_endpoint_auth_methods_supported: clientAuthMethods,
     token_endpoint_auth_signing_alg_values_supported: ["RS256"],
@@ -59,17 +56,24 @@ function metadata(issuer: string): Record<string, unknown> {
     introspection_endpoint_auth_signing_alg_values_supported: ["RS256"],
     claims_supported: claims,
     code_challenge_methods_supported: ["S256"],
-    ui_locales_supported: locales,
+    ui_locales_supported: isV4
+      ? locales
+      : locales.filter((locale) => !localesSinceV4.includes(locale)),
     request_parameter_supported: true,
     request_uri_parameter_supported: false,
-    backchannel_logout_supported: true,
-    backchannel_logout_session_supported: true,
+    ...(isV4
+      ? { backchannel_logout_supported: true, backchannel_logout_session_supported: true }
+      : {}),
   };
 }
+
+const signingAlgorithms = ["EdDSA", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
 
 const claims =
   "sub aud exp iat iss auth_time nonce acr amr c_hash at_hash act scopes client_id azp preferred_username name family_name given_name locale email email_verified phone_number phone_number_verified".split(
     " ",
   );
+
+const localesSinceV4 = ["ar", "ro", "tr", "uk"];
 
 const locales = "ar bg cs de en es fr hu id it ja ko mk nl pl pt ro ru sv tr uk zh".split(" ");

@@ -49,7 +49,7 @@ export function openIdAnswer(
         `zitadel.useragent=${agent}; Path=/; Domain=${instance.hosts[0]}; Max-Age=31536000; HttpOnly; SameSite=Lax`,
       ],
       vary: "Origin, Cookie",
-      "x-request-id": instance.nextRequestId(),
+      ...instance.requestIdHeader(),
     },
     body: `${JSON.stringify(value)}\n`,
   };

@@ -37,7 +37,7 @@ export function gatewayAnswer(instance: Instance, request: HttpRequest, value: J
       "set-cookie": quotaCookie,
       vary: "Origin, Cookie",
     },
-    body: protoJson(value),
+    body: protoJson(instance, value),
   };
 }
 
@@ -54,7 +54,7 @@ export function gatewayError(
       ...gatewayHeaders(instance, request),
       ...(error.code === Code.Unauthenticated ? { "www-authenticate": error.message } : {}),
     },
-    body: errorJson(error),
+    body: errorJson(instance, error),
   };
 }
 
@@ -69,36 +69,40 @@ export function gatewayRefusal(
   return {
     status,
     headers: gatewayHeaders(instance, request),
-    body: errorJson(new RpcError(code, message)),
+    body: errorJson(instance, new RpcError(code, message)),
   };
 }
 
-/** What protojson writes. It puts a space after commas, in this build of it, and none after colons. */
-export function protoJson(value: Json): string {
+/** What protojson writes: each build of it puts a space after commas, or none. */
+function protoJson(instance: Instance, value: Json): string {
+  return instance.generation === "v4" ? spacedJson(value) : JSON.stringify(value);
+}
+
+function spacedJson(value: Json): string {
   if (Array.isArray(value)) {
-    return `[${value.map(protoJson).join(", ")}]`;
+    return `[${value.map(spacedJson).join(", ")}]`;
   }
   if (typeof value !== "object" || value === null) {
     return JSON.stringify(value);
   }
   const members = Object.entries(value).map(
-    ([name, member]) => `${JSON.stringify(name)}:${protoJson(member)}`,
+    ([name, member]) => `${JSON.stringify(name)}:${spacedJson(member)}`,
   );
   return `{${members.join(", ")}}`;
 }
 
-function errorJson(error: RpcError): string {
+function errorJson(instance: Instance, error: RpcError): string {
   const details =
     error.id === undefined
       ? {}
       : { details: [{ "@type": errorDetailTypeUrl, id: error.id, message: error.text }] };
-  return protoJson({ code: error.code, message: error.message, ...details });
+  return protoJson(instance, { code: error.code, message: error.message, ...details });
 }
 
 function gatewayHeaders(instance: Instance, request: HttpRequest): Record<string, string> {
   return {
     "content-type": "application/json",
-    "x-request-id": instance.nextRequestId(),
+    ...instance.requestIdHeader(),
     ...actualCorsHeaders(request, apiCors),
   };
 }

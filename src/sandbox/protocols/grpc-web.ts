@@ -33,8 +33,8 @@ const cors: CorsPolicy = {
 };
 
 /**
- * gRPC-web, as improbable-eng's wrapper around grpc-go serves it: an error without a message becomes
- * response headers over an empty body, not a trailer frame.
+ * gRPC-web, as improbable-eng's wrapper around grpc-go serves it. Where an error's status is depends on
+ * the generation: v4 has it in response headers over an empty body, v2.70 in a trailer frame.
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md
  */
 export function grpcWebRoute(instance: Instance): Route {
@@ -69,17 +69,23 @@ async function serve(instance: Instance, request: HttpRequest, type: string) {
     return timeout.refusal;
   }
   const body = isText ? decodeBase64(request.body) : request.body;
-  const answer = await answerRpc(instance, request, body, timeout.deadline, "reading");
+  const isV4 = instance.generation === "v4";
+  const noticesDeadline = isV4 ? "reading" : "looking-up";
+  const answer = await answerRpc(instance, request, body, timeout.deadline, noticesDeadline);
+  // The wrapper copies trailers to the headers as long as the headers have not gone out: in v2.70 they
+  // go out as soon as the interceptors have set some.
+  const trailersInBody = answer.frame !== undefined || !(isV4 || answer.early);
   const headers: Record<string, string> = {
     "content-type": type,
     ...answer.headers,
     ...actualCorsHeaders(request, cors),
-    // The wrapper copies trailers to the headers as long as the headers have not gone out.
-    ...(answer.frame === undefined ? answer.trailers : {}),
+    ...(trailersInBody ? {} : answer.trailers),
     "x-robots-tag": "none",
   };
   headers["access-control-expose-headers"] = exposedHeaders(headers);
-  const frames = answer.frame === undefined ? [] : [answer.frame, trailerFrame(answer)];
+  const frames = [answer.frame, trailersInBody ? trailerFrame(answer) : undefined].filter(
+    (bytes) => bytes !== undefined,
+  );
   return {
     status: 200,
     headers,
@@ -100,7 +106,9 @@ function exposedHeaders(headers: Readonly<Record<string, string>>): string {
 }
 
 function trailerFrame(answer: RpcAnswer): Uint8Array {
-  const lines = Object.entries(answer.trailers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const lines = Object.entries(answer.trailers)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name}: ${value}\r\n`);
   return frame(0x80, Buffer.from(lines.join("")));
 }
 

@@ -17,7 +17,14 @@ export function grpcRoute(instance: Instance): Route {
     if ("refusal" in timeout) {
       return timeout.refusal;
     }
-    const answer = await answerRpc(instance, request, request.body, timeout.deadline, "looking-up");
+    const noticesDeadline = instance.generation === "v4" ? "looking-up" : "reading";
+    const answer = await answerRpc(
+      instance,
+      request,
+      request.body,
+      timeout.deadline,
+      noticesDeadline,
+    );
     return {
       status: 200,
       headers: {

@@ -15,6 +15,8 @@ export interface RpcAnswer {
   /** The framed message of a call that went well. */
   readonly frame: Uint8Array | undefined;
   readonly trailers: Readonly<Record<string, string>>;
+  /** True for an error from before ZITADEL's interceptors, which add no headers then. */
+  readonly early: boolean;
 }
 
 /** A deadline: how long a call may take, from its arrival. */
@@ -27,8 +29,7 @@ export interface Deadline {
  * Answers an RPC as grpc-go does with ZITADEL's interceptors in it.
  *
  * @param noticesDeadline where a deadline that has passed by the time the message has been read is
- * noticed: the gRPC-web wrapper takes its time with the message, native gRPC has it at once and runs
- * into the look-up of the instance.
+ * noticed. On a real server it is a race; the sandbox has the winners that were seen.
  */
 export async function answerRpc(
   instance: Instance,
@@ -58,10 +59,10 @@ export async function answerRpc(
       method.call(instance, request, message, signal),
     );
     const frame = frameMessage(toBinary(method.desc.output, answer), encoding);
-    return { headers, frame, trailers: statusTrailers(undefined) };
+    return { headers, frame, trailers: statusTrailers(undefined), early: false };
   } catch (error) {
     if (error instanceof RpcError) {
-      return { headers, frame: undefined, trailers: statusTrailers(error) };
+      return { headers, frame: undefined, trailers: statusTrailers(error), early: error.early };
     }
     throw error;
   }
@@ -77,7 +78,7 @@ export function interceptorHeaders(instance: Instance): Record<string, string> {
     "grpc-metadata-expires": expires,
     "grpc-metadata-pragma": "no-cache",
     pragma: "no-cache",
-    "x-request-id": instance.nextRequestId(),
+    ...instance.requestIdHeader(),
   };
 }
 

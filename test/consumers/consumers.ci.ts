@@ -144,14 +144,3 @@ describe("Connect-Query", () => {
     await says("COMMAND-1My0t");
   });
 });
-
-describe("NestJS", () => {
-  const project = projectOf("nestjs");
-
-  it("provides the client, in a CommonJS project", async () => {
-    await project().run("tsc", ["-p", "."]);
-    const compiled = await readFile(join(project().folder, "dist", "zitadel.module.js"), "utf8");
-    expect(compiled).toContain('require("zitadel-user-grants")');
-    expect(await project().run("node", ["dist/main.js"])).toBe("ok\n");
-  });
-});

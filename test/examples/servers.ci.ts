@@ -1,0 +1,124 @@
+import { createHmac } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { installProject, type Project } from "../support/project.js";
+import { startProgram } from "./program.js";
+
+let sandbox: SandboxServer;
+beforeAll(async () => {
+  sandbox = await startSandbox();
+});
+afterAll(() => sandbox?.close());
+
+function example(name: string): () => Project {
+  let project: Project;
+  beforeAll(async () => {
+    project = await installProject(new URL(`../../examples/${name}/`, import.meta.url));
+  });
+  afterAll(() => project?.remove());
+  return () => project;
+}
+
+function environment(): Record<string, string> {
+  return {
+    ZITADEL_URL: sandbox.baseUrl,
+    ZITADEL_TOKEN: sandbox.token,
+    ZITADEL_ORG_ID: sandbox.orgId,
+  };
+}
+
+describe("NestJS", () => {
+  const project = example("nestjs");
+
+  it("revokes a grant by a route, in a CommonJS project, and shuts down", async () => {
+    await project().run("npm", ["run", "build"]);
+    const server = startProgram(project(), ["dist/main.js"], { ...environment(), PORT: "0" });
+    const [, url] = await server.said(/^Listening at (.+)$/);
+    const { grantId } = sandbox.addGrant();
+    const revoke = async (id: string) => {
+      const response = await fetch(`${url}/grants/${id}`, { method: "DELETE" });
+      await response.text();
+      return response.status;
+    };
+    expect(await revoke(grantId)).toBe(204);
+    expect(sandbox.grant(grantId)).toBeUndefined();
+    expect(await revoke(grantId)).toBe(404);
+    await server.kill("SIGTERM");
+  });
+});
+
+describe("the off-boarding webhook", () => {
+  const project = example("express-offboarding");
+
+  it("compiles", () => project().run("npm", ["run", "check"]));
+
+  it("removes all grants of a person who left, and those alone", async () => {
+    const keyFile = join(project().folder, "key.json");
+    await writeFile(keyFile, JSON.stringify(sandbox.addKey()));
+    const secret = "a secret of both sides";
+    const server = startProgram(project(), ["server.ts"], {
+      ZITADEL_URL: sandbox.baseUrl,
+      ZITADEL_KEY_FILE: keyFile,
+      ZITADEL_ORG_ID: sandbox.orgId,
+      WEBHOOK_SECRET: secret,
+      PORT: "0",
+    });
+    onTestFinished(async () => void (await server.kill("SIGKILL")));
+    const [, port] = await server.said(/^Listening on port (\d+)$/);
+    const post = async (event: unknown, signedWith = secret) => {
+      const body = JSON.stringify(event);
+      const response = await fetch(`http://127.0.0.1:${port}/hr-events`, {
+        method: "POST",
+        body,
+        headers: {
+          "x-signature-sha256": createHmac("sha256", signedWith).update(body).digest("hex"),
+        },
+      });
+      const text = await response.text();
+      return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
+    };
+    const stays = sandbox.addGrant();
+    const { userId } = sandbox.addUser();
+    const grants = Array.from({ length: 5 }, () => sandbox.addGrant({ userId }).grantId);
+    const left = { type: "person.left", userId };
+
+    expect((await post(left, "another secret")).status).toBe(401);
+    expect((await post({ type: "person.left", userId: 7 })).status).toBe(400);
+    expect((await post({ ...left, type: "person.moved" })).status).toBe(204);
+    expect(grants.map((id) => sandbox.grant(id)?.state)).toEqual(grants.map(() => "active"));
+
+    const counts = { removed: 5, "not-found": 0, failed: 0 };
+    expect(await post(left)).toEqual({ status: 200, body: { userId, counts } });
+    expect(grants.map((id) => sandbox.grant(id))).toEqual(grants.map(() => undefined));
+    expect(sandbox.grant(stays.grantId)?.state).toBe("active");
+    expect(await post(left)).toMatchObject({ status: 200, body: { counts: { removed: 0 } } });
+  });
+});
+
+describe("the scheduled job", () => {
+  const project = example("scheduled-job");
+
+  it("compiles", () => project().run("npm", ["run", "check"]));
+
+  it("lists what it would remove, and removes it when told to", async () => {
+    const active = sandbox.addGrant();
+    const inactive = sandbox.addGrant({ state: "inactive" });
+    const env = { ...environment(), DAYS: "0" };
+    const line = `${JSON.stringify({ grantId: inactive.grantId })}\n`;
+    expect(await project().run("node", ["remove-inactive.ts"], { env })).toBe(line);
+    expect(sandbox.grant(inactive.grantId)?.state).toBe("inactive");
+    expect(
+      await project().run("node", ["remove-inactive.ts", "--yes"], {
+        env: { ...environment(), DAYS: "90" },
+      }),
+    ).toBe("");
+    const removed = { grantId: inactive.grantId, status: "removed" };
+    expect(
+      JSON.parse(await project().run("node", ["remove-inactive.ts", "--yes"], { env })),
+    ).toEqual(removed);
+    expect(sandbox.grant(inactive.grantId)).toBeUndefined();
+    expect(sandbox.grant(active.grantId)?.state).toBe("active");
+  });
+});

@@ -26,7 +26,10 @@ async function deactivate(_previous: State, fields: FormData): Promise<State> {
 }
 
 export function DeactivateForm() {
-  const [state, action, pending] = useActionState(deactivate, { kind: "none", text: "" });
+  const [state, action, pending] = useActionState<State, FormData>(deactivate, {
+    kind: "none",
+    text: "",
+  });
   return (
     <form action={action}>
       <p>

@@ -1,8 +1,5 @@
-import type { Instance } from "./model/instance.js";
-import { type Role, roleNames, scopeOfRole } from "./model/roles.js";
-import type { Membership } from "./model/state.js";
-import { issueToken, randomToken } from "./model/tokens.js";
-import { createOAuthControl, type OAuthControl } from "./oauth/control.js";
+import type { Role } from "./model/roles.js";
+import type { OAuthControl } from "./oauth/control.js";
 
 /** A manager role to give to a user. */
 export interface RoleAssignment {
@@ -19,7 +16,62 @@ export interface GrantInfo {
   readonly userId: string;
   readonly orgId: string;
   readonly projectId: string;
+  /** Absent when there are none. */
+  readonly roleKeys?: readonly string[];
   readonly state: "active" | "inactive";
+}
+
+/** An organization to add. Everything is optional. */
+export interface OrgInit {
+  readonly orgId?: string | undefined;
+  readonly name?: string | undefined;
+}
+
+/** A project to add. Everything is optional. */
+export interface ProjectInit {
+  readonly projectId?: string | undefined;
+  /** The organization that owns it. Default: the sandbox's own. */
+  readonly orgId?: string | undefined;
+  readonly name?: string | undefined;
+  /** The keys of the roles that can be granted. Default: none; `addGrant` adds those that it uses. */
+  readonly roleKeys?: readonly string[] | undefined;
+}
+
+/** A user to add. Everything is optional; what is left out is made up. */
+export interface UserInit {
+  readonly userId?: string | undefined;
+  /** Where the user belongs, and where calls go that name no organization. Default: `orgId`. */
+  readonly orgId?: string | undefined;
+  /** Machines are ZITADEL's service users: they have no email. Default: `"human"`. */
+  readonly type?: "human" | "machine" | undefined;
+  /** The display name, `"Jane Doe"`. First and last name are taken from it unless they are given. */
+  readonly name?: string | undefined;
+  readonly firstName?: string | undefined;
+  readonly lastName?: string | undefined;
+  readonly email?: string | undefined;
+  /** Default: `loginName`, or the email. */
+  readonly userName?: string | undefined;
+  /** Default: `userName`. */
+  readonly loginName?: string | undefined;
+  /** A language tag that comes before `accept-language`. Default: none, as for service users. */
+  readonly preferredLanguage?: string | undefined;
+  /** Manager roles. Without any, every management call of the user gets NOT_FOUND AUTHZ-cdgFk. */
+  readonly roles?: readonly (Role | RoleAssignment)[] | undefined;
+}
+
+/** A grant to add: project access of a user. Everything is optional; what is left out is made up. */
+export interface GrantInit {
+  readonly grantId?: string | undefined;
+  /** Default: a new user. One that the sandbox does not know is added, with a made-up name. */
+  readonly userId?: string | undefined;
+  /** Default: the sandbox's own organization. */
+  readonly orgId?: string | undefined;
+  /** Default: the sandbox's own project, or in another organization a new one. */
+  readonly projectId?: string | undefined;
+  /** Default: none. Roles that the project does not have are added to it. */
+  readonly roleKeys?: readonly string[] | undefined;
+  /** Default: `"active"`. */
+  readonly state?: "active" | "inactive" | undefined;
 }
 
 /** Looks at and changes what the sandbox knows, past all permissions. */
@@ -32,53 +84,41 @@ export interface SandboxControl extends OAuthControl {
   readonly projectId: string;
 
   /**
-   * Adds a grant: project access of a user. What is left out is made up; the organization is `orgId`
-   * and the project `projectId` of the sandbox, or a project of its own in another organization.
+   * Adds a grant.
    *
    * @throws TypeError when the organization or the project does not exist, or the grant does already.
    */
-  addGrant(grant?: {
-    readonly grantId?: string | undefined;
-    readonly userId?: string | undefined;
-    readonly orgId?: string | undefined;
-    readonly projectId?: string | undefined;
-    /** Default: `"active"`. */
-    readonly state?: "active" | "inactive" | undefined;
-  }): { userId: string; grantId: string };
+  addGrant(grant?: GrantInit): { userId: string; grantId: string };
 
   /** The grant, or undefined when there is none: never added, or removed. */
   grant(grantId: string): GrantInfo | undefined;
 
-  /** Adds an organization. */
-  addOrg(org?: { readonly orgId?: string | undefined; readonly name?: string | undefined }): {
-    orgId: string;
-  };
+  /** Adds an organization, or replaces the one with the same id. */
+  addOrg(org?: OrgInit): { orgId: string };
 
   /**
-   * Adds a project, by default to the sandbox's own organization.
+   * Adds a project, or replaces the one with the same id.
    *
    * @throws TypeError when the organization does not exist.
    */
-  addProject(project?: {
-    readonly projectId?: string | undefined;
-    readonly orgId?: string | undefined;
-  }): { projectId: string };
+  addProject(project?: ProjectInit): { projectId: string };
 
   /**
-   * Adds a user who calls the API, and a token for them. Without roles they have no membership, and
-   * every management call gets NOT_FOUND AUTHZ-cdgFk.
+   * Lets another organization grant a project to its own users, as a project grant of ZITADEL does.
+   * `addGrant` does it where it is needed.
+   *
+   * @throws TypeError when the organization or the project does not exist.
+   */
+  addProjectGrant(grant: { readonly projectId: string; readonly orgId: string }): {
+    projectGrantId: string;
+  };
+
+  /**
+   * Adds a user, or replaces the one with the same id, and returns an access token of theirs.
    *
    * @throws TypeError for an unknown role, or one that lacks its project.
    */
-  addUser(user?: {
-    readonly userId?: string | undefined;
-    /** Where the user belongs, and where calls go that name no organization. Default: `orgId`. */
-    readonly orgId?: string | undefined;
-    readonly name?: string | undefined;
-    /** A language tag that comes before `accept-language`. Default: none, as for service users. */
-    readonly preferredLanguage?: string | undefined;
-    readonly roles?: readonly (Role | RoleAssignment)[] | undefined;
-  }): { userId: string; token: string };
+  addUser(user?: UserInit): { userId: string; token: string };
 
   /**
    * Issues a further token to a user.
@@ -87,7 +127,7 @@ export interface SandboxControl extends OAuthControl {
    */
   addToken(token: {
     readonly userId: string;
-    /** Whether it has the audience scope of ZITADEL's APIs; they refuse it otherwise. Default: true. */
+    /** Whether it has the audience scope of ZITADEL's APIs; they reject it otherwise. Default: true. */
     readonly audience?: boolean | undefined;
     /** The scopes that decide what `/oidc/v1/userinfo` tells. Default: `["openid"]`. */
     readonly scopes?: readonly string[] | undefined;
@@ -97,157 +137,4 @@ export interface SandboxControl extends OAuthControl {
 
   /** Makes a token unknown to the server. */
   revokeToken(token: string): void;
-}
-
-/**
- * Fills the instance with what exists from the start.
- *
- * @internal Its types are Node's, and what is exported from here loads in browser projects too.
- */
-export function createControl(
-  instance: Instance,
-  firstToken: string | undefined,
-  firstOrgId: string | undefined,
-): SandboxControl {
-  const { state } = instance;
-
-  const addOrg: SandboxControl["addOrg"] = ({ orgId = state.nextId(), name = "" } = {}) => {
-    state.orgs.set(orgId, {
-      orgId,
-      name: name || `Organization ${orgId}`,
-      createdAtMs: instance.now(),
-    });
-    return { orgId };
-  };
-
-  const addProject: SandboxControl["addProject"] = ({
-    projectId = state.nextId(),
-    orgId = control.orgId,
-  } = {}) => {
-    mustExist(state.orgs, "organization", orgId);
-    state.projects.set(projectId, { projectId, orgId });
-    return { projectId };
-  };
-
-  const addToken: SandboxControl["addToken"] = ({
-    userId,
-    audience = true,
-    scopes = ["openid"],
-    expiresInMs = Number.POSITIVE_INFINITY,
-  }) => {
-    mustExist(state.users, "user", userId);
-    return issueToken(instance, { userId, audience, scopes, expiresInMs });
-  };
-
-  const addUser: SandboxControl["addUser"] = ({
-    userId = state.nextId(),
-    orgId = control.orgId,
-    name,
-    preferredLanguage,
-    roles = [],
-  } = {}) => {
-    mustExist(state.orgs, "organization", orgId);
-    const memberships = roles.map((role) =>
-      toMembership(instance, orgId, typeof role === "string" ? { role } : role),
-    );
-    state.users.set(userId, { userId, orgId, name, preferredLanguage, memberships });
-    return { userId, token: addToken({ userId }) };
-  };
-
-  const addGrant: SandboxControl["addGrant"] = ({
-    grantId = state.nextId(),
-    userId = state.nextId(),
-    orgId = control.orgId,
-    projectId = orgId === control.orgId ? control.projectId : addProject({ orgId }).projectId,
-    state: grantState = "active",
-  } = {}) => {
-    mustExist(state.orgs, "organization", orgId);
-    mustExist(state.projects, "project", projectId);
-    if (grantState !== "active" && grantState !== "inactive") {
-      throw new TypeError(`A grant is "active" or "inactive", not ${JSON.stringify(grantState)}`);
-    }
-    if (state.grants.has(grantId)) {
-      throw new TypeError(`The sandbox has a grant ${JSON.stringify(grantId)} already`);
-    }
-    state.grants.set(grantId, {
-      grantId,
-      userId,
-      orgId,
-      projectId,
-      state: grantState,
-      // Adding is the first change, and an inactive grant has seen a second.
-      sequence: grantState === "active" ? 1n : 2n,
-      changedAtMs: instance.now(),
-    });
-    return { userId, grantId };
-  };
-
-  const grant: SandboxControl["grant"] = (grantId) => {
-    const found = state.grants.get(grantId);
-    return (
-      found && {
-        userId: found.userId,
-        orgId: found.orgId,
-        projectId: found.projectId,
-        state: found.state,
-      }
-    );
-  };
-
-  const { orgId } = addOrg({ orgId: firstOrgId, name: "ZITADEL" });
-  const control = {
-    ...createOAuthControl(instance, () => owner.userId),
-    token: firstToken ?? randomToken(),
-    orgId,
-    projectId: state.nextId(),
-    addGrant,
-    grant,
-    addOrg,
-    addProject,
-    addUser,
-    addToken,
-    revokeToken: (token: string) => {
-      state.tokens.delete(token);
-    },
-  };
-  addProject({ projectId: control.projectId });
-  const owner = addUser({ name: "zitadel-admin", roles: ["IAM_OWNER"] });
-  state.tokens.set(control.token, {
-    userId: owner.userId,
-    audience: true,
-    scopes: ["openid"],
-    expiresAtMs: Number.POSITIVE_INFINITY,
-  });
-  return control;
-}
-
-function toMembership(
-  { state }: Instance,
-  orgIdOfUser: string,
-  { role, orgId = orgIdOfUser, projectId }: RoleAssignment,
-): Membership {
-  if (!roleNames.includes(role)) {
-    throw new TypeError(
-      `There is no role ${JSON.stringify(role)}; there are ${roleNames.join(", ")}`,
-    );
-  }
-  switch (scopeOfRole(role)) {
-    case "instance":
-      return { role, orgId: undefined, projectId: undefined };
-    case "organization":
-      mustExist(state.orgs, "organization", orgId);
-      return { role, orgId, projectId: undefined };
-    case "project":
-      if (projectId === undefined) {
-        throw new TypeError(`The role ${role} is held in a project: give its projectId`);
-      }
-      mustExist(state.projects, "project", projectId);
-      return { role, orgId: state.projects.get(projectId)?.orgId, projectId };
-  }
-}
-
-function mustExist(map: ReadonlyMap<string, unknown>, kind: string, id: string): void {
-  if (!map.has(id)) {
-    throw new TypeError(`The sandbox has no ${kind} ${JSON.stringify(id)}: add it first`);
-  }
 }

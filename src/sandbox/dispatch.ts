@@ -15,6 +15,7 @@ import { grpcRoute } from "./protocols/grpc.js";
 import { grpcWebRoute } from "./protocols/grpc-web.js";
 import { healthRoute } from "./protocols/health.js";
 import { jsonRoute } from "./protocols/json.js";
+import { lookupRoute } from "./protocols/lookup/routes.js";
 import { organizationRoute } from "./protocols/organization.js";
 
 /** Answers a request with the first route that takes it, or with the gateway's `Not Found`. */
@@ -39,6 +40,7 @@ export function createDispatch(
     endSessionRoute(instance),
     signedOutRoute,
     organizationRoute(instance),
+    lookupRoute(instance),
     jsonRoute(instance),
   ];
   return async (request) => {

@@ -1,7 +1,8 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { registerTransport } from "../client/close.js";
-import { createControl, type SandboxControl } from "./control.js";
+import type { SandboxControl } from "./control.js";
+import { createControl } from "./create-control.js";
 import { createDispatch } from "./dispatch.js";
 import { listen } from "./http/server.js";
 import { createMemoryTransport, defaultsInterceptor } from "./memory-transport.js";
@@ -11,7 +12,15 @@ import { createRequestIds } from "./model/request-id.js";
 import { createState } from "./model/state.js";
 import { checkOptions, type SandboxOptions, type SandboxServerOptions } from "./options.js";
 
-export type { GrantInfo, RoleAssignment, SandboxControl } from "./control.js";
+export type {
+  GrantInfo,
+  GrantInit,
+  OrgInit,
+  ProjectInit,
+  RoleAssignment,
+  SandboxControl,
+  UserInit,
+} from "./control.js";
 export type { Generation } from "./model/generation.js";
 export type { Role } from "./model/roles.js";
 export type { OAuthControl, ServiceUserKeyFile } from "./oauth/control.js";
@@ -79,11 +88,12 @@ function createInstance({
   hosts = ["localhost"],
   requestLatencyMs = 0,
   idLatencyMs = 0,
+  projectionDelayMs = 0,
   now = Date.now,
   accessTokenLifetimeMs,
   refreshTokenLifetimeMs,
 }: SandboxOptions): Instance {
-  const state = createState();
+  const state = createState(now, projectionDelayMs);
   return {
     state,
     oauth: createOAuthState(state.nextId, accessTokenLifetimeMs, refreshTokenLifetimeMs),

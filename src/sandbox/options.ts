@@ -24,6 +24,11 @@ export interface SandboxOptions {
   readonly requestLatencyMs?: number | undefined;
   /** How many milliseconds a bulk removal takes on top for each id. Default: 0. */
   readonly idLatencyMs?: number | undefined;
+  /**
+   * How many milliseconds a change takes to show in searches for grants, as on a busy server. Reading a
+   * single grant brings them up to date. Default: 0.
+   */
+  readonly projectionDelayMs?: number | undefined;
   /** Milliseconds that the access tokens of the token endpoint live, from 1. Default: 12 hours. */
   readonly accessTokenLifetimeMs?: number | undefined;
   /** Milliseconds that a refresh token lives while it is not used, from 1. Default: 30 days. */
@@ -58,6 +63,7 @@ const checks: Record<keyof SandboxServerOptions, { allowed: string; accepts: Che
   },
   requestLatencyMs: { allowed: "milliseconds from 0 to 2147483647", accepts: isLatency },
   idLatencyMs: { allowed: "milliseconds from 0 to 2147483647", accepts: isLatency },
+  projectionDelayMs: { allowed: "milliseconds from 0 to 2147483647", accepts: isLatency },
   accessTokenLifetimeMs: { allowed: "whole milliseconds from 1", accepts: isLifetime },
   refreshTokenLifetimeMs: { allowed: "whole milliseconds from 1", accepts: isLifetime },
   now: { allowed: "a function", accepts: (value) => typeof value === "function" },

@@ -60,5 +60,10 @@ export function statusOf({ response }: Exchange): number {
 }
 
 export function bodyOf({ response }: Exchange): Buffer {
-  return Buffer.from(response.body, response.bodyEncoding ?? "base64");
+  return Buffer.from(response.body, response.bodyEncoding ?? defaultEncoding(response));
+}
+
+/** Recordings of JSON without an encoding hold the text itself. */
+function defaultEncoding({ body }: Exchange["response"]): "base64" | "utf8" {
+  return body.startsWith("{") ? "utf8" : "base64";
 }

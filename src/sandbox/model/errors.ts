@@ -2,6 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { Code } from "@connectrpc/connect";
 import { ErrorDetailSchema } from "../../../gen/zitadel/message_pb.js";
+import type { MessageKey } from "./messages.js";
 
 /**
  * The error of an RPC. With an `id` it is one of ZITADEL's own: the status message is then the text
@@ -23,6 +24,25 @@ export class RpcError extends Error {
     this.text = text;
     this.id = id;
     this.early = early;
+  }
+}
+
+/** An error whose message is translated into the language of the call. */
+export class CommandError extends Error {
+  readonly code: Code;
+  readonly key: MessageKey;
+  readonly id: string;
+
+  constructor(code: Code, key: MessageKey, id: string) {
+    super(`${key} (${id})`);
+    this.name = "CommandError";
+    this.code = code;
+    this.key = key;
+    this.id = id;
+  }
+
+  translated(text: string): RpcError {
+    return new RpcError(this.code, text, this.id);
   }
 }
 

@@ -6,25 +6,20 @@ import type {
 } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { Code } from "@connectrpc/connect";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
-import { wait } from "../../common/wait.js";
 import type { HttpRequest } from "../http/http.js";
-import { RpcError } from "./errors.js";
+import { runCall } from "./call.js";
 import type { Instance } from "./instance.js";
-import { checkInstance } from "./instance-host.js";
-import { languagesOf, translate } from "./messages.js";
-import { authorize, type Caller } from "./permissions.js";
+import { checkIdLength } from "./length.js";
+import type { Caller } from "./permissions.js";
 import type { Permission } from "./roles.js";
-import { bulkRemoveUserGrant, CommandError, deactivateUserGrant } from "./user-grants.js";
+import { bulkRemoveUserGrant, deactivateUserGrant } from "./user-grants.js";
 
 /** An RPC of the management service, with its types erased. Every protocol calls it in the same way. */
 export interface ManagementMethod {
   readonly desc: DescMethodUnary;
   /**
-   * Runs the call as ZITADEL's interceptors do: the instance by host name, the caller's token,
-   * organization and permission, the message's own rules, and only then the command, whose errors are
-   * the only translated ones.
+   * Runs the call, as `runCall` describes.
    *
    * @throws RpcError
    */
@@ -86,38 +81,14 @@ function implement<I extends DescMessage, O extends DescMessage>(
 ): ManagementMethod {
   return {
     desc,
-    call: async (instance, request, untyped, signal) => {
+    call: (instance, request, untyped, signal) => {
       const message = untyped as MessageShape<I>;
-      checkInstance(instance, request);
-      const caller = authorize(instance, request, permission);
-      validate(message);
-      signal.throwIfAborted();
-      const delayMs = latencyMs(instance, message);
-      // A timer costs a millisecond even for none.
-      if (delayMs > 0) {
-        await wait(delayMs, signal);
-      }
-      try {
-        return create(desc.output, run(instance, caller, message));
-      } catch (error) {
-        if (error instanceof CommandError) {
-          throw error.translated(
-            translate(error.key, languagesOf(caller.user.preferredLanguage, request)),
-          );
-        }
-        throw error;
-      }
+      return runCall(instance, request, signal, {
+        permission,
+        validate: () => validate(message),
+        latencyMs: latencyMs(instance, message),
+        run: (caller) => create(desc.output, run(instance, caller, message)),
+      });
     },
   };
-}
-
-/** The rule `string.min_len: 1, max_len: 200`, in the words of protoc-gen-validate: runes are code points. */
-function checkIdLength(field: string, id: string): void {
-  const runes = [...id].length;
-  if (runes < 1 || runes > 200) {
-    throw new RpcError(
-      Code.InvalidArgument,
-      `invalid ${field}: value length must be between 1 and 200 runes, inclusive`,
-    );
-  }
 }

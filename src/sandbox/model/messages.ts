@@ -5,6 +5,12 @@ export type MessageKey =
   | "Errors.Instance.NotFound"
   | "Errors.UserGrant.NotFound"
   | "Errors.UserGrant.NotActive"
+  | "Errors.UserGrant.NotInactive"
+  | "Errors.UserGrant.AlreadyExists"
+  | "Errors.User.NotFound"
+  | "Errors.Project.NotFound"
+  | "Errors.Project.Grant.NotFound"
+  | "Errors.Project.Role.NotFound"
   | "Errors.UserGrant.IDMissing"
   | "Errors.UserGrant.NoPermissionForProject";
 
@@ -13,6 +19,13 @@ const english: Record<MessageKey, string> = {
     "Instance not found. Make sure you got the domain right. Check out https://zitadel.com/docs/apis/introduction#domains",
   "Errors.UserGrant.NotFound": "User grant not found",
   "Errors.UserGrant.NotActive": "User grant is not active",
+  "Errors.UserGrant.NotInactive": "User grant is not deactivated",
+  "Errors.UserGrant.AlreadyExists": "User grant already exists",
+  "Errors.User.NotFound": "User could not be found",
+  "Errors.Project.NotFound": "Project not found",
+  "Errors.Project.Grant.NotFound": "Project Grant not found",
+  // Has no text in any language: ZITADEL sends the name.
+  "Errors.Project.Role.NotFound": "Errors.Project.Role.NotFound",
   "Errors.UserGrant.IDMissing": "Id missing",
   "Errors.UserGrant.NoPermissionForProject": "User has no permissions on this project",
 };
@@ -22,6 +35,12 @@ const german: Record<MessageKey, string> = {
     "Instanz nicht gefunden. Stelle sicher, dass Du die richtige Domain hast. Schau unter https://zitadel.com/docs/apis/introduction#domains",
   "Errors.UserGrant.NotFound": "Benutzer Berechtigung konnte nicht gefunden werden",
   "Errors.UserGrant.NotActive": "Benutzer Berechtigung ist nicht aktiv",
+  "Errors.UserGrant.NotInactive": "Benutzer Berechtigung ist nicht deaktiviert",
+  "Errors.UserGrant.AlreadyExists": "Benutzer Berechtigung existiert bereits",
+  "Errors.User.NotFound": "Benutzer konnte nicht gefunden werden",
+  "Errors.Project.NotFound": "Projekt nicht gefunden",
+  "Errors.Project.Grant.NotFound": "Projekt Grant nicht gefunden",
+  "Errors.Project.Role.NotFound": "Errors.Project.Role.NotFound",
   "Errors.UserGrant.IDMissing": "ID fehlt",
   "Errors.UserGrant.NoPermissionForProject": "Benutzer hat keine Rechte auf diesem Projekt",
 };

@@ -1,9 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import { type HttpRequest, headerOf } from "../http/http.js";
+import type { AccessToken, User } from "./entities.js";
 import { RpcError } from "./errors.js";
 import type { Instance } from "./instance.js";
 import { type Permission, roleAllows } from "./roles.js";
-import type { AccessToken, User } from "./state.js";
 
 /** Who calls, for which organization, and how far the permission reaches that the call needs. */
 export interface Caller {

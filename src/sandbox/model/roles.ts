@@ -1,8 +1,14 @@
 /** The permissions that the endpoints of the sandbox ask for. */
-export type Permission = "user.grant.write" | "user.grant.delete" | "org.read";
+export type Permission =
+  | "user.grant.read"
+  | "user.grant.write"
+  | "user.grant.delete"
+  | "user.read"
+  | "org.read";
 
-const grants = ["user.grant.write", "user.grant.delete"] as const;
-const grantsAndOrg = [...grants, "org.read"] as const;
+const grants = ["user.grant.read", "user.grant.write", "user.grant.delete"] as const;
+const reading = ["user.grant.read", "user.read", "org.read"] as const;
+const everything = [...grants, "user.read", "org.read"] as const;
 
 /**
  * What a manager role allows, as in the `RolePermissionMappings` of ZITADEL's `defaults.yaml`, reduced
@@ -10,27 +16,27 @@ const grantsAndOrg = [...grants, "org.read"] as const;
  * the instance (`IAM_`), in an organization (`ORG_`) or in one project (`PROJECT_`).
  */
 const permissionsOfRoles = {
-  IAM_OWNER: grantsAndOrg,
-  IAM_OWNER_VIEWER: ["org.read"],
-  IAM_ORG_MANAGER: grantsAndOrg,
-  IAM_USER_MANAGER: grantsAndOrg,
+  IAM_OWNER: everything,
+  IAM_OWNER_VIEWER: reading,
+  IAM_ORG_MANAGER: everything,
+  IAM_USER_MANAGER: everything,
   IAM_ADMIN_IMPERSONATOR: [],
   IAM_END_USER_IMPERSONATOR: [],
-  IAM_LOGIN_CLIENT: ["user.grant.write", "org.read"],
-  ORG_OWNER: grantsAndOrg,
-  ORG_OWNER_VIEWER: ["org.read"],
+  IAM_LOGIN_CLIENT: [...reading, "user.grant.write"],
+  ORG_OWNER: everything,
+  ORG_OWNER_VIEWER: reading,
   ORG_SETTINGS_MANAGER: ["org.read"],
-  ORG_USER_MANAGER: grantsAndOrg,
-  ORG_USER_PERMISSION_EDITOR: grantsAndOrg,
-  ORG_PROJECT_PERMISSION_EDITOR: grantsAndOrg,
+  ORG_USER_MANAGER: everything,
+  ORG_USER_PERMISSION_EDITOR: everything,
+  ORG_PROJECT_PERMISSION_EDITOR: everything,
   ORG_PROJECT_CREATOR: [],
   ORG_USER_SELF_MANAGER: [],
   ORG_ADMIN_IMPERSONATOR: [],
   ORG_END_USER_IMPERSONATOR: [],
-  PROJECT_OWNER: grants,
-  PROJECT_OWNER_VIEWER: [],
+  PROJECT_OWNER: [...grants, "user.read"],
+  PROJECT_OWNER_VIEWER: ["user.grant.read", "user.read"],
   PROJECT_OWNER_GLOBAL: grants,
-  PROJECT_OWNER_VIEWER_GLOBAL: [],
+  PROJECT_OWNER_VIEWER_GLOBAL: ["user.grant.read"],
 } as const satisfies Record<string, readonly Permission[]>;
 
 /** A manager role of ZITADEL. */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
+import type { AccessToken } from "./entities.js";
 import type { Instance } from "./instance.js";
-import type { AccessToken } from "./state.js";
 
 /** Makes an access token that the instance takes until it expires, and returns it. */
 export function issueToken(

@@ -1,9 +1,8 @@
 import { Code } from "@connectrpc/connect";
-import { RpcError } from "./errors.js";
+import type { Grant } from "./entities.js";
+import { CommandError } from "./errors.js";
 import type { Instance } from "./instance.js";
-import type { MessageKey } from "./messages.js";
 import type { Caller } from "./permissions.js";
-import type { Grant } from "./state.js";
 
 /**
  * Deactivates a grant of the caller's organization. The user id is not looked at. An inactive grant
@@ -23,14 +22,31 @@ export function deactivateUserGrant(instance: Instance, caller: Caller, grantId:
     throw new CommandError(Code.FailedPrecondition, "Errors.UserGrant.NotActive", "COMMAND-1S9gx");
   }
   checkProject(caller, grant);
-  const deactivated: Grant = {
-    ...grant,
-    state: "inactive",
-    sequence: grant.sequence + 1n,
-    changedAtMs: instance.now(),
-  };
-  instance.state.grants.set(grantId, deactivated);
-  return deactivated;
+  return setState(instance, grant, "inactive");
+}
+
+/**
+ * Activates a grant of the caller's organization again.
+ *
+ * @throws CommandError
+ */
+export function reactivateUserGrant(instance: Instance, caller: Caller, grantId: string): Grant {
+  const grant = findGrant(instance, caller, grantId);
+  if (grant === undefined) {
+    throw new CommandError(Code.NotFound, "Errors.UserGrant.NotFound", "COMMAND-Lp0gs");
+  }
+  if (grant.state === "active") {
+    if (instance.generation === "v4") {
+      return grant;
+    }
+    throw new CommandError(
+      Code.FailedPrecondition,
+      "Errors.UserGrant.NotInactive",
+      "COMMAND-1ML0v",
+    );
+  }
+  checkProject(caller, grant);
+  return setState(instance, grant, "active");
 }
 
 /**
@@ -62,23 +78,89 @@ export function bulkRemoveUserGrant(
   }
 }
 
-/** An error whose message is translated into the language of the call. */
-export class CommandError extends Error {
-  readonly code: Code;
-  readonly key: MessageKey;
-  readonly id: string;
+/** What of a grant is new. */
+export type NewGrant = Pick<Grant, "userId" | "projectId" | "projectGrantId" | "roleKeys">;
 
-  constructor(code: Code, key: MessageKey, id: string) {
-    super(`${key} (${id})`);
-    this.name = "CommandError";
-    this.code = code;
-    this.key = key;
-    this.id = id;
+/**
+ * Adds a grant in the caller's organization.
+ *
+ * @throws CommandError
+ */
+export function addUserGrant(instance: Instance, caller: Caller, init: NewGrant): Grant {
+  const { state, now } = instance;
+  checkProject(caller, init);
+  if (!state.users.has(init.userId)) {
+    throw new CommandError(Code.FailedPrecondition, "Errors.User.NotFound", "COMMAND-4f8sg");
   }
+  const projectGrantId = checkProjectGrant(instance, caller.orgId, init);
+  const known = state.projects.get(init.projectId)?.roleKeys;
+  if (init.roleKeys.some((key) => !known?.has(key))) {
+    throw new CommandError(
+      Code.FailedPrecondition,
+      "Errors.Project.Role.NotFound",
+      "COMMAND-mm9F4",
+    );
+  }
+  const exists = state.grants
+    .ofUser(init.userId)
+    .some(
+      (grant) =>
+        grant.orgId === caller.orgId &&
+        grant.projectId === init.projectId &&
+        grant.projectGrantId === projectGrantId,
+    );
+  if (exists) {
+    throw new CommandError(Code.AlreadyExists, "Errors.UserGrant.AlreadyExists", "V3-DKcYh");
+  }
+  const grant: Grant = {
+    ...init,
+    grantId: state.nextId(),
+    orgId: caller.orgId,
+    projectGrantId,
+    state: "active",
+    sequence: 1n,
+    createdAtMs: now(),
+    changedAtMs: now(),
+  };
+  state.grants.set(grant);
+  return grant;
+}
 
-  translated(text: string): RpcError {
-    return new RpcError(this.code, text, this.id);
+/** Returns the grant of the project to the organization; undefined when the project is its own. */
+function checkProjectGrant(
+  { state, generation }: Instance,
+  orgId: string,
+  { projectId, projectGrantId }: NewGrant,
+): string | undefined {
+  const project = state.projects.get(projectId);
+  if (project?.orgId === orgId && projectGrantId === undefined) {
+    return undefined;
   }
+  // v2.70 looks for the grant of a project only where the request names one.
+  if (generation === "v2.70" && projectGrantId === undefined) {
+    throw new CommandError(Code.FailedPrecondition, "Errors.Project.NotFound", "COMMAND-3n77S");
+  }
+  for (const granted of state.projectGrants.values()) {
+    if (
+      granted.projectId === projectId &&
+      granted.grantedOrgId === orgId &&
+      (projectGrantId ?? granted.projectGrantId) === granted.projectGrantId
+    ) {
+      return granted.projectGrantId;
+    }
+  }
+  throw new CommandError(Code.FailedPrecondition, "Errors.Project.Grant.NotFound", "COMMAND-4m9ff");
+}
+
+function setState(instance: Instance, grant: Grant, state: Grant["state"]): Grant {
+  const changed: Grant = {
+    ...grant,
+    state,
+    sequence: grant.sequence + 1n,
+    changedAtMs: instance.now(),
+  };
+  instance.state.grants.set(changed);
+  return changed;
 }
 
 function findGrant(instance: Instance, caller: Caller, grantId: string): Grant | undefined {
@@ -86,8 +168,8 @@ function findGrant(instance: Instance, caller: Caller, grantId: string): Grant |
   return grant?.orgId === caller.orgId ? grant : undefined;
 }
 
-function checkProject(caller: Caller, grant: Grant): void {
-  if (caller.projects !== "all" && !caller.projects.has(grant.projectId)) {
+function checkProject({ projects }: Caller, { projectId }: { readonly projectId: string }): void {
+  if (projects !== "all" && !projects.has(projectId)) {
     throw new CommandError(
       Code.PermissionDenied,
       "Errors.UserGrant.NoPermissionForProject",

@@ -2,6 +2,7 @@ import type { HttpResponse, Route } from "../http/http.js";
 import type { Instance } from "../model/instance.js";
 import type { AuthRequest } from "../model/oauth-state.js";
 import { randomToken } from "../model/tokens.js";
+import { MadeUpUser } from "../model/users.js";
 import { loginPage } from "./pages.js";
 import { answering, OAuthError, readForm, redirect } from "./response.js";
 
@@ -95,5 +96,7 @@ function answerTo(request: AuthRequest, parameters: Record<string, string>): Htt
 }
 
 function people({ state }: Instance): { userId: string; name: string }[] {
-  return [...state.users.values()].map(({ userId, name }) => ({ userId, name: name ?? userId }));
+  return [...state.users.values()]
+    .filter((user) => !(user instanceof MadeUpUser))
+    .map(({ userId, displayName }) => ({ userId, name: displayName }));
 }

@@ -1,8 +1,8 @@
 import { timingSafeEqual } from "node:crypto";
 import { type HttpRequest, headerOf } from "../http/http.js";
+import type { User } from "../model/entities.js";
 import type { Instance } from "../model/instance.js";
 import type { App } from "../model/oauth-state.js";
-import type { User } from "../model/state.js";
 import { OAuthError } from "./response.js";
 
 /** Client id and secret: RFC 6749, section 2.3.1. */

@@ -1,7 +1,7 @@
 import { decodeProtectedHeader, jwtVerify } from "jose";
 import type { HttpRequest } from "../http/http.js";
+import type { User } from "../model/entities.js";
 import type { Instance } from "../model/instance.js";
-import type { User } from "../model/state.js";
 import { issuerOf, OAuthError } from "./response.js";
 
 /**

@@ -1,6 +1,6 @@
 import type { HttpRequest, Route } from "../http/http.js";
+import type { User } from "../model/entities.js";
 import type { Instance } from "../model/instance.js";
-import type { User } from "../model/state.js";
 import { verifyApp, verifyServiceUser } from "./clients.js";
 import { verifyAssertion } from "./jwt-profile.js";
 import { openIdAnswer } from "./openid.js";

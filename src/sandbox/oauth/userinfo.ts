@@ -1,6 +1,6 @@
 import { headerOf, type Route } from "../http/http.js";
+import type { AccessToken, User } from "../model/entities.js";
 import type { Instance } from "../model/instance.js";
-import type { AccessToken, User } from "../model/state.js";
 import { openIdAnswer, openIdError } from "./openid.js";
 
 /** `/oidc/v1/userinfo`. https://openid.net/specs/openid-connect-core-1_0.html#UserInfo */
@@ -26,8 +26,8 @@ function claims(instance: Instance, user: User, token: AccessToken): Record<stri
   const org = instance.state.orgs.get(user.orgId);
   return {
     sub: user.userId,
-    ...(token.scopes.includes("profile") && user.name !== undefined
-      ? { name: user.name, preferred_username: user.name }
+    ...(token.scopes.includes("profile")
+      ? { name: user.displayName, preferred_username: user.loginName }
       : {}),
     ...(token.scopes.includes("urn:zitadel:iam:user:resourceowner") && org !== undefined
       ? {

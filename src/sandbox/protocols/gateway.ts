@@ -5,7 +5,7 @@ import type { HttpRequest, HttpResponse } from "../http/http.js";
 import { errorDetailTypeUrl, RpcError } from "../model/errors.js";
 import type { Instance } from "../model/instance.js";
 
-type Json = JsonValue | readonly Json[] | { readonly [key: string]: Json };
+export type Json = JsonValue | readonly Json[] | { readonly [key: string]: Json };
 
 /** Tells browsers that the quota of authenticated requests is not used up. */
 export const quotaCookie = ["zitadel.quota.exhausted=; Path=/; Max-Age=0; SameSite=Lax"] as const;

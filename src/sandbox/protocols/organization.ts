@@ -3,6 +3,7 @@ import { RpcError } from "../model/errors.js";
 import type { Instance } from "../model/instance.js";
 import { checkInstance } from "../model/instance-host.js";
 import { authorize } from "../model/permissions.js";
+import { orgDomain } from "../model/search/user-grants.js";
 import { gatewayAnswer, gatewayError } from "./gateway.js";
 
 /** `GET /management/v1/orgs/me`: the organization that calls go to. */
@@ -27,7 +28,7 @@ export function organizationRoute(instance: Instance): Route {
           },
           state: "ORG_STATE_ACTIVE",
           name: org?.name ?? "",
-          primaryDomain: `${(org?.name ?? "").toLowerCase()}.${instance.hosts[0]}`,
+          primaryDomain: orgDomain(org?.name ?? "", instance.hosts[0] ?? ""),
         },
       });
     } catch (error) {

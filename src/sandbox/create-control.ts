@@ -1,0 +1,206 @@
+import type {
+  GrantInit,
+  ProjectInit,
+  RoleAssignment,
+  SandboxControl,
+  UserInit,
+} from "./control.js";
+import type { Membership } from "./model/entities.js";
+import type { Instance } from "./model/instance.js";
+import { roleNames, scopeOfRole } from "./model/roles.js";
+import { issueToken, randomToken } from "./model/tokens.js";
+import { createUser, MadeUpUser } from "./model/users.js";
+import { createOAuthControl } from "./oauth/control.js";
+
+/**
+ * Fills the instance with what exists from the start.
+ *
+ * @internal Its types are Node's, and what is exported from here loads in browser projects too.
+ */
+export function createControl(
+  instance: Instance,
+  firstToken: string | undefined,
+  firstOrgId: string | undefined,
+): SandboxControl {
+  const { state, now } = instance;
+
+  const addOrg: SandboxControl["addOrg"] = ({ orgId = state.nextId(), name } = {}) => {
+    state.orgs.set(orgId, { orgId, name: name || `Organization ${orgId}`, createdAtMs: now() });
+    state.grants.projection.invalidate();
+    return { orgId };
+  };
+
+  const addProject = ({
+    projectId = state.nextId(),
+    orgId = control.orgId,
+    name = `Project ${projectId}`,
+    roleKeys = [],
+  }: ProjectInit = {}) => {
+    mustExist(state.orgs, "organization", orgId);
+    state.projects.set(projectId, { projectId, orgId, name, roleKeys: new Set(roleKeys) });
+    state.grants.projection.invalidate();
+    return { projectId };
+  };
+
+  const addProjectGrant: SandboxControl["addProjectGrant"] = ({ projectId, orgId }) => {
+    mustExist(state.projects, "project", projectId);
+    mustExist(state.orgs, "organization", orgId);
+    const projectGrantId = state.nextId();
+    state.projectGrants.set(projectGrantId, { projectGrantId, projectId, grantedOrgId: orgId });
+    return { projectGrantId };
+  };
+
+  const addToken: SandboxControl["addToken"] = ({
+    userId,
+    audience = true,
+    scopes = ["openid"],
+    expiresInMs = Number.POSITIVE_INFINITY,
+  }) => {
+    mustExist(state.users, "user", userId);
+    return issueToken(instance, { userId, audience, scopes, expiresInMs });
+  };
+
+  const addUser = ({
+    userId = state.nextId(),
+    orgId = control.orgId,
+    name,
+    roles = [],
+    ...rest
+  }: UserInit = {}) => {
+    mustExist(state.orgs, "organization", orgId);
+    const memberships = roles.map((role) =>
+      toMembership(instance, orgId, typeof role === "string" ? { role } : role),
+    );
+    const createdAtMs = now();
+    state.users.set(
+      userId,
+      createUser({ ...rest, userId, orgId, displayName: name, memberships, createdAtMs }),
+    );
+    state.grants.projection.invalidate();
+    return { userId, token: addToken({ userId }) };
+  };
+
+  /** The id of the grant of a project to an organization; undefined for its own. */
+  const projectGrantFor = (projectId: string, orgId: string): string | undefined => {
+    if (state.projects.get(projectId)?.orgId === orgId) {
+      return undefined;
+    }
+    for (const granted of state.projectGrants.values()) {
+      if (granted.projectId === projectId && granted.grantedOrgId === orgId) {
+        return granted.projectGrantId;
+      }
+    }
+    return addProjectGrant({ projectId, orgId }).projectGrantId;
+  };
+
+  const addGrant = ({
+    grantId = state.nextId(),
+    userId = state.nextId(),
+    orgId = control.orgId,
+    projectId = orgId === control.orgId ? control.projectId : addProject({ orgId }).projectId,
+    roleKeys = [],
+    state: grantState = "active",
+  }: GrantInit = {}) => {
+    mustExist(state.orgs, "organization", orgId);
+    mustExist(state.projects, "project", projectId);
+    if (grantState !== "active" && grantState !== "inactive") {
+      throw new TypeError(`A grant is "active" or "inactive", not ${JSON.stringify(grantState)}`);
+    }
+    if (state.grants.has(grantId)) {
+      throw new TypeError(`The sandbox has a grant ${JSON.stringify(grantId)} already`);
+    }
+    if (!state.users.has(userId)) {
+      state.users.set(userId, new MadeUpUser(userId, orgId, now()));
+    }
+    for (const key of roleKeys) {
+      state.projects.get(projectId)?.roleKeys.add(key);
+    }
+    state.grants.set({
+      grantId,
+      userId,
+      orgId,
+      projectId,
+      projectGrantId: projectGrantFor(projectId, orgId),
+      roleKeys,
+      state: grantState,
+      // Adding is the first change, and an inactive grant has seen a second.
+      sequence: grantState === "active" ? 1n : 2n,
+      createdAtMs: now(),
+      changedAtMs: now(),
+    });
+    return { userId, grantId };
+  };
+
+  const grant: SandboxControl["grant"] = (grantId) => {
+    const found = state.grants.get(grantId);
+    if (found === undefined) {
+      return undefined;
+    }
+    const { userId, orgId, projectId, roleKeys, state: grantState } = found;
+    return {
+      userId,
+      orgId,
+      projectId,
+      ...(roleKeys.length > 0 ? { roleKeys } : {}),
+      state: grantState,
+    };
+  };
+
+  const { orgId } = addOrg({ orgId: firstOrgId, name: "ZITADEL" });
+  const control: SandboxControl = {
+    ...createOAuthControl(instance, () => owner.userId),
+    token: firstToken ?? randomToken(),
+    orgId,
+    projectId: state.nextId(),
+    addGrant,
+    grant,
+    addOrg,
+    addProject,
+    addProjectGrant,
+    addUser,
+    addToken,
+    revokeToken: (token) => {
+      state.tokens.delete(token);
+    },
+  };
+  addProject({ projectId: control.projectId });
+  const owner = addUser({ name: "zitadel-admin", userName: "zitadel-admin", roles: ["IAM_OWNER"] });
+  state.tokens.set(control.token, {
+    userId: owner.userId,
+    audience: true,
+    scopes: ["openid"],
+    expiresAtMs: Number.POSITIVE_INFINITY,
+  });
+  return control;
+}
+
+function toMembership(
+  { state }: Instance,
+  orgIdOfUser: string,
+  { role, orgId = orgIdOfUser, projectId }: RoleAssignment,
+): Membership {
+  if (!roleNames.includes(role)) {
+    throw new TypeError(
+      `There is no role ${JSON.stringify(role)}; there are ${roleNames.join(", ")}`,
+    );
+  }
+  switch (scopeOfRole(role)) {
+    case "instance":
+      return { role, orgId: undefined, projectId: undefined };
+    case "organization":
+      mustExist(state.orgs, "organization", orgId);
+      return { role, orgId, projectId: undefined };
+    case "project":
+      if (projectId === undefined) {
+        throw new TypeError(`The role ${role} is held in a project: give its projectId`);
+      }
+      mustExist(state.projects, "project", projectId);
+      return { role, orgId: state.projects.get(projectId)?.orgId, projectId };
+  }
+}
+
+function mustExist(map: ReadonlyMap<string, unknown>, kind: string, id: string): void {
+  if (!map.has(id)) {
+    throw new TypeError(`The sandbox has no ${kind} ${JSON.stringify(id)}: add it first`);
+  }
+}

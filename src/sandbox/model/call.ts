@@ -1,0 +1,50 @@
+import { wait } from "../../common/wait.js";
+import type { HttpRequest } from "../http/http.js";
+import { CommandError } from "./errors.js";
+import type { Instance } from "./instance.js";
+import { checkInstance } from "./instance-host.js";
+import { languagesOf, translate } from "./messages.js";
+import { authorize, type Caller } from "./permissions.js";
+import type { Permission } from "./roles.js";
+
+/** What a call of the management service needs and does. */
+export interface Call<T> {
+  readonly permission: Permission;
+  /** Rejects a message that breaks the rules of its own definition, with an RpcError. */
+  readonly validate: () => void;
+  readonly latencyMs: number;
+  readonly run: (caller: Caller) => T;
+}
+
+/**
+ * Runs a call as ZITADEL's interceptors do: the instance by host name, the caller's token, organization
+ * and permission, the message's own rules, and only then the command, whose errors are the only
+ * translated ones.
+ *
+ * @throws RpcError
+ */
+export async function runCall<T>(
+  instance: Instance,
+  request: HttpRequest,
+  signal: AbortSignal,
+  { permission, validate, latencyMs, run }: Call<T>,
+): Promise<T> {
+  checkInstance(instance, request);
+  const caller = authorize(instance, request, permission);
+  validate();
+  signal.throwIfAborted();
+  // A timer costs a millisecond even for none.
+  if (latencyMs > 0) {
+    await wait(latencyMs, signal);
+  }
+  try {
+    return run(caller);
+  } catch (error) {
+    if (error instanceof CommandError) {
+      throw error.translated(
+        translate(error.key, languagesOf(caller.user.preferredLanguage, request)),
+      );
+    }
+    throw error;
+  }
+}

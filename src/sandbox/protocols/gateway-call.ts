@@ -1,0 +1,63 @@
+import type { JsonValue } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { type HttpRequest, type HttpResponse, headerOf, readBody } from "../http/http.js";
+import { deadlineExceeded, earlyError, RpcError } from "../model/errors.js";
+import type { Instance } from "../model/instance.js";
+import { gatewayAnswer, gatewayError, type Json } from "./gateway.js";
+import { parseGoJson } from "./go-json.js";
+import { readDeadline } from "./grpc-timeout.js";
+import { hasPassed, withDeadline } from "./rpc.js";
+
+/** Where reading stops; JSON is longer than the message of 4 MiB that it may hold. */
+const maxBodyBytes = 64 * 1024 * 1024;
+
+/** A call that came as JSON: first its message is read, then it is made. */
+export interface GatewayCall<T> {
+  /** @throws Error that says what is wrong with the body. */
+  readonly read: (body: JsonValue | undefined) => T;
+  readonly call: (message: T, signal: AbortSignal) => Promise<Json>;
+}
+
+/** Answers a request of a JSON route. */
+export async function serveGatewayCall<T>(
+  instance: Instance,
+  request: HttpRequest,
+  { read, call }: GatewayCall<T>,
+): Promise<HttpResponse> {
+  try {
+    const timeout = readDeadline(request);
+    if ("refusal" in timeout) {
+      const value = headerOf(request, "grpc-timeout");
+      throw earlyError(Code.InvalidArgument, `invalid grpc-timeout: ${value}`);
+    }
+    const message = await readMessage(request, read);
+    const { deadline } = timeout;
+    if (hasPassed(deadline)) {
+      throw deadlineExceeded(true);
+    }
+    const answer = await withDeadline(deadline, request.signal, (signal) => call(message, signal));
+    return gatewayAnswer(instance, request, answer);
+  } catch (error) {
+    if (error instanceof RpcError) {
+      return gatewayError(instance, request, error);
+    }
+    throw error;
+  }
+}
+
+/** @throws RpcError `InvalidArgument` for what is not JSON, or not of the message. */
+async function readMessage<T>(request: HttpRequest, read: (body: JsonValue | undefined) => T) {
+  const bytes = await readBody(request, maxBodyBytes);
+  if (bytes === undefined) {
+    throw earlyError(Code.ResourceExhausted, "http: request body too large");
+  }
+  try {
+    return read(parseGoJson(Buffer.from(bytes).toString()));
+  } catch (error) {
+    if (error instanceof RpcError) {
+      throw error;
+    }
+    const cause = error instanceof Error ? error.message : String(error);
+    throw earlyError(Code.InvalidArgument, cause);
+  }
+}

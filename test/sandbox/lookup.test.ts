@@ -1,0 +1,264 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import {
+  type SandboxServer,
+  type SandboxServerOptions,
+  startSandbox,
+} from "../../src/sandbox/index.js";
+
+async function open(options: SandboxServerOptions = {}) {
+  const sandbox = await startSandbox(options);
+  onTestFinished(() => sandbox.close());
+  return { sandbox, call: callerOf(sandbox) };
+}
+
+function callerOf(sandbox: SandboxServer) {
+  return async (method: string, path: string, body?: unknown, token = sandbox.token) => {
+    const response = await fetch(`${sandbox.baseUrl}/management/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}` },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const value = await response.json();
+    return { status: response.status, value, id: value.details?.[0]?.id };
+  };
+}
+
+type Call = ReturnType<typeof callerOf>;
+
+async function search(call: Call, query: object, queries: object[] = []) {
+  const { value } = await call("POST", "/users/grants/_search", { query, queries });
+  return {
+    total: value.details?.totalResult,
+    ids: (value.result ?? []).map(({ id }: { id: string }) => id),
+  };
+}
+
+describe("a search for grants", () => {
+  it("pages through the list in the order in which grants were added, whatever asc says", async () => {
+    const { sandbox, call } = await open();
+    const ids = Array.from({ length: 5 }, () => sandbox.addGrant().grantId);
+    expect(await search(call, { offset: "0", limit: 2 })).toEqual({
+      total: "5",
+      ids: ids.slice(0, 2),
+    });
+    expect(await search(call, { offset: 4, limit: 2, asc: true })).toEqual({
+      total: "5",
+      ids: ids.slice(4),
+    });
+    expect(await search(call, {})).toEqual({ total: "5", ids });
+  });
+
+  it("counts nothing past the end, as a page without rows does in ZITADEL", async () => {
+    const { sandbox, call } = await open();
+    sandbox.addGrant();
+    expect(await search(call, { offset: 1, limit: 2 })).toEqual({ total: undefined, ids: [] });
+  });
+
+  it("shifts the rest when what it found is removed", async () => {
+    const { sandbox, call } = await open();
+    const ids = Array.from({ length: 4 }, () => sandbox.addGrant().grantId);
+    await search(call, { limit: 2 });
+    await call("DELETE", "/user_grants/_bulk", { grantId: ids.slice(0, 2) });
+    expect(await search(call, { offset: 2, limit: 2 })).toEqual({ total: undefined, ids: [] });
+    expect(await search(call, { limit: 2 })).toEqual({ total: "2", ids: ids.slice(2) });
+  });
+
+  it("joins queries by AND, with every method of comparing texts", async () => {
+    const { sandbox, call } = await open();
+    const { projectId } = sandbox.addProject({ name: "Billing", roleKeys: ["reader"] });
+    const { userId } = sandbox.addUser({
+      name: "Jane Doe",
+      email: "Jane@Example.com",
+      userName: "jane",
+    });
+    const { userId: robot } = sandbox.addUser({ type: "machine", userName: "robot" });
+    const jane = sandbox.addGrant({ userId, projectId, roleKeys: ["reader", "writer"] }).grantId;
+    const bot = sandbox.addGrant({ userId: robot, projectId, roleKeys: ["reader"] }).grantId;
+    const other = sandbox.addGrant({ userId }).grantId;
+    const find = async (...queries: object[]) => (await search(call, {}, queries)).ids;
+    const method = (name: string) => `TEXT_QUERY_METHOD_${name}`;
+
+    expect(await find({ userIdQuery: { userId } })).toEqual([jane, other]);
+    expect(await find({ userIdQuery: { userId } }, { projectIdQuery: { projectId } })).toEqual([
+      jane,
+    ]);
+    expect(await find({ roleKeyQuery: { roleKey: "reader" } })).toEqual([jane, bot]);
+    expect(await find({ role_key_query: { role_key: "writer" } })).toEqual([jane]);
+    expect(await find({ emailQuery: { email: "jane@example.com" } })).toEqual([]);
+    const matching = {
+      EQUALS_IGNORE_CASE: "jane@EXAMPLE.com",
+      STARTS_WITH: "Jane@",
+      STARTS_WITH_IGNORE_CASE: "jane@",
+      CONTAINS: "@Ex",
+      CONTAINS_IGNORE_CASE: "@ex",
+      ENDS_WITH: "ple.com",
+      ENDS_WITH_IGNORE_CASE: "PLE.COM",
+    };
+    for (const [name, email] of Object.entries(matching)) {
+      expect([name, await find({ emailQuery: { email, method: method(name) } })]).toEqual([
+        name,
+        [jane, other],
+      ]);
+    }
+    expect(await find({ userNameQuery: { userName: "robot" } })).toEqual([bot]);
+    expect(await find({ userTypeQuery: { type: "TYPE_MACHINE" } })).toEqual([bot]);
+    expect(await find({ projectNameQuery: { projectName: "Bill", method: 2 } })).toEqual([
+      jane,
+      bot,
+    ]);
+    expect(await find({ displayNameQuery: { displayName: "Jane Doe" } })).toEqual([jane, other]);
+    expect(await find({ firstNameQuery: { firstName: "Jane" } })).toEqual([jane, other]);
+    expect(await find({ lastNameQuery: { lastName: "Doe" } })).toEqual([jane, other]);
+    expect(await find({ orgNameQuery: { orgName: "ZITADEL" } })).toHaveLength(3);
+    expect(await find({ orgDomainQuery: { orgDomain: "zitadel.localhost" } })).toHaveLength(3);
+  });
+
+  it("finds grants of the organization's projects elsewhere only with withGrantedQuery", async () => {
+    const { sandbox, call } = await open();
+    const { orgId } = sandbox.addOrg({ name: "Partner" });
+    const { projectId } = sandbox;
+    const { grantId, userId } = sandbox.addGrant({ orgId, projectId });
+    expect((await search(call, {})).ids).toEqual([]);
+    expect((await search(call, {}, [{ withGrantedQuery: { withGranted: true } }])).ids).toEqual([
+      grantId,
+    ]);
+    const response = await fetch(
+      `${sandbox.baseUrl}/management/v1/users/${userId}/grants/${grantId}`,
+      { headers: { authorization: `Bearer ${sandbox.token}`, "x-zitadel-orgid": orgId } },
+    );
+    const { userGrant } = (await response.json()) as { userGrant: Record<string, string> };
+    expect(userGrant).toMatchObject({ orgName: "Partner", projectId });
+    expect(userGrant.projectGrantId).toMatch(/^\d{18}$/);
+  });
+
+  it.each([
+    [{ queries: [{ emailQuery: { email: "x".repeat(201) } }] }, "at most 200 runes"],
+    [{ queries: [{}] }, "UserGrantQuery.Query: value is required"],
+    [{ queries: [{ emailQuery: {}, userIdQuery: {} }] }, "oneof is already set"],
+    [{ queries: [{ emailQuery: { method: "LIKE" } }] }, 'enum field method: "LIKE"'],
+    [{ queries: {} }, "repeated field queries"],
+    [{ query: { limit: -1 } }, "uint64 field limit"],
+    [[], "message field body"],
+  ])("rejects %j", async (body, message) => {
+    const { call } = await open();
+    const { status, value } = await call("POST", "/users/grants/_search", body);
+    expect([status, value.code]).toEqual([400, 3]);
+    expect(value.message).toContain(message);
+  });
+
+  it("asks for a permission of its own", async () => {
+    const { sandbox, call } = await open();
+    const { token } = sandbox.addUser({ roles: ["ORG_SETTINGS_MANAGER"] });
+    const viewer = sandbox.addUser({ roles: ["ORG_OWNER_VIEWER"] }).token;
+    const path = "/users/grants/_search";
+    expect((await call("POST", path, {}, token)).id).toBe("AUTH-5mWD2");
+    expect((await call("POST", path, {}, viewer)).status).toBe(200);
+    expect((await call("POST", "/users/1/grants", { projectId: "1" }, viewer)).id).toBe(
+      "AUTH-5mWD2",
+    );
+  });
+
+  it("lags behind by projectionDelayMs; reading one grant brings it up to date", async () => {
+    let now = 1_000_000;
+    const { sandbox, call } = await open({ projectionDelayMs: 50, now: () => now });
+    const { grantId, userId } = sandbox.addGrant();
+    expect((await search(call, {})).ids).toEqual([]);
+    now += 49;
+    expect((await search(call, {})).ids).toEqual([]);
+    now += 1;
+    expect((await search(call, {})).ids).toEqual([grantId]);
+    await call("DELETE", "/user_grants/_bulk", { grantId: [grantId] });
+    expect((await search(call, {})).ids).toEqual([grantId]);
+    expect((await call("GET", `/users/${userId}/grants/${grantId}`)).id).toBe("QUERY-wIPkA");
+    expect((await search(call, {})).ids).toEqual([]);
+  });
+});
+
+describe("adding a grant", () => {
+  it("gives a new id, and says what stands in the way", async () => {
+    const { sandbox, call } = await open();
+    const { projectId } = sandbox.addProject({ roleKeys: ["reader"] });
+    const { userId } = sandbox.addUser();
+    const path = `/users/${userId}/grants`;
+    const grant = { projectId, roleKeys: ["reader"] };
+    const { value } = await call("POST", path, grant);
+    expect(sandbox.grant(value.userGrantId)).toMatchObject({ userId, projectId, state: "active" });
+    expect((await call("POST", path, grant)).id).toBe("V3-DKcYh");
+    await call("DELETE", "/user_grants/_bulk", { grantId: [value.userGrantId] });
+    const again = await call("POST", path, grant);
+    expect(again.status).toBe(200);
+    expect(again.value.userGrantId).not.toBe(value.userGrantId);
+    expect((await call("POST", "/users/1/grants", grant)).id).toBe("COMMAND-4f8sg");
+    expect((await call("POST", path, { ...grant, projectId: "1" })).id).toBe("COMMAND-4m9ff");
+    expect((await call("POST", path, { projectId, roleKeys: ["x"] })).id).toBe("COMMAND-mm9F4");
+    expect((await call("POST", path, {})).value.message).toBe(
+      "invalid AddUserGrantRequest.ProjectId: value length must be between 1 and 200 runes, inclusive",
+    );
+  });
+
+  it("needs the project of the caller's role", async () => {
+    const { sandbox, call } = await open();
+    const { projectId } = sandbox.addProject();
+    const roles = [{ role: "PROJECT_OWNER", projectId }] as const;
+    const { token } = sandbox.addUser({ roles });
+    const { userId } = sandbox.addUser();
+    const path = `/users/${userId}/grants`;
+    const other = await call("POST", path, { projectId: sandbox.projectId }, token);
+    expect(other.id).toBe("EVENT-Shu7e");
+    expect((await call("POST", path, { projectId }, token)).status).toBe(200);
+  });
+});
+
+describe("reactivating a grant", () => {
+  it("makes it active, or says that it is in v2.70", async () => {
+    const { sandbox, call } = await open({ generation: "v2.70" });
+    const { userId, grantId } = sandbox.addGrant({ state: "inactive" });
+    const path = `/users/${userId}/grants/${grantId}/_reactivate`;
+    expect((await call("POST", path, {})).status).toBe(200);
+    expect(sandbox.grant(grantId)?.state).toBe("active");
+    expect((await call("POST", path, {})).id).toBe("COMMAND-1ML0v");
+  });
+});
+
+describe("a search for users", () => {
+  it("finds them by email and login name, nested queries included", async () => {
+    const { sandbox, call } = await open();
+    const { userId } = sandbox.addUser({ email: "jane@example.com", loginName: "jane@acme" });
+    const { userId: john } = sandbox.addUser({ email: "john@example.com" });
+    const find = async (...queries: object[]) => {
+      const { value } = await call("POST", "/users/_search", { query: { asc: true }, queries });
+      return (value.result ?? []).map(({ id }: { id: string }) => id);
+    };
+    const jane = { emailQuery: { emailAddress: "jane@example.com" } };
+    expect(await find(jane)).toEqual([userId]);
+    expect(await find({ loginNameQuery: { loginName: "jane@acme" } })).toEqual([userId]);
+    expect(
+      await find({ orQuery: { queries: [jane, { inUserIdsQuery: { userIds: [john] } }] } }),
+    ).toEqual([userId, john]);
+    expect(
+      await find(
+        { notQuery: { query: jane } },
+        { emailQuery: { emailAddress: "example.com", method: 6 } },
+      ),
+    ).toContain(john);
+    expect(await find({ userNameQuery: { userName: "nobody" } })).toEqual([]);
+  });
+});
+
+it("many grants can be listed page by page", async () => {
+  const { sandbox, call } = await open();
+  for (let index = 0; index < 100_000; index++) {
+    sandbox.addGrant({ userId: `u${index % 1000}` });
+  }
+  const first = await search(call, { limit: 1000 }, [
+    { projectIdQuery: { projectId: sandbox.projectId } },
+  ]);
+  const last = await search(call, { offset: 99_000, limit: 1000 }, [
+    { projectIdQuery: { projectId: sandbox.projectId } },
+  ]);
+  expect([first.total, last.total, new Set([...first.ids, ...last.ids]).size]).toEqual([
+    "100000",
+    "100000",
+    2000,
+  ]);
+});

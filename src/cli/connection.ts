@@ -78,6 +78,8 @@ export interface Connection {
    * and the request sent once more.
    */
   readonly request: (path: string, options?: RequestOptions) => Promise<Response>;
+  /** A text without the tokens that were sent: what comes back may echo them. */
+  readonly mask: (text: string) => string;
   /** Whether the token is read from standard input. */
   readonly usesStdin: boolean;
 }
@@ -123,13 +125,15 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
   } catch (error) {
     throw asUsageError(error);
   }
-  const send = sender(baseUrl, token, instanceHost);
+  const sent = new Set<string>();
+  const send = sender(baseUrl, token, instanceHost, sent);
   return {
     baseUrl: baseUrl.replace(/\/+$/, ""),
     orgId,
     protocol,
     createClient,
     usesStdin: flags["token-file"] === "-",
+    mask: (text) => [...sent].reduce((masked, bearer) => masked.replaceAll(bearer, "***"), text),
     get: (path, headers) => send(path, { headers }),
     async request(path, { body, signal, timeoutMs } = {}) {
       const headers = {
@@ -160,12 +164,14 @@ function sender(
   baseUrl: string,
   token: string | TokenSource,
   instanceHost: string | undefined,
+  sent: Set<string>,
 ): (path: string, request: PlainRequest) => Promise<Response> {
   const url = baseUrl.replace(/\/+$/, "");
   return async (path, { headers, body, signal, timeoutMs = requestMs }) => {
     const limit = AbortSignal.timeout(timeoutMs);
-    const attempt = (bearer: string) =>
-      fetchThroughProxy(url + path, {
+    const attempt = (bearer: string) => {
+      sent.add(bearer);
+      return fetchThroughProxy(url + path, {
         method: body === undefined ? "GET" : "POST",
         headers: {
           authorization: `Bearer ${bearer}`,
@@ -176,6 +182,7 @@ function sender(
         redirect: "manual",
         signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
       });
+    };
     if (typeof token === "string") {
       return await attempt(token);
     }

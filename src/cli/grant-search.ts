@@ -1,0 +1,66 @@
+import type { GrantRecord } from "./grant-record.js";
+import { IdSet } from "./id-set.js";
+import type { GrantQuery, Lookup, Page } from "./lookup.js";
+
+export interface SearchOptions {
+  /** Grants in a page; 1000 when not given. */
+  readonly pageSize?: number | undefined;
+  /** Grants that were yielded before, by other searches: they are left out. */
+  readonly seen?: IdSet | undefined;
+}
+
+/** What a search to the end came to. */
+export interface SearchEnd {
+  /** How many grants the server says there are. */
+  readonly total: number;
+  /** Whether the list kept changing while it was read, so that some may be missing. */
+  readonly unstable: boolean;
+}
+
+/** A list that changes all the time is read so often. */
+const mostPasses = 3;
+
+/**
+ * Reads a search to its end, each grant once. Pages are by offset: what is added or removed meanwhile
+ * shifts the rest, so the list is read again until it was the same from the first page to the last.
+ */
+export async function* searchAllGrants(
+  lookup: Lookup,
+  queries: readonly GrantQuery[],
+  { pageSize = 1000, seen = new IdSet() }: SearchOptions = {},
+): AsyncGenerator<GrantRecord, SearchEnd> {
+  for (let pass = 1; ; pass += 1) {
+    const inThisPass = new IdSet();
+    const load = (offset: number) => lookup.searchGrants(queries, { offset, limit: pageSize });
+    let page = await load(0);
+    const { total } = page;
+    let changed = false;
+    for (let offset = 0; ; ) {
+      offset += page.records.length;
+      changed ||= page.total !== total;
+      const isLast = page.records.length === 0 || offset >= page.total;
+      // The next page comes while this one is used. Whether it failed is looked at when its turn comes.
+      const next: Promise<Page<GrantRecord> | { readonly failure: unknown }> | undefined = isLast
+        ? undefined
+        : load(offset).catch((failure: unknown) => ({ failure }));
+      for (const record of page.records) {
+        inThisPass.add(record.grantId);
+        if (seen.add(record.grantId)) {
+          yield record;
+        }
+      }
+      const loaded = await next;
+      if (loaded === undefined) {
+        break;
+      }
+      if ("failure" in loaded) {
+        throw loaded.failure;
+      }
+      page = loaded;
+    }
+    const unstable = changed || inThisPass.size !== total;
+    if (!unstable || pass >= mostPasses) {
+      return { total: page.total, unstable };
+    }
+  }
+}

@@ -1,0 +1,216 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { retryAfterMs } from "../bulk/classify.js";
+import { realEnvironment } from "../bulk/environment.js";
+import { describeError } from "../errors/describe.js";
+import type { Connection } from "./connection.js";
+import { type GrantRecord, isRecord, toGrantRecord } from "./grant-record.js";
+import { type JsonObject, sendJson } from "./json-request.js";
+
+/** How a text of a query is compared. */
+export type TextMethod =
+  | "TEXT_QUERY_METHOD_EQUALS"
+  | "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE"
+  | "TEXT_QUERY_METHOD_STARTS_WITH_IGNORE_CASE";
+
+/** A condition of a search for grants. All conditions of a search must hold. */
+export type GrantQuery =
+  | { readonly userIdQuery: { readonly userId: string } }
+  | { readonly projectIdQuery: { readonly projectId: string } }
+  | { readonly projectNameQuery: { readonly projectName: string; readonly method: TextMethod } }
+  | { readonly roleKeyQuery: { readonly roleKey: string; readonly method: TextMethod } }
+  | { readonly emailQuery: { readonly email: string; readonly method: TextMethod } }
+  | { readonly userNameQuery: { readonly userName: string; readonly method: TextMethod } }
+  | { readonly userTypeQuery: { readonly type: "TYPE_HUMAN" | "TYPE_MACHINE" } };
+
+export type UserQuery =
+  | { readonly emailQuery: { readonly emailAddress: string; readonly method: TextMethod } }
+  | { readonly loginNameQuery: { readonly loginName: string; readonly method: TextMethod } };
+
+/** A user, as far as a search for users tells. */
+export interface UserRecord {
+  readonly userId: string;
+  readonly userName: string | undefined;
+  readonly preferredLoginName: string | undefined;
+  readonly loginNames: readonly string[];
+}
+
+export interface Page<T> {
+  readonly records: readonly T[];
+  /** How many there are in all. */
+  readonly total: number;
+}
+
+export interface LookupOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that one request may take; 30,000 when not given. */
+  readonly timeoutMs?: number | undefined;
+  /** Is waited for before each request: a rate limit. */
+  readonly turn?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
+  /** Sleeps between attempts. */
+  readonly sleep?: ((ms: number, signal: AbortSignal) => Promise<void>) | undefined;
+}
+
+/**
+ * ZITADEL's routes for looking up and restoring grants, in the organization of the connection. Reads are
+ * retried after transient failures; writes only where the server has certainly not carried them out.
+ *
+ * Everything throws a ConnectError with ZITADEL's own code and id, or `Unavailable` without a connection.
+ */
+export interface Lookup {
+  /** One page of a search for grants, from `offset` on. */
+  searchGrants(queries: readonly GrantQuery[], page: PageRequest): Promise<Page<GrantRecord>>;
+  searchUsers(queries: readonly UserQuery[], page: PageRequest): Promise<Page<UserRecord>>;
+  /**
+   * Reads a grant from the read side, which lags behind. ZITADEL does not compare the user.
+   *
+   * @returns undefined when there is none in this organization (QUERY-wIPkA).
+   */
+  getGrant(userId: string, grantId: string): Promise<GrantRecord | undefined>;
+  /** Reactivates a grant. ZITADEL v4 says OK for one that is active; v2.70 rejects it with COMMAND-1ML0v. */
+  reactivateGrant(userId: string, grantId: string): Promise<void>;
+  /**
+   * Adds a grant. When the response is lost, a second attempt is rejected with V3-DKcYh, so it is not made.
+   *
+   * @returns the id of the new grant.
+   */
+  addGrant(grant: NewGrant): Promise<string>;
+}
+
+export interface PageRequest {
+  readonly offset: number;
+  readonly limit: number;
+}
+
+export interface NewGrant {
+  readonly userId: string;
+  readonly projectId: string;
+  readonly projectGrantId?: string | undefined;
+  readonly roleKeys: readonly string[];
+}
+
+const readAttempts = 6;
+const firstPauseMs = 250;
+const longestPauseMs = 30_000;
+
+export function createLookup(connection: Connection, options: LookupOptions = {}): Lookup {
+  const { signal, timeoutMs, turn, sleep = realEnvironment.sleep } = options;
+  const never = new AbortController().signal;
+  const send = async (path: string, body: unknown, isRead: boolean): Promise<JsonObject> => {
+    for (let attempt = 1; ; attempt += 1) {
+      await turn?.(signal);
+      try {
+        return await sendJson(connection, path, { body, signal, timeoutMs });
+      } catch (error) {
+        const mayRetry = isRead ? isTransient(error) : isThrottled(error);
+        if (!mayRetry || attempt >= readAttempts || signal?.aborted) {
+          throw error;
+        }
+        const askedMs = retryAfterMs(ConnectError.from(error), Date.now());
+        const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempt - 1));
+        await sleep(
+          Math.min(60_000, Math.max(askedMs ?? 0, pauseMs * (0.5 + Math.random() / 2))),
+          signal ?? never,
+        );
+      }
+    }
+  };
+  const grantPath = (userId: string, grantId: string) =>
+    `/management/v1/users/${encodeURIComponent(userId)}/grants/${encodeURIComponent(grantId)}`;
+  return {
+    async searchGrants(queries, page) {
+      const json = await send(
+        "/management/v1/users/grants/_search",
+        { query: pageQuery(page), queries },
+        true,
+      );
+      return toPage(json, toGrantRecord);
+    },
+    async searchUsers(queries, page) {
+      const json = await send(
+        "/management/v1/users/_search",
+        { query: pageQuery(page), queries },
+        true,
+      );
+      return toPage(json, toUserRecord);
+    },
+    async getGrant(userId, grantId) {
+      let json: JsonObject;
+      try {
+        json = await send(grantPath(userId, grantId), undefined, true);
+      } catch (error) {
+        if (describeError(error).id === "QUERY-wIPkA") {
+          return undefined;
+        }
+        throw error;
+      }
+      const record = toGrantRecord(json.userGrant);
+      if (record === undefined) {
+        throw notZitadel("a grant");
+      }
+      return record;
+    },
+    async reactivateGrant(userId, grantId) {
+      await send(`${grantPath(userId, grantId)}/_reactivate`, {}, false);
+    },
+    async addGrant({ userId, ...grant }) {
+      const path = `/management/v1/users/${encodeURIComponent(userId)}/grants`;
+      const { userGrantId } = await send(path, grant, false);
+      if (typeof userGrantId !== "string" || userGrantId === "") {
+        throw notZitadel("the id of the new grant");
+      }
+      return userGrantId;
+    },
+  };
+}
+
+/** Ascending: what is added meanwhile comes last. */
+function pageQuery({ offset, limit }: PageRequest) {
+  return { offset: String(offset), limit, asc: true };
+}
+
+function toPage<T>(json: JsonObject, read: (value: unknown) => T | undefined): Page<T> {
+  const { details, result } = json;
+  // Both are left out when there is nothing.
+  const total = isRecord(details) ? Number(details.totalResult ?? 0) : Number.NaN;
+  if (!Number.isSafeInteger(total) || !(result === undefined || Array.isArray(result))) {
+    throw notZitadel("the result of a search");
+  }
+  const records = (result ?? []).map((value: unknown) => {
+    const record = read(value);
+    if (record === undefined) {
+      throw notZitadel("the result of a search");
+    }
+    return record;
+  });
+  return { records, total };
+}
+
+function toUserRecord(json: unknown): UserRecord | undefined {
+  if (!isRecord(json) || typeof json.id !== "string") {
+    return undefined;
+  }
+  const { id, userName, preferredLoginName, loginNames } = json;
+  return {
+    userId: id,
+    userName: typeof userName === "string" ? userName : undefined,
+    preferredLoginName: typeof preferredLoginName === "string" ? preferredLoginName : undefined,
+    loginNames: Array.isArray(loginNames) ? loginNames.map(String) : [],
+  };
+}
+
+function notZitadel(what: string): ConnectError {
+  return new ConnectError(
+    `the response holds JSON, but not ${what}: is this ZITADEL?`,
+    Code.Internal,
+  );
+}
+
+function isTransient(error: unknown): boolean {
+  const codes: readonly Code[] = [Code.Unavailable, Code.DeadlineExceeded, Code.ResourceExhausted];
+  return error instanceof ConnectError && codes.includes(error.code);
+}
+
+/** Rejected before it was carried out. */
+function isThrottled(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.ResourceExhausted;
+}

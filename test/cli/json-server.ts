@@ -1,0 +1,60 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+
+export interface JsonRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingMessage["headers"];
+  // biome-ignore lint/suspicious/noExplicitAny: what a test sent, and looks at as it likes.
+  readonly body: any;
+}
+
+export interface JsonReply {
+  readonly status?: number;
+  readonly headers?: Record<string, string>;
+  readonly body?: unknown;
+}
+
+/** A server that answers JSON requests as the test says; `undefined` resets the connection. */
+export async function startJsonServer(
+  reply: (request: JsonRequest) => JsonReply | undefined,
+): Promise<{
+  baseUrl: string;
+  requests: JsonRequest[];
+  server: Server;
+  close: () => Promise<void>;
+}> {
+  const requests: JsonRequest[] = [];
+  const server = createServer(async (incoming, response) => {
+    const content = await text(incoming);
+    const request: JsonRequest = {
+      method: incoming.method ?? "",
+      path: incoming.url ?? "",
+      headers: incoming.headers,
+      body: content === "" ? undefined : JSON.parse(content),
+    };
+    requests.push(request);
+    const answer = reply(request);
+    if (answer === undefined) {
+      incoming.socket.destroy();
+      return;
+    }
+    response.writeHead(answer.status ?? 200, {
+      "content-type": "application/json",
+      ...answer.headers,
+    });
+    response.end(typeof answer.body === "string" ? answer.body : JSON.stringify(answer.body ?? {}));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
+  return {
+    baseUrl: `http://localhost:${(server.address() as AddressInfo).port}`,
+    requests,
+    server,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}

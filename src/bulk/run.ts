@@ -9,7 +9,7 @@ import type { BulkOptions } from "./options.js";
 import type { Outcome } from "./outcome.js";
 import { Pace } from "./pace.js";
 import { type Gathered, type Grant, type Reading, Source } from "./source.js";
-import { Stopped } from "./stopped.js";
+import { NotSent, Stopped } from "./stopped.js";
 import { createSummary, type Summary } from "./summary.js";
 
 /** A request that was refused for pressure, or whose answer was lost, so many times has failed. */
@@ -296,6 +296,10 @@ class Run<G extends Grant, Status extends string> {
         batch.lostAnswers.found(keys);
         return { kind: "ok" };
       } catch (reason) {
+        if (reason instanceof NotSent) {
+          this.#stopForUnforeseen(reason.cause);
+          throw new Stopped();
+        }
         error = ConnectError.from(reason);
       } finally {
         this.#pace.release();

@@ -1,45 +1,25 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { deactivateUserGrantsIn } from "../bulk/deactivate.js";
 import { realEnvironment } from "../bulk/environment.js";
-import { createSummary, type Outcome, type Summary } from "../bulk/index.js";
+import { createSummary, type Outcome, type UserGrant } from "../bulk/index.js";
 import { removeUserGrantsIn } from "../bulk/remove.js";
 import { close } from "../client/close.js";
+import { conclude, type Ending } from "./conclude.js";
 import type { Connection } from "./connection.js";
-import { explain } from "./explain.js";
-import { exitCode, type Io, line } from "./io.js";
-import { type LoggedOutcome, type LogHead, type RunLog, toLogged } from "./log.js";
-import { loggedClient } from "./logged-client.js";
+import type { Io } from "./io.js";
+import { type LoggedOutcome, toLogged } from "./log/entry.js";
+import { loggedClient } from "./log/logged-client.js";
+import type { RunLog } from "./log/run-log.js";
+import { type Phase, phasesOf } from "./phases.js";
 import type { Plan } from "./plan.js";
-import { createProgress, duration } from "./progress.js";
+import { createProgress } from "./progress.js";
 import { createResults } from "./results.js";
+import { type BulkCommand, type Settings, suspiciousUnknown } from "./settings.js";
+import { createStopSwitch } from "./stop-switch.js";
 
-/** So many grants at the start, all unknown, look like the wrong organization. */
-export const suspiciousUnknown = 100;
-
-export interface Settings {
-  readonly batchSize: number | undefined;
-  readonly concurrency: number | undefined;
-  readonly timeoutMs: number | undefined;
-  readonly giveUpMs: number | undefined;
-  readonly json: boolean;
-  readonly allowUnknown: boolean;
-  /** Where the log is, if there is one. */
-  readonly logPath: string | undefined;
-}
-
-/** Why a run ended before its end. */
-interface Ending {
-  readonly thrown: unknown;
-  readonly interrupted: boolean;
-  readonly leftAtOnce: boolean;
-  readonly allUnknown: boolean;
-  /** Of the last grants, when nothing was taken after them. */
-  readonly wantOfConnection: ConnectError | undefined;
-}
-
-/** Asks for all that is left to do, shows how far it is, reports, and returns the exit code. */
+/** Sends all that is left to do, shows how far it is, reports, and returns the exit code. */
 export async function carryOut(
-  command: LogHead["command"],
+  command: BulkCommand,
   connection: Connection,
   plan: Plan,
   log: RunLog | undefined,
@@ -47,170 +27,161 @@ export async function carryOut(
   io: Io,
 ): Promise<number> {
   const doneStatus = command === "remove" ? "removed" : "deactivated";
-  const summary = createSummary({ total: plan.open.length });
-  const progress = createProgress(io.stderr, plan.open.length, realEnvironment.now);
+  const summary = createSummary({ total: plan.openCount });
+  const progress = createProgress(io.stderr, plan.openCount, realEnvironment.now);
   const results = createResults(io, settings.json);
-  for (const grantId of plan.doneUnwritten) {
-    const outcome = { grantId, status: doneStatus };
+  const unlogged: LoggedOutcome[] = [];
+  const stopSwitch = createStopSwitch(io);
+  const write = (outcome: LoggedOutcome) => {
     log?.outcome(outcome);
     results.add(outcome);
+    if (log?.failure !== undefined) {
+      unlogged.push(outcome);
+      stopSwitch.stop();
+    }
+  };
+  for (const grantId of plan.doneUnwritten) {
+    write({ grantId, status: doneStatus });
   }
 
-  let interrupted = false;
-  const hardStop = new AbortController();
-  const stopListening = io.onInterrupt(() => {
-    if (interrupted) {
-      hardStop.abort(new Error("interrupted"));
-    } else {
-      interrupted = true;
-      line(io.stderr);
-      line(io.stderr, "Finishing what is in flight. Press Ctrl-C again to leave at once.");
-    }
-  });
   let onlyUnknown = 0;
-  let othersSeen = false;
-  let wantOfConnection: ConnectError | undefined;
-  const onOutcome = (outcome: Outcome<string>) => {
-    const logged = toLogged(outcome);
-    log?.outcome(logged);
-    results.add(logged);
+  let othersSeen = plan.someFound;
+  let lastFailure: ConnectError | undefined;
+  let lookedWrong = false;
+  /** Grants in a request of this run whose response did not come. */
+  const lostNow = new Set<string>();
+  /** Outcomes that a later response may still clear of the doubt. */
+  let held: Outcome<string>[] = [];
+  const conclusive = (outcome: Outcome<string>) => {
+    write(toLogged(outcome));
     summary.add(outcome);
     progress.update(summary.current());
-    if (outcome.status === "not-found") {
-      onlyUnknown += 1;
-    } else {
-      othersSeen = true;
-    }
-    wantOfConnection = isWantOfConnection(outcome.error) ? outcome.error : undefined;
   };
-  function* open() {
-    for (const grant of plan.open) {
-      if (interrupted) {
+  const onOutcome = (outcome: Outcome<string>, phase: Phase) => {
+    if (outcome.status !== "not-found") {
+      othersSeen = true;
+    } else if (!outcome.answerLost) {
+      onlyUnknown += 1;
+    }
+    lastFailure = isTransient(outcome.error) ? outcome.error : undefined;
+    if (phase.inDoubt && outcome.answerLost && outcome.status === "not-found") {
+      held.push(outcome);
+    } else {
+      conclusive(outcome);
+    }
+  };
+  const release = () => {
+    for (const { answerLost: _, ...outcome } of held) {
+      const doubtful = plan.lost.mayHaveChanged(outcome.grantId) || lostNow.has(outcome.grantId);
+      conclusive(doubtful ? { ...outcome, answerLost: true } : outcome);
+    }
+    held = [];
+  };
+  function* untilStopped<T>(values: Iterable<T>) {
+    for (const value of values) {
+      if (stopSwitch.stopped) {
         return;
       }
-      yield grant;
-    }
-  }
-  function* openIds() {
-    for (const { grantId } of open()) {
-      yield grantId;
+      yield value;
     }
   }
 
   const plainClient = connection.createClient();
-  const client = log === undefined ? plainClient : loggedClient(plainClient, log);
-  const { batchSize, concurrency, timeoutMs, giveUpMs } = settings;
-  const options = {
-    ...{ concurrency, timeoutMs, giveUpMs, onOutcome },
-    signal: hardStop.signal,
-    distinct: true,
+  const client =
+    log === undefined
+      ? plainClient
+      : loggedClient(plainClient, log, (ids) => {
+          for (const id of plan.inDoubt.length > 0 ? ids : []) {
+            lostNow.add(id);
+          }
+        });
+  const start = (phase: Phase): AsyncIterable<Outcome<string>> => {
+    const { timeoutMs, giveUpMs } = settings;
+    const options = {
+      ...{ timeoutMs, giveUpMs, signal: stopSwitch.signal, distinct: true },
+      concurrency: phase.concurrency,
+      onOutcome: (outcome: Outcome<string>) => onOutcome(outcome, phase),
+    };
+    const grants = untilStopped(phase.grants());
+    return command === "remove"
+      ? removeUserGrantsIn(
+          realEnvironment,
+          client,
+          idsOf(grants),
+          { ...options, batchSize: phase.batchSize },
+          plan.lost,
+        )
+      : deactivateUserGrantsIn(realEnvironment, client, grants, options, plan.lost);
   };
-  const run: AsyncIterable<Outcome<string>> =
-    command === "remove"
-      ? removeUserGrantsIn(realEnvironment, client, openIds(), { ...options, batchSize }, plan.lost)
-      : deactivateUserGrantsIn(realEnvironment, client, open(), options, plan.lost);
   let thrown: unknown;
-  let allUnknown = false;
   try {
-    for await (const _ of run) {
-      if (onlyUnknown >= suspiciousUnknown && !othersSeen && !settings.allowUnknown) {
-        allUnknown = true;
+    for (const phase of phasesOf(command, plan, settings)) {
+      if (!phase.inDoubt) {
+        release();
+      }
+      for await (const _ of start(phase)) {
+        if (onlyUnknown >= suspiciousUnknown && !othersSeen && !settings.allowUnknown) {
+          lookedWrong = true;
+          break;
+        }
+      }
+      if (lookedWrong || stopSwitch.stopped) {
         break;
       }
     }
   } catch (error) {
     thrown = error;
   } finally {
-    stopListening();
+    release();
+    stopSwitch.end();
     progress.end();
     results.end();
     close(plainClient);
   }
-  try {
-    await log?.close();
-  } catch (error) {
-    thrown ??= error;
-  }
-  const ending = {
-    ...{ thrown, interrupted, allUnknown, wantOfConnection },
-    leftAtOnce: hardStop.signal.aborted,
+  const ending: Ending = {
+    ...{ thrown, lookedWrong, lastFailure, unlogged },
+    interrupted: stopSwitch.interrupted,
+    leftAtOnce: stopSwitch.signal.aborted,
+    logFailure: undefined,
   };
-  return conclude(plan, doneStatus, summary.current(), ending, settings, io);
+  try {
+    await log?.close(reasonOf(ending));
+  } catch {
+    // It is in its `failure`.
+  }
+  return conclude(
+    plan,
+    doneStatus,
+    summary.current(),
+    { ...ending, logFailure: log?.failure },
+    settings,
+    log?.path,
+    io,
+  );
 }
 
-function conclude(
-  plan: Plan,
-  doneStatus: string,
-  { counts, answersLost, elapsedMs, done }: Summary,
-  ending: Ending,
-  settings: Settings,
-  io: Io,
-): number {
-  const earlier = countByStatus(plan.decided);
-  const count = (status: string) => (counts[status] ?? 0) + (earlier[status] ?? 0);
-  const completed = count(doneStatus) + count("already-inactive") + plan.doneUnwritten.length;
-  const notAsked = plan.open.length - done;
-  const parts = [
-    `${completed} ${doneStatus}`,
-    `${count("not-found")} not found`,
-    `${count("failed")} failed`,
-    ...(notAsked > 0 ? [`${notAsked} not asked for`] : []),
-  ];
-  const perSecond = Math.round((done / Math.max(elapsedMs, 1)) * 1000);
-  line(io.stderr, `${parts.join(", ")} in ${duration(elapsedMs)} (${perSecond}/s).`);
-  if (answersLost > 0) {
-    line(
-      io.stderr,
-      `The answers for ${answersLost} of them were lost: this run may have changed them all the same.`,
-    );
+function* idsOf(grants: Iterable<UserGrant>) {
+  for (const { grantId } of grants) {
+    yield grantId;
   }
-  const goOn = settings.logPath === undefined ? "" : ` Go on with --resume ${settings.logPath}`;
-  if (ending.thrown instanceof ConnectError && !ending.leftAtOnce) {
-    line(io.stderr, `The run ended: ${explain(ending.thrown)}${goOn}`);
-    return exitCode.refused;
-  }
-  if (ending.thrown instanceof Error && "syscall" in ending.thrown) {
-    line(
-      io.stderr,
-      `The run was stopped, since its log cannot be written: ${ending.thrown.message}`,
-    );
-    return exitCode.stopped;
-  }
-  if (ending.thrown !== undefined && !(ending.thrown instanceof ConnectError)) {
-    throw ending.thrown;
-  }
-  if (ending.allUnknown) {
-    line(
-      io.stderr,
-      `The first ${suspiciousUnknown} grants are all unknown, so the run was stopped. They may be gone already, or the organization above is not theirs: a grant of another organization looks just like one that is gone. If they are gone, add --allow-unknown.${goOn}`,
-    );
-    return exitCode.stopped;
-  }
-  if (ending.interrupted) {
-    line(io.stderr, `Stopped.${goOn}`);
-    return exitCode.stopped;
-  }
-  if (ending.wantOfConnection !== undefined) {
-    line(io.stderr, `The last grants failed: ${explain(ending.wantOfConnection)}${goOn}`);
-    return exitCode.refused;
-  }
-  const missing = settings.allowUnknown ? 0 : count("not-found");
-  return count("failed") + missing > 0 ? exitCode.incomplete : exitCode.done;
 }
 
-function isWantOfConnection(error: ConnectError | undefined): boolean {
+/** Why a run ended, for its log. */
+function reasonOf({ thrown, interrupted, lookedWrong }: Ending): string {
+  if (interrupted) {
+    return "interrupted";
+  }
+  if (lookedWrong) {
+    return "the first grants were all unknown";
+  }
+  return thrown === undefined ? "finished" : ConnectError.from(thrown).message;
+}
+
+function isTransient(error: ConnectError | undefined): boolean {
   const codes: readonly unknown[] = [
     Code.Unavailable,
     Code.DeadlineExceeded,
     Code.ResourceExhausted,
   ];
   return codes.includes(error?.code);
-}
-
-function countByStatus(outcomes: readonly LoggedOutcome[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { status } of outcomes) {
-    counts[status] = (counts[status] ?? 0) + 1;
-  }
-  return counts;
 }

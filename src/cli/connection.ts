@@ -58,7 +58,7 @@ export const connectionFlags = {
 export const connectionNote =
   "A flag wins over its variable. A private certificate authority: set NODE_EXTRA_CA_CERTS to its file. A proxy: HTTPS_PROXY, NO_PROXY.";
 
-type ConnectionFlags = {
+export type ConnectionFlags = {
   readonly [Name in keyof typeof connectionFlags]?:
     | ((typeof connectionFlags)[Name]["type"] extends "boolean" ? boolean : string)
     | undefined;
@@ -69,6 +69,7 @@ export interface Connection {
   readonly baseUrl: string;
   readonly orgId: string | undefined;
   readonly protocol: ProtocolName;
+  readonly instanceHost: string | undefined;
   /** Makes a client over that protocol, or over another one. */
   readonly createClient: (protocol?: ProtocolName) => ManagementClient;
   /** A plain GET, with the credentials of the calls. */
@@ -131,6 +132,7 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     baseUrl: baseUrl.replace(/\/+$/, ""),
     orgId,
     protocol,
+    instanceHost,
     createClient,
     usesStdin: flags["token-file"] === "-",
     mask: (text) => [...sent].reduce((masked, bearer) => masked.replaceAll(bearer, "***"), text),

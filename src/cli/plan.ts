@@ -1,74 +1,91 @@
+import type { UserGrant } from "../bulk/index.js";
 import { LostAnswers } from "../bulk/lost-answers.js";
-import type { Connection } from "./connection.js";
-import type { InputGrant } from "./input.js";
-import { UsageError } from "./io.js";
-import type { LogContent, LoggedOutcome, LogHead } from "./log.js";
+import type { GrantTable } from "./grant-table.js";
+import type { LogContent } from "./log/content.js";
 
 /** Which grants there are, and which of them are left to ask for. */
 export interface Plan {
   readonly total: number;
-  readonly open: readonly InputGrant[];
-  /** Those of them that the log does not know. */
-  readonly added: readonly InputGrant[];
-  /** What earlier runs have decided. */
-  readonly decided: readonly LoggedOutcome[];
+  readonly openCount: number;
+  /** Those that are left, but for the ones in doubt. */
+  readonly open: () => Iterable<UserGrant>;
+  /** Grants of removals whose responses never came, by request: each grant once. */
+  readonly inDoubt: readonly (readonly UserGrant[])[];
+  /** How many grants earlier runs have decided, by status. */
+  readonly decided: Readonly<Record<string, number>>;
   /** Done by an earlier run that did not come to write it. */
   readonly doneUnwritten: readonly string[];
+  /** Whether an earlier run has found grants of this organization. */
+  readonly someFound: boolean;
   readonly lost: LostAnswers;
 }
 
-/** Leaves out what an earlier run has decided. */
-export function makePlan(input: readonly InputGrant[], earlier: LogContent | undefined): Plan {
-  const lost = new LostAnswers();
-  if (earlier === undefined) {
-    return { total: input.length, open: input, added: [], decided: [], doneUnwritten: [], lost };
-  }
-  for (const ids of earlier.unanswered) {
-    lost.lost(ids);
-  }
-  for (const ids of earlier.confirmed) {
-    lost.found(ids);
-  }
-  const known = new Set(earlier.grants.map(({ grantId }) => grantId));
-  const added = input.filter(({ grantId }) => !known.has(grantId));
-  const all = [...earlier.grants, ...added];
-  // A failure is no decision: what was in the way may be gone.
-  const decided = [...earlier.outcomes.values()].filter(({ status }) => status !== "failed");
-  const settled = new Set([...decided.map(({ grantId }) => grantId), ...earlier.doneUnwritten]);
-  // Those in doubt first, as they were asked for: each that is still there clears its neighbours.
-  const inDoubt = new Set(earlier.unanswered.flat());
-  const left = all.filter(({ grantId }) => !settled.has(grantId));
-  const byId = new Map(left.map((grant) => [grant.grantId, grant]));
-  const open = [
-    ...[...inDoubt].flatMap((id) => byId.get(id) ?? []),
-    ...left.filter(({ grantId }) => !inDoubt.has(grantId)),
-  ];
+/** A run that has not begun. */
+export function newPlan(grants: GrantTable): Plan {
   return {
-    total: all.length,
-    open,
-    added,
-    decided,
-    doneUnwritten: earlier.doneUnwritten.filter((id) => known.has(id)),
-    lost,
+    total: grants.size,
+    openCount: grants.size,
+    *open() {
+      for (let index = 0; index < grants.size; index++) {
+        yield grants.grant(index);
+      }
+    },
+    inDoubt: [],
+    decided: {},
+    doneUnwritten: [],
+    someFound: false,
+    lost: new LostAnswers(),
   };
 }
 
-/** @throws UsageError when the log is of a run for something else. */
-export function checkSameRun(
-  command: LogHead["command"],
-  { baseUrl, orgId }: Connection,
-  earlier: LogContent | undefined,
-): void {
-  if (earlier === undefined) {
-    return;
-  }
-  const now = { command, url: baseUrl, orgId: orgId ?? null };
-  for (const [name, value] of Object.entries(now)) {
-    const before = earlier.head[name as keyof typeof now];
-    if (before !== value) {
-      throw new UsageError(
-        `--resume: that run was for ${name} ${before ?? "none"}, this is ${value ?? "none"}.`,
-      );
+/** What is left of a run. A failure is not a decision: its cause may be gone. */
+export function resumedPlan(content: LogContent): Plan {
+  const { grants } = content;
+  const { "": _, failed: __, ...decided } = content.counts();
+  const isDecided = (index: number) => !["", "failed"].includes(content.status(index));
+  const isLeft = (index: number) => !isDecided(index) && !content.confirmed(index);
+  const lost = new LostAnswers();
+  const doubted = new Uint8Array(grants.size);
+  const inDoubt: UserGrant[][] = [];
+  for (const request of content.unanswered()) {
+    lost.lost(request.map((index) => grants.grantId(index)));
+    const left = request.filter((index) => isLeft(index) && doubted[index] !== 1);
+    for (const index of left) {
+      doubted[index] = 1;
+    }
+    if (left.length > 0) {
+      inDoubt.push(left.map((index) => grants.grant(index)));
     }
   }
+  for (const request of content.unanswered()) {
+    // A later request that was answered OK has found it.
+    const found = request.filter((index) => content.confirmed(index));
+    lost.found(found.map((index) => grants.grantId(index)));
+  }
+  const doneUnwritten: string[] = [];
+  let openCount = 0;
+  for (let index = 0; index < grants.size; index++) {
+    if (isLeft(index)) {
+      openCount += 1;
+    } else if (!isDecided(index)) {
+      doneUnwritten.push(grants.grantId(index));
+    }
+  }
+  return {
+    total: grants.size,
+    openCount,
+    *open() {
+      for (let index = 0; index < grants.size; index++) {
+        if (isLeft(index) && doubted[index] !== 1) {
+          yield grants.grant(index);
+        }
+      }
+    },
+    inDoubt,
+    decided,
+    doneUnwritten,
+    someFound:
+      doneUnwritten.length > 0 || Object.keys(decided).some((status) => status !== "not-found"),
+    lost,
+  };
 }

@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { type Io, line } from "./io.js";
-import type { LoggedOutcome } from "./log.js";
+import type { LoggedOutcome } from "./log/entry.js";
 
 /**
  * Writes results to standard output: each at once. On a terminal those that are done are left out, and
@@ -14,7 +14,7 @@ export function createResults(io: Io, json: boolean) {
       if (io.stdout.isTTY && !json && /^(?:removed|deactivated)$/.test(outcome.status)) {
         return;
       }
-      const text = json ? JSON.stringify(outcome) : toText(outcome);
+      const text = json ? JSON.stringify(outcome) : outcomeLine(outcome);
       if (waits) {
         waiting.push(text);
       } else {
@@ -30,10 +30,10 @@ export function createResults(io: Io, json: boolean) {
 }
 
 /** Columns between tabs, so that `cut` and spreadsheets can take them apart. */
-function toText({ grantId, status, answerLost, error }: LoggedOutcome): string {
+export function outcomeLine({ grantId, status, answerLost, error }: LoggedOutcome): string {
   const reason =
     error === undefined
       ? []
       : [[Code[error.code], error.id, error.message].filter(Boolean).join(" ")];
-  return [grantId, status, ...reason, ...(answerLost ? ["answer lost"] : [])].join("\t");
+  return [grantId, status, ...reason, ...(answerLost ? ["response lost"] : [])].join("\t");
 }

@@ -3,8 +3,14 @@ import type { Connection } from "./connection.js";
 
 /** Who calls, and where calls go. */
 export interface Identity {
+  /** For people: name and id. */
   readonly account: string;
   readonly organization: string;
+  readonly accountId: string;
+  readonly accountName: string | undefined;
+  /** Null where the account's role may not see its organization and none was given. */
+  readonly orgId: string | null;
+  readonly orgName: string | undefined;
 }
 
 /** The server cannot be asked, or does not know the token. */
@@ -31,6 +37,10 @@ export async function whoAmI(connection: Connection): Promise<Identity> {
   return {
     account: named(name ?? userName, sub),
     organization: id === undefined ? "the account's own" : named(orgName, id),
+    accountId: String(sub),
+    accountName: textOf(name ?? userName),
+    orgId: id === undefined ? null : String(id),
+    orgName: textOf(orgName),
   };
 }
 
@@ -79,6 +89,10 @@ export function reasonOf(error: unknown): string {
   }
   const { message, code } = innermost as Error & { code?: string };
   return code === undefined || message.includes(code) ? message : `${message} (${code})`;
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 function named(name: unknown, id: unknown): string {

@@ -40,7 +40,7 @@ export async function killAndResume(directory: string, seed: number, kills: numb
         // The third resumption is let through, so that each round ends.
         const killAfterMs = attempt < 3 && hit < kills ? delays[hit + round] : undefined;
         const argv = existsSync(log)
-          ? ["remove", "--yes", "--resume", log]
+          ? ["resume", log, "--yes"]
           : ["remove", "--yes", "--log", log, "--file", "-"];
         const killed = await runProcess(argv, ids, environment, killAfterMs);
         if (!killed) {

@@ -17,6 +17,13 @@ export interface Setting {
   onOutput?: (text: string, keys: { interrupt: () => void; type: (text: string) => void }) => void;
 }
 
+/** The same with --no-log where the default would put a log into the working directory. */
+export function withoutLog(argv: readonly string[]): readonly string[] {
+  const logs = ["--log", "--no-log", "--resume"];
+  const bulk = argv[0] === "remove" || argv[0] === "deactivate";
+  return bulk && !argv.some((argument) => logs.includes(argument)) ? [...argv, "--no-log"] : argv;
+}
+
 /** Runs the command line as a process would, with what it reads and writes at hand. */
 export async function run(argv: readonly string[], setting: Setting = {}): Promise<Run> {
   const { env = {}, stdin = "", isTerminal = false, onOutput } = setting;

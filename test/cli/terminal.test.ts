@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { spawn } from "@lydell/node-pty";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { withoutLog } from "./run.js";
 
 const bin = fileURLToPath(new URL("../../dist/cli/bin.js", import.meta.url));
 
@@ -13,7 +14,7 @@ afterAll(() => sandbox.close());
 
 /** Runs the command in a pseudo-terminal; `keys` says what to type when the text comes up. */
 function inTerminal(argv: readonly string[], keys: readonly (readonly [string, string])[]) {
-  const terminal = spawn(process.execPath, [bin, ...argv], {
+  const terminal = spawn(process.execPath, [bin, ...withoutLog(argv)], {
     name: "xterm",
     cols: 120,
     rows: 30,

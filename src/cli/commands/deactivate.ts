@@ -1,6 +1,7 @@
+import { bulkGroups } from "../bulk-flags.js";
 import type { Command } from "../command.js";
 import { exitCodes } from "../help.js";
-import { bulkGroups, runBulk } from "../run.js";
+import { runBulk } from "../run.js";
 
 /** The command `deactivate`. */
 export const deactivate: Command = {

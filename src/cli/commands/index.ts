@@ -2,7 +2,8 @@ import type { Command } from "../command.js";
 import { deactivate } from "./deactivate.js";
 import { doctor } from "./doctor.js";
 import { remove } from "./remove.js";
+import { resume } from "./resume.js";
 import { sandbox } from "./sandbox.js";
 
 /** The commands, in the order in which help lists them. */
-export const commands: readonly Command[] = [remove, deactivate, doctor, sandbox];
+export const commands: readonly Command[] = [remove, deactivate, resume, doctor, sandbox];

@@ -1,0 +1,136 @@
+import type { FlagGroup, FlagTable } from "./command.js";
+import { connectionFlags, connectionNote } from "./connection.js";
+import { wholeNumber } from "./flags.js";
+import { formats } from "./input.js";
+import { UsageError } from "./io.js";
+import { type BulkCommand, type Settings, suspiciousUnknown } from "./settings.js";
+
+const inputFlags = (command: BulkCommand) =>
+  ({
+    file: {
+      type: "string",
+      value: "<path>",
+      file: true,
+      help: `one grant a line${command === "remove" ? "" : " (<user id>/<grant id>)"}; .csv and .jsonl are known by their names; - for standard input`,
+    },
+    format: {
+      type: "string",
+      value: "<name>",
+      values: formats,
+      help: "text, csv or jsonl, where the name does not say",
+    },
+    column: {
+      type: "string",
+      value: "<name>",
+      help: "column of the CSV (field of the JSON) with grant ids; grantId or grant_id by default",
+    },
+    "user-column": {
+      type: "string",
+      value: "<name>",
+      help: "the same for user ids; userId or user_id by default",
+    },
+  }) as const satisfies FlagTable;
+
+export const actionFlags = {
+  "dry-run": {
+    type: "boolean",
+    help: "check input, connection and permission, and change nothing",
+  },
+  yes: {
+    type: "boolean",
+    short: "y",
+    help: "do not ask; needed where there is no terminal to ask on",
+  },
+  "allow-unknown": {
+    type: "boolean",
+    help: `grants that are not found count as done, also when the first ${suspiciousUnknown} all are`,
+  },
+  json: { type: "boolean", help: "outcomes as JSON Lines" },
+} as const satisfies FlagTable;
+
+const logFlags = {
+  log: {
+    type: "string",
+    value: "<path>",
+    file: true,
+    help: "where the log is written; ./zitadel-user-grants-<time>.jsonl by default",
+  },
+  "no-log": {
+    type: "boolean",
+    help: "write no log: what ends this run early cannot be resumed, verified or restored",
+  },
+  resume: {
+    type: "string",
+    value: "<path>",
+    file: true,
+    help: "continue the run of that log, as the command resume does",
+  },
+} as const satisfies FlagTable;
+
+export const paceFlags = (command: BulkCommand) =>
+  ({
+    "batch-size": { type: "string", value: "<n>", help: "grants in a request (100)" },
+    concurrency: {
+      type: "string",
+      value: "<n>",
+      help: `requests at a time (${command === "remove" ? 4 : 8})`,
+    },
+    timeout: { type: "string", value: "<seconds>", help: "how long a request may take (30)" },
+    "give-up": {
+      type: "string",
+      value: "<seconds>",
+      help: "stop when the server accepts nothing for so long (300)",
+    },
+  }) as const satisfies FlagTable;
+
+/** The flags of `remove` and `deactivate`, as their help shows them. */
+export function bulkGroups(command: BulkCommand): FlagGroup[] {
+  const { "batch-size": batchSize, ...pace } = paceFlags(command);
+  const { "user-column": userColumn, ...input } = inputFlags(command);
+  const remove = command === "remove";
+  return [
+    { title: "Grants", flags: remove ? input : { ...input, "user-column": userColumn } },
+    { title: "What happens", flags: actionFlags },
+    { title: "Log", flags: logFlags },
+    { title: "Pace", flags: remove ? { "batch-size": batchSize, ...pace } : pace },
+    { title: "Connection", flags: connectionFlags, note: connectionNote },
+  ];
+}
+
+/** The same in one table. */
+export const runFlags = (command: BulkCommand) => ({
+  ...inputFlags(command),
+  ...actionFlags,
+  ...logFlags,
+  ...paceFlags(command),
+  ...connectionFlags,
+});
+
+interface SettingFlags {
+  readonly "batch-size"?: string | undefined;
+  readonly concurrency?: string | undefined;
+  readonly timeout?: string | undefined;
+  readonly "give-up"?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly "allow-unknown"?: boolean | undefined;
+}
+
+/** @throws UsageError for values that are not allowed. */
+export function readSettings(command: BulkCommand, flags: SettingFlags): Settings {
+  if (command === "deactivate" && flags["batch-size"] !== undefined) {
+    throw new UsageError("--batch-size is of remove: each deactivation is a request of its own.");
+  }
+  return {
+    batchSize: wholeNumber("batch-size", flags["batch-size"]),
+    concurrency: wholeNumber("concurrency", flags.concurrency, 1000),
+    timeoutMs: seconds("timeout", flags.timeout),
+    giveUpMs: seconds("give-up", flags["give-up"]),
+    json: flags.json ?? false,
+    allowUnknown: flags["allow-unknown"] ?? false,
+  };
+}
+
+function seconds(flag: string, value: string | undefined): number | undefined {
+  const number = wholeNumber(flag, value, 2_147_483);
+  return number === undefined ? undefined : number * 1000;
+}

@@ -1,0 +1,98 @@
+import { ConnectError } from "@connectrpc/connect";
+import type { Summary } from "../bulk/index.js";
+import { explain } from "./explain.js";
+import { exitCode, type Io, line } from "./io.js";
+import type { LoggedOutcome } from "./log/entry.js";
+import type { LogFailure } from "./log/run-log.js";
+import type { Plan } from "./plan.js";
+import { duration } from "./progress.js";
+import { outcomeLine } from "./results.js";
+import { suspiciousUnknown } from "./settings.js";
+
+/** Why a run ended before its end. */
+export interface Ending {
+  readonly thrown: unknown;
+  readonly interrupted: boolean;
+  readonly leftAtOnce: boolean;
+  /** The first grants were all unknown. */
+  readonly lookedWrong: boolean;
+  /** Of the last grants, when the server accepted nothing after them. */
+  readonly lastFailure: ConnectError | undefined;
+  readonly logFailure: LogFailure | undefined;
+  /** What has happened and could not be logged. */
+  readonly unlogged: readonly LoggedOutcome[];
+}
+
+/** Says what has become of the run, and returns its exit code. */
+export function conclude(
+  plan: Plan,
+  doneStatus: string,
+  { counts, answersLost, elapsedMs, done }: Summary,
+  ending: Ending,
+  { allowUnknown }: { readonly allowUnknown: boolean },
+  logPath: string | undefined,
+  io: Io,
+): number {
+  const count = (status: string) => (counts[status] ?? 0) + (plan.decided[status] ?? 0);
+  const completed = count(doneStatus) + count("already-inactive") + plan.doneUnwritten.length;
+  const notAsked = plan.openCount - done;
+  const parts = [
+    `${completed} ${doneStatus}`,
+    `${count("not-found")} not found`,
+    `${count("failed")} failed`,
+    ...(notAsked > 0 ? [`${notAsked} not asked for`] : []),
+  ];
+  const perSecond = Math.round((done / Math.max(elapsedMs, 1)) * 1000);
+  line(io.stderr, `${parts.join(", ")} in ${duration(elapsedMs)} (${perSecond}/s).`);
+  if (answersLost > 0) {
+    line(
+      io.stderr,
+      `The responses for ${answersLost} of them were lost: this run may have changed them all the same.`,
+    );
+  }
+  if (ending.logFailure !== undefined) {
+    return concludeUnlogged(ending.logFailure, ending.unlogged, io);
+  }
+  const resume =
+    logPath === undefined ? "" : ` Continue with: zitadel-user-grants resume ${quoted(logPath)}`;
+  if (ending.thrown instanceof ConnectError && !ending.leftAtOnce) {
+    line(io.stderr, `The run was aborted: ${explain(ending.thrown)}${resume}`);
+    return exitCode.refused;
+  }
+  if (ending.thrown !== undefined && !(ending.thrown instanceof ConnectError)) {
+    throw ending.thrown;
+  }
+  if (ending.lookedWrong) {
+    line(
+      io.stderr,
+      `The first ${suspiciousUnknown} grants are all unknown, so the run was stopped. They may be gone already, or the organization above is not theirs: a grant of another organization looks just like one that is gone. If they are gone, add --allow-unknown.${resume}`,
+    );
+    return exitCode.stopped;
+  }
+  if (ending.interrupted) {
+    line(io.stderr, `Stopped.${resume}`);
+    return exitCode.stopped;
+  }
+  if (ending.lastFailure !== undefined) {
+    line(io.stderr, `The last grants failed: ${explain(ending.lastFailure)}${resume}`);
+    return exitCode.refused;
+  }
+  const missing = allowUnknown ? 0 : count("not-found");
+  return count("failed") + missing > 0 ? exitCode.incomplete : exitCode.done;
+}
+
+function concludeUnlogged(failure: LogFailure, unlogged: readonly LoggedOutcome[], io: Io): number {
+  line(io.stderr, `The run was stopped: ${failure.message}. Nothing was sent after that.`);
+  if (unlogged.length > 0) {
+    line(io.stderr, "These outcomes are not in the log:");
+    for (const outcome of unlogged) {
+      line(io.stderr, `  ${outcomeLine(outcome)}`);
+    }
+  }
+  return exitCode.stopped;
+}
+
+/** For a shell, where it needs quotes. */
+function quoted(path: string): string {
+  return /^[\w./:@%+,=-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

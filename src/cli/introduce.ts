@@ -1,0 +1,57 @@
+import { ConnectError } from "@connectrpc/connect";
+import type { Connection } from "./connection.js";
+import { explain } from "./explain.js";
+import { type Io, line } from "./io.js";
+import type { LoggedCommand, LogHead } from "./log/entry.js";
+import { type Identity, NoAccess, whoAmI } from "./whoami.js";
+
+/** Finds out where calls go and as whom. Undefined, and said why, when that cannot be known. */
+export async function identify(connection: Connection, io: Io): Promise<Identity | undefined> {
+  try {
+    return await whoAmI(connection);
+  } catch (error) {
+    if (error instanceof NoAccess || error instanceof ConnectError) {
+      line(io.stderr, error instanceof NoAccess ? error.message : explain(error));
+      line(io.stderr, "Nothing was done. zitadel-user-grants doctor finds out more.");
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Shows where a command goes, as whom, and what else there is to know before it starts. */
+export function introduce(
+  connection: Connection,
+  identity: Identity,
+  more: Readonly<Record<string, string>>,
+  io: Io,
+): void {
+  const lines = {
+    Instance: connection.baseUrl,
+    Organization: identity.organization,
+    Account: identity.account,
+    ...more,
+  };
+  for (const [title, text] of Object.entries(lines)) {
+    line(io.stderr, `${title.padEnd(14)}${text}`);
+  }
+}
+
+/** What the log of a run says of it. */
+export function headOf(
+  command: LoggedCommand,
+  connection: Connection,
+  identity: Identity,
+): LogHead {
+  return {
+    command,
+    url: connection.baseUrl,
+    instanceHost: connection.instanceHost,
+    protocol: connection.protocol,
+    orgId: identity.orgId,
+    orgName: identity.orgName,
+    orgGiven: connection.orgId !== undefined,
+    accountId: identity.accountId,
+    accountName: identity.accountName,
+  };
+}

@@ -1,0 +1,239 @@
+import { GrantTable } from "../grant-table.js";
+import { UsageError } from "../io.js";
+import { type Entry, type LogHead, logFormat, parseEntry, type RecordedGrant } from "./entry.js";
+import { completeLines } from "./lines.js";
+
+export type OutcomeEntry = Extract<Entry, { readonly status: string }>;
+
+/** A start or a resumption of the run. */
+export interface Session {
+  readonly at: string;
+  readonly head: LogHead;
+  /** When and why it ended; undefined where it was killed, or still runs. */
+  ended?: { readonly at: string; readonly because: string };
+}
+
+/** What a log says about the run that wrote it: grants by their numbers in `grants`. */
+export class LogContent {
+  readonly path: string;
+  readonly grants = new GrantTable();
+  readonly sessions: Session[] = [];
+  /** Up to where the lines are complete. */
+  wholeBytes = 0;
+  /** Numbers of grants of each request without a response. */
+  readonly #open = new Map<string, number[]>();
+  readonly #statuses: string[] = [""];
+  /** Per grant: the number of its status, and what else is known. */
+  #status = new Uint8Array(1024);
+  #confirmed = new Uint8Array(1024);
+  #at = new Float64Array(1024);
+  /** Outcomes that say more than their status. */
+  readonly #details = new Map<number, OutcomeEntry>();
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /**
+   * Reads a log, and changes nothing.
+   *
+   * @param flag names the option in messages.
+   * @throws UsageError when it is not a log, or not one to the last of its complete lines.
+   */
+  static read(path: string, flag: string): LogContent {
+    const content = new LogContent(path);
+    let number = 0;
+    try {
+      for (const { text, end } of completeLines(path)) {
+        number += 1;
+        content.#add(parseEntry(text), number);
+        content.wholeBytes = end;
+      }
+    } catch (error) {
+      throw error instanceof Error && "syscall" in error
+        ? new UsageError(`${flag}: ${error.message}`)
+        : number <= 1
+          ? notALog(path, flag)
+          : new UsageError(
+              `${flag}: ${path} is damaged: line ${number} cannot be read. It was not changed.`,
+            );
+    }
+    if (content.sessions.length === 0) {
+      throw notALog(path, flag);
+    }
+    return content;
+  }
+
+  /**
+   * Reads as far as the head.
+   *
+   * @throws UsageError as `read`.
+   */
+  static readHead(path: string, flag: string): LogHead {
+    let number = 0;
+    try {
+      for (const { text } of completeLines(path)) {
+        number += 1;
+        if (number === 1 && text !== JSON.stringify(logFormat)) {
+          break;
+        }
+        const entry = text.startsWith('{"run":"started"') ? parseEntry(text) : undefined;
+        if (entry !== undefined && "run" in entry && entry.run !== "ended") {
+          const { run: _, at: __, ...head } = entry;
+          return head;
+        }
+      }
+    } catch (error) {
+      if (error instanceof Error && "syscall" in error) {
+        throw new UsageError(`${flag}: ${error.message}`);
+      }
+    }
+    throw notALog(path, flag);
+  }
+
+  get head(): LogHead {
+    const [first] = this.sessions;
+    if (first === undefined) {
+      throw new Error("a log without a head");
+    }
+    return first.head;
+  }
+
+  /** The last status that was written; "" when there is none. */
+  status(index: number): string {
+    return this.#statuses[this.#status[index] ?? 0] ?? "";
+  }
+
+  /** Whether a request that held this grant was answered OK. */
+  confirmed(index: number): boolean {
+    return this.#confirmed[index] === 1;
+  }
+
+  /** The last outcome that was written. */
+  outcome(index: number): OutcomeEntry | undefined {
+    const detailed = this.#details.get(index);
+    if (detailed !== undefined || this.status(index) === "") {
+      return detailed;
+    }
+    const at = this.#at[index] ?? 0;
+    return {
+      grantId: this.grants.grantId(index),
+      status: this.status(index),
+      ...(at === 0 ? {} : { at: new Date(at).toISOString() }),
+    };
+  }
+
+  /** Requests whose responses did not come. */
+  unanswered(): readonly (readonly number[])[] {
+    return [...this.#open.values()];
+  }
+
+  /** How many grants have each status. */
+  counts(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (let index = 0; index < this.grants.size; index++) {
+      const status = this.status(index);
+      counts[status] = (counts[status] ?? 0) + 1;
+    }
+    return counts;
+  }
+
+  #add(entry: Entry, number: number): void {
+    if ((number === 1) !== "log" in entry) {
+      throw new Error("the first line, and no other, names the format");
+    }
+    if ("run" in entry) {
+      const last = this.sessions.at(-1);
+      if (entry.run !== "ended") {
+        const { run: _, at, ...head } = entry;
+        this.sessions.push({ at, head });
+      } else if (last !== undefined) {
+        last.ended = { at: entry.at, because: entry.because };
+      }
+    } else if ("grants" in entry) {
+      for (const grant of entry.grants) {
+        const { grantId, userId } = typeof grant === "string" ? toRecord(grant) : grant;
+        this.#makeRoom(this.grants.add(grantId, userId));
+      }
+    } else if ("request" in entry) {
+      this.#open.set(
+        entry.request,
+        entry.ids.map((id) => this.#known(id)),
+      );
+    } else if ("answer" in entry) {
+      for (const index of (entry.ok && this.#open.get(entry.answer)) || []) {
+        this.#confirmed[index] = 1;
+        this.#at[index] = Date.parse(entry.at ?? "") || 0;
+      }
+      this.#open.delete(entry.answer);
+    } else if ("grantId" in entry) {
+      this.#addOutcome(entry);
+    }
+  }
+
+  #addOutcome(entry: OutcomeEntry): void {
+    const index = this.#known(entry.grantId);
+    let status = this.#statuses.indexOf(entry.status);
+    if (status === -1) {
+      status = this.#statuses.push(entry.status) - 1;
+    }
+    this.#status[index] = status;
+    this.#at[index] = Date.parse(entry.at ?? "") || 0;
+    const { grantId: _, status: __, at: ___, ...more } = entry;
+    if (Object.keys(more).length > 0) {
+      this.#details.set(index, entry);
+    } else {
+      this.#details.delete(index);
+    }
+  }
+
+  #known(grantId: string): number {
+    const index = this.grants.indexOf(grantId);
+    if (index === -1) {
+      throw new Error(`grant ${grantId} is not in the list`);
+    }
+    return index;
+  }
+
+  #makeRoom(index: number): void {
+    if (index >= this.#status.length) {
+      const size = index * 2;
+      this.#status = copied(this.#status, new Uint8Array(size));
+      this.#confirmed = copied(this.#confirmed, new Uint8Array(size));
+      this.#at = copied(this.#at, new Float64Array(size));
+    }
+  }
+}
+
+/** The grants of a log with what was recorded of them, in order. Each comes once. */
+export function* recordedGrants(path: string): Generator<RecordedGrant> {
+  const seen = new GrantTable();
+  for (const { text } of completeLines(path)) {
+    if (!text.startsWith('{"grants":')) {
+      continue;
+    }
+    const entry = parseEntry(text);
+    for (const grant of "grants" in entry ? entry.grants : []) {
+      const record = typeof grant === "string" ? toRecord(grant) : grant;
+      const before = seen.size;
+      if (seen.add(record.grantId) === before) {
+        yield record;
+      }
+    }
+  }
+}
+
+function notALog(path: string, flag: string): UsageError {
+  return new UsageError(
+    `${flag}: ${path} is not a log of zitadel-user-grants. It was not changed.`,
+  );
+}
+
+function toRecord(grantId: string): RecordedGrant {
+  return { grantId };
+}
+
+function copied<T extends Uint8Array | Float64Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}

@@ -1,0 +1,140 @@
+import type { Outcome } from "../../bulk/outcome.js";
+import { describeError } from "../../errors/describe.js";
+
+/** What a log says of itself in its first line. */
+export const logFormat = { log: "zitadel-user-grants", version: 1 } as const;
+
+export type LoggedCommand = "remove" | "deactivate" | "restore";
+
+/** What a run is for and who runs it. A log is resumed by the same only. */
+export interface LogHead {
+  readonly command: LoggedCommand;
+  readonly url: string;
+  readonly instanceHost?: string | undefined;
+  readonly protocol?: string | undefined;
+  /** The organization that the calls go to; null where the account may not see it. */
+  readonly orgId: string | null;
+  readonly orgName?: string | undefined;
+  /** Whether `--org` named it; otherwise it is the account's own. */
+  readonly orgGiven: boolean;
+  readonly accountId: string;
+  readonly accountName?: string | undefined;
+}
+
+/** What is known of a grant before the run: all but the id may be missing. */
+export interface RecordedGrant {
+  readonly grantId: string;
+  readonly userId?: string | undefined;
+  readonly userName?: string | undefined;
+  readonly email?: string | undefined;
+  readonly displayName?: string | undefined;
+  readonly orgId?: string | undefined;
+  readonly projectId?: string | undefined;
+  readonly projectName?: string | undefined;
+  /** When another organization grants the project. */
+  readonly projectGrantId?: string | undefined;
+  readonly roles?: readonly string[] | undefined;
+  readonly state?: "active" | "inactive" | undefined;
+}
+
+/** An outcome as it is written, and as `--json` shows it. */
+export interface LoggedOutcome {
+  readonly grantId: string;
+  readonly status: string;
+  readonly answerLost?: true;
+  readonly error?: {
+    readonly code: number;
+    readonly id?: string;
+    readonly message: string;
+    readonly requestId?: string;
+  };
+}
+
+/**
+ * A line of a log. `answer` says that the response to a request came, so that its ids are not in doubt:
+ * with `ok` all of them are done, be their outcomes written or not. Numbers of requests are unique in
+ * the whole log.
+ */
+export type Entry =
+  | typeof logFormat
+  | ({ readonly run: "started" | "resumed"; readonly at: string } & LogHead)
+  | { readonly run: "ended"; readonly at: string; readonly because: string }
+  | { readonly grants: readonly (string | RecordedGrant)[] }
+  | { readonly request: string; readonly ids: readonly string[] }
+  | {
+      readonly answer: string;
+      readonly ok: boolean;
+      readonly at?: string;
+      readonly requestId?: string;
+    }
+  | (LoggedOutcome & { readonly at?: string; readonly newGrantId?: string });
+
+/** @throws Error unless the line is one of a log's. */
+export function parseEntry(text: string): Entry {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== "object" || value === null) {
+    throw new Error("not an object");
+  }
+  const entry = value as Record<string, unknown>;
+  const valid =
+    "log" in entry
+      ? entry.log === logFormat.log && entry.version === logFormat.version
+      : "run" in entry
+        ? typeof entry.at === "string" && (entry.run === "ended" || isHead(entry))
+        : "grants" in entry
+          ? Array.isArray(entry.grants) && entry.grants.every(isGrant)
+          : "request" in entry
+            ? typeof entry.request === "string" && isStrings(entry.ids)
+            : "answer" in entry
+              ? typeof entry.answer === "string" && typeof entry.ok === "boolean"
+              : typeof entry.grantId === "string" && typeof entry.status === "string";
+  if (!valid) {
+    throw new Error("an unknown entry");
+  }
+  return value as Entry;
+}
+
+/** How an outcome is written, in logs and with `--json`. */
+export function toLogged({ grantId, status, answerLost, error }: Outcome<string>): LoggedOutcome {
+  const lost = answerLost ? { answerLost } : {};
+  if (error === undefined) {
+    return { grantId, status, ...lost };
+  }
+  const { code, id, message, requestId } = describeError(error);
+  return {
+    grantId,
+    status,
+    ...lost,
+    error: {
+      code,
+      ...(id === undefined ? {} : { id }),
+      message,
+      ...(requestId === undefined ? {} : { requestId }),
+    },
+  };
+}
+
+function isHead(entry: Record<string, unknown>): boolean {
+  return (
+    (entry.run === "started" || entry.run === "resumed") &&
+    ["remove", "deactivate", "restore"].includes(String(entry.command)) &&
+    typeof entry.url === "string" &&
+    (entry.orgId === null || typeof entry.orgId === "string") &&
+    typeof entry.orgGiven === "boolean" &&
+    typeof entry.accountId === "string"
+  );
+}
+
+function isGrant(value: unknown): boolean {
+  return (
+    typeof value === "string" ||
+    (typeof value === "object" &&
+      value !== null &&
+      "grantId" in value &&
+      typeof value.grantId === "string")
+  );
+}
+
+function isStrings(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}

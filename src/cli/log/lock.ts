@@ -1,0 +1,155 @@
+import { linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { UsageError } from "../io.js";
+import { type LockOwner, ownerState, thisOwner } from "./lock-owner.js";
+
+/**
+ * The right to write a log: a file beside it that names the process which holds it.
+ *
+ * The lock of a process that has ended is replaced. Two that try so at the same time cannot both
+ * succeed: whoever replaces the lock with id X must hold the lock `<path>.X` first, and look again
+ * whether X is still what is to be replaced.
+ */
+export class LogLock {
+  readonly #path: string;
+  readonly #owner: LockOwner;
+
+  private constructor(path: string, owner: LockOwner) {
+    this.#path = path;
+    this.#owner = owner;
+  }
+
+  /**
+   * @param flag names the option in messages.
+   * @throws UsageError when another process holds the lock, or when it cannot be made.
+   */
+  static take(logPath: string, flag: string): LogLock {
+    const path = `${logPath}.lock`;
+    const owner = thisOwner();
+    let holder: LockOwner | "unreadable" | undefined;
+    try {
+      holder = tryToTake(path, owner);
+    } catch (error) {
+      throw new UsageError(`${flag}: the log cannot be locked: ${(error as Error).message}`);
+    }
+    if (holder !== undefined) {
+      throw new UsageError(`${flag}: ${heldMessage(logPath, path, holder)}`);
+    }
+    return new LogLock(path, owner);
+  }
+
+  /** Whether the lock is still this process's: a user may have deleted it, and started another run. */
+  get held(): boolean {
+    return readOwner(this.#path)?.id === this.#owner.id;
+  }
+
+  release(): void {
+    if (this.held) {
+      unlinkSync(this.#path);
+    }
+  }
+}
+
+/** Returns who holds it; undefined when it is ours now. */
+function tryToTake(path: string, owner: LockOwner): LockOwner | "unreadable" | undefined {
+  for (;;) {
+    if (create(path, owner)) {
+      return undefined;
+    }
+    const text = readIfThere(path);
+    if (text === undefined) {
+      continue;
+    }
+    const holder = parseOwner(text);
+    if (holder === undefined) {
+      return "unreadable";
+    }
+    if (ownerState(holder) !== "ended") {
+      return holder;
+    }
+    const successor = `${path}.${holder.id}`;
+    const other = tryToTake(successor, owner);
+    if (other !== undefined) {
+      return other;
+    }
+    if (readOwner(path)?.id === holder.id) {
+      renameSync(successor, path);
+      return undefined;
+    }
+    unlinkSync(successor);
+  }
+}
+
+/** Whether the file was not there, and is now, with all of its content at once. */
+function create(path: string, owner: LockOwner): boolean {
+  const content = `${JSON.stringify(owner)}\n`;
+  const draft = `${path}.${owner.id}.draft`;
+  try {
+    writeFileSync(draft, content, { mode: 0o600 });
+    linkSync(draft, path);
+    return true;
+  } catch (error) {
+    switch ((error as NodeJS.ErrnoException).code) {
+      case "EEXIST":
+        return false;
+      case "EPERM":
+      case "ENOSYS":
+      case "ENOTSUP":
+      case "EOPNOTSUPP":
+        return createExclusively(path, content);
+      default:
+        throw error;
+    }
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+/** For file systems without links. What is read before the content is there is taken for held. */
+function createExclusively(path: string, content: string): boolean {
+  try {
+    writeFileSync(path, content, { flag: "wx", mode: 0o600 });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") {
+      return false;
+    }
+    rmSync(path, { force: true });
+    throw error;
+  }
+}
+
+function readOwner(path: string): LockOwner | undefined {
+  return parseOwner(readIfThere(path) ?? "");
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+function parseOwner(text: string): LockOwner | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && "id" in value && "pid" in value
+      ? (value as LockOwner)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function heldMessage(logPath: string, path: string, holder: LockOwner | "unreadable"): string {
+  if (holder === "unreadable") {
+    return `${path} is not a lock that this version can read. If no run writes ${logPath}, delete that file.`;
+  }
+  const who = `process ${holder.pid} on ${holder.host}, since ${holder.at}`;
+  return ownerState(holder) === "running"
+    ? `another run is writing ${logPath} (${who}). Wait until it has ended.`
+    : `another run may be writing ${logPath} (${who}); that process cannot be seen from here. If it has ended, delete ${path}.`;
+}

@@ -1,0 +1,53 @@
+import type { Connection, ConnectionFlags } from "../connection.js";
+import { type Io, UsageError } from "../io.js";
+import type { Identity } from "../whoami.js";
+import type { LogHead } from "./entry.js";
+
+/**
+ * The connection of a run, as its log tells: only the credentials need to be given again.
+ *
+ * @throws UsageError when flags or environment name another instance or organization than the log.
+ */
+export function connectionFlagsOf(head: LogHead, flags: ConnectionFlags, io: Io): ConnectionFlags {
+  const same = (name: string, given: string | undefined, logged: string) => {
+    if (given !== undefined && given !== "" && given.replace(/\/+$/, "") !== logged) {
+      throw new UsageError(
+        `Nothing was done: that run was for ${logged}, and ${name} is ${given}.`,
+      );
+    }
+  };
+  same("--url", flags.url, head.url);
+  if (flags.url === undefined) {
+    same("ZITADEL_URL", io.env.ZITADEL_URL, head.url);
+  }
+  if (head.orgId !== null) {
+    same("--org", flags.org, head.orgId);
+    if (flags.org === undefined) {
+      same("ZITADEL_ORG_ID", io.env.ZITADEL_ORG_ID, head.orgId);
+    }
+  }
+  return {
+    ...flags,
+    url: head.url,
+    org: flags.org ?? (head.orgGiven && head.orgId !== null ? head.orgId : undefined),
+    protocol: flags.protocol ?? (io.env.ZITADEL_PROTOCOL ? undefined : head.protocol),
+    "instance-host": flags["instance-host"] ?? head.instanceHost,
+  };
+}
+
+/** Why calls would go to another organization than the run's; undefined when they do not. */
+export function differentOrganization(
+  head: LogHead,
+  connection: Connection,
+  now: Identity,
+): string | undefined {
+  if (head.orgId !== null && now.orgId !== null) {
+    return now.orgId === head.orgId
+      ? undefined
+      : `Nothing was done: that run was for organization ${head.orgName ?? ""} (${head.orgId}), and this account belongs to ${now.organization}. If it may act there, add --org ${head.orgId}.`;
+  }
+  if (now.accountId === head.accountId && (connection.orgId !== undefined) === head.orgGiven) {
+    return undefined;
+  }
+  return `Nothing was done: that run was made as account ${head.accountId} for its own organization, and this is account ${now.accountId}, whose organization cannot be seen. ${head.orgId === null ? "Use that account." : `If it may act in organization ${head.orgId}, add --org ${head.orgId}.`}`;
+}

@@ -1,0 +1,46 @@
+import type { UserGrant } from "../bulk/index.js";
+import type { Plan } from "./plan.js";
+import type { BulkCommand, Settings } from "./settings.js";
+
+/** A part of a run: the next one begins when all of it is decided. */
+export interface Phase {
+  readonly grants: () => Iterable<UserGrant>;
+  readonly batchSize: number | undefined;
+  readonly concurrency: number | undefined;
+  /** Whether these were in requests of an earlier run whose responses never came. */
+  readonly inDoubt: boolean;
+}
+
+/** So many grants tell whether the request that held them was applied. */
+const samples = 2;
+/** How many grants that are probably gone are asked for at a time: each in a request of its own. */
+const wideConcurrency = 32;
+
+/**
+ * A removal is applied as a whole or not at all. So of each request in doubt a few grants are asked for
+ * first. One that is still there proves that the request was not applied: the others are removed
+ * together. Otherwise they are probably gone, and each is asked for alone, many at a time: together
+ * they would be bisected down to single grants, with twice as many requests.
+ */
+export function* phasesOf(
+  command: BulkCommand,
+  plan: Plan,
+  { batchSize, concurrency }: Settings,
+): Generator<Phase> {
+  const usual = { batchSize, concurrency };
+  if (command === "deactivate") {
+    yield { ...usual, grants: () => [...plan.inDoubt.flat(), ...plan.open()], inDoubt: false };
+    return;
+  }
+  if (plan.inDoubt.length > 0) {
+    const alone = { batchSize: 1, concurrency: concurrency ?? wideConcurrency, inDoubt: true };
+    yield { ...alone, grants: () => plan.inDoubt.flatMap((request) => request.slice(0, samples)) };
+    const rest = plan.inDoubt.flatMap((request) => request.slice(samples));
+    const isInDoubt = ({ grantId }: UserGrant) => plan.lost.mayHaveChanged(grantId);
+    const probablyGone = rest.filter(isInDoubt);
+    const stillThere = rest.filter((grant) => !isInDoubt(grant));
+    yield { ...alone, grants: () => probablyGone };
+    yield { ...usual, grants: () => stillThere, inDoubt: true };
+  }
+  yield { ...usual, grants: plan.open, inDoubt: false };
+}

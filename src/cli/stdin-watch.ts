@@ -1,0 +1,28 @@
+import type { Io } from "./io.js";
+
+/**
+ * Takes what comes on standard input while something else is waited for: data there that nobody reads
+ * was meant for this command. Not for terminals, which a question is asked on.
+ */
+export function watchStdin({ stdin }: Io): { readonly text: string; readonly end: () => void } {
+  let text = "";
+  const take = (chunk: unknown) => {
+    text = (text + String(chunk)).slice(0, 1000);
+  };
+  const ignore = () => undefined;
+  if (!stdin.isTTY) {
+    stdin.on("data", take);
+    stdin.on("error", ignore);
+  }
+  return {
+    get text() {
+      return text;
+    },
+    end() {
+      if (!stdin.isTTY) {
+        stdin.off("data", take);
+        stdin.pause();
+      }
+    },
+  };
+}

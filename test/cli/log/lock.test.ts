@@ -1,0 +1,86 @@
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { LogLock } from "../../../src/cli/log/lock.js";
+import { thisOwner } from "../../../src/cli/log/lock-owner.js";
+
+const directory = mkdtempSync(join(tmpdir(), "cli-lock-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+let paths = 0;
+const newPath = () => join(directory, `${paths++}.jsonl`);
+
+/** A lock of a process that has ended. */
+function stale(path: string): void {
+  const { pid } = spawnSync(process.execPath, ["-e", ""]);
+  writeFileSync(`${path}.lock`, JSON.stringify({ ...thisOwner(), pid, startedAt: null }));
+}
+
+describe("the lock of a log", () => {
+  it("is held once", () => {
+    const path = newPath();
+    const lock = LogLock.take(path, "--log");
+    expect(() => LogLock.take(path, "--log")).toThrow(
+      new RegExp(`another run is writing .*process ${process.pid} on .*Wait`),
+    );
+    lock.release();
+    LogLock.take(path, "--log").release();
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it("of a process that has ended is replaced", () => {
+    const path = newPath();
+    stale(path);
+    const lock = LogLock.take(path, "--log");
+    expect(JSON.parse(readFileSync(`${path}.lock`, "utf8")).pid).toBe(process.pid);
+    lock.release();
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it("of a process whose number another one has by now is replaced", () => {
+    const path = newPath();
+    const owner = { ...thisOwner(), startedAt: "1" };
+    writeFileSync(`${path}.lock`, JSON.stringify(owner));
+    LogLock.take(path, "--log").release();
+  });
+
+  it("of a process that has ended and was not waited for yet is replaced", async () => {
+    const path = newPath();
+    // The shell becomes a program that never waits for the child that it has started before.
+    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"]);
+    const [pid] = await new Promise<string[]>((resolve) =>
+      parent.stdout.once("data", (text) => resolve(String(text).trim().split("\n"))),
+    );
+    const stat = () => readFileSync(`/proc/${pid}/stat`, "utf8");
+    while (!stat().includes(") Z ")) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    writeFileSync(`${path}.lock`, JSON.stringify({ ...thisOwner(), pid: Number(pid) }));
+    LogLock.take(path, "--log").release();
+    parent.kill("SIGKILL");
+  });
+
+  it.each([
+    ["of another machine", JSON.stringify({ ...thisOwner(), host: "elsewhere", pid: 1 })],
+    ["of another container", JSON.stringify({ ...thisOwner(), pidNamespace: "pid:[1]", pid: 1 })],
+    ["that cannot be read", ""],
+  ])("%s is left alone, and how to get on is said", (_, content) => {
+    const path = newPath();
+    writeFileSync(`${path}.lock`, content);
+    expect(() => LogLock.take(path, "resume")).toThrow(/delete .*\.lock|delete that file/);
+    expect(readFileSync(`${path}.lock`, "utf8")).toBe(content);
+    rmSync(`${path}.lock`);
+  });
+
+  it("notices that it was deleted", () => {
+    const path = newPath();
+    const lock = LogLock.take(path, "--log");
+    rmSync(`${path}.lock`);
+    expect(lock.held).toBe(false);
+    const other = LogLock.take(path, "--log");
+    lock.release();
+    expect(existsSync(`${path}.lock`)).toBe(true);
+    other.release();
+  });
+});

@@ -1,0 +1,250 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { logHarness } from "./harness.js";
+
+const { add, begun, cli, directory, entries, environment, file, newLog, server } = logHarness();
+
+const outcomesOf = (stdout: string) =>
+  stdout
+    .trim()
+    .split("\n")
+    .map((text) => JSON.parse(text));
+
+describe("the log", () => {
+  it("holds the organization, the account, requests before they are sent, responses and outcomes", async () => {
+    const [a] = add(1) as [string];
+    const log = newLog();
+    await cli(["remove", a, "999", "--yes", "--log", log]);
+    const lines = entries(log);
+    expect(lines[0]).toEqual({ log: "zitadel-user-grants", version: 1 });
+    expect(lines[1]).toEqual({ grants: [a, "999"] });
+    expect(lines[2]).toMatchObject({
+      ...{ run: "started", command: "remove", url: server().baseUrl, orgGiven: true },
+      ...{ orgId: server().orgId, orgName: "ZITADEL", accountId: expect.stringMatching(/^\d+$/) },
+    });
+    const request = expect.stringMatching(/-1$/);
+    expect(lines[3]).toEqual({ request, ids: [a, "999"] });
+    expect(lines[4]).toMatchObject({ answer: request, ok: false, requestId: expect.any(String) });
+    const at = expect.stringMatching(/Z$/);
+    expect(lines).toContainEqual({ grantId: a, status: "removed", at });
+    expect(lines).toContainEqual({ grantId: "999", status: "not-found", at });
+    expect(lines.at(-1)).toEqual({ run: "ended", at, because: "finished" });
+    expect(existsSync(`${log}.lock`)).toBe(false);
+  });
+
+  it("is written by default, named after the time, and not with --no-log", async () => {
+    const [a, b] = add(2) as [string, string];
+    const workingDirectory = process.cwd();
+    const empty = join(directory, "default");
+    mkdirSync(empty);
+    process.chdir(empty);
+    try {
+      await cli(["remove", a, "--yes", "--no-log"]);
+      expect(readdirSync(empty)).toEqual([]);
+      const { stderr } = await cli(["remove", b, "--yes"]);
+      const [name = ""] = readdirSync(empty);
+      expect(name).toMatch(/^zitadel-user-grants-\d{8}T\d{6}-\d{3}Z\.jsonl$/);
+      expect(stderr).toContain(`Log           ./${name}\n`);
+    } finally {
+      process.chdir(workingDirectory);
+    }
+  });
+
+  it("is not overwritten", async () => {
+    const log = file("kept.jsonl", "kept");
+    const { exitCode, stderr } = await cli(["remove", "1", "--yes", "--log", log]);
+    expect([exitCode, readFileSync(log, "utf8")]).toEqual([1, "kept"]);
+    expect(stderr).toMatch(/exists.*resume/);
+  });
+
+  it("is checked before the question is asked", async () => {
+    const [a] = add(1) as [string];
+    const { exitCode, stderr } = await cli(["remove", a, "--log", "/nonexistent/run.jsonl"], {
+      isTerminal: true,
+    });
+    expect(stderr).toMatch(/--log: .*ENOENT/);
+    expect(stderr).not.toContain("[y/N]");
+    expect(exitCode).toBe(1);
+  });
+
+  it("leaves nothing behind when the answer is no", async () => {
+    const [a] = add(1) as [string];
+    const log = newLog();
+    const { exitCode } = await cli(["remove", a, "--log", log], {
+      isTerminal: true,
+      onOutput: (text, { type }) => (text.includes("[y/N]") ? type("n\n") : undefined),
+    });
+    expect(exitCode).toBe(3);
+    expect(readdirSync(directory).filter((name) => log.endsWith(name.slice(0, 10)))).toEqual([]);
+  });
+});
+
+describe("resume", () => {
+  it("continues where the run stopped: what is decided stays so, what is in doubt is asked for", async () => {
+    const [open, unwritten] = add(2) as [string, string];
+    server().addGrant({ grantId: "5" });
+    const log = file(
+      "resumed.jsonl",
+      begun(
+        ["1", "2", "3", unwritten, open, "4", "5"],
+        '{"request":"a-1","ids":["1"]}',
+        '{"answer":"a-1","ok":true}',
+        '{"grantId":"1","status":"removed"}',
+        `{"request":"a-2","ids":["${unwritten}"]}`,
+        '{"answer":"a-2","ok":true}',
+        '{"request":"a-3","ids":["2","3"]}',
+        '{"request":"a-4","ids":["4","5"]}',
+      ) + '{"grantId":"2","sta',
+    );
+    const { exitCode, stdout, stderr } = await cli(["resume", log, "--yes", "--json"]);
+    const outcomes = outcomesOf(stdout);
+    expect(outcomes).toHaveLength(6);
+    expect(outcomes).toContainEqual({ grantId: unwritten, status: "removed" });
+    expect(outcomes).toContainEqual({ grantId: open, status: "removed" });
+    expect(outcomes).toContainEqual({ grantId: "2", status: "not-found", answerLost: true });
+    expect(outcomes).toContainEqual({ grantId: "3", status: "not-found", answerLost: true });
+    // Its neighbor was still there, so the lost request was not applied.
+    expect(outcomes).toContainEqual({ grantId: "5", status: "removed" });
+    expect(outcomes).toContainEqual({ grantId: "4", status: "not-found" });
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/4 removed, 3 not found/);
+    const again = await cli(["remove", "--resume", log, "--yes"]);
+    expect([again.exitCode, again.stdout]).toEqual([2, ""]);
+    expect(again.stderr).toMatch(/4 removed, 3 not found/);
+  });
+
+  it("needs only the credentials", async () => {
+    const ids = add(3);
+    const log = file("credentials.jsonl", begun(ids));
+    const { ZITADEL_TOKEN } = environment();
+    const { exitCode } = await cli(["resume", log, "--yes"], { env: { ZITADEL_TOKEN } });
+    expect(exitCode).toBe(0);
+    expect(ids.some((id) => server().grant(id) !== undefined)).toBe(false);
+  });
+
+  it("asks again for what failed", async () => {
+    const [id] = add(1) as [string];
+    const log = newLog();
+    const { token } = server().addUser();
+    const failed = await cli(["remove", id, "--yes", "--log", log], {
+      env: { ...environment(), ZITADEL_TOKEN: token },
+    });
+    expect(failed.exitCode).toBe(4);
+    expect(failed.stderr).toContain(`zitadel-user-grants resume ${log}`);
+    expect((await cli(["resume", log, "--yes"])).exitCode).toBe(0);
+  });
+
+  it("continues with another token when the first one expired on the way", async () => {
+    const ids = add(1000);
+    const log = newLog();
+    const expired = server().addUser({ roles: ["ORG_OWNER"] }).token;
+    const { exitCode, stdout, stderr } = await cli(["remove", "--yes", "--log", log], {
+      env: { ...environment(), ZITADEL_TOKEN: expired },
+      stdin: ids.join("\n"),
+      onOutput: (text) => {
+        if (text.includes("removed")) {
+          server().revokeToken(expired);
+        }
+      },
+    });
+    expect(exitCode).toBe(4);
+    expect(stderr).toMatch(/AUTH-7fs1e.*resume/);
+    expect(stdout).toMatch(/\tfailed\tUnauthenticated AUTH-7fs1e/);
+    const resumed = await cli(["resume", log, "--yes"]);
+    expect(resumed.exitCode).toBe(0);
+    expect(resumed.stderr).toMatch(/1000 removed, 0 not found, 0 failed/);
+    expect(ids.some((id) => server().grant(id) !== undefined)).toBe(false);
+  });
+
+  it("does not take grants that a killed run has removed for a wrong organization", async () => {
+    const gone = Array.from({ length: 400 }, (_, index) => String(1000 + index));
+    const left = add(50);
+    const requests = [0, 100, 200, 300].map((from, index) =>
+      JSON.stringify({ request: `a-${index}`, ids: gone.slice(from, from + 100) }),
+    );
+    const log = file("applied.jsonl", begun([...gone, ...left], ...requests));
+    const { exitCode, stderr } = await cli(["resume", log, "--yes"]);
+    expect(stderr).toMatch(/50 removed, 400 not found, 0 failed/);
+    expect(exitCode).toBe(2);
+    // One request for each grant that is gone, and one for the others: bisecting takes twice as many.
+    const sent = entries(log).filter((entry) => "request" in entry).length - requests.length;
+    expect(sent).toBe(401);
+  });
+
+  it("removes together what a lost request did not: two grants of it tell", async () => {
+    const ids = add(300);
+    const requests = [0, 100, 200].map((from, index) =>
+      JSON.stringify({ request: `a-${index}`, ids: ids.slice(from, from + 100) }),
+    );
+    const log = file("unapplied.jsonl", begun(ids, ...requests));
+    expect((await cli(["resume", log, "--yes"])).exitCode).toBe(0);
+    const sent = entries(log).filter((entry) => "request" in entry).length - requests.length;
+    expect(sent).toBe(6 + 3);
+  });
+
+  it("takes its grants from the log alone", async () => {
+    const [id] = add(1) as [string];
+    const log = file("alone.jsonl", begun([id]));
+    const stdin = await cli(["resume", log, "--yes"], { stdin: "4711\n" });
+    expect(stdin.stderr).toMatch(/grants on standard input.*from the log/);
+    const argument = await cli(["remove", "4711", "--resume", log, "--yes"]);
+    expect(argument.stderr).toMatch(/which holds the grants/);
+    expect([stdin.exitCode, argument.exitCode]).toEqual([1, 1]);
+    expect(server().grant(id)).toBeDefined();
+  });
+});
+
+describe("resume leaves a file as it is", () => {
+  const key = '{"type":"serviceaccount","keyId":"1","key":"-----BEGIN RSA","userId":"2"}';
+  it.each<[string, () => string, RegExp]>([
+    ["a key file without a line break", () => key, /not a log/],
+    ["another JSON file", () => `${key}\n`, /not a log/],
+    ["an empty file", () => "", /not a log/],
+    ["a log with a line that is not of it", () => begun(["1"], "hello"), /damaged: line 4/],
+    [
+      "a log of a grant that is not in it",
+      () => begun(["1"], '{"grantId":"2","status":"x"}'),
+      /line 4/,
+    ],
+    [
+      "a log of another instance",
+      () => begun(["1"]).replace(server().baseUrl, "https://other.example"),
+      /that run was for https:\/\/other\.example/,
+    ],
+    [
+      "a log of another command",
+      () => begun(["1"]).replace('"remove"', '"deactivate"'),
+      /that run was for deactivate, this is remove/,
+    ],
+    [
+      "a log of another organization",
+      () => begun(["1"]).replaceAll(server().orgId, "4711"),
+      /that run was for 4711/,
+    ],
+  ])("that is %s", async (_, content, message) => {
+    const before = content();
+    const path = file("not-a-log", before);
+    const files = readdirSync(directory);
+    const { exitCode, stderr } = await cli(["remove", "--resume", path, "--yes"]);
+    expect(stderr).toMatch(message);
+    expect(exitCode).toBe(1);
+    expect(readFileSync(path, "utf8")).toBe(before);
+    expect(readdirSync(directory)).toEqual(files);
+  });
+
+  it("when the account belongs to another organization", async () => {
+    const [id] = add(1) as [string];
+    const before = begun([id]).replace('"orgGiven":true', '"orgGiven":false');
+    const path = file("own.jsonl", before);
+    const other = server().addOrg();
+    const { token } = server().addUser({ orgId: other.orgId, roles: ["ORG_OWNER"] });
+    const { exitCode, stderr } = await cli(["resume", path, "--yes"], {
+      env: { ZITADEL_TOKEN: token },
+    });
+    expect(stderr).toMatch(/that run was for organization .* this account belongs to .*--org/);
+    expect(exitCode).toBe(1);
+    expect(readFileSync(path, "utf8")).toBe(before);
+    expect(server().grant(id)).toBeDefined();
+  });
+});

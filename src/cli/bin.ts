@@ -1,32 +1,50 @@
 #!/usr/bin/env node
+import { exitCode } from "./io.js";
 import { main } from "./main.js";
 
-// Whoever reads the results may leave before the end (`| head`); the work goes on.
-for (const output of [process.stdout, process.stderr]) {
-  output.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") {
-      throw error;
-    }
-  });
-}
-
 const signals = ["SIGINT", "SIGTERM"] as const;
+const interruptListeners = new Set<() => void>();
 
-process.exitCode = await main(process.argv.slice(2), {
+let outputFailure: Error | undefined;
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // Whoever reads the results may leave before the end (`| head`); the work goes on.
+  if (error.code !== "EPIPE" && outputFailure === undefined) {
+    outputFailure = error;
+    // Results that nobody can keep: nothing more is started, as after Ctrl-C.
+    for (const listener of [...interruptListeners]) {
+      listener();
+    }
+  }
+});
+process.stderr.on("error", () => {
+  // There is no other place to say so.
+});
+
+const code = await main(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
   onInterrupt: (listener) => {
+    interruptListeners.add(listener);
     for (const signal of signals) {
       process.on(signal, listener);
     }
+    if (outputFailure !== undefined) {
+      listener();
+    }
     return () => {
+      interruptListeners.delete(listener);
       for (const signal of signals) {
         process.off(signal, listener);
       }
     };
   },
 });
+if (outputFailure !== undefined) {
+  process.stderr.write(`Standard output could not be written: ${outputFailure.message}\n`);
+}
+// What cannot be written is not wrong usage, and not success either.
+process.exitCode = outputFailure !== undefined && code === exitCode.done ? exitCode.stopped : code;
 // A terminal or a pipe that was read from would keep the process alive.
 process.stdin.destroy();

@@ -31,7 +31,7 @@ export const exitCode = {
 
 /** What is wrong with the command line, the environment or a file; for the user. */
 export class UsageError extends Error {
-  override readonly name = "UsageError";
+  override readonly name: string = "UsageError";
 }
 
 export function line(output: Output, text = ""): void {

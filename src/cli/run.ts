@@ -121,7 +121,7 @@ async function readAll(
   for (const grant of await readGrants(positionals, reading, command === "deactivate", io)) {
     const before = grants.size;
     if (grants.add(grant.grantId, grant.userId) === before) {
-      log?.grant(grant.userId === "" ? { grantId: grant.grantId } : grant);
+      log?.grant(grant);
     }
   }
   if (grants.size === 0) {

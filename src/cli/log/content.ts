@@ -1,6 +1,6 @@
 import { GrantTable } from "../grant-table.js";
 import { UsageError } from "../io.js";
-import { type Entry, type LogHead, logFormat, parseEntry, type RecordedGrant } from "./entry.js";
+import { type Entry, type LoggedGrant, type LogHead, logFormat, parseEntry } from "./entry.js";
 import { completeLines } from "./lines.js";
 
 export type OutcomeEntry = Extract<Entry, { readonly status: string }>;
@@ -206,7 +206,7 @@ export class LogContent {
 }
 
 /** The grants of a log with what was recorded of them, in order. Each comes once. */
-export function* recordedGrants(path: string): Generator<RecordedGrant> {
+export function* loggedGrants(path: string): Generator<LoggedGrant> {
   const seen = new GrantTable();
   for (const { text } of completeLines(path)) {
     if (!text.startsWith('{"grants":')) {
@@ -229,7 +229,7 @@ function notALog(path: string, flag: string): UsageError {
   );
 }
 
-function toRecord(grantId: string): RecordedGrant {
+function toRecord(grantId: string): LoggedGrant {
   return { grantId };
 }
 

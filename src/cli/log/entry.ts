@@ -21,20 +21,23 @@ export interface LogHead {
   readonly accountName?: string | undefined;
 }
 
-/** What is known of a grant before the run: all but the id may be missing. */
-export interface RecordedGrant {
+/** What must be known of a grant to bring it back. */
+export interface RecordedState {
+  readonly state: "active" | "inactive" | "unknown";
+  readonly roleKeys: readonly string[];
+  readonly projectId: string;
+  /** When another organization grants the project. */
+  readonly projectGrantId: string | undefined;
+}
+
+/** A grant of a run, and what was known of it before. */
+export interface LoggedGrant {
   readonly grantId: string;
   readonly userId?: string | undefined;
+  readonly recorded?: RecordedState | undefined;
+  /** For people. */
   readonly userName?: string | undefined;
-  readonly email?: string | undefined;
-  readonly displayName?: string | undefined;
-  readonly orgId?: string | undefined;
-  readonly projectId?: string | undefined;
   readonly projectName?: string | undefined;
-  /** When another organization grants the project. */
-  readonly projectGrantId?: string | undefined;
-  readonly roles?: readonly string[] | undefined;
-  readonly state?: "active" | "inactive" | undefined;
 }
 
 /** An outcome as it is written, and as `--json` shows it. */
@@ -59,7 +62,7 @@ export type Entry =
   | typeof logFormat
   | ({ readonly run: "started" | "resumed"; readonly at: string } & LogHead)
   | { readonly run: "ended"; readonly at: string; readonly because: string }
-  | { readonly grants: readonly (string | RecordedGrant)[] }
+  | { readonly grants: readonly (string | LoggedGrant)[] }
   | { readonly request: string; readonly ids: readonly string[] }
   | {
       readonly answer: string;
@@ -131,7 +134,22 @@ function isGrant(value: unknown): boolean {
     (typeof value === "object" &&
       value !== null &&
       "grantId" in value &&
-      typeof value.grantId === "string")
+      typeof value.grantId === "string" &&
+      (!("userId" in value) || typeof value.userId === "string") &&
+      (!("recorded" in value) || isState(value.recorded)))
+  );
+}
+
+function isState(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) {
+    return false;
+  }
+  const { state, roleKeys, projectId, projectGrantId } = value as Record<string, unknown>;
+  return (
+    typeof state === "string" &&
+    isStrings(roleKeys) &&
+    typeof projectId === "string" &&
+    (projectGrantId === undefined || typeof projectGrantId === "string")
   );
 }
 

@@ -14,18 +14,18 @@ import { dirname } from "node:path";
 import { UsageError } from "../io.js";
 import {
   type Entry,
+  type LoggedGrant,
   type LoggedOutcome,
   type LogHead,
   logFormat,
-  type RecordedGrant,
 } from "./entry.js";
 import { LogLock } from "./lock.js";
 
 const grantsInLine = 200;
 
 /** A log that cannot be written any more; the run must not send what it could not log. */
-export class LogFailure extends Error {
-  override readonly name = "LogFailure";
+export class LogFailure extends UsageError {
+  override readonly name: string = "LogFailure";
 }
 
 /**
@@ -40,7 +40,7 @@ export class RunLog {
   /** Makes request numbers unique in the whole log, whoever wrote the other ones. */
   readonly #session = randomBytes(4).toString("hex");
   #lastRequest = 0;
-  #grants: RecordedGrant[] = [];
+  #grants: LoggedGrant[] = [];
   #failure: LogFailure | undefined;
   #syncing: Promise<void> | undefined;
   #again: Promise<void> | undefined;
@@ -96,7 +96,7 @@ export class RunLog {
   }
 
   /** Adds a grant to the list of the run. */
-  grant(grant: RecordedGrant): void {
+  grant(grant: LoggedGrant): void {
     this.#grants.push(grant);
     if (this.#grants.length >= grantsInLine) {
       this.#flushGrants();
@@ -219,10 +219,10 @@ export class RunLog {
 
   #flushGrants(): void {
     if (this.#grants.length > 0) {
-      const grants = this.#grants.map((grant) =>
-        Object.values(grant).filter((value) => value !== undefined).length === 1
-          ? grant.grantId
-          : grant,
+      const grants = this.#grants.map(({ userId, ...grant }) =>
+        userId || Object.values(grant).filter((value) => value !== undefined).length > 1
+          ? { ...grant, ...(userId ? { userId } : {}) }
+          : grant.grantId,
       );
       this.#grants = [];
       this.#append({ grants });

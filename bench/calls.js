@@ -1,44 +1,72 @@
 import { ask, nextMessage, start } from "./processes.js";
-import { summarize } from "./statistics.js";
+import { median, summarize } from "./statistics.js";
 
 /**
- * CPU and wall time per call of each client, in microseconds, at each number of calls in flight. Every
- * client has its own process; they take turns, in an order that shifts from round to round, so that
- * whatever else the machine does hits all of them.
+ * What a call costs with each client, compared so that noise hits all of them alike. In a set of
+ * processes, one for each client, the clients take turns block by block, in an order that shifts and
+ * turns round; each block is compared with the reference's of the same round, and the median of these
+ * ratios is the set's. Then come fresh processes: two processes of the same program differ by a few
+ * percent all their life. What is reported is the median of the sets' ratios, with the lowest and
+ * highest.
  */
-export async function measureCalls({ names, baseUrl, cert, loads, rounds }) {
-  const workers = new Map();
-  for (const name of names) {
-    const child = start("worker.js", [name, baseUrl], cert);
-    await nextMessage(child);
-    workers.set(name, child);
+export async function measureCalls(options) {
+  const { names, sets, untilMs = Number.POSITIVE_INFINITY } = options;
+  const bySet = [];
+  for (let set = 0; set < sets; set++) {
+    const startMs = performance.now();
+    bySet.push(await measureSet(options));
+    const tookMs = performance.now() - startMs;
+    if (set > 0 && performance.now() + tookMs > untilMs) {
+      break;
+    }
   }
-  const results = [];
-  for (const { inFlight, calls } of loads) {
-    const samples = new Map(names.map((name) => [name, []]));
+  return {
+    inFlight: options.inFlight,
+    sets: bySet.length,
+    ratio: (name, reference) => summarize(bySet.map((set) => ratioInSet(set, name, reference))),
+    results: names.map((name) => {
+      const of = (what) => summarize(bySet.map((set) => median(set.get(name).map(what))));
+      return { name, cpuUs: of((block) => block.cpuUs), wallUs: of((block) => block.wallUs) };
+    }),
+    memory: bySet.at(-1).memory,
+  };
+}
+
+async function measureSet({ names, baseUrl, cert, inFlight, calls, rounds, withMemory }) {
+  const workers = new Map();
+  try {
     for (const name of names) {
-      await ask(workers.get(name), { inFlight, calls }); // Warms up.
+      const child = start("worker.js", [name, baseUrl], cert);
+      await nextMessage(child);
+      workers.set(name, child);
+    }
+    const blocks = new Map(names.map((name) => [name, []]));
+    for (const name of names) {
+      await ask(workers.get(name), { inFlight, calls: 2 * calls }); // Warms up.
     }
     for (let round = 0; round < rounds; round++) {
-      for (let turn = 0; turn < names.length; turn++) {
-        const name = names[(round + turn) % names.length];
-        samples.get(name).push(await ask(workers.get(name), { inFlight, calls }));
+      const first = Math.floor(round / 2) % names.length;
+      const order = [...names.slice(first), ...names.slice(0, first)];
+      for (const name of round % 2 === 0 ? order : order.reverse()) {
+        blocks.get(name).push(await ask(workers.get(name), { inFlight, calls }));
       }
     }
-    for (const [name, runs] of samples) {
-      results.push({
-        name,
-        inFlight,
-        cpuUs: summarize(runs.map((run) => run.cpuUs)),
-        wallUs: summarize(runs.map((run) => run.wallUs)),
-      });
+    if (withMemory) {
+      blocks.memory = new Map();
+      for (const [name, child] of workers) {
+        const { rss, heapUsed } = await ask(child, "memory");
+        blocks.memory.set(name, { rssMb: rss / 2 ** 20, heapMb: heapUsed / 2 ** 20 });
+      }
+    }
+    return blocks;
+  } finally {
+    for (const child of workers.values()) {
+      child.kill();
     }
   }
-  const memory = new Map();
-  for (const [name, child] of workers) {
-    const { rss, heapUsed } = await ask(child, "memory");
-    memory.set(name, { rssMb: rss / 2 ** 20, heapMb: heapUsed / 2 ** 20 });
-    child.kill();
-  }
-  return { results, memory };
+}
+
+function ratioInSet(set, name, reference) {
+  const references = set.get(reference);
+  return median(set.get(name).map(({ cpuUs }, round) => cpuUs / references[round].cpuUs));
 }

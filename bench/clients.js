@@ -9,12 +9,49 @@ const timeoutMs = 30_000;
 const path = "/zitadel.management.v1.ManagementService/DeactivateUserGrant";
 const headers = { "x-zitadel-orgid": orgId };
 
+export const own = "zitadel-user-grants";
+export const bare = "bare node:http2";
+
+/** The same package as programs use it, by what they add. */
+export const variants = [
+  "with token source, retry",
+  "with an empty interceptor",
+  "with OpenTelemetry, no SDK",
+  "with OpenTelemetry, spans",
+];
+
 /** Name to a function that takes the base URL and returns a function that makes one call. */
 export const clients = {
   "zitadel-user-grants": async (baseUrl) => {
     const { createManagementClient } = await import("zitadel-user-grants");
     const client = createManagementClient({ baseUrl, token, orgId });
     return () => client.deactivateUserGrant(request);
+  },
+
+  "with token source, retry": async (baseUrl) => {
+    const { createManagementClient } = await import("zitadel-user-grants");
+    const client = createManagementClient({ baseUrl, token: () => token, orgId, retry: true });
+    return () => client.deactivateUserGrant(request);
+  },
+
+  "with an empty interceptor": async (baseUrl) => {
+    const { createManagementClient } = await import("zitadel-user-grants");
+    const interceptors = [(next) => (call) => next(call)];
+    const client = createManagementClient({ baseUrl, token, orgId, interceptors });
+    return () => client.deactivateUserGrant(request);
+  },
+
+  "with OpenTelemetry, no SDK": (baseUrl) => withOpenTelemetry(baseUrl),
+
+  "with OpenTelemetry, spans": async (baseUrl) => {
+    const { context, propagation, trace } = await import("@opentelemetry/api");
+    const { BasicTracerProvider } = await import("@opentelemetry/sdk-trace-base");
+    const { AsyncLocalStorageContextManager } = await import("@opentelemetry/context-async-hooks");
+    const { W3CTraceContextPropagator } = await import("@opentelemetry/core");
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+    trace.setGlobalTracerProvider(new BasicTracerProvider());
+    return withOpenTelemetry(baseUrl);
   },
 
   "bare node:http2": async (baseUrl) => {
@@ -133,3 +170,10 @@ export const clients = {
     return () => client.deactivateUserGrant(request, { metadata: Metadata(headers) });
   },
 };
+
+async function withOpenTelemetry(baseUrl) {
+  const { createManagementClient } = await import("zitadel-user-grants");
+  const { openTelemetry } = await import("zitadel-user-grants/opentelemetry");
+  const client = createManagementClient({ baseUrl, token, orgId, interceptors: [openTelemetry()] });
+  return () => client.deactivateUserGrant(request);
+}

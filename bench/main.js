@@ -1,49 +1,68 @@
 /**
- * npm run bench [-- --quick]
+ * npm run bench [-- --quick | --calls]
  *
- * Compares this package with the others that call ZITADEL from Node, writes docs/performance.md and its
- * chart. With --quick, in under a minute: only whether calls cost what they should, against the peers
- * that say most; ends with 1 when they do not.
+ * Compares this package with the others that call ZITADEL from Node, and writes docs/performance.md and
+ * its chart; takes less than five minutes. With --quick, in under a minute: only whether calls cost what
+ * they should, against the peers that say most; ends with 1 when they do not. With --calls: prints
+ * what calls cost over cleartext and TLS with 64 in flight, and writes nothing.
  */
 import { writeFileSync } from "node:fs";
 import { measureBulk } from "./bulk.js";
 import { measureCalls } from "./calls.js";
 import { drawChart } from "./chart.js";
-import { clients } from "./clients.js";
+import { clients, variants } from "./clients.js";
 import { measureFresh } from "./fresh-processes.js";
 import { startServer } from "./processes.js";
 import { quickCheck } from "./quick-check.js";
-import { report } from "./report.js";
+import { callTable, report } from "./report.js";
 import { measureSizes } from "./sizes.js";
 
 const docs = new URL("../docs/", import.meta.url);
-const names = Object.keys(clients);
-const rounds = 5;
-const loads = [
-  { inFlight: 1, calls: 1_500 },
-  { inFlight: 64, calls: 5_000 },
-  { inFlight: 1_000, calls: 6_000 },
+const names = Object.keys(clients).filter((name) => !variants.includes(name));
+const withVariants = Object.keys(clients);
+
+/** What is measured: which clients, over what, how many calls in flight and in a block, and for how long. */
+const cases = [
+  { kind: "cleartext", inFlight: 64, names: withVariants, calls: 1_200, budgetMs: 60_000 },
+  { kind: "TLS", inFlight: 64, names: withVariants, calls: 1_200, budgetMs: 60_000 },
+  { kind: "cleartext", inFlight: 1, names, calls: 400, budgetMs: 20_000, withMemory: true },
+  { kind: "cleartext", inFlight: 1_000, names, calls: 3_000, budgetMs: 25_000 },
 ];
+
+async function* measureCases(server, chosen) {
+  for (const { budgetMs, ...options } of chosen) {
+    console.error(`${options.inFlight} calls in flight over ${options.kind} …`);
+    const measured = await measureCalls({
+      ...options,
+      baseUrl: server.urls[options.kind],
+      cert: server.cert,
+      rounds: 4,
+      sets: 5,
+      untilMs: performance.now() + budgetMs,
+    });
+    yield { kind: options.kind, ...measured };
+  }
+}
 
 const server = await startServer();
 try {
   if (process.argv.includes("--quick")) {
     process.exitCode = (await quickCheck(server)) ? 0 : 1;
-  } else {
-    const calls = {};
-    for (const [kind, baseUrl] of Object.entries(server.urls)) {
-      console.error(`calls over ${kind} …`);
-      calls[kind] = await measureCalls({ names, baseUrl, cert: server.cert, loads, rounds });
+  } else if (process.argv.includes("--calls")) {
+    for await (const measured of measureCases(server, cases.slice(0, 2))) {
+      console.log(`\n${callTable(measured)}`);
     }
+  } else {
+    const calls = await Array.fromAsync(measureCases(server, cases));
     console.error("fresh processes …");
-    const fresh = await measureFresh({ names, baseUrl: server.urls.cleartext, rounds: 9 });
+    const fresh = await measureFresh({ names, baseUrl: server.urls.cleartext, rounds: 7 });
     console.error("sizes and bulk …");
     const sizes = await measureSizes();
     const bulk = await measureBulk();
-    const text = report({ calls, rounds, fresh, sizes, bulk });
+    const text = report({ calls, fresh, sizes, bulk });
     console.log(text);
     writeFileSync(new URL("performance.md", docs), text);
-    writeFileSync(new URL("performance.svg", docs), drawChart(calls.cleartext.results));
+    writeFileSync(new URL("performance.svg", docs), drawChart(calls[0].results));
   }
 } finally {
   server.stop();

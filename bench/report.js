@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
-
-const own = "zitadel-user-grants";
+import { bare, own, variants } from "./clients.js";
+import { isTooNoisy } from "./statistics.js";
 
 /** docs/performance.md. */
-export function report({ calls, rounds, fresh, sizes, bulk }) {
+export function report({ calls, fresh, sizes, bulk }) {
   return `# Performance
 
 Written by \`npm run bench\`; do not edit.
@@ -15,14 +15,12 @@ Written by \`npm run bench\`; do not edit.
 
 - ${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} processors; Node ${process.version} on ${process.platform}. Other machines give other times; the ratios move less.
 - The same call everywhere: \`DeactivateUserGrant\` with two ids, a token and an organization, answered with details. The server is a bare \`node:http2\` server in a process of its own, which does nothing but answer.
-- Each client runs in a process of its own. They take turns in each round, in a shifting order, so that whatever else the machine does hits all. A table has the median of ${rounds} rounds, and the lowest and highest in brackets.
+- Each client runs in a process of its own. They take turns block by block, in a shifting order, so that whatever else the machine does hits all alike. Each block is compared with the other client's of the same round; the median of these ratios is taken, and all of it is done again with fresh processes. A table has the median of these sets, with the lowest and highest in brackets. Medians of ratios are not ratios of medians: a column of times does not give the column of ratios.
 - CPU time is user and system time of the client's process, garbage collection on other threads included. Wall time is the time of the round divided by its calls: client and server share the processors.
 - \`bare node:http2\` is no client but a yardstick: it makes the same request with protobuf-es, without deadline, errors, connections or interceptors. \`connect-node\` uses this package's generated code.
 - Versions: ${versions()}.
 
-${Object.entries(calls)
-  .map(([kind, { results }]) => callTables(kind, results))
-  .join("\n\n")}
+${calls.map((measured) => `## ${measured.inFlight.toLocaleString("en")} calls in flight over ${measured.kind}\n\n${callTable(measured)}`).join("\n\n")}
 
 ## Memory
 
@@ -30,7 +28,7 @@ Of the processes above when they had made their calls over cleartext, after a ga
 
 ${table(
   ["client", "heap", "resident"],
-  Array.from(calls.cleartext.memory, ([name, { heapMb, rssMb }]) => [
+  Array.from(calls.find(({ memory }) => memory).memory, ([name, { heapMb, rssMb }]) => [
     name,
     heapMb.toFixed(1),
     rssMb.toFixed(0),
@@ -78,29 +76,29 @@ ${table(
 `;
 }
 
-function callTables(kind, results) {
-  const inFlights = [...new Set(results.map(({ inFlight }) => inFlight))];
-  return [
-    `## Calls over ${kind}`,
-    ...inFlights.map((inFlight) => {
-      const rows = results.filter((result) => result.inFlight === inFlight);
-      const reference = rows.find(({ name }) => name === own);
-      return [
-        `### ${inFlight.toLocaleString("en")} in flight`,
-        table(
-          ["client", "CPU per call, µs", `CPU / ${own}`, "wall per call, µs"],
-          rows
-            .toSorted((a, b) => a.cpuUs.median - b.cpuUs.median)
-            .map(({ name, cpuUs, wallUs }) => [
-              name,
-              spread(cpuUs),
-              ratio(cpuUs.median, reference.cpuUs.median),
-              spread(wallUs),
-            ]),
-        ),
-      ].join("\n\n");
-    }),
-  ].join("\n\n");
+/** One case: what a call costs with each client, and how often as much as with the two references. */
+export function callTable({ results, ratio: ratioOf, sets }) {
+  const noisy = results.filter(({ name }) => isTooNoisy(ratioOf(name, own)));
+  const lines = [
+    table(
+      ["client", "CPU per call, µs", `times ${own}`, "times bare", "wall per call, µs"],
+      results
+        .toSorted((a, b) => a.cpuUs.median - b.cpuUs.median)
+        .map(({ name, cpuUs, wallUs }) => [
+          variants.includes(name) ? `${own} ${name}` : name,
+          spread(cpuUs),
+          spread(ratioOf(name, own), 2),
+          spread(ratioOf(name, bare), 2),
+          spread(wallUs),
+        ]),
+    ),
+  ];
+  if (noisy.length > 0) {
+    lines.push(
+      `The machine was too noisy to judge ${noisy.map(({ name }) => name).join(", ")}: ${sets} sets of processes do not agree.`,
+    );
+  }
+  return lines.join("\n\n");
 }
 
 function table(head, rows) {

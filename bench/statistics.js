@@ -8,3 +8,16 @@ export function summarize(values) {
       : (sorted[middle - 1] + sorted[middle]) / 2;
   return { median, low: sorted[0], high: sorted.at(-1) };
 }
+
+/** The median of so many values, and nothing else. */
+export function median(values) {
+  return summarize(values).median;
+}
+
+/** Ratios that lie further apart than this, highest by lowest, decide nothing. */
+const widest = 1.15;
+
+/** Whether the machine was too busy with other work for this ratio to say anything. */
+export function isTooNoisy({ low, high }) {
+  return high / low > widest;
+}

@@ -5,8 +5,8 @@ import { startSandbox } from "zitadel-user-grants/sandbox";
 
 const origin = "http://localhost:5173";
 const sandbox = await startSandbox();
-const portal = sandbox.addProject({ name: "Customer portal", roles: ["viewer", "editor"] });
-const billing = sandbox.addProject({ name: "Billing", roles: ["accountant"] });
+const portal = sandbox.addProject({ name: "Customer portal", roleKeys: ["viewer", "editor"] });
+const billing = sandbox.addProject({ name: "Billing", roleKeys: ["accountant"] });
 for (const [firstName, lastName, projectId, roleKeys] of [
   ["Ada", "Lovelace", portal, ["editor"]],
   ["Grace", "Hopper", portal, ["viewer", "editor"]],

@@ -1,95 +1,191 @@
 import { execFile } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { build } from "esbuild";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type SandboxServer, startSandbox } from "../src/sandbox/index.js";
+import { launchChromium } from "./support/chromium.js";
+import {
+  type Block,
+  blocksOf,
+  environmentFor,
+  fileOf,
+  namedVariables,
+  root,
+  variablesOf,
+} from "./support/programs.js";
+import { startLookup } from "./support/services.js";
 
 const run = promisify(execFile);
-const root = fileURLToPath(new URL("..", import.meta.url));
-const folder = `${root}.cache/readme/`;
+const folder = join(root, ".cache", "readme");
 
-const files = ["README.md", "docs/bulk.md", "docs/cli.md", "docs/scale.md"];
-const texts = await Promise.all(files.map((file) => readFile(root + file, "utf8")));
-const blocks = texts.flatMap((text, index) =>
-  [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([whole, language, code]) => ({
-    language,
-    code: code ?? "",
-    place: `${files[index]}:${text.slice(0, text.indexOf(whole)).split("\n").length}`,
-  })),
-);
-
-/** What the blocks of the README leave to the reader. */
-const prelude = `
-const { userId, grantId } = JSON.parse(process.env.ONE as string) as { userId: string; grantId: string };
-const ids = JSON.parse(process.env.IDS as string) as string[];
-const [a = "", b = ""] = ids;
-`;
+const readme = blocksOf("README.md");
+const programs = readme.filter(({ language }) => language === "ts");
+const pages = readme.filter(({ language }) => language === "ts browser");
+const documents = ["docs/bulk.md", "docs/scale.md"];
+const documented = documents.flatMap(blocksOf).filter(({ language }) => language === "ts");
 
 let sandbox: SandboxServer;
 beforeAll(async () => {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   sandbox = await startSandbox();
+  for (const block of [...programs, ...pages]) {
+    await writeFile(join(folder, fileOf(block)), block.code);
+  }
 });
 afterAll(() => sandbox.close());
 
-/** The environment that the README's blocks run in. */
-function environment(): NodeJS.ProcessEnv {
-  const ids = Array.from({ length: 4 }, () => sandbox.addGrant().grantId);
-  return {
-    ...process.env,
-    ZITADEL_URL: sandbox.baseUrl,
-    ZITADEL_TOKEN: sandbox.token,
-    ZITADEL_ORG_ID: sandbox.orgId,
-    ZITADEL_KEY: JSON.stringify(sandbox.addKey()),
-    ONE: JSON.stringify(sandbox.addGrant()),
-    IDS: JSON.stringify(ids),
-  };
+/** Runs a file of the folder with these variables and no others, and returns what it prints. */
+async function runFile(file: string, env: Record<string, string>): Promise<string> {
+  const { stdout } = await run(process.execPath, [file], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, ...env },
+    timeout: 15_000,
+  });
+  return stdout;
 }
 
-/** Puts the sandbox where the README names an instance. */
-function adapt(code: string): string {
-  return code
-    .replaceAll("https://example.zitadel.cloud", sandbox.baseUrl)
-    .replaceAll("69629023906488334", sandbox.orgId);
-}
-
-describe("README and docs", () => {
-  const programs = blocks.filter(({ language }) => language === "ts" || language === "js");
-
-  it.each(programs)("runs the program at $place", async ({ code, place }) => {
-    const file = `${folder}${place.replace(/\W/g, "-")}.ts`;
-    await writeFile(file, prelude + adapt(code));
-    await run("node", [file], { env: environment(), timeout: 15_000 });
+describe("a program of the README", () => {
+  it.each(programs)("at $place runs as it stands, and prints something", async (block) => {
+    if (block.code.includes("@zitadel/proto")) {
+      const lookup = await startLookup();
+      onTestFinished(lookup.close);
+      const env = { ZITADEL_URL: lookup.baseUrl, ZITADEL_TOKEN: lookup.token, USER_ID: "1" };
+      const printed = await runFile(fileOf(block), env);
+      expect(printed.trim().split("\n").slice(-2)).toEqual([
+        "100 Portal admin ACTIVE",
+        "101 grants",
+      ]);
+      return;
+    }
+    const others = Array.from({ length: 3 }, () => sandbox.addGrant().grantId);
+    const { env, named } = await environmentFor(block, sandbox, folder);
+    expect(await runFile(fileOf(block), env)).toMatch(/\S/);
+    expect(others.map((grantId) => sandbox.grant(grantId)?.state)).toEqual(
+      others.map(() => "active"),
+    );
+    const touched = named.some((grantId) => sandbox.grant(grantId)?.state !== "active");
+    expect(touched).toBe(/Deactivates|Removes/.test(block.code.split("\n", 1)[0] ?? ""));
   });
 
-  it.each(blocks.filter(({ language }) => language === "sh"))(
-    "has commands that exist at $place",
-    async ({ code }) => {
-      const { scripts } = JSON.parse(await readFile(`${root}package.json`, "utf8"));
-      for (const command of adapt(code)
-        .split("\n")
-        .filter((l) => l.trim() && !l.startsWith("#"))) {
-        const script = /npm run (\w+)|npm (test)/.exec(command);
-        if (/^npm (install|ci)/.test(command) && !script) {
-          expect(command).toMatch(/zitadel-user-grants|ci/);
-        } else if (script) {
-          expect(Object.keys(scripts)).toContain(script[1] ?? script[2]);
-        } else {
-          expect(command).toMatch(/npx zitadel-user-grants /);
-        }
-      }
-    },
-  );
+  it.each(programs)("at $place names in its first line what it needs", (block) => {
+    const optional = ["ZITADEL_ORG_ID"];
+    const needed = variablesOf(block).filter((name) => !optional.includes(name));
+    expect(namedVariables(block).sort()).toEqual(needed.sort());
+  });
 
-  it.each(files.map((file, index) => [file, texts[index] ?? ""]))(
-    "links only to files that exist in %s",
-    async (file, text) => {
-      const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => link ?? "");
-      for (const link of links) {
-        await expect(readFile(new URL(link, `file://${root}${file}`)), link).resolves.toBeDefined();
-      }
+  it("is well typed, every one of them", async () => {
+    await writeFile(
+      join(folder, "tsconfig.json"),
+      JSON.stringify({
+        extends: "../../tsconfig.json",
+        compilerOptions: { types: ["node", "vite/client"] },
+        include: ["*.mts"],
+      }),
+    );
+    const { stdout } = await run("tsc", ["-p", folder]).catch((error) => error);
+    expect(stdout).toBe("");
+  });
+});
+
+describe("a page of the README", () => {
+  it.each(pages)(
+    "at $place is built as it stands, signs in, and revokes a grant",
+    async (block) => {
+      let script = "";
+      const site = createServer(({ url }, response) => {
+        const isScript = url === "/page.js";
+        response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
+        response.end(
+          isScript ? script : "<!doctype html><body><script type=module src=/page.js></script>",
+        );
+      });
+      await new Promise<void>((resolve) => site.listen(0, "localhost", resolve));
+      const origin = `http://localhost:${(site.address() as AddressInfo).port}/`;
+      const { clientId } = sandbox.addApp({ redirectUris: [origin] });
+      const { outputFiles } = await build({
+        entryPoints: [join(folder, fileOf(block))],
+        bundle: true,
+        format: "esm",
+        write: false,
+        tsconfigRaw: {},
+        define: {
+          "import.meta.env": JSON.stringify({
+            VITE_ZITADEL_URL: sandbox.baseUrl,
+            VITE_ZITADEL_CLIENT_ID: clientId,
+          }),
+        },
+      });
+      script = outputFiles[0]?.text ?? "";
+      const browser = await launchChromium();
+      onTestFinished(async () => {
+        await browser.close();
+        site.closeAllConnections();
+        site.close();
+      });
+
+      const page = await browser.newPage();
+      await page.goto(origin);
+      await page.waitForURL(`${sandbox.baseUrl}/ui/login**`);
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.waitForURL(origin);
+      const { grantId } = sandbox.addGrant();
+      page.on("dialog", (dialog) => dialog.accept(grantId));
+      await page.getByRole("button", { name: "Revoke a grant" }).click();
+      await page.getByText(`Grant ${grantId} is removed`).waitFor();
+      expect(sandbox.grant(grantId)).toBeUndefined();
+      await page.getByRole("button").click();
+      await page.getByText("User grant not found").waitFor();
     },
   );
+});
+
+describe("a program of the docs", () => {
+  /** What they leave to the reader. */
+  const prelude = `
+const { userId, grantId } = JSON.parse(process.env.ONE as string) as { userId: string; grantId: string };
+const ids = JSON.parse(process.env.IDS as string) as string[];
+const [a = "", b = ""] = ids;
+`;
+
+  it.each(documented)("at $place runs", async (block: Block) => {
+    const code = block.code
+      .replaceAll("https://example.zitadel.cloud", sandbox.baseUrl)
+      .replaceAll("69629023906488334", sandbox.orgId);
+    await writeFile(join(folder, fileOf(block)), prelude + code);
+    await runFile(fileOf(block), {
+      ZITADEL_URL: sandbox.baseUrl,
+      ZITADEL_TOKEN: sandbox.token,
+      ZITADEL_ORG_ID: sandbox.orgId,
+      ONE: JSON.stringify(sandbox.addGrant()),
+      IDS: JSON.stringify(Array.from({ length: 4 }, () => sandbox.addGrant().grantId)),
+    });
+  });
+});
+
+describe("commands of README and docs", () => {
+  const commands = ["README.md", "CONTRIBUTING.md", "docs/cli.md", "docs/bulk.md"]
+    .flatMap(blocksOf)
+    .filter(({ language }) => language === "sh")
+    .flatMap(({ code, place }) =>
+      code
+        .split("\n")
+        .filter((line) => line.trim() !== "" && !line.startsWith("#"))
+        .map((command) => ({ command, place })),
+    );
+
+  it.each(commands)("$command ($place) exists", async ({ command }) => {
+    const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+    for (const [, script = ""] of command.matchAll(/npm (?:run )?(\w+)/g)) {
+      expect(["install", "ci", ...Object.keys(scripts)]).toContain(script);
+    }
+    const [, tool] = /zitadel-user-grants (\w+)/.exec(command) ?? [];
+    if (tool !== undefined && !command.startsWith("npm install")) {
+      await run(process.execPath, [join(root, "dist/cli/bin.js"), tool, "--help"]);
+    }
+  });
 });

@@ -1,0 +1,48 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { type SandboxServer, startSandbox } from "../src/sandbox/index.js";
+import { blocksOf, environmentFor, fileOf } from "./support/programs.js";
+import { installProject, type Project } from "./support/project.js";
+import { startLookup } from "./support/services.js";
+
+const programs = blocksOf("README.md").filter(({ language }) => language === "ts");
+
+describe.each(["22", "24", "26"])(
+  "the README's programs, pasted into a project with Node %s",
+  (version) => {
+    let project: Project;
+    let sandbox: SandboxServer;
+    beforeAll(async () => {
+      // What README says to install: the package, its peers, and @zitadel/proto for the lists.
+      project = await installProject(undefined, {
+        "@connectrpc/connect": "^2.2.0",
+        "@bufbuild/protobuf": "^2.17.0",
+        "@zitadel/proto": "^1.3.1",
+        node: `^${version}`,
+      });
+      sandbox = await startSandbox();
+      for (const block of programs) {
+        await writeFile(join(project.folder, fileOf(block)), block.code);
+      }
+    });
+    afterAll(async () => {
+      await sandbox?.close();
+      await project?.remove();
+    });
+
+    it.each(programs)("$place", async (block) => {
+      const run = (env: Record<string, string>) =>
+        project.run("node", [fileOf(block)], { env, timeoutMs: 30_000 });
+      if (block.code.includes("@zitadel/proto")) {
+        const { baseUrl, token, close } = await startLookup();
+        onTestFinished(close);
+        const env = { ZITADEL_URL: baseUrl, ZITADEL_TOKEN: token, USER_ID: "1" };
+        expect(await run(env)).toMatch(/^101 grants$/m);
+      } else {
+        const { env } = await environmentFor(block, sandbox, project.folder);
+        expect(await run(env)).toMatch(/\S/);
+      }
+    });
+  },
+);

@@ -1,3 +1,8 @@
+/**
+ * Shows what goes over the wire, with secrets masked.
+ *
+ * @module zitadel-user-grants/debug
+ */
 import { type DescMessage, type JsonValue, type MessageShape, toJson } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import { type Code, ConnectError } from "@connectrpc/connect";
@@ -43,16 +48,25 @@ export type DebugHeader = Readonly<Record<string, string>>;
 let attempts = 0;
 
 /**
- * Makes the option `debug` of a client: it shows each attempt of each call as it goes out, with its
- * token, organization and repeats, and what came back. Secrets are masked: `authorization`, cookies, and
- * every field whose name speaks of a token, a key, a secret or a password. Messages are shown as they are:
- * those of this package hold ids, and no secrets.
+ * Makes the option `debug` of a client, which shows each attempt of each call as it goes out, with its
+ * token, organization and retries, and what came back. Secrets are masked: `authorization`, cookies, and
+ * every field whose name contains a word for a token, a key, a secret or a password. Messages are shown
+ * unmasked: those of this package hold ids, and no secrets.
  *
+ * @param log is called with each event. What it throws is ignored: a log must not end a call.
+ * @returns an interceptor for the option `debug`; under `interceptors` it would see neither token nor
+ * retries.
+ * @throws nothing.
+ * @example
  * ```ts
- * const client = createManagementClient({ baseUrl, token, debug: debug(console.error) });
- * ```
+ * import { createManagementClient } from "zitadel-user-grants";
+ * import { debug } from "zitadel-user-grants/debug";
  *
- * @param log is called with each event. What it throws is passed over: a log must not end a call.
+ * const client = createManagementClient({
+ *   baseUrl: "https://example.zitadel.cloud",
+ *   debug: debug(console.error),
+ * });
+ * ```
  */
 export function debug(log: (event: DebugEvent) => void): Interceptor {
   const emit = (event: DebugEvent) => {

@@ -1,3 +1,8 @@
+/**
+ * gRPC-web by `fetch`: for browsers, workers, and everywhere else.
+ *
+ * @module zitadel-user-grants/grpc-web
+ */
 import type { Transport } from "@connectrpc/connect";
 import {
   buildClient,
@@ -17,24 +22,54 @@ const grpcWeb: Protocol<GrpcWebOptions> = {
 };
 
 /**
- * A client of ZITADEL's ManagementService over gRPC-web: `fetch` carries it, in browsers and anywhere
- * else. Deadlines are kept by the client and not sent, since ZITADEL's CORS rules refuse `grpc-timeout`.
+ * A client of ZITADEL's `ManagementService` over gRPC-web, by `fetch`, in browsers and everywhere else.
  *
- * @throws TypeError for an option that is unknown or not allowed, before anything is sent.
+ * Deadlines are kept by the client and never sent, because ZITADEL's CORS rules reject `grpc-timeout`.
+ *
+ * @param options `baseUrl` is required; a property that is `undefined` counts as not given.
+ * @returns a Connect `Client` that can also be passed to `close()`. Its calls reject with a
+ * `ConnectError`.
+ * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
+ * anything is sent. The message has the option's name, what is allowed and what was given.
+ * @example
+ * ```ts
+ * import { createManagementClient } from "zitadel-user-grants/grpc-web";
+ *
+ * const client = createManagementClient({
+ *   baseUrl: "https://example.zitadel.cloud",
+ *   token: process.env.ZITADEL_TOKEN,
+ * });
+ * await client.bulkRemoveUserGrant({ grantId: ["171727382938472938"] });
+ * ```
  */
 export function createManagementClient(options: GrpcWebOptions): ManagementClient {
   return buildClient(grpcWeb, options);
 }
 
 /**
- * A Connect `Transport` over gRPC-web for any generated service: unary and server-streaming methods,
- * which is what `fetch` can carry.
+ * A Connect `Transport` over gRPC-web, by `fetch`, for any generated service.
  *
- * @throws TypeError for an option that is unknown or not allowed, before anything is sent.
+ * It serves unary and server-streaming methods; `fetch` cannot carry other kinds.
+ *
+ * @param options the same as for `createManagementClient`.
+ * @returns a `Transport` that can also be passed to `close()`.
+ * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
+ * anything is sent.
+ * @example
+ * ```ts
+ * import { createClient } from "@connectrpc/connect";
+ * import { createTransport, ManagementService } from "zitadel-user-grants/grpc-web";
+ *
+ * const transport = createTransport({
+ *   baseUrl: "https://example.zitadel.cloud",
+ *   token: process.env.ZITADEL_TOKEN,
+ * });
+ * const client = createClient(ManagementService, transport);
+ * ```
  */
 export function createTransport(options: GrpcWebOptions): Transport {
   return buildTransport(grpcWeb, options);
 }
 
 export * from "./client/common-exports.js";
-export type { GrpcWebOptions } from "./options/client-options.js";
+export type { FetchOptions, GrpcWebOptions } from "./options/client-options.js";

@@ -1,3 +1,8 @@
+/**
+ * Native gRPC: for Node, Bun and Deno.
+ *
+ * @module zitadel-user-grants/grpc
+ */
 import type { Transport } from "@connectrpc/connect";
 import {
   buildClient,
@@ -20,26 +25,57 @@ const grpc: Protocol<GrpcOptions> = {
 };
 
 /**
- * A client of ZITADEL's ManagementService over native gRPC (HTTP/2). Connections are opened by calls;
- * an idle one does not keep a program alive, and `close` ends them at once.
+ * A client of ZITADEL's `ManagementService` over native gRPC (HTTP/2).
  *
- * @throws TypeError for an option that is unknown or not allowed, before anything is sent.
+ * The first call opens a connection. Idle connections do not keep the process alive; `close()` ends them
+ * at once.
+ *
+ * @param options `baseUrl` is required; a property that is `undefined` counts as not given.
+ * @returns a Connect `Client` that can also be passed to `close()`. Its calls reject with a
+ * `ConnectError`.
+ * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
+ * anything is sent. The message has the option's name, what is allowed and what was given.
+ * @example
+ * ```ts
+ * import { createManagementClient } from "zitadel-user-grants/grpc";
+ *
+ * const client = createManagementClient({
+ *   baseUrl: "https://example.zitadel.cloud",
+ *   token: process.env.ZITADEL_TOKEN,
+ * });
+ * await client.bulkRemoveUserGrant({ grantId: ["171727382938472938"] });
+ * ```
  */
 export function createManagementClient(options: GrpcOptions): ManagementClient {
   return buildClient(grpc, options);
 }
 
 /**
- * A Connect `Transport` over native gRPC (HTTP/2) for any generated service: unary and all streaming
- * methods.
+ * A Connect `Transport` over native gRPC (HTTP/2), for any generated service.
  *
- * @throws TypeError for an option that is unknown or not allowed, before anything is sent.
+ * It serves unary methods and all kinds of streaming methods.
+ *
+ * @param options the same as for `createManagementClient`.
+ * @returns a `Transport` that can also be passed to `close()`.
+ * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
+ * anything is sent.
+ * @example
+ * ```ts
+ * import { createClient } from "@connectrpc/connect";
+ * import { createTransport, ManagementService } from "zitadel-user-grants/grpc";
+ *
+ * const transport = createTransport({
+ *   baseUrl: "https://example.zitadel.cloud",
+ *   token: process.env.ZITADEL_TOKEN,
+ * });
+ * const client = createClient(ManagementService, transport);
+ * ```
  */
 export function createTransport(options: GrpcOptions): Transport {
   return buildTransport(grpc, options);
 }
 
 export * from "./client/common-exports.js";
-export type { GrpcOptions } from "./options/client-options.js";
+export type { ConnectionOptions, GrpcOptions } from "./options/client-options.js";
 export type { NodeConnectOptions } from "./options/node-connect.js";
 export { createFetch } from "./transports/grpc/node-fetch.js";

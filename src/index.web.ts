@@ -16,4 +16,5 @@ export function createTransport(options: ClientOptions): Transport {
 }
 
 export * from "./client/common-exports.js";
-export type { ClientOptions } from "./options/client-options.js";
+export type { ClientOptions, ConnectionOptions, FetchOptions } from "./options/client-options.js";
+export type { NodeConnectOptions } from "./options/node-connect.js";

@@ -1,3 +1,8 @@
+/**
+ * HTTP/JSON by `fetch`: gets through where gRPC is blocked.
+ *
+ * @module zitadel-user-grants/json
+ */
 import type { Transport } from "@connectrpc/connect";
 import {
   buildClient,
@@ -27,11 +32,26 @@ const json = (extras?: AnyService): Protocol<JsonOptions> => ({
 });
 
 /**
- * A client of ZITADEL's ManagementService over plain HTTP with JSON, which proxies and firewalls that
- * break gRPC let through: `fetch` carries it, in browsers and anywhere else. Deadlines are kept by the
- * client and not sent.
+ * A client of ZITADEL's `ManagementService` over plain HTTP with JSON, by `fetch`, in browsers and everywhere else.
  *
- * @throws TypeError for an option that is unknown or not allowed, before anything is sent.
+ * Proxies and firewalls that break gRPC usually let it through. Deadlines are kept by the client and never
+ * sent.
+ *
+ * @param options `baseUrl` is required; a property that is `undefined` counts as not given.
+ * @returns a Connect `Client` that can also be passed to `close()`. Its calls reject with a
+ * `ConnectError`.
+ * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
+ * anything is sent. The message has the option's name, what is allowed and what was given.
+ * @example
+ * ```ts
+ * import { createManagementClient } from "zitadel-user-grants/json";
+ *
+ * const client = createManagementClient({
+ *   baseUrl: "https://example.zitadel.cloud",
+ *   token: process.env.ZITADEL_TOKEN,
+ * });
+ * await client.bulkRemoveUserGrant({ grantId: ["171727382938472938"] });
+ * ```
  */
 export function createManagementClient(options: JsonOptions): ManagementClient {
   // Without what ManagementService has no use for, and every page would carry.
@@ -39,14 +59,30 @@ export function createManagementClient(options: JsonOptions): ManagementClient {
 }
 
 /**
- * A Connect `Transport` over plain HTTP with JSON for the unary methods of any service that is generated
- * from protos with `google.api.http` annotations. Other methods fail as `Unimplemented`.
+ * A Connect `Transport` over plain HTTP with JSON, for any generated service.
  *
- * @throws TypeError for an option that is unknown or not allowed, before anything is sent.
+ * It serves the unary methods of services whose protos have `google.api.http` annotations. Other methods
+ * reject with `Unimplemented`.
+ *
+ * @param options the same as for `createManagementClient`.
+ * @returns a `Transport` that can also be passed to `close()`.
+ * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
+ * anything is sent.
+ * @example
+ * ```ts
+ * import { createClient } from "@connectrpc/connect";
+ * import { createTransport, ManagementService } from "zitadel-user-grants/json";
+ *
+ * const transport = createTransport({
+ *   baseUrl: "https://example.zitadel.cloud",
+ *   token: process.env.ZITADEL_TOKEN,
+ * });
+ * const client = createClient(ManagementService, transport);
+ * ```
  */
 export function createTransport(options: JsonOptions): Transport {
   return buildTransport(json(anyService), options);
 }
 
 export * from "./client/common-exports.js";
-export type { JsonOptions } from "./options/client-options.js";
+export type { FetchOptions, JsonOptions } from "./options/client-options.js";

@@ -1,3 +1,8 @@
+/**
+ * Traces and durations for OpenTelemetry. Needs the optional peer `@opentelemetry/api`.
+ *
+ * @module zitadel-user-grants/opentelemetry
+ */
 import type { Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
@@ -12,6 +17,7 @@ import {
 } from "@opentelemetry/api";
 import { describeError } from "./errors/describe.js";
 
+/** What `openTelemetry` takes. */
 export interface OpenTelemetryOptions {
   /**
    * Whether `traceparent` and what else the program's propagators have goes out with calls. Default
@@ -23,15 +29,25 @@ export interface OpenTelemetryOptions {
 const name = "zitadel-user-grants";
 
 /**
- * An interceptor that makes a span and a duration of each call, by the semantic conventions for RPC
- * (https://opentelemetry.io/docs/specs/semconv/rpc/). Repeats of a call are within its span.
+ * An interceptor that records a span and a duration for each call, by the semantic conventions for RPC
+ * (https://opentelemetry.io/docs/specs/semconv/rpc/). Retries of a call are within its span.
  *
- * Attributes are the method, the server, the status code and ZITADEL's name of an error's cause
- * (`zitadel.error.id`: `COMMAND-3M9sd`). No message, no id of a user, a grant or an organization and no
- * token is among them.
+ * Attributes are the method, the server, the status code and ZITADEL's id of an error's cause
+ * (`zitadel.error.id`: `COMMAND-3M9sd`). Messages, tokens, and ids of users, grants and organizations are
+ * not among them.
  *
+ * @param options everything has a default.
+ * @returns an interceptor for the option `interceptors`.
+ * @throws nothing.
+ * @example
  * ```ts
- * const client = createManagementClient({ baseUrl, token, interceptors: [openTelemetry()] });
+ * import { createManagementClient } from "zitadel-user-grants";
+ * import { openTelemetry } from "zitadel-user-grants/opentelemetry";
+ *
+ * const client = createManagementClient({
+ *   baseUrl: "https://example.zitadel.cloud",
+ *   interceptors: [openTelemetry()],
+ * });
  * ```
  */
 export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {

@@ -1,6 +1,8 @@
 /**
  * Token sources for the option `token` of a client: they get a token when the first call needs one, and
- * the next one in time. Nothing here needs Node.
+ * renew it before it expires. Nothing here needs Node.
+ *
+ * @module zitadel-user-grants/auth
  */
 export type { TokenRequest, TokenSource } from "../options/token-source.js";
 export type { CommonTokenOptions } from "./endpoint/options.js";

@@ -25,18 +25,32 @@ export interface UserGrant {
 const mostIdCharacters = 200;
 
 /**
- * Deactivates user grants with one call for each, and yields one outcome for each distinct grant, as
- * they come. Nothing happens until it is iterated or its `summary()` is called: awaiting what is
- * returned does nothing. In everything else it behaves as
- * `removeUserGrants` does, and throws the same; 8 calls are in flight at most unless `concurrency` says
- * otherwise.
+ * Deactivates user grants with one call for each, and yields one outcome for each distinct grant, as they
+ * come.
  *
- * Servers of 2026 answer OK for a grant that was inactive before: it is `deactivated`. Older ones say
- * so: `already-inactive`.
+ * **Awaiting what it returns does nothing**: iterate over it, or call its `summary()`. In everything else it
+ * behaves as `removeUserGrants` does, and throws the same.
+ *
+ * ZITADEL v4 and later answer OK for a grant that was inactive before: it is `deactivated`. Earlier versions
+ * report it: `already-inactive`.
  *
  * @param client of any transport.
  * @param grants read no faster than calls go out. ZITADEL requires the user's id and does not compare it
  * with the grant.
+ * @param options default: 8 calls in flight.
+ * @returns an async iterator of outcomes, with `summary()`.
+ * @throws TypeError at once, for options that are not allowed, for grants that cannot be iterated, and for
+ * what is not a client.
+ * @example
+ * ```ts
+ * import { createManagementClient } from "zitadel-user-grants";
+ * import { deactivateUserGrants } from "zitadel-user-grants/bulk";
+ *
+ * const client = createManagementClient({ baseUrl: "https://example.zitadel.cloud" });
+ * const grants = [{ userId: "170848145649959169", grantId: "171727382938472938" }];
+ * const { counts, failures } = await deactivateUserGrants(client, grants).summary();
+ * console.log(counts, failures);
+ * ```
  */
 export function deactivateUserGrants(
   client: Client<typeof ManagementService>,

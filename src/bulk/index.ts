@@ -1,3 +1,8 @@
+/**
+ * Any number of grants, with an outcome for each. Runs everywhere, over any transport.
+ *
+ * @module zitadel-user-grants/bulk
+ */
 export { deactivateUserGrants, type UserGrant } from "./deactivate.js";
 export type {
   BulkOptions,

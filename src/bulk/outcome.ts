@@ -21,6 +21,7 @@ export interface Outcome<Status extends string> {
  * - `failed`: not confirmed; `error` says why. With `answerLost` it may have been removed all the same.
  */
 export type RemoveStatus = "removed" | "not-found" | "failed";
+/** What `removeUserGrants` yields. */
 export type RemoveOutcome = Outcome<RemoveStatus>;
 
 /**
@@ -32,4 +33,5 @@ export type RemoveOutcome = Outcome<RemoveStatus>;
  * - `failed`: not confirmed; `error` says why. With `answerLost` it may be inactive all the same.
  */
 export type DeactivateStatus = "deactivated" | "already-inactive" | "not-found" | "failed";
+/** What `deactivateUserGrants` yields. */
 export type DeactivateOutcome = Outcome<DeactivateStatus>;

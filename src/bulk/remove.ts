@@ -28,30 +28,45 @@ const attemptsForPart = 2;
 const mostLostAlone = 2;
 
 /**
- * Removes user grants, and yields one outcome for each distinct id, as they come. Nothing happens until
- * it is iterated or its `summary()` is called: awaiting what is returned does nothing, and removes nothing.
+ * Removes user grants, and yields one outcome for each distinct id, as they come.
  *
- * ZITADEL removes all grants of a request or none, and does not say which one stood in the way. So a
- * request that fails for an unknown grant, or for one of a project that the caller does not manage, is
- * taken apart until those are alone, and the others are removed: at most 15 requests for 1 in 100.
+ * **Awaiting what it returns does nothing, and removes nothing**: iterate over it, or call its `summary()`.
  *
- * Requests that the server refuses for pressure, or whose answer is lost, are made again; the client's
- * own retry is switched off for them.
+ * ZITADEL removes all grants of a request or none, and does not report which grant caused the failure. So
+ * a request that fails for an unknown grant, or for one of a project that the caller does not manage, is
+ * bisected until that grant is isolated, and the others are removed: at most 15 requests for 1 in 100.
  *
- * Leaving the loop (`break`) makes no further request and waits for those in flight; `onOutcome` sees
- * their outcomes.
+ * Throttled requests, and those whose response is lost, are retried; the client's own retry is switched off
+ * for them.
  *
- * @param client of any transport.
- * @param grantIds read no faster than requests go out; its `return()` is called when the run stops.
- * @throws TypeError at once, for options that are not allowed, for ids that cannot be iterated, and for
- * what is no client.
+ * Leaving the loop (`break`) sends no further request and waits for those in flight; `onOutcome` sees their
+ * outcomes.
  *
- * While it is iterated, after every id that was read has had its outcome, it throws
+ * While it is iterated, and after every id that was read has had its outcome, it throws
  * - `Unauthenticated`, `PermissionDenied`, `NotFound`, `Unimplemented` when no request can succeed: the
  *   token, the permission, the organization or the host name is wrong;
- * - the last refusal when the server has taken nothing for `giveUpMs`;
+ * - the last error when the server has accepted nothing for `giveUpMs`;
  * - `Canceled` after an abort of `signal`, with its reason as cause;
  * - what the source or `onOutcome` throws; a `RangeError` beyond 16,777,216 ids without `distinct`.
+ *
+ * @param client of any transport.
+ * @param grantIds any `Iterable` or `AsyncIterable`, read no faster than requests go out; its `return()` is
+ * called when the run stops.
+ * @param options defaults: batches of 100, 4 requests in flight.
+ * @returns an async iterator of outcomes, with `summary()`.
+ * @throws TypeError at once, for options that are not allowed, for ids that cannot be iterated, and for
+ * what is not a client.
+ * @example
+ * ```ts
+ * import { createManagementClient } from "zitadel-user-grants";
+ * import { removeUserGrants } from "zitadel-user-grants/bulk";
+ *
+ * const client = createManagementClient({ baseUrl: "https://example.zitadel.cloud" });
+ * const grantIds = ["171727382938472938", "171727382938472939"];
+ * for await (const { grantId, status, error } of removeUserGrants(client, grantIds)) {
+ *   console.log(grantId, status, error?.message ?? "");
+ * }
+ * ```
  */
 export function removeUserGrants(
   client: Client<typeof ManagementService>,

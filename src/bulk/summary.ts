@@ -25,6 +25,7 @@ export interface Summary {
   readonly remainingMs: number | undefined;
 }
 
+/** What `createSummary` takes. */
 export interface SummaryOptions {
   /** How many grants the run is for, where that is known. */
   total?: number | undefined;
@@ -38,17 +39,29 @@ export interface SummaryOptions {
 const samples = 10;
 
 /**
- * Counts outcomes as they come. `add` fits `onOutcome`, and `current` may be asked for at any time, for a
- * progress bar as well as for the report at the end:
+ * Counts outcomes as they come. `add` fits `onOutcome`, and `current()` may be called at any time, for a
+ * progress bar as well as for the report at the end.
  *
+ * @param options `total` is needed for `remainingMs`.
+ * @returns `add`, which counts an outcome, and `current`, which returns the counts so far.
+ * @throws nothing.
+ * @example
  * ```ts
+ * import { createManagementClient } from "zitadel-user-grants";
+ * import { createSummary, removeUserGrants } from "zitadel-user-grants/bulk";
+ *
+ * const client = createManagementClient({ baseUrl: "https://example.zitadel.cloud" });
+ * const ids = ["171727382938472938"];
  * const summary = createSummary({ total: ids.length });
- * for await (const outcome of removeUserGrants(client, ids, { onOutcome: summary.add })) …
- * console.log(summary.current().counts);
+ * for await (const { status } of removeUserGrants(client, ids, { onOutcome: summary.add })) {
+ *   console.log(status, summary.current().remainingMs);
+ * }
  * ```
  */
 export function createSummary(options: SummaryOptions = {}): {
+  /** Counts an outcome. */
   add: (outcome: Outcome<string>) => void;
+  /** The counts so far. */
   current: () => Summary;
 } {
   const { total, keepFailures = 1000, now = () => performance.now() } = options;

@@ -6,7 +6,13 @@ import type {
 } from "@bufbuild/protobuf";
 import type { CallOptions, Client, Interceptor, Transport } from "@connectrpc/connect";
 import { makeAnyClient } from "@connectrpc/connect";
-import { ManagementService } from "../../gen/zitadel/management_pb.js";
+import {
+  type BulkRemoveUserGrantRequestSchema,
+  type BulkRemoveUserGrantResponse,
+  type DeactivateUserGrantRequestSchema,
+  type DeactivateUserGrantResponse,
+  ManagementService,
+} from "../../gen/zitadel/management_pb.js";
 import type { Checks } from "../options/checker.js";
 import { checkClientOptions } from "../options/client-checks.js";
 import type { CommonOptions } from "../options/client-options.js";
@@ -15,8 +21,41 @@ import { registerClient } from "./close.js";
 import { createMetadataInterceptor } from "./interceptors/metadata.js";
 import { createRetryInterceptor } from "./interceptors/retry.js";
 
-/** The client of ZITADEL's `ManagementService`: Connect's own `Client`, and for `close`. */
-export type ManagementClient = Client<typeof ManagementService>;
+/** A Connect `Client` of ZITADEL's `ManagementService` that can also be passed to `close()`. */
+export interface ManagementClient extends Client<typeof ManagementService> {
+  /**
+   * Deactivates one grant: the user loses the roles; the grant stays and can be reactivated.
+   *
+   * @param request `userId` and `grantId`, each of 1 to 200 characters. ZITADEL requires the user's id and
+   * does not compare it with the grant.
+   * @param options deadline, signal and headers of this call.
+   * @returns the grant's details. `details.sequence` is a bigint: `toJson` makes JSON of a response.
+   * @throws ConnectError: `NotFound` COMMAND-3M9sd (`isGrantNotFound`); `FailedPrecondition` COMMAND-1S9gx
+   * when it is already inactive (`isGrantInactive`; ZITADEL before v4); `InvalidArgument` for ids that are
+   * not strings, before anything is sent; `Unauthenticated`, `PermissionDenied`; `Unavailable`,
+   * `DeadlineExceeded` or `Canceled` when it is not known whether the call was carried out.
+   */
+  deactivateUserGrant(
+    request: MessageInitShape<typeof DeactivateUserGrantRequestSchema>,
+    options?: CallOptions,
+  ): Promise<DeactivateUserGrantResponse>;
+  /**
+   * Removes grants, all or nothing: every grant is removed, or the call throws. For many, and for an
+   * outcome for each, see `removeUserGrants` of `zitadel-user-grants/bulk`.
+   *
+   * @param request `grantId`: an array of ids. Duplicates are fine; an empty array is rejected.
+   * @param options deadline, signal and headers of this call.
+   * @returns an empty message.
+   * @throws ConnectError: `NotFound` COMMAND-1My0t when one of them does not exist (`isGrantNotFound`), and
+   * nothing is removed; `InvalidArgument` for what is not an array of strings, before anything is sent;
+   * `Unauthenticated`, `PermissionDenied`; `Unavailable`, `DeadlineExceeded` or `Canceled` when it is not
+   * known whether the call was carried out.
+   */
+  bulkRemoveUserGrant(
+    request: MessageInitShape<typeof BulkRemoveUserGrantRequestSchema>,
+    options?: CallOptions,
+  ): Promise<BulkRemoveUserGrantResponse>;
+}
 
 /** What a protocol's transport is made from: its own options, checked, and all interceptors. */
 export type TransportOptions<O> = Omit<
@@ -73,7 +112,7 @@ export function buildClient<O extends CommonOptions>(
           callUnaryMethod(transport, method, message, options)
       : null,
   );
-  return registerClient(client as ManagementClient, transport);
+  return registerClient(client as Client<typeof ManagementService>, transport);
 }
 
 /**

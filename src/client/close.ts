@@ -16,12 +16,22 @@ export function registerTransport<T extends Transport>(transport: T, closer: () 
 }
 
 /**
- * Ends the connections of a client or a transport that this package made, at once. Calls in flight
- * end as `Canceled`. Over `fetch` (gRPC-web, JSON) there is no connection to end and nothing happens.
- * Closing twice is fine.
+ * Ends the connections of a client or a transport at once. Calls in flight reject with `Canceled`, and so
+ * do later ones. Over `fetch` (gRPC-web, JSON) there is no connection to end, and nothing happens. Closing
+ * twice is fine.
  *
- * @throws TypeError when given something that this package did not make: it could not end its
- * connections, and a program that believes them closed would wait for ever.
+ * @param clientOrTransport what `createManagementClient` or `createTransport` returned, or the `transport`
+ * of a sandbox.
+ * @returns nothing; the connections are closed when it returns.
+ * @throws TypeError for anything that this package did not make: it could not end those connections, and
+ * the program would wait for them forever.
+ * @example
+ * ```ts
+ * import { close, createManagementClient } from "zitadel-user-grants";
+ *
+ * const client = createManagementClient({ baseUrl: "https://example.zitadel.cloud" });
+ * close(client);
+ * ```
  */
 export function close(clientOrTransport: object): void {
   const target = transports.get(clientOrTransport) ?? clientOrTransport;

@@ -1,19 +1,24 @@
 // What every entry exports beside its own createManagementClient and createTransport.
 export {
+  type BulkRemoveUserGrantRequest,
   BulkRemoveUserGrantRequestSchema,
+  type BulkRemoveUserGrantResponse,
   BulkRemoveUserGrantResponseSchema,
+  type DeactivateUserGrantRequest,
   DeactivateUserGrantRequestSchema,
+  type DeactivateUserGrantResponse,
   DeactivateUserGrantResponseSchema,
   ManagementService,
 } from "../../gen/zitadel/management_pb.js";
-export { ErrorDetailSchema } from "../../gen/zitadel/message_pb.js";
-export { ObjectDetailsSchema } from "../../gen/zitadel/object_pb.js";
+export { type ErrorDetail, ErrorDetailSchema } from "../../gen/zitadel/message_pb.js";
+export { type ObjectDetails, ObjectDetailsSchema } from "../../gen/zitadel/object_pb.js";
 export {
   describeError,
   type ErrorDescription,
   isGrantInactive,
   isGrantNotFound,
 } from "../errors/describe.js";
+export type { BinaryFormatOptions, CommonOptions } from "../options/client-options.js";
 export type { RetryOptions } from "../options/retry.js";
 export type { TokenRequest, TokenSource } from "../options/token-source.js";
 export type { ManagementClient } from "./client.js";

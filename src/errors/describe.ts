@@ -15,12 +15,28 @@ export interface ErrorDescription {
 }
 
 /**
- * Says what an error means: its code, ZITADEL's id of the cause, the message for people and the id of
- * the request. Takes anything that a call throws; details that are unknown or do not decode are passed
- * over. Never throws.
+ * Reads what an error of a call means: its code, ZITADEL's id of the cause, the message, and the id of the
+ * request.
  *
  * Details are `zitadel.v1.ErrorDetail` (proto/zitadel/message.proto), and `zitadel.error.v2.ErrorDetail`
- * of newer endpoints, whose `slug` is the id.
+ * of newer endpoints, whose `slug` is the id. Details of other types, and those that do not decode, are
+ * ignored.
+ *
+ * @param error anything that was caught.
+ * @returns a description; `code` is `Unknown` for what is not an error of a call.
+ * @throws nothing, whatever it is given.
+ * @example
+ * ```ts
+ * import { createManagementClient, describeError } from "zitadel-user-grants";
+ *
+ * const client = createManagementClient({ baseUrl: "https://example.zitadel.cloud" });
+ * try {
+ *   await client.bulkRemoveUserGrant({ grantId: ["171727382938472938"] });
+ * } catch (error) {
+ *   const { code, id, message, requestId } = describeError(error);
+ *   console.error(code, id, message, requestId);
+ * }
+ * ```
  */
 export function describeError(error: unknown): ErrorDescription {
   try {
@@ -66,17 +82,44 @@ function findDetail(details: ConnectError["details"]): { id: string; message: st
 }
 
 /**
- * Whether the server says that this grant is not there: it never was, it has been removed, or it is of
- * another organization than the call's. False for the other answers with `NotFound`, which mean that the
- * caller may not (AUTHZ-cdgFk) or that the host name is wrong (no id).
+ * Whether the server says that the grant does not exist: it never did, it has been removed, or it belongs
+ * to another organization than the call's. Decided by the error id (COMMAND-3M9sd, COMMAND-1My0t).
+ *
+ * @param error anything that was caught.
+ * @returns false for the other errors with the code `NotFound`: the caller has no membership (AUTHZ-cdgFk),
+ * or the host name is wrong (no id).
+ * @throws nothing, whatever it is given.
+ * @example
+ * ```ts
+ * import { createManagementClient, isGrantNotFound } from "zitadel-user-grants";
+ *
+ * const client = createManagementClient({ baseUrl: "https://example.zitadel.cloud" });
+ * await client.bulkRemoveUserGrant({ grantId: ["171727382938472938"] }).catch((error) => {
+ *   if (!isGrantNotFound(error)) throw error;
+ * });
+ * ```
  */
 export function isGrantNotFound(error: unknown): boolean {
   return hasId(error, ["COMMAND-3M9sd", "COMMAND-1My0t"]);
 }
 
 /**
- * Whether the server refused a deactivation because the grant is inactive already. Older servers do;
- * those of 2026 answer OK.
+ * Whether the server rejected a deactivation because the grant is already inactive. Decided by the error
+ * id (COMMAND-1S9gx). ZITADEL before v4 does so; v4 and later answer OK.
+ *
+ * @param error anything that was caught.
+ * @returns true for that error alone.
+ * @throws nothing, whatever it is given.
+ * @example
+ * ```ts
+ * import { createManagementClient, isGrantInactive } from "zitadel-user-grants";
+ *
+ * const client = createManagementClient({ baseUrl: "https://example.zitadel.cloud" });
+ * const grant = { userId: "170848145649959169", grantId: "171727382938472938" };
+ * await client.deactivateUserGrant(grant).catch((error) => {
+ *   if (!isGrantInactive(error)) throw error;
+ * });
+ * ```
  */
 export function isGrantInactive(error: unknown): boolean {
   return hasId(error, ["COMMAND-1S9gx"]);

@@ -1,3 +1,8 @@
+/**
+ * A fake ZITADEL for tests: on a local port, or in memory. For Node, Bun and Deno.
+ *
+ * @module zitadel-user-grants/sandbox
+ */
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { registerTransport } from "../client/close.js";
@@ -12,6 +17,7 @@ import { createRequestIds } from "./model/request-id.js";
 import { createState } from "./model/state.js";
 import { checkOptions, type SandboxOptions, type SandboxServerOptions } from "./options.js";
 
+export type { ServiceUserKey } from "../auth/service-user/key-file.js";
 export type {
   GrantInfo,
   GrantInit,
@@ -23,7 +29,7 @@ export type {
 } from "./control.js";
 export type { Generation } from "./model/generation.js";
 export type { Role } from "./model/roles.js";
-export type { OAuthControl, ServiceUserKeyFile } from "./oauth/control.js";
+export type { OAuthControl } from "./oauth/control.js";
 export type { SandboxOptions, SandboxServerOptions } from "./options.js";
 
 /** A stand-in for ZITADEL on a local port. */
@@ -43,13 +49,27 @@ export interface Sandbox extends SandboxControl {
 }
 
 /**
- * Starts a stand-in for ZITADEL on a local port, for tests and for trying things out: native gRPC over
- * cleartext HTTP/2, gRPC-web over HTTP/1.1 and HTTP/2, and CORS, on one port of the loopback
- * addresses. It checks tokens, organizations and permissions as ZITADEL does and keeps everything in
- * memory.
+ * Starts a fake ZITADEL on a local port, for tests and for trying things out: native gRPC over cleartext
+ * HTTP/2, gRPC-web and JSON over HTTP/1.1 and HTTP/2, and CORS, on one port of the loopback addresses. It
+ * checks tokens, organizations and permissions as ZITADEL does, and keeps everything in memory.
  *
- * @throws TypeError for an option that it does not take, or not so. It fails with the system's error
+ * @param options everything has a default.
+ * @returns where it listens, its token and organization, and functions that look at and change what it
+ * holds.
+ * @throws TypeError for an option that is unknown or not allowed. Rejects with the system's error
  * (`EADDRINUSE`) when the port is taken.
+ * @example
+ * ```ts
+ * import { createManagementClient } from "zitadel-user-grants";
+ * import { startSandbox } from "zitadel-user-grants/sandbox";
+ *
+ * const sandbox = await startSandbox();
+ * const client = createManagementClient({ baseUrl: sandbox.baseUrl, token: sandbox.token });
+ * const grant = sandbox.addGrant();
+ * await client.deactivateUserGrant(grant);
+ * console.log(sandbox.grant(grant.grantId)?.state); // inactive
+ * await sandbox.close();
+ * ```
  */
 export async function startSandbox(options: SandboxServerOptions = {}): Promise<SandboxServer> {
   checkOptions("startSandbox", options, true);
@@ -64,9 +84,24 @@ export async function startSandbox(options: SandboxServerOptions = {}): Promise<
 }
 
 /**
- * Makes the same stand-in in memory, without sockets.
+ * Makes the same fake ZITADEL in memory, without sockets.
  *
- * @throws TypeError for an option that it does not take, or not so.
+ * @param options everything has a default; there is no port.
+ * @returns a Connect `Transport` to it, its token and organization, and functions that look at and change
+ * what it holds.
+ * @throws TypeError for an option that is unknown or not allowed.
+ * @example
+ * ```ts
+ * import { createClient } from "@connectrpc/connect";
+ * import { ManagementService } from "zitadel-user-grants";
+ * import { createSandbox } from "zitadel-user-grants/sandbox";
+ *
+ * const sandbox = createSandbox();
+ * const client = createClient(ManagementService, sandbox.transport);
+ * const { grantId } = sandbox.addGrant();
+ * await client.bulkRemoveUserGrant({ grantId: [grantId] });
+ * console.log(sandbox.grant(grantId)); // undefined
+ * ```
  */
 export function createSandbox(options: SandboxOptions = {}): Sandbox {
   checkOptions("createSandbox", options, false);

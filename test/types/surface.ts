@@ -35,7 +35,10 @@ const baseUrl = "https://example.zitadel.cloud";
 const client = createManagementClient({ baseUrl });
 
 // Connect's own types come out, by every entry.
-same<typeof client, Client<typeof ManagementService>>();
+same<typeof client, ManagementClient>();
+client satisfies Client<typeof ManagementService>;
+const ofConnect = client as Client<typeof ManagementService>;
+ofConnect satisfies ManagementClient;
 same<typeof Generated, typeof ManagementService>();
 same<ReturnType<typeof createTransport>, Transport>();
 for (const entry of [grpc, grpcWeb, json]) {

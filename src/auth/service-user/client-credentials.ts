@@ -33,13 +33,30 @@ const checks: Checks<ClientCredentialsOptions> = {
 };
 
 /**
- * Tokens for a service user with a client id and secret (RFC 6749, section 4.4), renewed in time.
+ * A token source for a service user with a client id and secret (RFC 6749, section 4.4). Tokens are renewed
+ * before they expire.
  *
- * The source returned is for the option `token` of a client. It throws as a call's error `Unauthenticated`
- * when the server refuses or answers nonsense, `Unavailable` when it cannot be reached, `DeadlineExceeded`
- * and `Canceled` as the call's signal says. It waits 25 s at most, or 30 s without a signal.
+ * The source rejects with `Unauthenticated` when the server rejects the secret or sends an invalid
+ * response, with `Unavailable` when it cannot be reached, with `DeadlineExceeded` or `Canceled` as the
+ * call's signal says. It waits 25 s at most, or 30 s without a signal.
  *
- * @throws TypeError naming the option that is missing, wrong or unknown.
+ * @param options `issuer`, `clientId` and `clientSecret` are required.
+ * @returns a function for the option `token` of a client.
+ * @throws TypeError naming the option that is missing, invalid or unknown.
+ * @example
+ * ```ts
+ * import { createManagementClient } from "zitadel-user-grants";
+ * import { clientCredentials } from "zitadel-user-grants/auth";
+ *
+ * const baseUrl = "https://example.zitadel.cloud";
+ * const { ZITADEL_CLIENT_ID = "", ZITADEL_CLIENT_SECRET = "" } = process.env;
+ * const token = clientCredentials({
+ *   issuer: baseUrl,
+ *   clientId: ZITADEL_CLIENT_ID,
+ *   clientSecret: ZITADEL_CLIENT_SECRET,
+ * });
+ * const client = createManagementClient({ baseUrl, token });
+ * ```
  */
 export function clientCredentials(options: ClientCredentialsOptions): TokenSource {
   return createClientCredentials(options, platform);

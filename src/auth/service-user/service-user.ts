@@ -24,17 +24,29 @@ const issuedBeforeSeconds = 60;
 const assertionLifetimeSeconds = 3600;
 
 /**
- * Tokens for a service user with a key file (RFC 7523, section 2.1), renewed in time. Works wherever
- * there is WebCrypto; the key never leaves the process.
+ * A token source for a service user with a key file (RFC 7523, section 2.1). Tokens are renewed before they
+ * expire. It works wherever there is WebCrypto; the key never leaves the process.
  *
- * The source returned is for the option `token` of a client. It throws as a call's error `Unauthenticated`
- * when the server refuses or answers nonsense, or when the key has expired; `Unavailable` when the server
- * cannot be reached; `DeadlineExceeded` and `Canceled` as the call's signal says. It waits 25 s at most, or
- * 30 s without a signal.
+ * The source rejects with `Unauthenticated` when the server rejects the key or sends an invalid response,
+ * or when the key has expired; with `Unavailable` when the server cannot be reached; with
+ * `DeadlineExceeded` or `Canceled` as the call's signal says. It waits 25 s at most, or 30 s without a
+ * signal.
  *
  * @param key the content of the key file: an object, or its JSON text.
- * @throws TypeError naming the option or the field of the key file that is missing, wrong or unknown, or
- * the date at which the key expired.
+ * @param options `issuer` is required.
+ * @returns a function for the option `token` of a client.
+ * @throws TypeError naming the option or the field of the key file that is missing, invalid or unknown, or
+ * the date on which the key expired.
+ * @example
+ * ```ts
+ * import { readFile } from "node:fs/promises";
+ * import { createManagementClient } from "zitadel-user-grants";
+ * import { serviceUser } from "zitadel-user-grants/auth";
+ *
+ * const baseUrl = "https://example.zitadel.cloud";
+ * const token = serviceUser(await readFile("key.json", "utf8"), { issuer: baseUrl });
+ * const client = createManagementClient({ baseUrl, token });
+ * ```
  */
 export function serviceUser(
   key: ServiceUserKey | string,

@@ -7,6 +7,7 @@ import {
   text,
 } from "../endpoint/options.js";
 
+/** What `signIn` takes. */
 export interface SignInOptions extends CommonTokenOptions {
   /** Of an application registered with ZITADEL as user agent, with PKCE. It has no secret. */
   clientId: string;
@@ -25,6 +26,7 @@ export interface SignInOptions extends CommonTokenOptions {
   storage?: "memory" | "sessionStorage" | "localStorage" | undefined;
 }
 
+/** What `start` takes. */
 export interface StartOptions {
   /** Where to be after sign-in: on the page's own origin. Default: the page's address. */
   returnTo?: string | undefined;
@@ -32,6 +34,7 @@ export interface StartOptions {
   parameters?: Readonly<Record<string, string>> | undefined;
 }
 
+/** What a finished sign-in has. */
 export interface SignInResult {
   /** Where the person was, relative to the origin. The page's address says so already. */
   returnTo: string;
@@ -39,6 +42,7 @@ export interface SignInResult {
   userId: string;
 }
 
+/** A session in a web page: start it, finish it, end it, and get its tokens. */
 export interface SignIn {
   /**
    * Goes to ZITADEL's login page. The promise resolves when the browser has been told to go.

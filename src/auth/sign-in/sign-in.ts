@@ -12,13 +12,31 @@ import { startSignIn } from "./start.js";
 import { createTabs, noTabs } from "./tabs.js";
 
 /**
- * Sign-in for a page in a browser: authorization code with PKCE, at ZITADEL's own login page. Make one
- * when the page loads, and keep it.
+ * Sign-in for a web page: authorization code with PKCE, at ZITADEL's own login page. Make one when the page
+ * loads, and keep it.
  *
- * With the scope `offline_access` the session is renewed without the person, for as long as ZITADEL
- * lets it; without, it ends when the token expires.
+ * With the scope `offline_access` the session is renewed in the background for as long as ZITADEL allows;
+ * without it, the session ends when its token expires.
  *
- * @throws TypeError naming the option that is missing, wrong or unknown.
+ * @param options `issuer`, `clientId` and `redirectUri` are required.
+ * @returns functions that start, finish and end a session, and its token source.
+ * @throws TypeError naming the option that is missing, invalid or unknown.
+ * @example
+ * ```ts
+ * import { createManagementClient } from "zitadel-user-grants";
+ * import { signIn } from "zitadel-user-grants/auth";
+ *
+ * const issuer = "https://example.zitadel.cloud";
+ * const auth = signIn({
+ *   issuer,
+ *   clientId: "312909075211944738@portal",
+ *   redirectUri: `${location.origin}/`,
+ * });
+ * const client = createManagementClient({ baseUrl: issuer, token: auth.token });
+ *
+ * await auth.handleCallback();
+ * if (!auth.signedIn) await auth.start();
+ * ```
  */
 export function signIn(options: SignInOptions): SignIn {
   return createSignIn(options, platform);

@@ -1,16 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
+import type { ServiceUserKey } from "../../auth/service-user/key-file.js";
 import type { Instance } from "../model/instance.js";
 import { randomToken } from "../model/tokens.js";
-
-/** The key file of a service user, as ZITADEL hands it out. */
-export interface ServiceUserKeyFile {
-  readonly type: "serviceaccount";
-  readonly keyId: string;
-  /** PEM, PKCS#1. */
-  readonly key: string;
-  readonly expirationDate: string;
-  readonly userId: string;
-}
 
 /** What signs in to the sandbox. */
 export interface OAuthControl {
@@ -24,7 +15,7 @@ export interface OAuthControl {
     readonly userId?: string | undefined;
     /** Milliseconds from now until the key ends. Default: it ends in the year 9999. */
     readonly expiresInMs?: number | undefined;
-  }): ServiceUserKeyFile;
+  }): ServiceUserKey;
 
   /** Makes a key unknown to the server. */
   removeKey(keyId: string): void;

@@ -5,22 +5,32 @@ import type { NodeConnectOptions } from "../../options/node-connect.js";
 import { tlsFailure } from "./connections/tls-failure.js";
 
 /**
- * A `fetch` for Node with the network settings that native gRPC has: a private certificate authority,
- * a client certificate, a pinned server name, and the proxy that `HTTPS_PROXY` and `NO_PROXY` name. It is
- * for the option `fetch` of token sources, and of gRPC-web and JSON:
+ * A `fetch` for Node with the network settings of native gRPC: a private certificate authority, a client
+ * certificate, a server name, and the proxy that `HTTPS_PROXY` and `NO_PROXY` name. Pass it as the option
+ * `fetch` of token sources, and of gRPC-web and JSON.
  *
+ * It follows no redirects. Request bodies are held in memory until they are sent, and responses are
+ * requested uncompressed. Idle connections do not keep the process alive.
+ *
+ * @param nodeOptions of Node's `tls.connect`, as for `createTransport`. Default: none.
+ * @returns a function like `fetch`. It rejects with a TypeError `fetch failed`, like the platform's; its
+ * `cause` says what happened and what to set.
+ * @throws nothing; connections are made by the first request.
+ * @example
  * ```ts
- * const nodeOptions = { ca };
- * const token = serviceUser(key, { fetch: createFetch(nodeOptions) });
- * const client = createManagementClient({ baseUrl, token, nodeOptions });
+ * import { readFile } from "node:fs/promises";
+ * import { serviceUser } from "zitadel-user-grants/auth";
+ * import { createFetch, createManagementClient } from "zitadel-user-grants/grpc";
+ *
+ * const baseUrl = "https://zitadel.internal";
+ * const nodeOptions = { ca: await readFile("ca.pem") };
+ * const key = await readFile("key.json", "utf8");
+ * const client = createManagementClient({
+ *   baseUrl,
+ *   nodeOptions,
+ *   token: serviceUser(key, { issuer: baseUrl, fetch: createFetch(nodeOptions) }),
+ * });
  * ```
- *
- * It follows no redirect. Bodies are held in memory until they are sent, and answers are asked for
- * uncompressed. Idle connections do not keep a program alive.
- *
- * @param nodeOptions of Node's `tls.connect`, as for `createTransport`.
- * @returns a function that rejects with a TypeError `fetch failed`, like the platform's, whose `cause`
- * says what happened and what to set.
  */
 export function createFetch(nodeOptions: NodeConnectOptions = {}): typeof globalThis.fetch {
   let loading: Promise<Agents> | undefined;

@@ -6,6 +6,9 @@
 import { type DescMessage, type JsonValue, type MessageShape, toJson } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import { type Code, ConnectError } from "@connectrpc/connect";
+import { createMask, type Mask } from "./common/mask.js";
+import { isSecretName, secretsOf } from "./common/secret-names.js";
+import { maskField, maskJson } from "./errors/mask-error.js";
 
 /** What went over the wire, in the order in which it did. */
 export type DebugEvent =
@@ -48,10 +51,10 @@ export type DebugHeader = Readonly<Record<string, string>>;
 let attempts = 0;
 
 /**
- * Makes the option `debug` of a client, which shows each attempt of each call as it goes out, with its
- * token, organization and retries, and what came back. Secrets are masked: `authorization`, cookies, and
- * every field whose name contains a word for a token, a key, a secret or a password. Messages are shown
- * unmasked: those of this package hold ids, and no secrets.
+ * Makes the option `debug` of a client: it shows each attempt of each call as it goes out, with its
+ * token, organization and retries, and what came back. Secrets are masked as `***`: the value of
+ * `authorization`, of cookies, and of every field whose name speaks of a token, a key, a secret or a
+ * password, and those values wherever the server echoes them.
  *
  * @param log is called with each event. What it throws is ignored: a log must not end a call.
  * @returns an interceptor for the option `debug`; under `interceptors` it would see neither token nor
@@ -83,11 +86,12 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
       method: `${request.service.typeName}/${request.method.name}`,
       url: request.url,
     };
+    const mask = createMask(secretsOf(request.header));
     const message = (
       from: "client" | "server",
       schema: DescMessage,
       shape: MessageShape<DescMessage>,
-    ) => emit({ ...about, type: "message", from, message: asJson(schema, shape) });
+    ) => emit({ ...about, type: "message", from, message: maskJson(asJson(schema, shape), mask) });
     const durationMs = () => performance.now() - start;
     const { input, output } = request.method;
     const fail = (reason: unknown) => {
@@ -97,8 +101,8 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
         ...about,
         type: "error",
         code,
-        message: withoutToken(rawMessage, request.header),
-        metadata: masked(metadata),
+        message: mask.text(rawMessage),
+        metadata: masked(metadata, mask),
         durationMs: durationMs(),
       });
     };
@@ -112,7 +116,7 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
         fail(reason);
         throw reason;
       }
-      emit({ ...about, type: "end", trailer: masked(trailer), durationMs: durationMs() });
+      emit({ ...about, type: "end", trailer: masked(trailer, mask), durationMs: durationMs() });
     }
     async function* sent(messages: AsyncIterable<MessageShape<DescMessage>>) {
       for await (const one of messages) {
@@ -120,7 +124,7 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
         yield one;
       }
     }
-    emit({ ...about, type: "request", header: masked(request.header) });
+    emit({ ...about, type: "request", header: masked(request.header, mask) });
     if (!request.stream) {
       message("client", input, request.message);
     }
@@ -130,7 +134,7 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
           ? Object.create(request, { message: { value: sent(request.message) } })
           : request,
       );
-      const header = masked(response.header);
+      const header = masked(response.header, mask);
       emit({ ...about, type: "response", header, durationMs: durationMs() });
       if (response.stream) {
         return Object.create(response, {
@@ -138,7 +142,12 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
         });
       }
       message("server", output, response.message);
-      emit({ ...about, type: "end", trailer: masked(response.trailer), durationMs: durationMs() });
+      emit({
+        ...about,
+        type: "end",
+        trailer: masked(response.trailer, mask),
+        durationMs: durationMs(),
+      });
       return response;
     } catch (reason) {
       fail(reason);
@@ -147,21 +156,16 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
   };
 }
 
-const secretNames = /authorization|cookie|token|secret|password|api-?key/i;
-
-function masked(headers: Headers): DebugHeader {
-  const shown: Record<string, string> = {};
+function masked(headers: Headers, mask: Mask): DebugHeader {
+  const shown: [name: string, value: string][] = [];
   headers.forEach((value, name) => {
-    shown[name] = secretNames.test(name)
-      ? value.replace(/^(bearer |basic )?.*$/is, "$1***")
-      : value;
+    shown.push(
+      isSecretName(name)
+        ? [mask.text(name), value.replace(/^(bearer |basic )?.*$/is, "$1***")]
+        : maskField(name, value, mask),
+    );
   });
-  return shown;
-}
-
-function withoutToken(text: string, header: Headers): string {
-  const token = header.get("authorization")?.replace(/^bearer /i, "");
-  return token ? text.replaceAll(token, "***") : text;
+  return Object.fromEntries(shown);
 }
 
 function asJson(schema: DescMessage, message: MessageShape<DescMessage>): JsonValue {

@@ -96,6 +96,9 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
   };
 }
 
+/** "COMMAND-3M9sd". Whatever else a server sends as an id is not for a telemetry backend. */
+const idShape = /^[A-Z][A-Z0-9_]{1,15}-[A-Za-z0-9]{3,8}$/;
+
 /** What came of a call, as attributes. */
 function describe(reason: unknown): Attributes {
   if (reason === undefined) {
@@ -108,7 +111,7 @@ function describe(reason: unknown): Attributes {
   return {
     "rpc.response.status_code": spelled,
     "error.type": spelled,
-    ...(id !== undefined && { "zitadel.error.id": id }),
+    ...(id !== undefined && idShape.test(id) && { "zitadel.error.id": id }),
   };
 }
 

@@ -1,4 +1,7 @@
 import { Code, ConnectError, type Interceptor, type StreamResponse } from "@connectrpc/connect";
+import { createMask, type Mask } from "../../common/mask.js";
+import { secretsOf } from "../../common/secret-names.js";
+import { maskError } from "../../errors/mask-error.js";
 import { markNotProcessed } from "../../errors/not-processed.js";
 import { headerValueProblem } from "../../options/header-value.js";
 import type { TokenSource } from "../../options/token-source.js";
@@ -42,13 +45,28 @@ function createHeaderAdder({ token, orgId, instanceHost }: Metadata): HeaderAdde
     ...(instanceHost && { [headerInstanceHost]: instanceHost }),
   };
   let refusedByStream: string | undefined;
+  const maskFor = createMaskFor();
 
   return (call, own, attempt) => {
     const source = own?.has(headerAuthorization) ? undefined : token;
-    const send = (bearer: string | undefined) =>
-      attempt(
-        merge(own, bearer === undefined ? fixed : { ...fixed, authorization: `Bearer ${bearer}` }),
+    const send = async (bearer: string | undefined) => {
+      const headers = merge(
+        own,
+        bearer === undefined ? fixed : { ...fixed, authorization: `Bearer ${bearer}` },
       );
+      const fail = (reason: unknown): never => {
+        const { signal } = call;
+        throw maskError(reason, maskFor(headers), signal.aborted ? signal.reason : undefined);
+      };
+      try {
+        const response = await attempt(headers);
+        return call.stream
+          ? (onFailure(response as StreamResponse, fail) as typeof response)
+          : response;
+      } catch (reason) {
+        return fail(reason);
+      }
+    };
     return typeof source === "function" ? withSource(source, call, send) : send(source);
   };
 
@@ -67,7 +85,15 @@ function createHeaderAdder({ token, orgId, instanceHost }: Metadata): HeaderAdde
     };
     try {
       const response = await send(first);
-      return call.stream ? (watch(response as StreamResponse, refuse) as R) : response;
+      if (!call.stream) {
+        return response;
+      }
+      return onFailure(response as StreamResponse, (error) => {
+        if (isUnauthenticated(error)) {
+          refuse();
+        }
+        throw error;
+      }) as R;
     } catch (error) {
       if (!isUnauthenticated(error)) {
         throw error;
@@ -142,17 +168,29 @@ function isUnauthenticated(error: unknown): boolean {
   return error instanceof ConnectError && error.code === Code.Unauthenticated;
 }
 
-/** Hands a stream on, and says when it ends as UNAUTHENTICATED. */
-function watch(response: StreamResponse, onUnauthenticated: () => void): StreamResponse {
+/** Passes a stream on. @param fail is called with the error that the stream fails with, and throws. */
+function onFailure(response: StreamResponse, fail: (error: unknown) => never): StreamResponse {
   const iterate = async function* () {
     try {
       yield* response.message;
     } catch (error) {
-      if (isUnauthenticated(error)) {
-        onUnauthenticated();
-      }
-      throw error;
+      fail(error);
     }
   };
   return { ...response, message: iterate() };
+}
+
+/** The mask for what a call sends; kept from call to call, since most send the same token. */
+function createMaskFor(): (headers: AddedHeaders) => Mask {
+  let known: { key: string; mask: Mask } | undefined;
+  return (headers) => {
+    const secrets = secretsOf(
+      Symbol.iterator in headers ? (headers as Headers) : Object.entries(headers),
+    );
+    const key = secrets.join("\n");
+    if (known?.key !== key) {
+      known = { key, mask: createMask(secrets) };
+    }
+    return known.mask;
+  };
 }

@@ -1,6 +1,9 @@
 import type { Agent as HttpAgent, IncomingMessage } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import { Readable } from "node:stream";
+import { createMask, type Mask } from "../../common/mask.js";
+import { secretsOf } from "../../common/secret-names.js";
+import { plainCause } from "../../errors/plain-cause.js";
 import type { NodeConnectOptions } from "../../options/node-connect.js";
 import { tlsFailure } from "./connections/tls-failure.js";
 
@@ -109,7 +112,7 @@ function send(
         // The server had closed the idle connection: nothing has reached it.
         send(url, original, headers, body, agents).then(resolve, reject);
       } else {
-        reject(fetchFailed(error));
+        reject(fetchFailed(error, createMask(secretsOf(Object.entries(headers)))));
       }
     });
     request.end(body);
@@ -131,11 +134,13 @@ function toResponse(incoming: IncomingMessage, status: number, url: URL): Respon
   return Object.defineProperty(response, "url", { value: url.href });
 }
 
-function fetchFailed(error: NodeJS.ErrnoException): TypeError {
+function fetchFailed(error: NodeJS.ErrnoException, mask: Mask): TypeError {
   const failure = tlsFailure(error);
-  const cause =
-    failure === undefined
-      ? error
-      : Object.assign(new Error(failure, { cause: error }), { code: error.code });
-  return new TypeError("fetch failed", { cause });
+  const cause = plainCause(error, mask);
+  return new TypeError("fetch failed", {
+    cause:
+      failure === undefined
+        ? cause
+        : Object.assign(new Error(mask.text(failure), { cause }), { code: error.code }),
+  });
 }

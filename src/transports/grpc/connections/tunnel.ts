@@ -2,6 +2,9 @@ import type { ClientRequest, request as requestByHttp } from "node:http";
 import { isIP, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { connect, type TLSSocket } from "node:tls";
+import { createMask } from "../../../common/mask.js";
+import { secretsOf } from "../../../common/secret-names.js";
+import { plainCause } from "../../../errors/plain-cause.js";
 import type { NodeConnectOptions } from "../../../options/node-connect.js";
 
 /**
@@ -61,8 +64,13 @@ export class Tunnel extends Duplex {
 
   #ask(makeRequest: typeof requestByHttp, callback: (error?: Error | null) => void): void {
     const proxy = this.#proxy;
+    const mask = createMask(secretsOf(Object.entries(authorization(proxy))));
     const fail = (reason: string, cause?: Error) =>
-      callback(new Error(`the proxy ${proxy.host} ${reason}`, { cause }));
+      callback(
+        new Error(mask.text(`the proxy ${proxy.host} ${reason}`), {
+          cause: plainCause(cause, mask),
+        }),
+      );
     const request = makeRequest({
       host: proxy.hostname.replace(/^\[|\]$/g, ""),
       port: proxy.port || (proxy.protocol === "https:" ? 443 : 80),

@@ -1,0 +1,141 @@
+/** Replaces secrets in text that comes from elsewhere. */
+export interface Mask {
+  /** The text with `***` for each secret, in whatever encoding, and for each part of 8 characters or more. */
+  text(text: string): string;
+  /** The same for bytes, which keep their number: what they encode stays readable. */
+  bytes(bytes: Uint8Array): Uint8Array;
+}
+
+/** Shorter parts tell too little of a secret, and would hit words that are none. */
+const partLength = 8;
+/** Anything shorter is in every text. */
+const minLength = 4;
+
+/**
+ * Makes a mask for secrets: as they are, percent-encoded, form-encoded, JSON-escaped, and in base64 and
+ * base64url at each alignment. Upper and lower case are the same to it, since servers change it.
+ */
+export function createMask(secrets: Iterable<string>): Mask {
+  const parts = new Set<string>();
+  const wholes = new Set<string>();
+  for (const secret of secrets) {
+    for (const form of secret.length < minLength ? [] : encodings(secret)) {
+      const text = lowerCase(form);
+      if (text.length < partLength) {
+        wholes.add(text);
+      }
+      for (let at = 0; at + partLength <= text.length; at++) {
+        parts.add(text.slice(at, at + partLength));
+      }
+    }
+  }
+  const find = (text: string) => (parts.size + wholes.size === 0 ? [] : spans(text, parts, wholes));
+  return {
+    text: (text) => {
+      let masked = "";
+      let end = 0;
+      for (const [from, to] of find(text)) {
+        masked += `${text.slice(end, from)}***`;
+        end = to;
+      }
+      return masked + text.slice(end);
+    },
+    bytes: (bytes) => {
+      const found = find(latin1(bytes));
+      if (found.length === 0) {
+        return bytes;
+      }
+      const masked = bytes.slice();
+      for (const [from, to] of found) {
+        masked.fill(0x2a, from, to);
+      }
+      return masked;
+    },
+  };
+}
+
+/** Where secrets are, in order and without overlap. */
+function spans(
+  text: string,
+  parts: ReadonlySet<string>,
+  wholes: ReadonlySet<string>,
+): [from: number, to: number][] {
+  const searched = lowerCase(text);
+  const found: [number, number][] = [];
+  const add = (from: number, to: number) => {
+    const last = found.at(-1);
+    if (last !== undefined && from <= last[1]) {
+      last[1] = Math.max(last[1], to);
+    } else {
+      found.push([from, to]);
+    }
+  };
+  for (let at = 0; at < searched.length; at++) {
+    if (parts.has(searched.slice(at, at + partLength))) {
+      add(at, at + partLength);
+    }
+    for (const whole of wholes) {
+      if (searched.startsWith(whole, at)) {
+        add(at, at + whole.length);
+      }
+    }
+  }
+  return found;
+}
+
+function encodings(secret: string): string[] {
+  const utf8 = latin1(new TextEncoder().encode(secret));
+  const percent = Array.from(utf8, (byte) =>
+    /[\w.~-]/.test(byte) ? byte : `%${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  ).join("");
+  const base64 = base64Forms(utf8);
+  return [
+    secret,
+    utf8,
+    percent,
+    // RFC 3986 has it as above; `encodeURIComponent` and forms leave some characters alone.
+    percent.replace(/%2[1789a]/g, decodeURIComponent),
+    percent.replaceAll("%20", "+"),
+    percent.replaceAll("%2a", "*").replaceAll("~", "%7e").replaceAll("%20", "+"),
+    JSON.stringify(secret).slice(1, -1),
+    jsonAscii(secret),
+    ...base64,
+    ...base64.map((form) => form.replaceAll("+", "-").replaceAll("/", "_")),
+  ];
+}
+
+/** As it stands within a longer text that is encoded: without the characters that its neighbours share. */
+function base64Forms(bytes: string): string[] {
+  const alone = btoa(bytes).replace(/=+$/, "");
+  return bytes.length < partLength
+    ? [alone]
+    : [0, 1, 2].map((offset) =>
+        btoa("\0".repeat(offset) + bytes)
+          .replace(/.?=+$/, "")
+          .slice(offset && offset + 1),
+      );
+}
+
+/** JSON that escapes all but ASCII, and the slash, as some servers do. */
+function jsonAscii(text: string): string {
+  return JSON.stringify(text)
+    .slice(1, -1)
+    .replace(
+      /[^ -~]|[<>&]/g,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    )
+    .replaceAll("/", "\\/");
+}
+
+function latin1(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) {
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+/** Of ASCII alone: other letters may change their length. */
+function lowerCase(text: string): string {
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}

@@ -1,0 +1,109 @@
+import { ConnectError } from "@connectrpc/connect";
+import type { Mask } from "../common/mask.js";
+import { plainCause } from "./plain-cause.js";
+
+/**
+ * Masks the secrets of a call in the error that it fails with: in message, stack, metadata, details and
+ * cause. An error without any is left as it is, but for its cause (`plainCause`).
+ *
+ * @param own the caller's abort reason, or what this package made of it: it stays the object that it is.
+ */
+export function maskError(reason: unknown, mask: Mask, own?: unknown): ConnectError {
+  const error = reason instanceof ConnectError ? reason : ConnectError.from(reason);
+  if (error === own) {
+    return error;
+  }
+  const { message, stack, cause } = error;
+  const masked = mask.text(message);
+  if (masked !== message) {
+    assign(error, {
+      message: masked,
+      rawMessage: mask.text(error.rawMessage),
+      stack: stack?.replace(message, () => masked),
+    });
+  }
+  maskMetadata(error, mask);
+  error.details = error.details.map((detail) => maskDetail(detail, mask));
+  if (cause !== undefined && cause !== own) {
+    assign(error, { cause: plainCause(cause, mask) });
+  }
+  return error;
+}
+
+/** JSON with masked strings, names of properties included. */
+export function maskJson<T>(value: T, mask: Mask): T {
+  const text = JSON.stringify(value) ?? "";
+  // Most values hold no secret, and are not taken apart.
+  return mask.text(text) === text ? value : (deeply(value, mask) as T);
+}
+
+function deeply(value: unknown, mask: Mask): unknown {
+  if (typeof value === "string") {
+    return mask.text(value);
+  }
+  if (Array.isArray(value)) {
+    return value.map((item) => deeply(item, mask));
+  }
+  return typeof value === "object" && value !== null
+    ? Object.fromEntries(
+        Object.entries(value).map(([name, item]) => [mask.text(name), deeply(item, mask)]),
+      )
+    : value;
+}
+
+/** One field: names are foreign too, and a binary value is masked in what it encodes. */
+export function maskField(name: string, value: string, mask: Mask): [name: string, value: string] {
+  return [mask.text(name), name.endsWith("-bin") ? maskBase64(value, mask) : mask.text(value)];
+}
+
+function maskMetadata(error: ConnectError, mask: Mask): void {
+  const fields = [...error.metadata].map(([name, value]) => [
+    [name, value] as const,
+    maskField(name, value, mask),
+  ]);
+  if (fields.some(([before, after]) => before?.[0] !== after?.[0] || before?.[1] !== after?.[1])) {
+    const metadata = new Headers();
+    for (const [, [name, value] = []] of fields) {
+      metadata.append(name ?? "", value ?? "");
+    }
+    assign(error, { metadata });
+  }
+}
+
+type Detail = ConnectError["details"][number];
+
+function maskDetail(detail: Detail, mask: Mask): Detail {
+  if (!("type" in detail)) {
+    return detail;
+  }
+  const { type, value, debug } = detail;
+  return {
+    ...detail,
+    type: mask.text(type),
+    value: mask.bytes(value),
+    ...(debug !== undefined && { debug: maskJson(debug, mask) }),
+  };
+}
+
+function maskBase64(value: string, mask: Mask): string {
+  try {
+    const bytes = Uint8Array.from(atob(value), (character) => character.charCodeAt(0));
+    const masked = mask.bytes(bytes);
+    return masked === bytes ? value : btoa(String.fromCharCode(...masked));
+  } catch {
+    return mask.text(value);
+  }
+}
+
+/** Its fields are read-only to everybody else. */
+function assign(error: ConnectError, fields: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(fields)) {
+    // Not enumerable, as `Error` has its own.
+    Object.defineProperty(error, name, {
+      value,
+      configurable: true,
+      writable: true,
+      enumerable: Object.prototype.propertyIsEnumerable.call(error, name),
+    });
+  }
+}

@@ -1,0 +1,33 @@
+import type { Mask } from "../common/mask.js";
+
+/** Causes of causes: what is deeper tells nothing more. */
+const maxDepth = 4;
+
+/**
+ * What of an error of the platform or of a library goes into one of ours: name, code and masked message,
+ * and the same of its causes. Such errors can hold whole requests and raw bytes (`rawPacket`).
+ *
+ * @returns undefined for what is neither an error nor text.
+ */
+export function plainCause(reason: unknown, mask: Mask, depth = 0): Error | string | undefined {
+  if (typeof reason === "string") {
+    return mask.text(reason);
+  }
+  if (!(reason instanceof Error)) {
+    return undefined;
+  }
+  const { name, code, cause, errors } = reason as Error & Record<string, unknown>;
+  const inner = depth < maxDepth ? plainCause(cause, mask, depth + 1) : undefined;
+  // One error for each address that a name has.
+  const several = Array.isArray(errors) ? errors.map((error) => error?.message).join(", ") : "";
+  const message = mask.text(String(reason.message || several));
+  const plain = new Error(message, inner === undefined ? undefined : { cause: inner });
+  plain.name = mask.text(String(name));
+  plain.stack = `${plain.name}: ${message}`;
+  for (const property of ["name", "stack"]) {
+    Object.defineProperty(plain, property, { enumerable: false });
+  }
+  return typeof code === "string" || typeof code === "number"
+    ? Object.assign(plain, { code: typeof code === "string" ? mask.text(code) : code })
+    : plain;
+}

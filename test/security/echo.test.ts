@@ -1,0 +1,237 @@
+import { createServer } from "node:net";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { AnySchema } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { SpanStatusCode, trace } from "@opentelemetry/api";
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from "@opentelemetry/sdk-trace-base";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { ErrorDetailSchema } from "../../gen/zitadel/message_pb.js";
+import { type DebugEvent, debug } from "../../src/debug.js";
+import { close, createFetch, createManagementClient as createGrpcClient } from "../../src/grpc.js";
+import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
+import { createManagementClient as createJsonClient } from "../../src/json.js";
+import { openTelemetry } from "../../src/opentelemetry.js";
+import { type Exchange, finish, messageBytes } from "../faults/exchange.js";
+import { startHttp1Wire } from "../faults/http1-wire.js";
+import { startHttp2Wire } from "../faults/http2-wire.js";
+import { encodings, expectNoSecret, shown, token } from "./shown.js";
+
+const spans = new InMemorySpanExporter();
+trace.setGlobalTracerProvider(
+  new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
+);
+beforeEach(() => spans.reset());
+
+const clients = { grpc: createGrpcClient, "grpc-web": createGrpcWebClient, json: createJsonClient };
+
+const ways = [
+  ["grpc", "node:http2", undefined],
+  ["grpc-web", "the platform's fetch", undefined],
+  ["grpc-web", "createFetch", createFetch()],
+  ["json", "the platform's fetch", undefined],
+  ["json", "createFetch", createFetch()],
+] as const;
+
+/** google.rpc.Status with a detail of ZITADEL's, both of which hold the text. */
+function statusDetails(text: string): string {
+  const detail = create(ErrorDetailSchema, { id: text, message: `sent: ${text}` });
+  const any = toBinary(
+    AnySchema,
+    create(AnySchema, {
+      typeUrl: "type.googleapis.com/zitadel.v1.ErrorDetail",
+      value: toBinary(ErrorDetailSchema, detail),
+    }),
+  );
+  const message = Buffer.from(`status ${text}`);
+  return Buffer.concat([
+    Buffer.of(0x08, Code.NotFound),
+    Buffer.of(0x12, ...varint(message.length)),
+    message,
+    Buffer.of(0x1a, ...varint(any.length)),
+    any,
+  ]).toString("base64");
+}
+
+function varint(value: number): number[] {
+  return value < 128 ? [value] : [(value & 127) | 128, value >> 7];
+}
+
+/** Header fields carry visible ASCII, and a message percent-encodes what else there is. */
+const percent = (text: string) => encodeURIComponent(text);
+
+/** Where a server repeats a secret. Answers of JSON that are gRPC's alone are left out. */
+const places: Record<string, (exchange: Exchange, echo: string) => void> = {
+  "the message of an error": (exchange, echo) => {
+    if (exchange.protocol === "json") {
+      exchange.head({}, 404);
+      exchange.body(JSON.stringify({ code: 5, message: echo }));
+      exchange.end();
+    } else {
+      exchange.head();
+      finish(exchange, { "grpc-status": "5", "grpc-message": percent(echo) });
+    }
+  },
+  "the details of an error": (exchange, echo) => {
+    if (exchange.protocol === "json") {
+      exchange.head({}, 404);
+      const own = {
+        "@type": "type.googleapis.com/zitadel.v1.ErrorDetail",
+        id: echo,
+        message: echo,
+      };
+      const other = { "@type": `type.googleapis.com/${echo}`, [echo]: [echo] };
+      exchange.body(JSON.stringify({ code: 5, message: "no", details: [own, other] }));
+      exchange.end();
+    } else {
+      exchange.head();
+      finish(exchange, { "grpc-status": "5", "grpc-status-details-bin": statusDetails(echo) });
+    }
+  },
+  "a header": (exchange, echo) => {
+    exchange.head({ "x-echo": echo.replace(/[^ -~]/g, "?"), "x-echo-bin": btoa(percent(echo)) });
+    if (exchange.protocol === "json") {
+      exchange.body("{");
+      exchange.end();
+    } else {
+      finish(exchange, { "grpc-status": "7", "x-trailing": percent(echo) });
+    }
+  },
+  "the content type": (exchange, echo) => {
+    exchange.head({ "content-type": `text/${percent(echo)}` });
+    exchange.end();
+  },
+  "the body of a proxy's page": (exchange, echo) => {
+    exchange.head({ "content-type": "text/html" }, 403);
+    exchange.body(`<p>${echo}</p>`);
+    exchange.end();
+  },
+  "a redirect": (exchange, echo) => {
+    exchange.head({ location: `https://${percent(echo).replaceAll("%", "x")}.example/` }, 302);
+    exchange.end();
+  },
+  "bytes that are no HTTP": (exchange, echo) => {
+    exchange.socket.end(`${echo}\r\n\r\n`);
+  },
+  "a success": (exchange, echo) => {
+    const echoes = { "x-echo": percent(echo), "x-echo-bin": btoa(percent(echo)) };
+    exchange.head(echoes);
+    exchange.body(messageBytes(exchange.protocol));
+    finish(exchange, { "grpc-status": "0", ...echoes });
+  },
+};
+
+describe.each(ways)("over %s with %s", (protocol, _, fetch) => {
+  describe.each(Object.entries(places))("a token that a server repeats in %s", (place, answer) => {
+    it.each(Object.entries(encodings))("shows nowhere: %s", async (_, encode) => {
+      const options = { answer: (exchange: Exchange) => answer(exchange, encode(token)) };
+      const server = await (protocol === "grpc"
+        ? startHttp2Wire(options)
+        : startHttp1Wire(protocol, options));
+      onTestFinished(() => server.close());
+      const events: DebugEvent[] = [];
+      const client = clients[protocol]({
+        baseUrl: `http://127.0.0.1:${server.port}`,
+        token,
+        interceptors: [openTelemetry()],
+        debug: debug((event) => events.push(event)),
+        ...(fetch && { fetch }),
+      } as never);
+      onTestFinished(() => close(client));
+      const outcome = await client.deactivateUserGrant({ userId: "1", grantId: "2" }).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      expect(outcome === undefined).toBe(place === "a success");
+      if (outcome !== undefined) {
+        expect(outcome).toBeInstanceOf(ConnectError);
+        expectNoSecret(shown(outcome), token);
+      }
+      expect(events.length).toBeGreaterThan(1);
+      expectNoSecret(shown(events), token);
+      const [span] = spans.getFinishedSpans();
+      expect(span?.status.code).toBe(
+        outcome === undefined ? SpanStatusCode.UNSET : SpanStatusCode.ERROR,
+      );
+      expectNoSecret(shown([span?.attributes, span?.events, span?.status, span?.name]), token);
+      expect(span?.attributes["zitadel.error.id"]).toBeUndefined();
+    });
+  });
+});
+
+describe("a server that repeats what a call sends in bytes that are no HTTP/2", () => {
+  it.each(Object.entries(encodings))("shows nothing of it: %s", async (_, encode) => {
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.once("data", () => socket.end(`HTTP/1.1 400 ${encode(token)}\r\n\r\n`));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as { port: number };
+    const client = createGrpcClient({ baseUrl: `http://127.0.0.1:${port}`, token });
+    onTestFinished(() => close(client));
+    const error = await client.bulkRemoveUserGrant({ grantId: ["1"] }).catch((reason) => reason);
+    expect(error).toBeInstanceOf(ConnectError);
+    expectNoSecret(shown(error), token);
+  });
+});
+
+describe("a stream", () => {
+  it("masks what its error repeats", async () => {
+    const { createTransport } = await import("../../src/grpc-web.js");
+    const { ManagementService } = await import("../../gen/zitadel/management_pb.js");
+    const server = await startHttp1Wire("grpc-web", {
+      answer: (exchange) => {
+        exchange.head();
+        finish(exchange, { "grpc-status": "5", "grpc-message": percent(token) });
+      },
+    });
+    onTestFinished(() => server.close());
+    const transport = createTransport({ baseUrl: `http://127.0.0.1:${server.port}`, token });
+    const method = {
+      ...ManagementService.method.deactivateUserGrant,
+      methodKind: "server_streaming" as const,
+    };
+    const messages = (async function* () {
+      yield { userId: "1", grantId: "2" };
+    })();
+    const read = async () => {
+      const response = await transport.stream(
+        method as never,
+        undefined,
+        undefined,
+        undefined,
+        messages,
+      );
+      for await (const _ of response.message) {
+        // There is none.
+      }
+    };
+    const error = await read().catch((reason) => reason);
+    expect(error).toMatchObject({ code: Code.NotFound });
+    expectNoSecret(shown(error), token);
+  });
+});
+
+describe("what is the caller's own", () => {
+  it("stays the object that it is: the reason of an abort", async () => {
+    const client = createGrpcWebClient({
+      baseUrl: "https://zitadel.example",
+      token,
+      fetch: (_, init) =>
+        new Promise((_, reject) => {
+          init?.signal?.addEventListener("abort", () => reject(init.signal?.reason));
+        }),
+    });
+    const controller = new AbortController();
+    const reason = { mine: token };
+    const call = client.bulkRemoveUserGrant({ grantId: ["1"] }, { signal: controller.signal });
+    controller.abort(reason);
+    const error = await call.catch((caught) => caught);
+    expect(error).toMatchObject({ code: Code.Canceled });
+    expect(error.cause).toBe(reason);
+  });
+});

@@ -224,22 +224,22 @@ test.each<[string, Record<string, unknown>, RegExp]>([
   [
     "with a token endpoint without TLS",
     { token_endpoint: "http://issuer.example/token" },
-    /its token_endpoint is no https URL/,
+    /its token_endpoint is not an https URL/,
   ],
   [
     "with a token endpoint on this machine",
     { token_endpoint: "http://localhost/token" },
-    /its token_endpoint is no https URL/,
+    /its token_endpoint is not an https URL/,
   ],
   [
     "with an authorization endpoint that is a script",
     { authorization_endpoint: "javascript:alert(1)" },
-    /its authorization_endpoint is no https URL/,
+    /its authorization_endpoint is not an https URL/,
   ],
   [
     "with an end-session endpoint without TLS",
     { end_session_endpoint: "http://issuer.example/end" },
-    /its end_session_endpoint is no https URL/,
+    /its end_session_endpoint is not an https URL/,
   ],
 ])(
   "a discovery document %s is refused, and nothing is sent on its word",
@@ -264,7 +264,7 @@ test("an issuer that is no ZITADEL says so", async () => {
   await expect(source()).rejects.toMatchObject({
     code: Code.Unauthenticated,
     rawMessage:
-      "discovery at https://issuer.example/.well-known/openid-configuration was refused: HTTP 404. Is issuer the origin of a ZITADEL instance?",
+      "discovery at https://issuer.example/.well-known/openid-configuration was rejected: HTTP 404. Is issuer the origin of a ZITADEL instance?",
   });
 });
 
@@ -287,7 +287,7 @@ test("over the platform's own fetch a redirect is not followed, and a secret goe
       { issuer, clientId: "admin", clientSecret },
       environment,
     );
-    await expect(source()).rejects.toThrow(/was answered with a redirect, which is not followed/);
+    await expect(source()).rejects.toThrow(/got a redirect, which is not followed/);
     expect(seen).toEqual(["GET /.well-known/openid-configuration", "POST /token"]);
   } finally {
     httpServer.closeAllConnections();

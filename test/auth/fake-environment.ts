@@ -10,23 +10,28 @@ export interface FakeEnvironment extends Environment {
   suspend(ms: number): void;
   /** Timers that would still run. */
   readonly timers: number;
+  /** Those of them that would keep a program alive. */
+  readonly timersThatKeepAlive: number;
 }
 
 export function createFakeEnvironment(): FakeEnvironment {
   let wallMs = Date.parse("2026-11-22T08:00:00Z");
   let monotonicMs = 1000;
-  const timers = new Set<{ atMs: number; callback: () => void }>();
+  const timers = new Set<{ atMs: number; callback: () => void; background: boolean }>();
   return {
     wallMs: () => wallMs,
     monotonicMs: () => monotonicMs,
     random: () => 0.5,
-    setTimer: (callback, delayMs) => {
-      const timer = { atMs: monotonicMs + delayMs, callback };
+    setTimer: (callback, delayMs, { background = false } = {}) => {
+      const timer = { atMs: monotonicMs + delayMs, callback, background };
       timers.add(timer);
       return () => timers.delete(timer);
     },
     get timers() {
       return timers.size;
+    },
+    get timersThatKeepAlive() {
+      return [...timers].filter(({ background }) => !background).length;
     },
     setWall: (deltaMs) => {
       wallMs += deltaMs;

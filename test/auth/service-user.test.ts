@@ -6,6 +6,7 @@ import type { ServiceUserKey } from "../../src/auth/index.js";
 import { createServiceUser } from "../../src/auth/service-user/service-user.js";
 import { createFakeEnvironment, type FakeEnvironment } from "./fake-environment.js";
 import { createFakeIssuer, type FakeIssuer, oauthError } from "./fake-issuer.js";
+import { makePrivateKey } from "./keys.js";
 
 let privateKey: KeyObject;
 let publicKey: CryptoKey;
@@ -117,9 +118,9 @@ test("an id_token that names somebody else as audience does not matter to a prog
 });
 
 test("an expired key is refused with its date before anything is sent", async () => {
-  expect(() => source(keyFile({ expirationDate: "2026-11-22T07:59:59Z" }))).toThrow(
+  expect(() => source(keyFile({ expirationDate: "2026-11-21T07:59:59Z" }))).toThrow(
     new TypeError(
-      "the key of this service user expired on 2026-11-22T07:59:59.000Z: make a new one in ZITADEL",
+      "the key of this service user expired on 2026-11-21T07:59:59.000Z: make a new one in ZITADEL",
     ),
   );
   const token = source(keyFile({ expirationDate: "2026-11-22T08:00:01Z" }));
@@ -128,14 +129,14 @@ test("an expired key is refused with its date before anything is sent", async ()
   expect(error).toBeInstanceOf(ConnectError);
   expect(error).toMatchObject({ code: Code.Unauthenticated });
   expect(error.message).toContain("expired on 2026-11-22T08:00:01.000Z");
-  expect(server.discoveries).toHaveLength(0);
+  expect(server.tokenRequests).toHaveLength(0);
 });
 
 test.each([
   [
     "no JSON",
     "/etc/zitadel/key.json",
-    /got a string of 21 characters that is no JSON \(is it the file's name/,
+    /got a string of 21 characters that is not JSON \(is it the file's name/,
   ],
   ["JSON of something else", "17", /as an object or its JSON text; got a value of type number/],
   ["an application's key", { type: "application" }, /this is the key of an application/],
@@ -183,18 +184,112 @@ test.each([
 
 test("a key that is cut off is refused before anything is sent", async () => {
   const cut = `-----BEGIN RSA PRIVATE KEY-----\n${btoa("\x30\x03\x02\x01\x00")}\n-----END RSA PRIVATE KEY-----`;
-  await expect(source(keyFile({ key: cut }))()).rejects.toMatchObject({
-    code: Code.Unauthenticated,
-    rawMessage: "key.key of the key file is no usable RSA private key: is it complete?",
-  });
-  expect(server.discoveries).toHaveLength(0);
+  expect(() => source(keyFile({ key: cut }))).toThrow(
+    /^key\.key must be an RSA private key in PEM/,
+  );
 });
+
+test.each([1024, 2047, 2048, 3072])("a key of %i bits is told by its size", (bits) => {
+  const attempt = () => source(keyFile({ key: makePrivateKey(bits) }));
+  if (bits < 2048) {
+    expect(attempt).toThrow(TypeError);
+    expect(attempt).toThrow(`key.key is an RSA key of ${bits} bits; ZITADEL and RS256`);
+  } else {
+    expect(attempt).not.toThrow();
+  }
+});
+
+test("a key file with a byte order mark is read", async () => {
+  expect(await source(`\uFEFF${JSON.stringify(keyFile())}`)()).toBe("token-1");
+});
+
+/** An authorization server whose clock is ahead of this machine's by so much. */
+function serverAheadBy(ms: number) {
+  const { fetch } = server;
+  const ahead: typeof globalThis.fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    const date = new Date(environment.wallMs() + ms).toUTCString();
+    return new Response(response.body, {
+      status: response.status,
+      headers: { ...Object.fromEntries(response.headers), date },
+    });
+  };
+  return ahead;
+}
+
+test.each([-70_000, -7_200_000, 7_200_000])(
+  "a clock that is off by %i ms is corrected by the server's Date: iat and exp are in its time",
+  async (offsetMs) => {
+    const options = { issuer: server.issuer, fetch: serverAheadBy(offsetMs) };
+    await createServiceUser(keyFile(), options, environment)();
+    const payload = server.tokenRequests[0]?.form.get("assertion")?.split(".")[1] ?? "";
+    const { iat, exp } = JSON.parse(atob(payload));
+    const serverSeconds = (environment.wallMs() + offsetMs) / 1000;
+    expect(iat).toBeGreaterThan(serverSeconds - 65);
+    expect(iat).toBeLessThan(serverSeconds - 55);
+    expect(exp - iat).toBe(3600);
+  },
+);
+
+test("a key that has expired by a clock that is ahead, and not by the server's, works", async () => {
+  const options = { issuer: server.issuer, fetch: serverAheadBy(-70_000) };
+  const key = keyFile({ expirationDate: "2026-11-22T07:59:00Z" });
+  expect(await createServiceUser(key, options, environment)()).toBe("token-1");
+});
+
+test.each([
+  [-70_000, "The clock of this machine is 70 s ahead of the server's"],
+  [90_000, "The clock of this machine is 90 s behind the server's"],
+])("the error says how far a clock is off: %i ms", async (offsetMs, complaint) => {
+  const options = { issuer: server.issuer, fetch: serverAheadBy(offsetMs) };
+  server.answer = () => oauthError(400, "invalid_grant", "invalid assertion");
+  const refused = createServiceUser(keyFile(), options, environment)();
+  await expect(refused).rejects.toThrow(complaint);
+  const expired = keyFile({ expirationDate: "2026-11-22T06:00:00Z" });
+  await expect(createServiceUser(expired, options, environment)()).rejects.toThrow(complaint);
+});
+
+test("instanceHost reaches an instance at an address of another name", async () => {
+  const inside = createFakeIssuer("https://zitadel.svc.cluster.local");
+  inside.metadata = {
+    issuer: "https://auth.example.com",
+    token_endpoint: "https://auth.example.com/oauth/v2/token",
+  };
+  const options = { issuer: inside.issuer, instanceHost: "auth.example.com", fetch: inside.fetch };
+  expect(await createServiceUser(keyFile(), options, environment)()).toBe("token-1");
+  const [request] = inside.tokenRequests;
+  expect(request?.url).toBe("https://zitadel.svc.cluster.local/oauth/v2/token");
+  for (const { headers } of [...inside.discoveries, ...inside.tokenRequests]) {
+    expect(headers.get("x-zitadel-instance-host")).toBe("auth.example.com");
+  }
+  const payload = request?.form.get("assertion")?.split(".")[1] ?? "";
+  expect(JSON.parse(atob(payload)).aud).toBe("https://auth.example.com");
+});
+
+test("with instanceHost, the discovery document must name an issuer on that host", async () => {
+  const inside = createFakeIssuer("https://zitadel.svc.cluster.local");
+  inside.metadata = { issuer: "https://evil.example" };
+  const options = { issuer: inside.issuer, instanceHost: "auth.example.com", fetch: inside.fetch };
+  const token = createServiceUser(keyFile(), options, environment);
+  await expect(token()).rejects.toMatchObject({ code: Code.Unauthenticated });
+  expect(inside.tokenRequests).toEqual([]);
+});
+
+test.each(["https://auth.example.com", "a b", "a\r\nx: y", "", 7])(
+  "the instanceHost %j is rejected",
+  (instanceHost) => {
+    const options = { issuer: server.issuer, instanceHost } as never;
+    expect(() => createServiceUser(keyFile(), options, environment)).toThrow(
+      /instanceHost must be a host name without a scheme/,
+    );
+  },
+);
 
 test("invalid_grant says what usually causes it", async () => {
   server.answer = () => oauthError(400, "invalid_grant", "invalid assertion");
   await expect(source(keyFile())()).rejects.toMatchObject({
     code: Code.Unauthenticated,
     rawMessage:
-      "token request at https://issuer.example/oauth/v2/token was refused: HTTP 400, invalid_grant (invalid assertion). Usual causes: the clock of this machine is off, issuer is another instance than the key's, or the key was removed",
+      "token request at https://issuer.example/oauth/v2/token was rejected: HTTP 400, invalid_grant (invalid assertion). Usual causes: the clock of this machine is off, issuer is another instance than the key's, or the key was removed",
   });
 });

@@ -1,8 +1,10 @@
 import * as oauth from "oauth4webapi";
+import type { Channel } from "./channel.js";
+import { type Exchange, exchange } from "./exchange.js";
 import { isSecure } from "./options.js";
-import { type Channel, type Exchange, exchange, interpret, nonsense } from "./request.js";
+import { interpret, unexpectedResponse } from "./unexpected-response.js";
 
-/** Returns the authorization server's metadata: asked for once, and kept when the answer was good. */
+/** Returns the authorization server's metadata: requested once an hour, and kept when it was good. */
 export type Discover = (signal: AbortSignal) => Promise<oauth.AuthorizationServer>;
 
 /** The endpoints that a token source may send secrets to, or a person. */
@@ -13,46 +15,100 @@ const endpoints = [
   "revocation_endpoint",
 ] as const;
 
+/** How long a document is used before it is read again: endpoints move. */
+const maxAgeMs = 3_600_000;
+
 /**
  * OpenID Connect Discovery 1.0. The document must name the issuer that was asked, and endpoints that
  * are no less secure than it: all over https, or on this machine where the issuer is.
+ *
+ * With `instanceHost`, `issuer` is an address of the server, and the document must name an issuer on that
+ * host; its endpoints are then used at the address.
  */
 export function createDiscover(channel: Channel, issuer: string): Discover {
-  const expected = new URL(issuer);
+  const address = new URL(issuer);
   const what: Exchange = {
     step: "discovery",
     endpoint: `${issuer.replace(/\/+$/, "")}/.well-known/openid-configuration`,
     causes: { "": "Is issuer the origin of a ZITADEL instance?" },
   };
-  let known: oauth.AuthorizationServer | undefined;
-  return async (signal) => {
-    if (known !== undefined) {
-      return known;
-    }
+  let known: { readonly server: oauth.AuthorizationServer; readonly readAtMs: number } | undefined;
+
+  const read = async (signal: AbortSignal): Promise<oauth.AuthorizationServer> => {
     const response = await exchange(channel, what, signal, (options) =>
-      oauth.discoveryRequest(expected, options),
+      oauth.discoveryRequest(address, options),
     );
-    const server = await interpret(what, () => oauth.processDiscoveryResponse(expected, response));
+    const { instanceHost } = channel;
+    const expected = instanceHost ? await issuerOn(instanceHost, response) : address;
+    const server = await interpret(what, () =>
+      oauth.processDiscoveryResponse(expected ?? address, response),
+    );
+    const used: Record<string, string> = {};
     for (const name of endpoints) {
       const endpoint = server[name];
-      if (endpoint === undefined ? name === "token_endpoint" : !mayUse(endpoint, expected)) {
-        throw nonsense(
-          what,
-          endpoint === undefined
-            ? `it names no ${name}`
-            : `its ${name} is no ${expected.protocol.slice(0, -1)} URL`,
-        );
+      if (endpoint === undefined && name !== "token_endpoint") {
+        continue;
+      }
+      const problem = endpointProblem(name, endpoint, expected ?? address);
+      if (problem !== undefined) {
+        throw unexpectedResponse(what, problem);
+      }
+      used[name] = isForPeople(name)
+        ? String(endpoint)
+        : moved(String(endpoint), expected ?? address, address);
+    }
+    return { ...server, ...used };
+  };
+
+  return async (signal) => {
+    const nowMs = channel.environment.monotonicMs();
+    if (known === undefined || nowMs - known.readAtMs >= maxAgeMs) {
+      try {
+        known = { server: await read(signal), readAtMs: nowMs };
+      } catch (reason) {
+        if (known === undefined || signal.aborted) {
+          throw reason;
+        }
+        // The one that was good is better than none.
+        known = { ...known, readAtMs: nowMs };
       }
     }
-    known = server;
-    return server;
+    return known.server;
   };
 }
 
-function mayUse(endpoint: unknown, issuer: URL): boolean {
-  if (typeof endpoint !== "string" || !URL.canParse(endpoint)) {
-    return false;
+/** The issuer that a document names, where it is on the host that was asked for. */
+async function issuerOn(host: string, response: Response): Promise<URL | undefined> {
+  try {
+    const { issuer } = await response.clone().json();
+    const url = new URL(issuer);
+    return url.host === host || url.hostname === host ? url : undefined;
+  } catch {
+    return undefined;
   }
+}
+
+/** These the browser goes to; it knows nothing of addresses within a cluster. */
+function isForPeople(name: (typeof endpoints)[number]): boolean {
+  return name === "authorization_endpoint" || name === "end_session_endpoint";
+}
+
+/** An endpoint of the issuer, at the address where its server is. */
+function moved(endpoint: string, issuer: URL, address: URL): string {
   const url = new URL(endpoint);
-  return url.protocol === "https:" || (issuer.protocol === "http:" && isSecure(url));
+  return url.origin === issuer.origin && issuer.origin !== address.origin
+    ? new URL(url.pathname + url.search, address).href
+    : endpoint;
+}
+
+function endpointProblem(name: string, endpoint: unknown, issuer: URL): string | undefined {
+  if (endpoint === undefined) {
+    return `it names no ${name}`;
+  }
+  const url =
+    typeof endpoint === "string" && URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  const isUsable =
+    url?.protocol === "https:" ||
+    (issuer.protocol === "http:" && url !== undefined && isSecure(url));
+  return isUsable ? undefined : `its ${name} is not an ${issuer.protocol.slice(0, -1)} URL`;
 }

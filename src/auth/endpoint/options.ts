@@ -17,6 +17,13 @@ export interface CommonTokenOptions {
    * must not follow redirects where `redirect: "manual"` asks it not to.
    */
   fetch?: typeof globalThis.fetch | undefined;
+  /**
+   * The instance's own domain, such as "example.zitadel.cloud", where `issuer` is another address of the
+   * server (inside a cluster): it is sent as `x-zitadel-instance-host`. The discovery document must name
+   * an issuer on this host; tokens are requested at the address. ZITADEL's CORS rules reject the header
+   * in a web page.
+   */
+  instanceHost?: string | undefined;
 }
 
 /** Says what is allowed when a value is not, and nothing otherwise. The value itself is never shown. */
@@ -25,8 +32,19 @@ export type Check = (value: unknown) => string | undefined;
 /** One check for each option: a type that forgets one does not compile. */
 export type Checks<O> = { readonly [K in keyof Required<O>]: Check };
 
-export const text: Check = (value) =>
-  typeof value === "string" && value !== "" ? undefined : "a string that is not empty";
+export const text: Check = (value) => {
+  if (typeof value !== "string" || value === "") {
+    return "a string that is not empty";
+  }
+  return isWellFormed(value)
+    ? undefined
+    : "Unicode text, which it is not: half of a surrogate pair is missing. Was it read in the right encoding?";
+};
+
+/** Half a surrogate pair has no encoding in UTF-8: it could not be sent. */
+function isWellFormed(value: string): boolean {
+  return !/\p{Surrogate}/u.test(value);
+}
 
 export const commonChecks: Checks<CommonTokenOptions> = {
   issuer: (value) => {
@@ -49,6 +67,10 @@ export const commonChecks: Checks<CommonTokenOptions> = {
       : 'an array of scopes, such as ["profile", "email"]',
   fetch: (value) =>
     value === undefined || typeof value === "function" ? undefined : "a function like fetch",
+  instanceHost: (value) =>
+    value === undefined || (typeof value === "string" && /^[\w.-]+(?::\d+)?$/.test(value))
+      ? undefined
+      : 'a host name without a scheme, such as "example.zitadel.cloud"',
 };
 
 /**

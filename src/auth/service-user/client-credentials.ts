@@ -9,7 +9,7 @@ import {
 } from "../endpoint/options.js";
 import { scopeParameter } from "../endpoint/scopes.js";
 import { type Environment, platform } from "../tokens/environment.js";
-import { createGrantSource } from "./token-source.js";
+import { createServiceTokenSource } from "./token-source.js";
 
 export interface ClientCredentialsOptions extends CommonTokenOptions {
   /** The client id that ZITADEL shows with the secret of a service user. */
@@ -72,10 +72,10 @@ export function createClientCredentials(
     tokenEndpointAuthMethod === "client_secret_post"
       ? oauth.ClientSecretPost(clientSecret)
       : oauth.ClientSecretBasic(clientSecret);
-  return createGrantSource(
+  return createServiceTokenSource(
     {
       clientId,
-      secrets: [clientSecret, encodeURIComponent(clientSecret)],
+      secrets: [clientSecret],
       causes: {
         invalid_request:
           "Usual causes: clientSecret is wrong or has been replaced, or was made a moment ago and is not known everywhere yet",

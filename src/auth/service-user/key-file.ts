@@ -1,5 +1,7 @@
 import { kind } from "../endpoint/options.js";
-import { readPrivateKey } from "./private-key.js";
+import { modulusBits, readPrivateKey } from "./private-key.js";
+
+const minModulusBits = 2048;
 
 /** The key file of a service user, as ZITADEL hands it out. */
 export interface ServiceUserKey {
@@ -50,7 +52,13 @@ export function readKeyFile(key: ServiceUserKey | string): CheckedKey {
     );
   }
   const der = typeof privateKey === "string" ? readPrivateKey(privateKey) : undefined;
-  if (der === undefined) {
+  const bits = der && modulusBits(der);
+  if (bits !== undefined && bits < minModulusBits) {
+    throw new TypeError(
+      `key.key is an RSA key of ${bits} bits; ZITADEL and RS256 (RFC 7518, section 3.3) need ${minModulusBits} or more: make a new key in ZITADEL`,
+    );
+  }
+  if (der === undefined || bits === undefined) {
     throw new TypeError(
       `key.key must be an RSA private key in PEM (BEGIN RSA PRIVATE KEY or BEGIN PRIVATE KEY), not encrypted; got ${kind(privateKey)}`,
     );
@@ -65,11 +73,12 @@ export function readKeyFile(key: ServiceUserKey | string): CheckedKey {
 
 function parse(json: string): unknown {
   try {
-    return JSON.parse(json);
+    // Some editors and shells put a byte order mark before the text.
+    return JSON.parse(json.replace(/^\uFEFF/, ""));
   } catch {
     // The parser's message would quote the text.
     throw new TypeError(
-      `key must be the key file of a service user, as an object or its JSON text; got ${kind(json)} that is no JSON${json.length < 256 ? " (is it the file's name? Its content is meant)" : ""}`,
+      `key must be the key file of a service user, as an object or its JSON text; got ${kind(json)} that is not JSON${json.length < 256 ? " (is it the file's name? Its content is meant)" : ""}`,
     );
   }
 }

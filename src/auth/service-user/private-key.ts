@@ -4,6 +4,7 @@ const rsaEncryption = [
 ];
 const versionZero = [0x02, 0x01, 0x00];
 const tagSequence = 0x30;
+const tagInteger = 0x02;
 const tagOctetString = 0x04;
 
 const pem =
@@ -31,6 +32,35 @@ export function readPrivateKey(text: string): Uint8Array<ArrayBuffer> | undefine
     return undefined;
   }
   return pkcs1 === undefined ? der : wrap(der);
+}
+
+/** The size of an RSA key in PKCS#8; undefined when it is incomplete, or another kind of key. */
+export function modulusBits(pkcs8: Uint8Array): number | undefined {
+  const info = contentOf(pkcs8, 0, tagSequence);
+  const algorithm = info && contentOf(pkcs8, info.start + versionZero.length, tagSequence);
+  const wrapped = algorithm && contentOf(pkcs8, algorithm.end, tagOctetString);
+  const key = wrapped && contentOf(pkcs8, wrapped.start, tagSequence);
+  const modulus = key && contentOf(pkcs8, key.start + versionZero.length, tagInteger);
+  if (modulus === undefined) {
+    return undefined;
+  }
+  const digits = pkcs8.subarray(modulus.start, modulus.end);
+  const first = digits.findIndex((octet) => octet !== 0);
+  return first < 0 ? undefined : (digits.length - first) * 8 - Math.clz32(digits[first] ?? 0) + 24;
+}
+
+/** Where the content of an element is; undefined when there is another one, or it is cut off. */
+function contentOf(
+  der: Uint8Array,
+  at: number,
+  tag: number,
+): { readonly start: number; readonly end: number } | undefined {
+  const short = der[at + 1] ?? 0;
+  const octets = short < 0x80 ? 0 : short & 0x7f;
+  const start = at + 2 + octets;
+  const length = der.subarray(at + 2, start).reduce((sum, octet) => sum * 256 + octet, 0);
+  const end = start + (octets === 0 ? short : length);
+  return der[at] === tag && end <= der.length ? { start, end } : undefined;
 }
 
 /** PrivateKeyInfo around an RSAPrivateKey: RFC 5208, section 5. */

@@ -12,16 +12,18 @@ import { scopeParameter } from "../endpoint/scopes.js";
 import { type Environment, platform } from "../tokens/environment.js";
 import { tokenError } from "../tokens/token-error.js";
 import { type CheckedKey, readKeyFile, type ServiceUserKey } from "./key-file.js";
-import { createGrantSource } from "./token-source.js";
+import { createServiceTokenSource } from "./token-source.js";
 
 export interface ServiceUserOptions extends CommonTokenOptions {}
 
 const checks: Checks<ServiceUserOptions> = commonChecks;
 
-/** ZITADEL refuses an assertion issued in its future, by a second already. */
+/** ZITADEL rejects an assertion issued in its future, by a second already. */
 const issuedBeforeSeconds = 60;
 /** ZITADEL takes assertions up to an hour old; a clock that is behind by less does no harm then. */
 const assertionLifetimeSeconds = 3600;
+/** Clocks are rarely off by more. */
+const maxClockErrorMs = 86_400_000;
 
 /**
  * A token source for a service user with a key file (RFC 7523, section 2.1). Tokens are renewed before they
@@ -62,7 +64,9 @@ export function createServiceUser(
 ): TokenSource {
   const checked = readKeyFile(key);
   checkOptions("serviceUser", options, checks);
-  const expired = expiry(checked, environment);
+  const { wallMs } = environment;
+  // A key that expired a moment ago may not have: the clock may be off, and the server's decides.
+  const expired = expiry(checked, wallMs() - maxClockErrorMs);
   if (expired !== undefined) {
     throw new TypeError(expired);
   }
@@ -71,21 +75,21 @@ export function createServiceUser(
     imported ??= importKey(checked);
     return imported;
   };
-  return createGrantSource(
+  return createServiceTokenSource(
     {
       clientId: checked.userId,
       causes: {
         invalid_grant:
           "Usual causes: the clock of this machine is off, issuer is another instance than the key's, or the key was removed",
       },
-      check: async () => {
-        const message = expiry(checked, environment);
+      check: async ({ nowMs, complaint }) => {
+        const message = expiry(checked, nowMs());
         if (message !== undefined) {
-          throw tokenError(message, Code.Unauthenticated);
+          throw tokenError([message, complaint()].filter(Boolean).join(". "), Code.Unauthenticated);
         }
         await signingKey();
       },
-      send: async (server, client, httpOptions) =>
+      send: async (server, client, httpOptions, { nowMs }) =>
         oauth.genericTokenEndpointRequest(
           server,
           client,
@@ -94,7 +98,7 @@ export function createServiceUser(
           "urn:ietf:params:oauth:grant-type:jwt-bearer",
           {
             scope: scopeParameter(options.scopes),
-            assertion: await sign(checked, await signingKey(), server.issuer, environment),
+            assertion: await sign(checked, await signingKey(), server.issuer, nowMs()),
           },
           httpOptions,
         ),
@@ -104,8 +108,8 @@ export function createServiceUser(
   );
 }
 
-function expiry({ expiresAtMs }: CheckedKey, environment: Environment): string | undefined {
-  return expiresAtMs <= environment.wallMs()
+function expiry({ expiresAtMs }: CheckedKey, nowMs: number): string | undefined {
+  return expiresAtMs <= nowMs
     ? `the key of this service user expired on ${new Date(expiresAtMs).toISOString()}: make a new one in ZITADEL`
     : undefined;
 }
@@ -126,9 +130,9 @@ function sign(
   { keyId, userId }: CheckedKey,
   signingKey: CryptoKey,
   audience: string,
-  environment: Environment,
+  nowMs: number,
 ): Promise<string> {
-  const issuedAt = Math.floor(environment.wallMs() / 1000) - issuedBeforeSeconds;
+  const issuedAt = Math.floor(nowMs / 1000) - issuedBeforeSeconds;
   return new SignJWT()
     .setProtectedHeader({ alg: "RS256", kid: keyId })
     .setIssuer(userId)

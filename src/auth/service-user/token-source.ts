@@ -1,37 +1,42 @@
 import * as oauth from "oauth4webapi";
 import type { TokenSource } from "../../options/token-source.js";
+import { createChannel } from "../endpoint/channel.js";
 import { createDiscover } from "../endpoint/discovery.js";
+import { type Exchange, exchange, type HttpOptions } from "../endpoint/exchange.js";
 import type { CommonTokenOptions } from "../endpoint/options.js";
-import { type Exchange, exchange, type HttpOptions, interpret } from "../endpoint/request.js";
+import type { ServerClock } from "../endpoint/server-clock.js";
+import { interpret } from "../endpoint/unexpected-response.js";
 import { bearerToken } from "../tokens/bearer-token.js";
 import type { Environment } from "../tokens/environment.js";
 import { startLifetime } from "../tokens/lifetime.js";
 import { createTokenSource, type HeldToken } from "../tokens/renewal.js";
 
 /** How a program that acts for itself gets its tokens. */
-export interface Grant {
+export interface ServiceTokenRequest {
   readonly clientId: string;
   readonly causes: Exchange["causes"];
   readonly secrets?: readonly string[] | undefined;
-  /** Checks what can be checked without the server; throws what `tokenError` makes. */
-  check?(): Promise<void>;
+  /** Checks what needs the server's time, but no request; throws what `tokenError` makes. */
+  check?(clock: ServerClock): Promise<void>;
   /** Sends the token request. */
   send(
     server: oauth.AuthorizationServer,
     client: oauth.Client,
     options: HttpOptions,
+    clock: ServerClock,
   ): Promise<Response>;
 }
 
-/** A token source that keeps its token in memory and gets another by the same grant. */
-export function createGrantSource(
-  grant: Grant,
-  { issuer, fetch }: CommonTokenOptions,
+/** A token source that keeps its token in memory and gets each one by the same request. */
+export function createServiceTokenSource(
+  request: ServiceTokenRequest,
+  options: CommonTokenOptions,
   environment: Environment,
 ): TokenSource {
-  const channel = { environment, fetch };
-  const discover = createDiscover(channel, issuer);
-  const client: oauth.Client = { client_id: grant.clientId };
+  const channel = createChannel(options, environment);
+  const { clock } = channel;
+  const discover = createDiscover(channel, options.issuer);
+  const client: oauth.Client = { client_id: request.clientId };
   let held: HeldToken | undefined;
   return createTokenSource(
     {
@@ -42,22 +47,23 @@ export function createGrantSource(
         }
       },
       renew: async (signal) => {
-        await grant.check?.();
+        // First, since its response tells the server's time.
         const server = await discover(signal);
+        await request.check?.(clock);
         const what: Exchange = {
           step: "token request",
           endpoint: String(server.token_endpoint),
-          causes: grant.causes,
-          secrets: grant.secrets,
+          causes: request.causes,
+          secrets: request.secrets,
         };
         const lifetime = startLifetime(environment);
-        const response = await exchange(channel, what, signal, (options) =>
-          grant.send(server, client, options),
+        const response = await exchange(channel, what, signal, (httpOptions) =>
+          request.send(server, client, httpOptions, clock),
         );
-        const answer = await interpret(what, async () =>
+        const tokens = await interpret(what, async () =>
           oauth.processGenericTokenEndpointResponse(server, client, await withoutIdToken(response)),
         );
-        held = { token: bearerToken(what, answer), lifetime: lifetime(answer.expires_in) };
+        held = { token: bearerToken(what, tokens), lifetime: lifetime(tokens.expires_in) };
         return held;
       },
       finishesAttempts: false,

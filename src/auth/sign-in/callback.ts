@@ -1,10 +1,12 @@
 import { Code } from "@connectrpc/connect";
 import * as oauth from "oauth4webapi";
-import { type Exchange, exchange, interpret, nonsense, redact } from "../endpoint/request.js";
+import { type Exchange, exchange } from "../endpoint/exchange.js";
+import { foreignText } from "../endpoint/foreign-text.js";
+import { interpret, unexpectedResponse } from "../endpoint/unexpected-response.js";
 import { bearerToken } from "../tokens/bearer-token.js";
-import { patienceMs } from "../tokens/renewal.js";
 import { retryingFor } from "../tokens/retrying.js";
 import { tokenError } from "../tokens/token-error.js";
+import { patienceMs } from "../tokens/waiting.js";
 import { type SignInAttempt, takeAttempt } from "./attempt.js";
 import type { SignInContext } from "./context.js";
 import type { SignInResult } from "./options.js";
@@ -113,7 +115,7 @@ async function redeem(
     const token = bearerToken(what, tokens);
     const subject = oauth.getValidatedIdTokenClaims(tokens)?.sub;
     if (subject === undefined) {
-      throw nonsense(what, "it does not say who signed in");
+      throw unexpectedResponse(what, "it does not say who signed in");
     }
     return {
       id: oauth.generateRandomState(),
@@ -130,8 +132,8 @@ async function redeem(
 
 /** The words come from the address, where anybody can write: they are shown, and decide nothing. */
 function declined({ step, endpoint }: Exchange, error: string, description: string | undefined) {
-  const oauthError = redact(error, []);
-  const detail = description === undefined ? "" : ` (${redact(description, [])})`;
+  const oauthError = foreignText(error);
+  const detail = description === undefined ? "" : ` (${foreignText(description)})`;
   const cause = error === "access_denied" ? ". Usual cause: the person chose not to sign in" : "";
   return tokenError(
     `${step} at ${endpoint} was refused: ${oauthError}${detail}${cause}`,

@@ -1,6 +1,6 @@
 import type { Client } from "oauth4webapi";
+import type { Channel } from "../endpoint/channel.js";
 import type { Discover } from "../endpoint/discovery.js";
-import type { Channel } from "../endpoint/request.js";
 import type { SignInOptions } from "./options.js";
 import type { SessionStore } from "./session.js";
 import type { Tabs } from "./tabs.js";

@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import * as oauth from "oauth4webapi";
-import { type Exchange, exchange, interpret, nonsense } from "../endpoint/request.js";
+import { type Exchange, exchange } from "../endpoint/exchange.js";
+import { interpret, unexpectedResponse } from "../endpoint/unexpected-response.js";
 import { bearerToken } from "../tokens/bearer-token.js";
 import { isDue, isExpired } from "../tokens/lifetime.js";
 import type { HeldToken, TokenKeeper } from "../tokens/renewal.js";
@@ -154,7 +155,7 @@ async function refresh(
     const tokens = await oauth.processRefreshTokenResponse(server, client, response);
     const subject = oauth.getValidatedIdTokenClaims(tokens)?.sub ?? session.subject;
     if (subject !== session.subject) {
-      throw nonsense(what, "it is for another person");
+      throw unexpectedResponse(what, "it is for another person");
     }
     return {
       ...session,

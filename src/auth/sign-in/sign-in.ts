@@ -1,3 +1,4 @@
+import { createChannel } from "../endpoint/channel.js";
 import { createDiscover } from "../endpoint/discovery.js";
 import { checkOptions } from "../endpoint/options.js";
 import { type Environment, platform } from "../tokens/environment.js";
@@ -44,8 +45,8 @@ export function signIn(options: SignInOptions): SignIn {
 
 export function createSignIn(options: SignInOptions, environment: Environment): SignIn {
   checkOptions("signIn", options, signInChecks);
-  const { issuer, clientId, redirectUri, storage = "memory", fetch } = options;
-  const channel = { environment, fetch };
+  const { issuer, clientId, redirectUri, storage = "memory" } = options;
+  const channel = createChannel(options, environment);
   const key = `zitadel-user-grants:${issuer}:${clientId}`;
   const store = createStore(storage, key);
   const context: SignInContext = {

@@ -1,7 +1,7 @@
 import * as oauth from "oauth4webapi";
-import { type Exchange, exchange } from "../endpoint/request.js";
-import { patienceMs } from "../tokens/renewal.js";
+import { type Exchange, exchange } from "../endpoint/exchange.js";
 import { retryingFor } from "../tokens/retrying.js";
+import { patienceMs } from "../tokens/waiting.js";
 import type { SignInContext } from "./context.js";
 import type { Session } from "./session.js";
 

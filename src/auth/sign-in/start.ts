@@ -1,7 +1,7 @@
 import * as oauth from "oauth4webapi";
 import { scopeParameter } from "../endpoint/scopes.js";
-import { patienceMs } from "../tokens/renewal.js";
 import { retryingFor } from "../tokens/retrying.js";
+import { patienceMs } from "../tokens/waiting.js";
 import { putAttempt } from "./attempt.js";
 import type { SignInContext } from "./context.js";
 import type { StartOptions } from "./options.js";

@@ -1,14 +1,15 @@
 import type { TokenEndpointResponse } from "oauth4webapi";
-import { type Exchange, nonsense } from "../endpoint/request.js";
+import type { Exchange } from "../endpoint/exchange.js";
+import { unexpectedResponse } from "../endpoint/unexpected-response.js";
 
 /** @throws what `tokenError` makes for a token that no call can carry. */
 export function bearerToken(what: Exchange, answer: TokenEndpointResponse): string {
   if (answer.token_type !== "bearer") {
-    throw nonsense(what, "its token is no bearer token");
+    throw unexpectedResponse(what, "its token is no bearer token");
   }
   // RFC 6750, section 2.1, and what a header can carry.
   if (!/^[\x21-\x7e]+$/.test(answer.access_token)) {
-    throw nonsense(what, "its token holds characters that no header can carry");
+    throw unexpectedResponse(what, "its token holds characters that no header can carry");
   }
   return answer.access_token;
 }

@@ -1,19 +1,19 @@
-import { Code } from "@connectrpc/connect";
 import type { TokenSource } from "../../options/token-source.js";
 import type { Environment } from "./environment.js";
 import { isDue, isExpired, type Lifetime } from "./lifetime.js";
-import { retrying } from "./retrying.js";
-import { aborted, tokenError } from "./token-error.js";
+import { longestWaitMs, retrying } from "./retrying.js";
+import { aborted, type TransientFailure } from "./token-error.js";
+import { type Joinable, join } from "./waiting.js";
 
 export interface HeldToken {
   readonly token: string;
   readonly lifetime: Lifetime;
 }
 
-/** Where tokens come from and where they are kept; this module decides when to ask. */
+/** Where tokens come from and where they are kept; this module decides when to request one. */
 export interface TokenKeeper {
   held(): HeldToken | undefined;
-  /** Forgets the held token, if it is this one: a server refused it. */
+  /** Forgets the held token, if it is this one: a server rejected it. */
   drop(token: string): void;
   /**
    * Makes one attempt to get a new token, and keeps it.
@@ -23,148 +23,118 @@ export interface TokenKeeper {
   renew(signal: AbortSignal): Promise<HeldToken>;
   /**
    * Whether an attempt goes on after all callers have left, until its own deadline: where a lost
-   * answer costs more than the request does.
+   * response costs more than the request does.
    */
   readonly finishesAttempts: boolean;
 }
 
-/** How long a caller waits whose call has a deadline of its own: less than the 30 s that calls have. */
-export const patienceMs = 25_000;
-const patienceWithoutSignalMs = 30_000;
-/** How long a caller waits for a new token while the old one still works. */
-const patienceWithTokenMs = 2_000;
+/** How long a renewal may take that nobody waits for. */
+const backgroundMs = 30_000;
+/** Between renewals in the background that failed; doubles up to `longestWaitMs`. */
+const firstPauseMs = 1_000;
 
-/** Attempts under way on behalf of everybody who waits for a token. */
-interface Renewal {
-  waiting: number;
-  readonly result: Promise<HeldToken>;
-  lastFailure: Error | undefined;
-  /** Ends it when nobody waits any more. */
-  abandon(): void;
+/** Attempts under way on behalf of everybody who needs a token. */
+interface Renewal extends Joinable {
+  /** Goes on though nobody waits. */
+  background: boolean;
 }
 
-/** Returns the held token until it is due or refused; then one request gets a new one for all. */
+/**
+ * Returns the held token until it has expired or was rejected; then one request gets a new one for all.
+ * Shortly before it expires, the next one is requested in the background, and no call waits.
+ */
 export function createTokenSource(keeper: TokenKeeper, environment: Environment): TokenSource {
   let current: Renewal | undefined;
+  /** What a server asked for by `Retry-After` outlives the renewal that was told. */
+  let earliestMs = 0;
+  let failedInBackground = 0;
+  let earliestInBackgroundMs = 0;
 
-  const start = (): Renewal => {
+  const start = (background: boolean): Renewal => {
     const controller = new AbortController();
     const { signal } = controller;
     let attempting = false;
-    const attempts = () =>
-      retrying(
-        environment,
-        signal,
-        () => {
-          attempting = true;
-          return keeper.renew(signal);
-        },
-        (error) => {
-          attempting = false;
-          renewal.lastFailure = error;
-          if (renewal.waiting === 0) {
-            throw error;
-          }
-        },
-      );
+    const attempt = () => {
+      attempting = true;
+      return keeper.renew(signal).finally(() => {
+        attempting = false;
+      });
+    };
+    const onFailure = ({ error, retryAfterMs }: TransientFailure) => {
+      renewal.lastFailure = error;
+      earliestMs = environment.monotonicMs() + Math.min(retryAfterMs, longestWaitMs);
+      if (renewal.waiting === 0 && !renewal.background) {
+        throw error;
+      }
+    };
+    const run = () =>
+      retrying(environment, signal, attempt, onFailure, earliestMs - environment.monotonicMs());
+    const cancelLimit = environment.setTimer(
+      () => {
+        renewal.background = false;
+        if (renewal.waiting === 0) {
+          renewal.abandon();
+        }
+      },
+      backgroundMs,
+      { background: true },
+    );
     const forget = () => {
+      cancelLimit();
       if (current === renewal) {
         current = undefined;
       }
     };
     const renewal: Renewal = {
       waiting: 0,
+      background,
       // Not before `renewal` is there: an attempt may fail at once.
-      result: Promise.resolve().then(attempts).finally(forget),
+      result: Promise.resolve().then(run).finally(forget),
       lastFailure: undefined,
       abandon: () => {
-        if (!(keeper.finishesAttempts && attempting)) {
+        if (!renewal.background && !(keeper.finishesAttempts && attempting)) {
           forget();
           controller.abort();
         }
       },
     };
-    // Whoever waits hears of it; when nobody does, nobody needs to.
-    renewal.result.catch(() => {});
+    renewal.result.then(
+      () => {
+        failedInBackground = 0;
+      },
+      () => {
+        // Whoever waits hears of it; when nobody does, the next attempt has time.
+        if (background) {
+          const pauseMs = Math.min(firstPauseMs * 2 ** failedInBackground++, longestWaitMs);
+          earliestInBackgroundMs =
+            environment.monotonicMs() + pauseMs * (0.5 + environment.random() / 2);
+        }
+      },
+    );
     return renewal;
   };
 
-  /** The held token, where it has not expired: something for when no new one is to be had. */
-  const stillValid = (): string | undefined => {
-    const held = keeper.held();
-    return held !== undefined && !isExpired(held.lifetime, environment) ? held.token : undefined;
-  };
-
-  const join = (renewal: Renewal, signal: AbortSignal | undefined): Promise<string> =>
-    new Promise((resolve, reject) => {
-      renewal.waiting++;
-      let left = false;
-      const leave = () => {
-        if (left) {
-          return;
-        }
-        left = true;
-        cancel();
-        signal?.removeEventListener("abort", onAbort);
-        if (--renewal.waiting === 0) {
-          renewal.abandon();
-        }
-      };
-      const failWith = (reason: unknown) => {
-        const token = stillValid();
-        if (token === undefined) {
-          reject(reason);
-        } else {
-          resolve(token);
-        }
-      };
-      const onAbort = () => {
-        leave();
-        reject(aborted(signal as AbortSignal));
-      };
-      const waitMs =
-        stillValid() !== undefined
-          ? patienceWithTokenMs
-          : signal === undefined
-            ? patienceWithoutSignalMs
-            : patienceMs;
-      const cancel = environment.setTimer(() => {
-        leave();
-        failWith(renewal.lastFailure ?? gaveUp(waitMs));
-      }, waitMs);
-      signal?.addEventListener("abort", onAbort, { once: true });
-      renewal.result.then(
-        ({ token }) => {
-          leave();
-          resolve(token);
-        },
-        (reason) => {
-          leave();
-          failWith(reason);
-        },
-      );
-    });
-
   return async (request) => {
-    const { refused, signal } = request ?? {};
+    if (request?.refused !== undefined) {
+      keeper.drop(request.refused);
+    }
+    const held = keeper.held();
+    if (held !== undefined && !isExpired(held.lifetime, environment)) {
+      const nowMs = environment.monotonicMs();
+      if (
+        current === undefined &&
+        isDue(held.lifetime, environment) &&
+        nowMs >= Math.max(earliestMs, earliestInBackgroundMs)
+      ) {
+        current = start(true);
+      }
+      return held.token;
+    }
+    const signal = request?.signal;
     if (signal?.aborted) {
       throw aborted(signal);
     }
-    if (refused !== undefined) {
-      keeper.drop(refused);
-    }
-    const held = keeper.held();
-    if (held !== undefined && !isDue(held.lifetime, environment)) {
-      return held.token;
-    }
-    current ??= start();
-    return join(current, signal);
+    current ??= start(false);
+    return join(current, signal, environment);
   };
-}
-
-function gaveUp(waitedMs: number): Error {
-  return tokenError(
-    `no token within ${waitedMs / 1000} s: the authorization server did not answer`,
-    Code.DeadlineExceeded,
-  );
 }

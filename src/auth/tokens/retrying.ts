@@ -4,28 +4,38 @@ import { TransientFailure } from "./token-error.js";
 const firstBackoffMs = 100;
 /** Short, so that calls that wait for a server to come back go on soon after. */
 const maxBackoffMs = 1_000;
+/** The longest wait between two attempts, whatever `Retry-After` says. */
+export const longestWaitMs = 30_000;
 
 /**
  * Attempts until one succeeds or fails for good, or the signal is aborted.
  *
- * @param onFailure hears of each failure that may pass; what it throws ends the attempts.
+ * @param onFailure hears of each transient failure; what it throws ends the attempts.
+ * @param firstDelayMs before the first attempt.
  */
 export async function retrying<T>(
   environment: Environment,
   signal: AbortSignal,
   attempt: () => Promise<T>,
-  onFailure: (error: Error) => void,
+  onFailure: (failure: TransientFailure) => void,
+  firstDelayMs = 0,
 ): Promise<T> {
+  let delayMs = firstDelayMs;
   for (let failures = 0; ; failures++) {
+    if (delayMs > 0) {
+      await sleep(environment, delayMs, signal);
+    }
     try {
       return await attempt();
     } catch (reason) {
       if (!(reason instanceof TransientFailure)) {
         throw reason;
       }
-      onFailure(reason.error);
-      const delayMs = Math.max(reason.retryAfterMs, backoffMs(failures, environment));
-      await sleep(environment, delayMs, signal);
+      onFailure(reason);
+      delayMs = Math.min(
+        longestWaitMs,
+        Math.max(reason.retryAfterMs, backoffMs(failures, environment)),
+      );
     }
   }
 }
@@ -50,7 +60,7 @@ export async function retryingFor<T>(
       environment,
       signal,
       () => attempt(signal),
-      (error) => {
+      ({ error }) => {
         lastFailure = error;
       },
     );

@@ -1,0 +1,181 @@
+import { Code } from "@connectrpc/connect";
+import * as oauth from "oauth4webapi";
+import { createMask, type Mask } from "../../common/mask.js";
+import { secretsOf } from "../../common/secret-names.js";
+import { isTokenError, TransientFailure, tokenError } from "../tokens/token-error.js";
+import { readBody } from "./body.js";
+import type { Channel } from "./channel.js";
+import { foreignText } from "./foreign-text.js";
+import { describeFailure, isCertificateProblem } from "./network-failure.js";
+import { oauthErrorText, parseOAuthError } from "./oauth-error.js";
+import { withinTime } from "./time-limit.js";
+import { unexpectedResponse } from "./unexpected-response.js";
+
+/** Longest that one HTTP exchange may take: shorter than a call, so that a second one fits in it. */
+const attemptTimeoutMs = 10_000;
+
+/** One request to the authorization server. */
+export interface Exchange {
+  /** For messages: "discovery", "token request". */
+  readonly step: string;
+  readonly endpoint: string;
+  /** What usually causes a rejection, by the OAuth error that it comes with; "" for any other. */
+  readonly causes: Readonly<Record<string, string>>;
+  /** Secrets that a response could repeat and that the request does not have as they are. */
+  readonly secrets?: readonly string[] | undefined;
+}
+
+/** A request as oauth4webapi makes it. */
+interface SentRequest {
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly body?: URLSearchParams | undefined;
+  readonly redirect: "manual";
+}
+
+/** What the functions of oauth4webapi that send requests take. */
+export interface HttpOptions {
+  [oauth.customFetch]: (url: string, request: SentRequest) => Promise<Response>;
+  [oauth.allowInsecureRequests]: true;
+}
+
+/**
+ * Sends one request and reads its response, within 10 s.
+ *
+ * @param send sends it with a function of oauth4webapi.
+ * @returns a response with status 200.
+ * @throws TransientFailure when the same request may succeed later: no response, 429, 5xx.
+ * @throws what `tokenError` makes when it was rejected; the signal's reason when that was aborted.
+ */
+export async function exchange(
+  channel: Channel,
+  what: Exchange,
+  signal: AbortSignal,
+  send: (options: HttpOptions) => Promise<Response>,
+): Promise<Response> {
+  signal.throwIfAborted();
+  const { environment, clock, instanceHost } = channel;
+  const secrets = [...(what.secrets ?? [])];
+  const name = `${what.step} at ${what.endpoint}`;
+  const noResponse = (detail: string, code = Code.Unavailable) =>
+    new TransientFailure(
+      tokenError(`${name} got no response: ${foreignText(detail, createMask(secrets))}`, code),
+    );
+  const timedOut = () =>
+    noResponse(`none within ${attemptTimeoutMs / 1000} s`, Code.DeadlineExceeded);
+  let response: Response;
+  let body: string | undefined;
+  try {
+    [response, body] = await withinTime(
+      environment,
+      attemptTimeoutMs,
+      signal,
+      timedOut,
+      async (inner) => {
+        const received = await send({
+          [oauth.customFetch]: (url, request) => {
+            collectSecrets(request, secrets);
+            const { method, body, redirect } = request;
+            const headers = {
+              ...request.headers,
+              ...(instanceHost && { "x-zitadel-instance-host": instanceHost }),
+            };
+            return (channel.fetch ?? globalThis.fetch)(url, {
+              method,
+              headers,
+              ...(body && { body }),
+              redirect,
+              signal: inner,
+            });
+          },
+          // Endpoints are checked at discovery, where loopback alone may be without TLS.
+          [oauth.allowInsecureRequests]: true,
+        });
+        clock.note(Date.parse(received.headers.get("date") ?? ""));
+        return [received, isRedirect(received) ? "" : await readBody(received)];
+      },
+    );
+  } catch (reason) {
+    if (signal.aborted || reason instanceof TransientFailure || isTokenError(reason)) {
+      throw reason;
+    }
+    if (isCertificateProblem(reason)) {
+      throw tokenError(
+        `${name} was not sent: ${foreignText(describeFailure(reason), createMask(secrets))}. Trust the authority that signed the certificate of this server (NODE_EXTRA_CA_CERTS, or the option fetch)`,
+        Code.Unavailable,
+      );
+    }
+    throw noResponse(describeFailure(reason));
+  }
+  if (isRedirect(response)) {
+    throw tokenError(
+      `${name} got a redirect, which is not followed, since it may lead anywhere. Is issuer the instance's own origin?`,
+      Code.Unauthenticated,
+    );
+  }
+  if (body === undefined) {
+    throw unexpectedResponse(what, "more than 1 MiB");
+  }
+  const { status, headers } = response;
+  if (status !== 200) {
+    throw rejection(channel, what, response, body, createMask(secrets));
+  }
+  return new Response(body, { headers: { "content-type": headers.get("content-type") ?? "" } });
+}
+
+/** The error for a status that is not 200. */
+function rejection(
+  { environment, clock }: Channel,
+  { step, endpoint, causes }: Exchange,
+  { status, headers }: Response,
+  body: string,
+  mask: Mask,
+): Error {
+  const parsed = parseOAuthError(body);
+  const said = `HTTP ${status}${parsed === undefined ? "" : `, ${oauthErrorText(parsed, mask)}`}`;
+  if (status === 429 || status >= 500) {
+    const retryAfterMs = readRetryAfter(headers, environment.wallMs() + clock.offsetMs());
+    const wait = retryAfterMs > 0 ? `; it asks to wait ${Math.ceil(retryAfterMs / 1000)} s` : "";
+    return new TransientFailure(
+      tokenError(`${step} at ${endpoint} failed: ${said}${wait}`, Code.Unavailable),
+      retryAfterMs,
+    );
+  }
+  const oauthError = parsed?.error;
+  const hints = [causes[oauthError ?? ""] ?? causes[""], clock.complaint()].filter(Boolean);
+  return tokenError(
+    [`${step} at ${endpoint} was rejected: ${said}`, ...hints].join(". "),
+    Code.Unauthenticated,
+    { oauthError: oauthError && foreignText(oauthError, mask) },
+  );
+}
+
+/** In a browser, a redirect that is not followed has status 0 and tells nothing. */
+function isRedirect({ redirected, status, type }: Response): boolean {
+  return redirected || type === "opaqueredirect" || (status >= 300 && status < 400);
+}
+
+const secretParameters = [
+  "assertion",
+  "client_secret",
+  "code",
+  "code_verifier",
+  "refresh_token",
+  "token",
+];
+
+/** Notes what a request carries that an error must not show. */
+function collectSecrets({ body, headers }: SentRequest, secrets: string[]): void {
+  for (const name of secretParameters) {
+    secrets.push(body?.get(name) ?? "");
+  }
+  secrets.push(...secretsOf(Object.entries(headers)));
+}
+
+/** RFC 9110, section 10.2.3: seconds, or a date. */
+function readRetryAfter(headers: Headers, nowMs: number): number {
+  const value = headers.get("retry-after") ?? "";
+  const delayMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs;
+  // Not a number where there is no such header.
+  return Math.max(0, delayMs || 0);
+}

@@ -1,6 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { Mask } from "../common/mask.js";
 import { plainCause } from "./plain-cause.js";
+import { replaceFields, rewriteMessage } from "./rewrite-message.js";
 
 /**
  * Masks the secrets of a call in the error that it fails with: in message, stack, metadata, details and
@@ -13,19 +14,15 @@ export function maskError(reason: unknown, mask: Mask, own?: unknown): ConnectEr
   if (error === own) {
     return error;
   }
-  const { message, stack, cause } = error;
-  const masked = mask.text(message);
-  if (masked !== message) {
-    assign(error, {
-      message: masked,
-      rawMessage: mask.text(error.rawMessage),
-      stack: stack?.replace(message, () => masked),
-    });
+  const { rawMessage, cause } = error;
+  const masked = mask.text(rawMessage);
+  if (masked !== rawMessage) {
+    rewriteMessage(error, masked);
   }
   maskMetadata(error, mask);
   error.details = error.details.map((detail) => maskDetail(detail, mask));
   if (cause !== undefined && cause !== own) {
-    assign(error, { cause: plainCause(cause, mask) });
+    replaceFields(error, { cause: plainCause(cause, mask) });
   }
   return error;
 }
@@ -66,7 +63,7 @@ function maskMetadata(error: ConnectError, mask: Mask): void {
     for (const [, [name, value] = []] of fields) {
       metadata.append(name ?? "", value ?? "");
     }
-    assign(error, { metadata });
+    replaceFields(error, { metadata });
   }
 }
 
@@ -92,18 +89,5 @@ function maskBase64(value: string, mask: Mask): string {
     return masked === bytes ? value : btoa(String.fromCharCode(...masked));
   } catch {
     return mask.text(value);
-  }
-}
-
-/** Its fields are read-only to everybody else. */
-function assign(error: ConnectError, fields: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(fields)) {
-    // Not enumerable, as `Error` has its own.
-    Object.defineProperty(error, name, {
-      value,
-      configurable: true,
-      writable: true,
-      enumerable: Object.prototype.propertyIsEnumerable.call(error, name),
-    });
   }
 }

@@ -1,0 +1,144 @@
+import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
+import { markNotProcessed } from "../../errors/not-processed.js";
+import { rewriteMessage } from "../../errors/rewrite-message.js";
+import { headerValueProblem } from "../../options/header-value.js";
+import type { TokenSource } from "../../options/token-source.js";
+import { onStreamFailure } from "./mask.js";
+
+/** How long no new token is requested after one that was new has been rejected; doubles each time. */
+const firstPauseMs = 1_000;
+const maxPauseMs = 30_000;
+
+interface Call {
+  readonly stream: boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Makes calls with the tokens of a source. After UNAUTHENTICATED the source is called again, with the
+ * rejected token, and a unary call is retried once, if another token came back. A stream is not, since
+ * messages of it may have been passed on: its rejected token is told to the source at the next call.
+ *
+ * When the new token is rejected as well, no further one is requested for a while: servers that reject
+ * every token would cost a token request for each call.
+ */
+export function createTokenAttempts(source: TokenSource, now = () => performance.now()) {
+  let rejectedByStream: string | undefined;
+  let rejectedInARow = 0;
+  let pausedUntilMs = Number.NEGATIVE_INFINITY;
+
+  const accept = () => {
+    rejectedInARow = 0;
+    pausedUntilMs = Number.NEGATIVE_INFINITY;
+  };
+  const explainPause = (error: unknown): unknown =>
+    error instanceof ConnectError
+      ? rewriteMessage(
+          error,
+          `${error.rawMessage}. A token that had just been issued was rejected as well, so no new one is requested for ${Math.ceil((pausedUntilMs - now()) / 1000)} s: is issuer the instance of baseUrl, and does the user have a role there?`,
+        )
+      : error;
+
+  return async <R>(call: Call, send: (token: string) => Promise<R>): Promise<R> => {
+    const rejected = rejectedByStream;
+    const first = await obtain(source, call, rejected, "no token, so nothing was sent");
+    if (rejectedByStream === rejected) {
+      rejectedByStream = undefined;
+    }
+    const rejectLater = (error: unknown): never => {
+      if (isUnauthenticated(error)) {
+        rejectedByStream = first;
+      }
+      throw error;
+    };
+    try {
+      const response = await send(first);
+      if (call.stream) {
+        return onStreamFailure(response as StreamResponse, rejectLater) as R;
+      }
+      accept();
+      return response;
+    } catch (error) {
+      if (call.stream || !isUnauthenticated(error)) {
+        return rejectLater(error);
+      }
+      if (now() < pausedUntilMs) {
+        throw explainPause(error);
+      }
+      const second = await obtain(
+        source,
+        call,
+        first,
+        "the token was rejected, and there is no new one",
+      );
+      if (second === first) {
+        throw error;
+      }
+      try {
+        const response = await send(second);
+        accept();
+        return response;
+      } catch (again) {
+        if (!isUnauthenticated(again)) {
+          throw again;
+        }
+        pausedUntilMs = now() + Math.min(maxPauseMs, firstPauseMs * 2 ** rejectedInARow++);
+        throw explainPause(again);
+      }
+    }
+  };
+}
+
+async function obtain(
+  source: TokenSource,
+  call: Call,
+  refused: string | undefined,
+  failure: string,
+): Promise<string> {
+  let token: unknown;
+  try {
+    // A getter: most sources have a token at hand, and making a signal is dear.
+    const request = {
+      refused,
+      get signal() {
+        return call.signal;
+      },
+    };
+    token = await source(request);
+  } catch (reason) {
+    // The call has not gone out yet, or was rejected for its token.
+    throw markNotProcessed(noToken(reason, call, failure));
+  }
+  const problem = headerValueProblem(token);
+  if (problem !== undefined) {
+    throw new ConnectError(
+      `the token source must return a bearer token without the word "Bearer", got ${problem}`,
+      Code.Unauthenticated,
+    );
+  }
+  return token as string;
+}
+
+/** The call's error when its source failed with another: the same code, and what came of the call. */
+function noToken(reason: unknown, { signal }: Call, failure: string): ConnectError {
+  if (!(reason instanceof ConnectError)) {
+    return new ConnectError(
+      `${failure}: the token source failed: ${reason instanceof Error ? reason.message : String(reason)}`,
+      Code.Unauthenticated,
+      undefined,
+      undefined,
+      reason,
+    );
+  }
+  // A source of the caller's own says what it wants to say.
+  if (!("oauthError" in reason) || (signal.aborted && reason === signal.reason)) {
+    return reason;
+  }
+  const { rawMessage, code, oauthError } = reason;
+  const error = new ConnectError(`${failure}: ${rawMessage}`, code, undefined, undefined, reason);
+  return Object.assign(error, { oauthError });
+}
+
+function isUnauthenticated(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.Unauthenticated;
+}

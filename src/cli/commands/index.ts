@@ -4,6 +4,7 @@ import { doctor } from "./doctor.js";
 import { remove } from "./remove.js";
 import { resume } from "./resume.js";
 import { sandbox } from "./sandbox.js";
+import { verify } from "./verify.js";
 
 /** The commands, in the order in which help lists them. */
-export const commands: readonly Command[] = [remove, deactivate, resume, doctor, sandbox];
+export const commands: readonly Command[] = [remove, deactivate, resume, verify, doctor, sandbox];

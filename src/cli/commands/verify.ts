@@ -1,0 +1,120 @@
+import { realEnvironment } from "../../bulk/environment.js";
+import type { Command, FlagTable } from "../command.js";
+import { connectionFlags, connectionNote } from "../connection.js";
+import { explain } from "../explain.js";
+import { parseFlags, wholeNumber } from "../flags.js";
+import { exitCode, line } from "../io.js";
+import { connectToLog, logPathOf } from "../log/connect.js";
+import { createLookup } from "../lookup.js";
+import { createProgress } from "../progress.js";
+import { createStopSwitch } from "../stop-switch.js";
+import { type Finding, verifyLog } from "../verify.js";
+
+const verifyFlags = {
+  log: { type: "string", value: "<path>", file: true, help: "the log of the run" },
+  concurrency: { type: "string", value: "<n>", help: "requests at a time (8)" },
+  json: { type: "boolean", help: "what was found as JSON Lines" },
+} as const satisfies FlagTable;
+
+/** The command `verify`. */
+export const verify: Command = {
+  name: "verify",
+  summary: "check that grants are as the log of a run says",
+  arguments: "<log>",
+  description:
+    "Reads each grant of a log again, and says whether it is gone, inactive or active, and whether the run said so. Changes nothing. A contradiction is read again for up to 10 seconds, since searches of ZITADEL lag behind changes.",
+  examples: ["zitadel-user-grants verify --log run.jsonl"],
+  groups: [
+    { title: "What happens", flags: verifyFlags },
+    { title: "Connection", flags: connectionFlags, note: connectionNote },
+  ],
+  notes:
+    "Exit codes: 0 every grant is as the run said; 1 wrong usage; 2 some are not, or could not be looked up; 3 stopped early; 4 aborted: connection, authentication or permission failure.",
+  async run(args, io) {
+    const { values: flags, positionals } = parseFlags(args, { ...verifyFlags, ...connectionFlags });
+    const path = logPathOf("verify", flags.log, positionals);
+    const concurrency = wholeNumber("concurrency", flags.concurrency, 1000) ?? 8;
+    const opened = await connectToLog(path, "verify", flags, io);
+    if (opened === undefined) {
+      return exitCode.refused;
+    }
+    const { content, connection } = opened;
+    const stopSwitch = createStopSwitch(io);
+    const progress = createProgress(io.stderr, content.grants.size, realEnvironment.now);
+    const waits = Boolean(io.stdout.isTTY && io.stderr.isTTY);
+    const waiting: string[] = [];
+    const counts = new Map<string, number>();
+    try {
+      const { done, counts: verdicts } = await verifyLog(
+        content,
+        createLookup(connection, { signal: stopSwitch.signal }),
+        {
+          concurrency,
+          stopped: () => stopSwitch.stopped,
+          onProgress: progress.update,
+          onFinding(finding) {
+            const key = `${finding.verdict} ${finding.found}`;
+            counts.set(key, (counts.get(key) ?? 0) + 1);
+            if (io.stdout.isTTY && !flags.json && finding.verdict === "confirmed") {
+              return;
+            }
+            const text = flags.json ? JSON.stringify(finding) : findingLine(finding);
+            if (waits) {
+              waiting.push(text);
+            } else {
+              line(io.stdout, text);
+            }
+          },
+        },
+      );
+      progress.end();
+      for (const text of waiting) {
+        line(io.stdout, text);
+      }
+      for (const text of summaryOf(counts)) {
+        line(io.stderr, text);
+      }
+      if (done < content.grants.size) {
+        line(io.stderr, `Stopped: ${content.grants.size - done} were not looked up.`);
+        return exitCode.stopped;
+      }
+      return (verdicts.contradicted ?? 0) + (verdicts.unverified ?? 0) > 0
+        ? exitCode.incomplete
+        : exitCode.done;
+    } catch (error) {
+      progress.end();
+      line(io.stderr, `Aborted: ${explain(error)}`);
+      return stopSwitch.interrupted ? exitCode.stopped : exitCode.refused;
+    } finally {
+      stopSwitch.end();
+    }
+  },
+};
+
+const verdicts: Readonly<Record<Finding["verdict"], string>> = {
+  confirmed: "as the run said",
+  contradicted: "NOT as the run said",
+  undecided: "the run did not decide it",
+  unverified: "could not be looked up",
+};
+
+/** Columns between tabs. */
+function findingLine({ grantId, found, verdict, expected, error }: Finding): string {
+  const said = verdict === "contradicted" ? ` (${expected})` : "";
+  const reason = error === undefined ? [] : [[error.id, error.message].filter(Boolean).join(" ")];
+  return [grantId, found, `${verdicts[verdict]}${said}`, ...reason].join("\t");
+}
+
+function summaryOf(counts: ReadonlyMap<string, number>): string[] {
+  return Object.entries(verdicts).flatMap(([verdict, text]) => {
+    const found = (["gone", "inactive", "active", "unknown"] as const)
+      .map((state) => [counts.get(`${verdict} ${state}`) ?? 0, state] as const)
+      .filter(([count]) => count > 0);
+    const total = found.reduce((sum, [count]) => sum + count, 0);
+    return total === 0
+      ? []
+      : [
+          `${total} ${text}${verdict === "unverified" ? "" : `: ${found.map(([count, state]) => `${count} ${state}`).join(", ")}`}`,
+        ];
+  });
+}

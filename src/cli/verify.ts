@@ -1,0 +1,130 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type Environment, realEnvironment } from "../bulk/environment.js";
+import { createSummary, type Summary } from "../bulk/index.js";
+import { describeError } from "../errors/describe.js";
+import { inParallel } from "./in-parallel.js";
+import type { LogContent } from "./log/content.js";
+import { expectedState, type FoundState } from "./log/expected.js";
+import type { Lookup } from "./lookup.js";
+
+/** How long a contradiction is read again: the read side of ZITADEL lags behind. */
+const lagMs = 10_000;
+const firstPauseMs = 250;
+/** So many grants in a row that cannot be looked up are taken for a lost connection. */
+const mostUnknown = 20;
+
+/** What a grant of a log was found to be. */
+export interface Finding {
+  readonly grantId: string;
+  readonly userId?: string;
+  readonly found: FoundState | "unknown";
+  readonly expected?: FoundState;
+  /**
+   * - `confirmed`: it is as the run said.
+   * - `contradicted`: it is not.
+   * - `undecided`: the run said nothing for sure.
+   * - `unverified`: it could not be looked up; `error` says why.
+   */
+  readonly verdict: "confirmed" | "contradicted" | "undecided" | "unverified";
+  readonly error?: { readonly code: number; readonly id?: string; readonly message: string };
+}
+
+export interface VerifyOptions {
+  readonly concurrency: number;
+  readonly stopped: () => boolean;
+  readonly onFinding: (finding: Finding) => Promise<void> | void;
+  readonly onProgress: (summary: Summary) => void;
+}
+
+/**
+ * Reads each grant of a log again.
+ *
+ * @throws ConnectError when no grant can be looked up: the token, the permission or the organization is
+ * wrong, or there is no connection.
+ */
+export async function verifyLog(
+  content: LogContent,
+  lookup: Lookup,
+  { concurrency, stopped, onFinding, onProgress }: VerifyOptions,
+  environment: Environment = realEnvironment,
+): Promise<Summary> {
+  const summary = createSummary({ total: content.grants.size, now: () => environment.now() });
+  let unknownInARow = 0;
+  const read = async (index: number): Promise<Finding> => {
+    const { grantId, userId } = content.grants.grant(index);
+    const expected = expectedState(content, index);
+    const known = {
+      grantId,
+      ...(userId === "" ? {} : { userId }),
+      ...(expected === undefined ? {} : { expected }),
+    };
+    let found: FoundState;
+    try {
+      // ZITADEL does not compare the user, so any will do where it is not known.
+      const record = await lookup.getGrant(userId === "" ? grantId : userId, grantId);
+      const state = record?.state ?? "gone";
+      if (state === "unknown") {
+        throw new ConnectError("its state is one that this version does not know", Code.Internal);
+      }
+      found = state;
+      unknownInARow = 0;
+    } catch (reason) {
+      const error = ConnectError.from(reason);
+      unknownInARow += 1;
+      if (concernsAll(error) || unknownInARow >= mostUnknown) {
+        throw error;
+      }
+      const { code, id, message } = describeError(error);
+      const described = { code, ...(id === undefined ? {} : { id }), message };
+      return { ...known, found: "unknown", verdict: "unverified", error: described };
+    }
+    const verdict =
+      expected === undefined ? "undecided" : expected === found ? "confirmed" : "contradicted";
+    return { ...known, found, verdict };
+  };
+  const settle = async (finding: Finding) => {
+    summary.add({ grantId: finding.grantId, status: finding.verdict });
+    onProgress(summary.current());
+    await onFinding(finding);
+  };
+
+  function* all() {
+    for (let index = 0; index < content.grants.size && !stopped(); index++) {
+      yield index;
+    }
+  }
+  let contradicted: number[] = [];
+  const readAll = async (indexes: Iterable<number>, isLast: () => boolean) => {
+    const again: number[] = [];
+    await inParallel(indexes, concurrency, async (index) => {
+      const finding = await read(index);
+      if (finding.verdict === "contradicted" && !isLast()) {
+        again.push(index);
+      } else {
+        await settle(finding);
+      }
+    });
+    contradicted = again;
+  };
+  await readAll(all(), () => false);
+  const deadlineMs = environment.now() + lagMs;
+  const never = new AbortController().signal;
+  for (let pauseMs = firstPauseMs; contradicted.length > 0 && !stopped(); pauseMs *= 2) {
+    const leftMs = deadlineMs - environment.now();
+    await environment.sleep(Math.max(0, Math.min(pauseMs, leftMs)), never);
+    const isLast = environment.now() >= deadlineMs;
+    await readAll(contradicted, () => isLast || stopped());
+  }
+  return summary.current();
+}
+
+/** Whether every lookup will fail so. */
+function concernsAll(error: ConnectError): boolean {
+  return (
+    error.code === Code.Unauthenticated ||
+    error.code === Code.PermissionDenied ||
+    error.code === Code.NotFound ||
+    error.code === Code.Unimplemented ||
+    error.code === Code.Canceled
+  );
+}

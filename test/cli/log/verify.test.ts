@@ -1,0 +1,89 @@
+import { describe, expect, it } from "vitest";
+import { logHarness } from "./harness.js";
+
+const { add, begun, cli, environment, file, newLog, server } = logHarness();
+
+const findings = (stdout: string) =>
+  stdout
+    .trim()
+    .split("\n")
+    .map((text) => JSON.parse(text));
+
+describe("verify", () => {
+  it("confirms what a run has removed, with the credentials alone", async () => {
+    const ids = add(3);
+    const log = newLog();
+    await cli(["remove", ...ids, "999", "--yes", "--log", log]);
+    const { exitCode, stdout, stderr } = await cli(["verify", "--log", log], {
+      env: { ZITADEL_TOKEN: server().token },
+    });
+    expect(stderr).toContain("4 as the run said: 4 gone");
+    expect(stdout).toContain(`${ids[0]}\tgone\tas the run said\n`);
+    expect(exitCode).toBe(0);
+  });
+
+  it("tells what is not as the run said, what it did not decide, and what was in no outcome", async () => {
+    const [there, unwritten, undecided] = add(3) as [string, string, string];
+    const log = file(
+      "contradicted.jsonl",
+      begun(
+        [there, "1", unwritten, undecided],
+        `{"grantId":"${there}","status":"removed"}`,
+        '{"grantId":"1","status":"removed"}',
+        `{"request":"a-1","ids":["${unwritten}"]}`,
+        '{"answer":"a-1","ok":true}',
+      ),
+    );
+    const { exitCode, stdout, stderr } = await cli(["verify", log, "--json"]);
+    expect(findings(stdout)).toEqual(
+      expect.arrayContaining([
+        { grantId: "1", expected: "gone", found: "gone", verdict: "confirmed" },
+        { grantId: there, expected: "gone", found: "active", verdict: "contradicted" },
+        { grantId: unwritten, expected: "gone", found: "active", verdict: "contradicted" },
+        { grantId: undecided, found: "active", verdict: "undecided" },
+      ]),
+    );
+    expect(stderr).toContain("2 NOT as the run said: 2 active");
+    expect(exitCode).toBe(2);
+  }, 30_000);
+
+  it("expects what was deactivated to be inactive", async () => {
+    const [a, b] = [server().addGrant(), server().addGrant()];
+    const log = newLog();
+    await cli([
+      "deactivate",
+      `${a.userId}/${a.grantId}`,
+      `${b.userId}/${b.grantId}`,
+      "--yes",
+      "--log",
+      log,
+    ]);
+    expect((await cli(["verify", log])).exitCode).toBe(0);
+  });
+
+  it.each([
+    [
+      "a role that may not read grants",
+      () => server().addUser({ roles: ["ORG_USER_SELF_MANAGER"] }).token,
+    ],
+    ["no role", () => server().addUser().token],
+  ])("ends with exit code 4 for %s", async (_, token) => {
+    const ids = add(1);
+    const log = newLog();
+    await cli(["remove", ...ids, "--yes", "--log", log]);
+    const { exitCode, stdout } = await cli(["verify", log], {
+      env: { ...environment(), ZITADEL_TOKEN: token() },
+    });
+    expect([exitCode, stdout]).toEqual([4, ""]);
+  });
+
+  it.each([
+    ["no log", ["verify"], /takes the path of one log/],
+    ["two logs", ["verify", "a", "--log", "b"], /takes the path of one log/],
+    ["a missing file", ["verify", "/nonexistent"], /ENOENT/],
+  ])("rejects %s", async (_, argv, message) => {
+    const { exitCode, stderr } = await cli(argv);
+    expect(stderr).toMatch(message);
+    expect(exitCode).toBe(1);
+  });
+});

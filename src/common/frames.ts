@@ -6,11 +6,12 @@ export interface Frame {
   data: Uint8Array;
 }
 
-const prefixBytes = 5;
+export const prefixBytes = 5;
 
-/** One message as a frame without flags. */
-export function encodeFrame(data: Uint8Array): Uint8Array<ArrayBuffer> {
+/** One message as a frame. */
+export function encodeFrame(data: Uint8Array, flags = 0): Uint8Array<ArrayBuffer> {
   const frame = new Uint8Array(prefixBytes + data.length);
+  frame[0] = flags;
   new DataView(frame.buffer).setUint32(1, data.length);
   frame.set(data, prefixBytes);
   return frame;

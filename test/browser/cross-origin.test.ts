@@ -22,7 +22,7 @@ let corsFailures: unknown[];
 beforeAll(async () => {
   const source = await readFile(fileURLToPath(new URL("page.ts", import.meta.url)), "utf8");
   const { code } = await transform(source, { loader: "ts" });
-  const { text } = await bundlePage(code);
+  const { text } = await bundlePage(code, { splitting: false });
   site = createServer((_, response) => {
     response.writeHead(200, { "content-type": "text/html" });
     response.end(

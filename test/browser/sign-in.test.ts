@@ -26,7 +26,7 @@ type Storage = (typeof storages)[number];
 beforeAll(async () => {
   const source = await readFile(fileURLToPath(new URL("sign-in-page.ts", import.meta.url)), "utf8");
   const { code } = await transform(source, { loader: "ts" });
-  const { text } = await bundlePage(code);
+  const { text } = await bundlePage(code, { splitting: false });
   site = createServer((_, response) => {
     response.writeHead(200, { "content-type": "text/html" });
     const config = JSON.stringify({ issuer: sandbox.baseUrl, clientId, orgId: sandbox.orgId });

@@ -1,11 +1,18 @@
+import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Bundles a page's code against the built package, as a browser project would. */
-export async function bundlePage(code: string): Promise<{
+/**
+ * Bundles a page's code against the built package, as a browser project would: what is imported when it is
+ * needed goes into files of its own, which do not count, or with `splitting: false` into the same.
+ */
+export async function bundlePage(
+  code: string,
+  { splitting = true } = {},
+): Promise<{
   text: string;
   gzipBytes: number;
   /** The files that contribute to it, with the bytes each contributes. */
@@ -15,26 +22,44 @@ export async function bundlePage(code: string): Promise<{
     stdin: { contents: code, resolveDir: root, sourcefile: "page.js" },
     absWorkingDir: root,
     bundle: true,
+    splitting,
     minify: true,
     format: "esm",
     platform: "browser",
     write: false,
     metafile: true,
-    outfile: "page.js",
+    outdir: "page",
     // Not this repository's, whose paths lead to the sources.
     tsconfigRaw: {},
     logLevel: "silent",
   });
-  const text = outputFiles[0]?.text ?? "";
-  const [output] = Object.values(metafile.outputs);
+  const { outputs } = metafile;
+  const loaded = new Set<string>();
+  const load = (path: string) => {
+    if (!loaded.has(path)) {
+      loaded.add(path);
+      for (const { path: next, kind } of outputs[path]?.imports ?? []) {
+        if (kind === "import-statement") {
+          load(next);
+        }
+      }
+    }
+  };
+  load(Object.keys(outputs).find((path) => outputs[path]?.entryPoint !== undefined) ?? "");
+  const texts = outputFiles
+    .filter(({ path }) => loaded.has(relative(root, path)))
+    .map(({ text }) => text);
   return {
-    text,
-    gzipBytes: gzipSync(text, { level: 9 }).length,
+    text: texts.join("\n"),
+    // Each is a file of its own on the wire.
+    gzipBytes: texts.reduce((sum, text) => sum + gzipSync(text, { level: 9 }).length, 0),
     inputs: Object.fromEntries(
-      Object.entries(output?.inputs ?? {}).map(([file, { bytesInOutput }]) => [
-        file,
-        bytesInOutput,
-      ]),
+      [...loaded].flatMap((path) =>
+        Object.entries(outputs[path]?.inputs ?? {}).map(([file, { bytesInOutput }]) => [
+          file,
+          bytesInOutput,
+        ]),
+      ),
     ),
   };
 }

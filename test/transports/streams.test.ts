@@ -1,6 +1,3 @@
-import { createServer as createHttpServer } from "node:http";
-import { createServer as createHttp2Server } from "node:http2";
-import type { AddressInfo } from "node:net";
 import {
   Code,
   ConnectError,
@@ -8,33 +5,24 @@ import {
   type HandlerContext,
   type Interceptor,
 } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { describe, expect, it, onTestFinished } from "vitest";
 import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.js";
 import { ConformanceService } from "../conformance/gen/connectrpc/conformance/v1/service_pb.js";
+import { startHttpServer } from "../support/http-server.js";
+import { openStream, startRouter } from "../support/stream-server.js";
 
 type Handler = (context: HandlerContext) => AsyncIterable<object>;
 
-/** A server of somebody else's service, made with Connect; it gives each call a header and a trailer. */
-async function startServer(protocol: "gRPC" | "gRPC-web", serverStream: Handler): Promise<string> {
-  const handler = connectNodeAdapter({
-    routes: (router) =>
-      router.service(ConformanceService, {
-        async *serverStream(_, context) {
-          context.responseHeader.set("x-early", "1");
-          context.responseTrailer.set("x-late", "2");
-          yield* serverStream(context);
-        },
-      }),
+/** A server of somebody else's service; it gives each call a header and a trailer. */
+function startServer(protocol: "gRPC" | "gRPC-web", serverStream: Handler): Promise<string> {
+  return startRouter(protocol, {
+    async *serverStream(_, context) {
+      context.responseHeader.set("x-early", "1");
+      context.responseTrailer.set("x-late", "2");
+      yield* serverStream(context);
+    },
   });
-  const server =
-    protocol === "gRPC" ? createHttp2Server(handler) : createHttpServer(handler as never);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 function connect(
@@ -48,10 +36,6 @@ function connect(
 
 async function* three(): AsyncGenerator<object> {
   yield* [{}, {}, {}];
-}
-
-async function* one(): AsyncGenerator<object> {
-  yield {};
 }
 
 /** Says when the server's side of the call has ended. */
@@ -144,13 +128,7 @@ describe.each(["gRPC", "gRPC-web"] as const)("a server-streaming method over %s"
     const transport = (protocol === "gRPC" ? grpc : grpcWeb).createTransport({ baseUrl });
     onTestFinished(() => grpc.close(transport));
     // Without Connect's client, which tells no transport that its reader has stopped.
-    const { message } = await transport.stream(
-      ConformanceService.method.serverStream,
-      undefined,
-      undefined,
-      undefined,
-      one(),
-    );
+    const { message } = await openStream(transport);
     for await (const _ of message) {
       break;
     }
@@ -179,6 +157,57 @@ describe.each(["gRPC", "gRPC-web"] as const)("a server-streaming method over %s"
     };
     await expect(read()).rejects.toMatchObject({ code: Code.DeadlineExceeded });
     await ended;
+  });
+});
+
+describe("a stream over gRPC-web", () => {
+  it("sends no grpc-timeout, not even one of the caller's", async () => {
+    const sent: string[] = [];
+    const seen: string[] = [];
+    const baseUrl = await startServer("gRPC-web", async function* (context) {
+      sent.push(...context.requestHeader.keys());
+      yield {};
+    });
+    const look: Interceptor = (next) => (request) => {
+      seen.push(...request.header.keys());
+      return next(request);
+    };
+    const client = connect("gRPC-web", { baseUrl, interceptors: [look] });
+    for await (const _ of client.serverStream({}, { timeoutMs: 4_000 }));
+    expect(seen).not.toContain("grpc-timeout");
+    const headers = { "grpc-timeout": "1S" };
+    for await (const _ of client.serverStream({}, { headers }));
+    expect(sent).toContain("content-type");
+    expect(sent).not.toContain("grpc-timeout");
+  });
+
+  it("ends as ResourceExhausted at a message beyond readMaxBytes", async () => {
+    const baseUrl = await startServer("gRPC-web", async function* () {
+      yield { payload: { data: new Uint8Array(100) } };
+    });
+    const { message } = await openStream(grpcWeb.createTransport({ baseUrl, readMaxBytes: 64 }));
+    await expect(message[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      code: Code.ResourceExhausted,
+    });
+  });
+
+  it("follows no redirect with its token", async () => {
+    const { baseUrl } = await startHttpServer((_, response) => {
+      response.writeHead(302, { location: "http://127.0.0.1:1/" }).end();
+    });
+    const transport = grpcWeb.createTransport({ baseUrl, token: "secret" });
+    await expect(openStream(transport)).rejects.toMatchObject({
+      message: expect.stringContaining("redirect"),
+    });
+  });
+
+  it("says what answered in ZITADEL's place", async () => {
+    const { baseUrl } = await startHttpServer((_, response) => {
+      response.writeHead(200, { "content-type": "text/html" }).end("<h1>Log in</h1>");
+    });
+    await expect(openStream(grpcWeb.createTransport({ baseUrl }))).rejects.toMatchObject({
+      message: expect.stringContaining("Log in"),
+    });
   });
 });
 

@@ -1,5 +1,7 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { BinaryReader, base64Decode } from "@bufbuild/protobuf/wire";
+import { AnySchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 
 const headerStatus = "grpc-status";
 const headerMessage = "grpc-message";
@@ -45,7 +47,7 @@ export function readStatus(fields: Headers): Status {
     };
   }
   const error = new ConnectError(
-    details?.code === code ? details.rawMessage : percentDecode(fields.get(headerMessage) ?? ""),
+    details?.code === code ? details.message : percentDecode(fields.get(headerMessage) ?? ""),
     code,
     fields,
   );
@@ -56,17 +58,39 @@ export function readStatus(fields: Headers): Status {
   return { found: true, error: wireError(error) };
 }
 
-/** The `google.rpc.Status` that came along, if it decodes. */
-function readDetails(fields: Headers): ConnectError | undefined {
+/** A `google.rpc.Status` (https://github.com/googleapis/googleapis/blob/master/google/rpc/status.proto). */
+interface RpcStatus {
+  code: number;
+  message: string;
+  details: { type: string; value: Uint8Array }[];
+}
+
+/** The status with details that came along, if it decodes and is one of an error. */
+function readDetails(fields: Headers): RpcStatus | undefined {
   const value = fields.get(headerDetails);
   if (value === null) {
     return undefined;
   }
+  const status: RpcStatus = { code: 0, message: "", details: [] };
   try {
-    return findTrailerError(new Headers({ [headerDetails]: value }));
+    const reader = new BinaryReader(base64Decode(value));
+    while (reader.pos < reader.len) {
+      const [field, type] = reader.tag();
+      if (field === 1) {
+        status.code = reader.int32();
+      } else if (field === 2) {
+        status.message = reader.string();
+      } else if (field === 3) {
+        const { typeUrl, value } = fromBinary(AnySchema, reader.bytes());
+        status.details.push({ type: typeUrl.replace(/^.*\//, ""), value });
+      } else {
+        reader.skip(type, field);
+      }
+    }
   } catch {
     return undefined;
   }
+  return status.code === 0 ? undefined : status;
 }
 
 function wireError(error: ConnectError): ConnectError {

@@ -1,57 +1,12 @@
-import type {
-  DescMessage,
-  DescMethodStreaming,
-  MessageInitShape,
-  MessageShape,
-} from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
-import type { ContextValues, StreamRequest, StreamResponse } from "@connectrpc/connect";
-import { ConnectError } from "@connectrpc/connect";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { StreamResponse } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { Deadline } from "./deadline.js";
 
-export type StreamFn<I extends DescMessage, O extends DescMessage> = (
-  request: StreamRequest<I, O>,
-) => Promise<StreamResponse<I, O>>;
-
-/** The request of a streaming call, as interceptors see it. */
-export function streamRequest<I extends DescMessage, O extends DescMessage>(
-  deadline: Deadline,
-  call: {
-    method: DescMethodStreaming<I, O>;
-    url: string;
-    requestMethod: string;
-    header: Headers;
-    contextValues: ContextValues;
-    message: AsyncIterable<MessageInitShape<I>>;
-  },
-): StreamRequest<I, O> {
-  const { method, url, requestMethod, header, contextValues, message } = call;
-  return {
-    stream: true,
-    service: method.parent,
-    method,
-    url,
-    requestMethod,
-    header,
-    contextValues,
-    signal: deadline.signal,
-    message: complete(method.input, message),
-  };
-}
-
-async function* complete<I extends DescMessage>(
-  schema: I,
-  messages: AsyncIterable<MessageInitShape<I>>,
-): AsyncGenerator<MessageShape<I>> {
-  for await (const message of messages) {
-    yield create(schema, message);
-  }
-}
-
 /**
- * Runs a streaming call with the endings of `Deadline`: at its time as `DeadlineExceeded`, at the
- * caller's abort as `Canceled` with the caller's reason. The call is over, and its connection let go,
- * when its messages end, fail, or are not wanted any more.
+ * Runs a streaming call of one of Connect's transports with the endings of `Deadline`: at its time as
+ * `DeadlineExceeded`, at the caller's abort as `Canceled` with the caller's reason. The call is over, and
+ * its connection released, when its messages end, fail, or are not wanted any more.
  *
  * @param start makes the call; the deadline's signal ends it.
  */
@@ -65,18 +20,15 @@ export function callStream<I extends DescMessage, O extends DescMessage>(
     if (deadline.ended) {
       return;
     }
-    const fail = (reason: unknown) => {
-      deadline.end();
-      reject(ConnectError.from(reason));
+    const run = async () => {
+      try {
+        const response = await start(deadline);
+        resolve({ ...response, message: guard(response.message, deadline) });
+      } catch (reason) {
+        reject(endAs(reason, deadline));
+      }
     };
-    try {
-      start(deadline).then(
-        (response) => resolve({ ...response, message: guard(response.message, deadline) }),
-        fail,
-      );
-    } catch (reason) {
-      fail(reason);
-    }
+    void run();
   });
 }
 
@@ -101,8 +53,7 @@ function guard<O extends DescMessage>(
               },
               (reason) => {
                 forget();
-                deadline.end();
-                reject(ConnectError.from(reason));
+                reject(endAs(brokenResponse(reason), deadline));
               },
             );
           }),
@@ -113,4 +64,20 @@ function guard<O extends DescMessage>(
       };
     },
   };
+}
+
+/** Ends the call, and returns its error. What comes at the deadline or later is the deadline. */
+function endAs(reason: unknown, deadline: Deadline): ConnectError {
+  const isLate = !deadline.ended && deadline.remainingMs() === 0;
+  deadline.end();
+  return isLate ? deadline.exceeded() : ConnectError.from(reason);
+}
+
+/** Connect calls a response that was cut off `InvalidArgument`, which gRPC reserves for what callers do. */
+function brokenResponse(reason: unknown): unknown {
+  return reason instanceof ConnectError &&
+    reason.code === Code.InvalidArgument &&
+    !reason.isWireError
+    ? new ConnectError(reason.rawMessage, Code.Internal, reason.metadata, undefined, reason)
+    : reason;
 }

@@ -25,12 +25,10 @@ export async function* bodyChunks(response: Response): AsyncGenerator<Uint8Array
 export async function bodyStart(response: Response, maxBytes = 1024): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
-  let bytes = 0;
   try {
     for await (const chunk of bodyChunks(response)) {
       text += decoder.decode(chunk.subarray(0, maxBytes), { stream: true });
-      bytes += chunk.length;
-      if (bytes >= maxBytes) {
+      if (text.length >= maxBytes) {
         break;
       }
     }

@@ -1,7 +1,6 @@
-import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { trailerFlag, trailerParse } from "@connectrpc/connect/protocol-grpc-web";
 import { decodeFrames } from "../../common/frames.js";
 import type { Codec } from "../call/codec.js";
 import { readStatus } from "../call/status.js";
@@ -9,16 +8,13 @@ import { unexpectedAnswer } from "../call/unexpected-response.js";
 import { bodyChunks, bodyStart, discard } from "../fetch/body.js";
 import { connectionError } from "../fetch/guarded-fetch.js";
 
-interface Call<O extends DescMessage> {
-  method: DescMethod & { output: O };
-  url: string;
-  signal: AbortSignal;
-}
+/** Marks the frame of the trailers. */
+const trailerFlag = 0x80;
 
 /** Refuses an answer that is not gRPC-web in the format asked for. */
 export async function checkAnswer(
   response: Response,
-  subtype: Codec["subtype"],
+  useBinaryFormat: boolean | undefined,
   authorization: string | null,
 ): Promise<void> {
   const { headers, status } = response;
@@ -40,96 +36,79 @@ export async function checkAnswer(
     discard(response);
     throw error;
   }
+  const subtype = useBinaryFormat === false ? "json" : "proto";
   if ((format[1]?.toLowerCase() ?? "proto") !== subtype && error === undefined) {
     discard(response);
     throw broken(`an answer as ${contentType}`, headers);
   }
 }
 
-/** Reads the answer of a unary call: one message, then the trailers, or an error. */
+/**
+ * Reads the response to a unary call: one message, then one frame of trailers with the status
+ * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md). An error may come in the headers
+ * alone, and when a proxy adds an empty frame of trailers to it, the headers still tell.
+ */
 export async function readUnary<I extends DescMessage, O extends DescMessage>(
   response: Response,
-  request: UnaryRequest<I, O>,
+  { service, method, url, signal }: UnaryRequest<I, O>,
   codec: Codec,
   readMaxBytes: number,
 ): Promise<UnaryResponse<I, O>> {
-  const trailer = new Headers();
+  const { headers: header } = response;
   let message: MessageShape<O> | undefined;
-  for await (const next of readMessages(response, request, codec, readMaxBytes, trailer)) {
-    if (message !== undefined) {
-      throw broken("a second message", response.headers, Code.Unimplemented);
-    }
-    message = next;
-  }
-  if (message === undefined) {
-    throw broken("a status of 0 without a message", response.headers, Code.Unimplemented);
-  }
-  const { service, method } = request;
-  return { stream: false, service, method, header: response.headers, message, trailer };
-}
-
-/**
- * Reads messages, then one frame of trailers with the status
- * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md). An error may come in the headers
- * alone, and when a proxy adds an empty frame of trailers to it, the headers still tell.
- *
- * @param trailer is filled when the messages have ended.
- */
-export async function* readMessages<O extends DescMessage>(
-  response: Response,
-  call: Call<O>,
-  codec: Codec,
-  readMaxBytes: number,
-  trailer: Headers,
-): AsyncGenerator<MessageShape<O>> {
-  const { headers } = response;
-  let trailersOnly = true;
-  let ended = false;
+  let trailer: Headers | undefined;
   try {
     for await (const { flags, data } of decodeFrames(bodyChunks(response), readMaxBytes)) {
-      trailersOnly = false;
-      if (ended) {
-        throw broken("data after the trailers", headers);
+      if (trailer !== undefined) {
+        throw broken("data after the trailers", header);
       } else if (flags === trailerFlag) {
-        ended = true;
-        readTrailers(data, trailer, headers);
+        trailer = readTrailers(data, header);
       } else if (flags !== 0) {
-        throw broken(`flags ${flags} on a message: no compression was asked for`, headers);
+        throw broken(`flags ${flags} on a message: no compression was asked for`, header);
+      } else if (message !== undefined) {
+        throw broken("a second message", header, Code.Unimplemented);
       } else {
-        yield codec.decode(call.method.output, data);
+        message = codec.decode(method.output, data);
       }
     }
   } catch (reason) {
-    throw connectionError(reason, call.url, call.signal);
+    throw connectionError(reason, url, signal);
   }
-  const inTrailer = readStatus(trailer);
-  if (inTrailer.error !== undefined) {
-    headers.forEach((value, name) => {
-      inTrailer.error?.metadata.append(name, value);
-    });
-    throw inTrailer.error;
+  const inTrailer = readStatus(trailer ?? new Headers());
+  const inHeader = readStatus(header);
+  const error = inTrailer.error ?? inHeader.error;
+  if (error !== undefined) {
+    if (error === inTrailer.error) {
+      header.forEach((value, name) => {
+        error.metadata.append(name, value);
+      });
+    }
+    throw error;
   }
-  const inHeaders = readStatus(headers);
-  if (inHeaders.error !== undefined) {
-    throw inHeaders.error;
+  if (!inTrailer.found && (trailer || message || !inHeader.found)) {
+    throw broken("the answer ends without a status", header);
   }
-  if (!inTrailer.found && !(trailersOnly && inHeaders.found)) {
-    throw broken("the answer ends without a status", headers);
+  if (message === undefined) {
+    throw broken("a status of 0 without a message", header, Code.Unimplemented);
   }
+  return { stream: false, service, method, header, message, trailer: trailer ?? new Headers() };
 }
 
-function readTrailers(data: Uint8Array, trailer: Headers, headers: Headers): void {
-  try {
-    // Spaces around a value are none of it, and a line break would pass for one.
-    if (/(^|[^\r])\n|\r(?!\n)/.test(new TextDecoder().decode(data))) {
-      throw new TypeError("a line break in a value");
+/** Trailers are header fields, each ended by CR LF. Spaces around a value are none of it. */
+function readTrailers(data: Uint8Array, headers: Headers): Headers {
+  const trailer = new Headers();
+  for (const line of new TextDecoder().decode(data).split("\r\n")) {
+    const [, name = "", value = ""] = /^([^:]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+    try {
+      if (line !== "") {
+        // Rejects what is no name, and a lone line break in a value.
+        trailer.append(name, value);
+      }
+    } catch {
+      throw broken("trailers that are none", headers);
     }
-    trailerParse(data).forEach((value, name) => {
-      trailer.append(name, value);
-    });
-  } catch {
-    throw broken("trailers that are none", headers);
   }
+  return trailer;
 }
 
 function broken(what: string, headers: Headers, code: Code = Code.Internal): ConnectError {

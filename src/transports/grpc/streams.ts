@@ -1,69 +1,91 @@
-import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { GrpcTransportOptions } from "@connectrpc/connect-node";
-import type { Deadline } from "../call/deadline.js";
-import type { StreamFn } from "../call/stream.js";
-import { grpcTimeout } from "./timeout-header.js";
+import type { TransportOptions } from "../../client/client.js";
+import type { GrpcOptions } from "../../options/client-options.js";
+import { callStream } from "../call/stream.js";
+import { effectiveTimeoutMs } from "../call/unary-call.js";
+import type { StreamConnection } from "./connections/stream-connection.js";
+import type { RequestHeaders } from "./request-headers.js";
 
-type LoadStreams = <I extends DescMessage, O extends DescMessage>(
-  deadline: Deadline,
-) => StreamFn<I, O>;
+/** What a server has in addition to the time of the call. */
+const serverGraceMs = 1_000;
+
+/** Streaming methods, and what ends their connection. */
+export interface Streams {
+  stream: Transport["stream"];
+  close(): void;
+}
+
+interface Loaded {
+  transport: Transport;
+  connection: StreamConnection;
+}
 
 /**
- * Streaming methods are made by connect-node, over our connections and with our deadline. It is loaded
- * when the first of them is called: most programs have none.
+ * Streaming methods are connect-node's, over a connection of their own. It is loaded when the first of
+ * them is called: most programs have none.
  */
-export function streamsByConnectNode(options: GrpcTransportOptions): LoadStreams {
-  let loading: Promise<Transport> | undefined;
-  return (deadline) => async (request) => {
-    loading ??= import("@connectrpc/connect-node").then(({ createGrpcTransport }) =>
-      createGrpcTransport(options),
-    );
-    const transport = await loading;
-    const header = new Headers(request.header);
-    const remainingMs = deadline.remainingMs();
-    if (remainingMs !== undefined) {
-      header.set("grpc-timeout", grpcTimeout(remainingMs));
-    }
-    const response = await transport
-      .stream(
-        request.method,
-        deadline.signal,
-        0, // No limit: the deadline's signal says when time is up.
-        header,
-        // The type asks for initializers, which messages are.
-        request.message as AsyncIterable<MessageInitShape<typeof request.method.input>>,
-        request.contextValues,
-      )
-      .catch((reason) => {
-        throw asGrpc(reason, deadline);
-      });
-    return { ...response, message: translated(response.message, deadline) };
+export function createStreams(
+  options: TransportOptions<GrpcOptions>,
+  headers: RequestHeaders,
+): Streams {
+  let loading: Promise<Loaded> | undefined;
+  let connection: StreamConnection | undefined;
+  let isClosed = false;
+  const load = async (): Promise<Loaded> => {
+    const [{ createGrpcTransport }, { StreamConnection }] = await Promise.all([
+      import("@connectrpc/connect-node"),
+      import("./connections/stream-connection.js"),
+    ]);
+    const own = new StreamConnection(options);
+    connection = own;
+    const { sendCompression, acceptCompression, compressMinBytes, writeMaxBytes } = options;
+    const { useBinaryFormat, binaryOptions, jsonOptions } = options;
+    const transport = createGrpcTransport({
+      baseUrl: options.baseUrl,
+      readMaxBytes: options.readMaxBytes,
+      sessionManager: own.manager,
+      interceptors: [...options.interceptors, own.interceptor],
+      ...(useBinaryFormat !== undefined && { useBinaryFormat }),
+      ...(sendCompression && { sendCompression }),
+      ...(acceptCompression && { acceptCompression }),
+      ...(compressMinBytes !== undefined && { compressMinBytes }),
+      ...(writeMaxBytes !== undefined && { writeMaxBytes }),
+      ...(binaryOptions && { binaryOptions }),
+      ...(jsonOptions && { jsonOptions }),
+    });
+    return { transport, connection: own };
   };
-}
-
-async function* translated<T>(messages: AsyncIterable<T>, deadline: Deadline): AsyncGenerator<T> {
-  try {
-    yield* messages;
-  } catch (reason) {
-    throw asGrpc(reason, deadline);
-  }
-}
-
-/** What gRPC calls otherwise than Connect. */
-function asGrpc(reason: unknown, deadline: Deadline): unknown {
-  if (!(reason instanceof ConnectError) || reason.isWireError) {
-    return reason;
-  }
-  const { code, rawMessage, metadata } = reason;
-  // The server's clock ran out first, and its reset came before our timer.
-  if (code === Code.Canceled && deadline.remainingMs() === 0) {
-    return deadline.exceeded();
-  }
-  // A broken answer is nothing that the caller did.
-  if (code === Code.InvalidArgument && rawMessage.startsWith("protocol error: ")) {
-    return new ConnectError(rawMessage, Code.Internal, metadata, undefined, reason);
-  }
-  return reason;
+  return {
+    async stream(method, signal, timeoutMs, header, messages, contextValues) {
+      const limitMs = effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs);
+      // The client's clock decides: a server whose own runs out first answers with all sorts of errors.
+      const serverLimitMs = limitMs === undefined ? undefined : limitMs + serverGraceMs;
+      const requestHeaders = headers.forInterceptors(header, serverLimitMs);
+      return callStream(limitMs, signal, async (deadline) => {
+        loading ??= load();
+        const { transport } = await loading.catch((reason) => {
+          loading = undefined;
+          throw ConnectError.from(reason, Code.InvalidArgument);
+        });
+        if (isClosed) {
+          connection?.close();
+          throw new ConnectError("the client was closed", Code.Canceled);
+        }
+        // Without a time limit of its own: the deadline's signal says when time is up.
+        return transport.stream(
+          method,
+          deadline.signal,
+          0,
+          requestHeaders,
+          messages,
+          contextValues,
+        );
+      });
+    },
+    close() {
+      isClosed = true;
+      connection?.close();
+    },
+  };
 }

@@ -1,22 +1,19 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { Transport, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
-import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { TransportOptions } from "../../client/client.js";
 import { registerTransport } from "../../client/close.js";
 import type { GrpcOptions } from "../../options/client-options.js";
-import { applyInterceptors } from "../call/apply-interceptors.js";
 import { createCodec } from "../call/codec.js";
 import type { Deadline } from "../call/deadline.js";
 import { type AddedHeaders, splitHeaderAdder } from "../call/header-adder.js";
-import { callStream, streamRequest } from "../call/stream.js";
 import { callUnary, effectiveTimeoutMs } from "../call/unary-call.js";
 import { compressionBrotli, compressionGzip } from "./compression.js";
 import { ConnectionPool } from "./connections/pool.js";
-import { sessionManager } from "./connections/session-manager.js";
 import { frame } from "./framing.js";
 import { webHeaders } from "./headers.js";
 import { RequestHeaders } from "./request-headers.js";
-import { streamsByConnectNode } from "./streams.js";
+import { createStreams } from "./streams.js";
 import { exchange } from "./unary-exchange.js";
 import { UnseenRequest, UnseenResponse } from "./unseen.js";
 
@@ -26,11 +23,11 @@ const maxMessageBytes = 0xffffffff;
 /**
  * A Connect transport over native gRPC
  * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md): unary methods straight on
- * `node:http2`, streaming methods by connect-node over the same connections.
+ * `node:http2`, streaming methods by connect-node.
  */
 export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Transport {
   const { origin } = new URL(options.baseUrl);
-  const { readMaxBytes, sendCompression, binaryOptions, jsonOptions } = options;
+  const { readMaxBytes, sendCompression } = options;
   const acceptCompression = options.acceptCompression ?? [compressionGzip, compressionBrotli];
   const compressMinBytes = options.compressMinBytes ?? 1024;
   const writeMaxBytes = options.writeMaxBytes ?? maxMessageBytes;
@@ -50,18 +47,7 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Tra
     pingTimeoutMs: options.pingTimeoutMs ?? 15_000,
     idleConnectionTimeoutMs: options.idleConnectionTimeoutMs ?? 15 * 60_000,
   });
-  const streams = streamsByConnectNode({
-    baseUrl: options.baseUrl,
-    sessionManager: sessionManager(origin, pool),
-    acceptCompression,
-    compressMinBytes,
-    readMaxBytes,
-    writeMaxBytes,
-    useBinaryFormat: codec.subtype === "proto",
-    ...(sendCompression && { sendCompression }),
-    ...(binaryOptions && { binaryOptions }),
-    ...(jsonOptions && { jsonOptions }),
-  });
+  const streams = createStreams(options, headers);
   const { interceptors, addHeaders } = splitHeaderAdder(options.interceptors);
   const isIntercepted = interceptors.length > 0;
 
@@ -141,24 +127,10 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Tra
       });
     },
 
-    async stream(method, signal, timeoutMs, header, message, contextValues) {
-      const limitMs = effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs);
-      return callStream(limitMs, signal, (deadline) =>
-        applyInterceptors(
-          streams<typeof method.input, typeof method.output>(deadline),
-          options.interceptors,
-        )(
-          streamRequest(deadline, {
-            method,
-            url: origin + headers.path(method),
-            requestMethod: "POST",
-            header: headers.forInterceptors(header, limitMs),
-            message,
-            contextValues: contextValues ?? createContextValues(),
-          }),
-        ),
-      );
-    },
+    stream: streams.stream,
   };
-  return registerTransport(transport, () => pool.close());
+  return registerTransport(transport, () => {
+    pool.close();
+    streams.close();
+  });
 }

@@ -1,18 +1,12 @@
-import type {
-  ClientHttp2Session,
-  ClientHttp2Stream,
-  ClientSessionOptions,
-  OutgoingHttpHeaders,
-  SecureClientSessionOptions,
-} from "node:http2";
+import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
 import { connect } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { NodeConnectOptions } from "../../../options/node-connect.js";
 import { connectFailure } from "./connect-failure.js";
-import { proxyFor } from "./proxy.js";
 import { ResetCode } from "./reset-codes.js";
+import { sessionOptions } from "./session-options.js";
 import { startTimer } from "./timer.js";
-import { connectTarget, Tunnel, tlsThrough } from "./tunnel.js";
+import type { Tunnel } from "./tunnel.js";
 
 /** After this long without a byte from the server, a connection proves that it is alive before reuse. */
 const verifyAfterMs = 30_000;
@@ -62,7 +56,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #owner: ConnectionOwner;
   /** What the session cannot tell to keep the program alive, or not. */
-  readonly #tunnel: Tunnel | undefined;
+  #tunnel: Tunnel | undefined;
   readonly #connectTimer: ReturnType<typeof setTimeout> | undefined;
   #streams = 0;
   #suspect = false;
@@ -77,29 +71,15 @@ export class Connection {
   constructor(options: ConnectionOptions, owner: ConnectionOwner) {
     this.#options = options;
     this.#owner = owner;
-    const nodeOptions = options.nodeOptions as ClientSessionOptions | SecureClientSessionOptions;
-    const origin = new URL(options.origin);
-    const proxy =
-      options.nodeOptions?.createConnection === undefined
-        ? proxyFor(origin, process.env)
-        : undefined;
-    const tunnel = proxy && new Tunnel(proxy, connectTarget(origin));
-    tunnel?.on("error", (error) => {
-      this.#sessionError ??= error;
-    });
-    this.#tunnel = tunnel;
-    this.session = connect(options.origin, {
-      // Node would refuse streams once a session holds 10 MB, which a few large messages do.
-      maxSessionMemory: Number.MAX_SAFE_INTEGER,
-      ...(tunnel && {
-        createConnection: () =>
-          origin.protocol === "https:"
-            ? tlsThrough(tunnel, origin, options.nodeOptions, ["h2"])
-            : tunnel,
+    this.session = connect(
+      options.origin,
+      sessionOptions(new URL(options.origin), options.nodeOptions, (tunnel) => {
+        this.#tunnel = tunnel;
+        tunnel.on("error", (error) => {
+          this.#sessionError ??= error;
+        });
       }),
-      ...nodeOptions,
-      settings: { enablePush: false, ...nodeOptions?.settings },
-    });
+    );
     this.#connectTimer = startTimer(options.connectTimeoutMs, () => {
       this.#sessionError = new Error(
         `the server did not open an HTTP/2 connection within ${options.connectTimeoutMs} ms`,

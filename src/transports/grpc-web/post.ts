@@ -1,0 +1,19 @@
+import type { TransportOptions } from "../../client/client.js";
+import { prefixBytes } from "../../common/frames.js";
+import type { GrpcWebOptions } from "../../options/client-options.js";
+import { checkSize, guardedFetch } from "../fetch/guarded-fetch.js";
+import { checkAnswer } from "./response.js";
+
+/** Sends a request of one frame, and checks all of the response but its body. */
+export async function post(
+  { url, header, signal }: { url: string; header: Headers; signal: AbortSignal },
+  body: Uint8Array<ArrayBuffer>,
+  options: TransportOptions<GrpcWebOptions>,
+): Promise<Response> {
+  checkSize(body.subarray(prefixBytes), options);
+  // ZITADEL's CORS rules reject it.
+  header.delete("grpc-timeout");
+  const response = await guardedFetch(options.fetch, { url, method: "POST", header, signal, body });
+  await checkAnswer(response, options.useBinaryFormat, header.get("authorization"));
+  return response;
+}

@@ -1,0 +1,34 @@
+import type { ClientSessionOptions, SecureClientSessionOptions } from "node:http2";
+import type { NodeConnectOptions } from "../../../options/node-connect.js";
+import { proxyFor } from "./proxy.js";
+import { connectTarget, Tunnel, tlsThrough } from "./tunnel.js";
+
+/**
+ * What `http2.connect` is given for each connection: the caller's own options, and the proxy that the
+ * environment names.
+ *
+ * @param onTunnel is given the tunnel of each connection that goes through a proxy.
+ * @throws TypeError when the environment names a proxy that is none.
+ */
+export function sessionOptions(
+  origin: URL,
+  options: NodeConnectOptions | undefined,
+  onTunnel: (tunnel: Tunnel) => void,
+): ClientSessionOptions | SecureClientSessionOptions {
+  const nodeOptions = options as ClientSessionOptions | SecureClientSessionOptions | undefined;
+  const proxy =
+    nodeOptions?.createConnection === undefined ? proxyFor(origin, process.env) : undefined;
+  return {
+    // Node would refuse streams once a session holds 10 MB, which a few large messages do.
+    maxSessionMemory: Number.MAX_SAFE_INTEGER,
+    ...(proxy && {
+      createConnection: () => {
+        const tunnel = new Tunnel(proxy, connectTarget(origin));
+        onTunnel(tunnel);
+        return origin.protocol === "https:" ? tlsThrough(tunnel, origin, options, ["h2"]) : tunnel;
+      },
+    }),
+    ...nodeOptions,
+    settings: { enablePush: false, ...nodeOptions?.settings },
+  };
+}

@@ -1,0 +1,216 @@
+import { Code, createClient } from "@connectrpc/connect";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { close, createTransport, type GrpcOptions } from "../../../src/grpc.js";
+import { ConformanceService } from "../../conformance/gen/connectrpc/conformance/v1/service_pb.js";
+import { startProxy } from "../../networks/servers.js";
+import { respond, startGrpcServer } from "../../support/grpc-server.js";
+import { openStream, startHeldConnection, startRouter } from "../../support/stream-server.js";
+import { startTcpProxy } from "../../support/tcp-proxy.js";
+import { startSecureGrpcServer } from "../../support/tls-grpc-server.js";
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+function transportFor(options: GrpcOptions) {
+  const transport = createTransport(options);
+  onTestFinished(() => close(transport));
+  return transport;
+}
+
+const utf8 = (value: string) => new TextEncoder().encode(value);
+const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
+
+describe("Connect's router serves", () => {
+  const start = () =>
+    startRouter("gRPC", {
+      unary: () => ({ payload: { data: utf8("unary") } }),
+      async *serverStream({ responseDefinition }) {
+        for (const data of responseDefinition?.responseData ?? []) {
+          yield { payload: { data } };
+        }
+      },
+      async clientStream(requests) {
+        const texts: string[] = [];
+        for await (const { requestData } of requests) {
+          texts.push(text(requestData));
+        }
+        return { payload: { data: utf8(texts.join("+")) } };
+      },
+      async *bidiStream(requests) {
+        for await (const { requestData } of requests) {
+          yield { payload: { data: utf8(`${text(requestData)}!`) } };
+        }
+      },
+    });
+  const connect = async () =>
+    createClient(ConformanceService, transportFor({ baseUrl: await start() }));
+
+  it("a unary method", async () => {
+    const { payload } = await (await connect()).unary({});
+    expect(text(payload?.data)).toBe("unary");
+  });
+
+  it("a server stream", async () => {
+    const client = await connect();
+    const received: string[] = [];
+    const responseDefinition = { responseData: [utf8("a"), utf8("b")] };
+    for await (const { payload } of client.serverStream({ responseDefinition })) {
+      received.push(text(payload?.data));
+    }
+    expect(received).toEqual(["a", "b"]);
+  });
+
+  it("a client stream", async () => {
+    async function* requests() {
+      yield { requestData: utf8("a") };
+      yield { requestData: utf8("b") };
+    }
+    const { payload } = await (await connect()).clientStream(requests());
+    expect(text(payload?.data)).toBe("a+b");
+  });
+
+  it("a stream in both directions, each request after the response to the one before", async () => {
+    const client = await connect();
+    const received: string[] = [];
+    let goOn: () => void = () => undefined;
+    async function* requests() {
+      for (const name of ["a", "b", "c"]) {
+        const response = new Promise<void>((resolve) => {
+          goOn = resolve;
+        });
+        yield { requestData: utf8(name) };
+        await response;
+      }
+    }
+    for await (const { payload } of client.bidiStream(requests())) {
+      received.push(text(payload?.data));
+      goOn();
+    }
+    expect(received).toEqual(["a!", "b!", "c!"]);
+  });
+});
+
+/** A server that sends no headers; says when a stream has come. */
+async function startSilentServer() {
+  let arrive = () => {};
+  const arrived = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  return { ...(await startGrpcServer(() => arrive())), arrived };
+}
+
+describe("a stream", () => {
+  it("gives the server one second more than it has itself", async () => {
+    const { baseUrl, calls } = await startGrpcServer(({ stream }) => respond(stream, {}));
+    await openStream(transportFor({ baseUrl }), 4_000);
+    expect(calls[0]?.header["grpc-timeout"]).toBe("5000m");
+  });
+
+  it("names the host without a port that is the default", async () => {
+    const { port, authorities, ca } = await startSecureGrpcServer("zitadel.internal");
+    const proxy = await startProxy({ resolve: () => ({ host: "127.0.0.1", port }) });
+    vi.stubEnv("HTTPS_PROXY", proxy.url);
+    const transport = transportFor({ baseUrl: "https://zitadel.internal", nodeOptions: { ca } });
+    await openStream(transport);
+    expect(proxy.connects.map(({ target }) => target)).toEqual(["zitadel.internal:443"]);
+    expect(authorities).toEqual(["zitadel.internal"]);
+  });
+
+  it("says what to set when the server's certificate is not trusted", async () => {
+    const { port } = await startSecureGrpcServer("localhost");
+    await expect(
+      openStream(transportFor({ baseUrl: `https://localhost:${port}` })),
+    ).rejects.toMatchObject({
+      code: Code.Unavailable,
+      message: expect.stringMatching(/certificate.*nodeOptions\.ca/s),
+    });
+  });
+
+  it("names a proxy that is not there", async () => {
+    vi.stubEnv("HTTPS_PROXY", "http://127.0.0.1:1");
+    await expect(
+      openStream(transportFor({ baseUrl: "https://zitadel.internal" })),
+    ).rejects.toMatchObject({
+      code: Code.Unavailable,
+      message: expect.stringMatching(/the proxy 127\.0\.0\.1:1 cannot be reached/),
+    });
+  });
+
+  it("without headers ends as Canceled when the client is closed", async () => {
+    const { baseUrl, arrived } = await startSilentServer();
+    const transport = transportFor({ baseUrl });
+    const call = openStream(transport);
+    await Promise.all([
+      expect(call).rejects.toMatchObject({ code: Code.Canceled }),
+      arrived.then(() => close(transport)),
+    ]);
+  });
+
+  it("without a connection ends as Canceled when the client is closed, and later ones as well", async () => {
+    const { port } = await startHeldConnection(1);
+    const transport = transportFor({ baseUrl: `https://127.0.0.1:${port}` });
+    const call = openStream(transport);
+    close(transport);
+    await expect(call).rejects.toMatchObject({ code: Code.Canceled });
+    await expect(openStream(transport)).rejects.toMatchObject({ code: Code.Canceled });
+  });
+
+  it("without headers ends as Unavailable when a PING is not answered", async () => {
+    const { server, arrived } = await startSilentServer();
+    const { port } = server.address() as { port: number };
+    const proxy = await startTcpProxy(port);
+    const call = openStream(
+      transportFor({ baseUrl: proxy.baseUrl, pingIntervalMs: 20, pingTimeoutMs: 20 }),
+    );
+    await Promise.all([
+      expect(call).rejects.toMatchObject({ code: Code.Unavailable }),
+      arrived.then(() => proxy.freeze()),
+    ]);
+  });
+
+  it("that expires before there is a connection is never opened", async () => {
+    const secure = await startSecureGrpcServer("127.0.0.1");
+    const { port, release } = await startHeldConnection(secure.port);
+    const transport = transportFor({
+      baseUrl: `https://127.0.0.1:${port}`,
+      nodeOptions: { ca: secure.ca },
+    });
+    const expired = await Promise.allSettled(
+      Array.from({ length: 50 }, () => openStream(transport, 20)),
+    );
+    expect(expired.map((result) => result.status === "rejected" && result.reason.code)).toEqual(
+      Array(50).fill(Code.DeadlineExceeded),
+    );
+    release();
+    await openStream(transport);
+    expect(secure.authorities).toHaveLength(1);
+  });
+
+  it("whose connection is not made in time ends as Unavailable", async () => {
+    const { port } = await startHeldConnection(1);
+    const transport = transportFor({
+      baseUrl: `https://127.0.0.1:${port}`,
+      connectTimeoutMs: 20,
+    });
+    await expect(openStream(transport)).rejects.toMatchObject({
+      code: Code.Unavailable,
+      message: expect.stringContaining("within 20 ms"),
+    });
+  });
+
+  it("whose response is cut off within a message ends as Internal", async () => {
+    const { baseUrl } = await startGrpcServer(({ stream }) =>
+      respond(stream, { body: Buffer.from([0, 0, 0, 0, 9, 1]) }),
+    );
+    const { message } = await openStream(transportFor({ baseUrl }));
+    await expect(message[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      code: Code.Internal,
+    });
+  });
+
+  it("has no limit when it asks for more time than timers take", async () => {
+    const { baseUrl } = await startGrpcServer(({ stream }) => respond(stream, {}));
+    await expect(openStream(transportFor({ baseUrl }), 2 ** 40)).resolves.toBeDefined();
+  });
+});

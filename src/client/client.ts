@@ -4,7 +4,7 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
-import type { CallOptions, Client, Interceptor, Transport } from "@connectrpc/connect";
+import type { CallOptions, Client, Transport } from "@connectrpc/connect";
 import { makeAnyClient } from "@connectrpc/connect";
 import {
   type BulkRemoveUserGrantRequestSchema,
@@ -16,8 +16,9 @@ import {
 import type { Checks } from "../options/checker.js";
 import { checkClientOptions } from "../options/client-checks.js";
 import type { CommonOptions } from "../options/client-options.js";
+import type { ClosableTransport, TransportOptions } from "../transports/call/options.js";
 import { checkRequest } from "./check-request.js";
-import { registerClient } from "./close.js";
+import { close, registerForClose } from "./close.js";
 import { createMetadataInterceptor } from "./interceptors/metadata.js";
 import { createRetryInterceptor } from "./interceptors/retry.js";
 
@@ -57,22 +58,12 @@ export interface ManagementClient extends Client<typeof ManagementService> {
   ): Promise<BulkRemoveUserGrantResponse>;
 }
 
-/** What a protocol's transport is made from: its own options, checked, and all interceptors. */
-export type TransportOptions<O> = Omit<
-  O,
-  "token" | "orgId" | "instanceHost" | "allowInsecure" | "retry" | "debug"
-> & {
-  interceptors: Interceptor[];
-  readMaxBytes: number;
-  defaultTimeoutMs: number | undefined;
-};
-
 /** What the facade needs to know of a protocol. */
 export interface Protocol<O extends CommonOptions> {
   checks: Checks<O>;
   /** Names of options that another entry takes, with that entry. */
   elsewhere?: Readonly<Record<string, string>>;
-  create: (options: TransportOptions<O>) => Transport;
+  create: (options: TransportOptions<O>) => ClosableTransport;
 }
 
 /** No call hangs for ever, and no answer fills the memory. */
@@ -87,7 +78,7 @@ export function buildTransport<O extends CommonOptions>(
     ...defaults,
     ...checkClientOptions(options, protocol.checks, protocol.elsewhere),
   };
-  return protocol.create({
+  const { transport, close } = protocol.create({
     ...rest,
     // 0 is no limit.
     defaultTimeoutMs: rest.defaultTimeoutMs || undefined,
@@ -98,6 +89,7 @@ export function buildTransport<O extends CommonOptions>(
       ...(debug ? [debug] : []),
     ],
   });
+  return registerForClose(transport, close);
 }
 
 /** A client over such a transport. */
@@ -112,7 +104,7 @@ export function buildClient<O extends CommonOptions>(
           callUnaryMethod(transport, method, message, options)
       : null,
   );
-  return registerClient(client as Client<typeof ManagementService>, transport);
+  return registerForClose(client as Client<typeof ManagementService>, () => close(transport));
 }
 
 /**

@@ -1,19 +1,12 @@
-import type { Transport } from "@connectrpc/connect";
-
-const transports = new WeakMap<object, Transport>();
 const closers = new WeakMap<object, () => void>();
 
-/** Remembers which transport a client calls through, so that `close` takes either of them. */
-export function registerClient<C extends object>(client: C, transport: Transport): C {
-  transports.set(client, transport);
-  return client;
+/** Remembers what ends the connections of a client or a transport. */
+export function registerForClose<T extends object>(target: T, closer: () => void = nothing): T {
+  closers.set(target, closer);
+  return target;
 }
 
-/** Remembers what ends the connections of a transport. */
-export function registerTransport<T extends Transport>(transport: T, closer: () => void): T {
-  closers.set(transport, closer);
-  return transport;
-}
+function nothing(): void {}
 
 /**
  * Ends the connections of a client or a transport at once. Calls in flight reject with `Canceled`, and so
@@ -34,8 +27,7 @@ export function registerTransport<T extends Transport>(transport: T, closer: () 
  * ```
  */
 export function close(clientOrTransport: object): void {
-  const target = transports.get(clientOrTransport) ?? clientOrTransport;
-  const closer = closers.get(target);
+  const closer = closers.get(clientOrTransport);
   if (closer === undefined) {
     throw new TypeError(
       "close() takes a client or a transport made by zitadel-user-grants; this one was made elsewhere",

@@ -27,49 +27,41 @@ export async function* decodeFrames(
   chunks: AsyncIterable<Uint8Array>,
   readMaxBytes: number,
 ): AsyncGenerator<Frame> {
-  // Grows by doubling: bytes that drip in one by one cost no more than bytes that come at once.
-  let buffer = new Uint8Array(1024);
-  let length = 0;
-  for await (const chunk of chunks) {
-    if (length + chunk.length > buffer.length) {
-      const grown = new Uint8Array(Math.max(2 * buffer.length, length + chunk.length));
-      grown.set(buffer.subarray(0, length));
-      buffer = grown;
-    }
-    buffer.set(chunk, length);
-    length += chunk.length;
-    let start = 0;
-    for (;;) {
-      const frame = takeFrame(buffer.subarray(start, length), readMaxBytes);
-      if (frame === undefined) {
-        break;
+  // First the prefix is filled, then the data.
+  let target = new Uint8Array(prefixBytes);
+  let filled = 0;
+  let flags: number | undefined;
+  for await (let chunk of chunks) {
+    while (chunk.length > 0 || target.length === 0) {
+      const part = chunk.subarray(0, target.length - filled);
+      target.set(part, filled);
+      filled += part.length;
+      chunk = chunk.subarray(part.length);
+      if (filled < target.length) {
+        continue;
       }
-      start += prefixBytes + frame.data.length;
-      yield frame;
+      filled = 0;
+      if (flags === undefined) {
+        const length = new DataView(target.buffer).getUint32(1);
+        if (length > readMaxBytes) {
+          throw new ConnectError(
+            `the response has a message of ${length} bytes, more than readMaxBytes (${readMaxBytes})`,
+            Code.ResourceExhausted,
+          );
+        }
+        flags = target[0] ?? 0;
+        target = new Uint8Array(length);
+      } else {
+        yield { flags, data: target };
+        flags = undefined;
+        target = new Uint8Array(prefixBytes);
+      }
     }
-    buffer.copyWithin(0, start, length);
-    length -= start;
   }
-  if (length > 0) {
+  if (filled > 0 || flags !== undefined) {
     throw new ConnectError(
-      "the answer was cut off in the middle of a message. Whether the call was carried out is not known",
+      "the response was cut off in the middle of a message. Whether the call was carried out is not known",
       Code.Internal,
     );
   }
-}
-
-function takeFrame(bytes: Uint8Array, readMaxBytes: number): Frame | undefined {
-  if (bytes.length < prefixBytes) {
-    return undefined;
-  }
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1);
-  if (length > readMaxBytes) {
-    throw new ConnectError(
-      `the answer has a message of ${length} bytes, more than readMaxBytes (${readMaxBytes})`,
-      Code.ResourceExhausted,
-    );
-  }
-  return bytes.length < prefixBytes + length
-    ? undefined
-    : { flags: bytes[0] ?? 0, data: bytes.slice(prefixBytes, prefixBytes + length) };
 }

@@ -43,42 +43,27 @@ export function checkClientOptions<O extends CommonOptions>(
   }
   if (checked.instanceHost !== undefined && typeof document !== "undefined") {
     throw new TypeError(
-      "instanceHost must be left out in a web page: ZITADEL's CORS rules refuse x-zitadel-instance-host, and the calls with it",
+      "instanceHost is not allowed in a web page: ZITADEL's CORS rules reject calls with it",
     );
   }
   return { ...checked, baseUrl: checkBaseUrl(checked.baseUrl, checked.allowInsecure === true) };
 }
 
 function checkBaseUrl(baseUrl: unknown, allowInsecure: boolean): string {
-  let url: URL | undefined;
-  try {
-    url = new URL(baseUrl as string);
-  } catch {
-    // Said below.
-  }
-  if (typeof baseUrl !== "string" || url === undefined || !/^https?:$/.test(url.protocol)) {
+  const text = typeof baseUrl === "string" ? baseUrl : "";
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  // The text decides, since `new URL("https://host?")` has an empty query.
+  if (url === undefined || !/^https?:$/.test(url.protocol) || /[?#@]/.test(text)) {
     throw new TypeError(
-      `baseUrl must be an absolute http or https URL, such as "https://example.zitadel.cloud"; got ${
-        // What stands before an @ may be a password.
-        String(baseUrl).includes("@") ? "another value" : show(baseUrl)
+      `baseUrl must be an absolute http or https URL, without credentials, query or fragment, such as "https://example.zitadel.cloud"; got ${
+        // What stands before an @ may be a password, and a query may hold a token.
+        text.includes("@") ? "another value" : show(text.split(/[?#]/)[0] || baseUrl)
       }`,
     );
   }
-  // Told apart in the text, since `new URL("https://host?")` has an empty query.
-  const part =
-    url.username + url.password !== ""
-      ? "credentials"
-      : baseUrl.includes("?")
-        ? "a query"
-        : baseUrl.includes("#")
-          ? "a fragment"
-          : undefined;
-  if (part !== undefined) {
-    throw new TypeError(`baseUrl must be without ${part}; got one for ${show(url.host)} with it`);
-  }
   if (url.protocol === "http:" && !allowInsecure && !isLoopback(url.hostname)) {
     throw new TypeError(
-      `baseUrl must be https, since tokens would travel in cleartext to ${url.host}; got ${show(url.href)}. Set allowInsecure: true where the network between is yours`,
+      `baseUrl must be https, or tokens travel in cleartext; got ${show(url.href)}. Set allowInsecure: true where the network is yours`,
     );
   }
   return url.href.replace(/\/+$/, "");
@@ -105,7 +90,7 @@ export const commonChecks: Checks<CommonOptions> = {
   // Needs allowInsecure beside it, so it is checked on its own.
   baseUrl: ["", () => true],
   token: [
-    'a bearer token (without the word "Bearer") or a function that returns one',
+    'a token without the word "Bearer", or a function that returns one',
     (value) => isFunction(value) || isHeaderValue(value),
     describe,
   ],

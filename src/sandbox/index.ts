@@ -5,9 +5,11 @@
  */
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { registerTransport } from "../client/close.js";
+
+import { registerForClose } from "../client/close.js";
 import type { SandboxControl } from "./control.js";
 import { createControl } from "./create-control.js";
+
 import { createDispatch } from "./dispatch.js";
 import { listen } from "./http/server.js";
 import { createMemoryTransport, defaultsInterceptor } from "./memory-transport.js";
@@ -115,7 +117,7 @@ export function createSandbox(options: SandboxOptions = {}): Sandbox {
     createDispatch(instance),
     closed.signal,
   );
-  return { ...control, transport: registerTransport(transport, close), close };
+  return { ...control, transport: registerForClose(transport, close), close };
 }
 
 function createInstance({

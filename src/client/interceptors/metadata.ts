@@ -27,12 +27,7 @@ export function createMetadataInterceptor(metadata: Metadata): HeaderAddingInter
   const addHeaders = createHeaderAdder(metadata);
   const interceptor: Interceptor = (next) => (request) =>
     addHeaders(request, request.header, (header) =>
-      next(
-        request.stream
-          ? // connect-node copies what it is given.
-            { ...request, header: new Headers(header) }
-          : Object.create(request, { header: { value: header, enumerable: true } }),
-      ),
+      next({ ...request, header: header as Headers }),
     );
   return Object.assign(interceptor, { addHeaders });
 }

@@ -16,6 +16,9 @@ export interface UnexpectedAnswer {
   authorization: string | null;
 }
 
+/** Said of every failure after which the server may have done the work. */
+export const unknownOutcome = "Whether the call was carried out is not known.";
+
 const shownCharacters = 120;
 
 /**
@@ -47,7 +50,7 @@ export function refusedRedirect(response: Response): ConnectError {
     // It leads nowhere that can be named.
   }
   return new ConnectError(
-    `the answer (HTTP ${response.status}) is a redirect${target}, which is not followed with the token. Is baseUrl ZITADEL's own address (https, the right host), or is a login page in between?`,
+    `got a redirect (HTTP ${response.status})${target}, which is not followed with the token. Check baseUrl: is it https, and ZITADEL's own host?`,
     Code.Unknown,
     response.headers,
   );
@@ -57,31 +60,19 @@ export function refusedRedirect(response: Response): ConnectError {
 function meaning({ status, expected, alternative = "" }: UnexpectedAnswer): [Code, string] {
   switch (status) {
     case 401:
+      return [Code.Unauthenticated, `A proxy may block ${expected}${alternative}.`];
     case 403:
-      return [
-        status === 401 ? Code.Unauthenticated : Code.PermissionDenied,
-        `A proxy or firewall may refuse ${expected}${alternative}.`,
-      ];
-    case 404:
-    case 405:
-    case 415:
-      return [
-        status === 404 ? Code.Unimplemented : Code.Unknown,
-        `The address may lead to another server, or through a proxy that does not know ${expected}: check baseUrl.`,
-      ];
+      return [Code.PermissionDenied, `A proxy may block ${expected}${alternative}.`];
     case 429:
-      return [Code.Unavailable, "Too many requests: wait, then go on slower."];
+      return [Code.Unavailable, "Too many requests: slow down."];
     case 502:
     case 503:
     case 504:
-      return [
-        Code.Unavailable,
-        "A proxy could not reach ZITADEL. Whether the call was carried out is not known.",
-      ];
+      return [Code.Unavailable, `A proxy could not reach ZITADEL. ${unknownOutcome}`];
     default:
       return [
-        status === 400 ? Code.Internal : Code.Unknown,
-        "Something between this program and ZITADEL answered in its place: check baseUrl and proxies.",
+        status === 404 ? Code.Unimplemented : status === 400 ? Code.Internal : Code.Unknown,
+        `Check baseUrl: another server, or a proxy that does not know ${expected}, responded.`,
       ];
   }
 }

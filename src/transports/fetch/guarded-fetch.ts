@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
-import { refusedRedirect } from "../call/unexpected-response.js";
+import { refusedRedirect, unknownOutcome } from "../call/unexpected-response.js";
 import { discard } from "./body.js";
 
 /** A request as the transports over `fetch` make it. */
@@ -76,14 +76,12 @@ export function connectionError(reason: unknown, url: string, signal: AbortSigna
     );
   const error = new ConnectError(
     [
-      `no complete answer from ${new URL(url).host}: ${reason instanceof Error ? reason.message : String(reason)}`,
+      `no complete response from ${new URL(url).host}: ${reason instanceof Error ? reason.message : String(reason)}`,
       why ? ` (${why}). ` : ". ",
-      notConnected
-        ? "No connection was made, so nothing was carried out."
-        : "Whether the call was carried out is not known.",
+      notConnected ? "No connection was made, so nothing was carried out." : unknownOutcome,
       typeof document === "undefined"
         ? ""
-        : " In a web page, the browser's console says whether CORS rules were the cause.",
+        : " The browser's console says whether CORS was the cause.",
     ].join(""),
     Code.Unavailable,
     undefined,

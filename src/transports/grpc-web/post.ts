@@ -1,6 +1,6 @@
-import type { TransportOptions } from "../../client/client.js";
 import { prefixBytes } from "../../common/frames.js";
 import type { GrpcWebOptions } from "../../options/client-options.js";
+import type { TransportOptions } from "../call/options.js";
 import { checkSize, guardedFetch } from "../fetch/guarded-fetch.js";
 import { checkAnswer } from "./response.js";
 

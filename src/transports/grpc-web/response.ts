@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { decodeFrames } from "../../common/frames.js";
 import type { Codec } from "../call/codec.js";
 import { readStatus } from "../call/status.js";
-import { unexpectedAnswer } from "../call/unexpected-response.js";
+import { unexpectedAnswer, unknownOutcome } from "../call/unexpected-response.js";
 import { bodyChunks, bodyStart, discard } from "../fetch/body.js";
 import { connectionError } from "../fetch/guarded-fetch.js";
 
@@ -39,7 +39,7 @@ export async function checkAnswer(
   const subtype = useBinaryFormat === false ? "json" : "proto";
   if ((format[1]?.toLowerCase() ?? "proto") !== subtype && error === undefined) {
     discard(response);
-    throw broken(`an answer as ${contentType}`, headers);
+    throw broken(`content type ${contentType}`, headers);
   }
 }
 
@@ -64,7 +64,7 @@ export async function readUnary<I extends DescMessage, O extends DescMessage>(
       } else if (flags === trailerFlag) {
         trailer = readTrailers(data, header);
       } else if (flags !== 0) {
-        throw broken(`flags ${flags} on a message: no compression was asked for`, header);
+        throw broken(`flags ${flags} before a message`, header);
       } else if (message !== undefined) {
         throw broken("a second message", header, Code.Unimplemented);
       } else {
@@ -86,10 +86,10 @@ export async function readUnary<I extends DescMessage, O extends DescMessage>(
     throw error;
   }
   if (!inTrailer.found && (trailer || message || !inHeader.found)) {
-    throw broken("the answer ends without a status", header);
+    throw broken("no status", header);
   }
   if (message === undefined) {
-    throw broken("a status of 0 without a message", header, Code.Unimplemented);
+    throw broken("a status of 0, but no message", header, Code.Unimplemented);
   }
   return { stream: false, service, method, header, message, trailer: trailer ?? new Headers() };
 }
@@ -105,7 +105,7 @@ function readTrailers(data: Uint8Array, headers: Headers): Headers {
         trailer.append(name, value);
       }
     } catch {
-      throw broken("trailers that are none", headers);
+      throw broken("malformed trailers", headers);
     }
   }
   return trailer;
@@ -113,7 +113,7 @@ function readTrailers(data: Uint8Array, headers: Headers): Headers {
 
 function broken(what: string, headers: Headers, code: Code = Code.Internal): ConnectError {
   return new ConnectError(
-    `the server broke the gRPC-web protocol: ${what}. Whether the call was carried out is not known`,
+    `the server broke the gRPC-web protocol: ${what}. ${unknownOutcome}`,
     code,
     headers,
   );

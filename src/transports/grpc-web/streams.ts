@@ -1,9 +1,9 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
-import type { TransportOptions } from "../../client/client.js";
 import { decodeFrames, encodeFrame } from "../../common/frames.js";
 import type { GrpcWebOptions } from "../../options/client-options.js";
+import type { TransportOptions } from "../call/options.js";
 import { callHeaders } from "../call/request-headers.js";
 import { callStream } from "../call/stream.js";
 import { effectiveTimeoutMs } from "../call/unary-call.js";

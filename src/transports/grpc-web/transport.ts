@@ -1,9 +1,8 @@
 import type { Transport } from "@connectrpc/connect";
-import type { TransportOptions } from "../../client/client.js";
-import { registerTransport } from "../../client/close.js";
 import { encodeFrame } from "../../common/frames.js";
 import type { GrpcWebOptions } from "../../options/client-options.js";
 import { createCodec } from "../call/codec.js";
+import type { ClosableTransport, TransportOptions } from "../call/options.js";
 import { callHeaders } from "../call/request-headers.js";
 import { callUnary, effectiveTimeoutMs } from "../call/unary-call.js";
 import { post } from "./post.js";
@@ -15,7 +14,9 @@ import { readUnary } from "./response.js";
  *
  * The deadline is kept here and not sent: ZITADEL's CORS rules refuse `grpc-timeout`.
  */
-export function createGrpcWebTransport(options: TransportOptions<GrpcWebOptions>): Transport {
+export function createGrpcWebTransport(
+  options: TransportOptions<GrpcWebOptions>,
+): ClosableTransport {
   const { baseUrl, interceptors, readMaxBytes } = options;
   const codec = createCodec(options);
   let streams: Transport["stream"] | undefined;
@@ -49,6 +50,5 @@ export function createGrpcWebTransport(options: TransportOptions<GrpcWebOptions>
       return streams(...call);
     },
   };
-  // Over fetch there is no connection to end.
-  return registerTransport(transport, () => undefined);
+  return { transport };
 }

@@ -1,7 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { TransportOptions } from "../../client/client.js";
 import type { GrpcOptions } from "../../options/client-options.js";
+import type { TransportOptions } from "../call/options.js";
 import { callStream } from "../call/stream.js";
 import { effectiveTimeoutMs } from "../call/unary-call.js";
 import type { StreamConnection } from "./connections/stream-connection.js";

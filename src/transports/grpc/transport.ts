@@ -1,12 +1,11 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { Transport, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { TransportOptions } from "../../client/client.js";
-import { registerTransport } from "../../client/close.js";
 import type { GrpcOptions } from "../../options/client-options.js";
 import { createCodec } from "../call/codec.js";
 import type { Deadline } from "../call/deadline.js";
 import { type AddedHeaders, splitHeaderAdder } from "../call/header-adder.js";
+import type { ClosableTransport, TransportOptions } from "../call/options.js";
 import { callUnary, effectiveTimeoutMs } from "../call/unary-call.js";
 import { compressionBrotli, compressionGzip } from "./compression.js";
 import { ConnectionPool } from "./connections/pool.js";
@@ -25,7 +24,7 @@ const maxMessageBytes = 0xffffffff;
  * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md): unary methods straight on
  * `node:http2`, streaming methods by connect-node.
  */
-export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Transport {
+export function createGrpcTransport(options: TransportOptions<GrpcOptions>): ClosableTransport {
   const { origin } = new URL(options.baseUrl);
   const { readMaxBytes, sendCompression } = options;
   const acceptCompression = options.acceptCompression ?? [compressionGzip, compressionBrotli];
@@ -129,8 +128,11 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Tra
 
     stream: streams.stream,
   };
-  return registerTransport(transport, () => {
-    pool.close();
-    streams.close();
-  });
+  return {
+    transport,
+    close() {
+      pool.close();
+      streams.close();
+    },
+  };
 }

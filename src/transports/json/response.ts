@@ -1,8 +1,8 @@
 import type { DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
 import { fromJson } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryRequest } from "@connectrpc/connect";
-import type { TransportOptions } from "../../client/client.js";
 import type { JsonOptions } from "../../options/client-options.js";
+import type { TransportOptions } from "../call/options.js";
 import { unexpectedAnswer } from "../call/unexpected-response.js";
 import { connectionError } from "../fetch/guarded-fetch.js";
 import { gatewayError } from "./error.js";

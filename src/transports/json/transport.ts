@@ -1,9 +1,8 @@
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { Transport, UnaryRequest } from "@connectrpc/connect";
-import type { TransportOptions } from "../../client/client.js";
-import { registerTransport } from "../../client/close.js";
 import type { JsonOptions } from "../../options/client-options.js";
+import type { ClosableTransport, TransportOptions } from "../call/options.js";
 import { callHeaders } from "../call/request-headers.js";
 import { callUnary, effectiveTimeoutMs } from "../call/unary-call.js";
 import { checkSize, guardedFetch } from "../fetch/guarded-fetch.js";
@@ -24,7 +23,7 @@ import { readAnswer } from "./response.js";
 export function createJsonTransport(
   options: TransportOptions<JsonOptions>,
   extras?: AnyService,
-): Transport {
+): ClosableTransport {
   const { baseUrl, interceptors, jsonOptions } = options;
 
   const send = async <I extends DescMessage, O extends DescMessage>(
@@ -86,6 +85,5 @@ export function createJsonTransport(
       throw uncarried(method, `is ${method.methodKind}`);
     },
   };
-  // Over fetch there is no connection to end.
-  return registerTransport(transport, () => undefined);
+  return { transport };
 }

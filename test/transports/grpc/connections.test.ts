@@ -6,7 +6,6 @@ import { runInNewContext } from "node:vm";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
-import { close } from "../../../src/client/close.js";
 import { notProcessed } from "../../../src/errors/not-processed.js";
 import { createGrpcTransport } from "../../../src/transports/grpc/transport.js";
 import { type ReceivedCall, respond, startGrpcServer } from "../../support/grpc-server.js";
@@ -15,14 +14,14 @@ import { startTcpProxy } from "../../support/tcp-proxy.js";
 type Options = Partial<Parameters<typeof createGrpcTransport>[0]> & { baseUrl: string };
 
 function createTestClient(options: Options) {
-  const transport = createGrpcTransport({
+  const { transport, close } = createGrpcTransport({
     interceptors: [],
     defaultTimeoutMs: 10_000,
     readMaxBytes: 1_000_000,
     ...options,
   });
-  onTestFinished(() => close(transport));
-  return { transport, client: createClient(ManagementService, transport) };
+  onTestFinished(() => close?.());
+  return { close: () => close?.(), client: createClient(ManagementService, transport) };
 }
 
 const request = { userId: "1", grantId: "2" };
@@ -273,12 +272,12 @@ describe("close", () => {
   test("ends calls in flight, calls that wait, and later ones, as Canceled", async () => {
     const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
     const server = await startGrpcServer(() => arrive(), { settings: { maxConcurrentStreams: 1 } });
-    const { client, transport } = createTestClient(server);
+    const { client, close } = createTestClient(server);
     const calls = [client.deactivateUserGrant(request), client.deactivateUserGrant(request)];
     const errors = Promise.all(calls.map(errorOf));
     await arrived;
 
-    close(transport);
+    close();
 
     for (const error of [...(await errors), await errorOf(client.deactivateUserGrant(request))]) {
       expect(error.code).toBe(Code.Canceled);

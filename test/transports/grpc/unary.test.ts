@@ -7,7 +7,6 @@ import {
   DeactivateUserGrantResponseSchema,
   ManagementService,
 } from "../../../gen/zitadel/management_pb.js";
-import { close } from "../../../src/client/close.js";
 import { notProcessed } from "../../../src/errors/not-processed.js";
 import { compressionBrotli, compressionGzip } from "../../../src/transports/grpc/compression.js";
 import { createGrpcTransport } from "../../../src/transports/grpc/transport.js";
@@ -23,14 +22,14 @@ type Options = Partial<Parameters<typeof createGrpcTransport>[0]>;
 
 async function connected(handle: (call: ReceivedCall) => void, options: Options = {}) {
   const server = await startGrpcServer(handle);
-  const transport = createGrpcTransport({
+  const { transport, close } = createGrpcTransport({
     baseUrl: server.baseUrl,
     interceptors: [],
     defaultTimeoutMs: 10_000,
     readMaxBytes: 1_000_000,
     ...options,
   });
-  onTestFinished(() => close(transport));
+  onTestFinished(() => close?.());
   return { server, transport, client: createClient(ManagementService, transport) };
 }
 
@@ -66,13 +65,13 @@ describe("request", () => {
 
   test("keeps the path of the base URL", async () => {
     const server = await startGrpcServer(({ stream }) => respond(stream, {}));
-    const transport = createGrpcTransport({
+    const { transport, close } = createGrpcTransport({
       baseUrl: `${server.baseUrl}/prefix/`,
       interceptors: [],
       defaultTimeoutMs: undefined,
       readMaxBytes: 1_000_000,
     });
-    onTestFinished(() => close(transport));
+    onTestFinished(() => close?.());
 
     await createClient(ManagementService, transport).deactivateUserGrant(request);
 

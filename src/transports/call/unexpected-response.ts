@@ -50,7 +50,7 @@ export function refusedRedirect(response: Response): ConnectError {
     // It leads nowhere that can be named.
   }
   return new ConnectError(
-    `got a redirect (HTTP ${response.status})${target}, which is not followed with the token. Check baseUrl: is it https, and ZITADEL's own host?`,
+    `HTTP ${response.status} is a redirect${target}, which is not followed with the token. Check baseUrl: is it https, and ZITADEL's own host?`,
     Code.Unknown,
     response.headers,
   );
@@ -60,9 +60,9 @@ export function refusedRedirect(response: Response): ConnectError {
 function meaning({ status, expected, alternative = "" }: UnexpectedAnswer): [Code, string] {
   switch (status) {
     case 401:
-      return [Code.Unauthenticated, `A proxy may block ${expected}${alternative}.`];
+      return [Code.Unauthenticated, `A proxy or firewall may block ${expected}${alternative}.`];
     case 403:
-      return [Code.PermissionDenied, `A proxy may block ${expected}${alternative}.`];
+      return [Code.PermissionDenied, `A proxy or firewall may block ${expected}${alternative}.`];
     case 429:
       return [Code.Unavailable, "Too many requests: slow down."];
     case 502:

@@ -1,8 +1,21 @@
+import { ask } from "./confirm.js";
 import { type Io, UsageError } from "./io.js";
+import { counted } from "./printable.js";
 import type { BulkCommand } from "./settings.js";
 
-export function question(command: BulkCommand, count: number): string {
-  return `${command === "remove" ? "Remove" : "Deactivate"} ${count === 1 ? "1 grant" : `${count} grants`}?`;
+/** From so many grants on, a y that is typed from habit is not enough. */
+const typedFrom = 100;
+
+/** Asks whether to go ahead: by y, or by the number of grants where there are many. */
+export async function mayGoAhead(command: BulkCommand, count: number, io: Io): Promise<boolean> {
+  const verb = command === "remove" ? "Remove" : "Deactivate";
+  const grants = counted(count, "grant");
+  if (count < typedFrom) {
+    const answer = await ask(`${verb} ${grants}? [y/N] `, io);
+    return /^y(?:es)?$/i.test(answer ?? "");
+  }
+  const answer = await ask(`${verb} ${grants}? Type the number of grants to go ahead: `, io);
+  return answer?.replaceAll(/[,.'\s]/g, "") === String(count);
 }
 
 /** @throws UsageError when there is no way to ask, and `--yes` was not given. */

@@ -2,7 +2,7 @@
 import { exitCode } from "./io.js";
 import { main } from "./main.js";
 
-const signals = ["SIGINT", "SIGTERM"] as const;
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const interruptListeners = new Set<() => void>();
 
 let outputFailure: Error | undefined;

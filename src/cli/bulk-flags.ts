@@ -1,8 +1,10 @@
 import type { FlagGroup, FlagTable } from "./command.js";
 import { connectionFlags, connectionNote } from "./connection.js";
 import { wholeNumber } from "./flags.js";
-import { formats } from "./input.js";
+import { formats } from "./input/format.js";
 import { UsageError } from "./io.js";
+import { rateFlags, readRate } from "./rate.js";
+import { selectorFlags, selectorNote } from "./selectors.js";
 import { type BulkCommand, type Settings, suspiciousUnknown } from "./settings.js";
 
 const inputFlags = (command: BulkCommand) =>
@@ -11,13 +13,13 @@ const inputFlags = (command: BulkCommand) =>
       type: "string",
       value: "<path>",
       file: true,
-      help: `one grant a line${command === "remove" ? "" : " (<user id>/<grant id>)"}; .csv and .jsonl are known by their names; - for standard input`,
+      help: `one grant a line${command === "remove" ? "" : " (<user id>/<grant id>)"}; text, CSV, TSV, JSON and JSON Lines, ZITADEL's own search responses, what list writes; - for standard input`,
     },
     format: {
       type: "string",
       value: "<name>",
       values: formats,
-      help: "text, csv or jsonl, where the name does not say",
+      help: "the format, where name and content do not say",
     },
     column: {
       type: "string",
@@ -69,6 +71,7 @@ const logFlags = {
 
 export const paceFlags = (command: BulkCommand) =>
   ({
+    ...rateFlags,
     "batch-size": { type: "string", value: "<n>", help: "grants in a request (100)" },
     concurrency: {
       type: "string",
@@ -89,7 +92,8 @@ export function bulkGroups(command: BulkCommand): FlagGroup[] {
   const { "user-column": userColumn, ...input } = inputFlags(command);
   const remove = command === "remove";
   return [
-    { title: "Grants", flags: remove ? input : { ...input, "user-column": userColumn } },
+    { title: "Grants by what they are", flags: selectorFlags, note: selectorNote },
+    { title: "Grants by id", flags: remove ? input : { ...input, "user-column": userColumn } },
     { title: "What happens", flags: actionFlags },
     { title: "Log", flags: logFlags },
     { title: "Pace", flags: remove ? { "batch-size": batchSize, ...pace } : pace },
@@ -99,6 +103,7 @@ export function bulkGroups(command: BulkCommand): FlagGroup[] {
 
 /** The same in one table. */
 export const runFlags = (command: BulkCommand) => ({
+  ...selectorFlags,
   ...inputFlags(command),
   ...actionFlags,
   ...logFlags,
@@ -107,6 +112,7 @@ export const runFlags = (command: BulkCommand) => ({
 });
 
 interface SettingFlags {
+  readonly rate?: string | undefined;
   readonly "batch-size"?: string | undefined;
   readonly concurrency?: string | undefined;
   readonly timeout?: string | undefined;
@@ -120,7 +126,10 @@ export function readSettings(command: BulkCommand, flags: SettingFlags): Setting
   if (command === "deactivate" && flags["batch-size"] !== undefined) {
     throw new UsageError("--batch-size is of remove: each deactivation is a request of its own.");
   }
+  // A value that is not allowed is rejected now.
+  readRate(flags.rate, "http://localhost");
   return {
+    rate: (baseUrl) => readRate(flags.rate, baseUrl),
     batchSize: wholeNumber("batch-size", flags["batch-size"]),
     concurrency: wholeNumber("concurrency", flags.concurrency, 1000),
     timeoutMs: seconds("timeout", flags.timeout),

@@ -98,6 +98,7 @@ export async function carryOut(
   const start = (phase: Phase): AsyncIterable<Outcome<string>> => {
     const { timeoutMs, giveUpMs } = settings;
     const options = {
+      maxPerSecond: settings.rate(connection.baseUrl).maxPerSecond,
       ...{ timeoutMs, giveUpMs, signal: stopSwitch.signal, distinct: true },
       concurrency: phase.concurrency,
       onOutcome: (outcome: Outcome<string>) => onOutcome(outcome, phase),

@@ -34,13 +34,15 @@ export function conclude(
   io: Io,
 ): number {
   const count = (status: string) => (counts[status] ?? 0) + (plan.decided[status] ?? 0);
-  const completed = count(doneStatus) + count("already-inactive") + plan.doneUnwritten.length;
+  const completed = count(doneStatus) + plan.doneUnwritten.length;
+  const inactive = count("already-inactive");
   const notAsked = plan.openCount - done;
   const parts = [
     `${completed} ${doneStatus}`,
+    ...(inactive > 0 ? [`${inactive} already inactive`] : []),
     `${count("not-found")} not found`,
     `${count("failed")} failed`,
-    ...(notAsked > 0 ? [`${notAsked} not asked for`] : []),
+    ...(notAsked > 0 ? [`${notAsked} not attempted`] : []),
   ];
   const perSecond = Math.round((done / Math.max(elapsedMs, 1)) * 1000);
   line(io.stderr, `${parts.join(", ")} in ${duration(elapsedMs)} (${perSecond}/s).`);
@@ -69,13 +71,19 @@ export function conclude(
     );
     return exitCode.stopped;
   }
-  if (ending.interrupted) {
+  if (ending.interrupted && (notAsked > 0 || ending.leftAtOnce)) {
     line(io.stderr, `Stopped.${resume}`);
     return exitCode.stopped;
   }
   if (ending.lastFailure !== undefined) {
     line(io.stderr, `The last grants failed: ${explain(ending.lastFailure)}${resume}`);
     return exitCode.refused;
+  }
+  if (count("not-found") === plan.total && !allowUnknown) {
+    line(
+      io.stderr,
+      "None of the grants was found. They may be gone already, or the organization above is not theirs: a grant of another organization looks just like one that is gone.",
+    );
   }
   const missing = allowUnknown ? 0 : count("not-found");
   return count("failed") + missing > 0 ? exitCode.incomplete : exitCode.done;

@@ -1,8 +1,8 @@
 import { createInterface } from "node:readline/promises";
 import type { Io } from "./io.js";
 
-/** Asks on the terminal. Anything but y or yes is no; so are Ctrl-C and the end of the input. */
-export async function confirm(question: string, io: Io): Promise<boolean> {
+/** Asks on the terminal. Undefined at Ctrl-C, and at the end of the input. */
+export async function ask(question: string, io: Io): Promise<string | undefined> {
   const left = new AbortController();
   const terminal = createInterface({
     input: io.stdin,
@@ -13,12 +13,11 @@ export async function confirm(question: string, io: Io): Promise<boolean> {
   terminal.on("close", () => left.abort());
   const stopListening = io.onInterrupt(() => left.abort());
   try {
-    const answer = await terminal.question(`${question} [y/N] `, { signal: left.signal });
-    return /^y(?:es)?$/i.test(answer.trim());
+    return (await terminal.question(question, { signal: left.signal })).trim();
   } catch (error) {
     if (left.signal.aborted) {
       io.stderr.write("\n");
-      return false;
+      return undefined;
     }
     throw error;
   } finally {

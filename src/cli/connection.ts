@@ -1,15 +1,16 @@
-import { readFile } from "node:fs/promises";
-import { text } from "node:stream/consumers";
-import { serviceUser } from "../auth/index.js";
 import type { ManagementClient } from "../client/client.js";
 import * as grpc from "../grpc.js";
 import * as grpcWeb from "../grpc-web.js";
 import * as json from "../json.js";
 import type { CommonOptions } from "../options/client-options.js";
-import type { TokenSource } from "../options/token-source.js";
 import type { FlagTable } from "./command.js";
+import { asUsageError, type Issuer, nonEmpty, readToken } from "./credentials.js";
+import { createDebugOutput } from "./debug-output.js";
 import { oneOf } from "./flags.js";
 import { type Io, UsageError } from "./io.js";
+import { createSender, type RequestOptions } from "./send.js";
+
+export type { RequestOptions } from "./send.js";
 
 export const protocols = { grpc, "grpc-web": grpcWeb, json } as const;
 export type ProtocolName = keyof typeof protocols;
@@ -53,6 +54,10 @@ export const connectionFlags = {
     type: "boolean",
     help: "permit http to other machines: everyone on the network path can read the tokens",
   },
+  debug: {
+    type: "boolean",
+    help: "show what goes over the wire on standard error, with secrets masked",
+  },
 } as const satisfies FlagTable;
 
 export const connectionNote =
@@ -88,9 +93,6 @@ export interface Connection {
 /** Node's own fetch takes no proxy. */
 export const fetchThroughProxy = grpc.createFetch();
 
-/** How long a plain request may take. */
-const requestMs = 30_000;
-
 /**
  * Reads the connection from flags and environment, and the secret from where these say.
  *
@@ -108,14 +110,16 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
       flags.protocol ?? nonEmpty(io.env.ZITADEL_PROTOCOL),
       Object.keys(protocols) as ProtocolName[],
     ) ?? "grpc";
-  const token = await readToken(flags, baseUrl, io);
   const instanceHost = flags["instance-host"];
+  const token = await readToken(flags, () => issuerOf(baseUrl, instanceHost), io);
+  const debug = flags.debug ? createDebugOutput(io.stderr) : undefined;
   const options: CommonOptions = {
     baseUrl,
     token,
     orgId,
     instanceHost,
     allowInsecure: flags["allow-insecure"],
+    debug: debug?.interceptor,
   };
   const createClient = (name: ProtocolName = protocol) =>
     name === "grpc"
@@ -127,7 +131,10 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     throw asUsageError(error);
   }
   const sent = new Set<string>();
-  const send = sender(baseUrl, token, instanceHost, sent);
+  const send = createSender({
+    ...{ baseUrl, token, instanceHost, sent, debug },
+    fetch: fetchThroughProxy,
+  });
   return {
     baseUrl: baseUrl.replace(/\/+$/, ""),
     orgId,
@@ -148,119 +155,29 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
   };
 }
 
-/** What a JSON request may be given. */
-export interface RequestOptions {
-  /** Makes it a POST. */
-  readonly body?: unknown;
-  readonly signal?: AbortSignal | undefined;
-  /** 30 s when not given. */
-  readonly timeoutMs?: number | undefined;
-}
-
-interface PlainRequest extends Omit<RequestOptions, "body"> {
-  readonly headers?: Record<string, string> | undefined;
-  readonly body?: string | undefined;
-}
-
-function sender(
-  baseUrl: string,
-  token: string | TokenSource,
-  instanceHost: string | undefined,
-  sent: Set<string>,
-): (path: string, request: PlainRequest) => Promise<Response> {
-  const url = baseUrl.replace(/\/+$/, "");
-  return async (path, { headers, body, signal, timeoutMs = requestMs }) => {
-    const limit = AbortSignal.timeout(timeoutMs);
-    const attempt = (bearer: string) => {
-      sent.add(bearer);
-      return fetchThroughProxy(url + path, {
-        method: body === undefined ? "GET" : "POST",
-        headers: {
-          authorization: `Bearer ${bearer}`,
-          ...(instanceHost === undefined ? {} : { "x-zitadel-instance-host": instanceHost }),
-          ...headers,
-        },
+/**
+ * Where the token of a key file is requested. The key names the instance by its public domain, wherever
+ * the requests go.
+ */
+function issuerOf(baseUrl: string, instanceHost: string | undefined): Issuer {
+  const { origin } = new URL(baseUrl);
+  if (instanceHost === undefined) {
+    return { origin, fetch: fetchThroughProxy };
+  }
+  const issuer = new URL(`https://${instanceHost}`).origin;
+  return {
+    origin: issuer,
+    async fetch(input, init) {
+      const request = new Request(input, init);
+      const url = new URL(request.url);
+      const target = url.origin === issuer ? origin + url.pathname + url.search : request.url;
+      const headers = new Headers(request.headers);
+      headers.set("x-zitadel-instance-host", instanceHost);
+      const body = request.method === "GET" ? undefined : await request.text();
+      return await fetchThroughProxy(target, {
+        ...{ method: request.method, headers, redirect: "manual", signal: request.signal },
         ...(body === undefined ? {} : { body }),
-        redirect: "manual",
-        signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
       });
-    };
-    if (typeof token === "string") {
-      return await attempt(token);
-    }
-    const bearer = await token();
-    const response = await attempt(bearer);
-    if (response.status !== 401) {
-      return response;
-    }
-    const renewed = await token({ refused: bearer });
-    if (renewed === bearer) {
-      return response;
-    }
-    await response.body?.cancel();
-    return await attempt(renewed);
+    },
   };
-}
-
-async function readToken(
-  flags: ConnectionFlags,
-  baseUrl: string,
-  io: Io,
-): Promise<string | TokenSource> {
-  // A flag is meant for this command, so it comes before what the environment holds.
-  const tokenFile = flags["token-file"];
-  if (tokenFile !== undefined && flags["key-file"] !== undefined) {
-    throw new UsageError("Give --token-file or --key-file, not both.");
-  }
-  if (tokenFile !== undefined) {
-    const token =
-      tokenFile === "-" ? await text(io.stdin) : await readSecret("--token-file", tokenFile);
-    return checkToken(token, tokenFile === "-" ? "standard input" : "--token-file");
-  }
-  const keyFile = flags["key-file"];
-  const token = nonEmpty(io.env.ZITADEL_TOKEN);
-  if (keyFile === undefined && token !== undefined) {
-    return checkToken(token, "ZITADEL_TOKEN");
-  }
-  const path = keyFile ?? nonEmpty(io.env.ZITADEL_KEY_FILE);
-  if (path === undefined) {
-    throw new UsageError(
-      "No credentials given. Set ZITADEL_TOKEN or ZITADEL_KEY_FILE, or give --key-file or --token-file.",
-    );
-  }
-  const name = keyFile === undefined ? "ZITADEL_KEY_FILE" : "--key-file";
-  try {
-    return serviceUser(await readSecret(name, path), {
-      issuer: new URL(baseUrl).origin,
-      fetch: fetchThroughProxy,
-    });
-  } catch (error) {
-    throw asUsageError(error);
-  }
-}
-
-async function readSecret(name: string, path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw new UsageError(`${name}: ${(error as Error).message}`);
-  }
-}
-
-function checkToken(value: string, from: string): string {
-  const token = value.trim();
-  if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw new UsageError(
-      `The token from ${from} is ${token === "" ? "empty" : "no token: it holds a space or a character that tokens do not have"}.`,
-    );
-  }
-  return token;
-}
-
-function asUsageError(error: unknown): unknown {
-  return error instanceof TypeError ? new UsageError(error.message) : error;
-}
-
-function nonEmpty(value: string | undefined): string | undefined {
-  return value === "" ? undefined : value;
 }

@@ -1,5 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { describeError } from "../errors/describe.js";
+import { printable } from "./printable.js";
 
 /** What to do about ZITADEL's refusals of a caller, by their ids. */
 export const advice: Readonly<Record<string, string>> = {
@@ -19,9 +20,27 @@ export const advice: Readonly<Record<string, string>> = {
 export function explain(error: unknown): string {
   const { code, id, message, requestId } = describeError(error);
   const request = requestId === undefined ? "" : ` Request ${requestId}.`;
-  return `${Code[code]}${id === undefined ? "" : ` ${id}`}: ${message}.${request} ${adviceFor(code, id, message)}`
-    .replace(/\.\. /, ". ")
-    .trim();
+  return printable(
+    `${Code[code]}${id === undefined ? "" : ` ${id}`}: ${inFlags(message)}.${request} ${adviceFor(code, id, message)}`
+      .replace(/\.\. /, ". ")
+      .trim(),
+  );
+}
+
+/** The options of the library, and what they are called here. */
+const flagNames: readonly (readonly [RegExp, string])[] = [
+  [/\ballowInsecure: true\b/g, "--allow-insecure"],
+  [/\ballowInsecure\b/g, "--allow-insecure"],
+  [/\bbaseUrl\b/g, "--url"],
+  [/\binstanceHost\b/g, "--instance-host"],
+  [/\borgId\b/g, "--org"],
+  [/\b(?:defaultT|t)imeoutMs\b/g, "--timeout"],
+  [/\bstartSandbox(?:\(\))?: ?/g, ""],
+];
+
+/** A message of the library in the words of the tool: whoever reads it knows flags, and no options. */
+export function inFlags(message: string): string {
+  return flagNames.reduce((text, [name, flag]) => text.replace(name, flag), message);
 }
 
 function adviceFor(code: Code, id: string | undefined, message: string): string {
@@ -33,7 +52,7 @@ function adviceFor(code: Code, id: string | undefined, message: string): string 
     case Code.NotFound:
       return message.includes("unable to set instance")
         ? "This host name is no domain of an instance: check --url, or give --instance-host."
-        : "Something between here and ZITADEL answered: check --url.";
+        : "Something other than ZITADEL responded: check --url.";
     case Code.Unauthenticated:
       return "Check the token or the key file.";
     case Code.PermissionDenied:

@@ -1,3 +1,5 @@
+import type { LoggedGrant } from "./log/entry.js";
+
 export type GrantState = "active" | "inactive" | "unknown";
 export type UserType = "human" | "machine" | "unknown";
 
@@ -30,10 +32,6 @@ export interface GrantRecord {
   readonly sequence: string | undefined;
   readonly resourceOwner: string | undefined;
 }
-
-/** What must be known of a grant to bring it back. */
-export interface RecordedState
-  extends Pick<GrantRecord, "state" | "roleKeys" | "projectId" | "projectGrantId"> {}
 
 const states: Readonly<Record<string, GrantState>> = {
   USER_GRANT_STATE_ACTIVE: "active",
@@ -79,6 +77,16 @@ export function toGrantRecord(json: unknown): GrantRecord | undefined {
     changeDate: text(details.changeDate),
     sequence: text(details.sequence),
     resourceOwner: text(details.resourceOwner),
+  };
+}
+
+/** What the log of a run keeps of it. */
+export function toLoggedGrant(record: GrantRecord): LoggedGrant {
+  const { grantId, userId, userName, displayName, email, projectName } = record;
+  const { state, roleKeys, projectId, projectGrantId } = record;
+  return {
+    ...{ grantId, userId, userName, displayName, email, projectName },
+    recorded: { state, roleKeys, projectId, projectGrantId },
   };
 }
 

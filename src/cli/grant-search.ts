@@ -1,12 +1,12 @@
 import type { GrantRecord } from "./grant-record.js";
-import { IdSet } from "./id-set.js";
 import type { GrantQuery, Lookup, Page } from "./lookup.js";
+import { StringTable } from "./string-table.js";
 
 export interface SearchOptions {
   /** Grants in a page; 1000 when not given. */
   readonly pageSize?: number | undefined;
   /** Grants that were yielded before, by other searches: they are left out. */
-  readonly seen?: IdSet | undefined;
+  readonly seen?: StringTable | undefined;
 }
 
 /** What a search to the end came to. */
@@ -27,10 +27,10 @@ const mostPasses = 3;
 export async function* searchAllGrants(
   lookup: Lookup,
   queries: readonly GrantQuery[],
-  { pageSize = 1000, seen = new IdSet() }: SearchOptions = {},
+  { pageSize = 1000, seen = new StringTable() }: SearchOptions = {},
 ): AsyncGenerator<GrantRecord, SearchEnd> {
   for (let pass = 1; ; pass += 1) {
-    const inThisPass = new IdSet();
+    const inThisPass = new StringTable();
     const load = (offset: number) => lookup.searchGrants(queries, { offset, limit: pageSize });
     let page = await load(0);
     const { total } = page;
@@ -45,7 +45,9 @@ export async function* searchAllGrants(
         : load(offset).catch((failure: unknown) => ({ failure }));
       for (const record of page.records) {
         inThisPass.add(record.grantId);
-        if (seen.add(record.grantId)) {
+        const before = seen.size;
+        seen.add(record.grantId);
+        if (seen.size > before) {
           yield record;
         }
       }

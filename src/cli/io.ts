@@ -1,6 +1,7 @@
 /** A stream to write to; a terminal says so, and how wide it is. */
 export interface Output {
-  write(text: string): unknown;
+  /** @param done is called when it is written, or with what went wrong. */
+  write(text: string, done?: (error?: Error | null) => void): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
 }
@@ -36,4 +37,32 @@ export class UsageError extends Error {
 
 export function line(output: Output, text = ""): void {
   output.write(`${text}\n`);
+}
+
+/** Whoever read the output has left, as `head` does. */
+export class OutputClosed extends Error {
+  override readonly name = "OutputClosed";
+}
+
+/**
+ * Writes, and resolves when the reader has taken it: what is read faster than it is written must not
+ * fill the memory.
+ *
+ * @throws OutputClosed when nobody reads any more; otherwise what the system says.
+ */
+export function writeAll(output: Output, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    output.write(text, (error) => {
+      if (!error) {
+        resolve();
+      } else if (
+        "code" in error &&
+        (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED")
+      ) {
+        reject(new OutputClosed());
+      } else {
+        reject(error);
+      }
+    });
+  });
 }

@@ -1,9 +1,13 @@
-import ProgressBar from "progress";
 import type { Summary } from "../bulk/index.js";
 import { line, type Output } from "./io.js";
+import { grouped } from "./printable.js";
 
-/** How often a quiet line comes where there is no terminal. */
-const quietMs = 10_000;
+/** How often a line comes where there is no terminal, and how often a bar is drawn. */
+const lineMs = 10_000;
+const drawMs = 100;
+/** Before that, a rate would be a guess. */
+const rateAfterMs = 1000;
+const widestBar = 40;
 
 /** Shows how far a run is. */
 export interface Progress {
@@ -16,52 +20,77 @@ export function createProgress(output: Output, total: number, now: () => number)
   if (total === 0) {
     return { update() {}, end() {} };
   }
-  return output.isTTY ? bar(output, total) : quietLines(output, total, now);
+  return output.isTTY ? bar(output, total, now) : lines(output, total, now);
 }
 
-function bar(output: Output, total: number): Progress {
-  const progressBar = new ProgressBar(":bar :percent  :current of :total  :speed/s  :left", {
-    total,
-    // A terminal, since it says so; it has what the bar uses of it.
-    stream: output as NodeJS.WriteStream,
-    width: 40,
-    complete: "█",
-    incomplete: "░",
-    renderThrottle: 100,
-  });
+function bar(output: Output, total: number, now: () => number): Progress {
+  let drawnMs = Number.NEGATIVE_INFINITY;
+  let last: Summary | undefined;
+  const draw = (summary: Summary) => {
+    drawnMs = now();
+    // To the start of the line, and what was there is cleared: the line is never full, so it never wraps.
+    output.write(`\r${barLine(summary, total, output.columns ?? 80)}\u001b[K`);
+  };
   return {
     update(summary) {
-      progressBar.tick(Math.min(summary.done, total) - progressBar.curr, tokens(summary));
+      last = summary;
+      if (now() - drawnMs >= drawMs) {
+        draw(summary);
+      }
     },
     end() {
-      if (!progressBar.complete) {
-        progressBar.render(undefined, true);
-        progressBar.terminate();
+      if (last !== undefined) {
+        draw(last);
+        output.write("\n");
       }
     },
   };
 }
 
-function quietLines(output: Output, total: number, now: () => number): Progress {
+/** "████░░░░  50%  500 of 1,000  210/s  3 s left", as much of it as fits. */
+export function barLine(summary: Summary, total: number, columns: number): string {
+  const done = Math.min(summary.done, total);
+  const percent = `${Math.floor((done / total) * 100)}%`.padStart(4);
+  const parts = [`${grouped(done)} of ${grouped(total)}`, ...speed(summary)];
+  const fits = () => `${percent}  ${parts.join("  ")}`.length < columns;
+  while (parts.length > 1 && !fits()) {
+    parts.pop();
+  }
+  const text = `${percent}  ${parts.join("  ")}`;
+  const width = Math.min(widestBar, columns - 2 - text.length);
+  if (width < 5) {
+    return text.slice(0, columns - 1);
+  }
+  const filled = Math.floor((done / total) * width);
+  return `${"█".repeat(filled)}${"░".repeat(width - filled)} ${text}`;
+}
+
+function lines(output: Output, total: number, now: () => number): Progress {
   let lastMs = now();
   return {
     update(summary) {
-      if (now() - lastMs >= quietMs) {
+      if (now() - lastMs >= lineMs) {
         lastMs = now();
-        const { speed, left } = tokens(summary);
         const percent = Math.floor((summary.done / total) * 100);
-        line(output, `${summary.done} of ${total} (${percent} %), ${speed}/s, ${left}`);
+        line(
+          output,
+          [`${grouped(summary.done)} of ${grouped(total)} (${percent} %)`, ...speed(summary)].join(
+            ", ",
+          ),
+        );
       }
     },
     end() {},
   };
 }
 
-function tokens({ perSecond, remainingMs }: Summary): { speed: string; left: string } {
-  return {
-    speed: String(Math.round(perSecond)),
-    left: remainingMs === undefined ? "" : `${duration(remainingMs)} left`,
-  };
+function speed({ perSecond, remainingMs, elapsedMs }: Summary): string[] {
+  if (elapsedMs < rateAfterMs || perSecond === 0) {
+    return [];
+  }
+  const left =
+    remainingMs === undefined || remainingMs === 0 ? [] : [`${duration(remainingMs)} left`];
+  return [`${grouped(Math.round(perSecond))}/s`, ...left];
 }
 
 /** For people: "8 s", "4 min 10 s", "2 h 5 min". */

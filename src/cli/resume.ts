@@ -1,6 +1,5 @@
-import { checkCanAsk, question } from "./ask.js";
+import { checkCanAsk, mayGoAhead } from "./ask.js";
 import { carryOut } from "./carry-out.js";
-import { confirm } from "./confirm.js";
 import { type ConnectionFlags, readConnection } from "./connection.js";
 import { headOf, identify, introduce } from "./introduce.js";
 import { exitCode, type Io, line, UsageError } from "./io.js";
@@ -10,6 +9,7 @@ import { LogLock } from "./log/lock.js";
 import { RunLog } from "./log/run-log.js";
 import { connectionFlagsOf, differentOrganization } from "./log/same-run.js";
 import { resumedPlan } from "./plan.js";
+import { rateShown } from "./rate.js";
 import type { BulkCommand, Settings } from "./settings.js";
 import { watchStdin } from "./stdin-watch.js";
 
@@ -57,13 +57,14 @@ export async function resumeRun(
       {
         Log: path,
         Grants: `${plan.openCount} to ${head.command}; ${before} of ${plan.total} are decided`,
+        ...rateShown(settings.rate(connection.baseUrl)),
       },
       io,
     );
     if (
       plan.openCount > 0 &&
       !flags.yes &&
-      !(await confirm(question(bulkCommandOf(head), plan.openCount), io))
+      !(await mayGoAhead(bulkCommandOf(head), plan.openCount, io))
     ) {
       line(io.stderr, "Nothing was done.");
       return exitCode.stopped;

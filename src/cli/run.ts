@@ -1,21 +1,22 @@
-import { close } from "../client/close.js";
-import { describeError } from "../errors/describe.js";
-import { checkCanAsk, question } from "./ask.js";
+import { checkCanAsk, mayGoAhead } from "./ask.js";
 import { readSettings, runFlags } from "./bulk-flags.js";
 import { carryOut } from "./carry-out.js";
-import { confirm } from "./confirm.js";
 import { type Connection, readConnection } from "./connection.js";
-import { explain } from "./explain.js";
-import { oneOf, parseFlags } from "./flags.js";
-import { GrantTable } from "./grant-table.js";
-import { formats, readGrants } from "./input.js";
+import { checkPermission, lookUpEach } from "./dry-run.js";
+import { parseFlags } from "./flags.js";
+import { type Gathered, gatherInput, gatherSelected } from "./gather.js";
+import type { GrantTable } from "./grant-table.js";
 import { headOf, identify, introduce } from "./introduce.js";
 import { exitCode, type Io, line, UsageError } from "./io.js";
 import { defaultLogPath } from "./log/default-path.js";
 import { RunLog } from "./log/run-log.js";
 import { newPlan } from "./plan.js";
+import { printable } from "./printable.js";
+import { type Rate, rateShown } from "./rate.js";
 import { resumeRun } from "./resume.js";
+import { readSelectors, selectorsGiven } from "./selectors.js";
 import type { BulkCommand } from "./settings.js";
+import type { Identity } from "./whoami.js";
 
 /** The commands `remove` and `deactivate`. */
 export async function runBulk(
@@ -28,46 +29,89 @@ export async function runBulk(
     throw new UsageError("Give --log or --no-log, not both.");
   }
   const settings = readSettings(command, flags);
+  const [selector] = selectorsGiven(flags);
   if (flags.resume !== undefined) {
     for (const flag of ["log", "no-log", "file", "dry-run"] as const) {
       if (flags[flag] !== undefined) {
         throw new UsageError(`--resume continues the run of its log: leave --${flag} out.`);
       }
     }
-    if (positionals.length > 0) {
+    if (positionals.length > 0 || selector !== undefined) {
       throw new UsageError("--resume continues the run of its log, which holds the grants.");
     }
     return await resumeRun(flags.resume, command, flags, settings, io);
   }
+  if (selector !== undefined && (positionals.length > 0 || flags.file !== undefined)) {
+    throw new UsageError(`Give ids, or select grants with ${selector}, not both.`);
+  }
+  const selectors = selector === undefined ? undefined : await readSelectors(flags, io);
   const connection = await readConnection(flags, io);
-  const fromStdin = checkInput(positionals, flags, connection, io);
+  const fromStdin =
+    selectors === undefined
+      ? checkInput(positionals, flags.file, connection, io)
+      : flags["users-file"] === "-";
   if (!flags["dry-run"]) {
     checkCanAsk(flags.yes, fromStdin || connection.usesStdin, io);
   }
+  const rate = settings.rate(connection.baseUrl);
   const log =
     flags["no-log"] || flags["dry-run"] ? undefined : RunLog.create(flags.log ?? defaultLogPath());
   let started = false;
   try {
-    const grants = await readAll(command, positionals, flags, log, io);
+    let gathered: Gathered | undefined;
+    if (selectors === undefined) {
+      gathered = await gatherInput(command, positionals, flags, log, io);
+      if (gathered.grants.size === 0) {
+        throw new UsageError("Nothing was done: there are no grants in the input.");
+      }
+    }
     const identity = await identify(connection, io);
     if (identity === undefined) {
       return exitCode.refused;
     }
-    const more = {
-      Grants: `${grants.size} to ${command}`,
-      ...(log === undefined ? {} : { Log: log.path }),
-    };
-    introduce(connection, identity, more, io);
-    if (flags["dry-run"]) {
-      return await dryRun(connection, io);
+    gathered ??= selectors && (await gatherSelected(selectors, connection, rate, log, io));
+    if (gathered === undefined) {
+      return exitCode.refused;
     }
-    if (!flags.yes && !(await confirm(question(command, grants.size), io))) {
+    const { grants, overview, unmatched } = gathered;
+    introduce(
+      connection,
+      identity,
+      {
+        Grants: overview.count(command),
+        ...rateShown(rate),
+        ...(log === undefined ? {} : { Log: log.path }),
+      },
+      io,
+    );
+    overview.show(io);
+    for (const value of unmatched) {
+      line(io.stderr, `Not matched   ${printable(value)}`);
+    }
+    const incomplete = unmatched.length > 0 && !settings.allowUnknown;
+    if (flags["dry-run"]) {
+      const code = await dryRun(
+        command,
+        connection,
+        selectors === undefined ? grants : undefined,
+        identity,
+        rate,
+        io,
+      );
+      return code === exitCode.done && incomplete ? exitCode.incomplete : code;
+    }
+    if (grants.size === 0) {
+      line(io.stderr, "Nothing was done: no grant matches.");
+      return settings.allowUnknown ? exitCode.done : exitCode.incomplete;
+    }
+    if (!flags.yes && !(await mayGoAhead(command, grants.size, io))) {
       line(io.stderr, "Nothing was done.");
       return exitCode.stopped;
     }
     started = true;
     log?.start(headOf(command, connection, identity));
-    return await carryOut(command, connection, newPlan(grants), log, settings, io);
+    const code = await carryOut(command, connection, newPlan(grants), log, settings, io);
+    return code === exitCode.done && incomplete ? exitCode.incomplete : code;
   } finally {
     if (!started) {
       log?.discard();
@@ -75,23 +119,37 @@ export async function runBulk(
   }
 }
 
-interface InputFlags {
-  readonly file?: string | undefined;
-  readonly format?: string | undefined;
-  readonly column?: string | undefined;
-  readonly "user-column"?: string | undefined;
+/** Checks the permission, and given grants one by one. Returns the exit code. */
+async function dryRun(
+  command: BulkCommand,
+  connection: Connection,
+  grants: GrantTable | undefined,
+  identity: Identity,
+  rate: Rate,
+  io: Io,
+): Promise<number> {
+  if (!(await checkPermission(command, connection, io))) {
+    return exitCode.refused;
+  }
+  const code =
+    grants === undefined ? exitCode.done : await lookUpEach(connection, grants, identity, rate, io);
+  if (code === exitCode.done) {
+    line(io.stderr, "Input, connection and permission are fine.");
+  }
+  line(io.stderr, "This was a dry run: nothing was done.");
+  return code;
 }
 
 /** Whether the grants come from standard input. @throws UsageError when none are given. */
 function checkInput(
   positionals: readonly string[],
-  { file }: InputFlags,
+  file: string | undefined,
   { usesStdin }: Connection,
   io: Io,
 ): boolean {
   if (positionals.length === 0 && file === undefined && (io.stdin.isTTY || usesStdin)) {
     throw new UsageError(
-      "No grants given. Give ids as arguments, with --file, or on standard input.",
+      "No grants given. Give ids as arguments, with --file, or on standard input, or select them with --user, --email, --project or --role.",
     );
   }
   const fromStdin = positionals.length === 0 && (file === undefined || file === "-");
@@ -101,50 +159,4 @@ function checkInput(
     );
   }
   return fromStdin;
-}
-
-/** Reads what there is to do, into the log as well. */
-async function readAll(
-  command: BulkCommand,
-  positionals: readonly string[],
-  flags: InputFlags,
-  log: RunLog | undefined,
-  io: Io,
-): Promise<GrantTable> {
-  const reading = {
-    file: flags.file,
-    format: oneOf("--format", flags.format, formats),
-    column: flags.column,
-    userColumn: flags["user-column"],
-  };
-  const grants = new GrantTable();
-  for (const grant of await readGrants(positionals, reading, command === "deactivate", io)) {
-    const before = grants.size;
-    if (grants.add(grant.grantId, grant.userId) === before) {
-      log?.grant(grant);
-    }
-  }
-  if (grants.size === 0) {
-    throw new UsageError("Nothing was done: there are no grants in the input.");
-  }
-  return grants;
-}
-
-/** Asks for the removal of nothing: the server checks token, organization and permission first. */
-async function dryRun(connection: Connection, io: Io): Promise<number> {
-  const client = connection.createClient();
-  try {
-    await client.bulkRemoveUserGrant({ grantId: [] });
-  } catch (error) {
-    if (describeError(error).id !== "COMMAND-5M0sd") {
-      line(io.stderr, explain(error));
-      line(io.stderr, "This was a dry run: nothing was done, and nothing could be.");
-      return exitCode.refused;
-    }
-  } finally {
-    close(client);
-  }
-  line(io.stderr, "Input, connection and permission are fine.");
-  line(io.stderr, "This was a dry run: nothing was done.");
-  return exitCode.done;
 }

@@ -37,6 +37,8 @@ export interface LoggedGrant {
   readonly recorded?: RecordedState | undefined;
   /** For people. */
   readonly userName?: string | undefined;
+  readonly displayName?: string | undefined;
+  readonly email?: string | undefined;
   readonly projectName?: string | undefined;
 }
 

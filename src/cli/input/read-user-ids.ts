@@ -1,0 +1,28 @@
+import { type Io, UsageError } from "../io.js";
+import { linesOf, openContent } from "./content.js";
+import { show, userIdProblem } from "./ids.js";
+
+/**
+ * Reads a list of user ids, one a line.
+ *
+ * @throws UsageError when there are none, or naming the lines that are none.
+ */
+export async function readUserIds(flag: string, path: string, io: Io): Promise<string[]> {
+  const { name, chunks } = openContent(flag, path, io);
+  const ids: string[] = [];
+  for await (const [number, raw] of linesOf(chunks)) {
+    const id = raw.trim();
+    if (id === "" || id.startsWith("#")) {
+      continue;
+    }
+    const problem = userIdProblem(id);
+    if (problem !== undefined) {
+      throw new UsageError(`${name}, line ${number}: no user id: ${show(id)} (${problem})`);
+    }
+    ids.push(id);
+  }
+  if (ids.length === 0) {
+    throw new UsageError(`${flag}: there are no user ids in ${name}.`);
+  }
+  return ids;
+}

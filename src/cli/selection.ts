@@ -1,0 +1,146 @@
+import type { GrantRecord } from "./grant-record.js";
+import { type SearchEnd, searchAllGrants } from "./grant-search.js";
+import type { GrantQuery, Lookup } from "./lookup.js";
+import { resolveLoginName, resolveProject } from "./resolve.js";
+import { Group, nameKey, type Value } from "./selector-values.js";
+import type { Selectors } from "./selectors.js";
+import { StringTable } from "./string-table.js";
+
+/** What a selection came to. */
+export interface SelectionEnd {
+  /** Values that no grant of the selection has, as they were given. */
+  readonly unmatched: readonly string[];
+  /** Whether the grants kept changing while they were read, so that some may be missing. */
+  readonly unstable: boolean;
+}
+
+const equals = "TEXT_QUERY_METHOD_EQUALS";
+const equalsIgnoreCase = "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE";
+/** From so many searches on it is looked whether reading everything takes fewer requests. */
+const manySearches = 20;
+const pageSize = 1000;
+
+/**
+ * Reads the grants that the selectors mean, each once. Every one is compared with the selectors here as
+ * well: what the server returns beyond them is left out.
+ *
+ * @throws UsageError when the name of a project fits several; ConnectError when a search fails.
+ */
+export async function* selectGrants(
+  lookup: Lookup,
+  selectors: Selectors,
+): AsyncGenerator<GrantRecord, SelectionEnd> {
+  const groups = await toGroups(lookup, selectors);
+  const isMeant = filterOf(selectors);
+  const unmatched = new Set(groups.flatMap(({ values }) => values.map(({ shown }) => shown)));
+  const seen = new StringTable();
+  let unstable = false;
+  for (const queries of await plan(lookup, selectors, groups)) {
+    const search = searchAllGrants(lookup, queries, { pageSize, seen });
+    let end: SearchEnd | undefined;
+    while (end === undefined) {
+      const { done, value } = await search.next();
+      if (done) {
+        end = value;
+      } else if (isMeant(value)) {
+        const matched = groups.map((group) => group.matches(value));
+        if (matched.every(({ length }) => length > 0)) {
+          for (const shown of matched.flat()) {
+            unmatched.delete(shown);
+          }
+          yield value;
+        }
+      }
+    }
+    unstable ||= end.unstable;
+  }
+  return { unmatched: [...unmatched], unstable };
+}
+
+/** One group for each flag: a grant is meant when it has a value of each. */
+async function toGroups(lookup: Lookup, selectors: Selectors): Promise<Group[]> {
+  const { users, emails, loginNames, projects, roles } = selectors;
+  const resolvedNames: Value[] = [];
+  for (const loginName of loginNames) {
+    resolvedNames.push(await resolveLoginName(lookup, loginName));
+  }
+  const resolvedProjects: Value[] = [];
+  for (const project of projects) {
+    resolvedProjects.push(await resolveProject(lookup, project));
+  }
+  return [
+    new Group(
+      ({ userId }) => [userId],
+      users.map((userId) => ({
+        shown: `--user ${userId}`,
+        keys: [userId],
+        queries: [{ userIdQuery: { userId } }],
+      })),
+    ),
+    new Group(
+      ({ email }) => [nameKey(email)],
+      emails.map((email) => ({
+        shown: `--email ${email}`,
+        keys: [nameKey(email)],
+        queries: [{ emailQuery: { email, method: equalsIgnoreCase } }],
+      })),
+    ),
+    new Group(
+      ({ userId, preferredLoginName }) => [userId, nameKey(preferredLoginName)],
+      resolvedNames,
+    ),
+    new Group(({ projectId }) => [projectId], resolvedProjects),
+    new Group(
+      ({ roleKeys }) => roleKeys,
+      roles.map((roleKey) => ({
+        shown: `--role ${roleKey}`,
+        keys: [roleKey],
+        queries: [{ roleKeyQuery: { roleKey, method: equals } }],
+      })),
+    ),
+  ].filter(({ values }) => values.length > 0);
+}
+
+function filterOf(selectors: Selectors): (record: GrantRecord) => boolean {
+  const { state, userType, createdBeforeMs, changedBeforeMs } = selectors;
+  const isBefore = (date: string | undefined, limitMs: number | undefined) =>
+    limitMs === undefined || Date.parse(date ?? "") < limitMs;
+  return (record) =>
+    (state === undefined || record.state === state) &&
+    (userType === undefined || record.userType === userType) &&
+    isBefore(record.creationDate, createdBeforeMs) &&
+    isBefore(record.changeDate, changedBeforeMs);
+}
+
+/** Which searches find all grants that are meant: one flag is asked for value by value. */
+async function plan(
+  lookup: Lookup,
+  { userType }: Selectors,
+  groups: readonly Group[],
+): Promise<(readonly GrantQuery[])[]> {
+  const base: GrantQuery[] = [];
+  if (userType === "human" || userType === "machine") {
+    base.push({ userTypeQuery: { type: userType === "human" ? "TYPE_HUMAN" : "TYPE_MACHINE" } });
+  }
+  let each: readonly GrantQuery[] | undefined;
+  for (const group of groups) {
+    const queries = group.values.flatMap((value) => value.queries);
+    const [only] = queries;
+    if (queries.length === 1 && only !== undefined) {
+      base.push(only);
+    } else {
+      // The flags come from the most selective one to the least.
+      each ??= queries;
+    }
+  }
+  if (each === undefined) {
+    return [base];
+  }
+  if (each.length >= manySearches) {
+    const { total } = await lookup.searchGrants(base, { offset: 0, limit: 1 });
+    if (total / pageSize <= each.length) {
+      return [base];
+    }
+  }
+  return each.map((query) => [...base, query]);
+}

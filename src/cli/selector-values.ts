@@ -1,0 +1,39 @@
+import type { GrantRecord } from "./grant-record.js";
+import type { GrantQuery } from "./lookup.js";
+
+/** A value of a selector. */
+export interface Value {
+  /** As it was given: `--email jane@example.com`. */
+  readonly shown: string;
+  /** A grant that has one of them is meant. */
+  readonly keys: readonly string[];
+  /** Together they find all grants that are meant, and maybe others. */
+  readonly queries: readonly GrantQuery[];
+}
+
+/** The values of one flag: a grant must have one of them. */
+export class Group {
+  readonly values: readonly Value[];
+  readonly #keysOf: (record: GrantRecord) => readonly string[];
+  readonly #byKey = new Map<string, string[]>();
+
+  constructor(keysOf: (record: GrantRecord) => readonly string[], values: readonly Value[]) {
+    this.#keysOf = keysOf;
+    this.values = values;
+    for (const { shown, keys } of values) {
+      for (const key of keys) {
+        this.#byKey.set(key, [...(this.#byKey.get(key) ?? []), shown]);
+      }
+    }
+  }
+
+  /** The values that a grant has, as they were given. */
+  matches(record: GrantRecord): string[] {
+    return this.#keysOf(record).flatMap((key) => this.#byKey.get(key) ?? []);
+  }
+}
+
+/** Names and addresses are compared without regard to case; no id looks like one. */
+export function nameKey(name: string | undefined): string {
+  return `name ${name?.toLowerCase() ?? ""}`;
+}

@@ -1,0 +1,73 @@
+import type { TokenSource } from "../options/token-source.js";
+import type { RequestDebug } from "./debug-output.js";
+
+/** How long a plain request may take. */
+const defaultTimeoutMs = 30_000;
+
+/** What a JSON request may be given. */
+export interface RequestOptions {
+  /** Makes it a POST. */
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
+  /** 30 s when not given. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface PlainRequest extends Omit<RequestOptions, "body"> {
+  readonly headers?: Record<string, string> | undefined;
+  readonly body?: string | undefined;
+}
+
+/** What is the same for all plain requests of a connection. */
+export interface SenderOptions {
+  readonly baseUrl: string;
+  readonly token: string | TokenSource;
+  readonly instanceHost: string | undefined;
+  readonly fetch: typeof globalThis.fetch;
+  /** Gathers the tokens that were sent. */
+  readonly sent: Set<string>;
+  readonly debug: RequestDebug | undefined;
+}
+
+/** Makes what sends plain requests. A rejected token is renewed, and the request sent once more. */
+export function createSender(
+  options: SenderOptions,
+): (path: string, request: PlainRequest) => Promise<Response> {
+  const { token, instanceHost, fetch, sent, debug } = options;
+  const url = options.baseUrl.replace(/\/+$/, "");
+  return async (path, { headers, body, signal, timeoutMs = defaultTimeoutMs }) => {
+    const limit = AbortSignal.timeout(timeoutMs);
+    const attempt = async (bearer: string) => {
+      sent.add(bearer);
+      const method = body === undefined ? "GET" : "POST";
+      const seen = debug?.request(method, url + path, body);
+      const response = await fetch(url + path, {
+        method,
+        headers: {
+          authorization: `Bearer ${bearer}`,
+          ...(instanceHost === undefined ? {} : { "x-zitadel-instance-host": instanceHost }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body }),
+        redirect: "manual",
+        signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+      });
+      seen?.(response);
+      return response;
+    };
+    if (typeof token === "string") {
+      return await attempt(token);
+    }
+    const bearer = await token();
+    const response = await attempt(bearer);
+    if (response.status !== 401) {
+      return response;
+    }
+    const renewed = await token({ refused: bearer });
+    if (renewed === bearer) {
+      return response;
+    }
+    await response.body?.cancel();
+    return await attempt(renewed);
+  };
+}

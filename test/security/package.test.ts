@@ -5,6 +5,7 @@ const root = new URL("../../", import.meta.url);
 const packageJson = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 
 describe("the package", () => {
+  // `prepare` runs for a git dependency alone, which has to be built; SECURITY.md says so.
   it("runs nothing when it is installed", () => {
     for (const hook of ["preinstall", "install", "postinstall"]) {
       expect(Object.keys(packageJson.scripts)).not.toContain(hook);

@@ -1,3 +1,4 @@
+import type { FaultInit } from "./fail-next.js";
 import type { Role } from "./model/roles.js";
 import type { OAuthControl } from "./oauth/control.js";
 
@@ -55,6 +56,8 @@ export interface UserInit {
   readonly loginName?: string | undefined;
   /** A language tag that comes before `accept-language`. Default: none, as for service users. */
   readonly preferredLanguage?: string | undefined;
+  /** The access token that is returned. Default: a random one. */
+  readonly token?: string | undefined;
   /** Manager roles. Without any, every management call of the user gets NOT_FOUND AUTHZ-cdgFk. */
   readonly roles?: readonly (Role | RoleAssignment)[] | undefined;
 }
@@ -133,7 +136,16 @@ export interface SandboxControl extends OAuthControl {
     readonly scopes?: readonly string[] | undefined;
     /** Milliseconds from now until it expires. Default: it does not. */
     readonly expiresInMs?: number | undefined;
+    /** The token itself. Default: a random one. */
+    readonly token?: string | undefined;
   }): string;
+
+  /**
+   * Lets the next calls go wrong: fail, take longer, or lose their response.
+   *
+   * @throws TypeError for a fault that makes no sense.
+   */
+  failNext(fault: FaultInit): void;
 
   /** Makes a token unknown to the server. */
   revokeToken(token: string): void;

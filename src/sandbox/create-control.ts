@@ -5,6 +5,7 @@ import type {
   SandboxControl,
   UserInit,
 } from "./control.js";
+import { failNext } from "./fail-next.js";
 import type { Membership } from "./model/entities.js";
 import type { Instance } from "./model/instance.js";
 import { roleNames, scopeOfRole } from "./model/roles.js";
@@ -55,9 +56,10 @@ export function createControl(
     audience = true,
     scopes = ["openid"],
     expiresInMs = Number.POSITIVE_INFINITY,
+    token,
   }) => {
     mustExist(state.users, "user", userId);
-    return issueToken(instance, { userId, audience, scopes, expiresInMs });
+    return issueToken(instance, { userId, audience, scopes, expiresInMs }, token);
   };
 
   const addUser = ({
@@ -65,6 +67,7 @@ export function createControl(
     orgId = control.orgId,
     name,
     roles = [],
+    token,
     ...rest
   }: UserInit = {}) => {
     mustExist(state.orgs, "organization", orgId);
@@ -77,7 +80,7 @@ export function createControl(
       createUser({ ...rest, userId, orgId, displayName: name, memberships, createdAtMs }),
     );
     state.grants.projection.invalidate();
-    return { userId, token: addToken({ userId }) };
+    return { userId, token: addToken({ userId, token }) };
   };
 
   /** The id of the grant of a project to an organization; undefined for its own. */
@@ -159,6 +162,7 @@ export function createControl(
     addProjectGrant,
     addUser,
     addToken,
+    failNext: (fault) => failNext(instance.faults, fault),
     revokeToken: (token) => {
       state.tokens.delete(token);
     },

@@ -1,5 +1,8 @@
 import { Code } from "@connectrpc/connect";
+import { cleanPath } from "./http/clean-path.js";
 import type { HttpRequest, HttpResponse, Route } from "./http/http.js";
+import { tooManyRequests } from "./http/rate-limit.js";
+import { ResponseLost } from "./model/faults.js";
 import type { Instance } from "./model/instance.js";
 import { authorizeRoute, loginRoute } from "./oauth/authorize.js";
 import { discoveryRoute } from "./oauth/discovery.js";
@@ -9,6 +12,7 @@ import { openIdInstanceRoute } from "./oauth/openid.js";
 import { revokeRoute } from "./oauth/revoke.js";
 import { tokenRoute } from "./oauth/token.js";
 import { userinfoRoute } from "./oauth/userinfo.js";
+import type { SandboxRequest } from "./options.js";
 import { preflightRoute } from "./preflight.js";
 import { gatewayRefusal } from "./protocols/gateway.js";
 import { grpcRoute } from "./protocols/grpc.js";
@@ -16,12 +20,48 @@ import { grpcWebRoute } from "./protocols/grpc-web.js";
 import { healthRoute } from "./protocols/health.js";
 import { jsonRoute } from "./protocols/json.js";
 import { lookupRoute } from "./protocols/lookup/routes.js";
-import { organizationRoute } from "./protocols/organization.js";
 
-/** Answers a request with the first route that takes it, or with the gateway's `Not Found`. */
+export type Dispatch = (request: HttpRequest) => Promise<HttpResponse>;
+
+/**
+ * Makes what responds to all requests.
+ *
+ * @param allows whether one more request is within the rate limit.
+ * @param onRequest is told of each request after its response is made.
+ */
 export function createDispatch(
   instance: Instance,
-): (request: HttpRequest) => Promise<HttpResponse> {
+  allows: () => boolean,
+  onRequest: ((request: SandboxRequest) => void) | undefined,
+): Dispatch {
+  const respond = createRouter(instance);
+  return async (request) => {
+    const response = allows() ? await respond(request).catch(lostResponse) : tooManyRequests;
+    onRequest?.(summaryOf(request, response));
+    return response;
+  };
+}
+
+function lostResponse(error: unknown): HttpResponse {
+  if (error instanceof ResponseLost) {
+    return { status: 0, headers: {}, lost: true };
+  }
+  throw error;
+}
+
+function summaryOf({ method, path }: HttpRequest, response: HttpResponse): SandboxRequest {
+  const { outcome, lost, status } = response;
+  return outcome === undefined
+    ? {
+        method: `${method} ${path}`,
+        outcome: lost === true ? "response lost" : `HTTP ${status}`,
+        id: undefined,
+      }
+    : { method: outcome.rpc, outcome: outcome.code, id: outcome.id };
+}
+
+/** Responds with the first route that takes a request, or with the gateway's `Not Found`. */
+function createRouter(instance: Instance): Dispatch {
   // The order is ZITADEL's. A new kind of endpoint is a function in a file of its own that takes the
   // instance and returns a Route; it goes into this list, and is asked after those above it.
   const routes: readonly Route[] = [
@@ -39,7 +79,6 @@ export function createDispatch(
     revokeRoute(instance),
     endSessionRoute(instance),
     signedOutRoute,
-    organizationRoute(instance),
     lookupRoute(instance),
     jsonRoute(instance),
   ];
@@ -61,20 +100,4 @@ export function createDispatch(
 
 function withRobotsTag(response: HttpResponse): HttpResponse {
   return { ...response, headers: { ...response.headers, "x-robots-tag": "none" } };
-}
-
-/** The server redirects a path with empty or dot segments to the one without. */
-function cleanPath(path: string): string {
-  if (!/\/\/|\/\.\.?(\/|$)/.test(path)) {
-    return path;
-  }
-  const segments: string[] = [];
-  for (const segment of path.split("/")) {
-    if (segment === "..") {
-      segments.pop();
-    } else if (segment !== "" && segment !== ".") {
-      segments.push(segment);
-    }
-  }
-  return `/${segments.join("/")}${path.endsWith("/") && segments.length > 0 ? "/" : ""}`;
 }

@@ -11,13 +11,16 @@ import type { SandboxControl } from "./control.js";
 import { createControl } from "./create-control.js";
 
 import { createDispatch } from "./dispatch.js";
+import { createRateLimit } from "./http/rate-limit.js";
 import { listen } from "./http/server.js";
 import { createMemoryTransport, defaultsInterceptor } from "./memory-transport.js";
+import { FaultQueue } from "./model/faults.js";
 import type { Instance } from "./model/instance.js";
 import { createOAuthState } from "./model/oauth-state.js";
 import { createRequestIds } from "./model/request-id.js";
 import { createState } from "./model/state.js";
 import { checkOptions, type SandboxOptions, type SandboxServerOptions } from "./options.js";
+import { plantSeed, readSeed } from "./seed.js";
 
 export type { ServiceUserKey } from "../auth/service-user/key-file.js";
 export type {
@@ -29,12 +32,15 @@ export type {
   SandboxControl,
   UserInit,
 } from "./control.js";
+export type { FaultInit } from "./fail-next.js";
+export type { RpcName } from "./model/faults.js";
 export type { Generation } from "./model/generation.js";
 export type { Role } from "./model/roles.js";
 export type { OAuthControl } from "./oauth/control.js";
-export type { SandboxOptions, SandboxServerOptions } from "./options.js";
+export type { SandboxOptions, SandboxRequest, SandboxServerOptions } from "./options.js";
+export type { SandboxSeed } from "./seed.js";
 
-/** A stand-in for ZITADEL on a local port. */
+/** A sandbox on a local port. */
 export interface SandboxServer extends SandboxControl {
   /** Where it is: `http://localhost:…`. It answers to no other host name unless `hosts` says so. */
   readonly baseUrl: string;
@@ -42,7 +48,7 @@ export interface SandboxServer extends SandboxControl {
   close(): Promise<void>;
 }
 
-/** A stand-in for ZITADEL in memory. */
+/** A sandbox in memory. */
 export interface Sandbox extends SandboxControl {
   /** Speaks gRPC with it, and gives a call the sandbox's token and organization where it has none. */
   readonly transport: Transport;
@@ -51,15 +57,15 @@ export interface Sandbox extends SandboxControl {
 }
 
 /**
- * Starts a fake ZITADEL on a local port, for tests and for trying things out: native gRPC over cleartext
+ * Starts a sandbox on a local port, for tests and for trying things out: native gRPC over cleartext
  * HTTP/2, gRPC-web and JSON over HTTP/1.1 and HTTP/2, and CORS, on one port of the loopback addresses. It
  * checks tokens, organizations and permissions as ZITADEL does, and keeps everything in memory.
  *
  * @param options everything has a default.
  * @returns where it listens, its token and organization, and functions that look at and change what it
  * holds.
- * @throws TypeError for an option that is unknown or not allowed. Rejects with the system's error
- * (`EADDRINUSE`) when the port is taken.
+ * @throws TypeError for an option that is unknown or not allowed, and for a mistake in the seed. Rejects
+ * with the system's error when the port is taken (`EADDRINUSE`) or there is no file of the seed (`ENOENT`).
  * @example
  * ```ts
  * import { createManagementClient } from "zitadel-user-grants";
@@ -74,10 +80,9 @@ export interface Sandbox extends SandboxControl {
  * ```
  */
 export async function startSandbox(options: SandboxServerOptions = {}): Promise<SandboxServer> {
-  checkOptions("startSandbox", options, true);
-  const instance = createInstance(options);
-  const control = createControl(instance, options.token, options.orgId);
-  const server = await listen(options.port ?? 0, createDispatch(instance));
+  checkOptions("startSandbox", options);
+  const { instance, control, dispatch } = create(options);
+  const server = await listen(options.port ?? 0, dispatch);
   return {
     ...control,
     baseUrl: `http://${instance.hosts[0]}:${server.port}`,
@@ -86,12 +91,13 @@ export async function startSandbox(options: SandboxServerOptions = {}): Promise<
 }
 
 /**
- * Makes the same fake ZITADEL in memory, without sockets.
+ * Makes the same sandbox in memory, without sockets.
  *
  * @param options everything has a default; there is no port.
  * @returns a Connect `Transport` to it, its token and organization, and functions that look at and change
  * what it holds.
- * @throws TypeError for an option that is unknown or not allowed.
+ * @throws TypeError for an option that is unknown or not allowed, and for a mistake in the seed; the
+ * system's error (`ENOENT`) when there is no file of the seed.
  * @example
  * ```ts
  * import { createClient } from "@connectrpc/connect";
@@ -106,18 +112,31 @@ export async function startSandbox(options: SandboxServerOptions = {}): Promise<
  * ```
  */
 export function createSandbox(options: SandboxOptions = {}): Sandbox {
-  checkOptions("createSandbox", options, false);
-  const instance = createInstance(options);
-  const control = createControl(instance, options.token, options.orgId);
+  checkOptions("createSandbox", options);
+  const { instance, control, dispatch } = create(options);
   const closed = new AbortController();
   const close = () => closed.abort(new ConnectError("the sandbox was closed", Code.Canceled));
   const transport = createMemoryTransport(
     instance.hosts[0] ?? "",
     defaultsInterceptor(control.token, control.orgId),
-    createDispatch(instance),
+    dispatch,
     closed.signal,
   );
   return { ...control, transport: registerForClose(transport, close), close };
+}
+
+function create(options: SandboxOptions) {
+  const { token, orgId, seed, requestsPerSecond = Number.POSITIVE_INFINITY, onRequest } = options;
+  const instance = createInstance(options);
+  const control = createControl(instance, token, orgId);
+  if (seed !== undefined) {
+    plantSeed(control, readSeed(seed));
+  }
+  const allows =
+    requestsPerSecond === Number.POSITIVE_INFINITY
+      ? () => true
+      : createRateLimit(requestsPerSecond, instance.now);
+  return { instance, control, dispatch: createDispatch(instance, allows, onRequest) };
 }
 
 function createInstance({
@@ -138,6 +157,7 @@ function createInstance({
     generation,
     requestLatencyMs,
     idLatencyMs,
+    faults: new FaultQueue(),
     now,
     requestIdHeader: generation === "v4" ? createRequestIds(now) : () => ({}),
   };

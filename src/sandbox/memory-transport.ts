@@ -1,4 +1,4 @@
-import type { Interceptor, Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
 import { effectiveTimeoutMs } from "../transports/call/unary-call.js";
@@ -31,6 +31,9 @@ export function createMemoryTransport(
       }),
       ended,
     );
+    if (response.lost) {
+      throw new ConnectError("the connection was reset", Code.Unavailable);
+    }
     return {
       status: response.status,
       header: toHeaders(response.headers),

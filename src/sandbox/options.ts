@@ -1,6 +1,16 @@
-import { isObject, show } from "../options/checker.js";
-import { nearest } from "../options/spelling.js";
+import {
+  type Check,
+  type Checks,
+  checkOptions as checkAll,
+  describe,
+  integer,
+  isFunction,
+  isObject,
+  show,
+} from "../options/checker.js";
+import { headerValueProblem } from "../options/header-value.js";
 import { type Generation, generations } from "./model/generation.js";
+import type { SandboxSeed } from "./seed.js";
 
 /** What both kinds of sandbox take. Everything is optional; `undefined` counts as not given. */
 export interface SandboxOptions {
@@ -14,6 +24,11 @@ export interface SandboxOptions {
    * COMMAND-1S9gx, sends errors over gRPC-web in the body and no request ids.
    */
   readonly generation?: Generation | undefined;
+  /**
+   * Organizations, projects, users and grants that are there from the start: an object, or the path of a
+   * JSON file that holds it. Default: none.
+   */
+  readonly seed?: SandboxSeed | string | undefined;
   /**
    * The host names of the instance, without port; the first is its ExternalDomain, and the host of
    * `baseUrl`. A request for any other gets NOT_FOUND without a detail. Default: `["localhost"]`, so
@@ -29,71 +44,93 @@ export interface SandboxOptions {
    * single grant brings them up to date. Default: 0.
    */
   readonly projectionDelayMs?: number | undefined;
+  /**
+   * How many requests a second are served, on average; the others get HTTP 429, as on ZITADEL's cloud.
+   * From 1. Default: all are served.
+   */
+  readonly requestsPerSecond?: number | undefined;
   /** Milliseconds that the access tokens of the token endpoint live, from 1. Default: 12 hours. */
   readonly accessTokenLifetimeMs?: number | undefined;
   /** Milliseconds that a refresh token lives while it is not used, from 1. Default: 30 days. */
   readonly refreshTokenLifetimeMs?: number | undefined;
   /** The clock, in milliseconds since the Unix epoch. Default: `Date.now`. */
   readonly now?: (() => number) | undefined;
+  /** Called once for each request, after its response is made. Default: nothing is called. */
+  readonly onRequest?: ((request: SandboxRequest) => void) | undefined;
 }
 
-/** What `startSandbox` takes. */
+/** What startSandbox takes. */
 export interface SandboxServerOptions extends SandboxOptions {
   /** The TCP port, 0 to 65535. Default: 0, a free one. */
   readonly port?: number | undefined;
 }
 
-type Check = (value: unknown) => boolean;
+/** A request that the sandbox has responded to. */
+export interface SandboxRequest {
+  /** The RPC, `"DeactivateUserGrant"`, or for other endpoints the HTTP method and path. */
+  readonly method: string;
+  /** `"OK"`, the code as Connect names it, `"NotFound"`, or for other endpoints `"HTTP 200"`. */
+  readonly outcome: string;
+  /** The id of ZITADEL's error, `"COMMAND-3M9sd"`, if there is one. */
+  readonly id: string | undefined;
+}
 
-const isHeaderValue: Check = (value) => typeof value === "string" && /^[!-~]+$/.test(value);
-const isLatency: Check = (value) => typeof value === "number" && value >= 0 && value < 2 ** 31;
-const isLifetime: Check = (value) => Number.isInteger(value) && Number(value) >= 1;
-const isHost: Check = (value) => typeof value === "string" && /^[^\s:/@]+$/.test(value);
+const headerValue: Check = [
+  "printable ASCII without spaces",
+  (value) => headerValueProblem(value) === undefined,
+];
+const latencyMs: Check = [
+  "milliseconds from 0 to 2147483647",
+  (value) => typeof value === "number" && value >= 0 && value < 2 ** 31,
+];
+const lifetimeMs = integer("milliseconds", 1, Number.MAX_SAFE_INTEGER);
 
-const checks: Record<keyof SandboxServerOptions, { allowed: string; accepts: Check }> = {
-  token: { allowed: "printable ASCII without spaces", accepts: isHeaderValue },
-  orgId: { allowed: "printable ASCII without spaces", accepts: isHeaderValue },
-  generation: {
-    allowed: generations.map((name) => JSON.stringify(name)).join(" or "),
-    accepts: (value) => (generations as readonly unknown[]).includes(value),
-  },
-  hosts: {
-    allowed: "a list of at least one host name, without ports",
-    accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isHost),
-  },
-  requestLatencyMs: { allowed: "milliseconds from 0 to 2147483647", accepts: isLatency },
-  idLatencyMs: { allowed: "milliseconds from 0 to 2147483647", accepts: isLatency },
-  projectionDelayMs: { allowed: "milliseconds from 0 to 2147483647", accepts: isLatency },
-  accessTokenLifetimeMs: { allowed: "whole milliseconds from 1", accepts: isLifetime },
-  refreshTokenLifetimeMs: { allowed: "whole milliseconds from 1", accepts: isLifetime },
-  now: { allowed: "a function", accepts: (value) => typeof value === "function" },
-  port: {
-    allowed: "an integer from 0 to 65535",
-    accepts: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65535,
-  },
+const checks: Checks<SandboxOptions> = {
+  token: [headerValue[0], headerValue[1], describe],
+  orgId: headerValue,
+  generation: [
+    generations.map((name) => JSON.stringify(name)).join(" or "),
+    (value) => (generations as readonly unknown[]).includes(value),
+  ],
+  seed: [
+    "an object, or the path of a JSON file",
+    (value) => isObject(value) || (typeof value === "string" && value !== ""),
+  ],
+  hosts: [
+    "a list of at least one host name, without ports",
+    (value) =>
+      Array.isArray(value) &&
+      value.length > 0 &&
+      value.every((host) => typeof host === "string" && /^[^\s:/@]+$/.test(host)),
+  ],
+  requestLatencyMs: latencyMs,
+  idLatencyMs: latencyMs,
+  projectionDelayMs: latencyMs,
+  requestsPerSecond: [
+    "a number from 1",
+    (value) => typeof value === "number" && value >= 1 && Number.isFinite(value),
+  ],
+  accessTokenLifetimeMs: lifetimeMs,
+  refreshTokenLifetimeMs: lifetimeMs,
+  now: ["a function", isFunction],
+  onRequest: ["a function", isFunction],
+};
+
+const serverChecks: Checks<SandboxServerOptions> = {
+  ...checks,
+  port: [
+    "an integer from 0 to 65535",
+    (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65535,
+  ],
 };
 
 /** @throws TypeError that names the option, what is allowed and, unless it is a secret, what was given. */
 export function checkOptions(
-  caller: string,
+  caller: "startSandbox" | "createSandbox",
   options: SandboxServerOptions,
-  hasPort: boolean,
 ): void {
   if (!isObject(options)) {
     throw new TypeError(`${caller}: options must be an object; got ${show(options)}`);
   }
-  const known = Object.keys(checks).filter((name) => hasPort || name !== "port");
-  for (const [name, value] of Object.entries(options)) {
-    if (!known.includes(name)) {
-      const guess = nearest(name, known);
-      throw new TypeError(
-        `${caller}: unknown option ${JSON.stringify(name)}${guess === undefined ? "." : `; did you mean ${guess}?`} Known are: ${known.join(", ")}`,
-      );
-    }
-    const { allowed, accepts } = checks[name as keyof typeof checks];
-    if (value !== undefined && !accepts(value)) {
-      const given = name === "token" ? "another value" : show(value);
-      throw new TypeError(`${caller}: ${name} must be ${allowed}; got ${given}`);
-    }
-  }
+  checkAll(options, caller === "startSandbox" ? serverChecks : checks);
 }

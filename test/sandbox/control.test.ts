@@ -98,7 +98,10 @@ describe("options", () => {
   it.each([
     [{ generaton: "v4" }, "did you mean generation?"],
     [{ generation: "v3" }, 'generation must be "v4" or "v2.70"; got "v3"'],
-    [{ token: "a b" }, "token must be printable ASCII without spaces; got another value"],
+    [
+      { token: "a b" },
+      "token must be printable ASCII without spaces; got a string of 3 characters with a space",
+    ],
     [{ hosts: [] }, "at least one host name"],
     [{ hosts: ["localhost:80"] }, "without ports"],
     [{ requestLatencyMs: -1 }, "got -1"],

@@ -24,6 +24,17 @@ export interface HttpResponse {
   readonly trailers?: Readonly<Record<string, string>> | undefined;
   /** Sent like a stream: without `content-length`, and without `date`, which grpc-go leaves out. */
   readonly streamed?: true | undefined;
+  /** The connection is reset in its place. */
+  readonly lost?: true | undefined;
+  /** What was called and how it ended, for the log of requests. */
+  readonly outcome?: RpcOutcome | undefined;
+}
+
+export interface RpcOutcome {
+  readonly rpc: string;
+  /** `"OK"`, or the name of the code. */
+  readonly code: string;
+  readonly id: string | undefined;
 }
 
 /**

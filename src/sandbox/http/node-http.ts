@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import type { HttpRequest, HttpResponse } from "./http.js";
 
@@ -25,6 +26,10 @@ export async function answerHttp1(
     }),
   );
   if (outgoing.destroyed) {
+    return;
+  }
+  if (response.lost) {
+    incoming.socket.resetAndDestroy();
     return;
   }
   const body = Buffer.from(response.body ?? "");
@@ -65,6 +70,10 @@ export async function answerHttp2(
     }),
   );
   if (stream.destroyed || stream.closed) {
+    return;
+  }
+  if (response.lost) {
+    (stream.session?.socket as Socket | undefined)?.resetAndDestroy();
     return;
   }
   const body = Buffer.from(response.body ?? "");

@@ -1,6 +1,7 @@
 import { wait } from "../../common/wait.js";
 import type { HttpRequest } from "../http/http.js";
-import { CommandError } from "./errors.js";
+import { CommandError, RpcError } from "./errors.js";
+import { ResponseLost, type RpcName } from "./faults.js";
 import type { Instance } from "./instance.js";
 import { checkInstance } from "./instance-host.js";
 import { languagesOf, translate } from "./messages.js";
@@ -9,6 +10,7 @@ import type { Permission } from "./roles.js";
 
 /** What a call of the management service needs and does. */
 export interface Call<T> {
+  readonly rpc: RpcName;
   readonly permission: Permission;
   /** Rejects a message that breaks the rules of its own definition, with an RpcError. */
   readonly validate: () => void;
@@ -17,13 +19,38 @@ export interface Call<T> {
 }
 
 /**
- * Runs a call as ZITADEL's interceptors do: the instance by host name, the caller's token, organization
- * and permission, the message's own rules, and only then the command, whose errors are the only
- * translated ones.
+ * Runs a call as ZITADEL's interceptors do, unless it is to go wrong: the instance by host name, the
+ * caller's token, organization and permission, the message's own rules, and only then the command, whose
+ * errors are the only translated ones.
  *
- * @throws RpcError
+ * @throws RpcError or ResponseLost
  */
 export async function runCall<T>(
+  instance: Instance,
+  request: HttpRequest,
+  signal: AbortSignal,
+  call: Call<T>,
+): Promise<T> {
+  const fault = instance.faults.take(call.rpc);
+  if (fault === undefined) {
+    return perform(instance, request, signal, call);
+  }
+  const { code, id, message, delayMs, lost } = fault;
+  if (delayMs > 0) {
+    await wait(delayMs, signal);
+  }
+  if (code !== undefined) {
+    throw new RpcError(code, message, id);
+  }
+  const performed = perform(instance, request, signal, call);
+  if (lost) {
+    await performed.catch(() => undefined);
+    throw new ResponseLost();
+  }
+  return performed;
+}
+
+async function perform<T>(
   instance: Instance,
   request: HttpRequest,
   signal: AbortSignal,

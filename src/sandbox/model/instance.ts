@@ -1,3 +1,4 @@
+import type { FaultQueue } from "./faults.js";
 import type { Generation } from "./generation.js";
 import type { OAuthState } from "./oauth-state.js";
 import type { State } from "./state.js";
@@ -13,6 +14,8 @@ export interface Instance {
   /** How long a management call takes, and each id of a bulk removal on top. */
   readonly requestLatencyMs: number;
   readonly idLatencyMs: number;
+  /** What is to go wrong. */
+  readonly faults: FaultQueue;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   /** The `x-request-id` of the next response, as a header; none where this generation sends none. */

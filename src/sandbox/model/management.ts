@@ -9,6 +9,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
 import type { HttpRequest } from "../http/http.js";
 import { runCall } from "./call.js";
+import type { RpcName } from "./faults.js";
 import type { Instance } from "./instance.js";
 import { checkIdLength } from "./length.js";
 import type { Caller } from "./permissions.js";
@@ -32,6 +33,7 @@ export interface ManagementMethod {
 }
 
 interface Implementation<I extends DescMessage, O extends DescMessage> {
+  rpc: RpcName;
   permission: Permission;
   validate: (message: MessageShape<I>) => void;
   latencyMs: (instance: Instance, message: MessageShape<I>) => number;
@@ -45,6 +47,7 @@ const { deactivateUserGrant: deactivate, bulkRemoveUserGrant: bulkRemove } =
 export const managementMethods: ReadonlyMap<string, ManagementMethod> = new Map(
   [
     implement(deactivate, {
+      rpc: "DeactivateUserGrant",
       permission: "user.grant.write",
       validate: ({ userId, grantId }) => {
         checkIdLength("DeactivateUserGrantRequest.UserId", userId);
@@ -63,6 +66,7 @@ export const managementMethods: ReadonlyMap<string, ManagementMethod> = new Map(
       },
     }),
     implement(bulkRemove, {
+      rpc: "BulkRemoveUserGrant",
       permission: "user.grant.delete",
       validate: () => undefined,
       latencyMs: (instance, { grantId }) =>
@@ -77,13 +81,14 @@ export const managementMethods: ReadonlyMap<string, ManagementMethod> = new Map(
 
 function implement<I extends DescMessage, O extends DescMessage>(
   desc: DescMethodUnary<I, O>,
-  { permission, validate, latencyMs, run }: Implementation<I, O>,
+  { rpc, permission, validate, latencyMs, run }: Implementation<I, O>,
 ): ManagementMethod {
   return {
     desc,
     call: (instance, request, untyped, signal) => {
       const message = untyped as MessageShape<I>;
       return runCall(instance, request, signal, {
+        rpc,
         permission,
         validate: () => validate(message),
         latencyMs: latencyMs(instance, message),

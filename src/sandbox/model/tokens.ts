@@ -6,8 +6,8 @@ import type { Instance } from "./instance.js";
 export function issueToken(
   instance: Instance,
   token: Omit<AccessToken, "expiresAtMs"> & { readonly expiresInMs: number },
+  value = randomToken(),
 ): string {
-  const value = randomToken();
   const { expiresInMs, ...rest } = token;
   instance.state.tokens.set(value, { ...rest, expiresAtMs: instance.now() + expiresInMs });
   return value;

@@ -6,13 +6,14 @@ import type { Instance } from "../model/instance.js";
 import { gatewayAnswer, gatewayError, type Json } from "./gateway.js";
 import { parseGoJson } from "./go-json.js";
 import { readDeadline } from "./grpc-timeout.js";
-import { hasPassed, withDeadline } from "./rpc.js";
+import { hasPassed, outcomeOf, withDeadline } from "./rpc.js";
 
 /** Where reading stops; JSON is longer than the message of 4 MiB that it may hold. */
 const maxBodyBytes = 64 * 1024 * 1024;
 
 /** A call that came as JSON: first its message is read, then it is made. */
 export interface GatewayCall<T> {
+  readonly rpc: string;
   /** @throws Error that says what is wrong with the body. */
   readonly read: (body: JsonValue | undefined) => T;
   readonly call: (message: T, signal: AbortSignal) => Promise<Json>;
@@ -22,7 +23,7 @@ export interface GatewayCall<T> {
 export async function serveGatewayCall<T>(
   instance: Instance,
   request: HttpRequest,
-  { read, call }: GatewayCall<T>,
+  { rpc, read, call }: GatewayCall<T>,
 ): Promise<HttpResponse> {
   try {
     const timeout = readDeadline(request);
@@ -36,10 +37,10 @@ export async function serveGatewayCall<T>(
       throw deadlineExceeded(true);
     }
     const answer = await withDeadline(deadline, request.signal, (signal) => call(message, signal));
-    return gatewayAnswer(instance, request, answer);
+    return { ...gatewayAnswer(instance, request, answer), outcome: outcomeOf(rpc) };
   } catch (error) {
     if (error instanceof RpcError) {
-      return gatewayError(instance, request, error);
+      return { ...gatewayError(instance, request, error), outcome: outcomeOf(rpc, error) };
     }
     throw error;
   }

@@ -94,6 +94,7 @@ async function serve(instance: Instance, request: HttpRequest, type: string) {
       ? frames.map((bytes) => Buffer.from(bytes).toString("base64")).join("")
       : Buffer.concat(frames),
     streamed: true as const,
+    outcome: answer.outcome,
   };
 }
 

@@ -35,6 +35,7 @@ export function grpcRoute(instance: Instance): Route {
       body: answer.frame,
       trailers: answer.trailers,
       streamed: true,
+      outcome: answer.outcome,
     };
   };
 }

@@ -39,6 +39,7 @@ function serve(
 ): Promise<HttpResponse> {
   const { desc, call } = methodOf(match);
   return serveGatewayCall(instance, request, {
+    rpc: desc.name,
     read: (body) => readRequest(match, new URLSearchParams(request.query), body),
     call: async (message, signal) => {
       checkLength(toBinary(desc.input, message).byteLength);

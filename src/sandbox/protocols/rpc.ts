@@ -1,7 +1,7 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
-import { type HttpRequest, headerOf } from "../http/http.js";
+import { type HttpRequest, headerOf, type RpcOutcome } from "../http/http.js";
 import { deadlineExceeded, earlyError, RpcError, statusTrailers } from "../model/errors.js";
 import type { Instance } from "../model/instance.js";
 import { instanceLookupTimedOut } from "../model/instance-host.js";
@@ -15,6 +15,7 @@ export interface RpcAnswer {
   /** The framed message of a call that went well. */
   readonly frame: Uint8Array | undefined;
   readonly trailers: Readonly<Record<string, string>>;
+  readonly outcome: RpcOutcome;
   /** True for an error from before ZITADEL's interceptors, which add no headers then. */
   readonly early: boolean;
 }
@@ -59,10 +60,22 @@ export async function answerRpc(
       method.call(instance, request, message, signal),
     );
     const frame = frameMessage(toBinary(method.desc.output, answer), encoding);
-    return { headers, frame, trailers: statusTrailers(undefined), early: false };
+    return {
+      headers,
+      frame,
+      trailers: statusTrailers(undefined),
+      outcome: outcomeOf(rpcOf(request)),
+      early: false,
+    };
   } catch (error) {
     if (error instanceof RpcError) {
-      return { headers, frame: undefined, trailers: statusTrailers(error), early: error.early };
+      return {
+        headers,
+        frame: undefined,
+        trailers: statusTrailers(error),
+        outcome: outcomeOf(rpcOf(request), error),
+        early: error.early,
+      };
     }
     throw error;
   }
@@ -110,6 +123,14 @@ export async function withDeadline<T>(
 
 export function hasPassed(deadline: Deadline | undefined): boolean {
   return deadline !== undefined && performance.now() - deadline.startedAtMs >= deadline.timeoutMs;
+}
+
+export function outcomeOf(rpc: string, error?: RpcError): RpcOutcome {
+  return { rpc, code: error === undefined ? "OK" : (Code[error.code] ?? "Unknown"), id: error?.id };
+}
+
+function rpcOf({ path }: HttpRequest): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 function findMethod(path: string): ManagementMethod {

@@ -4,6 +4,7 @@ import { matchTemplate, parseTemplate } from "../../../transports/json/http-rule
 import type { HttpRequest, Route } from "../../http/http.js";
 import { runCall } from "../../model/call.js";
 import { CommandError } from "../../model/errors.js";
+import type { RpcName } from "../../model/faults.js";
 import type { Instance } from "../../model/instance.js";
 import { checkIdLength, checkTextLength } from "../../model/length.js";
 import type { Caller } from "../../model/permissions.js";
@@ -15,10 +16,11 @@ import { addUserGrant, reactivateUserGrant } from "../../model/user-grants.js";
 import type { Json } from "../gateway.js";
 import { serveGatewayCall } from "../gateway-call.js";
 import { readAddUserGrant, readListUserGrants, readListUsers, readNothing } from "./requests.js";
-import { listDetailsView, protoDate, userGrantView, userView } from "./views.js";
+import { listDetailsView, orgView, protoDate, userGrantView, userView } from "./views.js";
 
 /** A route of the gateway, for an RPC that this package has no generated code for. */
 interface Lookup<T> {
+  readonly rpc: RpcName;
   readonly verb: "GET" | "POST";
   /** The path after `/management/v1`, with ids as wildcards. */
   readonly path: string;
@@ -32,6 +34,7 @@ const prefix = "/management/v1/";
 
 const routes: readonly ((instance: Instance) => Route)[] = [
   route({
+    rpc: "ListUserGrants",
     verb: "POST",
     path: "/users/grants/_search",
     permission: "user.grant.read",
@@ -46,6 +49,7 @@ const routes: readonly ((instance: Instance) => Route)[] = [
     },
   }),
   route({
+    rpc: "ListUsers",
     verb: "POST",
     path: "/users/_search",
     permission: "user.read",
@@ -60,6 +64,7 @@ const routes: readonly ((instance: Instance) => Route)[] = [
     },
   }),
   route({
+    rpc: "GetUserGrantByID",
     verb: "GET",
     path: "/users/*/grants/*",
     permission: "user.grant.read",
@@ -77,6 +82,16 @@ const routes: readonly ((instance: Instance) => Route)[] = [
     },
   }),
   route({
+    rpc: "GetMyOrg",
+    verb: "GET",
+    path: "/orgs/me",
+    permission: "org.read",
+    read: () => undefined,
+    validate: () => undefined,
+    run: (instance, { orgId }) => ({ org: orgView(instance, orgId) }),
+  }),
+  route({
+    rpc: "ReactivateUserGrant",
     verb: "POST",
     path: "/users/*/grants/*/_reactivate",
     permission: "user.grant.write",
@@ -94,6 +109,7 @@ const routes: readonly ((instance: Instance) => Route)[] = [
     },
   }),
   route({
+    rpc: "AddUserGrant",
     verb: "POST",
     path: "/users/*/grants",
     permission: "user.grant.write",
@@ -122,7 +138,7 @@ const routes: readonly ((instance: Instance) => Route)[] = [
   }),
 ];
 
-/** Finding, reading, adding and reactivating: the routes around the two RPCs, as JSON alone. */
+/** The routes around the two RPCs, as JSON alone: finding, reading, adding and reactivating grants. */
 export function lookupRoute(instance: Instance): Route {
   const all = routes.map((create) => create(instance));
   return (request) => {
@@ -139,7 +155,7 @@ export function lookupRoute(instance: Instance): Route {
   };
 }
 
-function route<T>({ verb, path, permission, read, validate, run }: Lookup<T>) {
+function route<T>({ rpc, verb, path, permission, read, validate, run }: Lookup<T>) {
   const template = parseTemplate(path);
   const wildcards = template.segments.flatMap((segment, index) => (segment === "*" ? [index] : []));
   return (instance: Instance): Route =>
@@ -150,9 +166,11 @@ function route<T>({ verb, path, permission, read, validate, run }: Lookup<T>) {
       }
       const ids = wildcards.map((index) => segments[index] ?? "");
       return serveGatewayCall(instance, request, {
+        rpc,
         read: (body) => read(body, instance),
         call: (message, signal) =>
           runCall(instance, request, signal, {
+            rpc,
             permission,
             validate: () => validate(message, ids),
             latencyMs: instance.requestLatencyMs,

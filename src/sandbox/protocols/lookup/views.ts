@@ -68,6 +68,19 @@ export function userView(user: User): JsonMessage {
   });
 }
 
+/** A `zitadel.org.v1.Org`. */
+export function orgView({ state, hosts }: Instance, orgId: string): JsonMessage {
+  const org = state.orgs.get(orgId);
+  const date = protoDate(org?.createdAtMs ?? 0);
+  return {
+    id: orgId,
+    details: { sequence: "1", creationDate: date, changeDate: date, resourceOwner: orgId },
+    state: "ORG_STATE_ACTIVE",
+    name: org?.name ?? "",
+    primaryDomain: orgDomain(org?.name ?? "", hosts[0] ?? ""),
+  };
+}
+
 /** The details of a list: `zitadel.v1.ListDetails`. */
 export function listDetailsView(total: number, updatedAtMs: number): JsonMessage {
   return withoutDefaults({

@@ -1,0 +1,78 @@
+import { Code } from "@connectrpc/connect";
+import {
+  boolean,
+  type Check,
+  type Checks,
+  checkOptions,
+  integer,
+  isObject,
+  show,
+  timeMs,
+} from "../options/checker.js";
+import { type FaultQueue, type RpcName, rpcNames } from "./model/faults.js";
+
+/** What goes wrong with the next calls. At least one of `code`, `delayMs` and `lost` is needed. */
+export interface FaultInit {
+  /** The call fails with it, and does nothing. */
+  readonly code?: Code | undefined;
+  /** The id of ZITADEL's error detail, `"COMMAND-3M9sd"`. Only with `code`. Default: no detail. */
+  readonly id?: string | undefined;
+  /** Only with `code`. Default: one that names `failNext`. */
+  readonly message?: string | undefined;
+  /** How many calls it happens to, from 1. Default: 1. */
+  readonly times?: number | undefined;
+  /** Milliseconds that the call takes longer. Default: 0. */
+  readonly delayMs?: number | undefined;
+  /** `true`: the call is done, and the connection is reset before its response. Not with `code`. */
+  readonly lost?: boolean | undefined;
+  /** The RPC that it happens to. Default: any. */
+  readonly rpc?: RpcName | undefined;
+}
+
+const text: Check = [
+  "a string that is not empty",
+  (value) => typeof value === "string" && value !== "",
+];
+
+const checks: Checks<FaultInit> = {
+  code: [
+    "a Code of Connect",
+    (value) => Number.isInteger(value) && Code[value as Code] !== undefined,
+  ],
+  id: text,
+  message: text,
+  times: integer("calls", 1, Number.MAX_SAFE_INTEGER),
+  delayMs: timeMs(0),
+  lost: boolean,
+  rpc: [
+    rpcNames.map((name) => JSON.stringify(name)).join(", "),
+    (value) => rpcNames.includes(value as RpcName),
+  ],
+};
+
+/** @throws TypeError that says what is wrong. */
+export function failNext(faults: FaultQueue, init: FaultInit): void {
+  if (!isObject(init)) {
+    throw new TypeError(`failNext takes an object; got ${show(init)}`);
+  }
+  const {
+    code,
+    id,
+    message,
+    times = 1,
+    delayMs = 0,
+    lost = false,
+    rpc,
+  }: FaultInit = checkOptions(init, checks);
+  if (code === undefined && delayMs === 0 && !lost) {
+    throw new TypeError("failNext needs at least one of code, delayMs and lost");
+  }
+  if (code !== undefined && lost) {
+    throw new TypeError("failNext takes code or lost: what has failed loses no response");
+  }
+  if (code === undefined && (id !== undefined || message !== undefined)) {
+    throw new TypeError("failNext takes id and message only with code");
+  }
+  const fault = { rpc, code, id, message: message ?? "a fault of failNext", delayMs, lost };
+  faults.add(fault, times);
+}

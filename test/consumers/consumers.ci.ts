@@ -66,18 +66,6 @@ describe("services of @zitadel/proto", () => {
   });
 });
 
-describe("a buf module", () => {
-  const project = projectOf("buf-module", {
-    "@bufbuild/buf": "~1.75.0",
-    "@bufbuild/protoc-gen-es": "^2.17.0",
-  });
-
-  it("imports our protos, and takes our generated code for them", async () => {
-    await project().run("buf", ["generate"]);
-    expect(await project().run("node", ["run.js"])).toBe("ok\n");
-  });
-});
-
 describe("a service of one's own around the client is tested with createSandbox", () => {
   const project = projectOf("mocking");
 

@@ -41,6 +41,19 @@ describe("package.json", () => {
     }
   });
 
+  it.each([
+    ["gen/zitadel/management_pb", "gen/zitadel/management_pb.js"],
+    ["gen/zitadel/management_pb.js", "gen/zitadel/management_pb.js"],
+    ["proto/zitadel/management.proto", "proto/zitadel/management.proto"],
+  ])("exports %s", (entry, file) => {
+    const resolve = `console.log(import.meta.resolve("zitadel-user-grants/${entry}"))`;
+    const { stdout } = spawnSync(process.execPath, ["--input-type=module", "--eval", resolve], {
+      cwd: root,
+      encoding: "utf8",
+    });
+    expect(stdout.trim()).toBe(new URL(file, `file://${root}`).href);
+  });
+
   it("has a command that can be run", () => {
     const [command] = Object.values(manifest.bin) as string[];
     expect(readFileSync(`${root}${command}`, "utf8")).toMatch(/^#!\/usr\/bin\/env node\n/);

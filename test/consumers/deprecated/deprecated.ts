@@ -1,0 +1,3 @@
+/** @deprecated */
+export function old(): void {}
+old();

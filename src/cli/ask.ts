@@ -7,8 +7,12 @@ import type { BulkCommand } from "./settings.js";
 const typedFrom = 100;
 
 /** Asks whether to go ahead: by y, or by the number of grants where there are many. */
-export async function mayGoAhead(command: BulkCommand, count: number, io: Io): Promise<boolean> {
-  const verb = command === "remove" ? "Remove" : "Deactivate";
+export async function mayGoAhead(
+  command: BulkCommand | "restore",
+  count: number,
+  io: Io,
+): Promise<boolean> {
+  const verb = { remove: "Remove", deactivate: "Deactivate", restore: "Restore" }[command];
   const grants = counted(count, "grant");
   if (count < typedFrom) {
     const answer = await ask(`${verb} ${grants}? [y/N] `, io);

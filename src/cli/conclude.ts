@@ -3,7 +3,7 @@ import type { Summary } from "../bulk/index.js";
 import { explain } from "./explain.js";
 import { exitCode, type Io, line } from "./io.js";
 import type { LoggedOutcome } from "./log/entry.js";
-import type { LogFailure } from "./log/run-log.js";
+import type { LogFailure } from "./log/log-file.js";
 import type { Plan } from "./plan.js";
 import { duration } from "./progress.js";
 import { outcomeLine } from "./results.js";

@@ -26,12 +26,17 @@ export async function resumeRun(
   io: Io,
 ): Promise<number> {
   // The file is not touched before it is known to be a log; nor is a lock put beside another file.
-  checkCommand(path, LogContent.readHead(path, "resume"), command);
+  checkCommand(LogContent.readHead(path, "resume"), command);
   const lock = LogLock.take(path, "resume");
   let log: RunLog | undefined;
   try {
     const content = LogContent.read(path, "resume");
     const { head } = content;
+    if (content.restore.begun) {
+      throw new UsageError(
+        `Nothing was done: that run has been restored, at least in part. Start another run, or continue the restore: zitadel-user-grants restore --log ${path}`,
+      );
+    }
     const connection = await readConnection(connectionFlagsOf(head, flags, io), io);
     checkCanAsk(flags.yes, connection.usesStdin, io);
     const stdin = connection.usesStdin ? undefined : watchStdin(io);
@@ -61,16 +66,12 @@ export async function resumeRun(
       },
       io,
     );
-    if (
-      plan.openCount > 0 &&
-      !flags.yes &&
-      !(await mayGoAhead(bulkCommandOf(head), plan.openCount, io))
-    ) {
+    if (plan.openCount > 0 && !flags.yes && !(await mayGoAhead(head.command, plan.openCount, io))) {
       line(io.stderr, "Nothing was done.");
       return exitCode.stopped;
     }
     log = RunLog.resume(path, lock, content.wholeBytes, headOf(head.command, connection, identity));
-    return await carryOut(bulkCommandOf(head), connection, plan, log, settings, io);
+    return await carryOut(head.command, connection, plan, log, settings, io);
   } finally {
     if (log === undefined) {
       lock.release();
@@ -78,17 +79,8 @@ export async function resumeRun(
   }
 }
 
-function checkCommand(path: string, head: LogHead, command: BulkCommand | undefined): void {
-  if (head.command === "restore") {
-    throw new UsageError(
-      `resume: ${path} is the log of a restore. Continue it with: zitadel-user-grants restore --resume ${path}`,
-    );
-  }
+function checkCommand(head: LogHead, command: BulkCommand | undefined): void {
   if (command !== undefined && head.command !== command) {
     throw new UsageError(`--resume: that run was for ${head.command}, this is ${command}.`);
   }
-}
-
-function bulkCommandOf({ command }: LogHead): BulkCommand {
-  return command === "deactivate" ? "deactivate" : "remove";
 }

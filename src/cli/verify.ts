@@ -4,7 +4,7 @@ import { createSummary, type Summary } from "../bulk/index.js";
 import { describeError } from "../errors/describe.js";
 import { inParallel } from "./in-parallel.js";
 import type { LogContent } from "./log/content.js";
-import { expectedState, type FoundState } from "./log/expected.js";
+import { expectationOf, type FoundState } from "./log/expected.js";
 import type { Lookup } from "./lookup.js";
 
 /** How long a contradiction is read again: the read side of ZITADEL lags behind. */
@@ -51,8 +51,8 @@ export async function verifyLog(
   const summary = createSummary({ total: content.grants.size, now: () => environment.now() });
   let unknownInARow = 0;
   const read = async (index: number): Promise<Finding> => {
-    const { grantId, userId } = content.grants.grant(index);
-    const expected = expectedState(content, index);
+    const userId = content.grants.userId(index);
+    const { grantId, state: expected } = expectationOf(content, index);
     const known = {
       grantId,
       ...(userId === "" ? {} : { userId }),

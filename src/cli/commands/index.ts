@@ -3,12 +3,13 @@ import { deactivate } from "./deactivate.js";
 import { doctor } from "./doctor.js";
 import { list } from "./list.js";
 import { remove } from "./remove.js";
+import { restore } from "./restore.js";
 import { resume } from "./resume.js";
 import { sandbox } from "./sandbox.js";
 import { verify } from "./verify.js";
 
 /** The commands, in the order in which help lists them. */
 export const commands: readonly Command[] = [
-  ...[list, remove, deactivate, resume, verify],
+  ...[list, remove, deactivate, resume, verify, restore],
   ...[doctor, sandbox],
 ];

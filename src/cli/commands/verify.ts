@@ -7,12 +7,14 @@ import { exitCode, line } from "../io.js";
 import { connectToLog, logPathOf } from "../log/connect.js";
 import { createLookup } from "../lookup.js";
 import { createProgress } from "../progress.js";
+import { lookupTurns, rateFlags, readRate } from "../rate.js";
 import { createStopSwitch } from "../stop-switch.js";
 import { type Finding, verifyLog } from "../verify.js";
 
 const verifyFlags = {
   log: { type: "string", value: "<path>", file: true, help: "the log of the run" },
   concurrency: { type: "string", value: "<n>", help: "requests at a time (8)" },
+  ...rateFlags,
   json: { type: "boolean", help: "what was found as JSON Lines" },
 } as const satisfies FlagTable;
 
@@ -47,7 +49,10 @@ export const verify: Command = {
     try {
       const { done, counts: verdicts } = await verifyLog(
         content,
-        createLookup(connection, { signal: stopSwitch.signal }),
+        createLookup(connection, {
+          signal: stopSwitch.signal,
+          turn: lookupTurns(readRate(flags.rate, connection.baseUrl)),
+        }),
         {
           concurrency,
           stopped: () => stopSwitch.stopped,

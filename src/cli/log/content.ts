@@ -2,6 +2,7 @@ import { GrantTable } from "../grant-table.js";
 import { UsageError } from "../io.js";
 import { type Entry, type LoggedGrant, type LogHead, logFormat, parseEntry } from "./entry.js";
 import { completeLines } from "./lines.js";
+import { RestoreProgress } from "./restore-progress.js";
 
 export type OutcomeEntry = Extract<Entry, { readonly status: string }>;
 
@@ -18,6 +19,7 @@ export class LogContent {
   readonly path: string;
   readonly grants = new GrantTable();
   readonly sessions: Session[] = [];
+  readonly restore = new RestoreProgress();
   /** Up to where the lines are complete. */
   wholeBytes = 0;
   /** Numbers of grants of each request without a response. */
@@ -166,8 +168,10 @@ export class LogContent {
         this.#at[index] = Date.parse(entry.at ?? "") || 0;
       }
       this.#open.delete(entry.answer);
-    } else if ("grantId" in entry) {
+    } else if ("status" in entry) {
       this.#addOutcome(entry);
+    } else if (!("log" in entry)) {
+      this.restore.add(entry, (grantId) => this.#known(grantId));
     }
   }
 

@@ -4,7 +4,7 @@ import { describeError } from "../../errors/describe.js";
 /** What a log says of itself in its first line. */
 export const logFormat = { log: "zitadel-user-grants", version: 1 } as const;
 
-export type LoggedCommand = "remove" | "deactivate" | "restore";
+export type LoggedCommand = "remove" | "deactivate";
 
 /** What a run is for and who runs it. A log is resumed by the same only. */
 export interface LogHead {
@@ -72,7 +72,49 @@ export type Entry =
       readonly at?: string;
       readonly requestId?: string;
     }
-  | (LoggedOutcome & { readonly at?: string; readonly newGrantId?: string });
+  | (LoggedOutcome & { readonly at?: string })
+  | RestoreEntry;
+
+/** What a restore writes into the log of the run that it undoes. */
+export type RestoreEntry =
+  | {
+      readonly restore: "started";
+      readonly at: string;
+      readonly accountId: string;
+      readonly accountName?: string | undefined;
+    }
+  | { readonly restore: "ended"; readonly at: string; readonly because: string }
+  /** Is about to be sent. */
+  | { readonly step: string; readonly do: RestoreStep; readonly grantId: string }
+  /** The response to a step, with the id of the grant that it added. */
+  | {
+      readonly stepAnswer: string;
+      readonly ok: boolean;
+      readonly at?: string;
+      readonly newGrantId?: string;
+    }
+  | RestoreOutcome;
+
+export type RestoreStep = "add" | "deactivate" | "reactivate";
+
+/** What became of a grant in a restore. */
+export interface RestoreOutcome {
+  readonly grantId: string;
+  /**
+   * - `restored`: a new grant is what the removed one was.
+   * - `reactivated`: the grant is active again.
+   * - `already-there`: a grant with the same user, project, roles and state was there.
+   * - `left-active`: the grant was inactive before the run, and the new one could not be deactivated.
+   * - `failed`: it is not as before; `error` says why.
+   */
+  readonly restored: "restored" | "reactivated" | "already-there" | "left-active" | "failed";
+  readonly newGrantId?: string;
+  /** Its state now. */
+  readonly state?: "active" | "inactive";
+  readonly answerLost?: true;
+  readonly error?: LoggedOutcome["error"];
+  readonly at?: string;
+}
 
 /** @throws Error unless the line is one of a log's. */
 export function parseEntry(text: string): Entry {
@@ -92,7 +134,9 @@ export function parseEntry(text: string): Entry {
             ? typeof entry.request === "string" && isStrings(entry.ids)
             : "answer" in entry
               ? typeof entry.answer === "string" && typeof entry.ok === "boolean"
-              : typeof entry.grantId === "string" && typeof entry.status === "string";
+              : typeof entry.grantId === "string" && typeof entry.status === "string"
+                ? true
+                : isRestoreEntry(entry);
   if (!valid) {
     throw new Error("an unknown entry");
   }
@@ -105,29 +149,39 @@ export function toLogged({ grantId, status, answerLost, error }: Outcome<string>
   if (error === undefined) {
     return { grantId, status, ...lost };
   }
+  return { grantId, status, ...lost, error: describedError(error) };
+}
+
+/** How an error is written. */
+export function describedError(error: unknown): NonNullable<LoggedOutcome["error"]> {
   const { code, id, message, requestId } = describeError(error);
   return {
-    grantId,
-    status,
-    ...lost,
-    error: {
-      code,
-      ...(id === undefined ? {} : { id }),
-      message,
-      ...(requestId === undefined ? {} : { requestId }),
-    },
+    code,
+    ...(id === undefined ? {} : { id }),
+    message,
+    ...(requestId === undefined ? {} : { requestId }),
   };
 }
 
 function isHead(entry: Record<string, unknown>): boolean {
   return (
     (entry.run === "started" || entry.run === "resumed") &&
-    ["remove", "deactivate", "restore"].includes(String(entry.command)) &&
+    ["remove", "deactivate"].includes(String(entry.command)) &&
     typeof entry.url === "string" &&
     (entry.orgId === null || typeof entry.orgId === "string") &&
     typeof entry.orgGiven === "boolean" &&
     typeof entry.accountId === "string"
   );
+}
+
+function isRestoreEntry(entry: Record<string, unknown>): boolean {
+  return "restore" in entry
+    ? typeof entry.at === "string"
+    : "step" in entry
+      ? typeof entry.step === "string" && typeof entry.grantId === "string"
+      : "stepAnswer" in entry
+        ? typeof entry.stepAnswer === "string" && typeof entry.ok === "boolean"
+        : typeof entry.grantId === "string" && typeof entry.restored === "string";
 }
 
 function isGrant(value: unknown): boolean {

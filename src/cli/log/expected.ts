@@ -3,11 +3,24 @@ import type { LogContent } from "./content.js";
 /** How a grant can be found. */
 export type FoundState = "gone" | "active" | "inactive";
 
-/**
- * What must be so when a log is right about a grant; undefined where it says nothing for sure. A grant
- * whose restore has begun is what the restore says.
- */
-export function expectedState(content: LogContent, index: number): FoundState | undefined {
+/** What must be so when a log is right about a grant. */
+export interface Expectation {
+  /** The grant itself, or the one that a restore has put in its place. */
+  readonly grantId: string;
+  /** Undefined where the log says nothing for sure. */
+  readonly state: FoundState | undefined;
+}
+
+export function expectationOf(content: LogContent, index: number): Expectation {
+  const grantId = content.grants.grantId(index);
+  const restored = content.restore.outcome(index);
+  if (restored !== undefined && restored.restored !== "failed") {
+    return { grantId: restored.newGrantId ?? grantId, state: restored.state };
+  }
+  return { grantId, state: afterRun(content, index) };
+}
+
+function afterRun(content: LogContent, index: number): FoundState | undefined {
   switch (content.status(index)) {
     case "removed":
     case "not-found":

@@ -1,0 +1,124 @@
+import { checkCanAsk, mayGoAhead } from "../ask.js";
+import type { Command, FlagTable } from "../command.js";
+import { connectionFlags, connectionNote } from "../connection.js";
+import { parseFlags, wholeNumber } from "../flags.js";
+import { introduce } from "../introduce.js";
+import { exitCode, type Io, line } from "../io.js";
+import { connectAs, logPathOf } from "../log/connect.js";
+import { LogContent } from "../log/content.js";
+import { LogLock } from "../log/lock.js";
+import { RestoreLog } from "../log/restore-log.js";
+import { counted } from "../printable.js";
+import { lookupTurns, rateFlags, rateShown, readRate } from "../rate.js";
+import { type RestorePlan, restorePlan } from "../restore/restore-plan.js";
+import { runRestore } from "../restore/restore-run.js";
+
+const restoreFlags = {
+  log: { type: "string", value: "<path>", file: true, help: "the log of the run to undo" },
+  "dry-run": { type: "boolean", help: "show what would be done, and do nothing" },
+  yes: {
+    type: "boolean",
+    short: "y",
+    help: "do not ask; needed where there is no terminal to ask on",
+  },
+  concurrency: { type: "string", value: "<n>", help: "grants at a time (4)" },
+  ...rateFlags,
+  json: { type: "boolean", help: "outcomes as JSON Lines" },
+} as const satisfies FlagTable;
+
+/** The command `restore`. */
+export const restore: Command = {
+  name: "restore",
+  summary: "bring back what a run has removed or deactivated",
+  arguments: "<log>",
+  description:
+    "Brings grants back to the state that was recorded before the run, and never to more. Removed grants are added anew, with new ids; those that were inactive are deactivated again at once. Of deactivated grants, those that were active are reactivated. Grants without a recorded state are skipped, and named. What is done is written into the same log, so a restore that was stopped continues where it was.",
+  examples: ["zitadel-user-grants restore --log run.jsonl"],
+  groups: [
+    { title: "What happens", flags: restoreFlags },
+    { title: "Connection", flags: connectionFlags, note: connectionNote },
+  ],
+  notes:
+    "Exit codes: 0 everything is back; 1 wrong usage, nothing was sent; 2 some grants failed, were left active, or have no recorded state; 3 stopped early; 4 aborted: connection, authentication or permission failure. Adding grants needs the permission user.grant.write.",
+  async run(args, io) {
+    const { values: flags, positionals } = parseFlags(args, {
+      ...restoreFlags,
+      ...connectionFlags,
+    });
+    const path = logPathOf("restore", flags.log, positionals);
+    const concurrency = wholeNumber("concurrency", flags.concurrency, 100) ?? 4;
+    // The file is not touched before it is known to be a log; nor is a lock put beside another file.
+    LogContent.readHead(path, "restore");
+    const lock = LogLock.take(path, "restore");
+    let log: RestoreLog | undefined;
+    try {
+      const content = LogContent.read(path, "restore");
+      if (!flags["dry-run"]) {
+        checkCanAsk(flags.yes, flags["token-file"] === "-", io);
+      }
+      const connected = await connectAs(content.head, flags, io);
+      if (connected === undefined) {
+        return exitCode.refused;
+      }
+      const { connection, identity } = connected;
+      const plan = restorePlan(content);
+      const rate = readRate(flags.rate, connection.baseUrl);
+      introduce(
+        connection,
+        identity,
+        { Log: path, Grants: planLine(plan), ...rateShown(rate) },
+        io,
+      );
+      showSkipped(plan, io);
+      if (flags["dry-run"] || plan.tasks.length === 0) {
+        line(io.stderr, "Nothing was done.");
+        return plan.lost.length > 0 ? exitCode.incomplete : exitCode.done;
+      }
+      if (!flags.yes && !(await mayGoAhead("restore", plan.tasks.length, io))) {
+        line(io.stderr, "Nothing was done.");
+        return exitCode.stopped;
+      }
+      log = new RestoreLog(path, lock, content.wholeBytes, identity);
+      const settings = { concurrency, json: flags.json ?? false, turn: lookupTurns(rate) };
+      return await runRestore(content, plan, connection, log, settings, io);
+    } finally {
+      if (log === undefined) {
+        lock.release();
+      }
+    }
+  },
+};
+
+function planLine({ tasks }: RestorePlan): string {
+  const added = tasks.filter(({ action }) => action === "add");
+  const inactive = added.filter(({ state }) => state === "inactive").length;
+  const reactivated = tasks.length - added.length;
+  const parts = [
+    ...(added.length > 0
+      ? [
+          `${added.length} to add anew${inactive > 0 ? ` (${inactive} of them inactive)` : ""}, of ${usersOf(added)}`,
+        ]
+      : []),
+    ...(reactivated > 0 ? [`${reactivated} to reactivate`] : []),
+  ];
+  return parts.length > 0 ? parts.join("; ") : "none to restore";
+}
+
+function usersOf(tasks: RestorePlan["tasks"]): string {
+  return counted(new Set(tasks.map(({ userId }) => userId)).size, "user");
+}
+
+/** How many of what cannot be restored are named. */
+const mostNamed = 10;
+
+function showSkipped({ skipped, lost }: RestorePlan, io: Io): void {
+  for (const [reason, count] of skipped) {
+    line(io.stderr, `Skipped       ${count}: ${reason}`);
+  }
+  for (const grantId of lost.slice(0, mostNamed)) {
+    line(io.stderr, `              ${grantId} cannot be restored`);
+  }
+  if (lost.length > mostNamed) {
+    line(io.stderr, `              and ${lost.length - mostNamed} more`);
+  }
+}

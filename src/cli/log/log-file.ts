@@ -1,0 +1,151 @@
+import { randomBytes } from "node:crypto";
+import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { UsageError } from "../io.js";
+import type { Entry } from "./entry.js";
+import type { LogLock } from "./lock.js";
+
+/** A log that cannot be written any more; a run must not send what it could not log. */
+export class LogFailure extends UsageError {
+  override readonly name: string = "LogFailure";
+}
+
+/** A file of entries, one a line, that is appended to under its lock. */
+export class LogFile {
+  readonly path: string;
+  /** Different in each process that writes: numbers of requests begin with it. */
+  readonly session = randomBytes(4).toString("hex");
+  readonly #lock: LogLock;
+  readonly #file: number;
+  #failure: LogFailure | undefined;
+  #syncing: Promise<void> | undefined;
+  #again: Promise<void> | undefined;
+  #closed = false;
+
+  /**
+   * @param opened is the file to write: the path itself, or a draft of it.
+   * @param flag names the option in messages.
+   * @throws UsageError when it cannot be opened.
+   */
+  constructor(path: string, lock: LogLock, opened: string, mode: "wx" | "a", flag: string) {
+    this.path = path;
+    this.#lock = lock;
+    try {
+      // Readable for its owner alone: it tells who lost which access.
+      this.#file = openSync(opened, mode, 0o600);
+    } catch (error) {
+      throw new UsageError(`${flag}: ${(error as Error).message}`);
+    }
+  }
+
+  /** Why it cannot be written any more. */
+  get failure(): LogFailure | undefined {
+    return this.#failure;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Cuts off what comes after the complete lines. */
+  truncate(wholeBytes: number): void {
+    ftruncateSync(this.#file, wholeBytes);
+  }
+
+  /** @throws LogFailure */
+  append(entry: Entry): void {
+    if (this.#failure !== undefined) {
+      // After a line that is cut short, another one would make the log unreadable.
+      throw this.#failure;
+    }
+    const bytes = Buffer.from(`${JSON.stringify(entry)}\n`);
+    try {
+      // On a full disk the first write may be short, and the next one says why.
+      for (let written = 0; written < bytes.length; ) {
+        written += writeSync(this.#file, bytes, written);
+      }
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  /** Writes what has happened. Never throws: see `failure`. */
+  note(entry: Entry): void {
+    try {
+      this.append(entry);
+      // Not waited for: should it not come to that, the response to its request is taken for lost.
+      this.sync().catch(() => undefined);
+    } catch {
+      // It is in `failure`.
+    }
+  }
+
+  /**
+   * Writes what is about to be sent, for good.
+   *
+   * @throws LogFailure when it cannot be written, or when the log is not this process's any more.
+   */
+  async announce(entry: Entry): Promise<void> {
+    if (!this.#lock.held) {
+      throw this.#fail(new Error("its lock was deleted or taken by another run"));
+    }
+    this.append(entry);
+    await this.sync();
+  }
+
+  syncNow(): void {
+    fsyncSync(this.#file);
+  }
+
+  /** Resolves when everything written so far is on the disk. Many share one flush. @throws LogFailure */
+  sync(): Promise<void> {
+    if (this.#syncing === undefined) {
+      this.#syncing = flush(this.#file)
+        .catch((error) => {
+          throw this.#fail(error);
+        })
+        .finally(() => {
+          this.#syncing = undefined;
+        });
+      return this.#syncing;
+    }
+    // The flush under way may have begun before the last lines were written.
+    this.#again ??= this.#syncing
+      .catch(() => undefined)
+      .then(() => {
+        this.#again = undefined;
+        return this.sync();
+      });
+    return this.#again;
+  }
+
+  /** Writes a last entry, where there is one, and gives up file and lock. @throws LogFailure after that */
+  async close(last?: Entry): Promise<void> {
+    if (this.#closed) {
+      return;
+    }
+    this.#closed = true;
+    try {
+      if (last !== undefined) {
+        this.append(last);
+        await this.sync();
+      }
+    } finally {
+      closeSync(this.#file);
+      this.#lock.release();
+    }
+  }
+
+  #fail(error: unknown): LogFailure {
+    this.#failure ??= new LogFailure(
+      `${this.path} cannot be written: ${(error as Error).message}`,
+      { cause: error },
+    );
+    return this.#failure;
+  }
+}
+
+function flush(file: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fdatasync(file, (error) => (error === null ? resolve() : reject(error)));
+  });
+}

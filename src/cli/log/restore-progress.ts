@@ -1,0 +1,75 @@
+import type { RestoreEntry, RestoreOutcome, RestoreStep } from "./entry.js";
+
+interface GrantProgress {
+  outcome?: RestoreOutcome;
+  newGrantId?: string;
+  /** Whether a grant was about to be added, and no response is known. */
+  addLost?: boolean;
+}
+
+/** What restores of a run have done so far, by the numbers of its grants. */
+export class RestoreProgress {
+  readonly sessions: { readonly at: string; readonly account: string; because?: string }[] = [];
+  readonly #byGrant = new Map<number, GrantProgress>();
+  readonly #steps = new Map<string, { readonly index: number; readonly do: RestoreStep }>();
+
+  /** Whether a restore has begun. */
+  get begun(): boolean {
+    return this.sessions.length > 0;
+  }
+
+  outcome(index: number): RestoreOutcome | undefined {
+    return this.#byGrant.get(index)?.outcome;
+  }
+
+  /** The grant that was added in place of a removed one. */
+  newGrantId(index: number): string | undefined {
+    return this.#byGrant.get(index)?.newGrantId;
+  }
+
+  addLost(index: number): boolean {
+    return this.#byGrant.get(index)?.addLost ?? false;
+  }
+
+  /** @param numberOf throws for a grant that is not in the log. */
+  add(entry: RestoreEntry, numberOf: (grantId: string) => number): void {
+    if ("restore" in entry) {
+      const last = this.sessions.at(-1);
+      if (entry.restore === "started") {
+        const { at, accountId, accountName } = entry;
+        const account = accountName === undefined ? accountId : `${accountName} (${accountId})`;
+        this.sessions.push({ at, account });
+      } else if (last !== undefined) {
+        last.because = entry.because;
+      }
+    } else if ("step" in entry) {
+      const index = numberOf(entry.grantId);
+      this.#steps.set(entry.step, { index, do: entry.do });
+      if (entry.do === "add") {
+        this.#of(index).addLost = true;
+      }
+    } else if ("stepAnswer" in entry) {
+      const step = this.#steps.get(entry.stepAnswer);
+      if (step?.do === "add") {
+        const progress = this.#of(step.index);
+        progress.addLost = false;
+        if (entry.newGrantId !== undefined) {
+          progress.newGrantId = entry.newGrantId;
+        }
+      }
+      this.#steps.delete(entry.stepAnswer);
+    } else {
+      this.#of(numberOf(entry.grantId)).outcome = entry;
+    }
+  }
+
+  #of(index: number): GrantProgress {
+    const known = this.#byGrant.get(index);
+    if (known !== undefined) {
+      return known;
+    }
+    const progress: GrantProgress = {};
+    this.#byGrant.set(index, progress);
+    return progress;
+  }
+}

@@ -1,0 +1,135 @@
+import { ConnectError } from "@connectrpc/connect";
+import { realEnvironment } from "../../bulk/environment.js";
+import { createSummary } from "../../bulk/index.js";
+import { close } from "../../client/close.js";
+import type { Connection } from "../connection.js";
+import { explain } from "../explain.js";
+import { inParallel } from "../in-parallel.js";
+import { exitCode, type Io, line } from "../io.js";
+import type { LogContent } from "../log/content.js";
+import type { RestoreOutcome } from "../log/entry.js";
+import { LogFailure } from "../log/log-file.js";
+import type { RestoreLog } from "../log/restore-log.js";
+import { createLookup } from "../lookup.js";
+import { createProgress } from "../progress.js";
+import { createStopSwitch } from "../stop-switch.js";
+import { restoreGrant } from "./restore-grant.js";
+import type { RestorePlan, RestoreTask } from "./restore-plan.js";
+
+/** So many grants in a row that fail without a response are taken for a lost connection. */
+const mostLost = 20;
+
+export interface RestoreSettings {
+  readonly concurrency: number;
+  readonly json: boolean;
+  /** Is waited for before each request. */
+  readonly turn?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
+}
+
+/** Restores what the plan says, shows how far it is, and returns the exit code. */
+export async function runRestore(
+  content: LogContent,
+  plan: RestorePlan,
+  connection: Connection,
+  log: RestoreLog,
+  { concurrency, json, turn }: RestoreSettings,
+  io: Io,
+): Promise<number> {
+  const { tasks } = plan;
+  const stopSwitch = createStopSwitch(io);
+  const summary = createSummary({ total: tasks.length });
+  const progress = createProgress(io.stderr, tasks.length, realEnvironment.now);
+  const client = connection.createClient();
+  const context = {
+    ...{ client, log, progress: content.restore, environment: realEnvironment },
+    lookup: createLookup(connection, { signal: stopSwitch.signal, turn }),
+    signal: stopSwitch.signal,
+  };
+  const waiting: string[] = [];
+  let lostInARow = 0;
+  let thrown: unknown;
+  function* untilStopped() {
+    for (const task of tasks) {
+      if (stopSwitch.stopped) {
+        return;
+      }
+      yield task;
+    }
+  }
+  try {
+    await inParallel(untilStopped(), concurrency, async (task: RestoreTask) => {
+      const outcome = await restoreGrant(task, context);
+      log.outcome(outcome);
+      summary.add({ grantId: outcome.grantId, status: outcome.restored });
+      progress.update(summary.current());
+      const text = json ? JSON.stringify(outcome) : outcomeLine(outcome);
+      if (io.stdout.isTTY && io.stderr.isTTY) {
+        waiting.push(text);
+      } else {
+        line(io.stdout, text);
+      }
+      lostInARow = outcome.answerLost ? lostInARow + 1 : 0;
+      if (lostInARow >= mostLost) {
+        throw new ConnectError(outcome.error?.message ?? "no response", outcome.error?.code);
+      }
+      if (log.failure !== undefined) {
+        throw log.failure;
+      }
+    });
+  } catch (error) {
+    thrown = error;
+  }
+  stopSwitch.end();
+  progress.end();
+  close(client);
+  for (const text of waiting) {
+    line(io.stdout, text);
+  }
+  try {
+    await log.close(
+      stopSwitch.interrupted ? "interrupted" : thrown === undefined ? "finished" : String(thrown),
+    );
+  } catch (error) {
+    thrown ??= error;
+  }
+  const { counts, done } = summary.current();
+  const left = tasks.length - done;
+  line(
+    io.stderr,
+    `${[
+      `${(counts.restored ?? 0) + (counts.reactivated ?? 0)} restored`,
+      `${counts["already-there"] ?? 0} were there already`,
+      `${counts.failed ?? 0} failed`,
+      ...(counts["left-active"] ? [`${counts["left-active"]} LEFT ACTIVE that were inactive`] : []),
+      ...(left > 0 ? [`${left} left to do`] : []),
+    ].join(", ")}.`,
+  );
+  const again = `Continue with: zitadel-user-grants restore --log ${content.path}`;
+  if (thrown instanceof LogFailure) {
+    line(io.stderr, `The restore was stopped: ${thrown.message}. Nothing was sent after that.`);
+    return exitCode.stopped;
+  }
+  if (stopSwitch.interrupted) {
+    line(io.stderr, `Stopped. ${again}`);
+    return exitCode.stopped;
+  }
+  if (thrown !== undefined) {
+    if (!(thrown instanceof ConnectError)) {
+      throw thrown;
+    }
+    line(io.stderr, `The restore was aborted: ${explain(thrown)} ${again}`);
+    return exitCode.refused;
+  }
+  const open = (counts.failed ?? 0) + (counts["left-active"] ?? 0) + plan.lost.length;
+  return open > 0 ? exitCode.incomplete : exitCode.done;
+}
+
+/** Columns between tabs. */
+function outcomeLine(outcome: RestoreOutcome): string {
+  const { grantId, restored, newGrantId, state, error, answerLost } = outcome;
+  const what = [restored, ...(newGrantId === undefined ? [] : [`as ${newGrantId}`])].join(" ");
+  const reason = error === undefined ? [] : [[error.id, error.message].filter(Boolean).join(" ")];
+  return [grantId, what, state ?? "", ...reason, ...(answerLost ? ["response lost"] : [])]
+    .join("\t")
+    .trimEnd();
+}

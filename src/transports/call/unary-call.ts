@@ -80,7 +80,9 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
         );
         resolve(await next(request));
       } catch (reason) {
-        reject(ConnectError.from(reason));
+        // Servers whose own clock runs out respond with all sorts of errors.
+        const isLate = !deadline.ended && deadline.remainingMs() === 0;
+        reject(isLate ? deadline.exceeded() : ConnectError.from(reason));
       }
       deadline.end();
     };

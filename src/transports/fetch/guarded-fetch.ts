@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
 import { refusedRedirect, unknownOutcome } from "../call/unexpected-response.js";
 import { discard } from "./body.js";
+import { neverConnected } from "./never-connected.js";
 
 /** A request as the transports over `fetch` make it. */
 export interface GuardedRequest {
@@ -37,7 +38,7 @@ export async function guardedFetch(
         redirect: "manual",
       });
     } catch (reason) {
-      throw connectionError(reason, url, signal);
+      throw connectionError(reason, url, signal, neverConnected(reason));
     }
   };
   const response = await send().catch((error) => {
@@ -58,8 +59,17 @@ export async function guardedFetch(
   return response;
 }
 
-/** What a failed `fetch`, or a body that broke off, means: `Unavailable`, unless the call was over before. */
-export function connectionError(reason: unknown, url: string, signal: AbortSignal): ConnectError {
+/**
+ * What a failed `fetch`, or a body that broke off, means: `Unavailable`, unless the call was over before.
+ *
+ * @param isUnsent whether it is certain that the server got nothing.
+ */
+export function connectionError(
+  reason: unknown,
+  url: string,
+  signal: AbortSignal,
+  isUnsent = false,
+): ConnectError {
   if (signal.aborted) {
     return ConnectError.from(signal.reason, Code.Canceled);
   }
@@ -70,15 +80,11 @@ export function connectionError(reason: unknown, url: string, signal: AbortSigna
   // Node hides what happened ("connect ECONNREFUSED 127.0.0.1:1") in the cause of "fetch failed", and in
   // its code where a name has several addresses. Browsers tell no program.
   const why = cause?.message || cause?.code;
-  const notConnected =
-    /^(E(CONNREFUSED|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH)|UND_ERR_CONNECT_TIMEOUT)$/.test(
-      String(cause?.code),
-    );
   const error = new ConnectError(
     [
       `no complete response from ${new URL(url).host}: ${reason instanceof Error ? reason.message : String(reason)}`,
       why ? ` (${why}). ` : ". ",
-      notConnected ? "No connection was made, so nothing was carried out." : unknownOutcome,
+      isUnsent ? "No connection was made, so nothing was carried out." : unknownOutcome,
       typeof document === "undefined"
         ? ""
         : " The browser's console says whether CORS was the cause.",
@@ -88,7 +94,7 @@ export function connectionError(reason: unknown, url: string, signal: AbortSigna
     undefined,
     reason,
   );
-  return notConnected ? markNotProcessed(error) : error;
+  return isUnsent ? markNotProcessed(error) : error;
 }
 
 /** @throws ConnectError `ResourceExhausted` when a request's message is larger than `writeMaxBytes`. */

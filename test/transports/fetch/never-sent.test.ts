@@ -1,0 +1,120 @@
+import { gzipSync } from "node:zlib";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { notProcessed } from "../../../src/errors/not-processed.js";
+import * as grpcWeb from "../../../src/grpc-web.js";
+import * as json from "../../../src/json.js";
+import { startSecureServer } from "../../networks/servers.js";
+import { makeCertificate } from "../../support/certificates.js";
+import { answer, frame, startHttpServer } from "../../support/http-server.js";
+
+const entries = [
+  ["gRPC-web", grpcWeb],
+  ["JSON", json],
+] as const;
+
+const fetchFailed = (cause: unknown) => new TypeError("fetch failed", { cause });
+const systemError = (syscall: string, code: string) =>
+  Object.assign(new Error(`${syscall} ${code}`), { syscall, code });
+
+describe.each(entries)(
+  "a bulk removal over %s whose fetch fails",
+  (_, { createManagementClient }) => {
+    async function failure(baseUrl: string, fetch: typeof globalThis.fetch) {
+      let requests = 0;
+      const client = createManagementClient({
+        baseUrl,
+        fetch: (...call) => {
+          requests++;
+          return fetch(...call);
+        },
+      });
+      const error = await client.bulkRemoveUserGrant({ grantId: ["1"] }).then(
+        () => new Error("succeeded"),
+        (reason: ConnectError) => reason,
+      );
+      expect(error).toMatchObject({ code: Code.Unavailable });
+      return { error, requests };
+    }
+    const fails = (cause: unknown) =>
+      failure("https://example.com", () => Promise.reject(fetchFailed(cause)));
+
+    it.each([
+      systemError("getaddrinfo", "ENOTFOUND"),
+      systemError("getaddrinfo", "EAI_AGAIN"),
+      systemError("connect", "ECONNREFUSED"),
+      systemError("connect", "EHOSTUNREACH"),
+      Object.assign(new Error("Connect Timeout Error"), { code: "UND_ERR_CONNECT_TIMEOUT" }),
+      Object.assign(
+        new AggregateError([
+          systemError("connect", "ENETUNREACH"),
+          systemError("connect", "ECONNREFUSED"),
+        ]),
+        { code: "ENETUNREACH" },
+      ),
+      Object.assign(new Error("not trusted"), { code: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" }),
+      new Error("the proxy cannot be reached", { cause: systemError("connect", "ECONNREFUSED") }),
+    ])("before there is a connection (%s) is retried once, and was never sent", async (cause) => {
+      const { error, requests } = await fails(cause);
+      expect(requests).toBe(2);
+      expect(notProcessed(error)).toBe(true);
+    });
+
+    it.each([
+      systemError("read", "ECONNREFUSED"),
+      systemError("read", "EHOSTUNREACH"),
+      systemError("write", "ENETUNREACH"),
+      systemError("read", "ECONNRESET"),
+      Object.assign(new Error("other side closed"), { code: "UND_ERR_SOCKET" }),
+      Object.assign(new Error("EHOSTUNREACH"), { code: "EHOSTUNREACH" }),
+      new AggregateError([
+        systemError("connect", "ECONNREFUSED"),
+        systemError("read", "ECONNRESET"),
+      ]),
+      undefined,
+    ])("on a connection (%s) is not retried", async (cause) => {
+      const { error, requests } = await fails(cause);
+      expect(requests).toBe(1);
+      expect(notProcessed(error)).toBe(false);
+      expect(error.message).toContain("not known");
+    });
+
+    it("on the platform's own check of a certificate was never sent", async () => {
+      const name = { name: "localhost", dnsNames: ["localhost"], addresses: ["127.0.0.1"] };
+      const server = await startSecureServer(makeCertificate(name));
+      const { error, requests } = await failure(`https://localhost:${server.port}`, fetch);
+      expect([notProcessed(error), requests, server.requests.length]).toEqual([true, 2, 0]);
+    });
+  },
+);
+
+describe.each(entries)("a call over %s", (_, { createManagementClient }) => {
+  it("ends as DeadlineExceeded when an error comes at its deadline", async () => {
+    const client = createManagementClient({
+      baseUrl: "https://example.com",
+      fetch: async () => {
+        // As when the program was busy: no timer has fired yet.
+        const until = performance.now() + 20;
+        while (performance.now() < until);
+        throw new ConnectError("Organisation doesn't exist", Code.PermissionDenied);
+      },
+    });
+    await expect(
+      client.bulkRemoveUserGrant({ grantId: ["1"] }, { timeoutMs: 10 }),
+    ).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+  });
+
+  it("ends as ResourceExhausted when a compressed response unpacks to more than readMaxBytes", async () => {
+    const { baseUrl } = await startHttpServer((request, response) => {
+      const isJson = request.headers["content-type"]?.startsWith("application/json");
+      const large = Buffer.alloc(1_000_000, 0x20);
+      const body = gzipSync(isJson ? large : frame(0, large));
+      const headers = { "content-encoding": "gzip" };
+      answer(response, body, isJson ? { ...headers, "content-type": "application/json" } : headers);
+    });
+    const client = createManagementClient({ baseUrl, readMaxBytes: 10_000 });
+    await expect(client.bulkRemoveUserGrant({ grantId: ["1"] })).rejects.toMatchObject({
+      code: Code.ResourceExhausted,
+    });
+  });
+});

@@ -1,8 +1,8 @@
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { ManagementService } from "../../gen/zitadel/management_pb.js";
-import type { Batch } from "./batch.js";
 import { type Environment, realEnvironment } from "./environment.js";
 import { grantIdProblem, nameOf } from "./grant-id.js";
+import type { Work, WorkContext } from "./job.js";
 import type { LostAnswers } from "./lost-answers.js";
 import {
   checkBulkOptions,
@@ -12,7 +12,7 @@ import {
   deactivateChecks,
 } from "./options.js";
 import type { DeactivateOutcome, DeactivateStatus } from "./outcome.js";
-import { type Ask, type BulkRun, startRun } from "./run.js";
+import { type BulkRun, startRun } from "./run.js";
 import type { Reading } from "./source.js";
 
 /** A grant to deactivate. */
@@ -81,10 +81,11 @@ export function deactivateUserGrantsIn(
     environment,
     concurrency: checked.concurrency ?? 8,
     batchSize: 1,
-    batchBytes: Number.POSITIVE_INFINITY,
+    mostBytes: Number.POSITIVE_INFINITY,
+    bytesOf: () => 0,
     notFoundId: "COMMAND-3M9sd",
     read: readUserGrant,
-    work: (batch, ask) => deactivate(client, batch, ask),
+    createWork: (context) => createDeactivation(client, context),
     earlier,
   });
 }
@@ -100,7 +101,7 @@ function readUserGrant(value: unknown): Reading<UserGrant> {
       return refuse(nameOf(grantId), `${name} is ${problem}`);
     }
   }
-  return { grant: { userId: userId as string, grantId: grantId as string }, bytes: 0 };
+  return { grant: { userId: userId as string, grantId: grantId as string } };
 }
 
 function refuse(grantId: string, problem: string): Reading<UserGrant> {
@@ -117,28 +118,32 @@ function tooLong(id: unknown): string | undefined {
     : undefined;
 }
 
-async function deactivate(
+function createDeactivation(
   client: Client<typeof ManagementService>,
-  batch: Batch<UserGrant, DeactivateStatus>,
-  ask: Ask<UserGrant>,
-): Promise<void> {
-  for (const grant of batch.grants) {
-    const { userId, grantId } = grant;
-    const answer = await ask([grant], (callOptions) =>
-      client.deactivateUserGrant({ userId, grantId }, callOptions),
-    );
-    switch (answer.kind) {
-      case "ok":
-        batch.confirm([grant], "deactivated");
-        break;
-      case "inactive":
-        batch.conclude([grant], { status: "already-inactive" });
-        break;
-      case "not-found":
-        batch.conclude([grant], { status: "not-found" });
-        break;
-      default:
-        batch.conclude([grant], { status: "failed", error: answer.error });
-    }
-  }
+  { ask, ledger }: WorkContext<UserGrant, DeactivateStatus>,
+): Work<UserGrant> {
+  return {
+    groupSize: () => 1,
+    async work(group) {
+      for (const grant of group) {
+        const { userId, grantId } = grant;
+        const answer = await ask([grant], (callOptions) =>
+          client.deactivateUserGrant({ userId, grantId }, callOptions),
+        );
+        switch (answer.kind) {
+          case "ok":
+            ledger.confirm([grant], "deactivated");
+            break;
+          case "inactive":
+            ledger.conclude([grant], { status: "already-inactive" });
+            break;
+          case "not-found":
+            ledger.conclude([grant], { status: "not-found" });
+            break;
+          default:
+            ledger.conclude([grant], { status: "failed", error: answer.error });
+        }
+      }
+    },
+  };
 }

@@ -1,19 +1,25 @@
-/** A request whose answer did not come back. */
+/** A request whose response did not come back. */
 interface LostRequest {
   readonly keys: readonly string[];
   disproved: boolean;
 }
 
 /**
- * Remembers requests whose answers were lost, and what later answers prove about them.
+ * What is known of a grant in lost requests: that none of them changed it, that one may have, or that one
+ * may have and a later response can still disprove that.
+ */
+export type Doubt = "none" | "final" | "open";
+
+/**
+ * Remembers requests whose responses were lost, and what later responses prove about them.
  *
  * A removal is all or nothing, and the server looks each grant up before it writes. So when a grant is
  * found by a later request (that one removes it, or says that it is of a project which the caller does
  * not manage), a lost request that held it
  * - was not applied before, or the grant would have been gone;
- * - is not applied after, should it still be on its way: it finds the grant gone, or is refused for it.
+ * - is not applied after, should it still be on its way: it finds the grant gone, or is rejected for it.
  * Every other grant of that lost request is then free of it. A grant that is *not* found proves nothing:
- * the lost request may have removed it. Neither does a refusal of several grants together, which can be
+ * the lost request may have removed it. Neither does an error for several grants together, which can be
  * for any of them, nor does time: a request may be applied long after its deadline.
  *
  * The same grant can be in several lost requests, each of which has to be disproved on its own.
@@ -39,24 +45,40 @@ export class LostAnswers {
     }
   }
 
-  /** A later answer has shown that these grants were there. */
+  /** A later response has shown that these grants were there. */
   found(keys: readonly string[]): void {
-    this.#earlier?.found(keys);
-    if (this.#byKey.size === 0) {
-      return;
-    }
-    for (const key of keys) {
-      for (const request of this.#byKey.get(key) ?? []) {
-        request.disproved = true;
-      }
+    for (const request of keys.flatMap((key) => this.#doubtful(key))) {
+      request.disproved = true;
     }
   }
 
   /** Whether a lost request may have changed this grant, as far as is known by now. */
   mayHaveChanged(key: string): boolean {
-    return (
-      (this.#byKey.get(key)?.some((request) => !request.disproved) ?? false) ||
-      (this.#earlier?.mayHaveChanged(key) ?? false)
-    );
+    return this.#doubtful(key).length > 0;
+  }
+
+  /** @param isUndecided whether the run still asks for a grant, which may disprove a request. */
+  doubt(key: string, isUndecided: (key: string) => boolean): Doubt {
+    const requests = this.#doubtful(key);
+    if (requests.length === 0) {
+      return "none";
+    }
+    return requests.every(({ keys }) => keys.some(isUndecided)) ? "open" : "final";
+  }
+
+  /** The grants that are in lost requests with these. */
+  neighbors(keys: readonly string[]): Set<string> {
+    return new Set(keys.flatMap((key) => this.#requests(key)).flatMap((request) => request.keys));
+  }
+
+  #doubtful(key: string): LostRequest[] {
+    return this.#requests(key).filter(({ disproved }) => !disproved);
+  }
+
+  #requests(key: string): readonly LostRequest[] {
+    const own = this.#byKey.get(key) ?? none;
+    return this.#earlier === undefined ? own : [...own, ...this.#earlier.#requests(key)];
   }
 }
+
+const none: readonly LostRequest[] = [];

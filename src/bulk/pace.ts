@@ -1,6 +1,6 @@
 import type { Environment } from "./environment.js";
 import { RateLimit } from "./rate-limit.js";
-import { Stopped } from "./stopped.js";
+import { Stopped } from "./stop.js";
 
 /** The pause after the first refusal; it doubles with each further one until a request is taken. */
 const firstPauseMs = 250;

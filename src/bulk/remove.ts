@@ -1,10 +1,7 @@
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { ManagementService } from "../../gen/zitadel/management_pb.js";
-import { describeError } from "../errors/describe.js";
-import type { Batch } from "./batch.js";
 import { type Environment, realEnvironment } from "./environment.js";
 import { grantIdProblem, nameOf, utf8Length } from "./grant-id.js";
-import { isolate } from "./isolate.js";
 import type { LostAnswers } from "./lost-answers.js";
 import {
   checkBulkOptions,
@@ -14,18 +11,14 @@ import {
   removeChecks,
 } from "./options.js";
 import type { RemoveOutcome, RemoveStatus } from "./outcome.js";
-import { type Ask, type BulkRun, startRun } from "./run.js";
+import { createRemoval } from "./removal.js";
+import { type BulkRun, startRun } from "./run.js";
 import type { Grant, Reading } from "./source.js";
 
 /** What the server takes is 4 MiB; the rest is for what goes around the ids. */
 const mostRequestBytes = 4 * 1024 * 1024 - 64 * 1024;
 /** What goes around an id: tag and length in protobuf; quotes and comma in JSON. */
 const bytesAroundId = 6;
-
-/** A request for a part of a batch that fails for no known reason is repeated this often. */
-const attemptsForPart = 2;
-/** Single grants that fail so before the whole batch is taken to fail for a reason that is not in them. */
-const mostLostAlone = 2;
 
 /**
  * Removes user grants, and yields one outcome for each distinct id, as they come.
@@ -91,18 +84,24 @@ export function removeUserGrantsIn(
   checkClient(client, "bulkRemoveUserGrant");
   checkValues(grantIds, "grantIds");
   const checked = checkBulkOptions(options, removeChecks);
+  const batchSize = checked.batchSize ?? 100;
   return startRun<Grant, RemoveStatus>({
     values: grantIds,
     options: checked,
     environment,
     concurrency: checked.concurrency ?? 4,
-    batchSize: checked.batchSize ?? 100,
-    batchBytes: mostRequestBytes,
+    batchSize,
+    mostBytes: mostRequestBytes,
+    bytesOf,
     notFoundId: "COMMAND-1My0t",
     read: readGrantId,
-    work: (batch, ask) => removeBatch(client, batch, ask),
+    createWork: (run) => createRemoval(client, batchSize, run),
     earlier,
   });
+}
+
+function bytesOf({ grantId }: Grant): number {
+  return utf8Length(grantId) + bytesAroundId;
 }
 
 function readGrantId(value: unknown): Reading<Grant> {
@@ -113,68 +112,14 @@ function readGrantId(value: unknown): Reading<Grant> {
       refused: new ConnectError(`grant id is ${problem}; it was not sent`, Code.InvalidArgument),
     };
   }
-  const bytes = utf8Length(value) + bytesAroundId;
-  if (bytes > mostRequestBytes) {
-    return {
-      grantId: value,
-      refused: new ConnectError(
-        `grant id has ${bytes} bytes, more than the server takes in a request; it was not sent`,
-        Code.InvalidArgument,
-      ),
-    };
-  }
-  return { grant: { grantId: value }, bytes };
-}
-
-async function removeBatch(
-  client: Client<typeof ManagementService>,
-  batch: Batch<Grant, RemoveStatus>,
-  ask: Ask<Grant>,
-): Promise<void> {
-  let attempts: number | undefined;
-  let removed = false;
-  let lostAlone = 0;
-  let broken: ConnectError | undefined;
-  await isolate(batch.grants, async (group) => {
-    if (broken !== undefined) {
-      batch.conclude(group, { status: "failed", error: broken });
-      return "settled";
-    }
-    const answer = await ask(
-      group,
-      (callOptions) =>
-        client.bulkRemoveUserGrant({ grantId: group.map(({ grantId }) => grantId) }, callOptions),
-      attempts,
-    );
-    switch (answer.kind) {
-      case "ok":
-        removed = true;
-        batch.confirm(group, "removed");
-        return "settled";
-      case "pressed":
-        batch.conclude(group, { status: "failed", error: answer.error });
-        return "settled";
-      case "lost":
-        attempts = attemptsForPart;
-        if (group.length === 1) {
-          lostAlone += 1;
-          if (lostAlone >= mostLostAlone && !removed) {
-            broken = answer.error;
-          }
-        }
-        break;
-    }
-    if (group.length === 1) {
-      if (answer.kind === "not-found") {
-        batch.conclude(group, { status: "not-found" });
-      } else {
-        if (describeError(answer.error).id === "EVENT-Shu7e") {
-          // The server has looked it up and found it.
-          batch.lostAnswers.found(group.map(({ grantId }) => grantId));
-        }
-        batch.conclude(group, { status: "failed", error: answer.error });
-      }
-    }
-    return "blocked";
-  });
+  const grant = { grantId: value };
+  return bytesOf(grant) <= mostRequestBytes
+    ? { grant }
+    : {
+        grantId: value,
+        refused: new ConnectError(
+          `grant id has ${bytesOf(grant)} bytes, more than the server takes in a request; it was not sent`,
+          Code.InvalidArgument,
+        ),
+      };
 }

@@ -6,9 +6,9 @@ export interface Grant {
   readonly grantId: string;
 }
 
-/** What a value of the source is: a grant and the bytes it takes in a request, or one that is not asked for. */
+/** What a value of the source is: a grant, or what is not asked for. */
 export type Reading<G extends Grant> =
-  | { readonly grant: G; readonly bytes: number }
+  | { readonly grant: G }
   | { readonly refused: ConnectError; readonly grantId: string };
 
 /** What was gathered for one request. */
@@ -29,8 +29,8 @@ const lingerMs = 100;
 export interface SourceOptions<G extends Grant> {
   readonly read: (value: unknown) => Reading<G>;
   readonly distinct: boolean;
-  readonly batchSize: number;
-  readonly batchBytes: number;
+  /** What a grant takes of a request, in bytes. */
+  readonly bytesOf: (grant: G) => number;
   readonly environment: Environment;
   /** When it is aborted, a value that has not come yet is no longer waited for. */
   readonly stop: AbortSignal;
@@ -47,10 +47,11 @@ export class Source<G extends Grant> {
   #asked = false;
   #arrived: { result: IteratorResult<unknown> } | { error: unknown } | undefined;
   #wake: (() => void) | undefined;
-  /** A grant that did not fit into the last batch. */
-  #leftover: { grant: G; bytes: number } | undefined;
+  /** A grant that did not fit into the last request. */
+  #leftover: { grant: G } | undefined;
   #ended = false;
   #exhausted = false;
+  #valuesRead = 0;
 
   constructor(values: Iterable<unknown> | AsyncIterable<unknown>, options: SourceOptions<G>) {
     this.#options = options;
@@ -60,22 +61,37 @@ export class Source<G extends Grant> {
     options.stop.addEventListener("abort", () => this.#wake?.(), { once: true });
   }
 
-  /** Reads one batch. Never throws; what the source throws is the `failure`. */
-  async gather(): Promise<Gathered<G>> {
-    const batch = new Gathering<G>();
-    const { batchSize, batchBytes, read } = this.#options;
-    let gathered: AbortController | undefined;
+  /** Values read so far, those included that came before. */
+  get valuesRead(): number {
+    return this.#valuesRead;
+  }
+
+  /**
+   * Reads grants for one request: so many and so many bytes at most, but one grant at least unless the
+   * request holds some already. Never throws; what the source throws is the `failure`.
+   */
+  async gather(most: number, mostBytes: number, holdsSome: boolean): Promise<Gathered<G>> {
+    const { bytesOf, read } = this.#options;
+    const gathering = new Gathering<G>();
+    let enough: AbortController | undefined;
     let bytes = 0;
+    const fits = (grant: G) => {
+      bytes += bytesOf(grant);
+      return bytes <= mostBytes || !(holdsSome || gathering.grants.length > 0);
+    };
     try {
-      if (this.#leftover !== undefined) {
-        batch.add(this.#leftover);
-        bytes = this.#leftover.bytes;
+      if (this.#leftover !== undefined && fits(this.#leftover.grant)) {
+        gathering.add(this.#leftover);
         this.#leftover = undefined;
       }
-      while (!this.#ended && batch.grants.length + batch.refused.length < batchSize) {
-        if (batch.grants.length > 0 && this.#isAsync && gathered === undefined) {
-          gathered = new AbortController();
-          void this.#linger(gathered.signal);
+      while (
+        !this.#ended &&
+        this.#leftover === undefined &&
+        gathering.grants.length + gathering.refused.length < most
+      ) {
+        if (this.#isAsync && enough === undefined && (holdsSome || gathering.grants.length > 0)) {
+          enough = new AbortController();
+          void this.#linger(enough.signal);
         }
         const result = this.#isAsync
           ? await this.#pull()
@@ -88,26 +104,24 @@ export class Source<G extends Grant> {
           this.#exhausted = true;
           break;
         }
+        this.#valuesRead += 1;
         const reading = read(result.value);
         if (!this.#isNew(idOf(reading))) {
           continue;
         }
-        if ("grant" in reading) {
-          if (batch.grants.length > 0 && bytes + reading.bytes > batchBytes) {
-            this.#leftover = reading;
-            break;
-          }
-          bytes += reading.bytes;
+        if ("grant" in reading && !fits(reading.grant)) {
+          this.#leftover = reading;
+          break;
         }
-        batch.add(reading);
+        gathering.add(reading);
       }
     } catch (error) {
       this.#ended = true;
-      return { ...batch, ended: true, failure: { error } };
+      return { ...gathering, ended: true, failure: { error } };
     } finally {
-      gathered?.abort();
+      enough?.abort();
     }
-    return { ...batch, ended: this.#ended && this.#leftover === undefined };
+    return { ...gathering, ended: this.#ended && this.#leftover === undefined };
   }
 
   /** Tells the source that nothing more is read. Returns what was read and is in no batch. */

@@ -4,10 +4,9 @@ import { World } from "./world.js";
 
 function open(values: Iterable<string>, most: number, distinct = false) {
   return new Source(values, {
-    read: (value) => ({ grant: { grantId: String(value) }, bytes: 1 }),
+    read: (value) => ({ grant: { grantId: String(value) } }),
     distinct,
-    batchSize: 10,
-    batchBytes: 100,
+    bytesOf: () => 1,
     environment: new World(),
     stop: new AbortController().signal,
     mostSeen: most,
@@ -16,14 +15,18 @@ function open(values: Iterable<string>, most: number, distinct = false) {
 
 describe("telling ids apart", () => {
   it("ends with an error that names the way out when there are more than a Set takes", async () => {
-    const { grants, failure } = await open(["1", "2", "2", "3", "4"], 3).gather();
+    const { grants, failure } = await open(["1", "2", "2", "3", "4"], 3).gather(10, 100, false);
     expect(grants.map(({ grantId }) => grantId)).toEqual(["1", "2", "3"]);
     expect(failure?.error).toBeInstanceOf(RangeError);
     expect(String(failure?.error)).toContain("distinct: true");
   });
 
   it("is left to the caller who says that they are distinct", async () => {
-    const { grants, failure } = await open(["1", "2", "2", "3", "4"], 3, true).gather();
+    const { grants, failure } = await open(["1", "2", "2", "3", "4"], 3, true).gather(
+      10,
+      100,
+      false,
+    );
     expect(grants).toHaveLength(5);
     expect(failure).toBeUndefined();
   });

@@ -1,7 +1,7 @@
 import { type CallOptions, type Client, ConnectError } from "@connectrpc/connect";
 import type { ManagementService } from "../../../gen/zitadel/management_pb.js";
 import { classify } from "../../bulk/classify.js";
-import { NotSent } from "../../bulk/stopped.js";
+import { NotSent } from "../../bulk/stop.js";
 import { describeError } from "../../errors/describe.js";
 import type { RunLog } from "./run-log.js";
 

@@ -1,0 +1,53 @@
+import type { Answer } from "./requests.js";
+
+type Failed = Exclude<Answer, { kind: "ok" }>;
+
+/** Single items that fail so before all are taken to fail for a reason that is not in them. */
+const mostLostAlone = 2;
+
+/**
+ * Asks for the halves of a group that has failed, and for their halves, until those are alone that fail.
+ *
+ * @param ask is told to conclude nothing of what it fails for.
+ * @param conclude for a single item that has failed, and for several that are not asked for any more:
+ * the server is throttling, or fails for every item.
+ */
+export async function bisect<Item>(
+  group: readonly Item[],
+  failure: Answer,
+  handlers: {
+    readonly ask: (part: readonly Item[]) => Promise<Answer>;
+    readonly conclude: (part: readonly Item[], failure: Failed) => void;
+  },
+): Promise<void> {
+  const { ask, conclude } = handlers;
+  let passed = false;
+  let lostAlone = 0;
+  let broken: Failed | undefined;
+  await settle(group, failure);
+
+  async function settle(part: readonly Item[], answer: Answer): Promise<void> {
+    if (answer.kind === "ok") {
+      passed = true;
+      return;
+    }
+    if (part.length === 1 && answer.kind === "lost") {
+      lostAlone += 1;
+      if (lostAlone >= mostLostAlone && !passed) {
+        broken = answer;
+      }
+    }
+    if (part.length === 1 || answer.kind === "pressed") {
+      conclude(part, answer);
+      return;
+    }
+    const middle = Math.ceil(part.length / 2);
+    for (const half of [part.slice(0, middle), part.slice(middle)]) {
+      if (broken === undefined) {
+        await settle(half, await ask(half));
+      } else {
+        conclude(half, broken);
+      }
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import type { Client } from "@connectrpc/connect";
+import type { ManagementService } from "../../gen/zitadel/management_pb.js";
+import { describeError } from "../errors/describe.js";
+import { bisect } from "./bisect.js";
+import { createGroupSizes } from "./group-sizes.js";
+import type { Work, WorkContext } from "./job.js";
+import type { RemoveStatus } from "./outcome.js";
+import type { Answer } from "./requests.js";
+import { Share } from "./share.js";
+import type { Grant } from "./source.js";
+
+/** A request that has failed for no known reason is sent again in parts, each so often at most. */
+const attemptsForPart = 2;
+
+/**
+ * Removes grants in groups. One that is unknown, or that the caller may not remove, makes the request for
+ * its whole group fail; it is found by group testing, with sizes that fit the share of such grants.
+ */
+export function createRemoval(
+  client: Client<typeof ManagementService>,
+  batchSize: number,
+  { ask, ledger, giveBack }: WorkContext<Grant, RemoveStatus>,
+): Work<Grant> {
+  const share = new Share(batchSize);
+  const sizesFor = createGroupSizes(batchSize);
+
+  return {
+    groupSize: () => sizesFor(share.value).first,
+
+    async work(group) {
+      let suspects = group;
+      let oneIsBlocked = false;
+      while (suspects.length > 0) {
+        const size = oneIsBlocked ? sizesFor(share.value).part(suspects.length) : suspects.length;
+        const asked = suspects.slice(0, size);
+        const rest = suspects.slice(size);
+        const answer = await remove(asked);
+        switch (answer.kind) {
+          case "ok":
+            share.add(asked.length, 0);
+            // One of the rest is in the way, as the group failed.
+            suspects = rest;
+            continue;
+          case "not-found":
+          case "refused":
+          case "inactive":
+            if (asked.length > 1) {
+              suspects = asked;
+              oneIsBlocked = true;
+            } else {
+              share.add(1, 1);
+              concludeAlone(asked, answer);
+              suspects = [];
+            }
+            break;
+          case "pressed":
+            ledger.conclude(asked, { status: "failed", error: answer.error });
+            suspects = [];
+            break;
+          default:
+            await takeApart(asked, answer);
+            suspects = [];
+        }
+        // Nothing is known of them any more.
+        giveBack(rest);
+      }
+    },
+  };
+
+  async function remove(group: readonly Grant[], attempts?: number): Promise<Answer> {
+    const grantId = group.map((grant) => grant.grantId);
+    const answer = await ask(
+      group,
+      (callOptions) => client.bulkRemoveUserGrant({ grantId }, callOptions),
+      attempts,
+    );
+    if (answer.kind === "ok") {
+      ledger.confirm(group, "removed");
+    }
+    return answer;
+  }
+
+  /** For a group that is too large, or for which the server has failed: one in it may be the reason. */
+  async function takeApart(group: readonly Grant[], first: Answer): Promise<void> {
+    await bisect(group, first, {
+      ask: (part) => remove(part, attemptsForPart),
+      conclude: (part, answer) =>
+        part.length === 1
+          ? concludeAlone(part, answer)
+          : ledger.conclude(part, { status: "failed", error: answer.error }),
+    });
+  }
+
+  function concludeAlone(
+    grant: readonly Grant[],
+    { kind, error }: Exclude<Answer, { kind: "ok" }>,
+  ): void {
+    if (kind === "not-found") {
+      ledger.conclude(grant, { status: "not-found" });
+      return;
+    }
+    if (describeError(error).id === "EVENT-Shu7e") {
+      // The server has looked it up and found it.
+      ledger.found(grant);
+    }
+    ledger.conclude(grant, { status: "failed", error });
+  }
+}

@@ -1,0 +1,144 @@
+import { type CallOptions, ConnectError, createContextValues } from "@connectrpc/connect";
+import { retrySwitch } from "../client/interceptors/retry-switch.js";
+import { classify, retryAfterMs } from "./classify.js";
+import type { Environment } from "./environment.js";
+import type { Ledger } from "./ledger.js";
+import type { BulkOptions } from "./options.js";
+import type { Pace } from "./pace.js";
+import type { Grant } from "./source.js";
+import { NotSent, type Stop, Stopped } from "./stop.js";
+
+/** A request that was throttled, or whose response was lost, so many times has failed. */
+const mostAttempts = 5;
+
+/** What became of a request, after as many attempts as it took. */
+export type Answer =
+  | { readonly kind: "ok" }
+  | {
+      readonly kind: "not-found" | "inactive" | "refused" | "too-large";
+      readonly error: ConnectError;
+    }
+  /** The server does not take it, or does not say what became of it. */
+  | { readonly kind: "pressed" | "lost"; readonly error: ConnectError };
+
+/** Sends one request for some grants, and retries it while that can help. */
+export type Ask<G extends Grant> = (
+  grants: readonly G[],
+  send: (options: CallOptions) => Promise<unknown>,
+  attempts?: number,
+) => Promise<Answer>;
+
+export interface RequestsOptions {
+  readonly options: Pick<BulkOptions<never>, "orgId" | "timeoutMs">;
+  /** The id with which this RPC says that a grant is unknown. */
+  readonly notFoundId: string;
+  readonly environment: Environment;
+}
+
+/** Sends the requests of a run at its pace, and writes into the ledger what each says about its grants. */
+export class Requests<G extends Grant> {
+  readonly #options: RequestsOptions;
+  readonly #pace: Pace;
+  readonly #ledger: Pick<Ledger<string>, "found" | "lost">;
+  readonly #stop: Stop;
+
+  constructor(
+    options: RequestsOptions,
+    pace: Pace,
+    ledger: Pick<Ledger<string>, "found" | "lost">,
+    stop: Stop,
+  ) {
+    this.#options = options;
+    this.#pace = pace;
+    this.#ledger = ledger;
+    this.#stop = stop;
+  }
+
+  /** @throws Stopped when the run stops before the request has its answer. */
+  readonly ask: Ask<G> = async (grants, send, attempts = mostAttempts) => {
+    const { environment, notFoundId } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      const slot = await this.#pace.take(this.#stop.signal);
+      let error: ConnectError;
+      try {
+        await untilAborted(send(this.#callOptions()), this.#stop.cancelSignal);
+        this.#pace.taken();
+        this.#ledger.found(grants);
+        return { kind: "ok" };
+      } catch (reason) {
+        if (reason instanceof NotSent) {
+          this.#stop.becauseOfThrown(reason.cause);
+          throw new Stopped();
+        }
+        error = ConnectError.from(reason);
+      } finally {
+        this.#pace.release();
+      }
+      if (this.#stop.cancelSignal.aborted) {
+        this.#ledger.lost(grants);
+        throw new Stopped();
+      }
+      const { kind, maybeApplied } = classify(error, notFoundId);
+      if (maybeApplied) {
+        this.#ledger.lost(grants);
+      }
+      switch (kind) {
+        case "fatal":
+          this.#stop.because(error);
+          throw new Stopped();
+        case "not-found":
+        case "inactive":
+        case "refused":
+        case "too-large":
+          this.#pace.taken();
+          return { kind, error };
+        case "pressed":
+          this.#pace.pressed(slot, retryAfterMs(error, Date.now()));
+          break;
+        case "lost":
+          this.#pace.failed();
+          break;
+      }
+      if (this.#pace.hopeless) {
+        this.#stop.because(error);
+        throw new Stopped();
+      }
+      if (attempt >= attempts) {
+        return { kind, error };
+      }
+      if (kind === "lost") {
+        const pauseMs = 100 * 2 ** (attempt - 1) * (0.5 + environment.random() / 2);
+        await environment.sleep(pauseMs, this.#stop.signal);
+      }
+    }
+  };
+
+  #callOptions(): CallOptions {
+    const { orgId, timeoutMs = 30_000 } = this.#options.options;
+    return {
+      signal: this.#stop.cancelSignal,
+      timeoutMs,
+      contextValues: createContextValues().set(retrySwitch, false),
+      ...(orgId === undefined ? {} : { headers: { "x-zitadel-orgid": orgId } }),
+    };
+  }
+}
+
+/** Settles like the call, or rejects when the signal is aborted: some clients do not look at theirs. */
+function untilAborted(call: Promise<unknown>, signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    const settle = () => signal.removeEventListener("abort", abort);
+    call.then(
+      (value) => {
+        settle();
+        resolve(value);
+      },
+      (error) => {
+        settle();
+        reject(error);
+      },
+    );
+  });
+}

@@ -34,7 +34,7 @@ export async function carryOut(
   const stopSwitch = createStopSwitch(io);
   const write = (outcome: LoggedOutcome) => {
     log?.outcome(outcome);
-    results.add(outcome);
+    results.add(outcome, plan.userId(outcome.grantId));
     if (log?.failure !== undefined) {
       unlogged.push(outcome);
       stopSwitch.stop();

@@ -18,6 +18,8 @@ export interface Plan {
   /** Whether an earlier run has found grants of this organization. */
   readonly someFound: boolean;
   readonly lost: LostAnswers;
+  /** Empty when it is not known. */
+  readonly userId: (grantId: string) => string;
 }
 
 /** A run that has not begun. */
@@ -35,6 +37,7 @@ export function newPlan(grants: GrantTable): Plan {
     doneUnwritten: [],
     someFound: false,
     lost: new LostAnswers(),
+    userId: (grantId) => grants.userId(grants.indexOf(grantId)),
   };
 }
 
@@ -87,5 +90,6 @@ export function resumedPlan(content: LogContent): Plan {
     someFound:
       doneUnwritten.length > 0 || Object.keys(decided).some((status) => status !== "not-found"),
     lost,
+    userId: (grantId) => grants.userId(grants.indexOf(grantId)),
   };
 }

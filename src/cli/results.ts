@@ -10,11 +10,14 @@ export function createResults(io: Io, json: boolean) {
   const waiting: string[] = [];
   const waits = Boolean(io.stdout.isTTY && io.stderr.isTTY);
   return {
-    add(outcome: LoggedOutcome): void {
+    /** @param userId "" when it is not known; with it, what `--json` writes is input for `deactivate`. */
+    add(outcome: LoggedOutcome, userId: string): void {
       if (io.stdout.isTTY && !json && /^(?:removed|deactivated)$/.test(outcome.status)) {
         return;
       }
-      const text = json ? JSON.stringify(outcome) : outcomeLine(outcome);
+      const text = json
+        ? JSON.stringify(userId === "" ? outcome : { userId, ...outcome })
+        : outcomeLine(outcome);
       if (waits) {
         waiting.push(text);
       } else {

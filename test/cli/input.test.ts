@@ -1,0 +1,247 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { afterAll, describe, expect, it } from "vitest";
+import { type InputFlags, readGrants } from "../../src/cli/input/read-grants.js";
+import type { LoggedGrant } from "../../src/cli/log/entry.js";
+
+const directory = mkdtempSync(join(tmpdir(), "cli-input-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+interface Source {
+  readonly args?: readonly string[];
+  readonly stdin?: string | Buffer;
+  readonly file?: readonly [name: string, content: string | Buffer];
+  readonly flags?: Omit<InputFlags, "file">;
+  readonly withUser?: boolean;
+}
+
+async function read({ args = [], stdin = "", file, flags = {}, withUser = false }: Source) {
+  let path: string | undefined;
+  if (file !== undefined) {
+    path = join(directory, file[0]);
+    writeFileSync(path, file[1]);
+  }
+  let stderr = "";
+  const output = { write: (text: string) => (stderr += text) };
+  const grants: LoggedGrant[] = [];
+  const seen = new Set<string>();
+  await readGrants(
+    args,
+    { ...flags, file: path },
+    withUser,
+    (grant) => {
+      grants.push(grant);
+      return seen.size < seen.add(grant.grantId).size;
+    },
+    {
+      stdin: Object.assign(new PassThrough(), { isTTY: false }).end(stdin),
+      stdout: output,
+      stderr: output,
+      env: {},
+      onInterrupt: () => () => {},
+    },
+  );
+  return { ids: grants.map(({ grantId }) => grantId), grants, stderr };
+}
+
+const ids = ["400986363463207974", "400986363513539622"];
+const utf16 = (text: string, mark = true) => Buffer.from((mark ? "\ufeff" : "") + text, "utf16le");
+const search = {
+  details: { totalResult: "2", viewTimestamp: "2026-11-24T06:41:37.638838Z" },
+  result: ids.map((id) => ({
+    ...{ id, userId: "7", state: "USER_GRANT_STATE_ACTIVE", roleKeys: ["reader", "a, b"] },
+    ...{ projectId: "8", projectName: "Billing", details: { sequence: "1" } },
+  })),
+};
+
+describe("the input", () => {
+  it.each<[string, Source]>([
+    ["arguments", { args: ids }],
+    ["arguments with users", { args: ids.map((id) => `7/${id}`) }],
+    ["lines", { stdin: `# a list\n\n${ids.join("\r\n")}` }],
+    ["lines that end with a carriage return alone", { stdin: ids.join("\r") }],
+    ["lines with a byte order mark", { stdin: `\ufeff${ids.join("\n")}` }],
+    ["UTF-16", { stdin: utf16(ids.join("\r\n")) }],
+    ["UTF-16 without a mark", { stdin: utf16(ids.join("\r\n"), false) }],
+    ["UTF-16, the other way round", { stdin: utf16(ids.join("\r\n")).swap16() }],
+    [
+      "CSV of two columns with a final newline",
+      { file: ["a.csv", `user,grantId\na,${ids.join("\nb,")}\n`] },
+    ],
+    ["the same with semicolons", { file: ["b.csv", `user;grantId\na,b;${ids.join("\nb;")}\n`] }],
+    [
+      "the same with tabs, as .tsv",
+      { file: ["c.tsv", `user\tgrantId\na\t${ids.join("\nb\t")}\n`] },
+    ],
+    ["the same with pipes", { file: ["d.csv", `user|grantId\na|${ids.join("\nb|")}\n`] }],
+    ["one column", { file: ["e.csv", `grantId\n${ids.join("\n")}\n`] }],
+    ["sep=;", { file: ["f.csv", `sep=;\r\ngrantId;a,b,c\r\n${ids.join(";\r\n")};\r\n`] }],
+    [
+      "sep=; in UTF-16",
+      { file: ["g.csv", utf16(`sep=;\r\ngrantId;x\r\n${ids.join(";1\r\n")};1\r\n`)] },
+    ],
+    ["CSV on standard input", { stdin: `Grant ID,Name\n${ids.join(",x\n")},x\n` }],
+    [
+      "a column that is named",
+      { file: ["h.csv", `a;b c\n1;${ids.join("\n2;")}\n`], flags: { column: "b c" } },
+    ],
+    [
+      "a name between quotes with the other delimiter",
+      { file: ["i.csv", `"a;b;c;d",grant_id\n1,${ids.join("\n2,")}\n`] },
+    ],
+    [
+      "JSON Lines",
+      { file: ["j.jsonl", `${ids.map((id) => JSON.stringify({ grantId: id })).join("\n")}\n`] },
+    ],
+    ["JSON strings, one a line", { stdin: ids.map((id) => `"${id}"`).join("\n") }],
+    ["a JSON array", { file: ["k.json", JSON.stringify(ids)] }],
+    [
+      "a JSON array over several lines, as JSON Lines",
+      { file: ["l.jsonl", JSON.stringify(ids, null, 2)] },
+    ],
+    [
+      "an array of objects on standard input",
+      {
+        stdin: JSON.stringify(
+          ids.map((grantId) => ({ grantId })),
+          null,
+          2,
+        ),
+      },
+    ],
+    ["a search response", { file: ["m.json", JSON.stringify(search)] }],
+    ["a search response on several lines", { stdin: JSON.stringify(search, null, 2) }],
+    [
+      "search responses, one a line",
+      {
+        file: [
+          "n.jsonl",
+          search.result
+            .map((one) => JSON.stringify({ details: search.details, result: [one] }))
+            .join("\n"),
+        ],
+      },
+    ],
+    [
+      "responses one after the other",
+      { stdin: search.result.map((one) => JSON.stringify({ userGrant: one }, null, 1)).join("\n") },
+    ],
+    ["its result alone", { stdin: JSON.stringify(search.result) }],
+  ])("is read: %s", async (_, source) => {
+    expect((await read(source)).ids).toEqual(ids);
+  });
+
+  it("of a search tells who has what", async () => {
+    const { grants } = await read({ file: ["o.json", JSON.stringify(search)], withUser: true });
+    expect(grants[0]).toMatchObject({
+      grantId: ids[0],
+      userId: "7",
+      projectName: "Billing",
+      recorded: { state: "active", roleKeys: ["reader", "a, b"], projectId: "8" },
+    });
+  });
+
+  it("may find nothing: an empty search", async () => {
+    const empty = JSON.stringify({ details: { viewTimestamp: "2026-11-24T06:41:37.638838Z" } });
+    expect((await read({ stdin: empty })).ids).toEqual([]);
+  });
+
+  it("has ids that come more than once counted, and said", async () => {
+    const { stderr } = await read({ stdin: [...ids, ...ids, ids[0]].join("\n") });
+    expect(stderr).toBe("3 ids came more than once, and count once.\n");
+  });
+
+  it("takes user ids that are printable, and grant ids that are not only digits", async () => {
+    const { grants } = await read({ args: ["jürgen@example.com/a_B-9"], withUser: true });
+    expect(grants).toMatchObject([{ userId: "jürgen@example.com", grantId: "a_B-9" }]);
+  });
+
+  const gibberish = Buffer.from([1, 0, 0, 2, 0, 0, 0, 3]);
+  it.each<[string, Source, RegExp]>([
+    [
+      "a zero-width space",
+      { stdin: `${ids[0]}\n${ids[1]}\u200b\n` },
+      /line 2: no grant id: "400986363513539622\\u\{200b\}" \(.*U\+200B/,
+    ],
+    ["a no-break space inside", { stdin: "40\u00a07" }, /line 1: .*U\+00A0/],
+    [
+      "what Excel has rounded",
+      { stdin: `${ids[0]}\n4.00984E+17\n` },
+      /line 2: .*4\.00984E\+17.*Excel has rounded this/,
+    ],
+    [
+      "the same with a comma",
+      { file: ["p.csv", "grantId;x\n4,00984E+17;1\n"] },
+      /line 2: .*Excel has rounded this/,
+    ],
+    [
+      "ids that Excel has cut to 15 digits",
+      { stdin: "400986363463207000\n400986363513539000\n" },
+      /Excel has rounded them/,
+    ],
+    ["escape sequences", { stdin: "\u001b[31m4007" }, /line 1: .*\\u001b.*U\+001B/],
+    [
+      "an id of 201 characters",
+      { args: ["9".repeat(201)] },
+      /argument 1: .*more than 200 characters/,
+    ],
+    [
+      "a user id of 201 characters",
+      { args: [`${"u".repeat(201)}/1`], withUser: true },
+      /no user id: .*more than 200/,
+    ],
+    [
+      "a user id with a zero-width joiner",
+      { file: ["q.csv", "userId,grantId\na\u200d,1\n"], withUser: true },
+      /line 2: no user id.*U\+200D/,
+    ],
+    ["another character", { args: ["4007;"] }, /no grant id: "4007;" \(a grant id has digits/],
+    ["two grants in a line to remove", { stdin: "4007 4008" }, /line 1: no grant id: "4007 4008"/],
+    ["a number in JSON", { stdin: "[400986363463207974]" }, /line 1: the grant id is a number/],
+    ["half a JSON array", { file: ["r.json", `[\n"1",\n{"grantId":`] }, /line 3: no JSON/],
+    ["a JSON array without an end", { file: ["s.json", `["1",\n"2"`] }, /line 2: no JSON/],
+    ["JSON of something else", { file: ["t.json", `{"a": 1}`] }, /no grant id: nothing/],
+    [
+      "an .xlsx file",
+      { file: ["u.csv", Buffer.from("504b0304140006000800", "hex")] },
+      /u\.csv is a spreadsheet \(\.xlsx\).*save it as CSV/,
+    ],
+    [
+      "an .xls file",
+      { file: ["v.xls", Buffer.from("d0cf11e0a1b11ae1", "hex")] },
+      /spreadsheet \(\.xls\)/,
+    ],
+    ["a compressed file", { file: ["w.gz", Buffer.from("1f8b0800", "hex")] }, /compressed/],
+    ["something that is no text", { file: ["x.txt", gibberish] }, /is no text/],
+    [
+      "no column with ids",
+      { file: ["y.csv", "a,b\n1,2\n"] },
+      /no column grantId or grant_id.*It has: "a", "b"/,
+    ],
+    [
+      "a quote that is never closed",
+      { file: ["z.csv", 'grantId,x\n1,"a\n2,b\n'] },
+      /cannot be read from line 2/,
+    ],
+  ])("is rejected, with its line: %s", async (_, source, message) => {
+    await expect(read(source)).rejects.toThrow(message);
+  });
+
+  it("is read in pieces: rows and values may end anywhere", async () => {
+    const many = Array.from({ length: 20_000 }, (_, n) => String(400986363463207974n + BigInt(n)));
+    const csv = `"na\nme",grantId\n${many.map((id) => `"x ""y""\nz",${id}`).join("\n")}\n`;
+    expect((await read({ file: ["many.csv", csv] })).ids).toEqual(many);
+    const json = JSON.stringify(
+      many.map((grantId) => ({ note: 'a "]" \\', grantId })),
+      null,
+      1,
+    );
+    expect((await read({ file: ["many.json", json] })).ids).toEqual(many);
+    const bad = `${many.join("\n")}\n!\n`;
+    await expect(read({ stdin: bad })).rejects.toThrow(/line 20001/);
+    const badRow = `${csv}"a\n\nb"\n`;
+    await expect(read({ file: ["bad.csv", badRow] })).rejects.toThrow(/line 40003: has 1 cell,/);
+  });
+});

@@ -18,11 +18,13 @@ export function parseFlags<const O extends FlagTable>(args: readonly string[], f
   const end = args.indexOf("--");
   for (const argument of end === -1 ? args : args.slice(0, end)) {
     const [flag = ""] = argument.split("=", 1);
-    const instead = Object.hasOwn(secrets, flag) ? secrets[flag] : undefined;
+    const name = flag.slice(2);
+    // The sandbox takes --token: one that is no secret.
+    const isSecret = Object.hasOwn(secrets, flag) && !Object.hasOwn(flags, name);
+    const instead = isSecret ? secrets[flag] : undefined;
     if (instead !== undefined) {
       throw new UsageError(`${flag} is not allowed: arguments are visible to others. ${instead}`);
     }
-    const name = flag.slice(2);
     if (flag.startsWith("--") && flag.length > 2 && !Object.hasOwn(flags, name)) {
       const guess = nearest(name, Object.keys(flags));
       throw new UsageError(

@@ -1,32 +1,154 @@
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { run } from "./run.js";
 
-describe("the sandbox command", () => {
-  it("prints lines for a shell, serves what they say, and ends when it is interrupted", async () => {
-    const printed = Promise.withResolvers<{ text: string; interrupt: () => void }>();
-    const ended = run(["sandbox"], {
-      onOutput: (text, { interrupt }) => printed.resolve({ text, interrupt }),
-    });
-    const { text, interrupt } = await printed.promise;
-    const values = Object.fromEntries(
-      [...text.matchAll(/([A-Z_0-9]+)=(\S+)/g)].map(([, name, value]) => [name, value]),
-    );
-    const url = `${values.ZITADEL_URL}/oidc/v1/userinfo`;
-    const headers = { authorization: `Bearer ${values.ZITADEL_TOKEN}` };
-    expect((await fetch(url, { headers })).status).toBe(200);
-    expect(values.GRANT_ID).toMatch(/^\d{18}$/);
+/** Starts the command, and returns the settings that it prints and what ends it. */
+async function start(...args: string[]) {
+  const { promise, resolve, reject } = Promise.withResolvers<{
+    text: string;
+    interrupt: () => void;
+  }>();
+  const ended = run(["sandbox", "--port", "0", ...args], {
+    onOutput: (text, { interrupt }) => resolve({ text, interrupt }),
+  });
+  ended.then(({ stderr }) => reject(new Error(stderr)));
+  const { text, interrupt } = await promise;
+  onTestFinished(async () => {
     interrupt();
-    expect((await ended).exitCode).toBe(0);
+    await ended;
+  });
+  const values: Record<string, string> = Object.fromEntries(
+    [...text.matchAll(/^([A-Z_0-9]+)=(\S+)$/gm)].map(([, name, value]) => [name, value]),
+  );
+  const list = async (token = values.ZITADEL_TOKEN) => {
+    const response = await fetch(`${values.ZITADEL_URL}/management/v1/users/grants/_search`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}` },
+      body: "{}",
+    });
+    return await response.json();
+  };
+  return { values, list, interrupt, ended };
+}
+
+describe("the sandbox command", () => {
+  it("prints settings, serves what they say, logs requests, and ends when it is interrupted", async () => {
+    const { values, list, interrupt, ended } = await start();
+    const { details, result } = await list(values.ZITADEL_VIEWER_TOKEN);
+    expect(details.totalResult).toBe("3");
+    expect(result[0]).toMatchObject({
+      id: values.GRANT_ID,
+      userId: values.USER_ID,
+      email: "ada.hopper@example.com",
+      projectName: "Billing",
+      roleKeys: ["reader", "writer"],
+    });
+    const { USER_ID, GRANT_ID, ZITADEL_URL, ZITADEL_VIEWER_TOKEN } = values;
+    const url = `${ZITADEL_URL}/management/v1/users/${USER_ID}/grants/${GRANT_ID}/_deactivate`;
+    const headers = { authorization: `Bearer ${ZITADEL_VIEWER_TOKEN}` };
+    expect((await fetch(url, { method: "POST", headers, body: "{}" })).status).toBe(403);
+    interrupt();
+    const { exitCode, stderr } = await ended;
+    expect(exitCode).toBe(0);
+    expect(stderr).toBe("ListUserGrants OK\nDeactivateUserGrant PermissionDenied AUTH-5mWD2\n");
     await expect(fetch(url)).rejects.toThrow();
   });
 
+  it("has the same ids and tokens each time", async () => {
+    const { ZITADEL_URL: _, ...first } = (await start()).values;
+    const { ZITADEL_URL: __, ...second } = (await start()).values;
+    expect(second).toEqual(first);
+    expect(first.ZITADEL_TOKEN).toBe("sandbox-token");
+  });
+
+  it("takes token, organization, generation and a number of grants", async () => {
+    const { values, list } = await start(
+      ...["--token", "t", "--org", "o", "--generation", "v2.70", "--grants", "100", "--quiet"],
+    );
+    expect(values).toMatchObject({ ZITADEL_TOKEN: "t", ZITADEL_ORG_ID: "o" });
+    const { result } = await list();
+    expect(new Set(result.map(({ email }: { email: string }) => email)).size).toBe(100);
+  });
+
+  it("logs nothing with --quiet", async () => {
+    const { list, interrupt, ended } = await start("--quiet");
+    await list();
+    interrupt();
+    expect((await ended).stderr).toBe("");
+  });
+
+  it("takes a seed, and adds nothing to its grants", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "seed-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, "seed.json");
+    writeFileSync(path, JSON.stringify({ grants: [{ grantId: "g1", userId: "jane" }] }));
+    const { result } = await (await start("--seed", path)).list();
+    expect(result.map(({ id }: { id: string }) => id)).toEqual(["g1"]);
+    writeFileSync(path, JSON.stringify({ grants: [{ state: "gone" }] }));
+    const { exitCode, stderr } = await run(["sandbox", "--port", "0", "--seed", path]);
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("seed.grants[0].state")]);
+  });
+
+  it("knows the page that signs people in", async () => {
+    const redirectUri = "http://localhost:5173/callback";
+    const { values } = await start("--redirect-uri", redirectUri, "--client-id", "page");
+    expect(values.ZITADEL_CLIENT_ID).toBe("page");
+    const query = new URLSearchParams({
+      client_id: "page",
+      redirect_uri: redirectUri,
+      response_type: "code",
+      scope: "openid",
+    });
+    const url = `${values.ZITADEL_URL}/oauth/v2/authorize?${query}`;
+    const response = await fetch(url, { redirect: "manual" });
+    expect(response.headers.get("location")).toMatch(/^\/ui\/login\?/);
+  });
+
+  it("says so when the port is taken", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    onTestFinished(() => void server.close());
+    await new Promise((resolve) => server.once("listening", resolve));
+    const { port } = server.address() as AddressInfo;
+    const { exitCode, stdout, stderr } = await run(["sandbox", "--port", String(port)]);
+    expect([exitCode, stdout]).toEqual([4, ""]);
+    expect(stderr).toBe(
+      `Port ${port} is taken. Choose another with --port; --port 0 takes a free one.\n`,
+    );
+  });
+
+  it("explains all flags", async () => {
+    const { stdout } = await run(["sandbox", "--help"]);
+    for (const flag of [
+      "port",
+      "token",
+      "org",
+      "seed",
+      "grants",
+      "generation",
+      "client-id",
+      "redirect-uri",
+      "quiet",
+    ]) {
+      expect(stdout).toContain(`--${flag}`);
+    }
+    expect(stdout).toMatch(/8080/);
+  });
+
   it.each([
-    [["sandbox", "--port", "x"], /port/],
-    [["sandbox", "--port", "70000"], /0 to 65535/],
-    [["sandbox", "--generation", "v3"], /"v4" or "v2.70"/],
-    [["sandbox", "--nope"], /nope/],
-  ])("refuses %j with exit code 1 and says why", async (argv, message) => {
-    const { exitCode, stdout, stderr } = await run(argv);
+    [["--port", "x"], /port/],
+    [["--port", "70000"], /0 to 65535/],
+    [["--generation", "v3"], /v4, v2.70/],
+    [["--grants", "many"], /--grants takes a whole number/],
+    [["--client-id", "x"], /--client-id needs --redirect-uri/],
+    [["--redirect-uri", "x"], /--redirect-uri takes a URL/],
+    [["--seed", "none.json"], /The file of --seed cannot be read/],
+    [["--nope"], /nope/],
+  ])("rejects %j with exit code 1 and says why", async (args, message) => {
+    const { exitCode, stdout, stderr } = await run(["sandbox", ...args]);
     expect([exitCode, stdout]).toEqual([1, ""]);
     expect(stderr).toMatch(message);
   });

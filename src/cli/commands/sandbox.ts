@@ -1,75 +1,193 @@
-import { type Generation, type SandboxServer, startSandbox } from "../../sandbox/index.js";
+import {
+  type Generation,
+  type SandboxRequest,
+  type SandboxServer,
+  startSandbox,
+} from "../../sandbox/index.js";
 import type { Command, FlagTable } from "../command.js";
-import { noArguments, parseFlags } from "../flags.js";
-import { exitCode, type Io, UsageError } from "../io.js";
+import { noArguments, parseFlags, wholeNumber } from "../flags.js";
+import { exitCode, type Io, line, UsageError } from "../io.js";
+import { addDemoGrants } from "../sandbox-demo.js";
 
-const flags = {
-  port: { type: "string", value: "<0 to 65535>", help: "the port on this machine" },
+const serverFlags = {
+  port: { type: "string", value: "<0 to 65535>", help: "8080 by default; 0 takes a free one" },
   generation: {
     type: "string",
     value: "<v4|v2.70>",
+    values: ["v4", "v2.70"],
     help: "which ZITADEL it is like; v4 by default",
   },
+  quiet: { type: "boolean", help: "do not log requests" },
 } as const satisfies FlagTable;
+
+const contentFlags = {
+  token: {
+    type: "string",
+    value: "<token>",
+    help: "the access token that may do everything; sandbox-token by default",
+  },
+  org: {
+    type: "string",
+    value: "<id>",
+    help: "the organization's id; the same each time by default",
+  },
+  seed: {
+    type: "string",
+    value: "<path>",
+    file: true,
+    help: "a JSON file with organizations, projects, users and grants",
+  },
+  grants: {
+    type: "string",
+    value: "<number>",
+    help: "how many grants of made-up people to add; 3 by default, none with --seed",
+  },
+} as const satisfies FlagTable;
+
+const signInFlags = {
+  "redirect-uri": {
+    type: "string",
+    multiple: true,
+    value: "<url>",
+    help: "where a page that signs people in is called back; may be given several times",
+  },
+  "client-id": {
+    type: "string",
+    value: "<id>",
+    help: "the client id of that page; sandbox-client by default",
+  },
+} as const satisfies FlagTable;
+
+const flags = { ...serverFlags, ...contentFlags, ...signInFlags };
 
 /** The command `sandbox`: starts a sandbox, says how to try it, and ends it when it is interrupted. */
 export const sandbox: Command = {
   name: "sandbox",
   summary: "start a sandbox: a local server that behaves like ZITADEL",
-  description: "Starts a sandbox on this machine, and prints how to use it. Ctrl-C ends it.",
-  groups: [{ title: "Options", flags }],
+  description: `Starts a sandbox on this machine and prints settings for it, in the form of an .env file. Ctrl-C ends
+it, and everything in it is gone. Ids and tokens are the same each time, so that settings written once
+stay true.
+
+Each request is logged to standard error: the method, its outcome, and the id of the error if there
+is one.`,
+  examples: [
+    "zitadel-user-grants sandbox",
+    "zitadel-user-grants sandbox --grants 100000 --generation v2.70",
+    "zitadel-user-grants sandbox --seed people.json --quiet",
+    "zitadel-user-grants sandbox --redirect-uri http://localhost:5173/callback",
+  ],
+  groups: [
+    { title: "Server", flags: serverFlags },
+    {
+      title: "What it holds",
+      flags: contentFlags,
+      note: "schema/sandbox-seed.json of this package describes the file of --seed; docs/sandbox.md shows one.",
+    },
+    { title: "Signing in from a page", flags: signInFlags },
+  ],
   run: runSandbox,
 };
 
 async function runSandbox(args: readonly string[], io: Io): Promise<number> {
   const { values, positionals } = parseFlags(args, flags);
   noArguments("sandbox", positionals);
-  let sandbox: SandboxServer;
+  const redirectUris = values["redirect-uri"] ?? [];
+  const clientId = values["client-id"] ?? "sandbox-client";
+  if (values["client-id"] !== undefined && redirectUris.length === 0) {
+    throw new UsageError("--client-id needs --redirect-uri: where the page is called back.");
+  }
+  for (const uri of redirectUris) {
+    if (!URL.canParse(uri)) {
+      throw new UsageError(`--redirect-uri takes a URL; got ${JSON.stringify(uri)}.`);
+    }
+  }
+  const count = values.grants === "0" ? 0 : wholeNumber("grants", values.grants, 10_000_000);
+  const port = values.port === undefined ? 8080 : Number(values.port);
+  let server: SandboxServer;
   try {
-    sandbox = await startSandbox({
-      port: values.port === undefined ? undefined : Number(values.port),
-      // Anything else is rejected by the sandbox itself.
+    server = await startSandbox({
+      port,
+      token: values.token ?? "sandbox-token",
+      orgId: values.org,
       generation: values.generation as Generation | undefined,
+      seed: values.seed,
+      onRequest: values.quiet ? undefined : (request) => line(io.stderr, logLine(request)),
     });
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (error instanceof TypeError) {
-      throw new UsageError(message);
-    }
-    if (code !== undefined) {
-      io.stderr.write(`${message}\n`);
-      return exitCode.refused;
-    }
-    throw error;
+    return explain(error, port, io);
+  }
+  const viewer = server.addUser({
+    name: "Viewer",
+    roles: ["ORG_OWNER_VIEWER"],
+    token: "sandbox-viewer-token",
+  });
+  const grants = addDemoGrants(server, count ?? (values.seed === undefined ? 3 : 0));
+  if (redirectUris.length > 0) {
+    const postLogoutRedirectUris = redirectUris.flatMap((uri) => [uri, new URL("/", uri).href]);
+    server.addApp({ clientId, redirectUris, postLogoutRedirectUris });
   }
   const { promise: interrupted, resolve } = Promise.withResolvers<void>();
   const stopListening = io.onInterrupt(resolve);
-  io.stdout.write(introduction(sandbox));
+  io.stdout.write(
+    introduction(server, viewer.token, grants, redirectUris.length > 0 ? clientId : undefined),
+  );
   await interrupted;
   stopListening();
-  await sandbox.close();
+  await server.close();
   return exitCode.done;
 }
 
-/** Lines to copy into a shell. Everything in them is good for this sandbox only, and gone with it. */
-function introduction(sandbox: SandboxServer): string {
-  const viewer = sandbox.addUser({ roles: ["ORG_OWNER_VIEWER"] });
-  const [first, second, third] = [sandbox.addGrant(), sandbox.addGrant(), sandbox.addGrant()];
+function explain(error: unknown, port: number, io: Io): number {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (error instanceof TypeError) {
+    throw new UsageError(message);
+  }
+  if (code === "EADDRINUSE") {
+    line(
+      io.stderr,
+      `Port ${port} is taken. Choose another with --port; --port 0 takes a free one.`,
+    );
+    return exitCode.refused;
+  }
+  if (code === "ENOENT" || code === "EACCES" || code === "EISDIR") {
+    throw new UsageError(`The file of --seed cannot be read: ${message}`);
+  }
+  if (code !== undefined) {
+    line(io.stderr, message);
+    return exitCode.refused;
+  }
+  throw error;
+}
+
+function logLine({ method, outcome, id }: SandboxRequest): string {
+  return [method, outcome, ...(id === undefined ? [] : [id])].join(" ");
+}
+
+/** Settings, which a shell and an .env file take alike. */
+function introduction(
+  { baseUrl, token, orgId }: SandboxServer,
+  viewerToken: string,
+  grants: readonly { userId: string; grantId: string }[],
+  clientId: string | undefined,
+): string {
   const lines = [
-    `# A stand-in for ZITADEL, until you press Ctrl+C. Copy these lines into another shell:`,
-    `export ZITADEL_URL=${sandbox.baseUrl}`,
-    `export ZITADEL_TOKEN=${sandbox.token}`,
-    `export ZITADEL_ORG_ID=${sandbox.orgId}`,
-    `# A token that may read and not write: No matching permissions found (AUTH-5mWD2)`,
-    `export ZITADEL_VIEWER_TOKEN=${viewer.token}`,
-    `# Grants to deactivate, by user`,
-    `export USER_ID=${first.userId} GRANT_ID=${first.grantId}`,
-    `export USER_ID_2=${second.userId} GRANT_ID_2=${second.grantId}`,
-    `export USER_ID_3=${third.userId} GRANT_ID_3=${third.grantId}`,
-    `# Who am I`,
-    `curl -H "authorization: Bearer $ZITADEL_TOKEN" $ZITADEL_URL/oidc/v1/userinfo`,
-    `# Deactivate a grant`,
-    `curl -X POST -H "authorization: Bearer $ZITADEL_TOKEN" $ZITADEL_URL/management/v1/users/$USER_ID/grants/$GRANT_ID/_deactivate`,
+    "# A sandbox: a local server that behaves like ZITADEL, until you press Ctrl-C.",
+    `ZITADEL_URL=${baseUrl}`,
+    `ZITADEL_TOKEN=${token}`,
+    `ZITADEL_ORG_ID=${orgId}`,
+    "# May read and not write: No matching permissions found (AUTH-5mWD2)",
+    `ZITADEL_VIEWER_TOKEN=${viewerToken}`,
   ];
+  if (clientId !== undefined) {
+    lines.push("# For a page that signs people in", `ZITADEL_CLIENT_ID=${clientId}`);
+  }
+  for (const [index, { userId, grantId }] of grants.entries()) {
+    const suffix = index === 0 ? "" : `_${index + 1}`;
+    lines.push(`USER_ID${suffix}=${userId}`, `GRANT_ID${suffix}=${grantId}`);
+  }
+  lines.push(
+    "# List the grants:",
+    `#   curl -X POST -H "authorization: Bearer ${token}" -d "{}" ${baseUrl}/management/v1/users/grants/_search`,
+  );
   return `${lines.join("\n")}\n`;
 }

@@ -32,6 +32,8 @@ export interface OAuthControl {
 
   /** Registers an application that signs people in with PKCE, without a secret. */
   addApp(app: {
+    /** Default: one like ZITADEL's. */
+    readonly clientId?: string | undefined;
     readonly redirectUris: readonly string[];
     readonly postLogoutRedirectUris?: readonly string[] | undefined;
   }): { clientId: string };
@@ -79,8 +81,7 @@ export function createOAuthControl(
       oauth.clientSecrets.set(clientId, { userId, secret: clientSecret });
       return { clientId, clientSecret };
     },
-    addApp: ({ redirectUris, postLogoutRedirectUris = [] }) => {
-      const clientId = state.nextId();
+    addApp: ({ clientId = state.nextId(), redirectUris, postLogoutRedirectUris = [] }) => {
       oauth.apps.set(clientId, { clientId, redirectUris, postLogoutRedirectUris });
       return { clientId };
     },

@@ -1,10 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SandboxServer, startSandbox } from "../src/sandbox/index.js";
 import { blocksOf, environmentFor, fileOf } from "./support/programs.js";
 import { installProject, type Project } from "./support/project.js";
-import { startLookup } from "./support/services.js";
 
 const programs = blocksOf("README.md").filter(({ language }) => language === "ts");
 
@@ -32,17 +31,8 @@ describe.each(["22", "24", "26"])(
     });
 
     it.each(programs)("$place", async (block) => {
-      const run = (env: Record<string, string>) =>
-        project.run("node", [fileOf(block)], { env, timeoutMs: 30_000 });
-      if (block.code.includes("@zitadel/proto")) {
-        const { baseUrl, token, close } = await startLookup();
-        onTestFinished(close);
-        const env = { ZITADEL_URL: baseUrl, ZITADEL_TOKEN: token, USER_ID: "1" };
-        expect(await run(env)).toMatch(/^101 grants$/m);
-      } else {
-        const { env } = await environmentFor(block, sandbox, project.folder);
-        expect(await run(env)).toMatch(/\S/);
-      }
+      const { env } = await environmentFor(block, sandbox, project.folder);
+      expect(await project.run("node", [fileOf(block)], { env, timeoutMs: 30_000 })).toMatch(/\S/);
     });
   },
 );

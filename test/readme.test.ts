@@ -17,7 +17,6 @@ import {
   root,
   variablesOf,
 } from "./support/programs.js";
-import { startLookup } from "./support/services.js";
 
 const run = promisify(execFile);
 const folder = join(root, ".cache", "readme");
@@ -51,13 +50,19 @@ async function runFile(file: string, env: Record<string, string>): Promise<strin
 
 describe("a program of the README", () => {
   it.each(programs)("at $place runs as it stands, and prints something", async (block) => {
-    if (block.code.includes("@zitadel/proto")) {
-      const lookup = await startLookup();
-      onTestFinished(lookup.close);
-      const env = { ZITADEL_URL: lookup.baseUrl, ZITADEL_TOKEN: lookup.token, USER_ID: "1" };
-      const printed = await runFile(fileOf(block), env);
-      expect(printed.trim().split("\n").slice(-2)).toEqual([
-        "100 Portal admin ACTIVE",
+    if (block.code.includes("listUserGrants")) {
+      const { userId } = sandbox.addUser();
+      const { projectId } = sandbox.addProject({ name: "Portal" });
+      const { grantId } = sandbox.addGrant({ userId, projectId, roleKeys: ["admin", "editor"] });
+      for (let more = 0; more < 100; more++) {
+        sandbox.addGrant({ userId, ...sandbox.addProject() });
+      }
+      const { baseUrl: ZITADEL_URL, token: ZITADEL_TOKEN } = sandbox;
+      const env = { ZITADEL_URL, ZITADEL_TOKEN, USER_ID: userId };
+      const lines = (await runFile(fileOf(block), env)).trim().split("\n");
+      expect([lines[0], lines.length, lines.at(-1)]).toEqual([
+        `${grantId} Portal admin,editor ACTIVE`,
+        102,
         "101 grants",
       ]);
       return;

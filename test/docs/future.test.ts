@@ -3,8 +3,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it, onTestFinished } from "vitest";
+import { startAuthorizationService } from "../support/authorization-service.js";
 import { blocksOf, root } from "../support/programs.js";
-import { startLookup } from "../support/services.js";
 
 const run = promisify(execFile);
 
@@ -13,7 +13,7 @@ it("the program of docs/future.md deletes an authorization, and tells one that d
   await mkdir(folder, { recursive: true });
   const [block] = blocksOf("docs/future.md").filter(({ language }) => language === "ts");
   await writeFile(join(folder, "delete.mts"), block?.code ?? "");
-  const { baseUrl, token, authorizations, close } = await startLookup();
+  const { baseUrl, token, authorizations, close } = await startAuthorizationService();
   onTestFinished(close);
   const program = async (env: Record<string, string>) => {
     const { stdout } = await run(process.execPath, ["delete.mts"], {

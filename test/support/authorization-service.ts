@@ -3,10 +3,9 @@ import type { AddressInfo } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { AuthorizationService } from "@zitadel/proto/zitadel/authorization/v2beta/authorization_service_pb.js";
-import { ManagementService } from "@zitadel/proto/zitadel/management_pb.js";
 
-/** Methods that programs of the documents call over native gRPC, and that the sandbox does not have. */
-export async function startLookup(): Promise<{
+/** The service of ZITADEL's v2 API that docs/future.md calls, which the sandbox does not have. */
+export async function startAuthorizationService(): Promise<{
   baseUrl: string;
   token: string;
   /** Ids of authorizations; those that were deleted are gone. */
@@ -20,35 +19,15 @@ export async function startLookup(): Promise<{
       throw new ConnectError("auth header missing", Code.Unauthenticated);
     }
   };
-  const grants = Array.from({ length: 101 }, (_, index) => ({
-    id: String(index),
-    projectName: "Portal",
-    roleKeys: ["admin"],
-    state: 1,
-  }));
   const handler = connectNodeAdapter({
     routes: (router) =>
-      router
-        .service(ManagementService, {
-          listUserGrants({ query, queries }, { requestHeader }) {
-            authorize(requestHeader);
-            if (queries[0]?.query.case !== "userIdQuery" || query === undefined) {
-              throw new ConnectError("no query", Code.InvalidArgument);
-            }
-            const offset = Number(query.offset);
-            return {
-              details: { totalResult: BigInt(grants.length) },
-              result: grants.slice(offset, offset + query.limit),
-            };
-          },
-        })
-        .service(AuthorizationService, {
-          deleteAuthorization({ id }, { requestHeader }) {
-            authorize(requestHeader);
-            // As ZITADEL does it: one that is not there is no error, and has no date.
-            return authorizations.delete(id) ? { deletionDate: { seconds: 1n } } : {};
-          },
-        }),
+      router.service(AuthorizationService, {
+        deleteAuthorization({ id }, { requestHeader }) {
+          authorize(requestHeader);
+          // As ZITADEL does it: one that is not there is no error, and has no date.
+          return authorizations.delete(id) ? { deletionDate: { seconds: 1n } } : {};
+        },
+      }),
   });
   const sessions = new Set<ServerHttp2Session>();
   const server = createServer(handler).on("session", (session) => sessions.add(session));

@@ -1,10 +1,10 @@
-import type { Interceptor } from "@connectrpc/connect";
+import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import type { TokenSource } from "../../options/token-source.js";
-import type {
-  AddedHeaders,
-  HeaderAdder,
-  HeaderAddingInterceptor,
-} from "../../transports/call/header-adder.js";
+import {
+  type HeaderFields,
+  unreadFields,
+  withHeaderFields,
+} from "../../transports/call/request.js";
 import { createMasking } from "./mask.js";
 import { createTokenAttempts } from "./token-attempts.js";
 
@@ -18,57 +18,40 @@ export interface Metadata {
 const headerAuthorization = "authorization";
 const headerOrganization = "x-zitadel-orgid";
 const headerInstanceHost = "x-zitadel-instance-host";
+const optional = [headerAuthorization, headerOrganization, headerInstanceHost];
 
 /**
  * Adds token, organization and instance host to each call. What the call itself has wins, and where it
- * has an empty value, no header is sent.
+ * has an empty value, no header is sent. The caller's interceptors hold another request, without these.
  */
-export function createMetadataInterceptor(metadata: Metadata): HeaderAddingInterceptor {
-  const addHeaders = createHeaderAdder(metadata);
-  const interceptor: Interceptor = (next) => (request) =>
-    addHeaders(request, request.header, (header) =>
-      next({ ...request, header: header as Headers }),
-    );
-  return Object.assign(interceptor, { addHeaders });
-}
-
-function createHeaderAdder({ token, orgId, instanceHost }: Metadata): HeaderAdder {
-  const fixed: Record<string, string> = {
+export function createMetadataInterceptor(metadata: Metadata): Interceptor {
+  const { token, orgId, instanceHost } = metadata;
+  const fixed: HeaderFields = {
     ...(orgId && { [headerOrganization]: orgId }),
     ...(instanceHost && { [headerInstanceHost]: instanceHost }),
   };
+  const withBearer = (bearer: string) => ({ ...fixed, [headerAuthorization]: `Bearer ${bearer}` });
+  const constant = typeof token === "string" ? withBearer(token) : fixed;
   const masked = createMasking();
   const withToken = typeof token === "function" ? createTokenAttempts(token) : undefined;
 
-  return (call, own, attempt) => {
-    const send = (bearer: string | undefined) => {
-      const headers = merge(
-        own,
-        bearer === undefined ? fixed : { ...fixed, authorization: `Bearer ${bearer}` },
-      );
+  return (next) => {
+    const send = (request: UnaryRequest | StreamRequest, fields: HeaderFields) => {
+      const sent = withHeaderFields(request, fields, optional);
       return masked(
-        call,
-        () => headers,
-        () => attempt(headers),
+        request,
+        () => sent.header,
+        () => next(sent),
       );
     };
-    if (own?.has(headerAuthorization)) {
-      return send(undefined);
-    }
-    return withToken === undefined ? send(token as string | undefined) : withToken(call, send);
+    return (request) =>
+      withToken === undefined || hasAuthorization(request)
+        ? send(request, constant)
+        : withToken(request, (bearer) => send(request, withBearer(bearer)));
   };
 }
 
-/** A copy, since the caller's interceptors hold the call's own headers and shall see no token. */
-function merge(own: Headers | undefined, added: Record<string, string>): AddedHeaders {
-  if (own === undefined) {
-    return added;
-  }
-  const merged = new Headers({ ...added, ...Object.fromEntries(own) });
-  for (const name of [headerAuthorization, headerOrganization, headerInstanceHost]) {
-    if (merged.get(name) === "") {
-      merged.delete(name);
-    }
-  }
-  return merged;
+/** Whether the call has a token of its own, or shall have none. */
+function hasAuthorization(request: UnaryRequest | StreamRequest): boolean {
+  return unreadFields(request) === undefined && request.header.has(headerAuthorization);
 }

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
 
 /** The longest delay that timers take (a 32-bit integer); a longer one would fire at once. */
 const maxTimerMs = 2 ** 31 - 1;
@@ -10,52 +11,67 @@ export function remainingMs(signal: AbortSignal): number | undefined {
   return deadlines.get(signal)?.remainingMs();
 }
 
+type ExpiryListener = (error: ConnectError) => void;
+
 /**
  * How long a call may take, and who may end it earlier. It ends once: at its time as
  * `DeadlineExceeded`, at the caller's abort as `Canceled` with the caller's reason as cause, or
- * quietly when the call is answered. From then on nothing of it runs: no timer, no listener.
+ * quietly when the call has its response. From then on nothing of it runs: no timer, no listener.
  */
 export class Deadline {
   /** Whether the call is over, for whatever reason. */
   ended = false;
+  /** How many requests of the call were sent that the server did not provably leave undone. */
+  inDoubt = 0;
+  /** While the call waits for a connection: what stands in the way, as far as it is known. */
+  obstacle: (() => string | undefined) | undefined;
 
   readonly #timeoutMs: number | undefined;
   readonly #endsAtMs: number;
-  readonly #callerSignal: AbortSignal | undefined;
-  readonly #onAbort: (() => void) | undefined;
+  #callerSignal: AbortSignal | undefined;
+  #onAbort: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #controller: AbortController | undefined;
-  #listeners: ((error: ConnectError) => void)[];
+  #listeners: ExpiryListener[];
   #error: ConnectError | undefined;
+
+  readonly #parent: Deadline | undefined;
+  #leaveParent: (() => void) | undefined;
 
   /**
    * @param timeoutMs undefined for no limit.
    * @param onExpiry called once, with the call's error, unless `end` comes first.
+   * @param parent for an attempt that can end earlier than its call: the deadline of the call.
    */
   constructor(
     timeoutMs: number | undefined,
     callerSignal: AbortSignal | undefined,
-    onExpiry: (error: ConnectError) => void,
+    onExpiry: ExpiryListener,
+    parent?: Deadline,
   ) {
     this.#timeoutMs = timeoutMs;
     this.#endsAtMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : now() + timeoutMs;
     this.#listeners = [onExpiry];
-    if (callerSignal !== undefined) {
-      if (callerSignal.aborted) {
-        this.#expire(canceled(callerSignal));
-        return;
-      }
-      this.#callerSignal = callerSignal;
-      this.#onAbort = () => this.#expire(canceled(callerSignal));
-      callerSignal.addEventListener("abort", this.#onAbort);
+    this.#parent = parent;
+    this.#leaveParent = parent?.onExpiry((error) => this.#expire(error));
+    if (!this.ended) {
+      this.#watch(callerSignal);
     }
-    if (timeoutMs !== undefined) {
+    if (timeoutMs !== undefined && !this.ended) {
       this.#arm();
     }
   }
 
+  /** The deadline of the whole call. */
+  get call(): Deadline {
+    return this.#parent ?? this;
+  }
+
   /** Milliseconds left, at least 0; undefined when there is no limit. */
   remainingMs(): number | undefined {
+    if (this.#parent !== undefined) {
+      return this.#parent.remainingMs();
+    }
     return this.#timeoutMs === undefined ? undefined : Math.max(0, this.#endsAtMs - now());
   }
 
@@ -71,32 +87,93 @@ export class Deadline {
     return this.#controller.signal;
   }
 
-  /** Calls the listener when the call expires, not when it is answered. Returns what takes it off. */
-  onExpiry(listener: (error: ConnectError) => void): () => void {
-    if (this.#error !== undefined) {
-      listener(this.#error);
-      return () => undefined;
+  /** Whether this is the signal of the call, without making it. */
+  ownsSignal(signal: AbortSignal): boolean {
+    return this.#controller?.signal === signal;
+  }
+
+  /** Calls the listener when the call is over before it. Returns what takes it off. */
+  onExpiry(listener: ExpiryListener): () => void {
+    if (this.ended) {
+      listener(this.#error ?? canceled("the call is over", undefined));
+      return nothing;
     }
     this.#listeners.push(listener);
     return () => {
-      this.#listeners = this.#listeners.filter((other) => other !== listener);
+      const at = this.#listeners.indexOf(listener);
+      if (at >= 0) {
+        this.#listeners.splice(at, 1);
+      }
     };
   }
 
-  /** Says that the call is over: it was answered, or it failed by itself. */
+  /** Says that the call is over: it has its response, or it failed by itself. Ends attempts that still run. */
   end(): void {
     if (!this.ended) {
       this.#release();
+      if (this.#listeners.length > 1) {
+        this.#tell(canceled("the call is over", undefined), 1);
+      }
       this.#controller?.abort();
     }
   }
 
+  /** Counts a request as one that the server may carry out, unless its error proves that it did not. */
+  async counted<T>(send: () => Promise<T>): Promise<T> {
+    this.call.inDoubt += 1;
+    try {
+      return await send();
+    } catch (reason) {
+      if (notProcessed(reason)) {
+        this.call.inDoubt -= 1;
+      }
+      throw reason;
+    }
+  }
+
+  /** What an error means that comes now: at the deadline or after it, that time was up. */
+  judge(reason: unknown): unknown {
+    if (this.#parent !== undefined) {
+      return this.#parent.judge(reason);
+    }
+    return !this.ended && this.#endsAtMs <= now() ? this.exceeded(reason) : reason;
+  }
+
   /** The error of a call that runs out of time. */
-  exceeded(): ConnectError {
-    return new ConnectError(
-      `no answer within ${this.#timeoutMs} ms; the server may have done the work all the same`,
+  exceeded(cause?: unknown): ConnectError {
+    const what = `no response within ${this.#timeoutMs} ms`;
+    const obstacle = this.inDoubt > 0 ? undefined : this.obstacle?.();
+    const error = new ConnectError(
+      this.inDoubt > 0
+        ? `${what}; the server may have done the work all the same`
+        : `${what}; nothing was sent${obstacle === undefined ? "" : ` (${obstacle})`}`,
       Code.DeadlineExceeded,
+      undefined,
+      undefined,
+      cause,
     );
+    return this.inDoubt > 0 ? error : markNotProcessed(error);
+  }
+
+  #watch(callerSignal: AbortSignal | undefined): void {
+    if (callerSignal === undefined) {
+      return;
+    }
+    const onAbort = () => {
+      const { reason } = callerSignal;
+      const error = canceled(
+        this.#parent === undefined ? "the caller aborted the call" : "the attempt was aborted",
+        reason,
+      );
+      this.#expire(this.call.inDoubt > 0 ? error : markNotProcessed(error));
+    };
+    if (callerSignal.aborted) {
+      onAbort();
+      return;
+    }
+    this.#callerSignal = callerSignal;
+    this.#onAbort = onAbort;
+    callerSignal.addEventListener("abort", onAbort);
   }
 
   #arm(): void {
@@ -116,30 +193,31 @@ export class Deadline {
   #expire(error: ConnectError): void {
     this.#error = error;
     this.#release();
-    for (const listener of this.#listeners) {
+    this.#tell(error, 0);
+    this.#controller?.abort(error);
+  }
+
+  #tell(error: ConnectError, from: number): void {
+    for (const listener of this.#listeners.splice(from)) {
       listener(error);
     }
-    this.#controller?.abort(error);
   }
 
   #release(): void {
     this.ended = true;
     clearTimeout(this.#timer);
+    this.#leaveParent?.();
     if (this.#onAbort !== undefined) {
       this.#callerSignal?.removeEventListener("abort", this.#onAbort);
     }
   }
 }
 
-function canceled(signal: AbortSignal): ConnectError {
-  return new ConnectError(
-    "the caller aborted the call",
-    Code.Canceled,
-    undefined,
-    undefined,
-    signal.reason,
-  );
+function canceled(message: string, cause: unknown): ConnectError {
+  return new ConnectError(message, Code.Canceled, undefined, undefined, cause);
 }
+
+function nothing(): void {}
 
 function now(): number {
   return performance.now();

@@ -21,6 +21,7 @@ export function callStream<I extends DescMessage, O extends DescMessage>(
       return;
     }
     const run = async () => {
+      deadline.inDoubt = 1;
       try {
         const response = await start(deadline);
         resolve({ ...response, message: guard(response.message, deadline) });

@@ -1,93 +1,127 @@
-import type {
-  DescMessage,
-  DescMethodUnary,
-  MessageInitShape,
-  MessageShape,
-} from "@bufbuild/protobuf";
+import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { ContextValues, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import { applyInterceptors } from "./apply-interceptors.js";
 import { Deadline } from "./deadline.js";
+import { type HeaderFields, lazyRequest, replacedSignal, withSignal } from "./request.js";
 
-export type UnaryFn<I extends DescMessage, O extends DescMessage> = (
+type UnaryFn<I extends DescMessage, O extends DescMessage> = (
   request: UnaryRequest<I, O>,
 ) => Promise<UnaryResponse<I, O>>;
 
 /** What a transport gives to run one unary call; the rest is the same for every protocol. */
 export interface UnaryCall<I extends DescMessage, O extends DescMessage> {
   method: DescMethodUnary<I, O>;
-  readonly url: string;
+  url: string;
   requestMethod: string;
   /** The caller's. */
   signal: AbortSignal | undefined;
   /** Milliseconds until the call ends as DeadlineExceeded; undefined for none. */
   timeoutMs: number | undefined;
-  /** Read when somebody asks for it, so a getter may put off making it. */
-  readonly header: Headers;
+  /** The headers of the request, as interceptors see them; or what makes them when somebody looks. */
+  header: Headers | (() => Headers);
   message: MessageInitShape<I>;
   contextValues: ContextValues | undefined;
   interceptors: readonly Interceptor[];
-  /** Makes the request when no interceptor will see it, at less cost than one that may be copied. */
-  request?:
-    | ((call: UnaryCall<I, O>, message: MessageShape<I>, deadline: Deadline) => UnaryRequest<I, O>)
-    | undefined;
   /**
-   * Makes one attempt. An interceptor may call it more than once, and with a request of its own making:
-   * `original` says whether this is the one that the call began with.
+   * Makes one attempt with a request that may be of an interceptor's own making. The attempt counts in
+   * `deadline.call.inDoubt` from when its request may reach the server.
    */
-  send: (
-    request: UnaryRequest<I, O>,
-    deadline: Deadline,
-    original: boolean,
-  ) => Promise<UnaryResponse<I, O>>;
+  send: (request: UnaryRequest<I, O>, deadline: Deadline) => Promise<UnaryResponse<I, O>>;
 }
 
 /**
- * Runs a unary call through its interceptors. The promise settles at the deadline, at the caller's
- * abort or with the answer, whichever comes first, whatever interceptors or the platform do.
+ * Runs a unary call through its interceptors. At the deadline and at the caller's abort the attempt
+ * rejects, so that every interceptor sees the end; should one of them not pass it on, the call's promise
+ * rejects all the same, in the same turn of the event loop.
  */
 export function callUnary<I extends DescMessage, O extends DescMessage>(
   call: UnaryCall<I, O>,
 ): Promise<UnaryResponse<I, O>> {
   return new Promise((resolve, reject) => {
-    const deadline = new Deadline(call.timeoutMs, call.signal, reject);
+    const { interceptors } = call;
+    let running = false;
+    const deadline = new Deadline(call.timeoutMs, call.signal, (error) => {
+      if (running) {
+        void afterTicks(ticksPerInterceptor * (interceptors.length + 1), () => reject(error));
+      } else {
+        reject(error);
+      }
+    });
     if (deadline.ended) {
       return;
     }
+    running = true;
     const run = async () => {
       try {
-        const message = create(call.method.input, call.message);
-        // Getters: most calls end without anybody having looked, and headers and signal are dear.
-        const request = call.request?.(call, message, deadline) ?? {
-          stream: false,
-          service: call.method.parent,
-          method: call.method,
-          url: call.url,
-          requestMethod: call.requestMethod,
-          get header() {
-            return call.header;
+        const { header } = call;
+        const request = lazyRequest(
+          {
+            service: call.method.parent,
+            method: call.method,
+            url: call.url,
+            requestMethod: call.requestMethod,
+            contextValues: call.contextValues ?? createContextValues(),
+            message: create(call.method.input, call.message),
           },
-          contextValues: call.contextValues ?? createContextValues(),
-          message,
-          get signal() {
-            return deadline.signal;
-          },
-        };
+          typeof header === "function" ? noFields : undefined,
+          typeof header === "function" ? header : () => header,
+          deadline,
+        );
         const next = applyInterceptors<UnaryFn<I, O>>(
-          (r) => call.send(r, deadline, r === request),
-          call.interceptors,
+          (r) => attempt(call, r, deadline),
+          interceptors,
         );
         resolve(await next(request));
       } catch (reason) {
-        // Servers whose own clock runs out respond with all sorts of errors.
-        const isLate = !deadline.ended && deadline.remainingMs() === 0;
-        reject(isLate ? deadline.exceeded() : ConnectError.from(reason));
+        reject(ConnectError.from(reason));
       }
       deadline.end();
     };
     void run();
   });
+}
+
+const noFields: HeaderFields = {};
+
+/** One attempt. It settles when the call ends, whatever the platform does. */
+function attempt<I extends DescMessage, O extends DescMessage>(
+  call: UnaryCall<I, O>,
+  request: UnaryRequest<I, O>,
+  callDeadline: Deadline,
+): Promise<UnaryResponse<I, O>> {
+  return new Promise((resolve, reject) => {
+    const signal = replacedSignal(request, callDeadline);
+    const deadline =
+      signal === undefined ? callDeadline : new Deadline(undefined, signal, reject, callDeadline);
+    const leave = signal === undefined ? deadline.onExpiry(reject) : () => deadline.end();
+    if (deadline.ended) {
+      return;
+    }
+    const sent = signal === undefined ? request : withSignal(request, deadline.signal);
+    call.send(sent, deadline).then(
+      (response) => {
+        leave();
+        resolve(response);
+      },
+      (reason) => {
+        const error = deadline.judge(reason);
+        leave();
+        reject(error);
+      },
+    );
+  });
+}
+
+/** An async function that awaits, catches and throws on takes three; some do more on their way out. */
+const ticksPerInterceptor = 10;
+
+async function afterTicks(ticks: number, then: () => void): Promise<void> {
+  for (let tick = 0; tick < ticks; tick++) {
+    await undefined;
+  }
+  then();
 }
 
 /**

@@ -36,11 +36,12 @@ export function createGrpcWebTransport(
         message,
         contextValues,
         interceptors,
-        send: async (request) => {
-          const frame = encodeFrame(codec.encode(method.input, request.message));
-          const response = await post(request, frame, options);
-          return await readUnary(response, request, codec, readMaxBytes);
-        },
+        send: (request, deadline) =>
+          deadline.counted(async () => {
+            const frame = encodeFrame(codec.encode(method.input, request.message));
+            const response = await post(request, frame, options);
+            return await readUnary(response, request, codec, readMaxBytes);
+          }),
       });
     },
 

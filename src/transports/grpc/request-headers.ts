@@ -1,7 +1,8 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError, type UnaryRequest } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import type { AddedHeaders } from "../call/header-adder.js";
+import { unreadFields } from "../call/request.js";
 import { callHeaders } from "../call/request-headers.js";
 import { grpcTimeout } from "./timeout-header.js";
 
@@ -13,9 +14,11 @@ const userAgent = "zitadel-user-grants";
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
  */
 export class RequestHeaders {
+  readonly #origin: string;
   readonly #authority: string;
   readonly #pathPrefix: string;
   readonly #protocol: Readonly<Record<string, string>>;
+  readonly #urls = new WeakMap<DescMethod, string>();
 
   constructor(options: {
     /** Its host is sent, and its path goes before that of every method. */
@@ -25,7 +28,8 @@ export class RequestHeaders {
     acceptCompression: readonly Compression[];
   }) {
     const { baseUrl, contentType, sendCompression, acceptCompression } = options;
-    const { host, pathname } = new URL(baseUrl);
+    const { origin, host, pathname } = new URL(baseUrl);
+    this.#origin = origin;
     this.#authority = host;
     this.#pathPrefix = pathname.replace(/\/$/, "");
     this.#protocol = {
@@ -38,8 +42,14 @@ export class RequestHeaders {
     };
   }
 
-  path(method: DescMethod): string {
-    return `${this.#pathPrefix}/${method.parent.typeName}/${method.name}`;
+  /** Where requests for a method go. */
+  url(method: DescMethod): string {
+    let url = this.#urls.get(method);
+    if (url === undefined) {
+      url = `${this.#origin}${this.#pathPrefix}/${method.parent.typeName}/${method.name}`;
+      this.#urls.set(method, url);
+    }
+    return url;
   }
 
   /** What interceptors see, and may change but for what the protocol wants. */
@@ -57,23 +67,36 @@ export class RequestHeaders {
     return headers;
   }
 
-  /** What goes out with one attempt, but for `grpc-timeout`, which is known when it does. */
-  block(method: DescMethod, headers: AddedHeaders | undefined): OutgoingHttpHeaders {
-    const block: OutgoingHttpHeaders = {
+  /**
+   * What goes out with one attempt, but for `grpc-timeout`, which is known when it does.
+   *
+   * @throws ConnectError `InvalidArgument` when an interceptor sends the request to another server.
+   */
+  block(request: UnaryRequest): OutgoingHttpHeaders {
+    const fields = unreadFields(request);
+    return {
       ":method": "POST",
       // Node would add the port even where it is the default, and ZITADEL picks its instance by this.
       ":authority": this.#authority,
-      ":path": this.path(method),
+      ":path": this.#path(request.url),
       "user-agent": userAgent,
+      ...(fields ?? Object.fromEntries(request.header)),
+      ...this.#protocol,
+      "grpc-timeout": undefined,
     };
-    // Not "instanceof Headers": Node loads its whole fetch when that is first named.
-    Object.assign(block, isIterable(headers) ? Object.fromEntries(headers) : headers);
-    Object.assign(block, this.#protocol);
-    block["grpc-timeout"] = undefined;
-    return block;
   }
-}
 
-function isIterable(headers: AddedHeaders | undefined): headers is Headers {
-  return headers !== undefined && Symbol.iterator in headers;
+  #path(url: string): string {
+    if (url.startsWith(this.#origin) && url[this.#origin.length] === "/") {
+      return url.slice(this.#origin.length);
+    }
+    const { origin, pathname, search } = URL.canParse(url) ? new URL(url) : { origin: "no URL" };
+    if (origin !== this.#origin) {
+      throw new ConnectError(
+        `an interceptor has set the request's url to ${origin}, but the connections of this client go to ${this.#origin}; nothing was sent`,
+        Code.InvalidArgument,
+      );
+    }
+    return `${pathname}${search}`;
+  }
 }

@@ -7,9 +7,6 @@ import { effectiveTimeoutMs } from "../call/unary-call.js";
 import type { StreamConnection } from "./connections/stream-connection.js";
 import type { RequestHeaders } from "./request-headers.js";
 
-/** What a server has in addition to the time of the call. */
-const serverGraceMs = 1_000;
-
 /** Streaming methods, and what ends their connection. */
 export interface Streams {
   stream: Transport["stream"];
@@ -59,9 +56,7 @@ export function createStreams(
   return {
     async stream(method, signal, timeoutMs, header, messages, contextValues) {
       const limitMs = effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs);
-      // The client's clock decides: a server whose own runs out first answers with all sorts of errors.
-      const serverLimitMs = limitMs === undefined ? undefined : limitMs + serverGraceMs;
-      const requestHeaders = headers.forInterceptors(header, serverLimitMs);
+      const requestHeaders = headers.forInterceptors(header, limitMs);
       return callStream(limitMs, signal, async (deadline) => {
         loading ??= load();
         const { transport } = await loading.catch((reason) => {

@@ -1,3 +1,9 @@
+/**
+ * What the server has beyond the time that is left. The client's clock decides: a server whose own runs
+ * out first responds with all sorts of errors that say something else.
+ */
+const serverGraceMs = 1_000;
+
 /** The units of `grpc-timeout` that are needed, the finest first: name and length in milliseconds. */
 const units = [
   ["m", 1],
@@ -7,14 +13,15 @@ const units = [
 ] as const;
 
 /**
- * The value of `grpc-timeout`: at most eight digits and a unit. Rounded up, so that the server does
- * not give up before the client does.
+ * The value of `grpc-timeout` for a call that has this much time left: at most eight digits and a unit,
+ * rounded up.
  *
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
  */
 export function grpcTimeout(remainingMs: number): string {
+  const limitMs = remainingMs + serverGraceMs;
   for (const [unit, lengthMs] of units) {
-    const value = Math.max(1, Math.ceil(remainingMs / lengthMs));
+    const value = Math.ceil(limitMs / lengthMs);
     if (value <= 99_999_999) {
       return `${value}${unit}`;
     }

@@ -1,10 +1,9 @@
-import type { DescMessage } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import type { Transport, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GrpcOptions } from "../../options/client-options.js";
 import { createCodec } from "../call/codec.js";
 import type { Deadline } from "../call/deadline.js";
-import { type AddedHeaders, splitHeaderAdder } from "../call/header-adder.js";
 import type { ClosableTransport, TransportOptions } from "../call/options.js";
 import { callUnary, effectiveTimeoutMs } from "../call/unary-call.js";
 import { compressionBrotli, compressionGzip } from "./compression.js";
@@ -14,7 +13,7 @@ import { webHeaders } from "./headers.js";
 import { RequestHeaders } from "./request-headers.js";
 import { createStreams } from "./streams.js";
 import { exchange } from "./unary-exchange.js";
-import { UnseenRequest, UnseenResponse } from "./unseen.js";
+import type { UnaryGrpcResponse } from "./unary-response.js";
 
 /** Most bytes that the length of a message can say. */
 const maxMessageBytes = 0xffffffff;
@@ -47,13 +46,10 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
     idleConnectionTimeoutMs: options.idleConnectionTimeoutMs ?? 15 * 60_000,
   });
   const streams = createStreams(options, headers);
-  const { interceptors, addHeaders } = splitHeaderAdder(options.interceptors);
-  const isIntercepted = interceptors.length > 0;
 
   /** One attempt of a unary call. */
   async function attempt<I extends DescMessage, O extends DescMessage>(
     request: UnaryRequest<I, O>,
-    added: AddedHeaders | undefined,
     deadline: Deadline,
   ): Promise<UnaryResponse<I, O>> {
     const { method } = request;
@@ -68,61 +64,37 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
     if (compression !== undefined) {
       message = await compression.compress(message);
     }
-    const answer = await exchange({
+    const response = await exchange({
       pool,
       deadline,
-      header: headers.block(method, added),
+      header: headers.block(request),
       body: frame(message, compression !== undefined),
       readMaxBytes,
       acceptCompression,
     });
     const bytes =
-      answer.compression === undefined
-        ? answer.message
-        : await answer.compression.decompress(answer.message, readMaxBytes);
-    const output = codec.decode(method.output, bytes);
-    if (!isIntercepted) {
-      return new UnseenResponse(method, output, answer);
-    }
-    return {
-      stream: false,
-      service: method.parent,
-      method,
-      header: webHeaders(answer.header),
-      message: output,
-      trailer: webHeaders(answer.trailer),
-    };
+      response.compression === undefined
+        ? response.message
+        : await response.compression.decompress(response.message, readMaxBytes);
+    return lazyResponse(method, codec.decode(method.output, bytes), response);
   }
 
   const transport: Transport = {
-    async unary(method, signal, timeoutMs, header, message, contextValues) {
+    async unary(method, signal, timeoutMs, init, message, contextValues) {
       const limitMs = effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs);
-      let own = header === undefined ? undefined : headers.forInterceptors(header, limitMs);
+      // Checked at once; without headers of the caller's, made when an interceptor looks.
+      const header = init === undefined ? undefined : headers.forInterceptors(init, limitMs);
       return callUnary({
         method,
-        get url() {
-          return origin + headers.path(method);
-        },
+        url: headers.url(method),
         requestMethod: "POST",
         signal,
         timeoutMs: limitMs,
-        // Made when an interceptor looks at it: without one, nobody does.
-        get header() {
-          own ??= headers.forInterceptors(undefined, limitMs);
-          return own;
-        },
+        header: header ?? (() => headers.forInterceptors(undefined, limitMs)),
         message,
         contextValues,
-        interceptors,
-        request: isIntercepted
-          ? undefined
-          : (call, input, deadline) => new UnseenRequest(call, input, deadline),
-        send: (request, deadline, original) => {
-          const requested = original ? own : request.header;
-          return addHeaders === undefined
-            ? attempt(request, requested, deadline)
-            : addHeaders(request, requested, (added) => attempt(request, added, deadline));
-        },
+        interceptors: options.interceptors,
+        send: attempt,
       });
     },
 
@@ -133,6 +105,30 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
     close() {
       pool.close();
       streams.close();
+    },
+  };
+}
+
+/** A response whose headers and trailers are made when somebody reads them. */
+function lazyResponse<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+  message: MessageShape<O>,
+  response: UnaryGrpcResponse,
+): UnaryResponse<I, O> {
+  let header: Headers | undefined;
+  let trailer: Headers | undefined;
+  return {
+    stream: false,
+    service: method.parent,
+    method,
+    message,
+    get header() {
+      header ??= webHeaders(response.header);
+      return header;
+    },
+    get trailer() {
+      trailer ??= webHeaders(response.trailer);
+      return trailer;
     },
   };
 }

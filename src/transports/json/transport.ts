@@ -77,7 +77,7 @@ export function createJsonTransport(
         message,
         contextValues,
         interceptors,
-        send: (request) => send(request, url),
+        send: (request, deadline) => deadline.counted(() => send(request, url)),
       });
     },
 

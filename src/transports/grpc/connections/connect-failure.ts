@@ -2,29 +2,59 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { markNotProcessed } from "../../../errors/not-processed.js";
 import { tlsFailure } from "./tls-failure.js";
 
+/** Why a connection could not be made. */
+export interface ConnectFailure {
+  /** Makes the error of a call that waited for it. */
+  error: () => ConnectError;
+  /**
+   * Whether trying again cannot help: the other side has the wrong certificate, or no HTTP/2. The latter
+   * counts when it comes twice in a row: a proxy may respond for a server that is about to start.
+   */
+  isPermanent: boolean | "when repeated";
+}
+
 /**
- * The error of calls for which no connection could be made: `Unavailable`, as in every gRPC client,
- * with what the platform said as cause.
+ * The failure to connect, from what the platform said. The errors of calls are `Unavailable`, as in every
+ * gRPC client, with what the platform said as cause.
  */
-export function connectFailure(origin: string, reason: Error | undefined): ConnectError {
-  return markNotProcessed(
-    new ConnectError(
-      `cannot connect to ${origin}: ${describe(reason)}`,
-      Code.Unavailable,
-      undefined,
-      undefined,
-      reason,
-    ),
-  );
+export function connectFailure(origin: string, reason: Error | undefined): ConnectFailure {
+  return {
+    isPermanent:
+      reason !== undefined &&
+      (tlsFailure(reason) !== undefined || (isNotHttp2(reason) && "when repeated")),
+    error: () =>
+      markNotProcessed(
+        new ConnectError(
+          `cannot connect to ${origin}: ${describe(reason)}`,
+          Code.Unavailable,
+          undefined,
+          undefined,
+          reason,
+        ),
+      ),
+  };
+}
+
+/** The failure of a connection that the server ended before a response had come over it. */
+export function unservedFailure(origin: string): ConnectFailure {
+  const message = `the server ended the connection to ${origin} before it had served a call`;
+  return {
+    isPermanent: false,
+    error: () => markNotProcessed(new ConnectError(message, Code.Unavailable)),
+  };
+}
+
+function isNotHttp2(reason: Error): boolean {
+  const code = "code" in reason ? String(reason.code) : "";
+  return code === "ERR_HTTP2_ERROR" || code.startsWith("HPE_");
 }
 
 function describe(reason: Error | undefined): string {
   if (reason === undefined) {
     return "the server closed the connection before it was open; does it speak HTTP/2 on this port?";
   }
-  const code = "code" in reason ? String(reason.code) : "";
-  if (code === "ERR_HTTP2_ERROR" || code.startsWith("HPE_")) {
-    return `the answer is not HTTP/2 (${reason.message}); gRPC needs it from end to end, while gRPC-web and JSON do without`;
+  if (isNotHttp2(reason)) {
+    return `the response is not HTTP/2 (${reason.message}); gRPC needs it from end to end, while gRPC-web and JSON do without`;
   }
   const failure = tlsFailure(reason);
   if (failure !== undefined) {

@@ -1,39 +1,14 @@
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
-import { connect } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { NodeConnectOptions } from "../../../options/node-connect.js";
 import { connectFailure } from "./connect-failure.js";
+import type { ConnectionOptions, ConnectionOwner } from "./connection-owner.js";
+import { IdleTimer } from "./idle-timer.js";
+import { Liveness } from "./liveness.js";
 import { ResetCode } from "./reset-codes.js";
-import { sessionOptions } from "./session-options.js";
-import { startTimer } from "./timer.js";
-import type { Tunnel } from "./tunnel.js";
-
-/** After this long without a byte from the server, a connection proves that it is alive before reuse. */
-const verifyAfterMs = 30_000;
+import { Session } from "./session.js";
 
 /** HTTP/2 has 2^30 stream ids for a client; near the end calls go to a new connection. */
 const lastStreamId = 2 ** 31 - 10_000;
-
-export interface ConnectionOptions {
-  /** Scheme, host and port. */
-  origin: string;
-  nodeOptions: NodeConnectOptions | undefined;
-  connectTimeoutMs: number;
-  pingIntervalMs: number;
-  pingIdleConnection: boolean;
-  pingTimeoutMs: number;
-  idleConnectionTimeoutMs: number;
-}
-
-/** Who is told what becomes of a connection. */
-export interface ConnectionOwner {
-  /** It may take calls: it is open, it is proven alive, or a stream of it has closed. */
-  onRoom(connection: Connection): void;
-  /** It takes no more calls. */
-  onDraining(connection: Connection): void;
-  /** It is gone; with an error when it never came to be. */
-  onClosed(connection: Connection, failure: (() => ConnectError) | undefined): void;
-}
 
 /**
  * One HTTP/2 connection:
@@ -49,83 +24,68 @@ export class Connection {
   state: "connecting" | "open" | "verifying" | "draining" | "closed" = "connecting";
   /** Why this side ended it. */
   reason: (() => ConnectError) | undefined;
-  /** When a byte last came. */
-  lastReadAtMs = performance.now();
+  /** The largest header list that the server takes, in bytes as HTTP/2 counts them. */
+  maxHeaderListBytes = Number.POSITIVE_INFINITY;
+  /** Whether a response has come over it. */
+  served = false;
+  /** Whether it has been taken note of that it ended, or is no failure that it did. */
+  isAccounted = false;
+  readonly startedAtMs: number;
   readonly session: ClientHttp2Session;
 
   readonly #options: ConnectionOptions;
   readonly #owner: ConnectionOwner;
-  /** What the session cannot tell to keep the program alive, or not. */
-  #tunnel: Tunnel | undefined;
-  readonly #connectTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #session: Session;
+  readonly #liveness: Liveness;
+  readonly #idleTimer: IdleTimer;
   #streams = 0;
-  #suspect = false;
   #maxStreams = 0;
   #goawayLastStreamId = Number.POSITIVE_INFINITY;
-  #sessionError: Error | undefined;
-  #pingTimer: ReturnType<typeof setTimeout> | undefined;
-  #pongTimer: ReturnType<typeof setTimeout> | undefined;
-  #idleTimer: ReturnType<typeof setTimeout> | undefined;
-  #idleSinceMs = 0;
 
-  constructor(options: ConnectionOptions, owner: ConnectionOwner) {
+  constructor(options: ConnectionOptions, owner: ConnectionOwner, startedAtMs: number) {
     this.#options = options;
     this.#owner = owner;
-    this.session = connect(
-      options.origin,
-      sessionOptions(new URL(options.origin), options.nodeOptions, (tunnel) => {
-        this.#tunnel = tunnel;
-        tunnel.on("error", (error) => {
-          this.#sessionError ??= error;
-        });
-      }),
-    );
-    this.#connectTimer = startTimer(options.connectTimeoutMs, () => {
-      this.#sessionError = new Error(
-        `the server did not open an HTTP/2 connection within ${options.connectTimeoutMs} ms`,
-      );
-      this.#end(ResetCode.CANCEL);
-    });
-    // These stay on for good: an error of a session that nobody uses any more must not end the process.
-    this.session.on("error", (error) => {
-      this.#sessionError ??= error;
-    });
-    // A session whose TLS connection the server refuses after the handshake does not say so itself.
-    this.session.on("connect", (_, socket) => {
-      socket.on("error", (error) => {
-        this.#sessionError ??= error;
-        this.#end(ResetCode.CANCEL);
-      });
-    });
-    this.session.on("close", () => this.#onClosed());
-    this.session.on("goaway", (code, streamId, data) => this.#onGoaway(code, streamId, data));
-    this.session.on("remoteSettings", (settings) => {
-      this.#maxStreams = settings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
-      if (this.state === "connecting") {
-        clearTimeout(this.#connectTimer);
-        this.#onIdle();
-        this.#onAlive();
-      } else {
-        this.#owner.onRoom(this);
+    this.startedAtMs = startedAtMs;
+    this.#session = new Session(options, () => this.#end(ResetCode.CANCEL));
+    this.session = this.#session.http2;
+    this.#liveness = new Liveness(this.session, options, () => this.destroy(() => lost(options)));
+    this.#idleTimer = new IdleTimer(options.idleConnectionTimeoutMs, () => {
+      if (this.#streams === 0 && this.state !== "verifying") {
+        this.discard();
       }
     });
+    this.#listen();
   }
 
-  /** Whether a call can start on it now. May start a verification, which ends in `onRoom`. */
-  takesCalls(): boolean {
-    if (this.state !== "open" || this.#streams >= this.#maxStreams) {
-      return false;
-    }
-    if (this.session.closed || this.session.destroyed) {
-      return false;
-    }
-    const quietMs = performance.now() - this.lastReadAtMs;
-    if (this.#suspect || quietMs > verifyAfterMs || quietMs > this.#options.pingIntervalMs) {
-      this.state = "verifying";
-      this.#ping(() => this.#onAlive());
-      return false;
-    }
-    return true;
+  /** Whether a call could start on it now, were it alive. */
+  get hasRoom(): boolean {
+    return (
+      this.state === "open" &&
+      this.#streams < this.#maxStreams &&
+      !this.session.closed &&
+      !this.session.destroyed
+    );
+  }
+
+  /** Whether the server allows no streams at all for now. */
+  get isPaused(): boolean {
+    return this.state === "open" && this.#maxStreams === 0;
+  }
+
+  /** Whether it has to be verified before the next call. */
+  get isDoubtful(): boolean {
+    return this.#liveness.isDoubtful;
+  }
+
+  /** When a byte last came. */
+  get lastReadAtMs(): number {
+    return this.#liveness.lastReadAtMs;
+  }
+
+  /** Has it prove that it is alive; that ends in `onRoom` or `onClosed`. */
+  verify(): void {
+    this.state = "verifying";
+    this.#liveness.ask(() => this.#onAlive());
   }
 
   /** Opens a stream. `release` must be called when it has closed. */
@@ -133,8 +93,8 @@ export class Connection {
     const stream = this.session.request(headers, requestOptions);
     this.#streams += 1;
     if (this.#streams === 1) {
-      this.#ref();
-      this.#keepAlive();
+      this.#session.keepProgram(true);
+      this.#liveness.watch(this.#hasCalls);
     }
     if (stream.id !== undefined && stream.id > lastStreamId) {
       this.#drain();
@@ -145,13 +105,13 @@ export class Connection {
   release(): void {
     this.#streams -= 1;
     if (this.#streams === 0) {
-      this.#unref();
+      this.#session.keepProgram(false);
       if (this.state === "draining") {
         this.#end(ResetCode.NO_ERROR);
         return;
       }
       if (this.state !== "closed") {
-        this.#onIdle();
+        this.#idleTimer.start();
       }
     }
     if (this.state === "open") {
@@ -159,15 +119,18 @@ export class Connection {
     }
   }
 
-  /** Says that bytes came. */
+  /** Says that bytes of a response came. */
   onRead(): void {
-    this.lastReadAtMs = performance.now();
-    this.#suspect = false;
+    this.#liveness.onRead();
+    if (!this.served) {
+      this.served = true;
+      this.#owner.onServed(this);
+    }
   }
 
   /** Says that a call got no sign of life: the next one has the connection verified first. */
   suspect(): void {
-    this.#suspect = true;
+    this.#liveness.suspect();
   }
 
   /** Whether the server said, or cannot but mean, that it did nothing for this stream. */
@@ -178,31 +141,35 @@ export class Connection {
     );
   }
 
-  /** Keeps the program alive while calls wait for the connection, and only then. */
-  setAwaited(awaited: boolean): void {
-    if (this.state === "connecting" || this.state === "verifying") {
-      if (awaited) {
-        this.#ref();
-      } else if (this.#streams === 0) {
-        this.#unref();
-      }
-    }
-  }
-
   /** Ends the connection and every stream on it at once. */
   destroy(reason: () => ConnectError): void {
     this.reason ??= reason;
     this.#end(ResetCode.CANCEL);
   }
 
-  #ref(): void {
-    this.session.ref();
-    this.#tunnel?.ref();
+  /** Ends a connection that nobody uses. */
+  discard(): void {
+    this.isAccounted = true;
+    this.#end(ResetCode.NO_ERROR);
   }
 
-  #unref(): void {
-    this.session.unref();
-    this.#tunnel?.unref();
+  readonly #hasCalls = () => this.#streams > 0;
+
+  #listen(): void {
+    const { session } = this;
+    session.on("close", () => this.#onClosed());
+    session.on("goaway", (code, streamId, data) => this.#onGoaway(code, streamId, data));
+    session.on("remoteSettings", (settings) => {
+      this.#maxStreams = settings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
+      this.maxHeaderListBytes = settings.maxHeaderListSize ?? Number.POSITIVE_INFINITY;
+      if (this.state === "connecting") {
+        this.#session.stopConnectTimer();
+        this.#idleTimer.start();
+        this.#onAlive();
+      } else {
+        this.#owner.onRoom(this);
+      }
+    });
   }
 
   #onAlive(): void {
@@ -210,12 +177,12 @@ export class Connection {
       return;
     }
     this.state = "open";
-    this.onRead();
+    this.#liveness.onRead();
     if (this.#streams === 0) {
-      this.#unref();
+      this.#session.keepProgram(false);
     }
     if (this.#options.pingIdleConnection) {
-      this.#keepAlive();
+      this.#liveness.watch(this.#hasCalls);
     }
     this.#owner.onRoom(this);
   }
@@ -223,8 +190,7 @@ export class Connection {
   #onGoaway(code: number, streamId: number, data: Buffer | undefined): void {
     this.#goawayLastStreamId = streamId;
     if (code === ResetCode.ENHANCE_YOUR_CALM && data?.toString() === "too_many_pings") {
-      // https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md
-      this.#options.pingIntervalMs *= 2;
+      this.#owner.onTooManyPings();
     }
     this.#drain();
     if (this.#streams === 0) {
@@ -250,78 +216,21 @@ export class Connection {
     }
     const wasConnecting = this.state === "connecting";
     this.state = "closed";
-    clearTimeout(this.#connectTimer);
-    clearTimeout(this.#pingTimer);
-    clearTimeout(this.#pongTimer);
-    clearTimeout(this.#idleTimer);
-    const { origin } = this.#options;
-    this.#owner.onClosed(
-      this,
-      wasConnecting ? () => connectFailure(origin, this.#sessionError) : undefined,
-    );
-  }
-
-  /** Watches over calls in flight: a PING whenever nothing came for the interval. */
-  #keepAlive(): void {
-    if (this.#pingTimer === undefined) {
-      const quietMs = performance.now() - this.lastReadAtMs;
-      this.#pingTimer = startTimer(this.#options.pingIntervalMs - quietMs, () => {
-        this.#pingTimer = undefined;
-        if (this.state === "closed" || (this.#streams === 0 && !this.#options.pingIdleConnection)) {
-          return;
-        }
-        if (performance.now() - this.lastReadAtMs < this.#options.pingIntervalMs) {
-          this.#keepAlive();
-        } else {
-          this.#ping(() => this.#keepAlive());
-        }
-      });
-    }
-  }
-
-  #ping(onPong: () => void): void {
-    if (this.session.destroyed) {
-      return; // Its "close" event is on the way.
-    }
-    clearTimeout(this.#pongTimer);
-    this.#pongTimer = startTimer(this.#options.pingTimeoutMs, () =>
-      this.destroy(
-        () =>
-          new ConnectError(
-            `the connection to ${this.#options.origin} was lost: no answer to a PING within ${this.#options.pingTimeoutMs} ms`,
-            Code.Unavailable,
-          ),
-      ),
-    );
-    this.session.ping((error) => {
-      if (error === null && this.state !== "closed") {
-        clearTimeout(this.#pongTimer);
-        this.onRead();
-        onPong();
-      }
-    });
-  }
-
-  #onIdle(): void {
-    this.#idleSinceMs = performance.now();
-    this.#idleTimer ??= this.#startIdleTimer(this.#options.idleConnectionTimeoutMs);
-  }
-
-  #startIdleTimer(delayMs: number): ReturnType<typeof setTimeout> | undefined {
-    return startTimer(delayMs, () => {
-      this.#idleTimer = undefined;
-      if (this.#streams > 0 || this.state === "verifying") {
-        return;
-      }
-      const remainingMs =
-        this.#idleSinceMs + this.#options.idleConnectionTimeoutMs - performance.now();
-      if (remainingMs > 0) {
-        this.#idleTimer = this.#startIdleTimer(remainingMs);
-      } else {
-        this.#end(ResetCode.NO_ERROR);
-      }
-    });
+    this.#session.stopConnectTimer();
+    this.#idleTimer.stop();
+    this.#liveness.stop();
+    const failure = wasConnecting
+      ? connectFailure(this.#options.origin, this.#session.error)
+      : undefined;
+    this.#owner.onClosed(this, failure);
   }
 }
 
 const requestOptions = { endStream: false };
+
+function lost({ origin, pingTimeoutMs }: ConnectionOptions): ConnectError {
+  return new ConnectError(
+    `the connection to ${origin} was lost: no response to a PING within ${pingTimeoutMs} ms`,
+    Code.Unavailable,
+  );
+}

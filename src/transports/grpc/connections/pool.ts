@@ -1,44 +1,68 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { markNotProcessed } from "../../../errors/not-processed.js";
-import type { Connection, ConnectionOptions, ConnectionOwner } from "./connection.js";
+import { Backoff } from "./backoff.js";
+import { type ConnectFailure, unservedFailure } from "./connect-failure.js";
+import type { Connection } from "./connection.js";
+import type { ConnectionOptions, ConnectionOwner } from "./connection-owner.js";
+import { type PoolEnvironment, platform } from "./pool-environment.js";
 import { Queue } from "./queue.js";
+import type { Waiter } from "./waiter.js";
 
 /** A safeguard for the server: with the 100 streams that HTTP/2 recommends, 10,000 calls at once. */
 const maxConnections = 100;
 
-/** After a further connection could not be made, calls wait for the existing ones this long. */
-const growthPauseMs = 1_000;
-
-/** A call that needs a connection. */
-export interface Waiter {
-  /** Must not throw. */
-  start(connection: Connection): void;
-  fail(error: ConnectError): void;
-}
-
 /**
- * The connections of one transport. The first call opens one; it is shared until the server's
- * MAX_CONCURRENT_STREAMS is reached, then another is opened, one at a time, while calls wait in order.
- * Names are resolved anew for each. A connection that nobody uses closes after a while.
+ * The connections of one transport, by this policy:
+ *
+ * - A call goes out on the first connection that has room. Where none has, calls wait in order, and a
+ *   connection is opened, whose name is resolved anew; one at a time, 100 at most.
+ * - A connection from which nothing has come for a while has to answer a PING first. It has no room until
+ *   then, so that another one is opened at once: the calls that wait take whichever is there first.
+ * - A connection whose server allows 0 streams for now is waited for; no other is opened.
+ * - One that could not be made, or that the server ended before it had served a call, is a failure. The
+ *   next is opened after the exponential backoff of gRPC (the first time at once), and again while calls
+ *   wait. A connection that has served a call ends the backoff.
+ * - While it lasts, calls wait, up to their deadline. A call fails when a second connection that it waited
+ *   for could not be made, and at once where time does not mend the last failure.
+ * - A connection that no call uses closes after a while. While calls wait the program stays alive.
  */
 export class ConnectionPool {
   readonly #options: ConnectionOptions;
+  readonly #environment: PoolEnvironment;
+  readonly #backoff: Backoff;
   readonly #connections = new Set<Connection>();
   readonly #waiting = new Queue<Waiter>();
   readonly #owner: ConnectionOwner;
+  #pingIntervalMs: number;
+  /** The last connection, where it was opened while another one had to prove that it is alive. */
+  #hedge: Connection | undefined;
   #closed = false;
   #loading: Promise<void> | undefined;
   #createConnection: (() => Connection) | undefined;
-  #noGrowthBeforeMs = 0;
+  #cancelBackoff: (() => void) | undefined;
+  #keptAlive: ReturnType<typeof setInterval> | undefined;
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: ConnectionOptions, environment: PoolEnvironment = platform) {
     this.#options = options;
+    this.#environment = environment;
+    this.#backoff = new Backoff(environment.random);
+    this.#pingIntervalMs = options.pingIntervalMs;
     this.#owner = {
-      onRoom: (connection) => this.#fill(connection),
-      onDraining: () => this.#grow(),
+      onRoom: (connection) => this.#onRoom(connection),
+      onServed: () => this.#onServed(),
+      onDraining: (connection) => this.#onDraining(connection),
+      onTooManyPings: () => {
+        // https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md
+        this.#pingIntervalMs *= 2;
+      },
       onClosed: (connection, failure) => this.#onClosed(connection, failure),
     };
   }
+
+  /** Why calls wait, for a person to read. */
+  readonly obstacle = (): string | undefined =>
+    this.#backoff.failure?.error().rawMessage ??
+    `no connection to ${this.#options.origin} had room for the call`;
 
   /** Gives the call a connection, now or as soon as there is one. */
   run(waiter: Waiter): void {
@@ -46,27 +70,20 @@ export class ConnectionPool {
       waiter.fail(markNotProcessed(closedError()));
       return;
     }
-    if (this.#waiting.isEmpty) {
-      for (const connection of this.#connections) {
-        if (connection.takesCalls()) {
-          waiter.start(connection);
-          return;
-        }
-      }
-    }
-    if (this.#waiting.isEmpty) {
-      this.#setAwaited(true);
+    const connection = this.#waiting.isEmpty ? this.#findRoom() : undefined;
+    if (connection !== undefined) {
+      waiter.start(connection);
+      return;
     }
     this.#waiting.push(waiter);
+    this.#onWaiting();
     this.#grow();
   }
 
   /** Takes a call out that does not want to wait any longer. */
   leave(waiter: Waiter): void {
     this.#waiting.remove(waiter);
-    if (this.#waiting.isEmpty) {
-      this.#setAwaited(false);
-    }
+    this.#onWaiting();
   }
 
   /** Ends all connections; calls fail as `Canceled` from now on. */
@@ -78,14 +95,31 @@ export class ConnectionPool {
     }
   }
 
-  #fill(connection: Connection): void {
-    while (!this.#waiting.isEmpty && connection.takesCalls()) {
+  #findRoom(): Connection | undefined {
+    for (const connection of this.#connections) {
+      if (connection.hasRoom) {
+        if (!connection.isDoubtful) {
+          return connection;
+        }
+        connection.verify();
+      }
+    }
+    return undefined;
+  }
+
+  #onRoom(connection: Connection): void {
+    while (!this.#waiting.isEmpty && connection.hasRoom) {
       this.#waiting.shift()?.start(connection);
     }
-    if (this.#waiting.isEmpty) {
-      this.#setAwaited(false);
-    } else {
+    this.#onWaiting();
+    if (!this.#waiting.isEmpty) {
       this.#grow();
+    } else if (
+      this.#hedge?.state === "connecting" &&
+      !this.#some(({ state }) => state === "verifying")
+    ) {
+      // It was opened in case another one is dead, which is alive.
+      this.#hedge.discard();
     }
   }
 
@@ -93,24 +127,30 @@ export class ConnectionPool {
     if (this.#closed || this.#waiting.isEmpty || this.#connections.size >= maxConnections) {
       return;
     }
-    let open = false;
-    for (const { state } of this.#connections) {
-      if (state === "connecting" || state === "verifying") {
-        return;
+    if (this.#some(({ state, isPaused }) => state === "connecting" || isPaused)) {
+      return;
+    }
+    const delayMs = this.#backoff.remainingMs(this.#environment.now());
+    if (delayMs > 0) {
+      const { failure, isPermanent } = this.#backoff;
+      if (failure !== undefined && isPermanent && !this.#hasLive()) {
+        this.#failWaiting(failure.error);
+      } else {
+        this.#cancelBackoff ??= this.#environment.setTimer(() => {
+          this.#cancelBackoff = undefined;
+          this.#grow();
+        }, delayMs);
       }
-      open ||= state === "open";
-    }
-    if (open && performance.now() < this.#noGrowthBeforeMs) {
-      return;
-    }
-    if (this.#createConnection === undefined) {
+    } else if (this.#createConnection === undefined) {
       this.#loading ??= this.#load();
-      return;
-    }
-    try {
-      this.#connections.add(this.#createConnection());
-    } catch (reason) {
-      this.#failWaiting(() => ConnectError.from(reason, Code.InvalidArgument));
+    } else {
+      try {
+        const connection = this.#createConnection();
+        this.#connections.add(connection);
+        this.#hedge = this.#some(({ state }) => state === "verifying") ? connection : undefined;
+      } catch (reason) {
+        this.#failWaiting(() => ConnectError.from(reason, Code.InvalidArgument));
+      }
     }
   }
 
@@ -118,7 +158,12 @@ export class ConnectionPool {
   async #load(): Promise<void> {
     try {
       const { Connection } = await import("./connection.js");
-      this.#createConnection = () => new Connection(this.#options, this.#owner);
+      this.#createConnection = () =>
+        new Connection(
+          { ...this.#options, pingIntervalMs: this.#pingIntervalMs },
+          this.#owner,
+          this.#environment.now(),
+        );
       this.#grow();
     } catch (reason) {
       this.#loading = undefined;
@@ -126,20 +171,47 @@ export class ConnectionPool {
     }
   }
 
-  #onClosed(connection: Connection, failure: (() => ConnectError) | undefined): void {
-    this.#connections.delete(connection);
-    if (failure === undefined) {
+  #onServed(): void {
+    if (this.#backoff.failure !== undefined) {
+      this.#backoff.reset();
+      this.#endBackoff();
       this.#grow();
-    } else if (this.#hasLive()) {
-      this.#noGrowthBeforeMs = performance.now() + growthPauseMs;
+    }
+  }
+
+  #onDraining(connection: Connection): void {
+    this.#countUnserved(connection);
+    this.#grow();
+  }
+
+  #onClosed(connection: Connection, failure: ConnectFailure | undefined): void {
+    this.#connections.delete(connection);
+    if (failure === undefined || connection.isAccounted) {
+      this.#countUnserved(connection);
     } else {
-      this.#failWaiting(failure);
+      this.#backoff.fail(failure, connection.startedAtMs);
+      if (!this.#hasLive()) {
+        this.#failWaiting(failure.error);
+      }
+    }
+    this.#grow();
+  }
+
+  /** A server that opens connections and ends them at once would be asked for ever more of them. */
+  #countUnserved(connection: Connection): void {
+    if (!connection.served && !connection.isAccounted) {
+      connection.isAccounted = true;
+      this.#backoff.fail(unservedFailure(this.#options.origin), connection.startedAtMs);
     }
   }
 
   #hasLive(): boolean {
-    for (const { state } of this.#connections) {
-      if (state !== "draining") {
+    return this.#some(({ state }) => state !== "draining");
+  }
+
+  #some(matches: (connection: Connection) => boolean): boolean {
+    for (const connection of this.#connections) {
+      if (matches(connection)) {
         return true;
       }
     }
@@ -155,12 +227,23 @@ export class ConnectionPool {
     for (const waiter of failing) {
       waiter.fail(error());
     }
+    this.#onWaiting();
   }
 
-  #setAwaited(awaited: boolean): void {
-    for (const connection of this.#connections) {
-      connection.setAwaited(awaited);
+  /** Keeps the program alive while calls wait, and only then. */
+  #onWaiting(): void {
+    if (this.#waiting.isEmpty) {
+      clearInterval(this.#keptAlive);
+      this.#keptAlive = undefined;
+      this.#endBackoff();
+    } else {
+      this.#keptAlive ??= setInterval(() => undefined, 2 ** 31 - 1);
     }
+  }
+
+  #endBackoff(): void {
+    this.#cancelBackoff?.();
+    this.#cancelBackoff = undefined;
   }
 }
 

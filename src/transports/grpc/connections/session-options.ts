@@ -19,8 +19,11 @@ export function sessionOptions(
   const proxy =
     nodeOptions?.createConnection === undefined ? proxyFor(origin, process.env) : undefined;
   return {
-    // Node would refuse streams once a session holds 10 MB, which a few large messages do.
-    maxSessionMemory: Number.MAX_SAFE_INTEGER,
+    // Megabytes: Node would refuse streams once a session holds 10, which a few large messages do.
+    maxSessionMemory: 1_000_000,
+    // Beyond this Node resets the stream and may abort the program when the session is collected
+    // (https://github.com/nodejs/node/issues/35233); its default is 128.
+    maxHeaderListPairs: 4_000,
     ...(proxy && {
       createConnection: () => {
         const tunnel = new Tunnel(proxy, connectTarget(origin));

@@ -89,7 +89,7 @@ export class StreamConnection {
       state === "closed" || state === "error"
         ? startTimer(this.#connectTimeoutMs, () => {
             const reason = `the server did not open an HTTP/2 connection within ${this.#connectTimeoutMs} ms`;
-            this.#sessions.abort(connectFailure(this.#origin, new Error(reason)));
+            this.#sessions.abort(connectFailure(this.#origin, new Error(reason)).error());
           })
         : undefined;
     const result = await this.#sessions.connect();
@@ -102,7 +102,7 @@ export class StreamConnection {
       const cause = reason instanceof ConnectError ? reason.cause : reason;
       throw cause === undefined && this.#tunnelError === undefined
         ? reason
-        : connectFailure(this.#origin, this.#tunnelError ?? (cause as Error));
+        : connectFailure(this.#origin, this.#tunnelError ?? (cause as Error)).error();
     }
   }
 

@@ -1,0 +1,72 @@
+import { type ClientHttp2Session, connect } from "node:http2";
+import type { NodeConnectOptions } from "../../../options/node-connect.js";
+import { sessionOptions } from "./session-options.js";
+import { startTimer } from "./timer.js";
+import type { Tunnel } from "./tunnel.js";
+
+/** A session of `node:http2` with what it does not tell by itself. */
+export class Session {
+  readonly http2: ClientHttp2Session;
+  /** The first thing that went wrong. */
+  error: Error | undefined;
+
+  readonly #connectTimer: ReturnType<typeof setTimeout> | undefined;
+  /** What the session cannot tell to keep the program alive, or not. */
+  #tunnel: Tunnel | undefined;
+
+  /**
+   * @param options of `connectTimeoutMs` is the time until the server's SETTINGS must have come.
+   * @param onBroken called when it cannot be used, with `error` set.
+   */
+  constructor(
+    options: {
+      origin: string;
+      nodeOptions: NodeConnectOptions | undefined;
+      connectTimeoutMs: number;
+    },
+    onBroken: () => void,
+  ) {
+    const { origin, nodeOptions, connectTimeoutMs } = options;
+    const onError = (error: Error) => {
+      this.error ??= error;
+    };
+    this.http2 = connect(
+      origin,
+      sessionOptions(new URL(origin), nodeOptions, (tunnel) => {
+        this.#tunnel = tunnel;
+        tunnel.on("error", onError);
+      }),
+    );
+    // Stays on for good: an error of a session that nobody uses any more must not end the process.
+    this.http2.on("error", onError);
+    // A session whose TLS connection the server refuses after the handshake does not say so itself.
+    this.http2.on("connect", (_, socket) => {
+      socket.on("error", (error) => {
+        onError(error);
+        onBroken();
+      });
+    });
+    this.#connectTimer = startTimer(connectTimeoutMs, () => {
+      onError(
+        new Error(`the server did not open an HTTP/2 connection within ${connectTimeoutMs} ms`),
+      );
+      onBroken();
+    });
+  }
+
+  /** Says that the server's SETTINGS have come, or that nobody waits for them any more. */
+  stopConnectTimer(): void {
+    clearTimeout(this.#connectTimer);
+  }
+
+  /** Whether it keeps the program alive. */
+  keepProgram(alive: boolean): void {
+    if (alive) {
+      this.http2.ref();
+      this.#tunnel?.ref();
+    } else {
+      this.http2.unref();
+      this.#tunnel?.unref();
+    }
+  }
+}

@@ -1,0 +1,212 @@
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { type DebugEvent, debug } from "../../../src/debug.js";
+import * as grpc from "../../../src/grpc.js";
+import * as grpcWeb from "../../../src/grpc-web.js";
+import * as json from "../../../src/json.js";
+import { answerWell, type Exchange } from "../../faults/exchange.js";
+import { startHttp1Wire } from "../../faults/http1-wire.js";
+import { startHttp2Wire } from "../../faults/http2-wire.js";
+
+const entries = { grpc, "grpc-web": grpcWeb, json } as const;
+const grant = { userId: "1", grantId: "2" };
+
+describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
+  async function connected(
+    answer: (exchange: Exchange) => void,
+    options: Partial<grpc.GrpcOptions & json.JsonOptions>,
+  ) {
+    const server =
+      protocol === "grpc"
+        ? await startHttp2Wire({ answer })
+        : await startHttp1Wire(protocol, { answer });
+    const { createManagementClient, close } = entries[protocol];
+    const baseUrl = `http://127.0.0.1:${server.port}`;
+    const client = createManagementClient({ baseUrl, ...options } as never);
+    onTestFinished(() => {
+      close(client);
+      return server.close();
+    });
+    return { client, server };
+  }
+  const codeOf = (promise: Promise<unknown>) =>
+    promise.then(
+      () => "OK",
+      (error: unknown) => Code[ConnectError.from(error).code],
+    );
+
+  test("a limiter gets its slots back when calls time out and are aborted", async () => {
+    let running = 0;
+    const limiter: Interceptor = (next) => async (call) => {
+      running += 1;
+      try {
+        return await next(call);
+      } finally {
+        running -= 1;
+      }
+    };
+    const events: DebugEvent[] = [];
+    const { client } = await connected(() => undefined, {
+      interceptors: [limiter],
+      debug: debug((event) => events.push(event)),
+    });
+    const controller = new AbortController();
+    const calls = Promise.all([
+      codeOf(client.deactivateUserGrant(grant, { timeoutMs: 20 })),
+      codeOf(client.deactivateUserGrant(grant, { timeoutMs: 20 })),
+      codeOf(client.deactivateUserGrant(grant, { signal: controller.signal })),
+    ]);
+    controller.abort();
+
+    expect(await calls).toEqual(["DeadlineExceeded", "DeadlineExceeded", "Canceled"]);
+    expect(running).toBe(0);
+    expect(events.filter(({ type }) => type === "error")).toHaveLength(3);
+  });
+
+  test("an interceptor decides what becomes of a deadline, and cannot hold the call beyond it", async () => {
+    const fallback: Interceptor = (next) => async (call) => {
+      try {
+        return await next(call);
+      } catch (reason) {
+        throw new ConnectError(`seen: ${ConnectError.from(reason).code}`, Code.Aborted);
+      }
+    };
+    const holder: Interceptor = (next) => async (call) => {
+      try {
+        return await next(call);
+      } finally {
+        await new Promise(() => undefined);
+      }
+    };
+    const mapped = await connected(() => undefined, { interceptors: [fallback] });
+    const held = await connected(() => undefined, { interceptors: [holder] });
+
+    expect(await codeOf(mapped.client.deactivateUserGrant(grant, { timeoutMs: 20 }))).toBe(
+      "Aborted",
+    );
+    expect(await codeOf(held.client.deactivateUserGrant(grant, { timeoutMs: 20 }))).toBe(
+      "DeadlineExceeded",
+    );
+  });
+
+  test.each([
+    ["spreads it", (call: object, change: object) => ({ ...call, ...change })],
+    [
+      "derives from it",
+      (call: object, change: object) =>
+        Object.create(call, Object.getOwnPropertyDescriptors(change)),
+    ],
+    ["assigns to it", (call: object, change: object) => Object.assign(call, change)],
+  ])(
+    "the signal of an interceptor that %s ends the attempt, on the wire too",
+    async (_, change) => {
+      let over: Promise<void> | undefined;
+      const seen: unknown[] = [];
+      const { client } = await connected(
+        (exchange) => {
+          if (exchange.number === 1) {
+            over = exchange.over;
+          } else {
+            answerWell(exchange);
+          }
+        },
+        {
+          interceptors: [
+            (next) => async (call) => {
+              const controller = new AbortController();
+              const first = next(change({ ...call }, { signal: controller.signal }));
+              await vi.waitUntil(() => over !== undefined, { interval: 1 });
+              controller.abort(new Error("hedged"));
+              await first.catch((reason) => seen.push(ConnectError.from(reason).code));
+              return await next(call);
+            },
+          ],
+        },
+      );
+
+      await client.deactivateUserGrant(grant, { timeoutMs: 5_000 });
+      await over;
+
+      expect(seen).toEqual([Code.Canceled]);
+    },
+  );
+
+  test("attempts that still run when the call is over are ended", async () => {
+    let over: Promise<void> | undefined;
+    const { client } = await connected(
+      (exchange) => {
+        if (exchange.number === 1) {
+          over = exchange.over;
+        } else {
+          answerWell(exchange);
+        }
+      },
+      {
+        interceptors: [
+          (next) => async (call) => {
+            const first = next(call);
+            first.catch(() => undefined);
+            await vi.waitUntil(() => over !== undefined, { interval: 1 });
+            return await Promise.race([first, next(call)]);
+          },
+        ],
+      },
+    );
+
+    await client.deactivateUserGrant(grant);
+    await over;
+  });
+
+  test("the request goes out as interceptors changed it, and they see no token", async () => {
+    const seen: string[] = [];
+    const paths: string[] = [];
+    const { client } = await connected(
+      (exchange) => {
+        paths.push(exchange.path);
+        answerWell(exchange);
+      },
+      {
+        token: "secret",
+        orgId: "3",
+        interceptors: [
+          (next) => async (call) => {
+            const url = call.url.replace(/\/(?=[^/]*$)/, "/changed-");
+            const header = new Headers(call.header);
+            header.set("x-changed", "1");
+            const response = await next({ ...call, url, header } as typeof call);
+            seen.push(...call.header.keys());
+            return response;
+          },
+        ],
+      },
+    );
+
+    await client.deactivateUserGrant(grant);
+
+    expect(seen).not.toContain("authorization");
+    if (protocol !== "grpc") {
+      expect(paths[0]).toContain("/changed-");
+    }
+  });
+});
+
+test("native gRPC takes the path of the url that an interceptor set, and no other server's", async () => {
+  const { startGrpcServer, respond } = await import("../../support/grpc-server.js");
+  const server = await startGrpcServer(({ stream }) => respond(stream, {}));
+  const urls = [`${server.baseUrl}/elsewhere/Method`, "https://evil.example/x", "nonsense"];
+  const client = grpc.createManagementClient({
+    baseUrl: server.baseUrl,
+    interceptors: [(next) => (call) => next({ ...call, url: urls.shift() ?? "" } as typeof call)],
+  });
+  onTestFinished(() => grpc.close(client));
+
+  await client.deactivateUserGrant(grant);
+  await expect(client.deactivateUserGrant(grant)).rejects.toMatchObject({
+    code: Code.InvalidArgument,
+  });
+  await expect(client.deactivateUserGrant(grant)).rejects.toMatchObject({
+    code: Code.InvalidArgument,
+  });
+
+  expect(server.calls.map(({ header }) => header[":path"])).toEqual(["/elsewhere/Method"]);
+});

@@ -1,0 +1,238 @@
+import type { Socket } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { ConnectionPool } from "../../../src/transports/grpc/connections/pool.js";
+import type { PoolEnvironment } from "../../../src/transports/grpc/connections/pool-environment.js";
+import type { Waiter } from "../../../src/transports/grpc/connections/waiter.js";
+import { encodeFrame, frameType, goaway } from "../../faults/http2-wire.js";
+
+/** A clock that stands still until it is moved, and always the middle of the jitter. */
+class FakeEnvironment implements PoolEnvironment {
+  nowMs = 0;
+  timers: { atMs: number; callback: () => void }[] = [];
+
+  now(): number {
+    return this.nowMs;
+  }
+
+  random(): number {
+    return 0.5;
+  }
+
+  setTimer(callback: () => void, delayMs: number): () => void {
+    const timer = { atMs: this.nowMs + delayMs, callback };
+    this.timers.push(timer);
+    return () => {
+      this.timers = this.timers.filter((other) => other !== timer);
+    };
+  }
+
+  /** Milliseconds until the next timer. */
+  nextMs(): number | undefined {
+    return this.timers.length === 0
+      ? undefined
+      : Math.round(Math.min(...this.timers.map(({ atMs }) => atMs)) - this.nowMs);
+  }
+
+  /** Goes on to the next timer. */
+  advance(): void {
+    const [next] = this.timers.toSorted((a, b) => a.atMs - b.atMs);
+    this.nowMs = next!.atMs;
+    this.timers = this.timers.filter((other) => other !== next);
+    next!.callback();
+  }
+}
+
+/** A server that writes these frames once the client has said hello, and then does as told. */
+async function startServer(onConnection: (socket: Socket, number: number) => void) {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on("error", () => undefined);
+    onConnection(socket, sockets.length);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.close();
+    for (const socket of sockets) {
+      socket.destroy();
+    }
+  });
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    connections: () => sockets.length,
+  };
+}
+
+function createPool(origin: string, environment: PoolEnvironment) {
+  const pool = new ConnectionPool(
+    {
+      origin,
+      nodeOptions: undefined,
+      connectTimeoutMs: 5_000,
+      pingIntervalMs: Number.POSITIVE_INFINITY,
+      pingIdleConnection: false,
+      pingTimeoutMs: 5_000,
+      idleConnectionTimeoutMs: 60_000,
+    },
+    environment,
+  );
+  onTestFinished(() => pool.close());
+  return pool;
+}
+
+function waiter() {
+  const errors: ConnectError[] = [];
+  let started = 0;
+  const self: Waiter & { errors: ConnectError[]; readonly started: number } = {
+    start: () => {
+      started += 1;
+    },
+    fail: (error) => void errors.push(error),
+    errors,
+    get started() {
+      return started;
+    },
+  };
+  return self;
+}
+
+const settings = (maxConcurrentStreams?: number) =>
+  encodeFrame(
+    frameType.settings,
+    0,
+    0,
+    maxConcurrentStreams === undefined
+      ? Buffer.alloc(0)
+      : Buffer.from([0, 3, 0, 0, 0, maxConcurrentStreams]),
+  );
+const until = (condition: () => boolean) =>
+  vi.waitUntil(condition, { interval: 1, timeout: 5_000 });
+
+describe("a server that opens connections and ends them at once", () => {
+  test.each([
+    [
+      "by GOAWAY",
+      (socket: Socket) => {
+        socket.write(encodeFrame(frameType.goaway, 0, 0, goaway(0, 0)));
+      },
+    ],
+    ["by FIN", (socket: Socket) => socket.end()],
+    ["by RST", (socket: Socket) => void setTimeout(() => socket.resetAndDestroy(), 10)],
+  ])("%s is asked again after 1 s, 1.6 s, 2.56 s, …, 120 s at most", async (_, end) => {
+    const server = await startServer((socket) => {
+      socket.write(settings(0));
+      end(socket);
+    });
+    const environment = new FakeEnvironment();
+    const pool = createPool(server.origin, environment);
+    const call = waiter();
+    pool.run(call);
+    const delays: (number | undefined)[] = [];
+
+    for (let round = 0; round < 14; round++) {
+      // The first failure in a row is tried again at once.
+      await until(() => environment.timers.length > 0);
+      expect(server.connections()).toBe(round + 2);
+      delays.push(environment.nextMs());
+      environment.advance();
+    }
+
+    expect(delays.slice(0, 4)).toEqual([1_000, 1_600, 2_560, 4_096]);
+    expect(delays.at(-1)).toBe(120_000);
+    expect(call).toMatchObject({ errors: [], started: 0 });
+  });
+});
+
+test("a limit of 0 streams is waited for on the same connection", async () => {
+  const opened: Socket[] = [];
+  const server = await startServer((socket) => {
+    opened.push(socket);
+    socket.write(settings(0));
+  });
+  const environment = new FakeEnvironment();
+  const pool = createPool(server.origin, environment);
+  const calls = Array.from({ length: 50 }, waiter);
+  for (const call of calls) {
+    pool.run(call);
+  }
+  await until(() => opened.length > 0);
+  opened[0]!.write(settings(0));
+  opened[0]!.write(settings(100));
+
+  await until(() => calls.every(({ started }) => started === 1));
+  expect(server.connections()).toBe(1);
+});
+
+test("growth that failed is tried again while calls wait", async () => {
+  const server = await startServer((socket, number) => {
+    if (number === 1) {
+      socket.write(settings(1));
+    } else if (number < 5) {
+      socket.destroy();
+    } else {
+      socket.write(settings(100));
+    }
+  });
+  const environment = new FakeEnvironment();
+  const pool = createPool(server.origin, environment);
+  const first = waiter();
+  const second = waiter();
+  pool.run({
+    start: (connection) => {
+      first.start(connection);
+      connection.request({ ":path": "/" }).on("error", () => undefined);
+    },
+    fail: first.fail,
+  });
+  await until(() => first.started === 1);
+  pool.run(second);
+
+  for (const expected of [3, 4]) {
+    await until(() => environment.timers.length > 0);
+    expect(server.connections()).toBe(expected);
+    environment.advance();
+  }
+
+  await until(() => second.started === 1);
+  expect(second.errors).toEqual([]);
+  expect(server.connections()).toBe(5);
+});
+
+test("while no connection can be made, calls wait for the next attempt, and fail with a second failure", async () => {
+  const environment = new FakeEnvironment();
+  const pool = createPool("http://127.0.0.1:1", environment);
+  const first = waiter();
+  pool.run(first);
+  await until(() => first.errors.length === 1);
+  pool.run(first);
+  await until(() => first.errors.length === 2);
+
+  const second = waiter();
+  pool.run(second);
+  expect(second.errors).toEqual([]);
+  expect(environment.nextMs()).toBe(1_000);
+  expect(pool.obstacle()).toContain("ECONNREFUSED");
+
+  environment.advance();
+  await until(() => second.errors.length === 1);
+  expect(second.errors[0]?.code).toBe(Code.Unavailable);
+});
+
+test("calls fail at once where time does not mend the last failure", async () => {
+  const server = await startServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  const environment = new FakeEnvironment();
+  const pool = createPool(server.origin, environment);
+  const call = waiter();
+  pool.run(call);
+  await until(() => call.errors.length === 1);
+  pool.run(call);
+  await until(() => call.errors.length === 2);
+
+  pool.run(call);
+
+  expect(call.errors).toHaveLength(3);
+  expect(call.errors[2]?.rawMessage).toContain("not HTTP/2");
+  expect(server.connections()).toBe(2);
+});

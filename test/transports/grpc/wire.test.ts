@@ -1,0 +1,285 @@
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { notProcessed } from "../../../src/errors/not-processed.js";
+import { close, createManagementClient, type GrpcOptions } from "../../../src/grpc.js";
+import { answerWell, type Exchange, frame, message } from "../../faults/exchange.js";
+import { frameType, goaway, startHttp2Wire, uint32 } from "../../faults/http2-wire.js";
+import { respond, startGrpcServer } from "../../support/grpc-server.js";
+import { startTcpProxy } from "../../support/tcp-proxy.js";
+
+const grant = { userId: "1", grantId: "2" };
+
+async function connected(
+  answer: (exchange: Exchange) => void,
+  wire: Partial<Parameters<typeof startHttp2Wire>[0]> = {},
+  options: Partial<GrpcOptions> = {},
+) {
+  const server = await startHttp2Wire({ ...wire, answer });
+  const client = createManagementClient({
+    baseUrl: `http://127.0.0.1:${server.port}`,
+    ...options,
+  });
+  onTestFinished(() => {
+    close(client);
+    return server.close();
+  });
+  return { client, server };
+}
+
+function errorOf(promise: Promise<unknown>): Promise<ConnectError> {
+  return promise.then(
+    () => new ConnectError("no error", Code.Unknown),
+    (reason) => ConnectError.from(reason),
+  );
+}
+
+const refuse = (exchange: Exchange) =>
+  exchange.frame(frameType.rstStream, 0, uint32(7 /* REFUSED_STREAM */));
+const goAwayBelow = (exchange: Exchange) => {
+  exchange.frame(frameType.goaway, 0, goaway(0, 0), 0);
+  exchange.socket.end();
+};
+
+describe("a call whose response has begun is not sent again", () => {
+  test.each([
+    ["HEADERS, then REFUSED_STREAM", (exchange: Exchange) => exchange.head(), refuse],
+    [
+      "HEADERS and the message, then REFUSED_STREAM",
+      (exchange: Exchange) => {
+        exchange.head();
+        exchange.body(frame(0, message));
+      },
+      refuse,
+    ],
+    ["HEADERS, then a GOAWAY below", (exchange: Exchange) => exchange.head(), goAwayBelow],
+    [
+      "HEADERS and the message, then a GOAWAY below",
+      (exchange: Exchange) => {
+        exchange.head();
+        exchange.body(frame(0, message));
+      },
+      goAwayBelow,
+    ],
+    ["103, then REFUSED_STREAM", (exchange: Exchange) => exchange.info(103), refuse],
+  ])("after %s", async (_, begin, end) => {
+    const { client, server } = await connected((exchange) => {
+      begin(exchange);
+      end(exchange);
+    });
+
+    const error = await errorOf(client.bulkRemoveUserGrant({ grantId: ["1"] }));
+
+    expect(server.requests).toBe(1);
+    expect(error.code).not.toBe(Code.Unknown);
+    expect(notProcessed(error)).toBe(false);
+  });
+});
+
+describe("verification", () => {
+  test("takes the PONG of a keep-alive PING that was on its way", async () => {
+    let pings = 0;
+    const { client } = await connected(
+      (exchange) => {
+        if (exchange.number > 1) {
+          answerWell(exchange);
+          return;
+        }
+        exchange.socket.on("data", (chunk: Buffer) => {
+          if (chunk[3] === frameType.ping && ++pings === 1) {
+            setTimeout(() => exchange.frame(frameType.ping, 1, chunk.subarray(9, 17), 0), 50);
+          }
+        });
+      },
+      { pong: false },
+      { pingIntervalMs: 20 },
+    );
+    const pending = errorOf(client.deactivateUserGrant(grant, { timeoutMs: 1_000 }));
+    await vi.waitUntil(() => pings > 0, { interval: 1 });
+
+    await client.deactivateUserGrant(grant, { timeoutMs: 900 });
+
+    expect((await pending).code).toBe(Code.DeadlineExceeded);
+  });
+
+  test("of a half-open connection costs no call: another connection is opened at once", async () => {
+    const server = await startGrpcServer(({ stream }) => respond(stream, {}));
+    const proxy = await startTcpProxy(Number(new URL(server.baseUrl).port));
+    const client = createManagementClient({ baseUrl: proxy.baseUrl, pingIntervalMs: 1 });
+    onTestFinished(() => close(client));
+    await client.deactivateUserGrant(grant);
+    proxy.freeze();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+
+    // A PING has 15 s.
+    await Promise.all(
+      Array.from({ length: 20 }, () => client.deactivateUserGrant(grant, { timeoutMs: 5_000 })),
+    );
+
+    expect(proxy.connections()).toBe(2);
+  });
+});
+
+describe("a response that is complete before the request", () => {
+  const large = { grantId: Array.from({ length: 20_000 }, (_, index) => String(index)) };
+  test.each([
+    ["a message without a status", false, Code.Internal],
+    ["a page", true, Code.Unavailable],
+  ])("by END_STREAM on a DATA frame, with %s, ends the call", async (_, isPage, code) => {
+    const { createServer } = await import("node:http2");
+    const server = createServer({ settings: { initialWindowSize: 10 } });
+    server.on("stream", (stream) => {
+      stream.on("error", () => undefined);
+      // The request is not read, so that the client may not send more of it.
+      stream.respond({
+        ":status": isPage ? 503 : 200,
+        "content-type": isPage ? "text/html" : "application/grpc+proto",
+      });
+      stream.end(isPage ? "" : frame(0, ""));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as import("node:net").AddressInfo;
+    const client = createManagementClient({ baseUrl: `http://127.0.0.1:${port}` });
+    onTestFinished(() => {
+      close(client);
+      server.close();
+    });
+
+    const error = await errorOf(client.bulkRemoveUserGrant(large, { timeoutMs: 5_000 }));
+
+    expect(error.code).toBe(code);
+  });
+});
+
+test.each([1_000, 3_900])(
+  "a response with %i header fields does not end the program",
+  async (count) => {
+    const fields = Object.fromEntries(
+      Array.from({ length: count }, (_, index) => [`x${index}`, ""]),
+    );
+    const { server } = await connected((exchange) => {
+      exchange.head(fields);
+      exchange.body(frame(0, message));
+      exchange.end({ "grpc-status": "0" });
+    });
+    const child = runProgram(`
+    const client = createManagementClient({ baseUrl: "http://127.0.0.1:${server.port}" });
+    const { details } = await client.deactivateUserGrant({ userId: "1", grantId: "2" });
+    close(client);
+    console.log(String(details.sequence));
+  `);
+
+    expect(await child).toBe("5\n");
+  },
+);
+
+test("a call without a deadline keeps the program alive, whatever it waits for", async () => {
+  const { server } = await connected((exchange) => setTimeout(() => answerWell(exchange), 50), {
+    settings: () => Uint8Array.of(0, 3, 0, 0, 0, 0),
+  });
+  const going = new Promise<void>((resolve) => {
+    const timer = setInterval(() => {
+      const [socket] = server.sockets;
+      if (socket !== undefined) {
+        clearInterval(timer);
+        // Streams are allowed after a while.
+        setTimeout(() => {
+          socket.write(Buffer.from([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 9]));
+          resolve();
+        }, 50);
+      }
+    }, 1);
+  });
+  const output = runProgram(`
+    const client = createManagementClient({ baseUrl: "http://127.0.0.1:${server.port}" });
+    await client.deactivateUserGrant({ userId: "1", grantId: "2" }, { timeoutMs: 0 });
+    console.log("done");
+  `);
+  await going;
+
+  expect(await output).toBe("done\n");
+});
+
+test.each([
+  [2_000, 3_000, "the 2000 that the server allows"],
+  [2_000, 70_000, "the 2000 that the server allows"],
+  [1_000_000, 70_000, "the 65536 that Node sends"],
+])(
+  "a server that takes %i bytes of headers and a header of %i: InvalidArgument",
+  async (maxHeaderListSize, length, limit) => {
+    const server = await startGrpcServer(({ stream }) => respond(stream, {}), {
+      settings: { maxHeaderListSize },
+    });
+    const client = createManagementClient({ baseUrl: server.baseUrl });
+    onTestFinished(() => close(client));
+    await client.deactivateUserGrant(grant);
+
+    const error = await errorOf(
+      client.deactivateUserGrant(grant, { headers: { "x-long": "x".repeat(length) } }),
+    );
+
+    expect(error.code, String(error)).toBe(Code.InvalidArgument);
+    expect(error.rawMessage).toMatch(/headers of the request have \d+ bytes, more than/);
+    expect(error.rawMessage).toContain(limit);
+    expect(notProcessed(error)).toBe(true);
+    expect(server.calls).toHaveLength(1);
+  },
+);
+
+test.each(["application/grpc;charset=utf-8", "application/grpc+proto; charset=utf-8"])(
+  "%s is gRPC",
+  async (contentType) => {
+    const server = await startGrpcServer(({ stream }) =>
+      respond(stream, { header: { "content-type": contentType } }),
+    );
+    const client = createManagementClient({ baseUrl: server.baseUrl });
+    onTestFinished(() => close(client));
+
+    await client.deactivateUserGrant(grant);
+  },
+);
+
+test("a status beside an unknown encoding counts where there is no message", async () => {
+  const server = await startGrpcServer(({ stream }) =>
+    respond(stream, {
+      header: { "grpc-encoding": "zstd" },
+      body: Buffer.alloc(0),
+      trailer: { "grpc-status": "5" },
+    }),
+  );
+  const client = createManagementClient({ baseUrl: server.baseUrl });
+  onTestFinished(() => close(client));
+
+  expect((await errorOf(client.deactivateUserGrant(grant))).code).toBe(Code.NotFound);
+});
+
+test("a stream that both sides have ended is not reset", async () => {
+  const resets: number[] = [];
+  const { client } = await connected((exchange) => {
+    answerWell(exchange);
+    exchange.socket.on("data", (chunk: Buffer) => {
+      for (let at = 0; at + 9 <= chunk.length; at += 9 + chunk.readUIntBE(at, 3)) {
+        if (chunk[at + 3] === frameType.rstStream) {
+          resets.push(chunk.readUInt32BE(at + 5));
+        }
+      }
+    });
+  });
+
+  for (let call = 0; call < 5; call++) {
+    await client.deactivateUserGrant(grant);
+  }
+
+  expect(resets).toEqual([]);
+});
+
+/** The output of a program that uses this package as built. */
+async function runProgram(script: string): Promise<string> {
+  const grpc = JSON.stringify(new URL("../../../dist/grpc.js", import.meta.url));
+  const child = spawn(process.execPath, ["--input-type=module"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  child.stdin.end(`import { close, createManagementClient } from ${grpc};\n${script}`);
+  return await text(child.stdout);
+}

@@ -43,12 +43,16 @@ const csvColumns = [
 /** Between the roles in a cell. ZITADEL's role keys may hold spaces and commas. */
 export const roleSeparator = "\n";
 
+/** What a spreadsheet would take for a formula; the parser's own rule misses cells of several lines. */
+export const formulaStart = /^[=+\-@\t\r]/;
+
 export function grantWriter(output: ListOutput, columns: number): GrantWriter {
   switch (output) {
     case "csv":
       return {
         start: () => `${csvColumns.join(",")}\r\n`,
-        grants: (grants) => `${Papa.unparse(grants.map(toCells), { escapeFormulae: true })}\r\n`,
+        grants: (grants) =>
+          `${Papa.unparse(grants.map(toCells), { escapeFormulae: formulaStart })}\r\n`,
       };
     case "jsonl":
       return {

@@ -45,8 +45,8 @@ export function newPlan(grants: GrantTable): Plan {
 export function resumedPlan(content: LogContent): Plan {
   const { grants } = content;
   const { "": _, failed: __, ...decided } = content.counts();
-  const isDecided = (index: number) => !["", "failed"].includes(content.status(index));
-  const isLeft = (index: number) => !isDecided(index) && !content.confirmed(index);
+  const isDecided = (index: number) => !["", "failed"].includes(content.states.status(index));
+  const isLeft = (index: number) => !isDecided(index) && !content.states.confirmed(index);
   const lost = new LostAnswers();
   const doubted = new Uint8Array(grants.size);
   const inDoubt: UserGrant[][] = [];
@@ -62,7 +62,7 @@ export function resumedPlan(content: LogContent): Plan {
   }
   for (const request of content.unanswered()) {
     // A later request that was answered OK has found it.
-    const found = request.filter((index) => content.confirmed(index));
+    const found = request.filter((index) => content.states.confirmed(index));
     lost.found(found.map((index) => grants.grantId(index)));
   }
   const doneUnwritten: string[] = [];

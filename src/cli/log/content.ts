@@ -1,10 +1,9 @@
 import { GrantTable } from "../grant-table.js";
 import { UsageError } from "../io.js";
 import { type Entry, type LoggedGrant, type LogHead, logFormat, parseEntry } from "./entry.js";
+import { GrantStates } from "./grant-states.js";
 import { completeLines } from "./lines.js";
 import { RestoreProgress } from "./restore-progress.js";
-
-export type OutcomeEntry = Extract<Entry, { readonly status: string }>;
 
 /** A start or a resumption of the run. */
 export interface Session {
@@ -18,20 +17,13 @@ export interface Session {
 export class LogContent {
   readonly path: string;
   readonly grants = new GrantTable();
+  readonly states = new GrantStates();
   readonly sessions: Session[] = [];
   readonly restore = new RestoreProgress();
   /** Up to where the lines are complete. */
   wholeBytes = 0;
   /** Numbers of grants of each request without a response. */
   readonly #open = new Map<string, number[]>();
-  readonly #statuses: string[] = [""];
-  /** Per grant: the number of its status, and what else is known. */
-  #status = new Uint8Array(1024);
-  #confirmed = new Uint8Array(1024);
-  #at = new Float64Array(1024);
-  /** Outcomes that say more than their status. */
-  readonly #details = new Map<number, OutcomeEntry>();
-
   private constructor(path: string) {
     this.path = path;
   }
@@ -101,30 +93,6 @@ export class LogContent {
     return first.head;
   }
 
-  /** The last status that was written; "" when there is none. */
-  status(index: number): string {
-    return this.#statuses[this.#status[index] ?? 0] ?? "";
-  }
-
-  /** Whether a request that held this grant was answered OK. */
-  confirmed(index: number): boolean {
-    return this.#confirmed[index] === 1;
-  }
-
-  /** The last outcome that was written. */
-  outcome(index: number): OutcomeEntry | undefined {
-    const detailed = this.#details.get(index);
-    if (detailed !== undefined || this.status(index) === "") {
-      return detailed;
-    }
-    const at = this.#at[index] ?? 0;
-    return {
-      grantId: this.grants.grantId(index),
-      status: this.status(index),
-      ...(at === 0 ? {} : { at: new Date(at).toISOString() }),
-    };
-  }
-
   /** Requests whose responses did not come. */
   unanswered(): readonly (readonly number[])[] {
     return [...this.#open.values()];
@@ -134,7 +102,7 @@ export class LogContent {
   counts(): Record<string, number> {
     const counts: Record<string, number> = {};
     for (let index = 0; index < this.grants.size; index++) {
-      const status = this.status(index);
+      const status = this.states.status(index);
       counts[status] = (counts[status] ?? 0) + 1;
     }
     return counts;
@@ -155,7 +123,7 @@ export class LogContent {
     } else if ("grants" in entry) {
       for (const grant of entry.grants) {
         const { grantId, userId } = typeof grant === "string" ? toRecord(grant) : grant;
-        this.#makeRoom(this.grants.add(grantId, userId));
+        this.states.include(this.grants.add(grantId, userId));
       }
     } else if ("request" in entry) {
       this.#open.set(
@@ -163,31 +131,13 @@ export class LogContent {
         entry.ids.map((id) => this.#known(id)),
       );
     } else if ("answer" in entry) {
-      for (const index of (entry.ok && this.#open.get(entry.answer)) || []) {
-        this.#confirmed[index] = 1;
-        this.#at[index] = Date.parse(entry.at ?? "") || 0;
-      }
+      const request = this.#open.get(entry.answer) ?? [];
+      this.states.answered(request, entry.ok, entry.at, entry.requestId);
       this.#open.delete(entry.answer);
     } else if ("status" in entry) {
-      this.#addOutcome(entry);
+      this.states.decide(this.#known(entry.grantId), entry);
     } else if (!("log" in entry)) {
       this.restore.add(entry, (grantId) => this.#known(grantId));
-    }
-  }
-
-  #addOutcome(entry: OutcomeEntry): void {
-    const index = this.#known(entry.grantId);
-    let status = this.#statuses.indexOf(entry.status);
-    if (status === -1) {
-      status = this.#statuses.push(entry.status) - 1;
-    }
-    this.#status[index] = status;
-    this.#at[index] = Date.parse(entry.at ?? "") || 0;
-    const { grantId: _, status: __, at: ___, ...more } = entry;
-    if (Object.keys(more).length > 0) {
-      this.#details.set(index, entry);
-    } else {
-      this.#details.delete(index);
     }
   }
 
@@ -197,15 +147,6 @@ export class LogContent {
       throw new Error(`grant ${grantId} is not in the list`);
     }
     return index;
-  }
-
-  #makeRoom(index: number): void {
-    if (index >= this.#status.length) {
-      const size = index * 2;
-      this.#status = copied(this.#status, new Uint8Array(size));
-      this.#confirmed = copied(this.#confirmed, new Uint8Array(size));
-      this.#at = copied(this.#at, new Float64Array(size));
-    }
   }
 }
 
@@ -235,9 +176,4 @@ function notALog(path: string, flag: string): UsageError {
 
 function toRecord(grantId: string): LoggedGrant {
   return { grantId };
-}
-
-function copied<T extends Uint8Array | Float64Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

@@ -72,8 +72,10 @@ export type Entry =
       readonly at?: string;
       readonly requestId?: string;
     }
-  | (LoggedOutcome & { readonly at?: string })
+  | OutcomeEntry
   | RestoreEntry;
+
+export type OutcomeEntry = LoggedOutcome & { readonly at?: string };
 
 /** What a restore writes into the log of the run that it undoes. */
 export type RestoreEntry =

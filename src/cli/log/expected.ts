@@ -21,7 +21,7 @@ export function expectationOf(content: LogContent, index: number): Expectation {
 }
 
 function afterRun(content: LogContent, index: number): FoundState | undefined {
-  switch (content.status(index)) {
+  switch (content.states.status(index)) {
     case "removed":
     case "not-found":
       return "gone";
@@ -29,7 +29,7 @@ function afterRun(content: LogContent, index: number): FoundState | undefined {
     case "already-inactive":
       return "inactive";
     default:
-      if (!content.confirmed(index)) {
+      if (!content.states.confirmed(index)) {
         return undefined;
       }
       return content.head.command === "remove" ? "gone" : "inactive";

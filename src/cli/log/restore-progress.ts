@@ -9,7 +9,11 @@ interface GrantProgress {
 
 /** What restores of a run have done so far, by the numbers of its grants. */
 export class RestoreProgress {
-  readonly sessions: { readonly at: string; readonly account: string; because?: string }[] = [];
+  readonly sessions: {
+    readonly at: string;
+    readonly account: string;
+    ended?: { readonly at: string; readonly because: string };
+  }[] = [];
   readonly #byGrant = new Map<number, GrantProgress>();
   readonly #steps = new Map<string, { readonly index: number; readonly do: RestoreStep }>();
 
@@ -40,7 +44,7 @@ export class RestoreProgress {
         const account = accountName === undefined ? accountId : `${accountName} (${accountId})`;
         this.sessions.push({ at, account });
       } else if (last !== undefined) {
-        last.because = entry.because;
+        last.ended = { at: entry.at, because: entry.because };
       }
     } else if ("step" in entry) {
       const index = numberOf(entry.grantId);

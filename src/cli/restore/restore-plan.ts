@@ -62,14 +62,14 @@ export function restorePlan(content: LogContent): RestorePlan {
 function mayHaveChanged(content: LogContent): Uint8Array {
   const changed = new Uint8Array(content.grants.size);
   for (let index = 0; index < changed.length; index++) {
-    const isDone = ["removed", "deactivated"].includes(content.status(index));
-    const isLost = content.outcome(index)?.answerLost === true;
-    changed[index] = isDone || isLost || content.confirmed(index) ? 1 : 0;
+    const isDone = ["removed", "deactivated"].includes(content.states.status(index));
+    const isLost = content.states.details(index).answerLost === true;
+    changed[index] = isDone || isLost || content.states.confirmed(index) ? 1 : 0;
   }
   for (const request of content.unanswered()) {
     for (const index of request) {
       // With an outcome after that, the outcome knows.
-      if (content.status(index) === "") {
+      if (content.states.status(index) === "") {
         changed[index] = 1;
       }
     }

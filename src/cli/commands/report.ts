@@ -1,0 +1,66 @@
+import type { Command, FlagTable } from "../command.js";
+import { parseFlags } from "../flags.js";
+import { exitCode, OutputClosed, UsageError, writeAll } from "../io.js";
+import { logPathOf } from "../log/connect.js";
+import { LogContent } from "../log/content.js";
+import { csvReport } from "../report/csv.js";
+import { htmlReport } from "../report/html.js";
+import { reportRows } from "../report/rows.js";
+import { runFacts } from "../report/run-facts.js";
+
+const outputs = ["html", "csv"] as const;
+
+const reportFlags = {
+  log: { type: "string", value: "<path>", file: true, help: "the log of the run" },
+  output: {
+    type: "string",
+    value: "<name>",
+    values: outputs,
+    help: "html, a page that stands alone and can be printed, or csv, for spreadsheets",
+  },
+} as const satisfies FlagTable;
+
+/** So many characters are written at once. */
+const chunkLength = 1 << 16;
+
+/** The command `report`. */
+export const report: Command = {
+  name: "report",
+  summary: "make a page or a table of a run's log, for the records",
+  arguments: "<log>",
+  description:
+    "Says who ran it, where and when, and of each grant the user, project, roles, outcome, reason, time and request id, as far as the log holds them. Needs no connection.",
+  examples: ["zitadel-user-grants report --log run.jsonl --output html > run.html"],
+  groups: [{ title: "Report", flags: reportFlags }],
+  async run(args, io) {
+    const { values: flags, positionals } = parseFlags(args, reportFlags);
+    const path = logPathOf("report", flags.log, positionals);
+    if (flags.output === undefined) {
+      throw new UsageError("No format given. Give --output html or --output csv.");
+    }
+    LogContent.readHead(path, "report");
+    const content = LogContent.read(path, "report");
+    const facts = runFacts(content);
+    const rows = () => reportRows(content);
+    const parts =
+      flags.output === "csv"
+        ? csvReport(facts, rows())
+        : htmlReport(facts, rows, new Date().toISOString());
+    let chunk = "";
+    try {
+      for (const part of parts) {
+        chunk += part;
+        if (chunk.length >= chunkLength) {
+          await writeAll(io.stdout, chunk);
+          chunk = "";
+        }
+      }
+      await writeAll(io.stdout, chunk);
+    } catch (error) {
+      if (!(error instanceof OutputClosed)) {
+        throw error;
+      }
+    }
+    return exitCode.done;
+  },
+};

@@ -1,0 +1,82 @@
+import { Code } from "@connectrpc/connect";
+import { type LogContent, loggedGrants } from "../log/content.js";
+import type { LoggedGrant, LoggedOutcome } from "../log/entry.js";
+
+/** One grant of a run, with all that its log tells. What it does not tell is "". */
+export interface ReportRow {
+  readonly grantId: string;
+  readonly userId: string;
+  readonly displayName: string;
+  readonly email: string;
+  readonly userName: string;
+  readonly projectId: string;
+  readonly projectName: string;
+  readonly projectGrantId: string;
+  readonly roleKeys: readonly string[];
+  readonly stateBefore: string;
+  readonly outcome: string;
+  /** When that was known, in RFC 3339. */
+  readonly at: string;
+  readonly reason: string;
+  readonly requestId: string;
+  readonly restored: string;
+  readonly newGrantId: string;
+  readonly restoredAt: string;
+}
+
+/** What stands for outcomes that a log does not hold. */
+export const undecided = "not asked for";
+export const inDoubt = "response lost";
+
+/** Each grant of a run, in the order of its list. */
+export function* reportRows(content: LogContent): Generator<ReportRow> {
+  const unanswered = new Set(content.unanswered().flat());
+  for (const grant of loggedGrants(content.path)) {
+    const index = content.grants.indexOf(grant.grantId);
+    const { states, restore } = content;
+    const { error, answerLost } = states.details(index);
+    const restored = restore.outcome(index);
+    const { recorded } = grant;
+    yield {
+      ...namesOf(grant),
+      projectId: recorded?.projectId ?? "",
+      projectGrantId: recorded?.projectGrantId ?? "",
+      roleKeys: recorded?.roleKeys ?? [],
+      stateBefore: recorded?.state ?? "",
+      outcome: outcomeOf(content, index, unanswered),
+      at: states.at(index) ?? "",
+      reason: [reasonOf(error), ...(answerLost ? ["a response was lost"] : [])]
+        .filter((text) => text !== "")
+        .join("; "),
+      requestId: states.requestId(index) ?? "",
+      restored: [restored?.restored ?? "", reasonOf(restored?.error)].filter(Boolean).join(": "),
+      newGrantId: restored?.newGrantId ?? "",
+      restoredAt: restored?.at ?? "",
+    };
+  }
+}
+
+function namesOf({ grantId, userId, displayName, email, userName, projectName }: LoggedGrant) {
+  return {
+    grantId,
+    userId: userId ?? "",
+    displayName: displayName ?? "",
+    email: email ?? "",
+    userName: userName ?? "",
+    projectName: projectName ?? "",
+  };
+}
+
+function outcomeOf(content: LogContent, index: number, unanswered: ReadonlySet<number>): string {
+  const status = content.states.status(index);
+  if (content.states.confirmed(index) && (status === "" || status === "failed")) {
+    return content.head.command === "remove" ? "removed" : "deactivated";
+  }
+  return status || (unanswered.has(index) ? inDoubt : undecided);
+}
+
+function reasonOf(error: LoggedOutcome["error"]): string {
+  return error === undefined
+    ? ""
+    : [Code[error.code], error.id, error.message].filter(Boolean).join(" ");
+}

@@ -1,0 +1,111 @@
+import Papa from "papaparse";
+import { describe, expect, it } from "vitest";
+import { printable } from "../../../src/cli/printable.js";
+import { logHarness } from "./harness.js";
+
+const { add, begun, cli, file, newLog, server } = logHarness();
+
+const hostile = {
+  ...{ grantId: "1", userId: "2" },
+  displayName: '=HYPERLINK("https://evil.example","x")',
+  email: "<script>alert(1)</script>@example.com",
+  projectName: "\u001b[2J\u202egnp.exe & 'more'",
+  recorded: { state: "active", roleKeys: ["+1", '"quoted", role'], projectId: "@3" },
+};
+const hostileError =
+  '{"code":7,"id":"EVENT-Shu7e","message":"</td><img src=x>","requestId":"r<1>"}';
+
+const hostileLog = () =>
+  file(
+    "hostile.jsonl",
+    begun(
+      [hostile, "4", "5", "6"],
+      '{"request":"a-1","ids":["4"]}',
+      '{"answer":"a-1","ok":true,"at":"2026-11-24T08:00:01.000Z","requestId":"req-4"}',
+      `{"grantId":"1","status":"failed","error":${hostileError},"at":"2026-11-24T08:00:02.000Z"}`,
+      '{"request":"a-2","ids":["5"]}',
+    ),
+  );
+
+describe("report --output csv", () => {
+  it("has a row for each grant with who, where and when", async () => {
+    const [a] = add(1) as [string];
+    const log = newLog();
+    await cli(["remove", a, "999", "--yes", "--log", log]);
+    const { exitCode, stdout } = await cli(["report", "--log", log, "--output", "csv"], {
+      env: {},
+    });
+    expect(exitCode).toBe(0);
+    const { data } = Papa.parse<Record<string, string>>(stdout.trim(), { header: true });
+    expect(data).toHaveLength(2);
+    expect(data[0]).toMatchObject({
+      ...{ grantId: a, outcome: "removed", command: "remove", instance: server().baseUrl },
+      organization: `ZITADEL (${server().orgId})`,
+      accounts: expect.stringMatching(/\d+/),
+      requestId: expect.stringMatching(/./),
+    });
+    for (const column of ["at", "started", "ended"]) {
+      expect(data[0]?.[column]).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    }
+    expect(data[1]).toMatchObject({ grantId: "999", outcome: "not-found" });
+  });
+
+  it("holds no formula and no control character", async () => {
+    const { stdout } = await cli(["report", hostileLog(), "--output", "csv"]);
+    const { data } = Papa.parse<Record<string, string>>(stdout.trim(), { header: true });
+    expect(data[0]).toMatchObject({
+      displayName: `'${hostile.displayName}`,
+      projectId: "'@3",
+      roleKeys: `'+1\n"quoted", role`,
+      projectName: "\\u{1b}[2J\\u{202e}gnp.exe & 'more'",
+      reason: "PermissionDenied EVENT-Shu7e </td><img src=x>",
+    });
+    expect(data.map(({ outcome }) => outcome)).toEqual([
+      ...["failed", "removed", "response lost", "not asked for"],
+    ]);
+    expect(data[1]).toMatchObject({ requestId: "req-4", at: "2026-11-24T08:00:01.000Z" });
+    for (const row of data) {
+      for (const cell of Object.values(row)) {
+        expect(cell).not.toMatch(/^[=+\-@\t\r]/);
+      }
+    }
+  });
+});
+
+describe("report --output html", () => {
+  it("stands alone, and shows what comes from the server as text", async () => {
+    const { exitCode, stdout } = await cli(["report", hostileLog(), "--output", "html"]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain("default-src 'none'");
+    expect(stdout).not.toMatch(/<script|<img|<link|src=x>|href=|url\(/);
+    const oneLine = stdout.replaceAll("\n", "");
+    expect(printable(oneLine)).toBe(oneLine);
+    expect(stdout).toContain("&lt;script&gt;alert(1)&lt;/script&gt;@example.com");
+    expect(stdout).toContain("\\u{1b}[2J\\u{202e}gnp.exe &amp; &#39;more&#39;");
+    expect(stdout).toContain("r&lt;1&gt;");
+  });
+
+  it("tells of resumptions and restores", async () => {
+    const grant = server().addGrant({ roleKeys: ["reader"] });
+    const recorded = { state: "active", roleKeys: ["reader"], projectId: server().projectId };
+    const log = file("sessions.jsonl", begun([{ ...grant, recorded }]));
+    await cli(["resume", log, "--yes"]);
+    await cli(["restore", log, "--yes"]);
+    const { stdout } = await cli(["report", log, "--output", "html"]);
+    for (const text of ["started", "resumed", "restored", "(finished)", "removed, then restored"]) {
+      expect(stdout).toContain(text);
+    }
+  });
+});
+
+describe("report", () => {
+  it.each([
+    ["no format", ["report", "x"], /--output html or --output csv/],
+    ["another format", ["report", "x", "--output", "pdf"], /html, csv; got "pdf"/],
+    ["what is not a log", ["report", "package.json", "--output", "csv"], /not a log/],
+  ])("rejects %s", async (_, argv, message) => {
+    const { exitCode, stderr } = await cli(argv);
+    expect(stderr).toMatch(message);
+    expect(exitCode).toBe(1);
+  });
+});

@@ -1,9 +1,9 @@
-import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { makeCertificate } from "../support/certificates.js";
+import { type JsonReply, startJsonServer } from "./json-server.js";
 import { run } from "./run.js";
 
 let sandbox: SandboxServer;
@@ -109,43 +109,134 @@ describe("doctor", () => {
     expect(exitCode).toBe(4);
   });
 
-  it("names a clock that is off, and a proxy that lets JSON through alone", async () => {
-    const bodies: Record<string, string> = {
-      "/.well-known/openid-configuration": '{"issuer":"here"}',
-      "/oidc/v1/userinfo": '{"sub":"1"}',
-      "/management/v1/orgs/me": '{"org":{"id":"2","name":"Org"}}',
+  /** Something that looks like ZITADEL over JSON alone; `withBody` tells whether a DELETE keeps its body. */
+  async function jsonOnly(withBody: boolean) {
+    const bodies: Record<string, unknown> = {
+      "/.well-known/openid-configuration": { issuer: "here" },
+      "/oidc/v1/userinfo": { sub: "1" },
+      "/management/v1/orgs/me": { org: { id: "2", name: "Org" } },
+      "/management/v1/users/grants/_search": { details: {} },
     };
-    const server = createServer((request, response) => {
-      const body = bodies[request.url ?? ""];
-      response.setHeader("date", new Date(Date.now() - 120_000).toUTCString());
-      if (request.url === "/management/v1/user_grants/_bulk") {
-        response.writeHead(400, { "content-type": "application/json" }).end(
-          JSON.stringify({
-            code: 3,
-            message: "Id missing (COMMAND-5M0sd)",
-            details: [
-              {
-                "@type": "type.googleapis.com/zitadel.v1.ErrorDetail",
-                id: "COMMAND-5M0sd",
-                message: "Id missing",
-              },
-            ],
-          }),
-        );
-      } else {
-        response.statusCode = body === undefined ? 404 : 200;
-        response.end(body);
-      }
+    const error = (status: number, code: number, id: string) => ({
+      status,
+      body: {
+        ...{ code, message: id },
+        details: [{ "@type": "type.googleapis.com/zitadel.v1.ErrorDetail", id, message: id }],
+      },
     });
-    await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
-    const url = `http://localhost:${(server.address() as AddressInfo).port}`;
-    const { exitCode, stdout } = await doctor({ ZITADEL_URL: url }, ["--protocol", "json"]);
-    server.closeAllConnections();
-    server.close();
+    return await startJsonServer(({ path, body }) => {
+      const reply = path.endsWith("_bulk")
+        ? withBody && body?.grantId?.length > 0
+          ? error(404, 5, "COMMAND-1My0t")
+          : error(400, 3, "COMMAND-5M0sd")
+        : path.endsWith("_deactivate")
+          ? error(404, 5, "COMMAND-3M9sd")
+          : bodies[path] === undefined
+            ? { status: 404, headers: { "content-type": "text/plain" }, body: "" }
+            : { body: bodies[path] };
+      const date = new Date(Date.now() - 120_000).toUTCString();
+      return { ...reply, headers: { date, ...("headers" in reply ? reply.headers : {}) } };
+    });
+  }
+
+  it("names a clock that is off, and a proxy that lets JSON through alone", async () => {
+    const server = await jsonOnly(true);
+    const { exitCode, stdout } = await doctor({ ZITADEL_URL: server.baseUrl }, [
+      ...["--protocol", "json"],
+    ]);
+    await server.close();
     expect(stdout).toMatch(/FAIL {2}clock .*12\d s ahead/);
     expect(stdout).toMatch(/ok {4}grpc-web .*does not work, and is not used/);
     expect(stdout).toMatch(/ok {4}json +works/);
     expect(stdout).toMatch(/ok {4}permission/);
     expect(exitCode).toBe(4);
+  });
+
+  it("names what drops the body of a DELETE", async () => {
+    const server = await jsonOnly(false);
+    const url = { ZITADEL_URL: server.baseUrl };
+    const { exitCode, stdout } = await doctor(url, ["--protocol", "json"]);
+    expect(stdout).toMatch(/FAIL {2}json .*drops the body of a DELETE/);
+    expect(exitCode).toBe(4);
+    const dryRun = await run(["remove", "1", "--dry-run", "--protocol", "json"], {
+      env: { ...url, ZITADEL_TOKEN: "x" },
+    });
+    await server.close();
+    expect(dryRun.stderr).toMatch(/drops the body of a DELETE/);
+    expect(dryRun.stderr).not.toMatch(/fine/);
+    expect(dryRun.exitCode).toBe(4);
+  });
+
+  it.each<[string, JsonReply, RegExp]>([
+    [
+      "502",
+      { status: 502 },
+      /HTTP 502: a proxy or load balancer responds, and cannot reach ZITADEL/,
+    ],
+    [
+      "a redirect to another name",
+      { status: 301, headers: { location: "https://other.example/" } },
+      /a redirect to other\.example.*set --url to https:\/\/other\.example\./,
+    ],
+    [
+      "a login page",
+      { status: 302, headers: { location: "https://sso.example/login?x" } },
+      /a redirect to sso\.example.*a login page or gateway/,
+    ],
+    [
+      "a port for https",
+      {
+        status: 400,
+        headers: { "content-type": "text/plain" },
+        body: "Client sent an HTTP request to an HTTPS server.",
+      },
+      /this port expects https/,
+    ],
+    [
+      "a page",
+      { headers: { "content-type": "text/html" }, body: "<html>" },
+      /something else than ZITADEL/,
+    ],
+    ["404", { status: 404 }, /the domain of one\? .*--instance-host/],
+  ])("says in plain words: %s", async (_, reply, message) => {
+    const server = await startJsonServer(() => reply);
+    const { exitCode, stdout } = await doctor({ ZITADEL_URL: server.baseUrl });
+    await server.close();
+    expect(stdout).toMatch(message);
+    expect(exitCode).toBe(4);
+    expect(server.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true);
+  });
+
+  it("names a proxy that cannot be used, and the variable that it is from", async () => {
+    vi.stubEnv("HTTPS_PROXY", "http://proxy.invalid:3128");
+    const { exitCode, stdout } = await doctor({ ZITADEL_URL: "https://zitadel.example" });
+    vi.unstubAllEnvs();
+    expect(stdout).toMatch(
+      /the proxy of HTTPS_PROXY cannot be used: proxy\.invalid is not known here/,
+    );
+    expect(exitCode).toBe(4);
+  });
+
+  it("heeds --instance-host", async () => {
+    const url = { ZITADEL_URL: sandbox.baseUrl.replace("localhost", "127.0.0.1") };
+    expect((await doctor(url)).exitCode).toBe(4);
+    const { exitCode, stdout } = await doctor(url, ["--instance-host", "localhost"]);
+    expect(stdout).not.toContain("FAIL");
+    expect(exitCode).toBe(0);
+  });
+
+  it("writes JSON", async () => {
+    const { stdout } = await doctor({}, ["--json"]);
+    const { ok, findings } = JSON.parse(stdout);
+    expect(ok).toBe(true);
+    expect(findings).toContainEqual({ ok: true, title: "grpc", detail: "works" });
+    const failed = await doctor({ ZITADEL_TOKEN: "nonsense" }, ["--json"]);
+    expect(JSON.parse(failed.stdout)).toMatchObject({ ok: false });
+    expect(failed.exitCode).toBe(4);
+  });
+
+  it("tells who may remove and not look up", async () => {
+    const { stdout } = await doctor();
+    expect(stdout).toMatch(/ok {4}permission +may remove, deactivate and look up grants/);
   });
 });

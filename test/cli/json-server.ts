@@ -32,7 +32,8 @@ export async function startJsonServer(
       method: incoming.method ?? "",
       path: incoming.url ?? "",
       headers: incoming.headers,
-      body: content === "" ? undefined : JSON.parse(content),
+      body:
+        incoming.headers["content-type"] === "application/json" ? JSON.parse(content) : undefined,
     };
     requests.push(request);
     const answer = reply(request);

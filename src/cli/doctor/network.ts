@@ -1,15 +1,9 @@
 import { lookup } from "node:dns/promises";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { proxyFor } from "../transports/grpc/connections/proxy.js";
-import { reasonOf } from "./whoami.js";
-
-/** What was tried, and what came of it. */
-export interface Finding {
-  readonly ok: boolean;
-  readonly title: string;
-  readonly detail: string;
-}
+import { proxyFor } from "../../transports/grpc/connections/proxy.js";
+import { reasonOf } from "../whoami.js";
+import type { Finding } from "./finding.js";
 
 const connectMs = 10_000;
 
@@ -19,13 +13,26 @@ const connectMs = 10_000;
  */
 export async function probeNetwork(url: URL): Promise<Finding[]> {
   const proxy = proxyFor(url, process.env);
-  const findings = await probeWay(proxy ?? url);
-  return proxy === undefined
-    ? findings
-    : [{ ok: true, title: "proxy", detail: `${proxy.host} (HTTPS_PROXY)` }, ...findings];
+  if (proxy === undefined) {
+    return await probeWay(url, "--url");
+  }
+  const variable = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
+  const used = { ok: true, title: "proxy", detail: `${proxy.host} (${variable})` };
+  const findings = await probeWay(proxy, variable);
+  return findings.every(({ ok }) => ok)
+    ? [used, ...findings]
+    : [
+        used,
+        ...findings.map((finding) => ({
+          ...finding,
+          detail: finding.ok
+            ? finding.detail
+            : `the proxy of ${variable} cannot be used: ${finding.detail} NO_PROXY names hosts that need none.`,
+        })),
+      ];
 }
 
-async function probeWay(url: URL): Promise<Finding[]> {
+async function probeWay(url: URL, setting: string): Promise<Finding[]> {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
   let resolved: Finding;
@@ -41,7 +48,7 @@ async function probeWay(url: URL): Promise<Finding[]> {
       {
         ok: false,
         title: "name resolution",
-        detail: `${host} is not known here: ${reasonOf(error)}. Check --url, DNS and VPN.`,
+        detail: `${host} is not known here: ${reasonOf(error)}. Check ${setting}, DNS and VPN.`,
       },
     ];
   }
@@ -56,7 +63,7 @@ async function probeTcp(host: string, port: number): Promise<Finding> {
   try {
     const socket = await opened(connectTcp({ host, port }), "connect");
     socket.destroy();
-    return { ok: true, title, detail: `port ${port} answers, without TLS` };
+    return { ok: true, title, detail: `port ${port} responds, without TLS` };
   } catch (error) {
     return { ok: false, title, detail: refused(port, error) };
   }
@@ -102,7 +109,7 @@ function certificateAdvice(code: string, error: unknown): string | undefined {
       return `the certificate's authority is not known here (${code}): name its file in NODE_EXTRA_CA_CERTS`;
     default:
       return code.startsWith("ERR_SSL") || code === "EPROTO"
-        ? `what answers does not speak TLS (${reasonOf(error)}): is it http?`
+        ? `this port does not speak TLS (${reasonOf(error)}): is it http? Then the url begins with http://, or another port is the one for https.`
         : undefined;
   }
 }
@@ -116,7 +123,7 @@ function opened(socket: Socket, event: "connect" | "secureConnect"): Promise<Soc
     socket.once(event, () => resolve(socket));
     socket.once("error", reject);
     socket.setTimeout(connectMs, () => {
-      socket.destroy(new Error(`no answer within ${connectMs / 1000} s`));
+      socket.destroy(new Error(`no response within ${connectMs / 1000} s`));
     });
   });
 }

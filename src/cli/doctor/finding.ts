@@ -1,0 +1,6 @@
+/** What was tried, and what came of it. */
+export interface Finding {
+  readonly ok: boolean;
+  readonly title: string;
+  readonly detail: string;
+}

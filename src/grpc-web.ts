@@ -12,12 +12,12 @@ import {
 } from "./client/client.js";
 import { binaryFormatChecks, commonChecks, fetchChecks } from "./options/client-checks.js";
 import type { GrpcWebOptions } from "./options/client-options.js";
-import { connectionOptionsElsewhere } from "./options/misplaced.js";
+import { misplacedConnectionOptions } from "./options/misplaced.js";
 import { createGrpcWebTransport } from "./transports/grpc-web/transport.js";
 
 const grpcWeb: Protocol<GrpcWebOptions> = {
   checks: { ...commonChecks, ...binaryFormatChecks, ...fetchChecks },
-  elsewhere: { ...connectionOptionsElsewhere, pathPrefixes: "zitadel-user-grants/json" },
+  misplaced: { ...misplacedConnectionOptions, pathPrefixes: "zitadel-user-grants/json" },
   create: createGrpcWebTransport,
 };
 

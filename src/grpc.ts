@@ -17,7 +17,7 @@ import { createGrpcTransport } from "./transports/grpc/transport.js";
 
 const grpc: Protocol<GrpcOptions> = {
   checks: { ...commonChecks, ...binaryFormatChecks, ...connectionChecks },
-  elsewhere: {
+  misplaced: {
     fetch: "zitadel-user-grants/grpc-web and zitadel-user-grants/json",
     pathPrefixes: "zitadel-user-grants/json",
   },

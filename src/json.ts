@@ -13,7 +13,7 @@ import {
 import { isObject } from "./options/checker.js";
 import { commonChecks, fetchChecks } from "./options/client-checks.js";
 import type { JsonOptions } from "./options/client-options.js";
-import { connectionOptionsElsewhere } from "./options/misplaced.js";
+import { misplacedConnectionOptions } from "./options/misplaced.js";
 import { type AnyService, anyService } from "./transports/json/http-rule/any-service.js";
 import { createJsonTransport } from "./transports/json/transport.js";
 
@@ -27,7 +27,7 @@ const json = (extras?: AnyService): Protocol<JsonOptions> => ({
         isObject(value) && Object.values(value).every((prefix) => /^(\/[\w.~-]+)*$/.test(prefix)),
     ],
   },
-  elsewhere: connectionOptionsElsewhere,
+  misplaced: misplacedConnectionOptions,
   create: (options) => createJsonTransport(options, extras),
 });
 

@@ -5,11 +5,10 @@ import { grantIdProblem, nameOf } from "./grant-id.js";
 import type { Work, WorkContext } from "./job.js";
 import type { LostAnswers } from "./lost-answers.js";
 import {
-  checkBulkOptions,
   checkClient,
+  checkDeactivateOptions,
   checkValues,
   type DeactivateUserGrantsOptions,
-  deactivateChecks,
 } from "./options.js";
 import type { DeactivateOutcome, DeactivateStatus } from "./outcome.js";
 import { type BulkRun, startRun } from "./run.js";
@@ -74,7 +73,7 @@ export function deactivateUserGrantsIn(
 ): BulkRun<DeactivateOutcome> {
   checkClient(client, "deactivateUserGrant");
   checkValues(grants, "grants");
-  const checked = checkBulkOptions(options, deactivateChecks);
+  const checked = checkDeactivateOptions(options);
   return startRun<UserGrant, DeactivateStatus>({
     values: grants,
     options: checked,

@@ -1,3 +1,13 @@
+import {
+  boolean,
+  type Check,
+  type Checks,
+  checkOptions,
+  isFunction,
+  isObject,
+  number,
+  show,
+} from "../options/checker.js";
 import { headerValueProblem } from "../options/header-value.js";
 import { nearest } from "../options/spelling.js";
 import type { DeactivateOutcome, Outcome, RemoveOutcome } from "./outcome.js";
@@ -45,76 +55,50 @@ export interface RemoveUserGrantsOptions extends BulkOptions<RemoveOutcome> {
 
 export interface DeactivateUserGrantsOptions extends BulkOptions<DeactivateOutcome> {}
 
-type Check = (value: unknown) => string | undefined;
+const timeMs: Check = [
+  "a number of milliseconds from 1 to 2147483647",
+  (value) => number(1, 2 ** 31 - 1)[1](value),
+];
 
-const count: Check = (value) =>
-  Number.isSafeInteger(value) && (value as number) >= 1 ? undefined : "a whole number from 1";
-const requests: Check = (value) =>
-  Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1000
-    ? undefined
-    : "a whole number from 1 to 1000";
-const rate: Check = (value) =>
-  typeof value === "number" && value > 0 && value <= 100_000
-    ? undefined
-    : "a number of requests a second, above 0 and up to 100000";
-const timeMs: Check = (value) =>
-  typeof value === "number" && value >= 1 && value <= 2 ** 31 - 1
-    ? undefined
-    : "a number of milliseconds from 1 to 2147483647";
-
-const bulkChecks: { readonly [K in keyof Required<BulkOptions<never>>]: Check } = {
-  concurrency: requests,
-  maxPerSecond: rate,
-  signal: (value) =>
-    typeof value === "object" && value !== null && "aborted" in value && "addEventListener" in value
-      ? undefined
-      : "an AbortSignal",
-  orgId: (value) =>
-    headerValueProblem(value) === undefined
-      ? undefined
-      : "the id of an organization: visible ASCII characters without spaces",
+const bulkChecks: Checks<BulkOptions<never>> = {
+  concurrency: [
+    "a whole number from 1 to 1000",
+    (value) => Number.isInteger(value) && number(1, 1000)[1](value),
+  ],
+  maxPerSecond: [
+    "a number of requests a second, above 0 and up to 100000",
+    (value) => typeof value === "number" && value > 0 && value <= 100_000,
+  ],
+  signal: [
+    "an AbortSignal",
+    (value) => isObject(value) && "aborted" in value && "addEventListener" in value,
+  ],
+  orgId: [
+    "the id of an organization: visible ASCII characters without spaces",
+    (value) => headerValueProblem(value) === undefined,
+  ],
   timeoutMs: timeMs,
   giveUpMs: timeMs,
-  distinct: (value) => (typeof value === "boolean" ? undefined : "true or false"),
-  onOutcome: (value) => (typeof value === "function" ? undefined : "a function"),
+  distinct: boolean,
+  onOutcome: ["a function", isFunction],
 };
 
-export const deactivateChecks: Readonly<Record<string, Check>> = bulkChecks;
-export const removeChecks: Readonly<Record<string, Check>> = { ...bulkChecks, batchSize: count };
+const removeChecks: Checks<RemoveUserGrantsOptions> = {
+  ...bulkChecks,
+  batchSize: [
+    "a whole number from 1",
+    (value) => Number.isSafeInteger(value) && (value as number) >= 1,
+  ],
+};
 
-/**
- * Refuses what is not allowed, before anything is read or sent.
- *
- * @returns a copy without those that are undefined.
- * @throws TypeError naming the option, what is allowed and what was given.
- */
-export function checkBulkOptions<O extends object>(
-  options: O,
-  checks: Readonly<Record<string, Check>>,
-): O {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`options must be an object, got ${show(options)}`);
-  }
-  const checked: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) {
-      continue;
-    }
-    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
-    if (check === undefined) {
-      const known = Object.keys(checks);
-      const guess = nearest(name, known);
-      throw new TypeError(
-        `unknown option ${show(name)}${guess === undefined ? "." : `; did you mean ${guess}?`} Known are: ${known.join(", ")}`,
-      );
-    }
-    const allowed = check(value);
-    if (allowed !== undefined) {
-      throw new TypeError(`${name} must be ${allowed}; got ${show(value)}`);
-    }
-    checked[name] = value;
-  }
-  return checked as O;
+/** @throws TypeError naming the option, what is allowed and what was given. */
+export function checkRemoveOptions(options: unknown): Readonly<RemoveUserGrantsOptions> {
+  return checkOptions(options, removeChecks, { suggest: nearest });
+}
+
+/** @throws TypeError naming the option, what is allowed and what was given. */
+export function checkDeactivateOptions(options: unknown): Readonly<DeactivateUserGrantsOptions> {
+  return checkOptions<DeactivateUserGrantsOptions>(options, bulkChecks, { suggest: nearest });
 }
 
 /** Refuses what has not the method that is going to be called. */
@@ -141,14 +125,4 @@ export function checkValues(
       `${what} must be an Iterable or AsyncIterable, such as an array or a generator; got ${show(values)}`,
     );
   }
-}
-
-function show(value: unknown): string {
-  if (typeof value === "string") {
-    return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
-  }
-  if (typeof value === "object" && value !== null) {
-    return Array.isArray(value) ? "an array" : "an object";
-  }
-  return typeof value === "function" ? "a function" : String(value);
 }

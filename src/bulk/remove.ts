@@ -4,11 +4,10 @@ import { type Environment, realEnvironment } from "./environment.js";
 import { grantIdProblem, nameOf, utf8Length } from "./grant-id.js";
 import type { LostAnswers } from "./lost-answers.js";
 import {
-  checkBulkOptions,
   checkClient,
+  checkRemoveOptions,
   checkValues,
   type RemoveUserGrantsOptions,
-  removeChecks,
 } from "./options.js";
 import type { RemoveOutcome, RemoveStatus } from "./outcome.js";
 import { createRemoval } from "./removal.js";
@@ -83,7 +82,7 @@ export function removeUserGrantsIn(
 ): BulkRun<RemoveOutcome> {
   checkClient(client, "bulkRemoveUserGrant");
   checkValues(grantIds, "grantIds");
-  const checked = checkBulkOptions(options, removeChecks);
+  const checked = checkRemoveOptions(options);
   const batchSize = checked.batchSize ?? 100;
   return startRun<Grant, RemoveStatus>({
     values: grantIds,

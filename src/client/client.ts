@@ -13,7 +13,7 @@ import {
   type DeactivateUserGrantResponse,
   ManagementService,
 } from "../../gen/zitadel/management_pb.js";
-import type { Checks } from "../options/checker.js";
+import { type Checks, own } from "../options/checker.js";
 import { checkClientOptions } from "../options/client-checks.js";
 import type { CommonOptions } from "../options/client-options.js";
 import type { ClosableTransport, TransportOptions } from "../transports/call/options.js";
@@ -62,7 +62,7 @@ export interface ManagementClient extends Client<typeof ManagementService> {
 export interface Protocol<O extends CommonOptions> {
   checks: Checks<O>;
   /** Names of options that another entry takes, with that entry. */
-  elsewhere?: Readonly<Record<string, string>>;
+  misplaced?: Readonly<Record<string, string>>;
   create: (options: TransportOptions<O>) => ClosableTransport;
 }
 
@@ -74,17 +74,19 @@ export function buildTransport<O extends CommonOptions>(
   protocol: Protocol<O>,
   options: O,
 ): Transport {
-  const { token, orgId, instanceHost, allowInsecure, retry, debug, ...rest } = {
+  const { token, orgId, instanceHost, allowInsecure, retry, debug, ...others } = own({
     ...defaults,
-    ...checkClientOptions(options, protocol.checks, protocol.elsewhere),
-  };
+    ...checkClientOptions(options, protocol.checks, protocol.misplaced),
+  });
+  const rest = own(others);
   const { transport, close } = protocol.create({
+    __proto__: null,
     ...rest,
     // 0 is no limit.
     defaultTimeoutMs: rest.defaultTimeoutMs || undefined,
     interceptors: [
       ...(rest.interceptors ?? []),
-      ...(retry ? [createRetryInterceptor(retry === true ? {} : retry)] : []),
+      ...(retry ? [createRetryInterceptor(retry === true ? own({}) : retry)] : []),
       createMetadataInterceptor({ token, orgId, instanceHost }),
       ...(debug ? [debug] : []),
     ],
@@ -118,7 +120,7 @@ async function callUnaryMethod(
   options: CallOptions = {},
 ): Promise<MessageShape<DescMessage>> {
   checkRequest(method.localName, message);
-  const { signal, timeoutMs, headers, contextValues, onHeader, onTrailer } = options;
+  const { signal, timeoutMs, headers, contextValues, onHeader, onTrailer } = own(options);
   const response = await transport.unary(
     method,
     signal,

@@ -1,53 +1,95 @@
 import { headerValueProblem } from "./header-value.js";
-import { nearest } from "./spelling.js";
 
-/** What is allowed, in words, whether a value is, and how one that is not is shown. */
+/**
+ * What is allowed, in words; whether a value is, or in words what exactly is allowed; and how a value that
+ * is not is shown.
+ */
 export type Check = readonly [
   allowed: string,
-  accepts: (value: unknown) => boolean,
+  accepts: (value: unknown) => boolean | string,
   show?: (value: unknown) => string,
 ];
 
 /** One check for each option: a type that forgets one does not compile. */
 export type Checks<O> = { readonly [K in keyof Required<O>]: Check };
 
+export interface CheckSettings<O> {
+  /** The function that takes the options: messages begin with it. */
+  caller?: string;
+  /** Stands before the names of options in messages. */
+  prefix?: string;
+  /** Names of options that only another entry takes, with that entry. */
+  misplaced?: Readonly<Record<string, string>>;
+  required?: readonly (keyof O & string)[];
+  /** The known name that an unknown one probably means. */
+  suggest?: (name: string, known: readonly string[]) => string | undefined;
+  /** How values are shown where a check does not say. */
+  show?: (value: unknown) => string;
+}
+
 /**
- * @param elsewhere names of options that only another entry takes, with that entry.
- * @param prefix of the options' names in messages.
- * @returns a copy without the options that are undefined.
+ * Checks an options object. What is checked is what is used: each of its own properties is read once, and
+ * what is inherited, from a polluted `Object.prototype` say, is no option.
+ *
+ * @returns a frozen copy without a prototype, and without the options that are undefined.
  * @throws TypeError naming the option, what is allowed and what was given.
  */
-export function checkOptions<O>(
-  options: object,
+export function checkOptions<O extends object>(
+  options: unknown,
   checks: Checks<O>,
-  elsewhere: Readonly<Record<string, string>> = {},
-  prefix = "",
-): Record<string, unknown> {
-  // Without a prototype: what somebody put on Object.prototype is no option.
-  const checked: Record<string, unknown> = { __proto__: null };
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) {
+  settings: CheckSettings<O> = {},
+): Readonly<O> {
+  const { caller, prefix = "", misplaced = {}, required = [], suggest } = settings;
+  const shownByDefault = settings.show ?? show;
+  const fail = (problem: string): never => {
+    throw new TypeError(caller === undefined ? problem : `${caller}: ${problem}`);
+  };
+  if (!isObject(options)) {
+    return fail(`options must be an object; got ${shownByDefault(options)}`);
+  }
+  const checked: Record<string, unknown> = own({});
+  for (const [name, given] of Object.entries(options)) {
+    if (given === undefined) {
       continue;
     }
     if (!Object.hasOwn(checks, name)) {
-      throw new TypeError(
-        Object.hasOwn(elsewhere, name)
-          ? `${name} is an option of ${elsewhere[name]}: import from there to use it`
-          : unknownOption(prefix + name, name, Object.keys(checks)),
+      if (Object.hasOwn(misplaced, name)) {
+        fail(`${name} is an option of ${misplaced[name]}: import from there to use it`);
+      }
+      const known = Object.keys(checks);
+      const guess = suggest?.(name, known);
+      fail(
+        `unknown option ${show(prefix + name)}${guess === undefined ? "." : `; did you mean ${guess}?`} Known are: ${known.join(", ")}`,
       );
     }
-    const [allowed, accepts, shown = show] = checks[name as keyof O];
-    if (!accepts(value)) {
-      throw new TypeError(`${prefix}${name} must be ${allowed}; got ${shown(value)}`);
+    const [allowed, accepts, shown = shownByDefault] = checks[name as keyof O];
+    const value = copied(given);
+    const result = accepts(value);
+    if (result !== true) {
+      fail(`${prefix}${name} must be ${result || allowed}; got ${shown(value)}`);
     }
     checked[name] = value;
   }
-  return checked;
+  for (const name of required) {
+    if (!(name in checked)) {
+      fail(`${name} must be ${checks[name][0]}; got ${shownByDefault(undefined)}`);
+    }
+  }
+  return Object.freeze(checked) as O;
 }
 
-function unknownOption(shown: string, name: string, known: readonly string[]): string {
-  const guess = nearest(name, known);
-  return `unknown option ${show(shown)}${guess === undefined ? "." : `; did you mean ${guess}?`} Known are: ${known.join(", ")}`;
+/** A copy of an object's own properties, without a prototype. */
+export function own<O extends object>(object: O): O {
+  return { __proto__: null, ...object };
+}
+
+/** Arrays and plain objects as they are now; anything else has an identity of its own. */
+function copied(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    return [...value];
+  }
+  const isPlain = isObject(value) && Object.getPrototypeOf(value) === Object.prototype;
+  return isPlain ? own(value) : value;
 }
 
 export function show(value: unknown): string {

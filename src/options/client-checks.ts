@@ -14,39 +14,44 @@ import {
   listOf,
   number,
   object,
+  own,
   show,
   timeMs,
 } from "./checker.js";
 import type { BinaryFormatOptions, CommonOptions, FetchOptions } from "./client-options.js";
 import { headerValueProblem } from "./header-value.js";
 import type { RetryOptions } from "./retry.js";
+import { nearest } from "./spelling.js";
 
 /**
  * Checks the options of a client or a transport.
  *
  * @param checks of the protocol that the entry speaks.
- * @param elsewhere names of options that only another entry takes, with that entry.
- * @returns a copy without those that are undefined, `baseUrl` without its final slash.
+ * @param misplaced names of options that only another entry takes, with that entry.
+ * @returns a frozen copy without those that are undefined, `baseUrl` without its final slash.
  * @throws TypeError naming the option, what is allowed and what was given.
  */
 export function checkClientOptions<O extends CommonOptions>(
   options: O,
   checks: Checks<O>,
-  elsewhere: Readonly<Record<string, string>> = {},
-): O {
-  if (!isObject(options)) {
-    throw new TypeError(`options must be an object with a baseUrl, got ${show(options)}`);
-  }
-  const checked = checkOptions(options, checks, elsewhere) as O;
-  if (isObject(checked.retry)) {
-    checkOptions(checked.retry, retryChecks, {}, "retry.");
-  }
-  if (checked.instanceHost !== undefined && typeof document !== "undefined") {
+  misplaced: Readonly<Record<string, string>> = {},
+): Readonly<O> {
+  const checked = checkOptions<O>(options, checks, { misplaced, suggest: nearest });
+  const { retry, instanceHost, baseUrl, allowInsecure } = checked;
+  if (instanceHost !== undefined && typeof document !== "undefined") {
     throw new TypeError(
       "instanceHost is not allowed in a web page: ZITADEL's CORS rules reject calls with it",
     );
   }
-  return { ...checked, baseUrl: checkBaseUrl(checked.baseUrl, checked.allowInsecure === true) };
+  return Object.freeze(
+    own({
+      ...checked,
+      baseUrl: checkBaseUrl(baseUrl, allowInsecure === true),
+      ...(isObject(retry) && {
+        retry: checkOptions(retry, retryChecks, { prefix: "retry.", suggest: nearest }),
+      }),
+    }),
+  );
 }
 
 function checkBaseUrl(baseUrl: unknown, allowInsecure: boolean): string {

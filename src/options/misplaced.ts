@@ -3,7 +3,7 @@ import type { ConnectionOptions } from "./client-options.js";
 const grpc = "zitadel-user-grants/grpc";
 
 /** The options of connections, and the entry that takes them: for those that leave connections to `fetch`. */
-export const connectionOptionsElsewhere: Readonly<Record<keyof ConnectionOptions, string>> = {
+export const misplacedConnectionOptions: Readonly<Record<keyof ConnectionOptions, string>> = {
   nodeOptions: grpc,
   acceptCompression: grpc,
   sendCompression: grpc,

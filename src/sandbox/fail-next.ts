@@ -9,6 +9,7 @@ import {
   show,
   timeMs,
 } from "../options/checker.js";
+import { nearest } from "../options/spelling.js";
 import { type FaultQueue, type RpcName, rpcNames } from "./model/faults.js";
 
 /** What goes wrong with the next calls. At least one of `code`, `delayMs` and `lost` is needed. */
@@ -63,7 +64,7 @@ export function failNext(faults: FaultQueue, init: FaultInit): void {
     delayMs = 0,
     lost = false,
     rpc,
-  }: FaultInit = checkOptions(init, checks);
+  }: FaultInit = checkOptions(init, checks, { suggest: nearest });
   if (code === undefined && delayMs === 0 && !lost) {
     throw new TypeError("failNext needs at least one of code, delayMs and lost");
   }

@@ -19,7 +19,7 @@ import type { Instance } from "./model/instance.js";
 import { createOAuthState } from "./model/oauth-state.js";
 import { createRequestIds } from "./model/request-id.js";
 import { createState } from "./model/state.js";
-import { checkOptions, type SandboxOptions, type SandboxServerOptions } from "./options.js";
+import { checkSandboxOptions, type SandboxOptions, type SandboxServerOptions } from "./options.js";
 import { plantSeed, readSeed } from "./seed.js";
 
 export type { ServiceUserKey } from "../auth/service-user/key-file.js";
@@ -80,9 +80,9 @@ export interface Sandbox extends SandboxControl {
  * ```
  */
 export async function startSandbox(options: SandboxServerOptions = {}): Promise<SandboxServer> {
-  checkOptions("startSandbox", options);
-  const { instance, control, dispatch } = create(options);
-  const server = await listen(options.port ?? 0, dispatch);
+  const checked = checkSandboxOptions("startSandbox", options);
+  const { instance, control, dispatch } = create(checked);
+  const server = await listen(checked.port ?? 0, dispatch);
   return {
     ...control,
     baseUrl: `http://${instance.hosts[0]}:${server.port}`,
@@ -112,8 +112,8 @@ export async function startSandbox(options: SandboxServerOptions = {}): Promise<
  * ```
  */
 export function createSandbox(options: SandboxOptions = {}): Sandbox {
-  checkOptions("createSandbox", options);
-  const { instance, control, dispatch } = create(options);
+  const checked = checkSandboxOptions("createSandbox", options);
+  const { instance, control, dispatch } = create(checked);
   const closed = new AbortController();
   const close = () => closed.abort(new ConnectError("the sandbox was closed", Code.Canceled));
   const transport = createMemoryTransport(

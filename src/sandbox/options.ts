@@ -1,14 +1,14 @@
 import {
   type Check,
   type Checks,
-  checkOptions as checkAll,
+  checkOptions,
   describe,
   integer,
   isFunction,
   isObject,
-  show,
 } from "../options/checker.js";
 import { headerValueProblem } from "../options/header-value.js";
+import { nearest } from "../options/spelling.js";
 import { type Generation, generations } from "./model/generation.js";
 import type { SandboxSeed } from "./seed.js";
 
@@ -125,12 +125,13 @@ const serverChecks: Checks<SandboxServerOptions> = {
 };
 
 /** @throws TypeError that names the option, what is allowed and, unless it is a secret, what was given. */
-export function checkOptions(
+export function checkSandboxOptions(
   caller: "startSandbox" | "createSandbox",
   options: SandboxServerOptions,
-): void {
-  if (!isObject(options)) {
-    throw new TypeError(`${caller}: options must be an object; got ${show(options)}`);
-  }
-  checkAll(options, caller === "startSandbox" ? serverChecks : checks);
+): Readonly<SandboxServerOptions> {
+  const known = caller === "startSandbox" ? serverChecks : checks;
+  return checkOptions<SandboxServerOptions>(options, known as typeof serverChecks, {
+    caller,
+    suggest: nearest,
+  });
 }

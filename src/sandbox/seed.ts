@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type Check, type Checks, checkOptions, isObject, show } from "../options/checker.js";
+import { nearest } from "../options/spelling.js";
 import type { GrantInit, OrgInit, ProjectInit, SandboxControl, UserInit } from "./control.js";
 import { type Role, roleNames } from "./model/roles.js";
 
@@ -104,7 +105,10 @@ export function readSeed(seed: SandboxSeed | string): SandboxSeed {
   if (!isObject(value)) {
     throw new TypeError(`seed must be an object; got ${show(value)}`);
   }
-  const { orgs, projects, users, grants } = checkOptions(value, seedChecks, {}, "seed.");
+  const { orgs, projects, users, grants } = checkOptions(value, seedChecks, {
+    prefix: "seed.",
+    suggest: nearest,
+  });
   return {
     orgs: checkAll<OrgInit>("orgs", orgs, orgChecks),
     projects: checkAll<ProjectInit>("projects", projects, projectChecks),
@@ -134,13 +138,13 @@ function parse(path: string): unknown {
   }
 }
 
-function checkAll<O>(kind: string, list: unknown, checks: Checks<O>): readonly O[] {
+function checkAll<O extends object>(kind: string, list: unknown, checks: Checks<O>): readonly O[] {
   return ((list ?? []) as readonly unknown[]).map((item, index) => {
     const where = `seed.${kind}[${index}]`;
     if (!isObject(item)) {
       throw new TypeError(`${where} must be an object; got ${show(item)}`);
     }
-    return checkOptions(item, checks, {}, `${where}.`) as O;
+    return checkOptions<O>(item, checks, { prefix: `${where}.`, suggest: nearest });
   });
 }
 

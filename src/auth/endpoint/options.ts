@@ -1,4 +1,5 @@
 import { isLoopback } from "../../common/loopback.js";
+import { type Check, type Checks, checkOptions, isFunction } from "../../options/checker.js";
 
 /** What every token source takes. */
 export interface CommonTokenOptions {
@@ -26,83 +27,63 @@ export interface CommonTokenOptions {
   instanceHost?: string | undefined;
 }
 
-/** Says what is allowed when a value is not, and nothing otherwise. The value itself is never shown. */
-export type Check = (value: unknown) => string | undefined;
-
-/** One check for each option: a type that forgets one does not compile. */
-export type Checks<O> = { readonly [K in keyof Required<O>]: Check };
-
-export const text: Check = (value) => {
-  if (typeof value !== "string" || value === "") {
-    return "a string that is not empty";
-  }
-  return isWellFormed(value)
-    ? undefined
-    : "Unicode text, which it is not: half of a surrogate pair is missing. Was it read in the right encoding?";
-};
+export const text: Check = [
+  "a string that is not empty",
+  (value) =>
+    typeof value === "string" &&
+    value !== "" &&
+    (isWellFormed(value) ||
+      "Unicode text, which it is not: half of a surrogate pair is missing. Was it read in the right encoding?"),
+];
 
 /** Half a surrogate pair has no encoding in UTF-8: it could not be sent. */
 function isWellFormed(value: string): boolean {
   return !/\p{Surrogate}/u.test(value);
 }
 
+const issuerText = 'the origin of the instance, such as "https://example.zitadel.cloud"';
+
 export const commonChecks: Checks<CommonTokenOptions> = {
-  issuer: (value) => {
-    const allowed = 'the origin of the instance, such as "https://example.zitadel.cloud"';
-    if (typeof value !== "string" || !URL.canParse(value)) {
-      return allowed;
-    }
-    const url = new URL(value);
-    if (url.username !== "" || url.password !== "" || /[?#]/.test(value)) {
-      return `${allowed}, without credentials, query or fragment`;
-    }
-    return isSecure(url) ? undefined : "https, since secrets would travel in cleartext to it";
-  },
-  scopes: (value) =>
+  issuer: [
+    issuerText,
+    (value) => {
+      if (typeof value !== "string" || !URL.canParse(value)) {
+        return false;
+      }
+      const url = new URL(value);
+      if (url.username !== "" || url.password !== "" || /[?#]/.test(value)) {
+        return `${issuerText}, without credentials, query or fragment`;
+      }
+      return isSecure(url) || "https, since secrets would travel in cleartext to it";
+    },
+  ],
+  scopes: [
+    'an array of scopes, such as ["profile", "email"]',
     // RFC 6749, section 3.3: visible ASCII but for the quote and the backslash.
-    value === undefined ||
-    (Array.isArray(value) &&
-      value.every((scope) => typeof scope === "string" && /^[!#-[\]-~]+$/.test(scope)))
-      ? undefined
-      : 'an array of scopes, such as ["profile", "email"]',
-  fetch: (value) =>
-    value === undefined || typeof value === "function" ? undefined : "a function like fetch",
-  instanceHost: (value) =>
-    value === undefined || (typeof value === "string" && /^[\w.-]+(?::\d+)?$/.test(value))
-      ? undefined
-      : 'a host name without a scheme, such as "example.zitadel.cloud"',
+    (value) =>
+      Array.isArray(value) &&
+      value.every((scope) => typeof scope === "string" && /^[!#-[\]-~]+$/.test(scope)),
+  ],
+  fetch: ["a function like fetch", isFunction],
+  instanceHost: [
+    'a host name without a scheme, such as "example.zitadel.cloud"',
+    (value) => typeof value === "string" && /^[\w.-]+(?::\d+)?$/.test(value),
+  ],
 };
 
 /**
- * @param source for the message: the function that takes the options.
+ * @param caller for the message: the function that takes the options.
+ * @returns a frozen copy of the options, which is what counts from now on.
  * @throws TypeError naming the option and what is allowed. What was given is not shown: it may be a
  * secret in the wrong place.
  */
-export function checkOptions<O extends object>(
-  source: string,
+export function checkTokenOptions<O extends CommonTokenOptions>(
+  caller: string,
   options: O,
   checks: Checks<O>,
-): void {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(
-      `${source}: options must be an object with an issuer, got ${kind(options)}`,
-    );
-  }
-  const known = Object.keys(checks);
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
-      throw new TypeError(
-        `${source}: unknown option ${JSON.stringify(name)}. Known are: ${known.join(", ")}`,
-      );
-    }
-  }
-  for (const name of known) {
-    const value = options[name as keyof O];
-    const allowed = checks[name as keyof O](value);
-    if (allowed !== undefined) {
-      throw new TypeError(`${source}: ${name} must be ${allowed}; got ${kind(value)}`);
-    }
-  }
+  required: readonly (keyof O & string)[],
+): Readonly<O> {
+  return checkOptions(options, checks, { caller, required, show: kind });
 }
 
 /** Whether secrets may travel there: https, or no further than this machine. */

@@ -1,9 +1,9 @@
 import * as oauth from "oauth4webapi";
+import type { Checks } from "../../options/checker.js";
 import type { TokenSource } from "../../options/token-source.js";
 import {
-  type Checks,
   type CommonTokenOptions,
-  checkOptions,
+  checkTokenOptions,
   commonChecks,
   text,
 } from "../endpoint/options.js";
@@ -26,10 +26,10 @@ const checks: Checks<ClientCredentialsOptions> = {
   ...commonChecks,
   clientId: text,
   clientSecret: text,
-  tokenEndpointAuthMethod: (value) =>
-    value === undefined || value === "client_secret_basic" || value === "client_secret_post"
-      ? undefined
-      : '"client_secret_basic" or "client_secret_post"',
+  tokenEndpointAuthMethod: [
+    '"client_secret_basic" or "client_secret_post"',
+    (value) => value === "client_secret_basic" || value === "client_secret_post",
+  ],
 };
 
 /**
@@ -63,10 +63,14 @@ export function clientCredentials(options: ClientCredentialsOptions): TokenSourc
 }
 
 export function createClientCredentials(
-  options: ClientCredentialsOptions,
+  given: ClientCredentialsOptions,
   environment: Environment,
 ): TokenSource {
-  checkOptions("clientCredentials", options, checks);
+  const options = checkTokenOptions("clientCredentials", given, checks, [
+    "issuer",
+    "clientId",
+    "clientSecret",
+  ]);
   const { clientId, clientSecret, tokenEndpointAuthMethod, scopes } = options;
   const authenticate =
     tokenEndpointAuthMethod === "client_secret_post"

@@ -1,13 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import { SignJWT } from "jose";
 import * as oauth from "oauth4webapi";
+import type { Checks } from "../../options/checker.js";
 import type { TokenSource } from "../../options/token-source.js";
-import {
-  type Checks,
-  type CommonTokenOptions,
-  checkOptions,
-  commonChecks,
-} from "../endpoint/options.js";
+import { type CommonTokenOptions, checkTokenOptions, commonChecks } from "../endpoint/options.js";
 import { scopeParameter } from "../endpoint/scopes.js";
 import { type Environment, platform } from "../tokens/environment.js";
 import { tokenError } from "../tokens/token-error.js";
@@ -59,11 +55,11 @@ export function serviceUser(
 
 export function createServiceUser(
   key: ServiceUserKey | string,
-  options: ServiceUserOptions,
+  given: ServiceUserOptions,
   environment: Environment,
 ): TokenSource {
   const checked = readKeyFile(key);
-  checkOptions("serviceUser", options, checks);
+  const options = checkTokenOptions("serviceUser", given, checks, ["issuer"]);
   const { wallMs } = environment;
   // A key that expired a moment ago may not have: the clock may be off, and the server's decides.
   const expired = expiry(checked, wallMs() - maxClockErrorMs);

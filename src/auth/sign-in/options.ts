@@ -1,11 +1,6 @@
+import type { Check, Checks } from "../../options/checker.js";
 import type { TokenSource } from "../../options/token-source.js";
-import {
-  type Checks,
-  type CommonTokenOptions,
-  commonChecks,
-  isSecure,
-  text,
-} from "../endpoint/options.js";
+import { type CommonTokenOptions, commonChecks, isSecure, text } from "../endpoint/options.js";
 
 /** What `signIn` takes. */
 export interface SignInOptions extends CommonTokenOptions {
@@ -73,18 +68,17 @@ export interface SignIn {
   readonly token: TokenSource;
 }
 
-const secureUrl = (value: unknown) =>
-  typeof value === "string" && URL.canParse(value) && isSecure(new URL(value))
-    ? undefined
-    : "an absolute https URL (http on this machine alone), as registered with ZITADEL";
+const secureUrl: Check = [
+  "an absolute https URL (http on this machine alone), as registered with ZITADEL",
+  (value) => typeof value === "string" && URL.canParse(value) && isSecure(new URL(value)),
+];
 
-const storages: readonly unknown[] = [undefined, "memory", "sessionStorage", "localStorage"];
+const storages: readonly unknown[] = ["memory", "sessionStorage", "localStorage"];
 
 export const signInChecks: Checks<SignInOptions> = {
   ...commonChecks,
   clientId: text,
   redirectUri: secureUrl,
-  postLogoutRedirectUri: (value) => (value === undefined ? undefined : secureUrl(value)),
-  storage: (value) =>
-    storages.includes(value) ? undefined : '"memory", "sessionStorage" or "localStorage"',
+  postLogoutRedirectUri: secureUrl,
+  storage: ['"memory", "sessionStorage" or "localStorage"', (value) => storages.includes(value)],
 };

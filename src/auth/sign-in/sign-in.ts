@@ -1,6 +1,6 @@
 import { createChannel } from "../endpoint/channel.js";
 import { createDiscover } from "../endpoint/discovery.js";
-import { checkOptions } from "../endpoint/options.js";
+import { checkTokenOptions } from "../endpoint/options.js";
 import { type Environment, platform } from "../tokens/environment.js";
 import { createTokenSource } from "../tokens/renewal.js";
 import { handleAnswer, readAnswer } from "./callback.js";
@@ -43,8 +43,12 @@ export function signIn(options: SignInOptions): SignIn {
   return createSignIn(options, platform);
 }
 
-export function createSignIn(options: SignInOptions, environment: Environment): SignIn {
-  checkOptions("signIn", options, signInChecks);
+export function createSignIn(given: SignInOptions, environment: Environment): SignIn {
+  const options = checkTokenOptions("signIn", given, signInChecks, [
+    "issuer",
+    "clientId",
+    "redirectUri",
+  ]);
   const { issuer, clientId, redirectUri, storage = "memory" } = options;
   const channel = createChannel(options, environment);
   const key = `zitadel-user-grants:${issuer}:${clientId}`;

@@ -1,6 +1,5 @@
 // Builds page.js or server.js with a bundler as it comes: `build.js <bundler> <page|server>`. What it
 // takes for source maps to lead through the package's own is set; nothing else.
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 
 const [bundler, side] = process.argv.slice(2);
@@ -38,10 +37,7 @@ const builds = {
     const { nodeResolve } = await import("@rollup/plugin-node-resolve");
     const bundle = await rollup({
       input,
-      plugins: [
-        nodeResolve({ browser: !isServer, exportConditions: isServer ? ["node"] : [] }),
-        readSourceMaps,
-      ],
+      plugins: [nodeResolve({ browser: !isServer, exportConditions: isServer ? ["node"] : [] })],
       external: [/^node:/],
     });
     await bundle.write({ dir: folder, entryFileNames: "out.js", sourcemap: true });
@@ -51,7 +47,6 @@ const builds = {
     const { build } = await import("vite");
     await build({
       logLevel: "warn",
-      plugins: [readSourceMaps],
       ssr: isServer ? { noExternal: true } : {},
       build: {
         ssr: isServer,
@@ -64,25 +59,12 @@ const builds = {
 
   async webpack() {
     const { default: webpack } = await import("webpack");
-    const module = { rules: [{ test: /\.js$/, enforce: "pre", use: ["source-map-loader"] }] };
-    await packed(webpack({ ...packer, module }));
+    await packed(webpack(packer));
   },
 
   async rspack() {
     const { rspack } = await import("@rspack/core");
-    const module = { rules: [{ test: /\.js$/, extractSourceMap: true }] };
-    await packed(rspack({ ...packer, module }));
-  },
-};
-
-/** Gives a file its source map, which Rollup and Vite leave aside. */
-const readSourceMaps = {
-  name: "read-source-maps",
-  async load(id) {
-    if (/zitadel-user-grants.*\.js$/.test(id)) {
-      const map = await readFile(`${id}.map`, "utf8").catch(() => undefined);
-      return map && { code: await readFile(id, "utf8"), map: JSON.parse(map) };
-    }
+    await packed(rspack(packer));
   },
 };
 

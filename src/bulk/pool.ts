@@ -65,7 +65,10 @@ export class Pool<G extends Grant> {
       }
       const size = this.#options.groupSize(this.#left());
       const mayRead = !this.#ended && !this.#reading;
-      if (this.#givenBack.length > 0 || mayRead) {
+      // What comes at once is waited for, so that a group is whole; what may take long is not.
+      const comesAtOnce = this.#reading && !this.#options.source.isAsync;
+      const enough = this.#givenBack.length >= (comesAtOnce ? size : 1);
+      if (enough || mayRead) {
         // Before others look for what is left.
         this.#options.onTake();
         const group = this.#takeGivenBack(size);

@@ -41,7 +41,8 @@ export interface SourceOptions<G extends Grant> {
 export class Source<G extends Grant> {
   readonly #options: SourceOptions<G>;
   readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
-  readonly #isAsync: boolean;
+  /** Whether a value may take time to come. */
+  readonly isAsync: boolean;
   readonly #seen: Set<string> | undefined;
   /** Whether a value was asked for and not taken yet, what has come of it, and who waits for it. */
   #asked = false;
@@ -55,7 +56,7 @@ export class Source<G extends Grant> {
 
   constructor(values: Iterable<unknown> | AsyncIterable<unknown>, options: SourceOptions<G>) {
     this.#options = options;
-    this.#isAsync = Symbol.asyncIterator in values;
+    this.isAsync = Symbol.asyncIterator in values;
     this.#iterator = openIterator(values);
     this.#seen = options.distinct ? undefined : new Set();
     options.stop.addEventListener("abort", () => this.#wake?.(), { once: true });
@@ -89,11 +90,11 @@ export class Source<G extends Grant> {
         this.#leftover === undefined &&
         gathering.grants.length + gathering.refused.length < most
       ) {
-        if (this.#isAsync && enough === undefined && (holdsSome || gathering.grants.length > 0)) {
+        if (this.isAsync && enough === undefined && (holdsSome || gathering.grants.length > 0)) {
           enough = new AbortController();
           void this.#linger(enough.signal);
         }
-        const result = this.#isAsync
+        const result = this.isAsync
           ? await this.#pull()
           : (this.#iterator.next() as IteratorResult<unknown>);
         if (result === undefined) {

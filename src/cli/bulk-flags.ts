@@ -48,6 +48,11 @@ export const actionFlags = {
     help: `grants that are not found count as done, also when the first ${suspiciousUnknown} all are`,
   },
   json: { type: "boolean", help: "outcomes as JSON Lines" },
+  quiet: {
+    type: "boolean",
+    short: "q",
+    help: "say nothing on standard error unless something goes wrong; needs --yes",
+  },
 } as const satisfies FlagTable;
 
 const logFlags = {
@@ -118,6 +123,8 @@ interface SettingFlags {
   readonly timeout?: string | undefined;
   readonly "give-up"?: string | undefined;
   readonly json?: boolean | undefined;
+  readonly quiet?: boolean | undefined;
+  readonly yes?: boolean | undefined;
   readonly "allow-unknown"?: boolean | undefined;
 }
 
@@ -125,6 +132,9 @@ interface SettingFlags {
 export function readSettings(command: BulkCommand, flags: SettingFlags): Settings {
   if (command === "deactivate" && flags["batch-size"] !== undefined) {
     throw new UsageError("--batch-size is of remove: each deactivation is a request of its own.");
+  }
+  if (flags.quiet && !flags.yes) {
+    throw new UsageError("--quiet needs --yes: whoever is asked must see what about.");
   }
   // A value that is not allowed is rejected now.
   readRate(flags.rate, "http://localhost");
@@ -135,6 +145,7 @@ export function readSettings(command: BulkCommand, flags: SettingFlags): Setting
     timeoutMs: seconds("timeout", flags.timeout),
     giveUpMs: seconds("give-up", flags["give-up"]),
     json: flags.json ?? false,
+    quiet: flags.quiet ?? false,
     allowUnknown: flags["allow-unknown"] ?? false,
   };
 }

@@ -28,7 +28,11 @@ export async function carryOut(
 ): Promise<number> {
   const doneStatus = command === "remove" ? "removed" : "deactivated";
   const summary = createSummary({ total: plan.openCount });
-  const progress = createProgress(io.stderr, plan.openCount, realEnvironment.now);
+  const progress = createProgress(
+    io.stderr,
+    settings.quiet ? 0 : plan.openCount,
+    realEnvironment.now,
+  );
   const results = createResults(io, settings.json);
   const unlogged: LoggedOutcome[] = [];
   const stopSwitch = createStopSwitch(io);

@@ -31,6 +31,8 @@ export interface Command {
   readonly summary: string;
   /** What comes beside flags, as help shows it: `[<grant id> ...]`. */
   readonly arguments?: string;
+  /** What the arguments can be, where that can be listed: for completion. */
+  readonly values?: readonly string[];
   /** Paragraphs between the usage line and the flags. */
   readonly description: string;
   readonly examples?: readonly string[];

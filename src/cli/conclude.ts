@@ -29,7 +29,7 @@ export function conclude(
   doneStatus: string,
   { counts, answersLost, elapsedMs, done }: Summary,
   ending: Ending,
-  { allowUnknown }: { readonly allowUnknown: boolean },
+  { allowUnknown, quiet }: { readonly allowUnknown: boolean; readonly quiet: boolean },
   logPath: string | undefined,
   io: Io,
 ): number {
@@ -45,7 +45,9 @@ export function conclude(
     ...(notAsked > 0 ? [`${notAsked} not attempted`] : []),
   ];
   const perSecond = Math.round((done / Math.max(elapsedMs, 1)) * 1000);
-  line(io.stderr, `${parts.join(", ")} in ${duration(elapsedMs)} (${perSecond}/s).`);
+  if (!quiet || completed + inactive < plan.total) {
+    line(io.stderr, `${parts.join(", ")} in ${duration(elapsedMs)} (${perSecond}/s).`);
+  }
   if (answersLost > 0) {
     line(
       io.stderr,

@@ -56,16 +56,18 @@ export async function resumeRun(
     }
     const plan = resumedPlan(content);
     const before = plan.total - plan.openCount;
-    introduce(
-      connection,
-      identity,
-      {
-        Log: path,
-        Grants: `${plan.openCount} to ${head.command}; ${before} of ${plan.total} are decided`,
-        ...rateShown(settings.rate(connection.baseUrl)),
-      },
-      io,
-    );
+    if (!settings.quiet) {
+      introduce(
+        connection,
+        identity,
+        {
+          Log: path,
+          Grants: `${plan.openCount} to ${head.command}; ${before} of ${plan.total} are decided`,
+          ...rateShown(settings.rate(connection.baseUrl)),
+        },
+        io,
+      );
+    }
     if (plan.openCount > 0 && !flags.yes && !(await mayGoAhead(head.command, plan.openCount, io))) {
       line(io.stderr, "Nothing was done.");
       return exitCode.stopped;

@@ -74,17 +74,19 @@ export async function runBulk(
       return exitCode.refused;
     }
     const { grants, overview, unmatched } = gathered;
-    introduce(
-      connection,
-      identity,
-      {
-        Grants: overview.count(command),
-        ...rateShown(rate),
-        ...(log === undefined ? {} : { Log: log.path }),
-      },
-      io,
-    );
-    overview.show(io);
+    if (!settings.quiet) {
+      introduce(
+        connection,
+        identity,
+        {
+          Grants: overview.count(command),
+          ...rateShown(rate),
+          ...(log === undefined ? {} : { Log: log.path }),
+        },
+        io,
+      );
+      overview.show(io);
+    }
     for (const value of unmatched) {
       line(io.stderr, `Not matched   ${printable(value)}`);
     }

@@ -11,6 +11,8 @@ export interface Settings {
   readonly timeoutMs: number | undefined;
   readonly giveUpMs: number | undefined;
   readonly json: boolean;
+  /** Only what goes wrong is said. */
+  readonly quiet: boolean;
   readonly allowUnknown: boolean;
 }
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readRate } from "../../src/cli/rate.js";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { type Run, run, type Setting, withoutLog } from "./run.js";
 
@@ -448,5 +449,74 @@ describe("help", () => {
     const { exitCode, stdout, stderr } = await cli(argv, { env: {} });
     expect([exitCode, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(/Usage|^\d+\.\d+\.\d+/);
+  });
+});
+
+describe("--quiet", () => {
+  it("says nothing on standard error when all is well, and what is not otherwise", async () => {
+    const [a, b] = add(2) as [string, string];
+    const { exitCode, stdout, stderr } = await cli(["remove", a, "--yes", "--quiet", "--no-log"]);
+    expect([exitCode, stdout, stderr]).toEqual([0, `${a}\tremoved\n`, ""]);
+    const missing = await cli(["remove", b, "999", "-y", "-q", "--no-log"]);
+    expect(missing.stderr).toMatch(/^1 removed, 1 not found, 0 failed in .*\n$/);
+    expect((await cli(["remove", b, "-q"])).stderr).toMatch(/--quiet needs --yes/);
+  });
+});
+
+describe("when nothing is found", () => {
+  it("says what that can mean, below a hundred too", async () => {
+    const { exitCode, stderr } = await cli(["remove", "998", "999", "--yes", "--no-log"]);
+    expect(stderr).toMatch(/None of the grants was found.*organization above is not theirs/);
+    expect(exitCode).toBe(2);
+  });
+});
+
+describe("--rate", () => {
+  it("limits the requests, and says so before it starts", async () => {
+    const ids = add(20);
+    const startedMs = performance.now();
+    const { stderr } = await cli([
+      ...["remove", ...ids, "--batch-size", "1", "--rate", "50", "--yes", "--no-log"],
+    ]);
+    expect(stderr).toContain("Rate          50 requests a second at most\n");
+    // 20 requests, five of which may go at once.
+    expect(performance.now() - startedMs).toBeGreaterThan(250);
+  });
+
+  it.each([
+    ["https://acme.zitadel.cloud", 40],
+    ["https://acme-x1.us1.zitadel.cloud:443/", 40],
+    ["https://zitadel.cloud.example.com", undefined],
+    ["http://localhost:8080", undefined],
+  ])("is by default for %s: %s", (url, expected) => {
+    expect(readRate(undefined, url)).toEqual({ maxPerSecond: expected, isDefault: true });
+    expect(readRate("7", url)).toEqual({ maxPerSecond: 7, isDefault: false });
+  });
+});
+
+describe("--debug", () => {
+  it("shows what goes over the wire, and no token", async () => {
+    const [a] = add(1) as [string];
+    const { stderr } = await cli(["remove", a, "--yes", "--debug", "--no-log"]);
+    expect(stderr).toMatch(/debug > GET http.*\/oidc\/v1\/userinfo\n/);
+    expect(stderr).toMatch(/debug < HTTP 200 in \d+ ms/);
+    expect(stderr).toContain(`BulkRemoveUserGrant {"grantId":["${a}"]}`);
+    expect(stderr).not.toContain(sandbox.token);
+  });
+});
+
+describe("messages", () => {
+  it.each<[string[], Record<string, string>, RegExp]>([
+    [["--url", "http://example.com"], {}, /--allow-insecure/],
+    [["--url", "nonsense"], {}, /--url must be/],
+    [["--instance-host", "a b"], {}, /--instance-host/],
+    [["--org", "a\nb"], {}, /--org/],
+  ])("name flags and not options of the library: %j", async (argv, env, message) => {
+    const { exitCode, stderr } = await cli(["doctor", ...argv], {
+      env: { ...environment(), ...env },
+    });
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/baseUrl|allowInsecure|instanceHost|orgId/);
+    expect(exitCode).toBe(1);
   });
 });

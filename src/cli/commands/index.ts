@@ -1,4 +1,5 @@
 import type { Command } from "../command.js";
+import { completion } from "./completion.js";
 import { deactivate } from "./deactivate.js";
 import { doctor } from "./doctor.js";
 import { list } from "./list.js";
@@ -12,5 +13,5 @@ import { verify } from "./verify.js";
 /** The commands, in the order in which help lists them. */
 export const commands: readonly Command[] = [
   ...[list, remove, deactivate, resume, verify, restore, report],
-  ...[doctor, sandbox],
+  ...[doctor, sandbox, completion(() => commands)],
 ];

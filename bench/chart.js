@@ -13,16 +13,17 @@ export function drawChart(results) {
   const svg = plot({
     document,
     width: 720,
-    height: 40 + 34 * data.length,
+    height: 60 + 34 * data.length,
     marginLeft: 150,
     marginRight: 50,
+    marginBottom: 50,
     style: {
       background: "white",
       color: "#222",
       fontFamily: "system-ui, sans-serif",
       fontSize: "13px",
     },
-    x: { label: "CPU time per call, µs (less is better)", tickSpacing: 80 },
+    x: { label: "CPU time per call, µs (less is better)", tickSpacing: 80, labelOffset: 44 },
     y: { label: null, domain: data.map(({ name }) => name), tickSize: 0 },
     marks: [
       gridX(),

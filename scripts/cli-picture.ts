@@ -27,6 +27,8 @@ function screenOf(written: string): string[] {
     } else if (text === "\n") {
       lines.push("");
       column = 0;
+    } else if (text === "\t") {
+      column = column - (column % 8) + 8;
     } else if (text !== undefined) {
       lines[lines.length - 1] =
         line.slice(0, column).padEnd(column) + text + line.slice(column + 1);
@@ -36,18 +38,32 @@ function screenOf(written: string): string[] {
   return lines.map((line) => line.trimEnd());
 }
 
+/** The width of a character at 14px in the fonts named below, which are all as wide. */
+const advance = 8.4;
+
+/**
+ * Each word group stands where its column is: no browser closes the spaces between columns, and a machine
+ * without such a font shows the columns all the same.
+ */
 function toSvg(lines: readonly string[]): string {
-  const [width, height] = [columns * 8.4 + 32, lines.length * 20 + 32];
+  const [width, height] = [columns * advance + 32, lines.length * 20 + 32];
   const escaped = (text: string) =>
     text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  const drawn = lines.flatMap((line, row) => {
+    const color = line.startsWith("$") ? ' fill="#7ee787"' : "";
+    const y = row * 20 + 32;
+    return [...line.matchAll(/█+|[^█\s]+(?: [^█\s]+)*/g)].map(({ 0: text, index }) => {
+      const [x, length] = [16 + index * advance, text.length * advance];
+      return text.startsWith("█")
+        ? `<rect x="${x}" y="${y - 12}" width="${length}" height="15"/>`
+        : `<text x="${x}" y="${y}" textLength="${length}"${color}>${escaped(text)}</text>`;
+    });
+  });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="A run of zitadel-user-grants remove in a terminal">`,
     `<rect width="100%" height="100%" rx="8" fill="#16181d"/>`,
-    `<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="14" fill="#d7dae0" xml:space="preserve">`,
-    ...lines.map((line, index) => {
-      const color = line.startsWith("$") ? ' fill="#7ee787"' : "";
-      return `<text x="16" y="${index * 20 + 32}"${color}>${escaped(line)}</text>`;
-    }),
+    `<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="14" fill="#d7dae0">`,
+    ...drawn,
     "</g>",
     "</svg>",
     "",
@@ -76,8 +92,8 @@ const terminal = spawn(process.execPath, [join(root, "dist/cli/bin.js"), ...comm
 let written = "";
 terminal.onData((text) => {
   written += text;
-  if (text.includes("[y/N]")) {
-    terminal.write("y\r");
+  if (text.includes("Type the number")) {
+    terminal.write(`${ids.length}\r`);
   }
 });
 const exitCode = await new Promise<number>((resolve) =>

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { returnAddress, withoutAnswer } from "../../src/auth/sign-in/return-address.js";
+import { returnAddress, withoutResponse } from "../../src/auth/sign-in/return-address.js";
 
 test.each([
   ["https://a.example/p?x&y=%20z#h", "https://a.example/p?x&y=%20z#h"],
@@ -9,8 +9,8 @@ test.each([
     "https://a.example/p?x&y=1#h",
   ],
   ["https://a.example/p?error=e&error_description=d&codes=1", "https://a.example/p?codes=1"],
-])("the answer is taken out of an address, and nothing else: %s", (href, expected) => {
-  expect(withoutAnswer(href)).toBe(expected);
+])("the OAuth parameters are removed from an address, and nothing else: %s", (href, expected) => {
+  expect(withoutResponse(href)).toBe(expected);
 });
 
 test.each([

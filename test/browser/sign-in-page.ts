@@ -1,6 +1,12 @@
 import { ConnectError } from "@connectrpc/connect";
 import { createManagementClient } from "zitadel-user-grants";
-import { type SignInOptions, type SignInResult, signIn } from "zitadel-user-grants/auth";
+import {
+  isTokenError,
+  type SignInOptions,
+  type SignInResult,
+  type StartOptions,
+  signIn,
+} from "zitadel-user-grants/auth";
 
 /** What a promise came to, in a form that leaves the page. */
 async function outcome<T>(promise: T | Promise<T>) {
@@ -8,7 +14,8 @@ async function outcome<T>(promise: T | Promise<T>) {
     return { ok: true, value: await promise } as const;
   } catch (reason) {
     const { code, message } = ConnectError.from(reason);
-    return { ok: false, code, message, name: (reason as Error).name } as const;
+    const oauthError = isTokenError(reason) ? reason.oauthError : undefined;
+    return { ok: false, code, message, name: (reason as Error).name, oauthError } as const;
   }
 }
 
@@ -32,6 +39,18 @@ const client = createManagementClient({
 // As React's strict mode does it.
 const callbacks = [outcome(auth.handleCallback()), outcome(auth.handleCallback())];
 
+const changes: { type: string; user: string | undefined }[] = [];
+const heard: string[] = [];
+
+/** A message as text, with what its bytes say. */
+function everything(data: unknown): string {
+  return JSON.stringify(data, (_, value) =>
+    value instanceof ArrayBuffer || ArrayBuffer.isView(value)
+      ? new TextDecoder().decode(value)
+      : value,
+  );
+}
+
 const scenarios = {
   callback: async () => {
     const [first, second] = await Promise.all(callbacks);
@@ -41,6 +60,24 @@ const scenarios = {
     outcome(auth.handleCallback(url)),
   signedIn: async () => auth.signedIn,
   start: (returnTo?: string) => outcome(auth.start({ returnTo })),
+  startWith: (options: StartOptions) => outcome(auth.start(options)),
+  user: async () => auth.user(),
+  /** Notes changes from now on. */
+  listen: async () => {
+    auth.onChange(({ type, user }) => changes.push({ type, user: user?.sub }));
+  },
+  changes: async () => changes,
+  /** Fills the storage, or has it reject everything, as a full disk or private mode does. */
+  breakStorage: async () => {
+    Storage.prototype.setItem = () => {
+      throw new DOMException("full", "QuotaExceededError");
+    };
+  },
+  eavesdrop: async () => {
+    const channel = new BroadcastChannel(`zitadel-user-grants:${config.issuer}:${config.clientId}`);
+    channel.onmessage = ({ data }) => heard.push(everything(data));
+  },
+  heard: async () => heard.join("\n"),
   signOut: () => outcome(auth.signOut()),
   token: () => outcome(auth.token()),
   refuse: (refused: string) => outcome(auth.token({ refused })),

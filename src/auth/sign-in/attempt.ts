@@ -9,6 +9,17 @@ export interface SignInAttempt {
   readonly startedAtMs: number;
 }
 
+/** Begins each `state` of ours: a page may have a parameter of this name for its own use. */
+const statePrefix = "zitadel-user-grants-";
+
+export function makeState(random: string): string {
+  return statePrefix + random;
+}
+
+export function isOwnState(state: string | null): state is string {
+  return state?.startsWith(statePrefix) === true;
+}
+
 /** Nobody takes longer to sign in. */
 const maxAgeMs = 3_600_000;
 

@@ -2,73 +2,85 @@ import { Code } from "@connectrpc/connect";
 import * as oauth from "oauth4webapi";
 import { type Exchange, exchange } from "../endpoint/exchange.js";
 import { foreignText } from "../endpoint/foreign-text.js";
+import { oauthErrorText } from "../endpoint/oauth-error.js";
 import { interpret, unexpectedResponse } from "../endpoint/unexpected-response.js";
 import { bearerToken } from "../tokens/bearer-token.js";
 import { retryingFor } from "../tokens/retrying.js";
 import { tokenError } from "../tokens/token-error.js";
 import { patienceMs } from "../tokens/waiting.js";
-import { type SignInAttempt, takeAttempt } from "./attempt.js";
+import { isOwnState, type SignInAttempt, takeAttempt } from "./attempt.js";
+import { clientOf } from "./client.js";
 import type { SignInContext } from "./context.js";
 import type { SignInResult } from "./options.js";
-import { withoutAnswer } from "./return-address.js";
+import { withoutResponse } from "./return-address.js";
+import { revokeQuietly } from "./revoke.js";
+import type { Session } from "./session.js";
 
-/** The parameters of the authorization server's answer, where the URL is one. */
-export function readAnswer(redirectUri: string, href: string): URLSearchParams | undefined {
+/** The parameters of the authorization server's response, where the URL is one to a sign-in of ours. */
+export function readResponse(redirectUri: string, href: string): URLSearchParams | undefined {
   const url = new URL(href);
   const expected = new URL(redirectUri);
   const { searchParams } = url;
   return url.origin === expected.origin &&
     url.pathname === expected.pathname &&
-    searchParams.has("state") &&
+    isOwnState(searchParams.get("state")) &&
     (searchParams.has("code") || searchParams.has("error"))
     ? searchParams
     : undefined;
 }
 
 /**
- * Handles the answer of the authorization server: OpenID Connect Core 1.0, section 3.1.2.5 and on, and
+ * Handles the response of the authorization server: OpenID Connect Core 1.0, section 3.1.2.5 and on, and
  * RFC 9207.
  *
  * @param inAddress whether it is the page's address, which then becomes the one before the sign-in.
  */
-export async function handleAnswer(
+export async function handleResponse(
   context: SignInContext,
-  answer: URLSearchParams,
+  response: URLSearchParams,
   inAddress: boolean,
 ): Promise<SignInResult> {
-  const { channel, discover, key, store } = context;
+  const { channel, discover, key, signOuts, store, tabs } = context;
   const { environment } = channel;
-  const state = String(answer.get("state"));
+  const state = String(response.get("state"));
+  const signOutsBefore = signOuts.count;
   if (inAddress) {
     // First of all: a code is for nobody's history and for no Referer header.
-    history.replaceState(history.state, "", withoutAnswer(location.href));
+    history.replaceState(history.state, "", withoutResponse(location.href));
   }
   const attempt = takeAttempt(key, state, environment.wallMs());
-  if (inAddress && attempt !== undefined) {
-    history.replaceState(history.state, "", attempt.returnTo);
-  }
   if (attempt === undefined) {
     throw tokenError(
-      "this answer belongs to no sign-in that was started in this tab within the last hour, or was used before: sign in again",
+      "this response belongs to no sign-in that was started in this tab within the last hour, or was used before: sign in again",
       Code.Unauthenticated,
     );
   }
+  if (inAddress) {
+    history.replaceState(history.state, "", attempt.returnTo);
+  }
   return retryingFor(environment, patienceMs, async (signal) => {
     const server = await discover(signal);
-    const session = await redeem(context, server, answer, state, attempt, signal);
+    const session = await redeem(context, server, response, state, attempt, signal);
+    if (signOuts.count !== signOutsBefore) {
+      revokeQuietly(context, session);
+      throw tokenError("somebody signed out meanwhile: sign in again", Code.Unauthenticated);
+    }
     store.write(session);
+    tabs.changed(session);
     return { returnTo: attempt.returnTo, userId: session.subject };
   });
 }
 
 async function redeem(
-  { options, channel, client }: SignInContext,
+  context: SignInContext,
   server: oauth.AuthorizationServer,
   answer: URLSearchParams,
   state: string,
   attempt: SignInAttempt,
   signal: AbortSignal,
-) {
+): Promise<Session> {
+  const { options, channel } = context;
+  const client = { client_id: options.clientId };
   const asked: Exchange = {
     step: "sign-in",
     endpoint: String(server.authorization_endpoint),
@@ -83,19 +95,19 @@ async function redeem(
         : reason;
     }
   });
+  const usedCode = "Usual causes: the code was used before, or has expired: sign in again";
   const what: Exchange = {
     step: "token request",
     endpoint: String(server.token_endpoint),
     causes: {
-      invalid_request: "Usual causes: the code was used before, or has expired: sign in again",
-      invalid_grant: "Usual causes: the code was used before, or has expired: sign in again",
+      invalid_request: usedCode,
+      invalid_grant: usedCode,
       invalid_client:
         "Usual causes: clientId is wrong, or the application is not one without secret",
     },
     secrets: [attempt.nonce],
   };
-  const { environment } = channel;
-  const obtainedAtMs = environment.wallMs();
+  const obtainedAtMs = channel.environment.wallMs();
   const response = await exchange(channel, what, signal, (httpOptions) =>
     oauth.authorizationCodeGrantRequest(
       server,
@@ -108,10 +120,12 @@ async function redeem(
     ),
   );
   return interpret(what, async () => {
-    const tokens = await oauth.processAuthorizationCodeResponse(server, client, response, {
-      expectedNonce: attempt.nonce,
-      requireIdToken: true,
-    });
+    const tokens = await oauth.processAuthorizationCodeResponse(
+      server,
+      await clientOf(context, response),
+      response,
+      { expectedNonce: attempt.nonce, requireIdToken: true },
+    );
     const token = bearerToken(what, tokens);
     const subject = oauth.getValidatedIdTokenClaims(tokens)?.sub;
     if (subject === undefined) {
@@ -119,6 +133,7 @@ async function redeem(
     }
     return {
       id: oauth.generateRandomState(),
+      shareKey: oauth.generateRandomState(),
       generation: 0,
       token,
       obtainedAtMs,
@@ -132,12 +147,10 @@ async function redeem(
 
 /** The words come from the address, where anybody can write: they are shown, and decide nothing. */
 function declined({ step, endpoint }: Exchange, error: string, description: string | undefined) {
-  const oauthError = foreignText(error);
-  const detail = description === undefined ? "" : ` (${foreignText(description)})`;
-  const cause = error === "access_denied" ? ". Usual cause: the person chose not to sign in" : "";
+  const cause = error === "access_denied" ? ". Usual cause: the user chose not to sign in" : "";
   return tokenError(
-    `${step} at ${endpoint} was refused: ${oauthError}${detail}${cause}`,
+    `${step} at ${endpoint} was rejected: ${oauthErrorText({ error, description })}${cause}`,
     Code.Unauthenticated,
-    { oauthError },
+    { oauthError: foreignText(error) },
   );
 }

@@ -1,6 +1,8 @@
-import type { Check, Checks } from "../../options/checker.js";
+import { type Check, type Checks, isObject } from "../../options/checker.js";
 import type { TokenSource } from "../../options/token-source.js";
 import { type CommonTokenOptions, commonChecks, isSecure, text } from "../endpoint/options.js";
+import type { SignInChange } from "./changes.js";
+import type { SignedInUser } from "./user.js";
 
 /** What `signIn` takes. */
 export interface SignInOptions extends CommonTokenOptions {
@@ -25,15 +27,27 @@ export interface SignInOptions extends CommonTokenOptions {
 export interface StartOptions {
   /** Where to be after sign-in: on the page's own origin. Default: the page's address. */
   returnTo?: string | undefined;
-  /** More parameters of the authorization request: `prompt`, `login_hint`, `ui_locales`, … */
+  /**
+   * Scopes for this sign-in beside those of `signIn`: `urn:zitadel:iam:org:id:{id}` shows the login page
+   * of one organization, and lets nobody else in. Default: none.
+   */
+  scopes?: readonly string[] | undefined;
+  /**
+   * More parameters of the authorization request (OpenID Connect Core 1.0, section 3.1.2.1): `prompt`,
+   * `login_hint`, `ui_locales`, …. Those that `signIn` sets itself (`client_id`, `redirect_uri`,
+   * `response_type`, `scope`, `state`, `nonce`, `code_challenge`, `code_challenge_method`) are rejected.
+   */
   parameters?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What a finished sign-in has. */
 export interface SignInResult {
-  /** Where the person was, relative to the origin. The page's address says so already. */
+  /**
+   * Where the user was, relative to the origin: a path that begins with one slash. The page's address says
+   * so already.
+   */
   returnTo: string;
-  /** The person's id. */
+  /** The user's id. */
   userId: string;
 }
 
@@ -42,28 +56,53 @@ export interface SignIn {
   /**
    * Goes to ZITADEL's login page. The promise resolves when the browser has been told to go.
    *
-   * @throws TypeError for a `returnTo` on another origin; as a call's error when ZITADEL cannot be reached.
+   * @throws TypeError for an option that is not allowed, such as a `returnTo` on another origin, or where
+   * the page is not served over https; a `TokenError` with `Unavailable` when ZITADEL cannot be reached.
    */
   start(options?: StartOptions): Promise<void>;
   /**
-   * Ends the sign-in where the page's address is ZITADEL's answer, and does nothing anywhere else: call
-   * it when a page has loaded. The answer is taken from the address at once, which becomes the one where
-   * the person was. Calling it twice does the same as once.
+   * Finishes a sign-in when ZITADEL has sent the user back to the page, and does nothing on any other
+   * address, whatever parameters it has: call it on every page load. It removes the OAuth parameters from
+   * the address at once, in every outcome, and restores the address where the user was. A second call does
+   * the same as the first.
    *
-   * @param url the answer, where it is not in the page's address.
-   * @returns undefined where there is no answer to handle.
-   * @throws `Unauthenticated` when the person or ZITADEL declined, when the answer belongs to no sign-in
-   * of this tab, or when it is not what the protocol says; `Unavailable` when ZITADEL cannot be reached.
+   * @param url the address that ZITADEL sent the user to. Default: the page's.
+   * @returns undefined where there is no response to handle.
+   * @throws a `TokenError` with `Unauthenticated` when the user or ZITADEL declined (`oauthError` is
+   * `access_denied`, `login_required`, `interaction_required`, …), when the response belongs to no sign-in
+   * of this tab, when it is not what the protocol allows, or when somebody signed out meanwhile;
+   * `Unavailable` when ZITADEL cannot be reached.
    */
   handleCallback(url?: string): Promise<SignInResult | undefined>;
   /**
-   * Forgets the tokens in all tabs, revokes them, and goes to ZITADEL to end the session there.
+   * Signs out in all tabs of this application, revokes the tokens, and goes to ZITADEL to end the session
+   * there.
    *
-   * @throws as a call's error when ZITADEL cannot be reached; the tokens are forgotten all the same.
+   * @throws a `TokenError` with `Unavailable` when ZITADEL cannot be reached; the tokens are gone from this
+   * page and all tabs all the same.
    */
   signOut(): Promise<void>;
   /** Whether there is a token, or a way to get one, as far as this page knows. */
   readonly signedIn: boolean;
+  /**
+   * Who is signed in: the claims of the ID token. The page gets the same after a reload, and newer claims
+   * after a refresh that has some.
+   *
+   * @returns undefined when nobody is, or when the session has ended.
+   */
+  user(): SignedInUser | undefined;
+  /**
+   * Calls back when a user signs in or out, when another user signs in, and when the session ends: in this
+   * tab, and for `storage: "localStorage"` in any tab. What an earlier change came to is told once a
+   * listener is there.
+   *
+   * A page without a listener never goes on as somebody else: when another user signs in in another tab,
+   * its calls fail as `Unauthenticated` until it is reloaded.
+   *
+   * @param listener what it throws is reported to `window`, and goes no further.
+   * @returns a function that removes the listener.
+   */
+  onChange(listener: (change: SignInChange) => void): () => void;
   /** For the option `token` of a client. `Unauthenticated` when somebody has to sign in (again). */
   readonly token: TokenSource;
 }
@@ -81,4 +120,21 @@ export const signInChecks: Checks<SignInOptions> = {
   redirectUri: secureUrl,
   postLogoutRedirectUri: secureUrl,
   storage: ['"memory", "sessionStorage" or "localStorage"', (value) => storages.includes(value)],
+};
+
+/** What the request is made of: a caller who sets one of them would undo what protects the sign-in. */
+const ownParameters =
+  /^(?:client_id|redirect_uri|response_type|scope|state|nonce|code_challenge(?:_method)?)$/;
+
+export const startChecks: Checks<StartOptions> = {
+  returnTo: ["a URL, absolute or relative to the page", (value) => typeof value === "string"],
+  scopes: commonChecks.scopes,
+  parameters: [
+    "an object of strings, without those that signIn sets itself; scopes go into the option scopes",
+    (value) =>
+      isObject(value) &&
+      Object.entries(value).every(
+        ([name, one]) => typeof one === "string" && !ownParameters.test(name),
+      ),
+  ],
 };

@@ -3,15 +3,28 @@ import * as oauth from "oauth4webapi";
 import { type Exchange, exchange } from "../endpoint/exchange.js";
 import { interpret, unexpectedResponse } from "../endpoint/unexpected-response.js";
 import { bearerToken } from "../tokens/bearer-token.js";
-import { isDue, isExpired } from "../tokens/lifetime.js";
+import { isDue, isExpired, type Lifetime } from "../tokens/lifetime.js";
 import type { HeldToken, TokenKeeper } from "../tokens/renewal.js";
 import { isTokenError, tokenError } from "../tokens/token-error.js";
+import { clientOf } from "./client.js";
 import type { SignInContext } from "./context.js";
+import { revokeQuietly } from "./revoke.js";
 import { createLifetimes, type Session } from "./session.js";
 
 export interface SessionKeeper extends TokenKeeper {
-  /** Whether there is a token that works, or a way to get one. */
-  hasSession(): boolean;
+  /** Whether this session has a token that works, or a way to get one. */
+  isAlive(session: Session): boolean;
+  lifetimeOf(session: Session): Lifetime;
+}
+
+/** What else the keeper of a session has to know of. */
+export interface SessionWatch {
+  /** Resolves when no sign-in is being handled; undefined where none is. */
+  signingIn(): Promise<unknown> | undefined;
+  /** Whether the page knows that this is who is signed in. */
+  knows(session: Session): boolean;
+  /** Called when a refresh has changed the session, or ended it. */
+  onChange(): void;
 }
 
 /** What ZITADEL answers where a refresh token is used up or its session has ended. */
@@ -19,22 +32,17 @@ const deadRefreshToken = ["invalid_grant", "invalid_request"];
 
 /**
  * Keeps the tokens of a signed-in person. Refresh tokens rotate, and an old one is dead at once: tabs
- * that hold the same one refresh one at a time, and hand on what they got.
- *
- * @param signingIn resolves when no sign-in is being handled.
+ * that hold the same one refresh one at a time, and pass on what they got.
  */
-export function createSessionKeeper(
-  context: SignInContext,
-  signingIn: () => Promise<unknown> | undefined,
-): SessionKeeper {
+export function createSessionKeeper(context: SignInContext, watch: SessionWatch): SessionKeeper {
   const { store, tabs, channel, discover } = context;
   const { environment } = channel;
   const lifetimeOf = createLifetimes(environment);
   let refused: string | undefined;
 
   const held = (): HeldToken | undefined => {
-    const session = signingIn() === undefined ? store.read() : undefined;
-    return session === undefined || session.token === refused
+    const session = watch.signingIn() === undefined ? store.read() : undefined;
+    return session === undefined || session.token === refused || !watch.knows(session)
       ? undefined
       : { token: session.token, lifetime: lifetimeOf(session) };
   };
@@ -44,7 +52,8 @@ export function createSessionKeeper(
   };
   const keep = (session: Session): HeldToken => {
     store.write(session);
-    tabs.tell(session);
+    tabs.changed(session);
+    watch.onChange();
     // Even where it is due at once: it is the newest there is.
     return { token: session.token, lifetime: lifetimeOf(session) };
   };
@@ -54,22 +63,19 @@ export function createSessionKeeper(
     drop: (token) => {
       if (store.read()?.token === token) {
         refused = token;
+        watch.onChange();
       }
     },
-    hasSession: () => {
-      const session = store.read();
-      const token = held();
-      return (
-        session?.refreshToken !== undefined ||
-        (token !== undefined && !isExpired(token.lifetime, environment))
-      );
-    },
+    isAlive: (session) =>
+      session.refreshToken !== undefined ||
+      (session.token !== refused && !isExpired(lifetimeOf(session), environment)),
+    lifetimeOf,
     renew: async (signal) => {
-      await signingIn();
+      await watch.signingIn();
       return (
         heldAndFresh() ??
-        tabs.exclusively(async (waited) => {
-          const before = currentSession(context);
+        tabs.exclusively(store.read(), async (waited) => {
+          const before = currentSession(context, watch);
           if (waited && heldAndFresh() === undefined) {
             // Another tab has just been at it. Its word may still be on the way.
             await tabs.ask(before);
@@ -78,14 +84,15 @@ export function createSessionKeeper(
           if (fresh !== undefined) {
             return fresh;
           }
-          const session = currentSession(context);
+          const session = currentSession(context, watch);
           try {
             const server = await discover(signal);
             const refreshed = await refresh(context, server, session, signal);
-            // Somebody may have signed out meanwhile, or in again: these tokens are nobody's then.
             if (store.read()?.id === session.id) {
               return keep(refreshed);
             }
+            // Somebody has signed out meanwhile, or in again: these tokens are nobody's.
+            revokeQuietly(context, refreshed);
             const other = held();
             if (other === undefined) {
               throw signedOut();
@@ -103,6 +110,7 @@ export function createSessionKeeper(
             }
             if (store.read()?.id === session.id) {
               store.write({ ...session, refreshToken: undefined });
+              watch.onChange();
             }
             throw reason;
           }
@@ -114,10 +122,19 @@ export function createSessionKeeper(
   };
 }
 
-function currentSession({ store }: SignInContext): Session & { refreshToken: string } {
+function currentSession(
+  { store }: SignInContext,
+  watch: SessionWatch,
+): Session & { refreshToken: string } {
   const session = store.read();
   if (session === undefined) {
     throw signedOut();
+  }
+  if (!watch.knows(session)) {
+    throw tokenError(
+      "another user has signed in in another tab: reload the page, or have it listen with onChange()",
+      Code.Unauthenticated,
+    );
   }
   const { refreshToken } = session;
   if (refreshToken === undefined) {
@@ -135,13 +152,14 @@ function signedOut(): Error {
 
 /** RFC 6749, section 6, and OpenID Connect Core 1.0, section 12. */
 async function refresh(
-  { channel, client }: SignInContext,
+  context: SignInContext,
   server: oauth.AuthorizationServer,
   session: Session & { refreshToken: string },
   signal: AbortSignal,
 ): Promise<Session> {
+  const { channel, options } = context;
   const cause =
-    "Usual causes: the session has ended, or the answer to an earlier refresh was lost: sign in again";
+    "Usual causes: the session has ended, or the response to an earlier refresh was lost: sign in again";
   const what: Exchange = {
     step: "token refresh",
     endpoint: String(server.token_endpoint),
@@ -149,13 +167,20 @@ async function refresh(
   };
   const obtainedAtMs = channel.environment.wallMs();
   const response = await exchange(channel, what, signal, (httpOptions) =>
-    oauth.refreshTokenGrantRequest(server, client, oauth.None(), session.refreshToken, httpOptions),
+    oauth.refreshTokenGrantRequest(
+      server,
+      { client_id: options.clientId },
+      oauth.None(),
+      session.refreshToken,
+      httpOptions,
+    ),
   );
   return interpret(what, async () => {
+    const client = await clientOf(context, response);
     const tokens = await oauth.processRefreshTokenResponse(server, client, response);
     const subject = oauth.getValidatedIdTokenClaims(tokens)?.sub ?? session.subject;
     if (subject !== session.subject) {
-      throw unexpectedResponse(what, "it is for another person");
+      throw unexpectedResponse(what, "it is for another user");
     }
     return {
       ...session,

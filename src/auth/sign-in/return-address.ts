@@ -1,5 +1,5 @@
 /** What authorization servers add to the redirect URI. */
-const answerParameters = [
+const responseParameters = [
   "code",
   "state",
   "iss",
@@ -28,14 +28,14 @@ export function returnAddress(href: string, base: string): string {
   return url.pathname.replace(/^\/+/, "/") + url.search + url.hash;
 }
 
-/** A page's address without the authorization server's answer, and otherwise as it was. */
-export function withoutAnswer(href: string): string {
+/** A page's address without the parameters of an authorization response, and otherwise as it was. */
+export function withoutResponse(href: string): string {
   const url = new URL(href);
   // By hand: `searchParams` would write the rest of the query anew ("?a" as "?a=").
   url.search = url.search
     .slice(1)
     .split("&")
-    .filter((parameter) => !answerParameters.includes(parameter.split("=", 1)[0] ?? ""))
+    .filter((parameter) => !responseParameters.includes(parameter.split("=", 1)[0] ?? ""))
     .join("&");
   return url.href;
 }

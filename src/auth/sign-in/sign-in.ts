@@ -3,14 +3,18 @@ import { createDiscover } from "../endpoint/discovery.js";
 import { checkTokenOptions } from "../endpoint/options.js";
 import { type Environment, platform } from "../tokens/environment.js";
 import { createTokenSource } from "../tokens/renewal.js";
-import { handleAnswer, readAnswer } from "./callback.js";
+import { handleResponse, readResponse } from "./callback.js";
+import { createChanges } from "./changes.js";
 import type { SignInContext } from "./context.js";
 import { type SignIn, type SignInOptions, type SignInResult, signInChecks } from "./options.js";
 import { createSessionKeeper } from "./refresh.js";
-import { createMemoryStore, createWebStore, type SessionStore } from "./session.js";
-import { signOut } from "./sign-out.js";
+import { revokeQuietly } from "./revoke.js";
+import type { Session } from "./session.js";
+import { createStore } from "./session-store.js";
+import { forgetSession, signOut } from "./sign-out.js";
 import { startSignIn } from "./start.js";
-import { createTabs, noTabs } from "./tabs.js";
+import { createTabs } from "./tabs.js";
+import { userOf } from "./user.js";
 
 /**
  * Sign-in for a web page: authorization code with PKCE, at ZITADEL's own login page. Make one when the page
@@ -57,26 +61,57 @@ export function createSignIn(given: SignInOptions, environment: Environment): Si
     options,
     channel,
     discover: createDiscover(channel, issuer),
-    client: { client_id: clientId },
     store,
-    tabs: storage === "memory" ? noTabs : createTabs(key, store, environment),
+    tabs: createTabs(key, storage !== "memory", store, environment, {
+      onChange: () => changes.look(),
+      onSignedOut: () => {
+        const session = forgetSession(context);
+        if (session !== undefined && storage !== "localStorage") {
+          // The tab that signed out revokes its own.
+          revokeQuietly(context, session);
+        }
+        changes.look();
+      },
+    }),
+    signOuts: { count: 0 },
     key,
   };
   let latest: { state: string; result: Promise<SignInResult> } | undefined;
   let signingIn: Promise<unknown> | undefined;
-  const keeper = createSessionKeeper(context, () => signingIn);
+  const keeper = createSessionKeeper(context, {
+    signingIn: () => signingIn,
+    knows: (session) => changes.knows(session),
+    onChange: () => changes.look(),
+  });
+  const changes = createChanges(() => {
+    const session = store.read();
+    return {
+      session,
+      alive: session !== undefined && keeper.isAlive(session),
+      lifetime: session && keeper.lifetimeOf(session),
+    };
+  }, environment);
+  changes.accept();
+
+  /** The session of this page's user, while it lasts. */
+  const current = (): Session | undefined => {
+    const session = store.read();
+    return session !== undefined && keeper.isAlive(session) && changes.knows(session)
+      ? session
+      : undefined;
+  };
   return {
     start: (startOptions = {}) => startSignIn(context, startOptions),
     handleCallback: async (url) => {
       const href = url ?? globalThis.location?.href;
-      const answer = href === undefined ? undefined : readAnswer(redirectUri, href);
-      if (answer === undefined) {
-        // A second call comes when the first has taken the answer from the address.
+      const response = href === undefined ? undefined : readResponse(redirectUri, href);
+      if (response === undefined) {
+        // A second call comes when the first has taken the response from the address.
         return signingIn === undefined ? undefined : latest?.result;
       }
-      const state = String(answer.get("state"));
+      const state = String(response.get("state"));
       if (latest?.state !== state) {
-        const result = handleAnswer(context, answer, url === undefined);
+        const result = handleResponse(context, response, url === undefined);
         const ended = result
           .catch(() => {})
           .then(() => {
@@ -86,24 +121,23 @@ export function createSignIn(given: SignInOptions, environment: Environment): Si
           });
         latest = { state, result };
         signingIn = ended;
+        result.then(changes.accept, () => {});
       }
       return latest.result;
     },
-    signOut: () => signOut(context),
-    get signedIn() {
-      return keeper.hasSession();
+    signOut: () => {
+      const done = signOut(context);
+      changes.accept();
+      return done;
     },
+    get signedIn() {
+      return current() !== undefined;
+    },
+    user: () => {
+      const session = current();
+      return session && userOf(session);
+    },
+    onChange: changes.onChange,
     token: createTokenSource(keeper, environment),
   };
-}
-
-function createStore(storage: SignInOptions["storage"], key: string): SessionStore {
-  switch (storage) {
-    case "sessionStorage":
-      return createWebStore(() => globalThis.sessionStorage, key);
-    case "localStorage":
-      return createWebStore(() => globalThis.localStorage, key);
-    default:
-      return createMemoryStore();
-  }
 }

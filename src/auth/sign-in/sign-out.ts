@@ -1,25 +1,26 @@
-import * as oauth from "oauth4webapi";
-import { type Exchange, exchange } from "../endpoint/exchange.js";
 import { retryingFor } from "../tokens/retrying.js";
 import { patienceMs } from "../tokens/waiting.js";
 import type { SignInContext } from "./context.js";
+import { revokeQuietly } from "./revoke.js";
 import type { Session } from "./session.js";
 
-/** How long leaving waits for the tokens to be revoked. */
-const revocationMs = 3_000;
+/** Forgets the session of this tab, and with it what is under way for it. */
+export function forgetSession({ store, signOuts }: SignInContext): Session | undefined {
+  const session = store.read();
+  store.clear();
+  signOuts.count++;
+  return session;
+}
 
 /** Ends the session here, then at the server: OpenID Connect RP-Initiated Logout 1.0, section 2. */
 export async function signOut(context: SignInContext): Promise<void> {
-  const { options, channel, discover, store, tabs } = context;
-  const session = store.read();
-  store.clear();
-  if (session !== undefined) {
-    tabs.end(session);
-  }
+  const { options, channel, discover, tabs } = context;
+  const session = forgetSession(context);
+  tabs.signedOut();
   const server = await retryingFor(channel.environment, patienceMs, discover);
-  if (session !== undefined && server.revocation_endpoint !== undefined) {
+  if (session !== undefined) {
     // The session ends in a moment anyway; the tokens may not.
-    await revoke(context, server, session).catch(() => {});
+    await revokeQuietly(context, session);
   }
   const after = options.postLogoutRedirectUri;
   if (server.end_session_endpoint === undefined) {
@@ -35,28 +36,4 @@ export async function signOut(context: SignInContext): Promise<void> {
     url.searchParams.set("post_logout_redirect_uri", after);
   }
   location.assign(url);
-}
-
-/** RFC 7009. With its refresh token, ZITADEL revokes the access token too. */
-async function revoke(
-  { channel, client }: SignInContext,
-  server: oauth.AuthorizationServer,
-  session: Session,
-): Promise<void> {
-  const what: Exchange = {
-    step: "revocation",
-    endpoint: String(server.revocation_endpoint),
-    causes: {},
-  };
-  await retryingFor(channel.environment, revocationMs, (signal) =>
-    exchange(channel, what, signal, (httpOptions) =>
-      oauth.revocationRequest(
-        server,
-        client,
-        oauth.None(),
-        session.refreshToken ?? session.token,
-        httpOptions,
-      ),
-    ),
-  );
 }

@@ -1,16 +1,18 @@
 import * as oauth from "oauth4webapi";
+import { checkOptions } from "../../options/checker.js";
 import { scopeParameter } from "../endpoint/scopes.js";
 import { retryingFor } from "../tokens/retrying.js";
 import { patienceMs } from "../tokens/waiting.js";
-import { putAttempt } from "./attempt.js";
+import { isOwnState, makeState, putAttempt } from "./attempt.js";
 import type { SignInContext } from "./context.js";
-import type { StartOptions } from "./options.js";
-import { returnAddress, withoutAnswer } from "./return-address.js";
+import { type StartOptions, startChecks } from "./options.js";
+import { returnAddress, withoutResponse } from "./return-address.js";
 
 /** Goes to the login page: OpenID Connect Core 1.0, section 3.1.2.1, with PKCE (RFC 7636). */
-export async function startSignIn(context: SignInContext, start: StartOptions): Promise<void> {
+export async function startSignIn(context: SignInContext, given: StartOptions): Promise<void> {
   const { options, channel, discover, key } = context;
-  const { clientId, redirectUri, scopes } = options;
+  const { clientId, redirectUri } = options;
+  const start = checkOptions(given, startChecks, { caller: "start" });
   const { origin } = new URL(redirectUri);
   if (origin !== location.origin) {
     throw new TypeError(
@@ -20,10 +22,11 @@ export async function startSignIn(context: SignInContext, start: StartOptions): 
   if (!isSecureContext) {
     throw new TypeError("signIn needs a page served over https, or from this machine");
   }
-  const here = withoutAnswer(location.href);
+  const { href } = location;
+  const here = isOwnState(new URL(href).searchParams.get("state")) ? withoutResponse(href) : href;
   const returnTo = returnAddress(start.returnTo ?? here, here);
   const server = await retryingFor(channel.environment, patienceMs, discover);
-  const state = oauth.generateRandomState();
+  const state = makeState(oauth.generateRandomState());
   const nonce = oauth.generateRandomNonce();
   const codeVerifier = oauth.generateRandomCodeVerifier();
   const url = new URL(server.authorization_endpoint ?? "");
@@ -32,7 +35,7 @@ export async function startSignIn(context: SignInContext, start: StartOptions): 
     client_id: clientId,
     redirect_uri: redirectUri,
     response_type: "code",
-    scope: scopeParameter(scopes),
+    scope: scopeParameter([...(options.scopes ?? []), ...(start.scopes ?? [])]),
     state,
     nonce,
     code_challenge: await oauth.calculatePKCECodeChallenge(codeVerifier),

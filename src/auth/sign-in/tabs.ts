@@ -1,92 +1,127 @@
 import type { Environment } from "../tokens/environment.js";
-import type { Session, SessionStore } from "./session.js";
+import { type Sealed, seal, unseal } from "./sealed.js";
+import type { Session } from "./session.js";
+import type { SessionStore } from "./session-store.js";
 
 /**
- * Other pages of the same origin that may hold the same session: they share storage, or one is a copy
- * of the other ("duplicate tab" copies `sessionStorage`).
+ * Other pages of the same origin that sign in to the same application. Some hold the same session: they
+ * share storage, or one is a copy of the other ("duplicate tab" copies `sessionStorage`).
+ *
+ * What all of them hear is that something changed. Tokens go only to copies of the session, encrypted.
  */
 export interface Tabs {
-  /** Hands on a session that has just been refreshed. */
-  tell(session: Session): void;
-  /** Says that a session has been signed out of. */
-  end(session: Session): void;
-  /** Whether another tab had a later state of the session, which is then in the store. Asks for 1 s. */
+  /** Says that there is a new session, or a new state of one. */
+  changed(session: Session): void;
+  /** Says that somebody has signed out, of every tab. */
+  signedOut(): void;
+  /** Whether another tab had a later state of the session, which is then in the store. Takes up to 1 s. */
   ask(session: Session): Promise<boolean>;
-  /** Runs while no other tab runs anything here. `waited` says that another one just did. */
-  exclusively<T>(run: (waited: boolean) => Promise<T>): Promise<T>;
+  /** Runs while no other tab runs anything for this session. `waited` says that another one just did. */
+  exclusively<T>(session: Session | undefined, run: (waited: boolean) => Promise<T>): Promise<T>;
 }
 
 type Message =
-  | { readonly kind: "session"; readonly session: Session }
-  | { readonly kind: "end"; readonly id: string }
-  | { readonly kind: "ask"; readonly id: string; readonly generation: number };
+  | { readonly kind: "changed" | "ask"; readonly id: string; readonly generation: number }
+  | { readonly kind: "session"; readonly id: string; readonly sealed: Sealed }
+  | { readonly kind: "signed-out" };
+
+export interface TabsListener {
+  /** The session in the store may be another one, or in another state. */
+  onChange(): void;
+  onSignedOut(): void;
+}
 
 const askMs = 1_000;
 
-/** For a session that no other tab can hold. */
-export const noTabs: Tabs = {
-  tell: () => {},
-  end: () => {},
-  ask: async () => false,
-  exclusively: (run) => run(false),
-};
-
-/** @param name the same in each tab, and in no other application of the origin. */
-export function createTabs(name: string, store: SessionStore, environment: Environment): Tabs {
+/**
+ * @param name the same in each tab, and in no other application of the origin.
+ * @param shares whether other tabs can hold the same session.
+ */
+export function createTabs(
+  name: string,
+  shares: boolean,
+  store: SessionStore,
+  environment: Environment,
+  listener: TabsListener,
+): Tabs {
   // Neither is there where a page is rendered on a server, nor in every browser.
   const channel =
     typeof document === "undefined" || typeof BroadcastChannel === "undefined"
       ? undefined
       : new BroadcastChannel(name);
   const post = (message: Message) => channel?.postMessage(message);
-  const listeners = new Set<() => void>();
-  channel?.addEventListener("message", ({ data }: MessageEvent<Message>) => {
+  const waiting = new Set<() => void>();
+  const look = () => {
+    for (const check of waiting) {
+      check();
+    }
+    listener.onChange();
+  };
+  const later = (id: string, generation: number) => {
     const own = store.read();
-    if (data.kind === "session") {
-      if (own?.id === data.session.id && own.generation < data.session.generation) {
-        store.write(data.session);
-      }
-      for (const listener of listeners) {
-        listener();
-      }
-    } else if (own?.id === data.id) {
-      if (data.kind === "end") {
-        store.clear();
-      } else if (own.generation > data.generation) {
-        post({ kind: "session", session: own });
+    return own?.id === id && own.generation > generation ? own : undefined;
+  };
+  const receive = async (message: Message) => {
+    if (message.kind === "signed-out") {
+      listener.onSignedOut();
+      return;
+    }
+    const own = store.read();
+    if (shares && own?.id === message.id) {
+      if (message.kind === "session") {
+        const session = await unseal(message.sealed, own);
+        const current = store.read();
+        if (session && current?.id === session.id && current.generation < session.generation) {
+          store.write(session);
+        }
+      } else if (message.kind === "ask") {
+        if (own.generation > message.generation) {
+          post({ kind: "session", id: own.id, sealed: await seal(own) });
+        }
+      } else if (own.generation < message.generation) {
+        post({ kind: "ask", id: own.id, generation: own.generation });
       }
     }
+    look();
+  };
+  channel?.addEventListener("message", ({ data }: MessageEvent<Message>) => {
+    // Anything of the origin can post: what is no message of ours ends in nothing.
+    receive(data).catch(() => {});
   });
   return {
-    tell: (session) => post({ kind: "session", session }),
-    end: ({ id }) => post({ kind: "end", id }),
+    changed: ({ id, generation }) => post({ kind: "changed", id, generation }),
+    signedOut: () => post({ kind: "signed-out" }),
     ask: ({ id, generation }) =>
       new Promise((resolve) => {
+        if (!shares) {
+          resolve(false);
+          return;
+        }
         const settle = (found: boolean) => {
           cancel();
-          listeners.delete(look);
+          waiting.delete(check);
           resolve(found);
         };
-        const look = () => {
-          const own = store.read();
-          if (own?.id === id && own.generation > generation) {
+        const check = () => {
+          if (later(id, generation)) {
             settle(true);
           }
         };
         const cancel = environment.setTimer(() => settle(false), askMs);
-        listeners.add(look);
+        waiting.add(check);
         post({ kind: "ask", id, generation });
-        look();
+        check();
       }),
-    exclusively: async (run) => {
+    exclusively: async (session, run) => {
       const locks = globalThis.navigator?.locks;
-      if (locks === undefined) {
+      if (!shares || session === undefined || locks === undefined) {
         return run(false);
       }
-      const free = await locks.request(name, { ifAvailable: true }, async (lock) =>
+      const lockName = `${name}:${session.id}`;
+      const free = await locks.request(lockName, { ifAvailable: true }, async (lock) =>
         lock === null ? undefined : { value: await run(false) },
       );
-      return free === undefined ? locks.request(name, () => run(true)) : free.value;
+      return free === undefined ? locks.request(lockName, () => run(true)) : free.value;
     },
   };
 }

@@ -51,3 +51,9 @@ function ageMs(lifetime: Lifetime, environment: Environment): number {
     environment.monotonicMs() - lifetime.startedAtMonotonicMs,
   );
 }
+
+/** Milliseconds until a token expires; undefined when the server did not say. */
+export function remainingLifeMs(lifetime: Lifetime, environment: Environment): number | undefined {
+  const { durationMs } = lifetime;
+  return durationMs === undefined ? undefined : durationMs - ageMs(lifetime, environment);
+}

@@ -1,10 +1,9 @@
 import { Code } from "@connectrpc/connect";
 
-/**
- * A `ConnectError` in all that counts: `instanceof ConnectError` goes by these fields, so that several
- * copies of Connect in one program get along. Connect's own class would bring the protobuf runtime into
- * every page that only signs in, and more than double what this entry adds to it.
- */
+// `instanceof ConnectError` goes by these fields, so that several copies of Connect in one program get
+// along. Connect's own class would bring the protobuf runtime into every page that only signs in.
+
+/** The error of a token source or a sign-in: a `ConnectError`, with what the authorization server said. */
 export class TokenError extends Error {
   override readonly name = "ConnectError";
   readonly code: Code;
@@ -12,7 +11,11 @@ export class TokenError extends Error {
   readonly metadata: Headers = new Headers();
   readonly details: never[] = [];
   override readonly cause: unknown;
-  /** The `error` of an OAuth error answer (RFC 6749, section 5.2), where that is what came back. */
+  /**
+   * The `error` of an OAuth error response, such as `invalid_grant` of the token endpoint (RFC 6749,
+   * section 5.2), or `access_denied`, `login_required` and `interaction_required` of a sign-in (OpenID
+   * Connect Core 1.0, section 3.1.2.6); undefined for any other failure.
+   */
   readonly oauthError: string | undefined;
 
   constructor(message: string, code: Code, cause: unknown, oauthError: string | undefined) {
@@ -37,9 +40,32 @@ export function tokenError(
   return new TokenError(message, code, details.cause, details.oauthError);
 }
 
-/** Whether an error is one of the above, and not a fault in the program. */
+/**
+ * Whether an error comes from a token source or a sign-in of this package, or from a call that got no token
+ * for such a reason. Its `oauthError` then tells what the authorization server called it.
+ *
+ * @param error anything that was thrown.
+ * @returns true for a `TokenError`, whichever copy of this package made it.
+ * @throws nothing.
+ * @example
+ * ```ts
+ * import { isTokenError, signIn } from "zitadel-user-grants/auth";
+ *
+ * const auth = signIn({
+ *   issuer: "https://example.zitadel.cloud",
+ *   clientId: "312909075211944738@portal",
+ *   redirectUri: `${location.origin}/`,
+ * });
+ * try {
+ *   await auth.handleCallback();
+ * } catch (error) {
+ *   if (isTokenError(error) && error.oauthError === "interaction_required") await auth.start();
+ *   else throw error;
+ * }
+ * ```
+ */
 export function isTokenError(error: unknown): error is TokenError {
-  return error instanceof TokenError;
+  return error instanceof Error && error.name === "ConnectError" && "oauthError" in error;
 }
 
 /** What a caller gets who leaves: its deadline passed, or it aborted. The reason is its own. */

@@ -1,0 +1,25 @@
+import * as oauth from "oauth4webapi";
+import type { SignInContext } from "./context.js";
+import { claimsOf } from "./user.js";
+
+const toleranceSeconds = 30;
+
+/**
+ * The client for reading a token response. A browser shows pages no `Date` of another origin, so the ID
+ * token, which comes straight from the server and was issued just now, tells how far the clock is off.
+ */
+export async function clientOf(
+  { options, channel: { clock } }: SignInContext,
+  response: Response,
+): Promise<oauth.Client> {
+  const { id_token: idToken } = await response
+    .clone()
+    .json()
+    .catch(() => ({}));
+  clock.note(Number(claimsOf(idToken).iat) * 1000);
+  return {
+    client_id: options.clientId,
+    [oauth.clockSkew]: Math.round(clock.offsetMs() / 1000),
+    [oauth.clockTolerance]: toleranceSeconds,
+  };
+}

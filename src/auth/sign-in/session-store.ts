@@ -1,0 +1,106 @@
+import type { SignInOptions } from "./options.js";
+import type { Session } from "./session.js";
+
+/** Where a session is kept. No function of it throws. */
+export interface SessionStore {
+  read(): Session | undefined;
+  write(session: Session): void;
+  clear(): void;
+}
+
+export function createStore(storage: SignInOptions["storage"], key: string): SessionStore {
+  switch (storage) {
+    case "sessionStorage":
+      return createWebStore(() => globalThis.sessionStorage, key);
+    case "localStorage":
+      return createWebStore(() => globalThis.localStorage, key);
+    default:
+      return createMemoryStore();
+  }
+}
+
+/** Gone with the page. */
+function createMemoryStore(): SessionStore {
+  let held: Session | undefined;
+  return {
+    read: () => held,
+    write: (session) => {
+      held = session;
+    },
+    clear: () => {
+      held = undefined;
+    },
+  };
+}
+
+/**
+ * A session that the storage does not take (it is full, or the browser allows none) is kept in memory: its
+ * refresh token is the only one that works.
+ *
+ * @param storage called at each use: there is none where a page is rendered on a server.
+ */
+export function createWebStore(storage: () => Storage | undefined, key: string): SessionStore {
+  // Parsed once for each text: the same session is the same object.
+  let text: string | null = null;
+  let parsed: Session | undefined;
+  let unsaved: Session | undefined;
+  const attempt = <T>(use: (storage: Storage) => T): T | undefined => {
+    try {
+      const found = storage();
+      return found && use(found);
+    } catch {
+      return undefined;
+    }
+  };
+  const save = (value: string) =>
+    attempt((found) => {
+      found.setItem(key, value);
+      return true;
+    });
+  return {
+    read: () => {
+      const found = attempt((found) => found.getItem(key)) ?? null;
+      if (found !== text) {
+        text = found;
+        parsed = parse(found);
+        if (
+          unsaved?.id !== parsed?.id ||
+          (parsed?.generation ?? -1) >= (unsaved?.generation ?? 0)
+        ) {
+          // Another tab has signed in, or out, or refreshed.
+          unsaved = undefined;
+        }
+      }
+      return unsaved ?? parsed;
+    },
+    write: (session) => {
+      const value = JSON.stringify(session);
+      // What is there may leave no room for what replaces it.
+      let saved = save(value);
+      if (!saved) {
+        attempt((found) => found.removeItem(key));
+        saved = save(value);
+      }
+      unsaved = saved ? undefined : session;
+      text = saved ? value : (attempt((found) => found.getItem(key)) ?? null);
+      parsed = saved ? session : parse(text);
+    },
+    clear: () => {
+      attempt((found) => found.removeItem(key));
+      text = null;
+      parsed = undefined;
+      unsaved = undefined;
+    },
+  };
+}
+
+function parse(text: string | null): Session | undefined {
+  try {
+    const session = JSON.parse(text ?? "");
+    return typeof session?.token === "string" && typeof session.id === "string"
+      ? session
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

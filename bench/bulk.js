@@ -3,7 +3,7 @@ import { removeUserGrants } from "zitadel-user-grants/bulk";
 import { ask, nextMessage, start } from "./processes.js";
 import { summarize } from "./statistics.js";
 
-const rounds = 5;
+const rounds = 3;
 
 const ways = {
   removeUserGrants: {

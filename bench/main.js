@@ -12,6 +12,7 @@ import { measureCalls } from "./calls.js";
 import { drawChart } from "./chart.js";
 import { clients, variants } from "./clients.js";
 import { measureFresh } from "./fresh-processes.js";
+import { measurePace } from "./pace.js";
 import { startServer } from "./processes.js";
 import { quickCheck } from "./quick-check.js";
 import { callTable, report } from "./report.js";
@@ -59,7 +60,9 @@ try {
     console.error("sizes and bulk …");
     const sizes = await measureSizes();
     const bulk = await measureBulk();
-    const text = report({ calls, fresh, sizes, bulk });
+    console.error("bulk at a real server's pace …");
+    const pace = await measurePace();
+    const text = report({ calls, fresh, sizes, bulk, pace });
     console.log(text);
     writeFileSync(new URL("performance.md", docs), text);
     writeFileSync(new URL("performance.svg", docs), drawChart(calls[0].results));

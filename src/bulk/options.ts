@@ -32,13 +32,17 @@ export interface BulkOptions<O extends Outcome<string>> {
   /** Milliseconds that one request may take, from 1; 30,000 when not given. */
   timeoutMs?: number | undefined;
   /**
-   * Milliseconds, from 1, for which the server may take no request at all before the run stops with the
-   * last refusal; 300,000 (five minutes) when not given.
+   * Milliseconds, from 1, for which the server may take no request at all before the run stops with its
+   * last error; 300,000 (five minutes) when not given. It is kept to a tenth: requests are given no
+   * more time than is left of it, but one second at first. Time in which the source had nothing does
+   * not count.
    */
   giveUpMs?: number | undefined;
   /**
-   * Says that no id comes twice. The run then keeps no ids, so that its memory does not grow; an id that
-   * does come twice gets two outcomes. Required beyond 16,777,216 ids, where a `Set` ends.
+   * Says that no id comes twice. The run then remembers no ids that have their outcome, so that its
+   * memory does not grow. An id that does come twice is dropped while the first one has no outcome yet,
+   * and is asked for again, with an outcome of its own, after that. Required beyond 16,777,216 ids,
+   * where a `Set` ends.
    */
   distinct?: boolean | undefined;
   /**

@@ -5,10 +5,13 @@ import { Stopped } from "./stop.js";
 /** The pause after the first refusal; it doubles with each further one until a request is taken. */
 const firstPauseMs = 250;
 const longestPauseMs = 30_000;
+/** However soon a run gives up, a first request has this long. */
+const leastTimeoutMs = 1000;
 
 /** A request's place among those in flight. */
 export interface Slot {
   readonly epoch: number;
+  readonly sentMs: number;
 }
 
 /**
@@ -27,6 +30,7 @@ export class Pace {
   #refusals = 0;
   #takenAtLimit = 0;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
+  #takenMs = Number.NEGATIVE_INFINITY;
   #troubleSinceMs: number | undefined;
   readonly #rate: RateLimit | undefined;
   #waiting: (() => void)[] = [];
@@ -57,8 +61,9 @@ export class Pace {
       await this.#wait(stop);
     }
     this.#inFlight += 1;
-    this.#rate?.sent(this.#environment.now());
-    return { epoch: this.#epoch };
+    const sentMs = this.#environment.now();
+    this.#rate?.sent(sentMs);
+    return { epoch: this.#epoch, sentMs };
   }
 
   #free(stop: AbortSignal): boolean {
@@ -87,6 +92,7 @@ export class Pace {
   /** The server has worked on a request: it did it, or refused it for what is in it. */
   taken(): void {
     this.#refusals = 0;
+    this.#takenMs = this.#environment.now();
     this.#troubleSinceMs = undefined;
     this.#takenAtLimit += 1;
     if (this.#limit < this.#most && this.#takenAtLimit >= this.#limit) {
@@ -97,7 +103,7 @@ export class Pace {
 
   /** The server has too much to do. @param askedPauseMs how long it asked to be left alone. */
   pressed(slot: Slot, askedPauseMs: number | undefined): void {
-    this.failed();
+    this.failed(slot);
     if (slot.epoch === this.#epoch) {
       this.#epoch += 1;
       this.#limit = Math.max(1, Math.floor(this.#limit / 2));
@@ -113,8 +119,20 @@ export class Pace {
   }
 
   /** No answer of the server, or one that says that it failed. */
-  failed(): void {
-    this.#troubleSinceMs ??= this.#environment.now();
+  failed(slot: Slot): void {
+    this.#troubleSinceMs ??= Math.max(slot.sentMs, this.#takenMs);
+  }
+
+  /**
+   * Milliseconds that a request may take, as its own time limit is so long: no server that takes
+   * nothing is waited for longer than the time to give up and a tenth of it.
+   */
+  timeoutMs(ownMs: number): number {
+    const most =
+      this.#troubleSinceMs === undefined
+        ? Math.max(leastTimeoutMs, this.#giveUpMs)
+        : Math.max(1, this.#giveUpMs / 10, this.#patienceMs());
+    return Math.min(ownMs, Math.ceil(most));
   }
 
   /** So long nothing was asked of the server, so that it could take nothing. */

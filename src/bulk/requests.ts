@@ -96,7 +96,7 @@ export class Requests<G extends Grant> {
           this.#pace.pressed(slot, retryAfterMs(error, Date.now()));
           break;
         case "lost":
-          this.#pace.failed();
+          this.#pace.failed(slot);
           break;
       }
       if (this.#pace.hopeless) {
@@ -117,7 +117,7 @@ export class Requests<G extends Grant> {
     const { orgId, timeoutMs = 30_000 } = this.#options.options;
     return {
       signal: this.#stop.cancelSignal,
-      timeoutMs,
+      timeoutMs: this.#pace.timeoutMs(timeoutMs),
       contextValues: createContextValues().set(retrySwitch, false),
       ...(orgId === undefined ? {} : { headers: { "x-zitadel-orgid": orgId } }),
     };

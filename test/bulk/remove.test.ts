@@ -89,6 +89,35 @@ describe("removing", () => {
     expect([read, server.calls.length]).toEqual([false, 0]);
   });
 
+  it("drops an id that comes again before the first has its outcome when ids are said to be distinct", async () => {
+    const { server, add, remove, collect } = setUp();
+    add("1", "2", "3");
+    const { outcomes } = await collect(
+      remove(["1", "2", "1", "3", "1"], { distinct: true, batchSize: 5, concurrency: 1 }),
+    );
+    expect(outcomes).toEqual(["1", "2", "3"].map((grantId) => ({ grantId, status: "removed" })));
+    expect(server.calls.map(({ ids }) => ids)).toEqual([["1", "2", "3"]]);
+    const later = await collect(
+      remove(["1", "2", "1"], { distinct: true, batchSize: 1, concurrency: 1 }),
+    );
+    expect(later.outcomes.map(({ status }) => status)).toEqual(Array(3).fill("not-found"));
+  });
+
+  it.each([101, 250, 400, 401, 500, 1000, 1100, 10_000])(
+    "takes no longer than requests of 100, four at a time: %d grants at 7 ms a request and 0.6 ms each",
+    async (count) => {
+      const { world, server, add, remove, collect } = setUp();
+      server.fate = ({ ids }) => ({ workAfterMs: 7 + 0.6 * ids.length, answerMs: 0 });
+      await collect(remove(add(...numbered(count))));
+      const slots = [0, 0, 0, 0];
+      for (let left = count; left > 0; left -= 100) {
+        slots.sort((a, b) => a - b);
+        slots[0] = (slots[0] ?? 0) + 7 + 0.6 * Math.min(100, left);
+      }
+      expect(world.now()).toBeLessThanOrEqual(Math.max(...slots) + 0.001);
+    },
+  );
+
   it("takes an empty source", async () => {
     const { server, remove, collect } = setUp();
     expect((await collect(remove([]))).outcomes).toEqual([]);
@@ -491,6 +520,24 @@ describe("pressure", () => {
     expect(server.calls.length).toBeLessThan(30);
     expect(outcomes.length).toBeLessThanOrEqual(800);
   });
+
+  it.each([
+    ["default", 30_000, 300_000],
+    ["time limits that are longer", 30_000, 5_000],
+    ["time limits that are much shorter", 100, 60_000],
+  ])(
+    "stops within giveUpMs and a tenth when the server does not respond: %s",
+    async (_, timeoutMs, giveUpMs) => {
+      const { world, server, add, remove, collect } = setUp();
+      // Two requests are answered first.
+      server.fate = (_, index) => (index < 2 ? { workAfterMs: 1 } : {});
+      const options = { timeoutMs, giveUpMs, batchSize: 1 };
+      const { thrown } = await collect(remove(add(...numbered(10_000)), options));
+      expect(thrown).toMatchObject({ code: Code.DeadlineExceeded });
+      expect(world.now()).toBeGreaterThanOrEqual(giveUpMs * 0.9);
+      expect(world.now()).toBeLessThanOrEqual(giveUpMs * 1.1 + 2);
+    },
+  );
 
   it("does not count the time in which it had nothing to ask", async () => {
     const { world, server, add, remove, collect } = setUp();

@@ -1,6 +1,7 @@
 /**
  * The main entry: native gRPC in Node, Bun and Deno (`index.ts`), gRPC-web everywhere else (`index.web.ts`).
- * The conditions of `exports` in package.json choose; these declarations serve both.
+ * `exports` in package.json chooses: its condition `node` names the first, `default` the second. These
+ * declarations serve both.
  *
  * @module zitadel-user-grants
  */

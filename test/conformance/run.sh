@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the official conformance suite against the transports: test/conformance/run.sh [grpc|grpc-web] [option...]
+# Runs the official conformance suite against the transports:
+# test/conformance/run.sh [grpc|grpc-web] [--times n] [option...]
 # Needs Go to build the suite, which stays in .cache/.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -18,10 +19,18 @@ if [ $# -gt 0 ] && [ -f "test/conformance/$1.yaml" ]; then
   protocols=("$1")
   shift
 fi
+times=1
+if [ "${1:-}" = --times ]; then
+  times=$2
+  shift 2
+fi
 failed=0
-for protocol in "${protocols[@]}"; do
-  echo "conformance of $protocol:"
-  "$suite" --mode client --conf "test/conformance/$protocol.yaml" \
-    --known-failing "@test/conformance/$protocol.known-failing.txt" "$@" -- node "$client" || failed=1
+for run in $(seq "$times"); do
+  [ "$times" = 1 ] || echo "run $run of $times, $(date -u +%Y-%m-%dT%H:%MZ)"
+  for protocol in "${protocols[@]}"; do
+    echo "conformance of $protocol:"
+    "$suite" --mode client --conf "test/conformance/$protocol.yaml" \
+      --known-failing "@test/conformance/$protocol.known-failing.txt" "$@" -- node "$client" || failed=1
+  done
 done
 exit $failed

@@ -1,9 +1,14 @@
 import { Code } from "@connectrpc/connect";
 import { isTokenError, tokenError } from "../tokens/token-error.js";
-import type { Exchange } from "./exchange.js";
+
+/** What was asked, and of whom. */
+interface Asked {
+  readonly step: string;
+  readonly endpoint: string;
+}
 
 /** The error for a response that is not what the protocol says. */
-export function unexpectedResponse({ step, endpoint }: Exchange, detail: string): Error {
+export function unexpectedResponse({ step, endpoint }: Asked, detail: string): Error {
   return tokenError(
     `${step} at ${endpoint} got an unexpected response: ${detail}. Is issuer the origin of a ZITADEL instance, and is there a proxy in between?`,
     Code.Unauthenticated,
@@ -14,11 +19,11 @@ export function unexpectedResponse({ step, endpoint }: Exchange, detail: string)
  * Has a response read by oauth4webapi. The causes of its errors hold the whole response, tokens included,
  * so only their message is kept: those messages are fixed texts.
  */
-export async function interpret<T>(exchange: Exchange, read: () => Promise<T>): Promise<T> {
+export async function interpret<T>(asked: Asked, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (reason) {
-    throw isTokenError(reason) ? reason : unexpectedResponse(exchange, describe(reason));
+    throw isTokenError(reason) ? reason : unexpectedResponse(asked, describe(reason));
   }
 }
 

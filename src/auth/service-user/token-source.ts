@@ -8,8 +8,9 @@ import type { ServerClock } from "../endpoint/server-clock.js";
 import { interpret } from "../endpoint/unexpected-response.js";
 import { bearerToken } from "../tokens/bearer-token.js";
 import type { Environment } from "../tokens/environment.js";
+import type { HeldToken } from "../tokens/lifetime.js";
 import { startLifetime } from "../tokens/lifetime.js";
-import { createTokenSource, type HeldToken } from "../tokens/renewal.js";
+import { createTokenSource } from "../tokens/renewal.js";
 
 /** How a program that acts for itself gets its tokens. */
 export interface ServiceTokenRequest {

@@ -8,6 +8,11 @@ export interface Lifetime {
   readonly durationMs: number | undefined;
 }
 
+export interface HeldToken {
+  readonly token: string;
+  readonly lifetime: Lifetime;
+}
+
 /** A token is renewed this long before it expires, or a tenth of its life where that is less. */
 const maxMarginMs = 60_000;
 

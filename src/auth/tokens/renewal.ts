@@ -1,14 +1,9 @@
 import type { TokenSource } from "../../options/token-source.js";
 import type { Environment } from "./environment.js";
-import { isDue, isExpired, type Lifetime } from "./lifetime.js";
+import { type HeldToken, isDue, isExpired } from "./lifetime.js";
 import { longestWaitMs, retrying } from "./retrying.js";
 import { aborted, type TransientFailure } from "./token-error.js";
 import { type Joinable, join } from "./waiting.js";
-
-export interface HeldToken {
-  readonly token: string;
-  readonly lifetime: Lifetime;
-}
 
 /** Where tokens come from and where they are kept; this module decides when to request one. */
 export interface TokenKeeper {

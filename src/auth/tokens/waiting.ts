@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { remainingMs } from "../../transports/call/deadline.js";
 import type { Environment } from "./environment.js";
-import type { HeldToken } from "./renewal.js";
+import type { HeldToken } from "./lifetime.js";
 import { aborted, tokenError } from "./token-error.js";
 
 /** A renewal that callers wait for. */

@@ -1,6 +1,5 @@
 import type { NodeConnectOptions } from "../../../options/node-connect.js";
 import type { ConnectFailure } from "./connect-failure.js";
-import type { Connection } from "./connection.js";
 import type { LivenessOptions } from "./liveness.js";
 
 export interface ConnectionOptions extends LivenessOptions {
@@ -12,7 +11,7 @@ export interface ConnectionOptions extends LivenessOptions {
 }
 
 /** Who is told what becomes of a connection. */
-export interface ConnectionOwner {
+export interface ConnectionOwner<Connection> {
   /** It may take calls: it is open, it is proven alive, or a stream of it has closed. */
   onRoom(connection: Connection): void;
   /** The first byte of a response has come over it. */

@@ -34,7 +34,7 @@ export class Connection {
   readonly session: ClientHttp2Session;
 
   readonly #options: ConnectionOptions;
-  readonly #owner: ConnectionOwner;
+  readonly #owner: ConnectionOwner<Connection>;
   readonly #session: Session;
   readonly #liveness: Liveness;
   readonly #idleTimer: IdleTimer;
@@ -42,7 +42,7 @@ export class Connection {
   #maxStreams = 0;
   #goawayLastStreamId = Number.POSITIVE_INFINITY;
 
-  constructor(options: ConnectionOptions, owner: ConnectionOwner, startedAtMs: number) {
+  constructor(options: ConnectionOptions, owner: ConnectionOwner<Connection>, startedAtMs: number) {
     this.#options = options;
     this.#owner = owner;
     this.startedAtMs = startedAtMs;

@@ -32,7 +32,7 @@ export class ConnectionPool {
   readonly #backoff: Backoff;
   readonly #connections = new Set<Connection>();
   readonly #waiting = new Queue<Waiter>();
-  readonly #owner: ConnectionOwner;
+  readonly #owner: ConnectionOwner<Connection>;
   #pingIntervalMs: number;
   /** The last connection, where it was opened while another one had to prove that it is alive. */
   #hedge: Connection | undefined;

@@ -1,0 +1,71 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { violations } from "./check.js";
+import { type Imports, importsOf, readImports } from "./imports.js";
+import { layers } from "./rules.js";
+
+const imports = readImports();
+
+describe("the layers of src/", () => {
+  it("are kept by every import", () => {
+    expect(violations(imports, layers)).toEqual([]);
+  });
+
+  it("are read from all that imports: the facade, types, what is loaded later, what is passed on", () => {
+    expect(imports.get("grpc.ts")).toContain("client/client.ts");
+    expect(imports.get("client/close.ts")).toEqual([]);
+    const text = `
+      import type { A } from "../client/client.js";
+      import { b, type C } from "./b.js";
+      export * from "./all.js";
+      export { d } from "./d.js";
+      export type { E } from "../../gen/e_pb.js";
+      const lazy = () => import("./lazy.js");
+    `;
+    expect(importsOf("transports/x.ts", text).sort()).toEqual([
+      "client/client.ts",
+      "gen/e_pb.js",
+      "transports/all.ts",
+      "transports/b.ts",
+      "transports/d.ts",
+      "transports/lazy.ts",
+    ]);
+  });
+
+  it("are shown in CONTRIBUTING.md as they are", () => {
+    const text = readFileSync(new URL("../../CONTRIBUTING.md", import.meta.url), "utf8");
+    const [, shown = ""] = /<!-- layers -->\n\n```\n(.*?)```/s.exec(text) ?? [];
+    const drawn = layers.map((rooms) => rooms.map(({ path }) => path).join("   ")).reverse();
+    expect(shown.trimEnd().split("\n")).toEqual(drawn);
+  });
+});
+
+describe("an import is found that", () => {
+  const found = (more: Record<string, string[]>) =>
+    violations(new Map([...imports, ...Object.entries(more)]) as Imports, layers);
+
+  it.each([
+    ["a transport", "transports/call/deadline.ts", "client/client.ts", "imports upwards"],
+    ["an option", "options/checker.ts", "transports/call/codec.ts", "imports upwards"],
+    ["bulk work", "bulk/pace.ts", "cli/main.ts", "imports upwards"],
+  ])("runs upwards, from %s", (_, file, target, message) => {
+    expect(found({ [file]: [target] }).join("\n")).toContain(`${file} ${message}: ${target}`);
+  });
+
+  it("leads to another room of the same layer", () => {
+    expect(found({ "bulk/pace.ts": ["auth/index.ts"] }).join("\n")).toContain("another room");
+  });
+
+  it("closes a circle", () => {
+    const circle = { "common/a.ts": ["common/b.ts"], "common/b.ts": ["common/a.ts"] };
+    expect(found(circle)).toEqual(["a circle: common/a.ts → common/b.ts → common/a.ts"]);
+  });
+
+  it("leads to Node where pages load it", () => {
+    expect(found({ "common/a.ts": ["node:fs"] })).toEqual([expect.stringContaining("node:fs")]);
+  });
+
+  it("stands in a file without a room", () => {
+    expect(found({ "elsewhere.ts": [] })).toEqual(["elsewhere.ts stands in no room"]);
+  });
+});

@@ -74,7 +74,7 @@ function rowOf(row: ReportRow): string {
     row.roleKeys.map(escapeHtml).join(", "),
     escapeHtml(row.stateBefore),
     `<b class="${/^[a-z-]+$/.test(row.outcome) ? row.outcome : "open"}">${escapeHtml(row.outcome)}</b>${row.reason === "" ? "" : small(row.reason)}${restored}`,
-    `${escapeHtml(row.at)}${row.restoredAt === "" ? "" : small(row.restoredAt)}`,
+    `${time(row.at)}${row.restoredAt === "" ? "" : `<small>${time(row.restoredAt)}</small>`}`,
     id(row.requestId),
   ];
   return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>\n`;
@@ -118,6 +118,11 @@ function count(rows: Iterable<ReportRow>) {
 }
 
 const id = (text: string) => (text === "" ? "" : `<code>${escapeHtml(text)}</code>`);
+/** As people read it, to the second; in UTC. */
+const time = (text: string) =>
+  text === ""
+    ? ""
+    : `<time datetime="${escapeHtml(text)}">${escapeHtml(text.slice(0, 19).replace("T", " "))}</time>`;
 const small = (text: string) => `<small>${escapeHtml(text)}</small>`;
 
 const entities: Readonly<Record<string, string>> = {
@@ -142,7 +147,8 @@ dt { color: #57606a; } dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; } .grants { width: 100%; }
 th { text-align: left; font-weight: 600; border-bottom: 2px solid #1b1f24; }
 th, td { padding: .3rem .9rem .3rem 0; vertical-align: top; }
-td { border-bottom: 1px solid #d0d7de; overflow-wrap: anywhere; }
+td { border-bottom: 1px solid #d0d7de; overflow-wrap: break-word; max-width: 20rem; }
+time { white-space: nowrap; }
 code { font: 12px/1.5 ui-monospace, monospace; }
 small { display: block; color: #57606a; font-size: 12px; }
 b { font-weight: 600; } .removed, .deactivated { color: #116329; } .failed, .open { color: #a40e26; } .not-found, .already-inactive { color: #7d4e00; }

@@ -66,6 +66,10 @@ const logFlags = {
     type: "boolean",
     help: "write no log: what ends this run early cannot be resumed, verified or restored",
   },
+  record: {
+    type: "boolean",
+    help: "look up each given grant first, and log its user, project, roles and state: restore needs them. Selected grants are recorded anyway, and so is what list writes",
+  },
   resume: {
     type: "string",
     value: "<path>",

@@ -42,6 +42,11 @@ export class Overview {
     }
   }
 
+  /** Of how many grants roles and state are not known. */
+  get unrecorded(): number {
+    return this.#total - this.#known;
+  }
+
   /** "1,234 to remove, of 812 users; 12 of them are inactive" */
   count(command: string): string {
     const users = this.#known === this.#total && this.#total > 0;

@@ -10,9 +10,11 @@ import { headOf, identify, introduce } from "./introduce.js";
 import { exitCode, type Io, line, UsageError } from "./io.js";
 import { defaultLogPath } from "./log/default-path.js";
 import { RunLog } from "./log/run-log.js";
+import type { Overview } from "./overview.js";
 import { newPlan } from "./plan.js";
-import { printable } from "./printable.js";
+import { counted, printable } from "./printable.js";
 import { type Rate, rateShown } from "./rate.js";
+import { recordStates } from "./record-states.js";
 import { resumeRun } from "./resume.js";
 import { readSelectors, selectorsGiven } from "./selectors.js";
 import type { BulkCommand } from "./settings.js";
@@ -28,10 +30,13 @@ export async function runBulk(
   if (flags.log !== undefined && flags["no-log"]) {
     throw new UsageError("Give --log or --no-log, not both.");
   }
+  if (flags.record && flags["no-log"]) {
+    throw new UsageError("--record writes into the log: leave --no-log out.");
+  }
   const settings = readSettings(command, flags);
   const [selector] = selectorsGiven(flags);
   if (flags.resume !== undefined) {
-    for (const flag of ["log", "no-log", "file", "dry-run"] as const) {
+    for (const flag of ["log", "no-log", "record", "file", "dry-run"] as const) {
       if (flags[flag] !== undefined) {
         throw new UsageError(`--resume continues the run of its log: leave --${flag} out.`);
       }
@@ -60,7 +65,8 @@ export async function runBulk(
   try {
     let gathered: Gathered | undefined;
     if (selectors === undefined) {
-      gathered = await gatherInput(command, positionals, flags, log, io);
+      const written = flags.record ? undefined : log;
+      gathered = await gatherInput(command, positionals, flags, written, io);
       if (gathered.grants.size === 0) {
         throw new UsageError("Nothing was done: there are no grants in the input.");
       }
@@ -69,7 +75,11 @@ export async function runBulk(
     if (identity === undefined) {
       return exitCode.refused;
     }
-    gathered ??= selectors && (await gatherSelected(selectors, connection, rate, log, io));
+    if (gathered === undefined) {
+      gathered = selectors && (await gatherSelected(selectors, connection, rate, log, io));
+    } else if (flags.record && log !== undefined) {
+      gathered = await recordStates(gathered, connection, rate, log, io);
+    }
     if (gathered === undefined) {
       return exitCode.refused;
     }
@@ -82,6 +92,7 @@ export async function runBulk(
           Grants: overview.count(command),
           ...rateShown(rate),
           ...(log === undefined ? {} : { Log: log.path }),
+          ...(flags["dry-run"] ? {} : undoShown(overview, log)),
         },
         io,
       );
@@ -119,6 +130,18 @@ export async function runBulk(
       log?.discard();
     }
   }
+}
+
+/** What cannot be undone is said before it is done. */
+function undoShown(overview: Overview, log: RunLog | undefined): { readonly Undo?: string } {
+  if (log === undefined) {
+    return { Undo: "not possible, as no log is written" };
+  }
+  return overview.unrecorded === 0
+    ? {}
+    : {
+        Undo: `not possible for ${counted(overview.unrecorded, "grant")}: their roles and state are not known. --record looks them up first`,
+      };
 }
 
 /** Checks the permission, and given grants one by one. Returns the exit code. */

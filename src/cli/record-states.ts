@@ -1,0 +1,58 @@
+import { ConnectError } from "@connectrpc/connect";
+import type { Connection } from "./connection.js";
+import { explain } from "./explain.js";
+import type { Gathered } from "./gather.js";
+import { toLoggedGrant } from "./grant-record.js";
+import { inParallel } from "./in-parallel.js";
+import { type Io, line } from "./io.js";
+import type { RunLog } from "./log/run-log.js";
+import { createLookup } from "./lookup.js";
+import { Overview } from "./overview.js";
+import { lookupTurns, type Rate } from "./rate.js";
+
+const concurrency = 8;
+
+/**
+ * Looks up each grant, and writes into the log what it is before the run, so that it can be restored.
+ * A grant that is not found is written without. Undefined, and said why, when grants cannot be read.
+ */
+export async function recordStates(
+  { grants, unmatched }: Gathered,
+  connection: Connection,
+  rate: Rate,
+  log: RunLog,
+  io: Io,
+): Promise<Gathered | undefined> {
+  const stop = new AbortController();
+  const stopListening = io.onInterrupt(() => stop.abort());
+  const lookup = createLookup(connection, { signal: stop.signal, turn: lookupTurns(rate) });
+  const overview = new Overview();
+  function* indexes() {
+    for (let index = 0; index < grants.size; index++) {
+      yield index;
+    }
+  }
+  try {
+    await inParallel(indexes(), concurrency, async (index) => {
+      const known = grants.grant(index);
+      // ZITADEL does not compare the user, and wants one.
+      const record = await lookup.getGrant(known.userId || "0", known.grantId);
+      const grant = record === undefined ? known : toLoggedGrant(record);
+      overview.add(grant);
+      log.grant(grant);
+    });
+    return { grants, overview, unmatched };
+  } catch (error) {
+    if (!(error instanceof ConnectError)) {
+      throw error;
+    }
+    line(
+      io.stderr,
+      stop.signal.aborted ? "Stopped." : `The grants cannot be recorded: ${explain(error)}`,
+    );
+    line(io.stderr, "Nothing was done.");
+    return undefined;
+  } finally {
+    stopListening();
+  }
+}

@@ -4,6 +4,7 @@ import {
   DeactivateUserGrantResponseSchema,
   describeError,
   ErrorDetailSchema,
+  isGrantInactive,
   type ManagementClient,
 } from "../../src/index.js";
 import type { CommonOptions } from "../../src/options/client-options.js";
@@ -466,10 +467,75 @@ const calls: Scenario[] = [
   },
 ];
 
+const atOnce = { initialBackoffMs: 1 };
+
+/** What becomes of calls that go wrong on their way. */
+const faults: Scenario[] = [
+  {
+    title: "a deactivation that fails transiently is retried",
+    run: async ({ sandbox, client }) => {
+      const grant = sandbox.addGrant();
+      sandbox.failNext({ code: Code.Unavailable });
+      await client({ retry: atOnce }).deactivateUserGrant(grant);
+      return sandbox.grant(grant.grantId)?.state;
+    },
+    expected: "inactive",
+  },
+  {
+    title: "a deactivation whose response is lost is retried, and succeeds",
+    generation: "v4",
+    run: async ({ sandbox, client }) => {
+      const grant = sandbox.addGrant();
+      sandbox.failNext({ lost: true });
+      await client({ retry: atOnce }).deactivateUserGrant(grant);
+      return sandbox.grant(grant.grantId)?.state;
+    },
+    expected: "inactive",
+  },
+  {
+    title: "a deactivation whose response is lost is retried, and finds the grant inactive",
+    generation: "v2.70",
+    run: async ({ sandbox, client }) => {
+      const grant = sandbox.addGrant();
+      sandbox.failNext({ lost: true });
+      const error = await client({ retry: atOnce })
+        .deactivateUserGrant(grant)
+        .catch((reason: unknown) => reason);
+      return [isGrantInactive(error), sandbox.grant(grant.grantId)?.state];
+    },
+    expected: [true, "inactive"],
+  },
+  {
+    title: "a removal whose response is lost is not retried: it fails, and may be done",
+    run: async ({ sandbox, client }) => {
+      const { grantId } = sandbox.addGrant();
+      sandbox.failNext({ lost: true });
+      const { code } = describeError(
+        await client()
+          .bulkRemoveUserGrant({ grantId: [grantId] })
+          .catch((reason: unknown) => reason),
+      );
+      return [Code[code], sandbox.grant(grantId)];
+    },
+    expected: ["Unavailable", undefined],
+  },
+  {
+    title: "a delay is ended by the call's deadline",
+    run: async ({ sandbox, client }) => {
+      sandbox.failNext({ delayMs: 60_000 });
+      const call = client().deactivateUserGrant(sandbox.addGrant(), { timeoutMs: 50 });
+      const { code } = describeError(await call.catch((reason: unknown) => reason));
+      return Code[code];
+    },
+    expected: "DeadlineExceeded",
+  },
+];
+
 export const scenarios: readonly Scenario[] = [
   ...deactivations,
   ...removals,
   ...callers,
   ...addresses,
   ...calls,
+  ...faults,
 ];

@@ -79,16 +79,30 @@ function protoJson(instance: Instance, value: Json): string {
 }
 
 function spacedJson(value: Json): string {
-  if (Array.isArray(value)) {
-    return `[${value.map(spacedJson).join(", ")}]`;
+  if (typeof value === "string") {
+    return quoted(value);
   }
   if (typeof value !== "object" || value === null) {
     return JSON.stringify(value);
   }
-  const members = Object.entries(value).map(
-    ([name, member]) => `${JSON.stringify(name)}:${spacedJson(member)}`,
-  );
-  return `{${members.join(", ")}}`;
+  // Loops, and not map and join: a page of grants has tens of thousands of members.
+  let text = "";
+  if (Array.isArray(value)) {
+    for (const item of value as readonly Json[]) {
+      text += text === "" ? spacedJson(item) : `, ${spacedJson(item)}`;
+    }
+    return `[${text}]`;
+  }
+  const members = value as { readonly [name: string]: Json };
+  for (const name in members) {
+    const member = `${quoted(name)}:${spacedJson(members[name] as Json)}`;
+    text += text === "" ? member : `, ${member}`;
+  }
+  return `{${text}}`;
+}
+
+function quoted(text: string): string {
+  return /[^ !#-[\]-~]/.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
 function errorJson(instance: Instance, error: RpcError): string {

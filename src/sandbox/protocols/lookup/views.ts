@@ -106,7 +106,8 @@ export function protoDate(ms: number): string {
 /** Protobuf's JSON leaves out what is empty. */
 function withoutDefaults(members: { readonly [name: string]: Json | undefined }): JsonMessage {
   const present: Record<string, Json> = {};
-  for (const [name, value] of Object.entries(members)) {
+  for (const name in members) {
+    const value = members[name];
     if (value !== undefined && value !== "" && !(Array.isArray(value) && value.length === 0)) {
       present[name] = value;
     }

@@ -123,6 +123,15 @@ describe("the tarball", () => {
     }
   });
 
+  it("has a guide for contributors that names what exists", () => {
+    const guide = readFileSync(`${root}CONTRIBUTING.md`, "utf8");
+    const named = [...guide.matchAll(/`((?:src|test|scripts|docs|bench|gen)\/[\w./-]*)`/g)];
+    expect(named.length).toBeGreaterThan(20);
+    for (const [, path = ""] of named) {
+      expect(existsSync(`${root}${path}`), path).toBe(true);
+    }
+  });
+
   it("has no types of Node in its declarations, so that browser projects compile", () => {
     for (const path of paths.filter((path) => path.endsWith(".d.ts"))) {
       const code = readFileSync(`${root}${path}`, "utf8").replace(/\/\*\*.*?\*\//gs, "");

@@ -1,6 +1,6 @@
-import type { Answer } from "./requests.js";
+import type { Result } from "./requests.js";
 
-type Failed = Exclude<Answer, { kind: "ok" }>;
+type Failed = Exclude<Result, { kind: "ok" }>;
 
 /** Single items that fail so before all are taken to fail for a reason that is not in them. */
 const mostLostAlone = 2;
@@ -14,9 +14,9 @@ const mostLostAlone = 2;
  */
 export async function bisect<Item>(
   group: readonly Item[],
-  failure: Answer,
+  failure: Result,
   handlers: {
-    readonly ask: (part: readonly Item[]) => Promise<Answer>;
+    readonly ask: (part: readonly Item[]) => Promise<Result>;
     readonly conclude: (part: readonly Item[], failure: Failed) => void;
   },
 ): Promise<void> {
@@ -26,19 +26,19 @@ export async function bisect<Item>(
   let broken: Failed | undefined;
   await settle(group, failure);
 
-  async function settle(part: readonly Item[], answer: Answer): Promise<void> {
-    if (answer.kind === "ok") {
+  async function settle(part: readonly Item[], result: Result): Promise<void> {
+    if (result.kind === "ok") {
       passed = true;
       return;
     }
-    if (part.length === 1 && answer.kind === "lost") {
+    if (part.length === 1 && result.kind === "lost") {
       lostAlone += 1;
       if (lostAlone >= mostLostAlone && !passed) {
-        broken = answer;
+        broken = result;
       }
     }
-    if (part.length === 1 || answer.kind === "pressed") {
-      conclude(part, answer);
+    if (part.length === 1 || result.kind === "throttled") {
+      conclude(part, result);
       return;
     }
     const middle = Math.ceil(part.length / 2);

@@ -2,18 +2,18 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { describeError, isGrantInactive } from "../errors/describe.js";
 import { notProcessed } from "../errors/not-processed.js";
 
-/** What an error says about the grants of the request that it answers. */
+/** What an error says about the grants of its request. */
 export type MeaningKind =
   /** One of them is unknown. */
   | "not-found"
   /** The one of a deactivation was inactive before. */
   | "inactive"
   /** One of them cannot be changed by this caller, or by anybody; the others could be. */
-  | "refused"
+  | "rejected"
   /** There are too many bytes of them in one request. */
   | "too-large"
   /** The server has too much to do. */
-  | "pressed"
+  | "throttled"
   /** It does not say what became of the request. */
   | "lost"
   /** No request of this run can succeed. */
@@ -25,7 +25,7 @@ export interface Meaning {
   readonly maybeApplied: boolean;
 }
 
-/** The transports' own words for an answer without a valid status of the server's. */
+/** The transports' own words for a response without a valid status from the server. */
 const spoiledAnswer = /the stream was reset|protocol error|broke the \S+ protocol/;
 
 /**
@@ -44,7 +44,7 @@ export function classify(error: ConnectError, notFoundId: string): Meaning {
   switch (kind) {
     case "lost":
       return { kind, maybeApplied: true };
-    case "pressed":
+    case "throttled":
       // UNAVAILABLE is also said by whatever lies in between, before or after the server did it.
       return {
         kind,
@@ -65,30 +65,30 @@ function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
       return id === notFoundId ? "not-found" : "fatal";
     case Code.PermissionDenied:
       // The caller's role covers some projects, and this grant is of another.
-      return id === "EVENT-Shu7e" ? "refused" : "fatal";
+      return id === "EVENT-Shu7e" ? "rejected" : "fatal";
     case Code.Unauthenticated:
     case Code.Unimplemented:
       return "fatal";
     case Code.FailedPrecondition:
-      return isGrantInactive(error) ? "inactive" : "refused";
+      return isGrantInactive(error) ? "inactive" : "rejected";
     case Code.InvalidArgument:
       // An empty list, which is never sent: something in between drops the body of a DELETE.
-      return id === "COMMAND-5M0sd" ? "fatal" : "refused";
+      return id === "COMMAND-5M0sd" ? "fatal" : "rejected";
     case Code.OutOfRange:
     case Code.AlreadyExists:
-      return "refused";
+      return "rejected";
     case Code.ResourceExhausted:
       if (error.rawMessage.includes("readMaxBytes")) {
-        // Made here: an answer came and was larger than the client accepts.
+        // Made here: a response came and was larger than the client accepts.
         return "lost";
       }
       // grpc-go's words for a request over its limit; the rest is a quota or a rate limit.
       return /message larger than max|writeMaxBytes/.test(error.rawMessage)
         ? "too-large"
-        : "pressed";
+        : "throttled";
     case Code.Unavailable:
     case Code.DeadlineExceeded:
-      return "pressed";
+      return "throttled";
     default:
       return "lost";
   }

@@ -62,7 +62,7 @@ export function deactivateUserGrants(
 /**
  * The same in an environment of the caller's.
  *
- * @param earlier requests of an earlier run for the same grants whose answers never came.
+ * @param earlier requests of an earlier run for the same grants whose responses never came.
  */
 export function deactivateUserGrantsIn(
   environment: Environment,
@@ -91,22 +91,22 @@ export function deactivateUserGrantsIn(
 
 function readUserGrant(value: unknown): Reading<UserGrant> {
   if (typeof value !== "object" || value === null) {
-    return refuse(nameOf(value), "a grant must be an object with userId and grantId");
+    return reject(nameOf(value), "a grant must be an object with userId and grantId");
   }
   const { userId, grantId } = value as Record<string, unknown>;
   for (const [name, id] of Object.entries({ grantId, userId })) {
     const problem = grantIdProblem(id) ?? tooLong(id);
     if (problem !== undefined) {
-      return refuse(nameOf(grantId), `${name} is ${problem}`);
+      return reject(nameOf(grantId), `${name} is ${problem}`);
     }
   }
   return { grant: { userId: userId as string, grantId: grantId as string } };
 }
 
-function refuse(grantId: string, problem: string): Reading<UserGrant> {
+function reject(grantId: string, problem: string): Reading<UserGrant> {
   return {
     grantId,
-    refused: new ConnectError(`${problem}; it was not sent`, Code.InvalidArgument),
+    rejected: new ConnectError(`${problem}; it was not sent`, Code.InvalidArgument),
   };
 }
 
@@ -126,10 +126,10 @@ function createDeactivation(
     async work(group) {
       for (const grant of group) {
         const { userId, grantId } = grant;
-        const answer = await ask([grant], (callOptions) =>
+        const result = await ask([grant], (callOptions) =>
           client.deactivateUserGrant({ userId, grantId }, callOptions),
         );
-        switch (answer.kind) {
+        switch (result.kind) {
           case "ok":
             ledger.confirm([grant], "deactivated");
             break;
@@ -140,7 +140,7 @@ function createDeactivation(
             ledger.conclude([grant], { status: "not-found" });
             break;
           default:
-            ledger.conclude([grant], { status: "failed", error: answer.error });
+            ledger.conclude([grant], { status: "failed", error: result.error });
         }
       }
     },

@@ -22,7 +22,7 @@ export interface GroupSizes {
 const lookupCost = 0.03;
 
 /** Sizes are worked out for shares this far apart. */
-const step = 1.04;
+const step = 1.1;
 const highestShare = 0.9;
 /** The largest group for which they are worked out. Of larger ones, half is asked for. */
 const largest = 128;

@@ -14,7 +14,8 @@ import type { DeactivateOutcome, Outcome, RemoveOutcome } from "./outcome.js";
 
 /** What `removeUserGrants` and `deactivateUserGrants` both take. Undefined counts as not given. */
 export interface BulkOptions<O extends Outcome<string>> {
-  /** Requests in flight at most, from 1 to 1000. Fewer while the server is under pressure. */
+  /** Requests in flight at most, from 1 to 1000. 4 for removals and 8 for
+   * deactivations when not given. Fewer while the server is throttling. */
   concurrency?: number | undefined;
   /**
    * Requests a second at most, above 0 and up to 100,000; no limit when not given. Retries count. It is

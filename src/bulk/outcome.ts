@@ -7,15 +7,15 @@ export interface Outcome<Status extends string> {
   /** Why it is not confirmed; with `failed` only. */
   readonly error?: ConnectError;
   /**
-   * A request that held this grant went out and its answer did not come back, and nothing has proved
-   * since that the server did not apply it: this run may have changed the grant all the same.
+   * A request that held this grant was sent and its response was lost, and nothing has proved since that
+   * the server did not apply it: this run may have changed the grant all the same.
    */
   readonly answerLost?: true;
 }
 
 /**
- * - `removed`: a request that held this grant was answered OK. Nothing else is `removed`.
- * - `not-found`: a request that held this grant alone was answered that there is none. It is gone or
+ * - `removed`: the response to a request that held this grant was OK. Nothing else is `removed`.
+ * - `not-found`: the response to a request for this grant alone was that there is none. It is gone or
  *   never was, or the organization is the wrong one, which looks the same. With `answerLost` this run
  *   may have removed it.
  * - `failed`: not confirmed; `error` says why. With `answerLost` it may have been removed all the same.
@@ -25,10 +25,10 @@ export type RemoveStatus = "removed" | "not-found" | "failed";
 export type RemoveOutcome = Outcome<RemoveStatus>;
 
 /**
- * - `deactivated`: the server answered OK; the grant is inactive now. Servers of 2026 answer so for a
- *   grant that was inactive before, too.
- * - `already-inactive`: the server said that it was inactive before, as older ones do. With `answerLost`
- *   this run may have done it.
+ * - `deactivated`: the server answered OK; the grant is inactive now. ZITADEL v4 and later answer OK for
+ *   a grant that was inactive before, too.
+ * - `already-inactive`: the server said that it was inactive before, as ZITADEL before v4 does. With
+ *   `answerLost` this run may have done it.
  * - `not-found`: there is no such grant in this organization.
  * - `failed`: not confirmed; `error` says why. With `answerLost` it may be inactive all the same.
  */

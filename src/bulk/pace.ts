@@ -2,7 +2,7 @@ import type { Environment } from "./environment.js";
 import { RateLimit } from "./rate-limit.js";
 import { Stopped } from "./stop.js";
 
-/** The pause after the first refusal; it doubles with each further one until a request is taken. */
+/** The pause after the first throttled request; it doubles with each further one until one is taken. */
 const firstPauseMs = 250;
 const longestPauseMs = 30_000;
 /** However soon a run gives up, a first request has this long. */
@@ -15,10 +15,10 @@ export interface Slot {
 }
 
 /**
- * How many requests may be in flight, and when the next one may go. Each refusal for pressure halves
+ * How many requests may be in flight, and when the next one may go. Each throttled request halves
  * the number and makes a jittered pause that doubles while nothing is taken; as many requests taken as
- * may be in flight make it one more. Requests that were sent before a refusal was known do not count
- * as further refusals.
+ * may be in flight make it one more. Requests that were sent before that was known do not count
+ * as throttled again.
  */
 export class Pace {
   readonly #environment: Environment;
@@ -27,7 +27,7 @@ export class Pace {
   #limit: number;
   #inFlight = 0;
   #epoch = 0;
-  #refusals = 0;
+  #throttlings = 0;
   #takenAtLimit = 0;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #takenMs = Number.NEGATIVE_INFINITY;
@@ -89,9 +89,9 @@ export class Pace {
     this.#wake();
   }
 
-  /** The server has worked on a request: it did it, or refused it for what is in it. */
+  /** The server has worked on a request: it carried it out, or rejected it for what is in it. */
   taken(): void {
-    this.#refusals = 0;
+    this.#throttlings = 0;
     this.#takenMs = this.#environment.now();
     this.#troubleSinceMs = undefined;
     this.#takenAtLimit += 1;
@@ -101,15 +101,15 @@ export class Pace {
     }
   }
 
-  /** The server has too much to do. @param askedPauseMs how long it asked to be left alone. */
-  pressed(slot: Slot, askedPauseMs: number | undefined): void {
+  /** The server has too much to do. @param askedPauseMs the pause that it asked for. */
+  throttled(slot: Slot, askedPauseMs: number | undefined): void {
     this.failed(slot);
     if (slot.epoch === this.#epoch) {
       this.#epoch += 1;
       this.#limit = Math.max(1, Math.floor(this.#limit / 2));
       this.#takenAtLimit = 0;
-      const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#refusals);
-      this.#refusals += 1;
+      const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#throttlings);
+      this.#throttlings += 1;
       // No longer than until the time to give up: the last attempt is made then.
       this.#pause(Math.min(pauseMs * (0.5 + this.#environment.random() / 2), this.#patienceMs()));
     }
@@ -118,7 +118,7 @@ export class Pace {
     }
   }
 
-  /** No answer of the server, or one that says that it failed. */
+  /** The server did not respond, or says that it failed. */
   failed(slot: Slot): void {
     this.#troubleSinceMs ??= Math.max(slot.sentMs, this.#takenMs);
   }
@@ -135,7 +135,7 @@ export class Pace {
     return Math.min(ownMs, Math.ceil(most));
   }
 
-  /** So long nothing was asked of the server, so that it could take nothing. */
+  /** For so long nothing was sent to the server, so that it could take nothing. */
   idled(ms: number): void {
     if (this.#troubleSinceMs !== undefined && this.#inFlight === 0) {
       this.#troubleSinceMs = Math.min(this.#environment.now(), this.#troubleSinceMs + ms);

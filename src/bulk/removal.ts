@@ -5,7 +5,7 @@ import { bisect } from "./bisect.js";
 import { createGroupSizes } from "./group-sizes.js";
 import type { Work, WorkContext } from "./job.js";
 import type { RemoveStatus } from "./outcome.js";
-import type { Answer } from "./requests.js";
+import type { Result } from "./requests.js";
 import { Share } from "./share.js";
 import type { Grant } from "./source.js";
 
@@ -34,31 +34,31 @@ export function createRemoval(
         const size = oneIsBlocked ? sizesFor(share.value).part(suspects.length) : suspects.length;
         const asked = suspects.slice(0, size);
         const rest = suspects.slice(size);
-        const answer = await remove(asked);
-        switch (answer.kind) {
+        const result = await remove(asked);
+        switch (result.kind) {
           case "ok":
             share.add(asked.length, 0);
             // One of the rest is in the way, as the group failed.
             suspects = rest;
             continue;
           case "not-found":
-          case "refused":
+          case "rejected":
           case "inactive":
             if (asked.length > 1) {
               suspects = asked;
               oneIsBlocked = true;
             } else {
               share.add(1, 1);
-              concludeAlone(asked, answer);
+              concludeAlone(asked, result);
               suspects = [];
             }
             break;
-          case "pressed":
-            ledger.conclude(asked, { status: "failed", error: answer.error });
+          case "throttled":
+            ledger.conclude(asked, { status: "failed", error: result.error });
             suspects = [];
             break;
           default:
-            await takeApart(asked, answer);
+            await takeApart(asked, result);
             suspects = [];
         }
         // Nothing is known of them any more.
@@ -67,33 +67,33 @@ export function createRemoval(
     },
   };
 
-  async function remove(group: readonly Grant[], attempts?: number): Promise<Answer> {
+  async function remove(group: readonly Grant[], attempts?: number): Promise<Result> {
     const grantId = group.map((grant) => grant.grantId);
-    const answer = await ask(
+    const result = await ask(
       group,
       (callOptions) => client.bulkRemoveUserGrant({ grantId }, callOptions),
       attempts,
     );
-    if (answer.kind === "ok") {
+    if (result.kind === "ok") {
       ledger.confirm(group, "removed");
     }
-    return answer;
+    return result;
   }
 
   /** For a group that is too large, or for which the server has failed: one in it may be the reason. */
-  async function takeApart(group: readonly Grant[], first: Answer): Promise<void> {
+  async function takeApart(group: readonly Grant[], first: Result): Promise<void> {
     await bisect(group, first, {
       ask: (part) => remove(part, attemptsForPart),
-      conclude: (part, answer) =>
+      conclude: (part, result) =>
         part.length === 1
-          ? concludeAlone(part, answer)
-          : ledger.conclude(part, { status: "failed", error: answer.error }),
+          ? concludeAlone(part, result)
+          : ledger.conclude(part, { status: "failed", error: result.error }),
     });
   }
 
   function concludeAlone(
     grant: readonly Grant[],
-    { kind, error }: Exclude<Answer, { kind: "ok" }>,
+    { kind, error }: Exclude<Result, { kind: "ok" }>,
   ): void {
     if (kind === "not-found") {
       ledger.conclude(grant, { status: "not-found" });

@@ -26,7 +26,8 @@ const bytesAroundId = 6;
  *
  * ZITADEL removes all grants of a request or none, and does not report which grant caused the failure. So
  * a request that fails for an unknown grant, or for one of a project that the caller does not manage, is
- * bisected until that grant is isolated, and the others are removed: at most 15 requests for 1 in 100.
+ * split until that grant is isolated, and the others are removed: at most 15 requests for 1 in 100. The
+ * sizes of further requests follow the share of such grants that the run has seen.
  *
  * Throttled requests, and those whose response is lost, are retried; the client's own retry is switched off
  * for them.
@@ -44,7 +45,7 @@ const bytesAroundId = 6;
  * @param client of any transport.
  * @param grantIds any `Iterable` or `AsyncIterable`, read no faster than requests go out; its `return()` is
  * called when the run stops.
- * @param options defaults: batches of 100, 4 requests in flight.
+ * @param options defaults: at most 100 grants in a request, 4 requests in flight.
  * @returns an async iterator of outcomes, with `summary()`.
  * @throws TypeError at once, for options that are not allowed, for ids that cannot be iterated, and for
  * what is not a client.
@@ -71,7 +72,7 @@ export function removeUserGrants(
 /**
  * The same in an environment of the caller's.
  *
- * @param earlier requests of an earlier run for the same grants whose answers never came.
+ * @param earlier requests of an earlier run for the same grants whose responses never came.
  */
 export function removeUserGrantsIn(
   environment: Environment,
@@ -108,7 +109,7 @@ function readGrantId(value: unknown): Reading<Grant> {
   if (problem !== undefined || typeof value !== "string") {
     return {
       grantId: nameOf(value),
-      refused: new ConnectError(`grant id is ${problem}; it was not sent`, Code.InvalidArgument),
+      rejected: new ConnectError(`grant id is ${problem}; it was not sent`, Code.InvalidArgument),
     };
   }
   const grant = { grantId: value };
@@ -116,7 +117,7 @@ function readGrantId(value: unknown): Reading<Grant> {
     ? { grant }
     : {
         grantId: value,
-        refused: new ConnectError(
+        rejected: new ConnectError(
           `grant id has ${bytesOf(grant)} bytes, more than the server takes in a request; it was not sent`,
           Code.InvalidArgument,
         ),

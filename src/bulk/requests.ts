@@ -11,22 +11,22 @@ import { NotSent, type Stop, Stopped } from "./stop.js";
 /** A request that was throttled, or whose response was lost, so many times has failed. */
 const mostAttempts = 5;
 
-/** What became of a request, after as many attempts as it took. */
-export type Answer =
+/** The result of a request, after as many attempts as it took. */
+export type Result =
   | { readonly kind: "ok" }
   | {
-      readonly kind: "not-found" | "inactive" | "refused" | "too-large";
+      readonly kind: "not-found" | "inactive" | "rejected" | "too-large";
       readonly error: ConnectError;
     }
   /** The server does not take it, or does not say what became of it. */
-  | { readonly kind: "pressed" | "lost"; readonly error: ConnectError };
+  | { readonly kind: "throttled" | "lost"; readonly error: ConnectError };
 
 /** Sends one request for some grants, and retries it while that can help. */
 export type Ask<G extends Grant> = (
   grants: readonly G[],
   send: (options: CallOptions) => Promise<unknown>,
   attempts?: number,
-) => Promise<Answer>;
+) => Promise<Result>;
 
 export interface RequestsOptions {
   readonly options: Pick<BulkOptions<never>, "orgId" | "timeoutMs">;
@@ -54,7 +54,7 @@ export class Requests<G extends Grant> {
     this.#stop = stop;
   }
 
-  /** @throws Stopped when the run stops before the request has its answer. */
+  /** @throws Stopped when the run stops before the request has its result. */
   readonly ask: Ask<G> = async (grants, send, attempts = mostAttempts) => {
     const { environment, notFoundId } = this.#options;
     for (let attempt = 1; ; attempt++) {
@@ -88,12 +88,12 @@ export class Requests<G extends Grant> {
           throw new Stopped();
         case "not-found":
         case "inactive":
-        case "refused":
+        case "rejected":
         case "too-large":
           this.#pace.taken();
           return { kind, error };
-        case "pressed":
-          this.#pace.pressed(slot, retryAfterMs(error, Date.now()));
+        case "throttled":
+          this.#pace.throttled(slot, retryAfterMs(error, Date.now()));
           break;
         case "lost":
           this.#pace.failed(slot);

@@ -180,8 +180,8 @@ class Run<G extends Grant, Status extends string> {
   }
 
   /** Writes into the ledger what was read, and returns what of it is to be asked for. */
-  #open({ grants, refused, failure }: Gathered<G>): readonly G[] {
-    for (const { grantId, error } of refused) {
+  #open({ grants, rejected, failure }: Gathered<G>): readonly G[] {
+    for (const { grantId, error } of rejected) {
       this.#emit({ grantId, status: "failed", error });
     }
     const opened = grants.filter((grant) => this.#ledger.open(grant));

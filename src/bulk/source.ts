@@ -9,12 +9,12 @@ export interface Grant {
 /** What a value of the source is: a grant, or what is not asked for. */
 export type Reading<G extends Grant> =
   | { readonly grant: G }
-  | { readonly refused: ConnectError; readonly grantId: string };
+  | { readonly rejected: ConnectError; readonly grantId: string };
 
 /** What was gathered for one request. */
 export interface Gathered<G extends Grant> {
   readonly grants: readonly G[];
-  readonly refused: readonly { readonly grantId: string; readonly error: ConnectError }[];
+  readonly rejected: readonly { readonly grantId: string; readonly error: ConnectError }[];
   /** Whether the source has no more, or ended with an error. */
   readonly ended: boolean;
   readonly failure?: { readonly error: unknown };
@@ -88,7 +88,7 @@ export class Source<G extends Grant> {
       while (
         !this.#ended &&
         this.#leftover === undefined &&
-        gathering.grants.length + gathering.refused.length < most
+        gathering.grants.length + gathering.rejected.length < most
       ) {
         if (this.isAsync && enough === undefined && (holdsSome || gathering.grants.length > 0)) {
           enough = new AbortController();
@@ -220,11 +220,11 @@ export class Source<G extends Grant> {
 
 class Gathering<G extends Grant> {
   readonly grants: G[] = [];
-  readonly refused: { grantId: string; error: ConnectError }[] = [];
+  readonly rejected: { grantId: string; error: ConnectError }[] = [];
 
   add(reading: Reading<G>): void {
-    if ("refused" in reading) {
-      this.refused.push({ grantId: reading.grantId, error: reading.refused });
+    if ("rejected" in reading) {
+      this.rejected.push({ grantId: reading.grantId, error: reading.rejected });
     } else {
       this.grants.push(reading.grant);
     }

@@ -8,46 +8,29 @@ import { bearerToken } from "../tokens/bearer-token.js";
 import { retryingFor } from "../tokens/retrying.js";
 import { tokenError } from "../tokens/token-error.js";
 import { patienceMs } from "../tokens/waiting.js";
-import { isOwnState, type SignInAttempt, takeAttempt } from "./attempt.js";
+import { type SignInAttempt, takeAttempt } from "./attempt.js";
 import { clientOf } from "./client.js";
 import type { SignInContext } from "./context.js";
 import type { SignInResult } from "./options.js";
-import { withoutResponse } from "./return-address.js";
 import { revokeQuietly } from "./revoke.js";
 import type { Session } from "./session.js";
-
-/** The parameters of the authorization server's response, where the URL is one to a sign-in of ours. */
-export function readResponse(redirectUri: string, href: string): URLSearchParams | undefined {
-  const url = new URL(href);
-  const expected = new URL(redirectUri);
-  const { searchParams } = url;
-  return url.origin === expected.origin &&
-    url.pathname === expected.pathname &&
-    isOwnState(searchParams.get("state")) &&
-    (searchParams.has("code") || searchParams.has("error"))
-    ? searchParams
-    : undefined;
-}
 
 /**
  * Handles the response of the authorization server: OpenID Connect Core 1.0, section 3.1.2.5 and on, and
  * RFC 9207.
  *
- * @param inAddress whether it is the page's address, which then becomes the one before the sign-in.
+ * @param inAddress whether it was in the page's address, which then becomes the one before the sign-in.
+ * @param signOutsBefore how many there were when it came.
  */
 export async function handleResponse(
   context: SignInContext,
   response: URLSearchParams,
   inAddress: boolean,
+  signOutsBefore: number,
 ): Promise<SignInResult> {
   const { channel, discover, key, signOuts, store, tabs } = context;
   const { environment } = channel;
   const state = String(response.get("state"));
-  const signOutsBefore = signOuts.count;
-  if (inAddress) {
-    // First of all: a code is for nobody's history and for no Referer header.
-    history.replaceState(history.state, "", withoutResponse(location.href));
-  }
   const attempt = takeAttempt(key, state, environment.wallMs());
   if (attempt === undefined) {
     throw tokenError(

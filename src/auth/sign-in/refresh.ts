@@ -1,15 +1,11 @@
 import { Code } from "@connectrpc/connect";
-import * as oauth from "oauth4webapi";
-import { type Exchange, exchange } from "../endpoint/exchange.js";
-import { interpret, unexpectedResponse } from "../endpoint/unexpected-response.js";
-import { bearerToken } from "../tokens/bearer-token.js";
 import type { HeldToken } from "../tokens/lifetime.js";
 import { isDue, isExpired, type Lifetime } from "../tokens/lifetime.js";
 import type { TokenKeeper } from "../tokens/renewal.js";
 import { isTokenError, tokenError } from "../tokens/token-error.js";
-import { clientOf } from "./client.js";
 import type { SignInContext } from "./context.js";
-import { revokeQuietly } from "./revoke.js";
+import { deadRefreshTokenErrors } from "./dead-refresh-token.js";
+import { loadServer, revokeInBackground } from "./loaded.js";
 import { createLifetimes, type Session } from "./session.js";
 
 export interface SessionKeeper extends TokenKeeper {
@@ -27,9 +23,6 @@ export interface SessionWatch {
   /** Called when a refresh has changed the session, or ended it. */
   onChange(): void;
 }
-
-/** What ZITADEL answers where a refresh token is used up or its session has ended. */
-const deadRefreshToken = ["invalid_grant", "invalid_request"];
 
 /**
  * Keeps the tokens of a signed-in person. Refresh tokens rotate, and an old one is dead at once: tabs
@@ -87,20 +80,24 @@ export function createSessionKeeper(context: SignInContext, watch: SessionWatch)
           }
           const session = currentSession(context, watch);
           try {
+            const { refresh } = await loadServer();
             const server = await discover(signal);
             const refreshed = await refresh(context, server, session, signal);
             if (store.read()?.id === session.id) {
               return keep(refreshed);
             }
             // Somebody has signed out meanwhile, or in again: these tokens are nobody's.
-            revokeQuietly(context, refreshed);
+            revokeInBackground(context, refreshed);
             const other = held();
             if (other === undefined) {
               throw signedOut();
             }
             return other;
           } catch (reason) {
-            if (!isTokenError(reason) || !deadRefreshToken.includes(reason.oauthError ?? "")) {
+            if (
+              !isTokenError(reason) ||
+              !deadRefreshTokenErrors.includes(reason.oauthError ?? "")
+            ) {
               throw reason;
             }
             if (await tabs.ask(session)) {
@@ -149,48 +146,4 @@ function currentSession(
 
 function signedOut(): Error {
   return tokenError("nobody is signed in: call start() to sign in", Code.Unauthenticated);
-}
-
-/** RFC 6749, section 6, and OpenID Connect Core 1.0, section 12. */
-async function refresh(
-  context: SignInContext,
-  server: oauth.AuthorizationServer,
-  session: Session & { refreshToken: string },
-  signal: AbortSignal,
-): Promise<Session> {
-  const { channel, options } = context;
-  const cause =
-    "Usual causes: the session has ended, or the response to an earlier refresh was lost: sign in again";
-  const what: Exchange = {
-    step: "token refresh",
-    endpoint: String(server.token_endpoint),
-    causes: Object.fromEntries(deadRefreshToken.map((error) => [error, cause])),
-  };
-  const obtainedAtMs = channel.environment.wallMs();
-  const response = await exchange(channel, what, signal, (httpOptions) =>
-    oauth.refreshTokenGrantRequest(
-      server,
-      { client_id: options.clientId },
-      oauth.None(),
-      session.refreshToken,
-      httpOptions,
-    ),
-  );
-  return interpret(what, async () => {
-    const client = await clientOf(context, response);
-    const tokens = await oauth.processRefreshTokenResponse(server, client, response);
-    const subject = oauth.getValidatedIdTokenClaims(tokens)?.sub ?? session.subject;
-    if (subject !== session.subject) {
-      throw unexpectedResponse(what, "it is for another user");
-    }
-    return {
-      ...session,
-      generation: session.generation + 1,
-      token: bearerToken(what, tokens),
-      obtainedAtMs,
-      durationMs: tokens.expires_in === undefined ? undefined : tokens.expires_in * 1000,
-      refreshToken: tokens.refresh_token ?? session.refreshToken,
-      idToken: tokens.id_token ?? session.idToken,
-    };
-  });
 }

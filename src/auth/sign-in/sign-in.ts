@@ -1,18 +1,23 @@
 import { createChannel } from "../endpoint/channel.js";
-import { createDiscover } from "../endpoint/discovery.js";
+import type { Discover } from "../endpoint/discovery.js";
 import { checkTokenOptions } from "../endpoint/options.js";
 import { type Environment, platform } from "../tokens/environment.js";
 import { createTokenSource } from "../tokens/renewal.js";
-import { handleResponse, readResponse } from "./callback.js";
 import { createChanges } from "./changes.js";
-import type { SignInContext } from "./context.js";
+import { forgetSession, type SignInContext } from "./context.js";
+import {
+  loadCallback,
+  loadServer,
+  loadSignOut,
+  loadStart,
+  preload,
+  revokeInBackground,
+} from "./loaded.js";
 import { type SignIn, type SignInOptions, type SignInResult, signInChecks } from "./options.js";
 import { createSessionKeeper } from "./refresh.js";
-import { revokeQuietly } from "./revoke.js";
+import { clearAddress, readResponse } from "./response-address.js";
 import type { Session } from "./session.js";
 import { createStore } from "./session-store.js";
-import { forgetSession, signOut } from "./sign-out.js";
-import { startSignIn } from "./start.js";
 import { createTabs } from "./tabs.js";
 import { userOf } from "./user.js";
 
@@ -57,10 +62,14 @@ export function createSignIn(given: SignInOptions, environment: Environment): Si
   const channel = createChannel(options, environment);
   const key = `zitadel-user-grants:${issuer}:${clientId}`;
   const store = createStore(storage, key);
+  let discover: Discover | undefined;
   const context: SignInContext = {
     options,
     channel,
-    discover: createDiscover(channel, issuer),
+    discover: async (signal) => {
+      discover ??= (await loadServer()).createDiscover(channel, issuer);
+      return discover(signal);
+    },
     store,
     tabs: createTabs(key, storage !== "memory", store, environment, {
       onChange: () => changes.look(),
@@ -68,7 +77,7 @@ export function createSignIn(given: SignInOptions, environment: Environment): Si
         const session = forgetSession(context);
         if (session !== undefined && storage !== "localStorage") {
           // The tab that signed out revokes its own.
-          revokeQuietly(context, session);
+          revokeInBackground(context, session);
         }
         changes.look();
       },
@@ -92,6 +101,9 @@ export function createSignIn(given: SignInOptions, environment: Environment): Si
     };
   }, environment);
   changes.accept();
+  if (typeof document !== "undefined") {
+    preload();
+  }
 
   /** The session of this page's user, while it lasts. */
   const current = (): Session | undefined => {
@@ -101,7 +113,7 @@ export function createSignIn(given: SignInOptions, environment: Environment): Si
       : undefined;
   };
   return {
-    start: (startOptions = {}) => startSignIn(context, startOptions),
+    start: async (startOptions = {}) => (await loadStart()).startSignIn(context, startOptions),
     handleCallback: async (url) => {
       const href = url ?? globalThis.location?.href;
       const response = href === undefined ? undefined : readResponse(redirectUri, href);
@@ -111,7 +123,15 @@ export function createSignIn(given: SignInOptions, environment: Environment): Si
       }
       const state = String(response.get("state"));
       if (latest?.state !== state) {
-        const result = handleResponse(context, response, url === undefined);
+        const inAddress = url === undefined;
+        if (inAddress) {
+          // First of all, in every outcome.
+          clearAddress();
+        }
+        const { count } = context.signOuts;
+        const result = loadCallback().then(({ handleResponse }) =>
+          handleResponse(context, response, inAddress, count),
+        );
         const ended = result
           .catch(() => {})
           .then(() => {
@@ -125,10 +145,11 @@ export function createSignIn(given: SignInOptions, environment: Environment): Si
       }
       return latest.result;
     },
-    signOut: () => {
-      const done = signOut(context);
+    signOut: async () => {
+      const session = forgetSession(context);
+      context.tabs.signedOut();
       changes.accept();
-      return done;
+      await (await loadSignOut()).endAtServer(context, session);
     },
     get signedIn() {
       return current() !== undefined;

@@ -4,19 +4,12 @@ import type { SignInContext } from "./context.js";
 import { revokeQuietly } from "./revoke.js";
 import type { Session } from "./session.js";
 
-/** Forgets the session of this tab, and with it what is under way for it. */
-export function forgetSession({ store, signOuts }: SignInContext): Session | undefined {
-  const session = store.read();
-  store.clear();
-  signOuts.count++;
-  return session;
-}
-
-/** Ends the session here, then at the server: OpenID Connect RP-Initiated Logout 1.0, section 2. */
-export async function signOut(context: SignInContext): Promise<void> {
-  const { options, channel, discover, tabs } = context;
-  const session = forgetSession(context);
-  tabs.signedOut();
+/** Ends a session that is forgotten here at the server: OpenID Connect RP-Initiated Logout 1.0, section 2. */
+export async function endAtServer(
+  context: SignInContext,
+  session: Session | undefined,
+): Promise<void> {
+  const { options, channel, discover } = context;
   const server = await retryingFor(channel.environment, patienceMs, discover);
   if (session !== undefined) {
     // The session ends in a moment anyway; the tokens may not.

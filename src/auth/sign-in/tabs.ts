@@ -1,5 +1,5 @@
 import type { Environment } from "../tokens/environment.js";
-import { type Sealed, seal, unseal } from "./sealed.js";
+import type { Sealed } from "./sealed.js";
 import type { Session } from "./session.js";
 import type { SessionStore } from "./session-store.js";
 
@@ -69,6 +69,7 @@ export function createTabs(
     const own = store.read();
     if (shares && own?.id === message.id) {
       if (message.kind === "session") {
+        const { unseal } = await import("./sealed.js");
         const session = await unseal(message.sealed, own);
         const current = store.read();
         if (session && current?.id === session.id && current.generation < session.generation) {
@@ -76,6 +77,7 @@ export function createTabs(
         }
       } else if (message.kind === "ask") {
         if (own.generation > message.generation) {
+          const { seal } = await import("./sealed.js");
           post({ kind: "session", id: own.id, sealed: await seal(own) });
         }
       } else if (own.generation < message.generation) {

@@ -1,0 +1,2 @@
+/** The OAuth errors of ZITADEL when a refresh token was used before, or its session has ended. */
+export const deadRefreshTokenErrors = ["invalid_grant", "invalid_request"];

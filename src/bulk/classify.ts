@@ -1,4 +1,5 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
+import { readPushbackMs, readRetryAfterMs } from "../common/retry-after.js";
 import { describeError, isGrantInactive } from "../errors/describe.js";
 import { notProcessed } from "../errors/not-processed.js";
 
@@ -95,22 +96,10 @@ function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
 }
 
 /**
- * How long the server asks to be left alone, in milliseconds; undefined where it does not say.
- * `retry-after` is in seconds or a date (RFC 9110 section 10.2.3), `grpc-retry-pushback-ms` in
- * milliseconds (gRPC proposal A6).
+ * How long the server asks to be left alone, in milliseconds; undefined where it does not say. A run goes
+ * on where it is asked not to come back at all, at its own pace.
  */
-export function retryAfterMs(error: ConnectError, nowEpochMs: number): number | undefined {
-  const pushback = error.metadata.get("grpc-retry-pushback-ms");
-  if (pushback !== null && /^\d+$/.test(pushback)) {
-    return Number(pushback);
-  }
-  const retryAfter = error.metadata.get("retry-after")?.trim();
-  if (retryAfter === undefined || retryAfter === "") {
-    return undefined;
-  }
-  if (/^\d+$/.test(retryAfter)) {
-    return Number(retryAfter) * 1000;
-  }
-  const date = Date.parse(retryAfter);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - nowEpochMs);
+export function retryAfterMs({ metadata }: ConnectError, nowEpochMs: number): number | undefined {
+  const askedMs = readPushbackMs(metadata, nowEpochMs);
+  return askedMs === Number.POSITIVE_INFINITY ? readRetryAfterMs(metadata, nowEpochMs) : askedMs;
 }

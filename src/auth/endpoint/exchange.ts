@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import * as oauth from "oauth4webapi";
 import { createMask, type Mask } from "../../common/mask.js";
+import { readRetryAfterMs } from "../../common/retry-after.js";
 import { secretsOf } from "../../common/secret-names.js";
 import { isTokenError, TransientFailure, tokenError } from "../tokens/token-error.js";
 import { readBody } from "./body.js";
@@ -134,7 +135,7 @@ function rejection(
   const parsed = parseOAuthError(body);
   const said = `HTTP ${status}${parsed === undefined ? "" : `, ${oauthErrorText(parsed, mask)}`}`;
   if (status === 429 || status >= 500) {
-    const retryAfterMs = readRetryAfter(headers, environment.wallMs() + clock.offsetMs());
+    const retryAfterMs = readRetryAfterMs(headers, environment.wallMs() + clock.offsetMs()) ?? 0;
     const wait = retryAfterMs > 0 ? `; it asks to wait ${Math.ceil(retryAfterMs / 1000)} s` : "";
     return new TransientFailure(
       tokenError(`${step} at ${endpoint} failed: ${said}${wait}`, Code.Unavailable),
@@ -170,12 +171,4 @@ function collectSecrets({ body, headers }: SentRequest, secrets: string[]): void
     secrets.push(body?.get(name) ?? "");
   }
   secrets.push(...secretsOf(Object.entries(headers)));
-}
-
-/** RFC 9110, section 10.2.3: seconds, or a date. */
-function readRetryAfter(headers: Headers, nowMs: number): number {
-  const value = headers.get("retry-after") ?? "";
-  const delayMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs;
-  // Not a number where there is no such header.
-  return Math.max(0, delayMs || 0);
 }

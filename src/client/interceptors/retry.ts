@@ -1,5 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { readPushbackMs } from "../../common/retry-after.js";
 import { wait } from "../../common/wait.js";
 import { notProcessed } from "../../errors/not-processed.js";
 import type { RetryOptions } from "../../options/retry.js";
@@ -46,7 +47,7 @@ export function createRetryInterceptor(
         return response;
       } catch (reason) {
         const error = ConnectError.from(reason);
-        const askedMs = askedWaitMs(error.metadata);
+        const askedMs = readPushbackMs(error.metadata, Date.now());
         const retryable = retryableStatusCodes.includes(error.code);
         if (retryable || askedMs === Number.POSITIVE_INFINITY) {
           tokens = Math.max(0, tokens - 1);
@@ -82,20 +83,4 @@ function isIdempotent(method: DescMethod): boolean {
     method.idempotency > 0 ||
     fullName(method) === "zitadel.management.v1.ManagementService/DeactivateUserGrant"
   );
-}
-
-/**
- * How long the server asks to wait; infinite for not to come back at all. `Retry-After` holds seconds or
- * a date (https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3).
- */
-function askedWaitMs(metadata: Headers): number | undefined {
-  const pushback = metadata.get("grpc-retry-pushback-ms");
-  if (pushback !== null) {
-    return /^\d+$/.test(pushback) ? Number(pushback) : Number.POSITIVE_INFINITY;
-  }
-  const after = metadata.get("retry-after");
-  const ms = /^\d+$/.test(after ?? "")
-    ? Number(after) * 1000
-    : Date.parse(after ?? "") - Date.now();
-  return ms >= 0 ? ms : undefined;
 }

@@ -1,7 +1,7 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { ManagementService as ListingService } from "@zitadel/proto/zitadel/management_pb.js";
 import type { ManagementClient } from "zitadel-user-grants";
-import { removeUserGrants, type Summary } from "zitadel-user-grants/bulk";
+import { type RemoveStatus, removeUserGrants, type Summary } from "zitadel-user-grants/bulk";
 
 /** ZITADEL's whole management service, for what is listed; removals go through `ManagementClient`. */
 export function createListing(transport: Transport): Client<typeof ListingService> {
@@ -37,7 +37,7 @@ export async function offboard(
   client: ManagementClient,
   userId: string,
   signal: AbortSignal,
-): Promise<Summary> {
+): Promise<Summary<RemoveStatus>> {
   const grantIds = await listGrantIds(listing, userId);
   return await removeUserGrants(client, grantIds, { signal }).summary();
 }

@@ -60,7 +60,7 @@ app.post(
     response.on("close", () => left.abort());
     const { counts } = await offboard(listing, client, event.userId, left.signal);
     // With anything but success the sender delivers the event again, and what is left is tried again.
-    response.status(counts.failed ? 502 : 200).json({ userId: event.userId, counts });
+    response.status(counts.failed === 0 ? 200 : 502).json({ userId: event.userId, counts });
   },
 );
 app.use(((error, _request, response, _next) => {

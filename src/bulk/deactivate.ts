@@ -82,6 +82,7 @@ export function deactivateUserGrantsIn(
     batchSize: 1,
     mostBytes: Number.POSITIVE_INFINITY,
     bytesOf: () => 0,
+    statuses: ["deactivated", "already-inactive", "not-found", "failed"],
     notFoundId: "COMMAND-3M9sd",
     read: readUserGrant,
     createWork: (context) => createDeactivation(client, context),

@@ -18,4 +18,10 @@ export type {
 } from "./outcome.js";
 export { removeUserGrants } from "./remove.js";
 export type { BulkRun } from "./run.js";
-export { createSummary, type Failure, type Summary, type SummaryOptions } from "./summary.js";
+export {
+  createSummary,
+  type Failure,
+  type RunningSummary,
+  type Summary,
+  type SummaryOptions,
+} from "./summary.js";

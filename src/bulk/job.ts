@@ -31,6 +31,8 @@ export interface Job<G extends Grant, Status extends string> {
   readonly batchSize: number;
   readonly mostBytes: number;
   readonly bytesOf: (grant: G) => number;
+  /** All that can become of a grant. */
+  readonly statuses: readonly (Status | "failed")[];
   /** The id with which this RPC says that a grant is unknown. */
   readonly notFoundId: string;
   readonly read: (value: unknown) => Reading<G>;

@@ -93,6 +93,7 @@ export function removeUserGrantsIn(
     batchSize,
     mostBytes: mostRequestBytes,
     bytesOf,
+    statuses: ["removed", "not-found", "failed"],
     notFoundId: "COMMAND-1My0t",
     read: readGrantId,
     createWork: (run) => createRemoval(client, batchSize, run),

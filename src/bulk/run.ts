@@ -8,14 +8,17 @@ import { Pool } from "./pool.js";
 import { Requests } from "./requests.js";
 import { type Gathered, type Grant, Source } from "./source.js";
 import { Stop } from "./stop.js";
-import { createSummary, type Summary } from "./summary.js";
+import { createSummary, type RunningSummary, type Summary } from "./summary.js";
 import { Waves } from "./waves.js";
+
+/** The statuses of an outcome. */
+type StatusOf<O> = O extends Outcome<infer Status> ? Status : never;
 
 /**
  * A bulk run: an async iterator of outcomes. Nothing is read or sent before it is iterated or `summary()`
  * is called; **awaiting the run itself does nothing**, as it is no promise.
  */
-export interface BulkRun<O> extends AsyncIterableIterator<O> {
+export interface BulkRun<O extends Outcome<string>> extends AsyncIterableIterator<O> {
   /**
    * Carries out what is left of the run and resolves with its counts, those of outcomes that a loop has
    * taken before included. For programs that need no outcome of their own:
@@ -28,7 +31,7 @@ export interface BulkRun<O> extends AsyncIterableIterator<O> {
    *
    * @throws what iterating throws; `onOutcome` has then seen every outcome up to there.
    */
-  summary(): Promise<Summary>;
+  summary(): Promise<Summary<StatusOf<O>>>;
 }
 
 /**
@@ -41,7 +44,7 @@ export function startRun<G extends Grant, Status extends string>(
 ): BulkRun<Outcome<Status | "failed">> {
   let run: Run<G, Status> | undefined;
   let left = false;
-  let counted: Promise<Summary> | undefined;
+  let counted: Promise<Summary<Status | "failed">> | undefined;
   const next = async (): Promise<IteratorResult<Outcome<Status | "failed">>> => {
     if (run === undefined && left) {
       return { done: true, value: undefined };
@@ -49,11 +52,11 @@ export function startRun<G extends Grant, Status extends string>(
     run ??= new Run(job);
     return run.next();
   };
-  const summary = async (): Promise<Summary> => {
+  const summary = async (): Promise<Summary<Status | "failed">> => {
     while ((await next()).done !== true) {
       // Counted where it was emitted.
     }
-    return run?.summary() ?? createSummary().current();
+    return run?.summary() ?? createSummary({ statuses: job.statuses }).current();
   };
   return {
     next,
@@ -81,7 +84,7 @@ class Run<G extends Grant, Status extends string> {
   readonly #pool: Pool<G>;
   readonly #work: Work<G>;
   readonly #queue: OutcomeQueue<Outcome<Status | "failed">>;
-  readonly #summary: ReturnType<typeof createSummary>;
+  readonly #summary: RunningSummary<Status | "failed">;
   readonly #finished: Promise<void>;
   #left = false;
 
@@ -89,7 +92,10 @@ class Run<G extends Grant, Status extends string> {
     const { options, environment, concurrency, batchSize } = job;
     const { giveUpMs = 300_000, maxPerSecond, distinct = false } = options;
     this.#job = job;
-    this.#summary = createSummary({ now: () => environment.now() });
+    this.#summary = createSummary({
+      statuses: job.statuses,
+      now: () => environment.now(),
+    });
     this.#queue = new OutcomeQueue(batchSize * concurrency, this.#stop.signal);
     this.#pace = new Pace(concurrency, giveUpMs, environment, maxPerSecond);
     this.#ledger = new Ledger((outcome) => this.#emit(outcome), job.earlier);
@@ -134,7 +140,7 @@ class Run<G extends Grant, Status extends string> {
     return { done: true, value: undefined };
   }
 
-  summary(): Summary {
+  summary(): Summary<Status | "failed"> {
     return this.#summary.current();
   }
 

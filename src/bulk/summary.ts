@@ -9,11 +9,11 @@ export interface Failure {
 }
 
 /** What a run has done so far. */
-export interface Summary {
+export interface Summary<Status extends string = string> {
   /** Outcomes seen. */
   readonly done: number;
-  /** How many outcomes of each status. */
-  readonly counts: Readonly<Record<string, number>>;
+  /** How many outcomes of each status; 0 for a status that the run can have and did not. */
+  readonly counts: Readonly<Record<Status, number>>;
   /** How many outcomes, of whatever status, with `answerLost`. */
   readonly answersLost: number;
   /** The first failures; `counts.failed` says how many there are. */
@@ -26,7 +26,9 @@ export interface Summary {
 }
 
 /** What `createSummary` takes. */
-export interface SummaryOptions {
+export interface SummaryOptions<Status extends string = string> {
+  /** The statuses that are counted from 0. Others are counted from their first outcome on. */
+  statuses?: readonly Status[] | undefined;
   /** How many grants the run is for, where that is known. */
   total?: number | undefined;
   /** How many failures are kept with their reasons; 1000 when not given. */
@@ -37,6 +39,12 @@ export interface SummaryOptions {
 
 /** The rate is taken over the last so many samples, one a second. */
 const samples = 10;
+
+/** What counts outcomes while a run goes on. */
+export interface RunningSummary<Status extends string = string> {
+  add: (outcome: Outcome<Status>) => void;
+  current: () => Summary<Status>;
+}
 
 /**
  * Counts outcomes as they come. `add` fits `onOutcome`, and `current()` may be called at any time, for a
@@ -58,15 +66,15 @@ const samples = 10;
  * }
  * ```
  */
-export function createSummary(options: SummaryOptions = {}): {
-  /** Counts an outcome. */
-  add: (outcome: Outcome<string>) => void;
-  /** The counts so far. */
-  current: () => Summary;
-} {
-  const { total, keepFailures = 1000, now = () => performance.now() } = options;
+export function createSummary<Status extends string = string>(
+  options: SummaryOptions<Status> = {},
+): RunningSummary<Status> {
+  const { statuses = [], total, keepFailures = 1000, now = () => performance.now() } = options;
   const startedMs = now();
-  const counts: Record<string, number> = {};
+  const counts = Object.fromEntries(statuses.map((status) => [status, 0])) as Record<
+    Status,
+    number
+  >;
   const failures: Failure[] = [];
   let done = 0;
   let answersLost = 0;

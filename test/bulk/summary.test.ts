@@ -72,7 +72,7 @@ describe("summary() of a run", () => {
     const { done, counts, failures, elapsedMs } = await world.run(first);
     expect({ done, counts, failures }).toEqual({
       done: 1000,
-      counts: { removed: 999, "not-found": 1 },
+      counts: { removed: 999, "not-found": 1, failed: 0 },
       failures: [],
     });
     expect(elapsedMs).toBe(world.now());

@@ -520,6 +520,19 @@ const faults: Scenario[] = [
     expected: ["Unavailable", undefined],
   },
   {
+    title: "nor is one whose response is lost on a connection that was used before",
+    run: async ({ sandbox, client }) => {
+      const kept = client();
+      await kept.deactivateUserGrant(sandbox.addGrant());
+      const { grantId } = sandbox.addGrant();
+      sandbox.failNext({ lost: true });
+      const call = kept.bulkRemoveUserGrant({ grantId: [grantId] });
+      const { code, id } = describeError(await call.catch((reason: unknown) => reason));
+      return [Code[code], id, sandbox.grant(grantId)];
+    },
+    expected: ["Unavailable", undefined, undefined],
+  },
+  {
     title: "a delay is ended by the call's deadline",
     run: async ({ sandbox, client }) => {
       sandbox.failNext({ delayMs: 60_000 });

@@ -1,6 +1,6 @@
 // What the declarations promise: compiled, never run. In `npm test` against the sources, in .ci/run by
 // each supported TypeScript against the packed package, for Node and for a page.
-import type { Client, ConnectError, Transport } from "@connectrpc/connect";
+import { type Client, Code, type ConnectError, type Transport } from "@connectrpc/connect";
 import {
   type ClientOptions,
   close,
@@ -123,6 +123,12 @@ export async function calls(): Promise<void> {
   same<typeof memory.transport, Transport>();
   same<ReturnType<typeof memory.addGrant>, { userId: string; grantId: string }>();
   same<NonNullable<ReturnType<typeof memory.grant>>["state"], "active" | "inactive">();
+  memory.failNext({ code: Code.Unavailable, times: 2, rpc: "BulkRemoveUserGrant" });
+  // @ts-expect-error the sandbox does not serve it
+  memory.failNext({ lost: true, rpc: "RemoveUserGrant" });
+  createSandbox({ seed: { grants: [{ grantId: "1", roleKeys: ["reader"] }] } });
+  // @ts-expect-error there is no such state
+  createSandbox({ seed: { grants: [{ state: "gone" }] } });
   // @ts-expect-error in memory there is no port
   createSandbox({ port: 1 });
 }

@@ -1,0 +1,130 @@
+import { generateKeyPairSync } from "node:crypto";
+import { SignJWT } from "jose";
+import { onTestFinished, vi } from "vitest";
+import { type SignInOptions, type SignInResult, signIn } from "../../src/auth/index.js";
+import { createFakeIssuer } from "../auth/fake-issuer.js";
+
+const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+const clientId = "portal";
+let pages = 0;
+
+/** As much of a browser's storage as a sign-in uses. */
+class FakeStorage {
+  getItem(name: string): string | null {
+    return (this as Record<string, unknown>)[name] === undefined
+      ? null
+      : String((this as never)[name]);
+  }
+  setItem(name: string, value: string): void {
+    (this as Record<string, unknown>)[name] = value;
+  }
+  removeItem(name: string): void {
+    delete (this as Record<string, unknown>)[name];
+  }
+}
+
+/** A page in which somebody signs in, without a browser: the globals that the code under test reads. */
+export function openFakePage({
+  storage,
+  shares,
+}: {
+  storage?: SignInOptions["storage"];
+  shares?: { readonly issuer: string };
+} = {}) {
+  const origin = "https://portal.example";
+  let href = `${origin}/`;
+  let assigned = "";
+  const server = createFakeIssuer(shares?.issuer ?? `https://issuer-${++pages}.example`);
+  server.metadata = {
+    authorization_endpoint: `${server.issuer}/authorize`,
+    end_session_endpoint: `${server.issuer}/end`,
+  };
+  const location = {
+    origin,
+    get href() {
+      return href;
+    },
+    assign: (url: URL | string) => {
+      assigned = String(url);
+    },
+  };
+  const sessionStorage = new FakeStorage();
+  const channels: BroadcastChannel[] = [];
+  const enter = () => {
+    vi.stubGlobal("location", location);
+    vi.stubGlobal("history", {
+      state: null,
+      replaceState: (_: unknown, __: string, url: string) => {
+        href = new URL(url, href).href;
+      },
+    });
+    vi.stubGlobal("sessionStorage", sessionStorage);
+    vi.stubGlobal("isSecureContext", true);
+    vi.stubGlobal("document", {});
+    vi.stubGlobal(
+      "BroadcastChannel",
+      class extends globalThis.BroadcastChannel {
+        constructor(name: string) {
+          super(name);
+          channels.push(this);
+        }
+      },
+    );
+  };
+  const platformChannel = globalThis.BroadcastChannel;
+  enter();
+  const auth = signIn({
+    issuer: server.issuer,
+    clientId,
+    redirectUri: `${origin}/callback`,
+    fetch: server.fetch,
+    storage,
+  });
+  vi.stubGlobal("BroadcastChannel", platformChannel);
+  const messages: string[] = [];
+  const spy = new platformChannel(`zitadel-user-grants:${server.issuer}:${clientId}`);
+  spy.onmessage = ({ data }) => messages.push(JSON.stringify(data));
+  onTestFinished(() => {
+    for (const channel of [spy, ...channels]) {
+      channel.close();
+    }
+  });
+  const start = async (returnTo?: string) => {
+    enter();
+    await auth.start({ returnTo });
+    return new URL(assigned);
+  };
+  return {
+    issuer: server.issuer,
+    origin,
+    auth,
+    start,
+    href: () => href,
+    stored: (): Record<string, unknown> => ({ ...sessionStorage }),
+    heard: () => messages.join("\n"),
+    /** Signs in, with an ID token that has these claims in place of the right ones. */
+    async signIn(claims: object, returnTo?: string): Promise<SignInResult | undefined> {
+      const { searchParams } = await start(returnTo);
+      const nowSeconds = Math.floor(Date.now() / 1000);
+      const idToken = await new SignJWT({
+        iss: server.issuer,
+        aud: clientId,
+        sub: "user-1",
+        nonce: searchParams.get("nonce"),
+        iat: nowSeconds,
+        exp: nowSeconds + 3600,
+        ...claims,
+      })
+        .setProtectedHeader({ alg: "RS256" })
+        .sign(privateKey);
+      server.answer = () =>
+        server.issue({
+          access_token: "access-token",
+          refresh_token: "refresh-token",
+          id_token: idToken,
+        });
+      href = `${origin}/callback?code=c0de&state=${searchParams.get("state")}`;
+      return auth.handleCallback();
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+
+const root = new URL("../../", import.meta.url);
+const page = readFileSync(new URL("SECURITY.md", root), "utf8");
+
+/** The sentences under "What is promised", each with the file that its link leads to. */
+function promises(): { sentence: string; file: string }[] {
+  const [, section = ""] = /^## What is promised\n(.*?)^## /ms.exec(page) ?? [];
+  const items = section.split("\n").filter((line) => line !== "" && !line.startsWith("**"));
+  return items.map((line) => {
+    const [, sentence, file] =
+      /^- (.+) \(\[test\]\((test\/security\/[\w.-]+)\)\)$/.exec(line) ?? [];
+    if (sentence === undefined || file === undefined) {
+      throw new Error(`no promise with a link to its test: ${line}`);
+    }
+    return { sentence, file };
+  });
+}
+
+const titles = (file: string) =>
+  [...readFileSync(new URL(file, root), "utf8").matchAll(/^test\(\s*"((?:[^"\\]|\\.)*)"/gm)].map(
+    ([, title = ""]) => JSON.parse(`"${title}"`) as string,
+  );
+
+test("each sentence of SECURITY.md is the name of the test that it links to", () => {
+  const listed = promises();
+  expect(listed.length).toBeGreaterThan(15);
+  for (const { sentence, file } of listed) {
+    expect(titles(file), file).toContain(sentence);
+  }
+});
+
+test("each test of a promise is listed in SECURITY.md", () => {
+  const files = readdirSync(new URL("test/security/", root)).filter((name) =>
+    name.startsWith("promises"),
+  );
+  const tested = files.flatMap((name) => titles(`test/security/${name}`));
+  expect(tested.sort()).toEqual(
+    promises()
+      .map(({ sentence }) => sentence)
+      .sort(),
+  );
+});

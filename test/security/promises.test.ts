@@ -1,0 +1,414 @@
+import { readFileSync } from "node:fs";
+import { inspect } from "node:util";
+import { ConnectError } from "@connectrpc/connect";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
+import { clientCredentials, serviceUser } from "../../src/auth/index.js";
+import { type DebugEvent, debug } from "../../src/debug.js";
+import { close, createFetch, createManagementClient as createGrpcClient } from "../../src/grpc.js";
+import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
+import { createManagementClient as createJsonClient } from "../../src/json.js";
+import { startSandbox } from "../../src/sandbox/index.js";
+import { createFakeIssuer } from "../auth/fake-issuer.js";
+import { serviceUserKey } from "../auth/keys.js";
+import { run } from "../cli/run.js";
+import {
+  answerWell,
+  type Exchange,
+  finish,
+  messageBytes,
+  type Protocol,
+} from "../faults/exchange.js";
+import { startHttp1Wire } from "../faults/http1-wire.js";
+import { startHttp2Wire } from "../faults/http2-wire.js";
+import { startProxy, startSecureServer } from "../networks/servers.js";
+import { makeCertificate } from "../support/certificates.js";
+import { openFakePage } from "./fake-page.js";
+import { expectNoSecret, shown, token } from "./shown.js";
+
+// Each test is named after a sentence of SECURITY.md, and `list.test.ts` fails when one lacks the other.
+
+const clients = { grpc: createGrpcClient, "grpc-web": createGrpcWebClient, json: createJsonClient };
+const protocols = ["grpc", "grpc-web", "json"] as const;
+const issuerSecret = "Qx7-pLw9.Zt3_Vb6+Rk1";
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.unstubAllGlobals();
+});
+
+/** A server for the duration of a test, and what reached it. */
+async function serve(protocol: Protocol, answer: (exchange: Exchange) => void) {
+  const paths: string[] = [];
+  const options = {
+    answer: (exchange: Exchange) => {
+      paths.push(exchange.path);
+      answer(exchange);
+    },
+  };
+  const server = await (protocol === "grpc"
+    ? startHttp2Wire(options)
+    : startHttp1Wire(protocol, options));
+  onTestFinished(() => server.close());
+  return { server, paths, baseUrl: `http://127.0.0.1:${server.port}` };
+}
+
+function createClient(protocol: Protocol, options: object) {
+  const client = clients[protocol](options as never);
+  onTestFinished(() => close(client));
+  return client;
+}
+
+/** How a call failed; undefined when it did not. */
+async function failureOf(call: PromiseLike<unknown>): Promise<unknown> {
+  try {
+    await call;
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+function thrown(make: () => unknown): unknown {
+  try {
+    make();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+test("Plain HTTP is rejected except on loopback, unless `allowInsecure` is set.", () => {
+  for (const protocol of protocols) {
+    const create = (options: object) => () => createClient(protocol, { token, ...options });
+    expect(create({ baseUrl: "http://zitadel.example" })).toThrow(/https/);
+    expect(create({ baseUrl: "http://127.0.0.1:1" })).not.toThrow();
+    expect(create({ baseUrl: "http://zitadel.example", allowInsecure: true })).not.toThrow();
+  }
+  expect(() => serviceUser(serviceUserKey, { issuer: "http://zitadel.example" })).toThrow(/https/);
+});
+
+test("No redirect is followed with a token.", async () => {
+  for (const protocol of protocols) {
+    for (const status of [301, 302, 303, 307, 308]) {
+      const other = await serve("json", answerWell);
+      const { baseUrl } = await serve(protocol, (exchange) => {
+        exchange.head({ location: other.baseUrl }, status);
+        exchange.end();
+      });
+      const client = createClient(protocol, { baseUrl, token });
+      expect(await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }))).toBeInstanceOf(Error);
+      expect(other.paths).toEqual([]);
+    }
+  }
+});
+
+test("TLS certificates are verified, unless you turn that off in `nodeOptions`.", async () => {
+  const { port, requests } = await startSecureServer(
+    makeCertificate({ name: "localhost", dnsNames: ["localhost"] }),
+  );
+  const baseUrl = `https://localhost:${port}`;
+  const strict = createClient("grpc", { baseUrl, token });
+  expect(await failureOf(strict.bulkRemoveUserGrant({ grantId: ["1"] }))).toBeInstanceOf(Error);
+  const fetched = createClient("json", { baseUrl, token, fetch: createFetch() });
+  expect(await failureOf(fetched.bulkRemoveUserGrant({ grantId: ["1"] }))).toBeInstanceOf(Error);
+  expect(requests).toEqual([]);
+  const lax = createClient("grpc", { baseUrl, token, nodeOptions: { rejectUnauthorized: false } });
+  await lax.deactivateUserGrant({ userId: "1", grantId: "2" });
+  expect(requests).toHaveLength(1);
+});
+
+test("Through a proxy, TLS is end to end with ZITADEL, and the proxy's credentials go to the proxy alone.", async () => {
+  const authority = makeCertificate({ name: "Private CA", isAuthority: true });
+  const certificate = { name: "zitadel.internal", dnsNames: ["zitadel.internal"] };
+  const server = await startSecureServer(makeCertificate({ ...certificate, issuer: authority }));
+  const proxy = await startProxy({ resolve: () => ({ host: "127.0.0.1", port: server.port }) });
+  vi.stubEnv("HTTPS_PROXY", proxy.url.replace("//", "//user:pr0xy-p4ss@"));
+  const nodeOptions = { ca: authority.cert };
+  const client = createClient("grpc", { baseUrl: "https://zitadel.internal", token, nodeOptions });
+  await client.deactivateUserGrant({ userId: "1", grantId: "2" });
+  expect(proxy.connects).toEqual([
+    { target: "zitadel.internal:443", authorization: `Basic ${btoa("user:pr0xy-p4ss")}` },
+  ]);
+  expect(server.requests.map(({ authorization }) => authorization)).toEqual([`Bearer ${token}`]);
+  expect(inspect(server.requests)).not.toContain(btoa("user:pr0xy-p4ss"));
+});
+
+test("Keys and client secrets are used only at the token endpoint of the issuer that you named.", async () => {
+  for (const metadata of [
+    { issuer: "https://evil.example" },
+    { token_endpoint: "http://issuer.example/token" },
+  ]) {
+    const server = createFakeIssuer();
+    server.metadata = metadata;
+    const { issuer, fetch } = server;
+    const options = { issuer, fetch, clientId: "a", clientSecret: issuerSecret };
+    expect(await failureOf(Promise.resolve(clientCredentials(options)()))).toBeInstanceOf(Error);
+    const byKey = serviceUser(serviceUserKey, { issuer, fetch });
+    expect(await failureOf(Promise.resolve(byKey()))).toBeInstanceOf(Error);
+    expect(server.tokenRequests).toEqual([]);
+  }
+});
+
+test("No error shows a secret that its call sent, not even when the server echoes it.", async () => {
+  for (const protocol of protocols) {
+    const { baseUrl } = await serve(protocol, (exchange) => {
+      exchange.head({ "content-type": "text/html", "x-echo": `Bearer ${token}` }, 403);
+      exchange.body(`<p>${token} ${btoa(token)} ${encodeURIComponent(token)}</p>`);
+      exchange.end();
+    });
+    const client = createClient(protocol, { baseUrl, token });
+    const error = await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }));
+    expect(error).toBeInstanceOf(ConnectError);
+    expectNoSecret(shown(error), token);
+  }
+  const server = createFakeIssuer();
+  server.answer = ({ headers }) =>
+    Response.json(
+      { error: "no", error_description: headers.get("authorization") },
+      { status: 400 },
+    );
+  const { issuer, fetch } = server;
+  const options = { issuer, fetch, clientId: "a", clientSecret: issuerSecret };
+  const error = await failureOf(Promise.resolve(clientCredentials(options)()));
+  expect(error).toBeInstanceOf(ConnectError);
+  expectNoSecret(shown(error), issuerSecret);
+});
+
+test("No `debug` event shows a token, a cookie, a key or a password.", async () => {
+  for (const protocol of protocols) {
+    const { baseUrl } = await serve(protocol, (exchange) => {
+      exchange.head({ "x-echo": token, "set-cookie": "session=c00kie-of-a-session" });
+      exchange.body(messageBytes(exchange.protocol));
+      finish(exchange, { "grpc-status": "0", "x-echo": token });
+    });
+    const events: DebugEvent[] = [];
+    const client = createClient(protocol, { baseUrl, token, debug: debug((e) => events.push(e)) });
+    const names = [
+      "x-access-key",
+      "x-functions-key",
+      "x-auth-key",
+      "x-api-key",
+      "cookie",
+      "x-password",
+    ];
+    const headers = Object.fromEntries(names.map((name) => [name, `value-of-${name}-42`]));
+    await client.deactivateUserGrant({ userId: "1", grantId: "2" }, { headers });
+    expect(events.map(({ type }) => type)).toContain("end");
+    expectNoSecret(shown(events), token);
+    expect(shown(events)).not.toMatch(/value-of-|c00kie/);
+  }
+});
+
+test("`util.inspect` and `JSON.stringify` of a client or a token source show no secret.", () => {
+  const options = { issuer: "https://issuer.example", clientId: "a", clientSecret: issuerSecret };
+  const values: unknown[] = [
+    ...protocols.map((protocol) => createClient(protocol, { baseUrl: "https://z.example", token })),
+    clientCredentials(options),
+    serviceUser(serviceUserKey, { issuer: options.issuer }),
+  ];
+  for (const value of values) {
+    expectNoSecret(shown(value), token);
+    expectNoSecret(shown(value), issuerSecret);
+    expectNoSecret(shown(value), serviceUserKey.key.split("\n")[3] ?? "");
+  }
+});
+
+test("The command line tool prints no secret.", async () => {
+  const sandbox = await startSandbox();
+  onTestFinished(() => sandbox.close());
+  const grants = sandbox.addGrant();
+  for (const ZITADEL_TOKEN of [token, sandbox.token]) {
+    for (const command of [["remove", "--yes", "--json"], ["doctor"], ["remove", "--dry-run"]]) {
+      const env = { ZITADEL_TOKEN, ZITADEL_URL: sandbox.baseUrl, ZITADEL_ORG_ID: sandbox.orgId };
+      const { stdout, stderr } = await run([...command, "--no-log"], {
+        env,
+        stdin: `${grants.grantId}\n`,
+      });
+      expect(stdout + stderr).not.toBe("");
+      expectNoSecret(stdout + stderr, ZITADEL_TOKEN);
+    }
+  }
+});
+
+test("Tokens, organizations and hosts with line breaks, spaces or control characters are rejected before anything is sent.", async () => {
+  for (const protocol of protocols) {
+    const { baseUrl, server } = await serve(protocol, answerWell);
+    for (const hostile of ["1\r\nx-injected: yes", "1\nx: y", "1\u0000", "1 2"]) {
+      for (const option of ["token", "orgId", "instanceHost"]) {
+        expect(
+          thrown(() => createClient(protocol, { baseUrl, token, [option]: hostile })),
+        ).toBeInstanceOf(TypeError);
+      }
+      const client = createClient(protocol, { baseUrl, token: () => hostile });
+      expect(await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }))).toBeInstanceOf(Error);
+    }
+    expect(server.requests).toBe(0);
+  }
+});
+
+test("An id never changes the path, method, host or organization of a request.", async () => {
+  const ids = [
+    "../../admin/v1/orgs/1",
+    "1?x=y",
+    "1#f",
+    "1%2f..",
+    "//other.example/",
+    "@x",
+    "..",
+    "1",
+  ];
+  const { baseUrl, paths } = await serve("json", answerWell);
+  const client = createClient("json", { baseUrl, token });
+  for (const id of ids) {
+    await failureOf(client.deactivateUserGrant({ userId: id, grantId: id }));
+  }
+  expect(paths.length).toBeGreaterThan(ids.length / 2);
+  for (const path of paths) {
+    expect(path).toMatch(/^\/management\/v1\/users\/[^/?#]+\/grants\/[^/?#]+\/_deactivate$/);
+    expect(new URL(path, baseUrl).href).toBe(baseUrl + path);
+  }
+});
+
+test("Unknown options are rejected, and inherited ones are ignored.", () => {
+  const prototype = Object.prototype as Record<string, unknown>;
+  prototype.allowInsecure = true;
+  prototype.rejectUnauthorized = false;
+  onTestFinished(() => {
+    delete prototype.allowInsecure;
+    delete prototype.rejectUnauthorized;
+  });
+  for (const protocol of protocols) {
+    expect(() => createClient(protocol, { baseUrl: "http://zitadel.example" })).toThrow(/https/);
+    expect(() => createClient(protocol, { baseUrl: "https://z.example", tokn: "x" })).toThrow(
+      /unknown option "tokn"/,
+    );
+  }
+  expect(() =>
+    clientCredentials(
+      Object.create({ issuer: "https://z.example", clientId: "a", clientSecret: "b" }),
+    ),
+  ).toThrow(TypeError);
+});
+
+test("Response bodies are read up to `readMaxBytes` (16 MiB) for calls, and up to 1 MiB for discovery and tokens.", async () => {
+  for (const protocol of protocols) {
+    const { baseUrl } = await serve(protocol, (exchange) => {
+      exchange.head();
+      exchange.body(new Uint8Array(200_000).fill(0x20));
+      answerWell(exchange);
+    });
+    const client = createClient(protocol, { baseUrl, token, readMaxBytes: 1_000 });
+    expect(await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }))).toBeInstanceOf(
+      ConnectError,
+    );
+  }
+  const server = createFakeIssuer();
+  server.answer = () => new Response(" ".repeat(1024 * 1024 + 1));
+  const { issuer, fetch } = server;
+  const source = clientCredentials({ issuer, fetch, clientId: "a", clientSecret: issuerSecret });
+  expect(String(await failureOf(Promise.resolve(source())))).toContain("more than 1 MiB");
+});
+
+test("Only a complete response with an explicit success counts as success.", async () => {
+  const answers: ((exchange: Exchange) => void)[] = [
+    (exchange) => {
+      exchange.head({ "content-type": "text/html" });
+      exchange.body("<p>Welcome</p>");
+      exchange.end();
+    },
+    (exchange) => {
+      exchange.head();
+      exchange.body(messageBytes(exchange.protocol).subarray(0, 4));
+      exchange.socket.destroy();
+    },
+    (exchange) => {
+      exchange.head({}, 502);
+      exchange.end();
+    },
+  ];
+  for (const protocol of protocols) {
+    for (const answer of answers) {
+      const { baseUrl } = await serve(protocol, answer);
+      const client = createClient(protocol, { baseUrl, token });
+      expect(await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }))).toBeInstanceOf(
+        ConnectError,
+      );
+    }
+  }
+});
+
+test("Whatever a server sends, a call settles by its deadline, with a response or a `ConnectError`.", async () => {
+  for (const protocol of protocols) {
+    for (const bytes of ["", "\0\0\0", "HTTP/1.1 200 OK\r\n\r\n{", "HTTP/9 zz\r\n\r\n"]) {
+      const { baseUrl } = await serve(protocol, (exchange) => exchange.socket.write(bytes));
+      const client = createClient(protocol, { baseUrl, token });
+      const call = client.bulkRemoveUserGrant({ grantId: ["1"] }, { timeoutMs: 200 });
+      expect(await failureOf(call)).toBeInstanceOf(ConnectError);
+    }
+  }
+});
+
+test("Sign-in uses authorization code with PKCE (S256), `state` and `nonce`, and checks issuer and audience of the ID token.", async () => {
+  const page = openFakePage();
+  const request = await page.start();
+  expect(Object.fromEntries(request.searchParams)).toMatchObject({
+    response_type: "code",
+    code_challenge_method: "S256",
+    code_challenge: expect.stringMatching(/^[\w-]{43}$/),
+    state: expect.stringMatching(/^[\w-]{43,}$/),
+    nonce: expect.stringMatching(/^[\w-]{43}$/),
+  });
+  expect(await page.signIn({})).toMatchObject({ userId: "user-1" });
+  for (const claims of [{ aud: "other" }, { iss: "https://evil.example" }, { nonce: "other" }]) {
+    await expect(openFakePage().signIn(claims)).rejects.toBeInstanceOf(ConnectError);
+  }
+});
+
+test("After sign-in the code is out of the address in every outcome, and the page stays on its own origin.", async () => {
+  for (const claims of [{}, { aud: "other" }]) {
+    const page = openFakePage();
+    await page.signIn(claims, "/.//evil.example/x").catch(() => undefined);
+    expect(page.href()).toBe(`${page.origin}/evil.example/x`);
+  }
+});
+
+test("Tokens are kept in memory, unless the page chooses a storage.", async () => {
+  const page = openFakePage();
+  await page.signIn({});
+  expect(page.stored()).toEqual({});
+  const other = openFakePage({ storage: "sessionStorage" });
+  await other.signIn({});
+  expect(JSON.stringify(other.stored())).toContain("access-token");
+});
+
+test("Signing out ends the session in every tab, and tabs tell each other no token.", async () => {
+  const first = openFakePage();
+  const second = openFakePage({ shares: first });
+  await first.signIn({});
+  await second.signIn({});
+  expect(second.auth.signedIn).toBe(true);
+  await first.auth.signOut();
+  await vi.waitUntil(() => !second.auth.signedIn, { interval: 1 });
+  expect(first.auth.signedIn).toBe(false);
+  expect(first.heard()).toContain("signed-out");
+  expect(first.heard()).not.toMatch(/access-token|refresh-token/);
+});
+
+test("Installing the package from the registry runs nothing.", () => {
+  const { scripts, gypfile } = JSON.parse(
+    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+  );
+  expect(gypfile).toBeUndefined();
+  for (const hook of ["preinstall", "install", "postinstall"]) {
+    expect(scripts).not.toHaveProperty(hook);
+  }
+});
+
+test("Each dependency has its reason in docs/dependencies.md.", () => {
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+  const { dependencies, peerDependencies } = JSON.parse(read("package.json"));
+  const reasons = read("docs/dependencies.md");
+  for (const name of Object.keys({ ...dependencies, ...peerDependencies })) {
+    expect(reasons).toContain(`| \`${name}\` |`);
+  }
+});

@@ -13,92 +13,92 @@ import type { TokenSource } from "./token-source.js";
 /** The options that every protocol has. Only `baseUrl` is required; `undefined` counts as not given. */
 export interface CommonOptions {
   /**
-   * Where ZITADEL is: absolute, `https:` (`http:` for this machine alone, unless `allowInsecure`),
-   * without credentials, query or fragment. A path prefix is kept. ZITADEL picks its instance by the
-   * host name, so this is the instance's domain: see `instanceHost` for where it cannot be.
+   * The URL of the ZITADEL instance: absolute, `https:` (`http:` only for loopback addresses, unless
+   * `allowInsecure` is set), without credentials, query or fragment. A path prefix is kept. ZITADEL
+   * selects the instance by host name, so use the instance's domain here, or set `instanceHost`.
    */
   baseUrl: string;
   /**
-   * The bearer token of each call, without the word `Bearer`, or what returns one (see
-   * `zitadel-user-grants/auth`). Calls carry no `authorization` header when it is not given.
+   * The bearer token of each call, without the word `Bearer`, or a token source that returns one (see
+   * `zitadel-user-grants/auth`). Without it, calls carry no `authorization` header.
    */
   token?: string | TokenSource | undefined;
   /**
-   * The organization whose grants are meant: the header `x-zitadel-orgid` of each call. ZITADEL takes
-   * the organization of the caller when it is not given. A header on a call wins; an empty one there
-   * drops this one.
+   * The organization that owns the grants, sent as `x-zitadel-orgid` with each call. Default: ZITADEL
+   * uses the organization of the caller. A header on a call takes precedence; an empty one there
+   * removes the header.
    */
   orgId?: string | undefined;
   /**
-   * The public domain of the instance, where `baseUrl` is another address of it (from inside a
-   * cluster, say): the header `x-zitadel-instance-host` of each call. Refused in a web page, where
-   * ZITADEL's CORS rules would fail every call with it.
+   * The public domain of the instance, for when `baseUrl` is another address of it (inside a cluster,
+   * for example), sent as `x-zitadel-instance-host` with each call. Not allowed in a web page, where
+   * ZITADEL's CORS rules reject the header.
    */
   instanceHost?: string | undefined;
   /**
-   * Milliseconds that a call has when it does not say `timeoutMs` itself, 0 to 2147483647; 0 for no
-   * limit. Default 30000 (30 s). A call that takes longer ends as `DeadlineExceeded`.
+   * The deadline of calls that set no `timeoutMs` of their own, in milliseconds, 0 to 2147483647; 0 for
+   * none. Default 30000 (30 s). A call that takes longer fails with `DeadlineExceeded`.
    */
   defaultTimeoutMs?: number | undefined;
   /**
-   * Makes calls again that failed for a passing reason and can be repeated, with true as `RetryOptions`
-   * has for default. Default false: repeated is only what provably did not reach the server.
+   * Retries idempotent calls that failed transiently; `true` for the defaults of `RetryOptions`.
+   * Default false: only calls that provably did not reach the server are retried.
    */
   retry?: boolean | RetryOptions | undefined;
   /**
-   * Connect interceptors, the first one outermost. They run outside of this package's own: they see
-   * each call once, however often it is made, and no token.
+   * Connect interceptors, the first one outermost. They run outside this package's own interceptors:
+   * they see each call once, however often it is retried, and they see no token.
    */
   interceptors?: Interceptor[] | undefined;
-  /** Shows what goes over the wire, secrets masked: `debug` of `zitadel-user-grants/debug`. */
+  /** Reports what goes over the wire, with secrets masked: `debug` of `zitadel-user-grants/debug`. */
   debug?: Interceptor | undefined;
-  /** Permits `http:` to other machines: tokens then travel readable by everyone between. Default false. */
+  /** Allows `http:` to other machines: everybody on the way can then read the tokens. Default false. */
   allowInsecure?: boolean | undefined;
-  /** How JSON is read and written, as in Connect. */
+  /** Options for reading and writing JSON, as in Connect. */
   jsonOptions?: Partial<JsonReadOptions & JsonWriteOptions> | undefined;
-  /** Most bytes of an answer's message, 1 to 4294967295. Default 16777216 (16 MiB). Beyond: `ResourceExhausted`. */
+  /** The largest response message in bytes, 1 to 4294967295. Default 16777216 (16 MiB). Larger ones fail with `ResourceExhausted`. */
   readMaxBytes?: number | undefined;
-  /** Most bytes of a request's message, 1 to 4294967295. Default 4294967295. Beyond: `ResourceExhausted`, nothing is sent. */
+  /** The largest request message in bytes, 1 to 4294967295. Default 4294967295. Larger ones fail with `ResourceExhausted` before anything is sent. */
   writeMaxBytes?: number | undefined;
 }
 
-/** What both protocols with protobuf messages take. */
+/** Options of the two protocols with protobuf messages. */
 export interface BinaryFormatOptions {
-  /** Messages as protobuf (default) or as JSON. ZITADEL itself answers binary to either. */
+  /** Sends messages as protobuf (true, the default) or as JSON. ZITADEL responds with protobuf to both. */
   useBinaryFormat?: boolean | undefined;
-  /** How binary messages are read and written, as in Connect. */
+  /** Options for reading and writing binary messages, as in Connect. */
   binaryOptions?: Partial<BinaryReadOptions & BinaryWriteOptions> | undefined;
 }
 
-/** What the protocols over `fetch` take. */
+/** Options of the protocols over `fetch`. */
 export interface FetchOptions {
-  /** Called in place of the global `fetch`, for a proxy or a private certificate authority, say. */
+  /** Used instead of the global `fetch`, for example for a proxy or a private certificate authority. */
   fetch?: typeof globalThis.fetch | undefined;
 }
 
-/** What the protocol takes that makes its own connections. */
+/** Options of native gRPC, which opens its own connections. */
 export interface ConnectionOptions {
   /** Options of Node's `http2.connect`: `ca`, `cert`, `key`, `servername`, `createConnection`, … */
   nodeOptions?: NodeConnectOptions | undefined;
-  /** Compressions offered for answers, most preferred first, as in Connect. Default gzip, then br. */
+  /** Compressions accepted for responses, most preferred first, as in Connect. Default gzip, then br. */
   acceptCompression?: Compression[] | undefined;
-  /** Compression of requests, as in Connect. Default none. ZITADEL takes gzip. */
+  /** Compression of requests, as in Connect. Default none. ZITADEL accepts gzip. */
   sendCompression?: Compression | undefined;
-  /** Smallest request message, in bytes, that is compressed. Default 1024. */
+  /** The smallest request message that is compressed, in bytes. Default 1024. */
   compressMinBytes?: number | undefined;
   /**
-   * Milliseconds between the pings of a connection with calls in flight. Default: no pings. Without them
-   * too, a connection from which nothing came for 30 s, or for this long where it is less, has to answer a
-   * ping before a call goes out on it.
+   * Milliseconds between keep-alive pings on a connection with calls in flight. Default: no pings. In
+   * either case, a connection that was silent for 30 s (or for this long, if it is less) is verified
+   * with a ping before a call uses it.
    */
   pingIntervalMs?: number | undefined;
-  /** Whether connections without calls are pinged too. Default false. */
+  /** Also pings connections without calls. Default false. */
   pingIdleConnection?: boolean | undefined;
-  /** Milliseconds within which a ping must be answered. Default 15000. */
+  /** Milliseconds to wait for the response to a ping. Default 15000. */
   pingTimeoutMs?: number | undefined;
-  /** Milliseconds after its last call until a connection is closed. Default 900000 (15 min). */
+  /** Milliseconds after its last call until an idle connection is closed. Default 900000 (15 min). */
   idleConnectionTimeoutMs?: number | undefined;
-  /** Milliseconds that a connection may take to be made. Default 10000. */
+  /** Milliseconds to wait for a connection to be established. Default 10000. */
   connectTimeoutMs?: number | undefined;
 }
 
@@ -111,12 +111,12 @@ export interface GrpcWebOptions extends CommonOptions, BinaryFormatOptions, Fetc
 /** The options of HTTP/JSON. */
 export interface JsonOptions extends CommonOptions, FetchOptions {
   /**
-   * What the routes of a service begin with, by its protobuf package: `{ "acme.v1": "/acme" }`. Default:
-   * `/management/v1`, `/admin/v1`, `/auth/v1` and `/system/v1` for ZITADEL's v1 packages, nothing for
-   * all others.
+   * The path prefix of a service's routes, by protobuf package: `{ "acme.v1": "/acme" }`. Default:
+   * `/management/v1`, `/admin/v1`, `/auth/v1` and `/system/v1` for ZITADEL's v1 packages, none for all
+   * others.
    */
   pathPrefixes?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The options of the entry `.`: those of native gRPC count in Node, those of gRPC-web elsewhere. */
+/** The options of the entry `.`: those of native gRPC apply in Node, those of gRPC-web elsewhere. */
 export interface ClientOptions extends GrpcOptions, GrpcWebOptions {}

@@ -1,7 +1,7 @@
 /**
- * What `http2.connect` takes, as far as it concerns a client. Written out here because the types of
- * this package must load in browser projects, which have no types of Node. Anything else that Node's
- * `http2.SecureClientSessionOptions` names is passed on as well.
+ * The options of Node's `http2.connect` that matter to a client. They are written out because the types
+ * of this package must load in browser projects, which lack the types of Node. Any other option of
+ * `http2.SecureClientSessionOptions` is passed through.
  */
 export interface NodeConnectOptions {
   /** Certificate authorities to trust in place of Node's own, PEM. */
@@ -14,9 +14,9 @@ export interface NodeConnectOptions {
   pfx?: string | Uint8Array | undefined;
   /** Opens `key` or `pfx`. */
   passphrase?: string | undefined;
-  /** The name that the server's certificate must have, where it is not the host of `baseUrl`. */
+  /** The name that the server's certificate must have, if it is not the host of `baseUrl`. */
   servername?: string | undefined;
-  /** false trusts any certificate: only ever for tests. */
+  /** false accepts any certificate. Only for tests. */
   rejectUnauthorized?: boolean | undefined;
   [option: string]: unknown;
 }

@@ -1,18 +1,18 @@
-/** What a transport tells a token source when it asks for a token. */
+/** What a token source is called with. */
 export interface TokenRequest {
-  /** The token that the server has just answered UNAUTHENTICATED to: do not return it again. */
+  /** The token that the server has just rejected with UNAUTHENTICATED: do not return it again. */
   readonly refused?: string | undefined;
-  /** Aborted when the call that needs the token ends: at its deadline, or when its caller leaves. */
+  /** Aborted when the call that needs the token ends: at its deadline, or when the caller aborts it. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Returns the bearer token for a call, without the word `Bearer`.
  *
- * It is asked before each RPC, so it should keep its token until shortly before the token expires.
- * After UNAUTHENTICATED it is asked once more with the refused token; when it then returns another
- * one, a unary call is made once more with that, in the time that is left.
+ * It is called before each RPC, so it should cache its token until shortly before the token expires. If
+ * the server rejects a token with UNAUTHENTICATED, the source is called again with the rejected token; if
+ * it returns a different one, a unary call is retried once with it, within the time that is left.
  *
- * A `ConnectError` that it throws is the call's error; anything else becomes `Unauthenticated`.
+ * A `ConnectError` that it throws becomes the call's error; anything else becomes `Unauthenticated`.
  */
 export type TokenSource = (request?: TokenRequest) => string | Promise<string>;

@@ -30,7 +30,8 @@ export async function* searchAllGrants(
   { pageSize = 1000, seen = new StringTable() }: SearchOptions = {},
 ): AsyncGenerator<GrantRecord, SearchEnd> {
   for (let pass = 1; ; pass += 1) {
-    const inThisPass = new StringTable();
+    // The ids of a million grants take their room: they are not kept twice where once is enough.
+    const inThisPass = seen.size === 0 ? seen : new StringTable();
     const load = (offset: number) => lookup.searchGrants(queries, { offset, limit: pageSize });
     let page = await load(0);
     const { total } = page;
@@ -44,9 +45,9 @@ export async function* searchAllGrants(
         ? undefined
         : load(offset).catch((failure: unknown) => ({ failure }));
       for (const record of page.records) {
-        inThisPass.add(record.grantId);
         const before = seen.size;
         seen.add(record.grantId);
+        inThisPass.add(record.grantId);
         if (seen.size > before) {
           yield record;
         }

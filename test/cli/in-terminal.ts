@@ -1,0 +1,41 @@
+import { fileURLToPath } from "node:url";
+import { spawn } from "@lydell/node-pty";
+
+const bin = fileURLToPath(new URL("../../dist/cli/bin.js", import.meta.url));
+
+export interface TerminalOptions {
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly columns?: number;
+  /** What to type when a text comes up, in this order; `$1` is what its group has found. */
+  readonly keys?: readonly (readonly [text: RegExp, typed: string])[];
+  /** Kills the process, as kill -9 does, when this comes up. */
+  readonly killAt?: RegExp;
+}
+
+/** Runs the built command in a pseudo-terminal. */
+export function inTerminal(
+  argv: readonly string[],
+  { env, cwd, columns = 80, keys = [], killAt }: TerminalOptions,
+): Promise<{ exitCode: number; screen: string }> {
+  const terminal = spawn(process.execPath, [bin, ...argv], {
+    ...{ name: "xterm", cols: columns, rows: 30 },
+    ...(cwd === undefined ? {} : { cwd }),
+    env: { TERM: "xterm", ...env },
+  });
+  const waiting = [...keys];
+  let screen = "";
+  terminal.onData((text) => {
+    screen += text;
+    if (killAt?.test(screen)) {
+      process.kill(terminal.pid, "SIGKILL");
+    }
+    const [[pattern, typed] = [/$^/, ""]] = waiting;
+    const [found] = pattern.exec(screen) ?? [];
+    if (found !== undefined) {
+      waiting.shift();
+      terminal.write(found.replace(pattern, typed));
+    }
+  });
+  return new Promise((resolve) => terminal.onExit(({ exitCode }) => resolve({ exitCode, screen })));
+}

@@ -12,6 +12,7 @@ export const rpcNames = [
   "GetMyOrg",
 ] as const;
 
+/** The RPCs that the sandbox serves, by their names in the protos. */
 export type RpcName = (typeof rpcNames)[number];
 
 /** What goes wrong with a call. */

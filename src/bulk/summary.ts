@@ -42,7 +42,9 @@ const samples = 10;
 
 /** What counts outcomes while a run goes on. */
 export interface RunningSummary<Status extends string = string> {
+  /** Counts an outcome. */
   add: (outcome: Outcome<Status>) => void;
+  /** The counts so far. */
   current: () => Summary<Status>;
 }
 

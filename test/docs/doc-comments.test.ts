@@ -25,7 +25,7 @@ const functions = await Promise.all(
 
 function find(name: string, types: string) {
   const pattern = new RegExp(
-    `(/\\*\\*(?:(?!\\*/).)*\\*/)\\nexport declare function ${name}\\((.*?)\\): `,
+    `(/\\*\\*(?:(?!\\*/).)*\\*/)\\nexport declare function ${name}(?:<.*?>)?\\((.*?)\\): `,
     "s",
   );
   // The entry's own file first: createManagementClient is in four of them.

@@ -14,7 +14,7 @@ import { tokenRoute } from "./oauth/token.js";
 import { userinfoRoute } from "./oauth/userinfo.js";
 import type { SandboxRequest } from "./options.js";
 import { preflightRoute } from "./preflight.js";
-import { gatewayRefusal } from "./protocols/gateway.js";
+import { gatewayRejection } from "./protocols/gateway.js";
 import { grpcRoute } from "./protocols/grpc.js";
 import { grpcWebRoute } from "./protocols/grpc-web.js";
 import { healthRoute } from "./protocols/health.js";
@@ -94,7 +94,7 @@ function createRouter(instance: Instance): Dispatch {
         return withRobotsTag(response);
       }
     }
-    return withRobotsTag(gatewayRefusal(instance, request, 404, Code.NotFound, "Not Found"));
+    return withRobotsTag(gatewayRejection(instance, request, 404, Code.NotFound, "Not Found"));
   };
 }
 

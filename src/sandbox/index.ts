@@ -42,7 +42,7 @@ export type { SandboxSeed } from "./seed.js";
 
 /** A sandbox on a local port. */
 export interface SandboxServer extends SandboxControl {
-  /** Where it is: `http://localhost:…`. It answers to no other host name unless `hosts` says so. */
+  /** Where it is: `http://localhost:…`. It serves no other host name unless `hosts` says so. */
   readonly baseUrl: string;
   /** Ends all connections at once. Afterwards nothing of it keeps a program alive. */
   close(): Promise<void>;

@@ -99,12 +99,12 @@ function toHeaders(headers: HttpResponse["headers"]): Headers {
   return result;
 }
 
-/** The answer, or the signal's reason as soon as it is aborted. */
-function orAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+/** The response, or the signal's reason as soon as it is aborted. */
+function orAborted<T>(response: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
-    answer.finally(() => signal.removeEventListener("abort", onAbort)).then(resolve, reject);
+    response.finally(() => signal.removeEventListener("abort", onAbort)).then(resolve, reject);
     if (signal.aborted) {
       onAbort();
     }

@@ -38,7 +38,7 @@ export function isPreflight(request: HttpRequest): boolean {
 }
 
 /**
- * Answers a preflight. One that is refused looks the same but for the `access-control-` headers, which
+ * Responds to a preflight. One that is refused looks the same but for the `access-control-` headers, which
  * are all left out. https://fetch.spec.whatwg.org/#cors-preflight-fetch
  */
 export function preflightResponse(request: HttpRequest, policy: CorsPolicy): HttpResponse {
@@ -63,7 +63,7 @@ export function preflightResponse(request: HttpRequest, policy: CorsPolicy): Htt
   return { status: 204, headers };
 }
 
-/** The headers of an answer that is not a preflight's. */
+/** The headers of a response that is not a preflight's. */
 export function actualCorsHeaders(
   request: HttpRequest,
   policy: CorsPolicy,

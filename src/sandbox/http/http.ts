@@ -38,7 +38,7 @@ export interface RpcOutcome {
 }
 
 /**
- * One kind of endpoint: answers the requests that are its own, and returns undefined for the others.
+ * One kind of endpoint: handles the requests that are its own, and returns undefined for all others.
  * `dispatch.ts` asks the routes in turn.
  */
 export type Route = (

@@ -6,7 +6,7 @@ import type { HttpRequest, HttpResponse } from "./http.js";
 
 type Dispatch = (request: HttpRequest) => Promise<HttpResponse>;
 
-/** Answers a request that came over HTTP/1.1. */
+/** Handles a request that came over HTTP/1.1. */
 export async function answerHttp1(
   dispatch: Dispatch,
   incoming: IncomingMessage,
@@ -48,7 +48,7 @@ export async function answerHttp1(
   incoming.resume();
 }
 
-/** Answers a request that came over HTTP/2. */
+/** Handles a request that came over HTTP/2. */
 export async function answerHttp2(
   dispatch: Dispatch,
   stream: ServerHttp2Stream,
@@ -109,9 +109,9 @@ function splitTarget(target: string): { path: string; query: string } {
 }
 
 /** A route that throws is a bug of the sandbox, unless the client has left it in the middle. */
-async function orInternalError(answer: Promise<HttpResponse>): Promise<HttpResponse> {
+async function orInternalError(response: Promise<HttpResponse>): Promise<HttpResponse> {
   try {
-    return await answer;
+    return await response;
   } catch (error) {
     return {
       status: 500,

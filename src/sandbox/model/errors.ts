@@ -14,7 +14,7 @@ export class RpcError extends Error {
   /** The message, without the id. */
   readonly text: string;
   readonly id: string | undefined;
-  /** True for an error from before the interceptors, which add no headers to its answer then. */
+  /** True for an error from before the interceptors, which add no headers to its response then. */
   readonly early: boolean;
 
   constructor(code: Code, text: string, id?: string, early = false) {

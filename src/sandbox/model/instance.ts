@@ -8,7 +8,7 @@ export interface Instance {
   readonly state: State;
   /** Who can sign in, and who has. */
   readonly oauth: OAuthState;
-  /** Host names that the instance answers to, without port. The first is its ExternalDomain. */
+  /** Host names that the instance serves, without port. The first is its ExternalDomain. */
   readonly hosts: readonly string[];
   readonly generation: Generation;
   /** How long a management call takes, and each id of a bulk removal on top. */

@@ -58,7 +58,7 @@ export function translate(key: MessageKey, languages: readonly string[]): string
   return english[key];
 }
 
-/** The languages that an answer may be in, best first: the user's own, then those of the request. */
+/** The languages that a response may be in, best first: the user's own, then those of the request. */
 export function languagesOf(preferredLanguage: string | undefined, request: HttpRequest): string[] {
   const accepted = parseAcceptLanguage(headerOf(request, "accept-language") ?? "");
   return preferredLanguage === undefined ? accepted : [preferredLanguage, ...accepted];

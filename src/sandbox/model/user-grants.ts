@@ -6,7 +6,7 @@ import type { Caller } from "./permissions.js";
 
 /**
  * Deactivates a grant of the caller's organization. The user id is not looked at. An inactive grant
- * is answered before the caller's projects are: whoever may deactivate anything learns of it.
+ * is known before the caller's projects are: whoever may deactivate anything learns of it.
  *
  * @throws CommandError
  */

@@ -4,13 +4,13 @@ import type { AuthRequest } from "../model/oauth-state.js";
 import { randomToken } from "../model/tokens.js";
 import { MadeUpUser } from "../model/users.js";
 import { loginPage } from "./pages.js";
-import { answering, OAuthError, readForm, redirect } from "./response.js";
+import { OAuthError, readForm, redirect, responding } from "./response.js";
 
 /** `/oauth/v2/authorize`. OpenID Connect Core 1.0, section 3.1.2. It leads to the login page. */
 export function authorizeRoute(instance: Instance): Route {
   return (request) =>
     request.path === "/oauth/v2/authorize" && ["GET", "POST"].includes(request.method)
-      ? answering(instance, request, async () => authorize(instance, await readForm(request)))
+      ? responding(instance, request, async () => authorize(instance, await readForm(request)))
       : undefined;
 }
 
@@ -59,14 +59,14 @@ function authorize(instance: Instance, form: URLSearchParams): HttpResponse {
     scopes: (text("scope") ?? "").split(" ").filter((scope) => scope !== ""),
   };
   if (text("response_type") !== "code") {
-    return answerTo(request, {
+    return redirectBack(request, {
       error: "unauthorized_client",
       error_description:
         "The requested response type is missing in the client configuration. If you have any questions, you may contact the administrator of the application.",
     });
   }
   if (text("prompt") === "none") {
-    return answerTo(request, { error: "login_required" });
+    return redirectBack(request, { error: "login_required" });
   }
   oauth.authRequests.set(request.id, request);
   return redirect(`/ui/login?authRequestID=${request.id}`);
@@ -77,17 +77,17 @@ function decide(instance: Instance, request: AuthRequest, form: URLSearchParams)
   const user = state.users.get(form.get("userId") ?? "");
   oauth.authRequests.delete(request.id);
   if (form.get("decision") !== "sign-in" || user === undefined) {
-    return answerTo(request, {
+    return redirectBack(request, {
       error: "access_denied",
       error_description: "The authorization request was denied.",
     });
   }
   const code = randomToken();
   oauth.codes.set(code, { request, userId: user.userId, authenticatedAtMs: now() });
-  return answerTo(request, { code });
+  return redirectBack(request, { code });
 }
 
-function answerTo(request: AuthRequest, parameters: Record<string, string>): HttpResponse {
+function redirectBack(request: AuthRequest, parameters: Record<string, string>): HttpResponse {
   const url = new URL(request.redirectUri);
   for (const [name, value] of Object.entries({ ...parameters, state: request.state })) {
     url.searchParams.set(name, value);

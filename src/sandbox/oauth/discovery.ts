@@ -1,6 +1,6 @@
 import type { Route } from "../http/http.js";
 import type { Instance } from "../model/instance.js";
-import { openIdAnswer } from "./openid.js";
+import { openIdResponse } from "./openid.js";
 import { issuerOf } from "./response.js";
 
 const clientAuthMethods = [
@@ -14,7 +14,7 @@ const clientAuthMethods = [
 export function discoveryRoute(instance: Instance): Route {
   return (request) =>
     request.path === "/.well-known/openid-configuration" && request.method === "GET"
-      ? openIdAnswer(
+      ? openIdResponse(
           instance,
           request,
           200,

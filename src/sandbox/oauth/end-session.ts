@@ -2,7 +2,7 @@ import { decodeJwt, jwtVerify } from "jose";
 import type { HttpRequest, HttpResponse, Route } from "../http/http.js";
 import type { Instance } from "../model/instance.js";
 import { signedOutPage } from "./pages.js";
-import { answering, issuerOf, OAuthError, readForm, redirect } from "./response.js";
+import { issuerOf, OAuthError, readForm, redirect, responding } from "./response.js";
 import { endSession } from "./sessions.js";
 
 const signedOutPath = "/ui/login/logout/done";
@@ -11,7 +11,7 @@ const signedOutPath = "/ui/login/logout/done";
 export function endSessionRoute(instance: Instance): Route {
   return (request) =>
     request.path === "/oidc/v1/end_session" && ["GET", "POST"].includes(request.method)
-      ? answering(instance, request, async () =>
+      ? responding(instance, request, async () =>
           signOut(instance, request, await readForm(request)),
         )
       : undefined;

@@ -1,7 +1,7 @@
 import { exportJWK } from "jose";
 import type { Route } from "../http/http.js";
 import type { Instance } from "../model/instance.js";
-import { openIdAnswer } from "./openid.js";
+import { openIdResponse } from "./openid.js";
 
 /** `/oauth/v2/keys`: what id tokens are verified with. RFC 7517. */
 export function keysRoute(instance: Instance): Route {
@@ -11,6 +11,6 @@ export function keysRoute(instance: Instance): Route {
     }
     const { keyId, publicKey } = await instance.oauth.signingKey();
     const key = { use: "sig", kid: keyId, alg: "RS256", ...(await exportJWK(publicKey)) };
-    return openIdAnswer(instance, request, 200, { keys: [key] });
+    return openIdResponse(instance, request, 200, { keys: [key] });
   };
 }

@@ -28,8 +28,8 @@ export function openIdInstanceRoute(instance: Instance): Route {
   };
 }
 
-/** A JSON answer of the OpenID Connect endpoints. */
-export function openIdAnswer(
+/** A JSON response of the OpenID Connect endpoints. */
+export function openIdResponse(
   instance: Instance,
   request: HttpRequest,
   status: number,
@@ -63,5 +63,5 @@ export function openIdError(
   error: string,
   description: string,
 ): HttpResponse {
-  return openIdAnswer(instance, request, status, { error, error_description: description });
+  return openIdResponse(instance, request, status, { error, error_description: description });
 }

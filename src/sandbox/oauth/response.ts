@@ -1,9 +1,9 @@
 import type { HttpRequest, HttpResponse } from "../http/http.js";
 import { readBody } from "../http/http.js";
 import type { Instance } from "../model/instance.js";
-import { openIdAnswer } from "./openid.js";
+import { openIdResponse } from "./openid.js";
 
-/** An error answer of the OAuth endpoints: RFC 6749, section 5.2. */
+/** An error response of the OAuth endpoints: RFC 6749, section 5.2. */
 export class OAuthError extends Error {
   readonly status: number;
   readonly error: string;
@@ -32,8 +32,8 @@ export async function readForm(request: HttpRequest): Promise<URLSearchParams> {
   return form;
 }
 
-/** Runs what answers a request, and answers with its error where it throws one. */
-export async function answering(
+/** Runs a handler, and responds with its error if it throws one. */
+export async function responding(
   instance: Instance,
   request: HttpRequest,
   run: () => Promise<HttpResponse> | HttpResponse,
@@ -42,7 +42,7 @@ export async function answering(
     return await run();
   } catch (reason) {
     if (reason instanceof OAuthError) {
-      return openIdAnswer(instance, request, reason.status, {
+      return openIdResponse(instance, request, reason.status, {
         error: reason.error,
         error_description: reason.description,
       });

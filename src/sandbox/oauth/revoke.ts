@@ -1,15 +1,15 @@
 import type { Route } from "../http/http.js";
 import type { Instance } from "../model/instance.js";
 import { verifyApp } from "./clients.js";
-import { openIdAnswer } from "./openid.js";
-import { answering, OAuthError, readForm } from "./response.js";
+import { openIdResponse } from "./openid.js";
+import { OAuthError, readForm, responding } from "./response.js";
 import { endSession, findSession } from "./sessions.js";
 
 /** `/oauth/v2/revoke`. RFC 7009. A refresh token takes its access token along. */
 export function revokeRoute(instance: Instance): Route {
   return (request) =>
     request.path === "/oauth/v2/revoke" && request.method === "POST"
-      ? answering(instance, request, async () => {
+      ? responding(instance, request, async () => {
           const form = await readForm(request);
           const app = verifyApp(instance, request, form);
           const token = form.get("token") ?? "";
@@ -24,7 +24,7 @@ export function revokeRoute(instance: Instance): Route {
               instance.state.tokens.delete(token);
             }
           }
-          return { ...openIdAnswer(instance, request, 200, {}), body: "" };
+          return { ...openIdResponse(instance, request, 200, {}), body: "" };
         })
       : undefined;
 }

@@ -3,40 +3,45 @@ import type { User } from "../model/entities.js";
 import type { Instance } from "../model/instance.js";
 import { verifyApp, verifyServiceUser } from "./clients.js";
 import { verifyAssertion } from "./jwt-profile.js";
-import { openIdAnswer } from "./openid.js";
-import { answering, OAuthError, readForm } from "./response.js";
+import { openIdResponse } from "./openid.js";
+import { OAuthError, readForm, responding } from "./response.js";
 import { redeemCode, redeemRefreshToken } from "./sessions.js";
-import { issueAccessToken, tokenAnswer } from "./tokens.js";
+import { issueAccessToken, tokenResponse } from "./tokens.js";
 
 /** `/oauth/v2/token`. RFC 6749, section 3.2. */
 export function tokenRoute(instance: Instance): Route {
   return (request) =>
     request.path === "/oauth/v2/token" && ["GET", "POST"].includes(request.method)
-      ? answering(instance, request, async () => {
+      ? responding(instance, request, async () => {
           const form = await readForm(request);
-          return openIdAnswer(instance, request, 200, await answerGrant(instance, request, form));
+          return openIdResponse(
+            instance,
+            request,
+            200,
+            await respondToGrant(instance, request, form),
+          );
         })
       : undefined;
 }
 
-async function answerGrant(instance: Instance, request: HttpRequest, form: URLSearchParams) {
+async function respondToGrant(instance: Instance, request: HttpRequest, form: URLSearchParams) {
   const grantType = form.get("grant_type") ?? "";
   switch (grantType) {
     case "urn:ietf:params:oauth:grant-type:jwt-bearer": {
       const user = await verifyAssertion(instance, request, form);
-      return answerServiceUser(instance, request, form, user);
+      return respondToServiceUser(instance, request, form, user);
     }
     case "client_credentials": {
       const user = verifyServiceUser(instance, request, form);
-      return answerServiceUser(instance, request, form, user);
+      return respondToServiceUser(instance, request, form, user);
     }
     case "authorization_code": {
       const app = verifyApp(instance, request, form);
-      return tokenAnswer(instance, request, redeemCode(instance, app, form));
+      return tokenResponse(instance, request, redeemCode(instance, app, form));
     }
     case "refresh_token": {
       const app = verifyApp(instance, request, form);
-      return tokenAnswer(instance, request, redeemRefreshToken(instance, app, form));
+      return tokenResponse(instance, request, redeemRefreshToken(instance, app, form));
     }
     case "":
       throw new OAuthError(400, "invalid_request", "grant_type missing");
@@ -45,7 +50,7 @@ async function answerGrant(instance: Instance, request: HttpRequest, form: URLSe
   }
 }
 
-function answerServiceUser(
+function respondToServiceUser(
   instance: Instance,
   request: HttpRequest,
   form: URLSearchParams,
@@ -59,7 +64,7 @@ function answerServiceUser(
       "The scope of your request is missing. Please ensure some scopes are requested. If you have any questions, you may contact the administrator of the application.",
     );
   }
-  return tokenAnswer(instance, request, {
+  return tokenResponse(instance, request, {
     userId,
     clientId: userId,
     scopes,

@@ -22,8 +22,8 @@ export function issueAccessToken(
   });
 }
 
-/** The token answer: RFC 6749, section 5.1. By the time it is written, a part of a second has gone. */
-export async function tokenAnswer(
+/** The token response: RFC 6749, section 5.1. By the time it is written, a part of a second has gone. */
+export async function tokenResponse(
   instance: Instance,
   request: HttpRequest,
   session: Omit<OidcSession, "expiresAtMs">,

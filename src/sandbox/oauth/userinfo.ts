@@ -1,7 +1,7 @@
 import { headerOf, type Route } from "../http/http.js";
 import type { AccessToken, User } from "../model/entities.js";
 import type { Instance } from "../model/instance.js";
-import { openIdAnswer, openIdError } from "./openid.js";
+import { openIdError, openIdResponse } from "./openid.js";
 
 /** `/oidc/v1/userinfo`. https://openid.net/specs/openid-connect-core-1_0.html#UserInfo */
 export function userinfoRoute(instance: Instance): Route {
@@ -18,7 +18,7 @@ export function userinfoRoute(instance: Instance): Route {
     if (token === undefined || token.expiresAtMs <= instance.now() || user === undefined) {
       return openIdError(instance, request, 401, "access_denied", "access token invalid");
     }
-    return openIdAnswer(instance, request, 200, claims(instance, user, token));
+    return openIdResponse(instance, request, 200, claims(instance, user, token));
   };
 }
 

@@ -3,7 +3,7 @@ import { Code } from "@connectrpc/connect";
 import { type HttpRequest, type HttpResponse, headerOf, readBody } from "../http/http.js";
 import { deadlineExceeded, earlyError, RpcError } from "../model/errors.js";
 import type { Instance } from "../model/instance.js";
-import { gatewayAnswer, gatewayError, type Json } from "./gateway.js";
+import { gatewayError, gatewayResponse, type Json } from "./gateway.js";
 import { parseGoJson } from "./go-json.js";
 import { readDeadline } from "./grpc-timeout.js";
 import { hasPassed, outcomeOf, withDeadline } from "./rpc.js";
@@ -19,7 +19,7 @@ export interface GatewayCall<T> {
   readonly call: (message: T, signal: AbortSignal) => Promise<Json>;
 }
 
-/** Answers a request of a JSON route. */
+/** Handles a request of a JSON route. */
 export async function serveGatewayCall<T>(
   instance: Instance,
   request: HttpRequest,
@@ -27,7 +27,7 @@ export async function serveGatewayCall<T>(
 ): Promise<HttpResponse> {
   try {
     const timeout = readDeadline(request);
-    if ("refusal" in timeout) {
+    if ("rejection" in timeout) {
       const value = headerOf(request, "grpc-timeout");
       throw earlyError(Code.InvalidArgument, `invalid grpc-timeout: ${value}`);
     }
@@ -36,8 +36,10 @@ export async function serveGatewayCall<T>(
     if (hasPassed(deadline)) {
       throw deadlineExceeded(true);
     }
-    const answer = await withDeadline(deadline, request.signal, (signal) => call(message, signal));
-    return { ...gatewayAnswer(instance, request, answer), outcome: outcomeOf(rpc) };
+    const response = await withDeadline(deadline, request.signal, (signal) =>
+      call(message, signal),
+    );
+    return { ...gatewayResponse(instance, request, response), outcome: outcomeOf(rpc) };
   } catch (error) {
     if (error instanceof RpcError) {
       return { ...gatewayError(instance, request, error), outcome: outcomeOf(rpc, error) };

@@ -27,8 +27,12 @@ const httpStatusOfCode: Partial<Record<Code, number>> = {
   [Code.Unauthenticated]: 401,
 };
 
-/** The gateway's answer to a call that its gRPC server answered with a message. */
-export function gatewayAnswer(instance: Instance, request: HttpRequest, value: Json): HttpResponse {
+/** The gateway's response to a call whose gRPC response is a message. */
+export function gatewayResponse(
+  instance: Instance,
+  request: HttpRequest,
+  value: Json,
+): HttpResponse {
   return {
     status: 200,
     headers: {
@@ -41,7 +45,7 @@ export function gatewayAnswer(instance: Instance, request: HttpRequest, value: J
   };
 }
 
-/** The gateway's answer to a call that its gRPC server answered with an error. */
+/** The gateway's response to a call whose gRPC response is an error. */
 export function gatewayError(
   instance: Instance,
   request: HttpRequest,
@@ -59,7 +63,7 @@ export function gatewayError(
 }
 
 /** What the gateway itself says: no such route, no such method, not JSON. */
-export function gatewayRefusal(
+export function gatewayRejection(
   instance: Instance,
   request: HttpRequest,
   status: number,

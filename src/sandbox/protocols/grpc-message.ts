@@ -43,7 +43,7 @@ export async function readMessage(
 }
 
 /**
- * Frames the message of an answer. It is compressed when the request was, which says that the client
+ * Frames the message of a response. It is compressed when the request was, which says that the client
  * can read it; an empty message never is.
  */
 export function frameMessage(message: Uint8Array, encoding: string | undefined): Uint8Array {

@@ -12,11 +12,11 @@ const unitsMs: Record<string, number> = {
 
 /**
  * The deadline of a call after its `grpc-timeout` header, if it has one; for a malformed one, the
- * answer to send instead. https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+ * response to send instead. https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  */
 export function readDeadline(
   request: HttpRequest,
-): { deadline: Deadline | undefined } | { refusal: HttpResponse } {
+): { deadline: Deadline | undefined } | { rejection: HttpResponse } {
   const value = headerOf(request, "grpc-timeout");
   if (value === undefined || value === "") {
     return { deadline: undefined };
@@ -24,7 +24,7 @@ export function readDeadline(
   const [, digits, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(value) ?? [];
   const unitMs = unitsMs[unit];
   if (digits === undefined || unitMs === undefined) {
-    return { refusal: plainTextError(400, `malformed grpc-timeout: ${explain(value)}`) };
+    return { rejection: plainTextError(400, `malformed grpc-timeout: ${explain(value)}`) };
   }
   return { deadline: { timeoutMs: Number(digits) * unitMs, startedAtMs: performance.now() } };
 }

@@ -9,7 +9,7 @@ import type { Instance } from "../model/instance.js";
 import { managementMethods } from "../model/management.js";
 import { frame } from "./grpc-message.js";
 import { readDeadline } from "./grpc-timeout.js";
-import { answerRpc, type RpcAnswer } from "./rpc.js";
+import { type RpcResponse, respondToRpc } from "./rpc.js";
 
 const binaryType = "application/grpc-web";
 const textType = "application/grpc-web-text";
@@ -65,25 +65,25 @@ async function serve(instance: Instance, request: HttpRequest, type: string) {
     return plainTextError(415, `invalid gRPC request content-type "application/grpc${subtype}"`);
   }
   const timeout = readDeadline(request);
-  if ("refusal" in timeout) {
-    return timeout.refusal;
+  if ("rejection" in timeout) {
+    return timeout.rejection;
   }
   const body = isText ? decodeBase64(request.body) : request.body;
   const isV4 = instance.generation === "v4";
   const noticesDeadline = isV4 ? "reading" : "looking-up";
-  const answer = await answerRpc(instance, request, body, timeout.deadline, noticesDeadline);
+  const response = await respondToRpc(instance, request, body, timeout.deadline, noticesDeadline);
   // The wrapper copies trailers to the headers as long as the headers have not gone out: in v2.70 they
   // go out as soon as the interceptors have set some.
-  const trailersInBody = answer.frame !== undefined || !(isV4 || answer.early);
+  const trailersInBody = response.frame !== undefined || !(isV4 || response.early);
   const headers: Record<string, string> = {
     "content-type": type,
-    ...answer.headers,
+    ...response.headers,
     ...actualCorsHeaders(request, cors),
-    ...(trailersInBody ? {} : answer.trailers),
+    ...(trailersInBody ? {} : response.trailers),
     "x-robots-tag": "none",
   };
   headers["access-control-expose-headers"] = exposedHeaders(headers);
-  const frames = [answer.frame, trailersInBody ? trailerFrame(answer) : undefined].filter(
+  const frames = [response.frame, trailersInBody ? trailerFrame(response) : undefined].filter(
     (bytes) => bytes !== undefined,
   );
   return {
@@ -94,11 +94,11 @@ async function serve(instance: Instance, request: HttpRequest, type: string) {
       ? frames.map((bytes) => Buffer.from(bytes).toString("base64")).join("")
       : Buffer.concat(frames),
     streamed: true as const,
-    outcome: answer.outcome,
+    outcome: response.outcome,
   };
 }
 
-/** All headers of the answer, and two in lower case that may come in the trailer frame. */
+/** All headers of the response, and two in lower case that may come in the trailer frame. */
 function exposedHeaders(headers: Readonly<Record<string, string>>): string {
   const names = Object.keys(headers).map((name) =>
     name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase()),
@@ -106,8 +106,8 @@ function exposedHeaders(headers: Readonly<Record<string, string>>): string {
   return [...names, "Date", "grpc-status", "grpc-message"].join(", ");
 }
 
-function trailerFrame(answer: RpcAnswer): Uint8Array {
-  const lines = Object.entries(answer.trailers)
+function trailerFrame(response: RpcResponse): Uint8Array {
+  const lines = Object.entries(response.trailers)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => `${name}: ${value}\r\n`);
   return frame(0x80, Buffer.from(lines.join("")));

@@ -1,7 +1,7 @@
 import { headerOf, type Route } from "../http/http.js";
 import type { Instance } from "../model/instance.js";
 import { readDeadline } from "./grpc-timeout.js";
-import { answerRpc } from "./rpc.js";
+import { respondToRpc } from "./rpc.js";
 
 /** The subtypes that ZITADEL routes to its gRPC server. `json` too is read and written as binary. */
 const contentType = /^application\/grpc(\+proto|\+json)?$/;
@@ -14,11 +14,11 @@ export function grpcRoute(instance: Instance): Route {
       return undefined;
     }
     const timeout = readDeadline(request);
-    if ("refusal" in timeout) {
-      return timeout.refusal;
+    if ("rejection" in timeout) {
+      return timeout.rejection;
     }
     const noticesDeadline = instance.generation === "v4" ? "looking-up" : "reading";
-    const answer = await answerRpc(
+    const response = await respondToRpc(
       instance,
       request,
       request.body,
@@ -30,12 +30,12 @@ export function grpcRoute(instance: Instance): Route {
       headers: {
         "content-type": type,
         trailer: "Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin",
-        ...answer.headers,
+        ...response.headers,
       },
-      body: answer.frame,
-      trailers: answer.trailers,
+      body: response.frame,
+      trailers: response.trailers,
       streamed: true,
-      outcome: answer.outcome,
+      outcome: response.outcome,
     };
   };
 }

@@ -10,7 +10,7 @@ import {
 import type { HttpRequest, HttpResponse, Route } from "../http/http.js";
 import type { Instance } from "../model/instance.js";
 import { managementMethods } from "../model/management.js";
-import { gatewayRefusal } from "./gateway.js";
+import { gatewayRejection } from "./gateway.js";
 import { serveGatewayCall } from "./gateway-call.js";
 import { checkLength } from "./grpc-message.js";
 
@@ -27,7 +27,7 @@ export function jsonRoute(instance: Instance): Route {
     const path = request.path.slice(prefix.length);
     const match = matchRequest(ManagementService.methods, request.method, path);
     return match === "method-not-allowed"
-      ? gatewayRefusal(instance, request, 405, Code.Unimplemented, "Method Not Allowed")
+      ? gatewayRejection(instance, request, 405, Code.Unimplemented, "Method Not Allowed")
       : match && serve(instance, request, match);
   };
 }

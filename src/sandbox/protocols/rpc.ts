@@ -8,8 +8,8 @@ import { instanceLookupTimedOut } from "../model/instance-host.js";
 import { type ManagementMethod, managementMethods } from "../model/management.js";
 import { checkEncoding, frameMessage, readMessage } from "./grpc-message.js";
 
-/** The answer to a call, before it is put into the form of gRPC or gRPC-web. */
-export interface RpcAnswer {
+/** The response to a call, before it is put into the form of gRPC or gRPC-web. */
+export interface RpcResponse {
   /** Without content-type. */
   readonly headers: Readonly<Record<string, string>>;
   /** The framed message of a call that went well. */
@@ -27,18 +27,18 @@ export interface Deadline {
 }
 
 /**
- * Answers an RPC as grpc-go does with ZITADEL's interceptors in it.
+ * Responds to an RPC as grpc-go does with ZITADEL's interceptors in it.
  *
  * @param noticesDeadline where a deadline that has passed by the time the message has been read is
  * noticed. On a real server it is a race; the sandbox has the winners that were seen.
  */
-export async function answerRpc(
+export async function respondToRpc(
   instance: Instance,
   request: HttpRequest,
   body: AsyncIterable<Uint8Array>,
   deadline: Deadline | undefined,
   noticesDeadline: "reading" | "looking-up",
-): Promise<RpcAnswer> {
+): Promise<RpcResponse> {
   const encoding = headerOf(request, "grpc-encoding");
   const headers: Record<string, string> = {};
   try {
@@ -56,10 +56,10 @@ export async function answerRpc(
     if (hasPassed(deadline)) {
       throw instanceLookupTimedOut(instance, request);
     }
-    const answer = await withDeadline(deadline, request.signal, (signal) =>
+    const response = await withDeadline(deadline, request.signal, (signal) =>
       method.call(instance, request, message, signal),
     );
-    const frame = frameMessage(toBinary(method.desc.output, answer), encoding);
+    const frame = frameMessage(toBinary(method.desc.output, response), encoding);
     return {
       headers,
       frame,
@@ -81,7 +81,7 @@ export async function answerRpc(
   }
 }
 
-/** What ZITADEL's interceptors put on an answer: it must not be cached, and support can find it. */
+/** What ZITADEL's interceptors put on a response: it must not be cached, and support can find it. */
 export function interceptorHeaders(instance: Instance): Record<string, string> {
   const expires = new Date(instance.now()).toUTCString();
   return {

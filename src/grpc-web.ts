@@ -10,15 +10,19 @@ import {
   type ManagementClient,
   type Protocol,
 } from "./client/client.js";
+import { createLazyTransport } from "./client/lazy-transport.js";
 import { binaryFormatChecks, commonChecks, fetchChecks } from "./options/client-checks.js";
 import type { GrpcWebOptions } from "./options/client-options.js";
 import { misplacedConnectionOptions } from "./options/misplaced.js";
-import { createGrpcWebTransport } from "./transports/grpc-web/transport.js";
 
 const grpcWeb: Protocol<GrpcWebOptions> = {
   checks: { ...commonChecks, ...binaryFormatChecks, ...fetchChecks },
   misplaced: { ...misplacedConnectionOptions, pathPrefixes: "zitadel-user-grants/json" },
-  create: createGrpcWebTransport,
+  create: (options) =>
+    createLazyTransport(async () => {
+      const { createGrpcWebTransport } = await import("./transports/grpc-web/transport.js");
+      return createGrpcWebTransport(options);
+    }, options.defaultTimeoutMs),
 };
 
 /**

@@ -10,14 +10,14 @@ import {
   type ManagementClient,
   type Protocol,
 } from "./client/client.js";
+import { createLazyTransport } from "./client/lazy-transport.js";
 import { isObject } from "./options/checker.js";
 import { commonChecks, fetchChecks } from "./options/client-checks.js";
 import type { JsonOptions } from "./options/client-options.js";
 import { misplacedConnectionOptions } from "./options/misplaced.js";
-import { type AnyService, anyService } from "./transports/json/http-rule/any-service.js";
-import { createJsonTransport } from "./transports/json/transport.js";
+import type { AnyService } from "./transports/json/http-rule/any-service.js";
 
-const json = (extras?: AnyService): Protocol<JsonOptions> => ({
+const json = (loadExtras?: () => Promise<AnyService>): Protocol<JsonOptions> => ({
   checks: {
     ...commonChecks,
     ...fetchChecks,
@@ -28,7 +28,14 @@ const json = (extras?: AnyService): Protocol<JsonOptions> => ({
     ],
   },
   misplaced: misplacedConnectionOptions,
-  create: (options) => createJsonTransport(options, extras),
+  create: (options) =>
+    createLazyTransport(async () => {
+      const [{ createJsonTransport }, extras] = await Promise.all([
+        import("./transports/json/transport.js"),
+        loadExtras?.(),
+      ]);
+      return createJsonTransport(options, extras);
+    }, options.defaultTimeoutMs),
 });
 
 /**
@@ -54,7 +61,6 @@ const json = (extras?: AnyService): Protocol<JsonOptions> => ({
  * ```
  */
 export function createManagementClient(options: JsonOptions): ManagementClient {
-  // Without what ManagementService has no use for, and every page would carry.
   return buildClient(json(), options);
 }
 
@@ -81,7 +87,9 @@ export function createManagementClient(options: JsonOptions): ManagementClient {
  * ```
  */
 export function createTransport(options: JsonOptions): Transport {
-  return buildTransport(json(anyService), options);
+  const loadExtras = async () =>
+    (await import("./transports/json/http-rule/any-service.js")).anyService;
+  return buildTransport(json(loadExtras), options);
 }
 
 export * from "./client/common-exports.js";

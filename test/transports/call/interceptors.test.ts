@@ -50,6 +50,8 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
       interceptors: [limiter],
       debug: debug((event) => events.push(event)),
     });
+    // Interceptors see calls from when there is a transport.
+    await vi.dynamicImportSettled();
     const controller = new AbortController();
     const calls = Promise.all([
       codeOf(client.deactivateUserGrant(grant, { timeoutMs: 20 })),

@@ -26,6 +26,7 @@ export class TokenError extends Error {
     this.oauthError = oauthError;
   }
 
+  /** As of a `ConnectError`; an authorization server attaches no details. */
   findDetails(): never[] {
     return [];
   }

@@ -58,7 +58,7 @@ describe("the documents say what is measured", () => {
   );
 
   it.each(tableIn("scale.md", "gone"))(
-    "%d %% gone: %d requests for each grant",
+    "%d percent gone: %d requests for each grant",
     async (percent = 0, requestsPerId = 0, _best, serverSeconds = 0, minutes = 0) => {
       const mean = await meanCost(percent / 100, 2, 11);
       expect(mean.requestsPerId / requestsPerId).toBeGreaterThan(0.94);

@@ -65,6 +65,7 @@ export const scenario = fc.record({
   allUnknown: fc.oneof({ weight: 7, arbitrary: fc.constant(false) }, fc.constant(true)),
   batchSize: fc.integer({ min: 1, max: 12 }),
   concurrency: fc.integer({ min: 1, max: 5 }),
+  maxPerSecond: fc.option(fc.constantFrom(2, 20, 500), { freq: 3, nil: undefined }),
   timeoutMs: fc.constantFrom(10, 1000, 30_000),
   giveUpMs: fc.constantFrom(2000, 300_000),
   fates: fc.infiniteStream(fate),
@@ -150,6 +151,7 @@ async function play(s: Scenario, remove: boolean) {
   }
   const options = {
     concurrency: s.concurrency,
+    maxPerSecond: s.maxPerSecond,
     timeoutMs: s.timeoutMs,
     giveUpMs: s.giveUpMs,
     signal: abort.signal,

@@ -1,4 +1,5 @@
-// Writes docs/cli.svg: a real run of the command line tool in a pseudo-terminal, against the sandbox.
+// Writes docs/cli.svg and docs/cli-undo.svg: real runs of the command line tool in a pseudo-terminal,
+// against the sandbox.
 // npm run build && node scripts/cli-picture.ts
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -45,7 +46,7 @@ const advance = 8.4;
  * Each word group stands where its column is: no browser closes the spaces between columns, and a machine
  * without such a font shows the columns all the same.
  */
-function toSvg(lines: readonly string[]): string {
+function toSvg(lines: readonly string[], title: string): string {
   const [width, height] = [columns * advance + 32, lines.length * 20 + 32];
   const escaped = (text: string) =>
     text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
@@ -60,7 +61,7 @@ function toSvg(lines: readonly string[]): string {
     });
   });
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="A run of zitadel-user-grants remove in a terminal">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">`,
     `<rect width="100%" height="100%" rx="8" fill="#16181d"/>`,
     `<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="14" fill="#d7dae0">`,
     ...drawn,
@@ -72,44 +73,66 @@ function toSvg(lines: readonly string[]): string {
 
 const sandbox = await startSandbox({ port: 8080, requestLatencyMs: 7, idLatencyMs: 0.6 });
 const folder = await mkdtemp(join(tmpdir(), "picture-"));
-const ids = Array.from({ length: 5000 }, () => sandbox.addGrant().grantId);
-ids.splice(1234, 0, "400690105628560422");
-ids.splice(3456, 0, "400690105629084710");
-await writeFile(join(folder, "leavers.txt"), ids.join("\n"));
 
-const command = ["remove", "--file", "leavers.txt", "--log", "run.jsonl"];
-const terminal = spawn(process.execPath, [join(root, "dist/cli/bin.js"), ...command], {
-  cwd: folder,
-  cols: columns,
-  rows: 30,
-  env: {
-    TERM: "xterm",
-    ZITADEL_URL: sandbox.baseUrl,
-    ZITADEL_TOKEN: sandbox.token,
-    ZITADEL_ORG_ID: sandbox.orgId,
-  },
-});
-let written = "";
-terminal.onData((text) => {
-  written += text;
-  if (text.includes("Type the number")) {
-    terminal.write(`${ids.length}\r`);
+/** What a terminal shows of a command: its line, what it writes, and its exit code. */
+async function shown(command: string, typed?: string): Promise<string[]> {
+  const argv = command.split(" ");
+  const terminal = spawn(process.execPath, [join(root, "dist/cli/bin.js"), ...argv], {
+    cwd: folder,
+    cols: columns,
+    rows: 40,
+    env: {
+      TERM: "xterm",
+      ZITADEL_URL: sandbox.baseUrl,
+      ZITADEL_TOKEN: sandbox.token,
+      ZITADEL_ORG_ID: sandbox.orgId,
+    },
+  });
+  let written = "";
+  let open = typed !== undefined;
+  terminal.onData((text) => {
+    written += text;
+    if (open && /grants?\? (Type|\[y\/N\])/.test(written)) {
+      open = false;
+      terminal.write(`${typed}\r`);
+    }
+  });
+  const exitCode = await new Promise<number>((resolve) =>
+    terminal.onExit((exit) => resolve(exit.exitCode)),
+  );
+  const screen = screenOf(written);
+  while (screen.at(-1) === "") {
+    screen.pop();
   }
-});
-const exitCode = await new Promise<number>((resolve) =>
-  terminal.onExit((exit) => resolve(exit.exitCode)),
-);
+  return [`$ npx zitadel-user-grants ${command}`, ...screen, "$ echo $?", String(exitCode), ""];
+}
+
+async function write(name: string, title: string, lines: readonly string[]): Promise<void> {
+  await writeFile(join(root, name), toSvg(lines.slice(0, -1), title));
+  console.log(lines.join("\n"));
+}
+
+const reports = sandbox.addProject({ name: "Reports", roleKeys: ["reader"] }).projectId;
+const billing = sandbox.addProject({ name: "Billing", roleKeys: ["admin", "reader"] }).projectId;
+const names = ["Ada Byron", "Alan Mathison", "Grace Murray", "Edsger Wybe", "Barbara Jane"];
+for (let n = 0; n < 5000; n++) {
+  const name = `${names[n % 5]}${n < 5 ? "" : ` ${n}`}`;
+  const email = `${name.toLowerCase().replaceAll(" ", ".")}@example.com`;
+  const roleKeys = n < 5 ? ["admin", "reader"] : ["reader"];
+  const { userId } = sandbox.addUser({ name, email });
+  sandbox.addGrant({ userId, projectId: billing, roleKeys });
+  if (n === 0) {
+    sandbox.addGrant({ userId, projectId: reports, roleKeys: ["reader"] });
+  }
+}
+await write("docs/cli-undo.svg", "Removing a person's grants, verifying, and restoring them", [
+  ...(await shown("remove --email ada.byron@example.com --log ada.jsonl", "y")),
+  ...(await shown("verify ada.jsonl")),
+  ...(await shown("restore ada.jsonl", "y")),
+]);
+await write("docs/cli.svg", "Listing grants and removing them by project and role", [
+  ...(await shown("list --project Billing --role admin")),
+  ...(await shown("remove --project Billing --role reader --log run.jsonl", "5000")),
+]);
 await sandbox.close();
 await rm(folder, { recursive: true });
-const screen = screenOf(written);
-while (screen.at(-1) === "") {
-  screen.pop();
-}
-const lines = [
-  `$ npx zitadel-user-grants ${command.join(" ")}`,
-  ...screen,
-  "$ echo $?",
-  String(exitCode),
-];
-await writeFile(join(root, "docs/cli.svg"), toSvg(lines));
-console.log(lines.join("\n"));

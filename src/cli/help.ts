@@ -29,7 +29,7 @@ export function overview(commands: readonly Command[]): string {
 export function helpOf(command: Command): string {
   const beside = command.arguments === undefined ? "" : ` ${command.arguments}`;
   const parts = [`Usage: zitadel-user-grants ${command.name}${beside} [options]`];
-  parts.push(wrap(command.description, width));
+  parts.push(wrap(command.description.replace(/(?<!\n)\n(?![\n ])/g, " "), width));
   if (command.examples !== undefined) {
     parts.push(["Examples:", ...command.examples.map((example) => `  ${example}`)].join("\n"));
   }

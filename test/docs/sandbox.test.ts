@@ -27,11 +27,15 @@ beforeAll(async () => {
   }
 });
 
-test.each(programs)("program $index of docs/sandbox.md runs", async ({ index }) => {
-  await run(process.execPath, [`program-${index}.ts`], { cwd: folder, timeout: 15_000 });
-});
+test.each(programs)(
+  "program $index of docs/sandbox.md runs",
+  { timeout: 30_000 },
+  async ({ index }) => {
+    await run(process.execPath, [`program-${index}.ts`], { cwd: folder, timeout: 30_000 });
+  },
+);
 
-test("all programs of docs/sandbox.md are well typed", async () => {
+test("all programs of docs/sandbox.md are well typed", { timeout: 60_000 }, async () => {
   await writeFile(
     join(folder, "tsconfig.json"),
     JSON.stringify({ extends: "../../tsconfig.json", include: ["*.ts"] }),

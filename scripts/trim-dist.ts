@@ -1,8 +1,10 @@
-// Takes out of dist/ the declarations that no entry's types lead to. An install counts every small file as
-// a whole block of the disk.
+// Takes out of dist/ the declarations that no entry's types lead to, and makes one file each of the command
+// line tool and the sandbox, which are in no page: an install counts every small file as a whole block of the
+// disk.
 import { globSync, readFileSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import process from "node:process";
+import { build } from "esbuild";
 
 process.chdir(join(import.meta.dirname, ".."));
 
@@ -35,3 +37,41 @@ for (const file of globSync("dist/**/*.d.ts")) {
     rmSync(file);
   }
 }
+
+/** Makes one file of a folder's modules. What they import from elsewhere stays imported. */
+async function joinModules(folder: string, entry: string): Promise<void> {
+  const inside = resolve(folder);
+  const file = join(inside, entry);
+  await build({
+    entryPoints: [file],
+    outfile: file,
+    allowOverwrite: true,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "es2024",
+    packages: "external",
+    logLevel: "warning",
+    plugins: [
+      {
+        name: "the rest of the package stays as it is",
+        setup({ onResolve }) {
+          onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
+            const target = resolve(resolveDir, path);
+            return target.startsWith(inside + sep)
+              ? { path: target }
+              : { path: relative(inside, target).split(sep).join("/"), external: true };
+          });
+        },
+      },
+    ],
+  });
+  for (const module of globSync(`${folder}/**/*.js`)) {
+    if (resolve(module) !== file) {
+      rmSync(module);
+    }
+  }
+}
+
+await joinModules("dist/cli", "bin.js");
+await joinModules("dist/sandbox", "index.js");

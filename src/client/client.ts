@@ -16,6 +16,7 @@ import {
 import { type Checks, own } from "../options/checker.js";
 import { checkClientOptions } from "../options/client-checks.js";
 import type { CommonOptions } from "../options/client-options.js";
+import { withoutCopies } from "../transports/call/apply-interceptors.js";
 import type { ClosableTransport, TransportOptions } from "../transports/call/options.js";
 import { checkRequest } from "./check-request.js";
 import { close, registerForClose } from "./close.js";
@@ -86,7 +87,7 @@ export function buildTransport<O extends CommonOptions>(
     defaultTimeoutMs: rest.defaultTimeoutMs || undefined,
     interceptors: [
       ...(rest.interceptors ?? []),
-      ...(retry ? [createRetryInterceptor(retry === true ? own({}) : retry)] : []),
+      ...(retry ? [withoutCopies(createRetryInterceptor(retry === true ? own({}) : retry))] : []),
       createMetadataInterceptor({ token, orgId, instanceHost }),
       ...(debug ? [debug] : []),
     ],

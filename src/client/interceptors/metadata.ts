@@ -1,5 +1,6 @@
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import type { TokenSource } from "../../options/token-source.js";
+import { withoutCopies } from "../../transports/call/apply-interceptors.js";
 import {
   type HeaderFields,
   unreadFields,
@@ -35,7 +36,7 @@ export function createMetadataInterceptor(metadata: Metadata): Interceptor {
   const masked = createMasking();
   const withToken = typeof token === "function" ? createTokenAttempts(token) : undefined;
 
-  return (next) => {
+  return withoutCopies((next) => {
     const send = (request: UnaryRequest | StreamRequest, fields: HeaderFields) => {
       const sent = withHeaderFields(request, fields, optional);
       return masked(
@@ -48,7 +49,7 @@ export function createMetadataInterceptor(metadata: Metadata): Interceptor {
       withToken === undefined || hasAuthorization(request)
         ? send(request, constant)
         : withToken(request, (bearer) => send(request, withBearer(bearer)));
-  };
+  });
 }
 
 /** Whether the call has a token of its own, or shall have none. */

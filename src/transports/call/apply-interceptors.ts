@@ -12,3 +12,16 @@ export function applyInterceptors<Next>(next: Next, interceptors: readonly Inter
     next,
   );
 }
+
+const plain = new WeakSet<Interceptor>();
+
+/** Says of an interceptor that it hands on the request and the response it is given, or derives from them. */
+export function withoutCopies<I extends Interceptor>(interceptor: I): I {
+  plain.add(interceptor);
+  return interceptor;
+}
+
+/** Whether an interceptor may copy requests and responses, as by spreading. */
+export function copiesRequests(interceptor: Interceptor): boolean {
+  return !plain.has(interceptor);
+}

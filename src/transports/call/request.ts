@@ -28,56 +28,93 @@ interface LazyState {
   header: Headers | undefined;
   signal: AbortSignal | undefined;
   readonly signalFrom: { readonly signal: AbortSignal };
+  /** Whether copies by spreading are complete. */
+  readonly isCopied: boolean;
 }
 
 /**
  * A request whose `header` and `signal` are made when somebody reads them: most calls end without that,
  * and the two cost more than all the rest. Everything that Connect's interceptors do with a request
  * works: read it, copy it by spreading, derive from it, assign to it.
+ */
+class LazyRequest<I extends DescMessage, O extends DescMessage> implements UnaryRequest<I, O> {
+  readonly stream = false;
+  readonly service: DescService;
+  readonly method: DescMethodUnary<I, O>;
+  readonly url: string;
+  readonly requestMethod: string;
+  readonly contextValues: ContextValues;
+  readonly message: MessageShape<I>;
+  readonly [lazyState]: LazyState;
+
+  constructor(parts: RequestParts<I, O>, state: LazyState) {
+    this.service = parts.service;
+    this.method = parts.method;
+    this.url = parts.url;
+    this.requestMethod = parts.requestMethod;
+    this.contextValues = parts.contextValues;
+    this.message = parts.message;
+    this[lazyState] = state;
+    state.owner = this;
+    if (state.isCopied) {
+      Object.defineProperties(this, ownAccessors);
+    }
+  }
+
+  get header(): Headers {
+    const state = this[lazyState];
+    state.header ??= state.makeHeader();
+    return state.header;
+  }
+
+  set header(header: Headers) {
+    this[lazyState].header = header;
+  }
+
+  get signal(): AbortSignal {
+    const state = this[lazyState];
+    return state.signal ?? state.signalFrom.signal;
+  }
+
+  set signal(signal: AbortSignal) {
+    this[lazyState].signal = signal;
+  }
+}
+
+/** Copies by spreading leave out the accessors of a prototype; on the object itself they cost more. */
+const ownAccessors = Object.fromEntries(
+  (["header", "signal"] as const).map((name) => [
+    name,
+    { ...Object.getOwnPropertyDescriptor(LazyRequest.prototype, name), enumerable: true },
+  ]),
+);
+
+/** Fields of a call that has none of its own. */
+export const noFields: HeaderFields = {};
+
+/**
+ * Makes a lazy request.
  *
  * @param fields the header fields that `makeHeader` adds to the protocol's; undefined when the call has
  * headers that only `makeHeader` knows.
+ * @param isCopied whether interceptors may see it that copy it by spreading.
  */
 export function lazyRequest<I extends DescMessage, O extends DescMessage>(
   parts: RequestParts<I, O>,
   fields: HeaderFields | undefined,
   makeHeader: () => Headers,
   signalFrom: { readonly signal: AbortSignal },
+  isCopied: boolean,
 ): UnaryRequest<I, O> {
-  const state: LazyState = {
+  return new LazyRequest(parts, {
     owner: undefined,
     fields,
     makeHeader,
     header: undefined,
     signal: undefined,
     signalFrom,
-  };
-  // Own accessors, since a copy by spreading leaves out those of a prototype.
-  const request = {
-    stream: false as const,
-    service: parts.service,
-    method: parts.method,
-    url: parts.url,
-    requestMethod: parts.requestMethod,
-    contextValues: parts.contextValues,
-    message: parts.message,
-    get header() {
-      state.header ??= state.makeHeader();
-      return state.header;
-    },
-    set header(header) {
-      state.header = header;
-    },
-    get signal() {
-      return state.signal ?? state.signalFrom.signal;
-    },
-    set signal(signal) {
-      state.signal = signal;
-    },
-    [lazyState]: state,
-  };
-  state.owner = request;
-  return request;
+    isCopied,
+  });
 }
 
 function stateOf(request: object): LazyState | undefined {
@@ -115,7 +152,7 @@ export function withSignal<I extends DescMessage, O extends DescMessage>(
   request: UnaryRequest<I, O>,
   signal: AbortSignal,
 ): UnaryRequest<I, O> {
-  return lazyRequest(request, unreadFields(request), () => request.header, { signal });
+  return lazyRequest(request, unreadFields(request), () => request.header, { signal }, false);
 }
 
 /**
@@ -141,9 +178,10 @@ export function withHeaderFields<R extends AnyRequest>(
   const unread = unreadFields(request);
   return lazyRequest(
     request as RequestParts<DescMessage, DescMessage>,
-    unread && { ...fields, ...unread },
+    unread === noFields ? fields : unread && { ...fields, ...unread },
     makeHeader,
     request,
+    state.isCopied,
   ) as AnyRequest as R;
 }
 

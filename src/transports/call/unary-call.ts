@@ -2,9 +2,9 @@ import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/p
 import { create } from "@bufbuild/protobuf";
 import type { ContextValues, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
-import { applyInterceptors } from "./apply-interceptors.js";
+import { applyInterceptors, copiesRequests } from "./apply-interceptors.js";
 import { Deadline } from "./deadline.js";
-import { type HeaderFields, lazyRequest, replacedSignal, withSignal } from "./request.js";
+import { lazyRequest, noFields, replacedSignal, withSignal } from "./request.js";
 
 type UnaryFn<I extends DescMessage, O extends DescMessage> = (
   request: UnaryRequest<I, O>,
@@ -68,6 +68,7 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
           typeof header === "function" ? noFields : undefined,
           typeof header === "function" ? header : () => header,
           deadline,
+          interceptors.some(copiesRequests),
         );
         const next = applyInterceptors<UnaryFn<I, O>>(
           (r) => attempt(call, r, deadline),
@@ -82,8 +83,6 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
     void run();
   });
 }
-
-const noFields: HeaderFields = {};
 
 /** One attempt. It settles when the call ends, whatever the platform does. */
 function attempt<I extends DescMessage, O extends DescMessage>(

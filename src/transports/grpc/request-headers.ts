@@ -73,17 +73,23 @@ export class RequestHeaders {
    * @throws ConnectError `InvalidArgument` when an interceptor sends the request to another server.
    */
   block(request: UnaryRequest): OutgoingHttpHeaders {
-    const fields = unreadFields(request);
-    return {
+    const block: OutgoingHttpHeaders = {
       ":method": "POST",
       // Node would add the port even where it is the default, and ZITADEL picks its instance by this.
       ":authority": this.#authority,
       ":path": this.#path(request.url),
       "user-agent": userAgent,
-      ...(fields ?? Object.fromEntries(request.header)),
-      ...this.#protocol,
       "grpc-timeout": undefined,
     };
+    // Loops, since copies by spreading are slower to read.
+    const fields = unreadFields(request) ?? Object.fromEntries(request.header);
+    for (const name in fields) {
+      block[name] = fields[name];
+    }
+    for (const name in this.#protocol) {
+      block[name] = this.#protocol[name];
+    }
+    return block;
   }
 
   #path(url: string): string {

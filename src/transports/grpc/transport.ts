@@ -1,7 +1,8 @@
-import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import type { Transport, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GrpcOptions } from "../../options/client-options.js";
+import { copiesRequests } from "../call/apply-interceptors.js";
 import { createCodec } from "../call/codec.js";
 import type { Deadline } from "../call/deadline.js";
 import type { ClosableTransport, TransportOptions } from "../call/options.js";
@@ -9,11 +10,10 @@ import { callUnary, effectiveTimeoutMs } from "../call/unary-call.js";
 import { compressionBrotli, compressionGzip } from "./compression.js";
 import { ConnectionPool } from "./connections/pool.js";
 import { frame } from "./framing.js";
-import { webHeaders } from "./headers.js";
+import { LazyResponse } from "./lazy-response.js";
 import { RequestHeaders } from "./request-headers.js";
 import { createStreams } from "./streams.js";
 import { exchange } from "./unary-exchange.js";
-import type { UnaryGrpcResponse } from "./unary-response.js";
 
 /** Most bytes that the length of a message can say. */
 const maxMessageBytes = 0xffffffff;
@@ -45,6 +45,7 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
     pingTimeoutMs: options.pingTimeoutMs ?? 15_000,
     idleConnectionTimeoutMs: options.idleConnectionTimeoutMs ?? 15 * 60_000,
   });
+  const isCopied = options.interceptors.some(copiesRequests);
   const streams = createStreams(options, headers);
 
   /** One attempt of a unary call. */
@@ -76,7 +77,7 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
       response.compression === undefined
         ? response.message
         : await response.compression.decompress(response.message, readMaxBytes);
-    return lazyResponse(method, codec.decode(method.output, bytes), response);
+    return new LazyResponse(method, codec.decode(method.output, bytes), response, isCopied);
   }
 
   const transport: Transport = {
@@ -105,30 +106,6 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
     close() {
       pool.close();
       streams.close();
-    },
-  };
-}
-
-/** A response whose headers and trailers are made when somebody reads them. */
-function lazyResponse<I extends DescMessage, O extends DescMessage>(
-  method: DescMethodUnary<I, O>,
-  message: MessageShape<O>,
-  response: UnaryGrpcResponse,
-): UnaryResponse<I, O> {
-  let header: Headers | undefined;
-  let trailer: Headers | undefined;
-  return {
-    stream: false,
-    service: method.parent,
-    method,
-    message,
-    get header() {
-      header ??= webHeaders(response.header);
-      return header;
-    },
-    get trailer() {
-      trailer ??= webHeaders(response.trailer);
-      return trailer;
     },
   };
 }

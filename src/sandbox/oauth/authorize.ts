@@ -95,8 +95,18 @@ function redirectBack(request: AuthRequest, parameters: Record<string, string>):
   return redirect(url.href);
 }
 
+/** A page with more than this is slow to load and of no use. */
+const mostPeople = 200;
+
 function people({ state }: Instance): { userId: string; name: string }[] {
-  return [...state.users.values()]
-    .filter((user) => !(user instanceof MadeUpUser))
-    .map(({ userId, displayName }) => ({ userId, name: displayName }));
+  const listed: { userId: string; name: string }[] = [];
+  for (const user of state.users.values()) {
+    if (listed.length === mostPeople) {
+      break;
+    }
+    if (!(user instanceof MadeUpUser)) {
+      listed.push({ userId: user.userId, name: user.displayName });
+    }
+  }
+  return listed;
 }

@@ -754,6 +754,35 @@ const http2: Fault[] = [
     expect: "Unavailable",
   },
   {
+    name: "RST_STREAM REFUSED_STREAM after the headers: the request was taken, so it is not sent again",
+    protocols: grpc,
+    answer: (exchange) => {
+      exchange.head();
+      exchange.frame(frameType.rstStream, 0, uint32(7));
+    },
+    expect: "Unavailable",
+  },
+  {
+    name: "RST_STREAM REFUSED_STREAM after the whole message",
+    protocols: grpc,
+    answer: (exchange) => {
+      exchange.head();
+      exchange.body(messageBytes("grpc"));
+      exchange.frame(frameType.rstStream, 0, uint32(7));
+    },
+    expect: "Unavailable",
+  },
+  {
+    name: "1,000 header fields",
+    protocols: grpc,
+    answer: (exchange) => {
+      exchange.head(Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`x-${n}`, "1"])));
+      exchange.body(messageBytes("grpc"));
+      finish(exchange);
+    },
+    expect: "ok",
+  },
+  {
     name: "RST_STREAM in the middle of the message",
     protocols: grpc,
     answer: (exchange) => {

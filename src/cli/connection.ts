@@ -1,4 +1,5 @@
 import type { ManagementClient } from "../client/client.js";
+import { createMask, type Mask } from "../common/mask.js";
 import * as grpc from "../grpc.js";
 import * as grpcWeb from "../grpc-web.js";
 import * as json from "../json.js";
@@ -84,8 +85,8 @@ export interface Connection {
    * and the request sent once more.
    */
   readonly request: (path: string, options?: RequestOptions) => Promise<Response>;
-  /** A text without the tokens that were sent: what comes back may echo them. */
-  readonly mask: (text: string) => string;
+  /** Masks the tokens that were sent: what comes back may echo them. */
+  readonly mask: () => Mask;
   /** Whether the token is read from standard input. */
   readonly usesStdin: boolean;
 }
@@ -142,7 +143,7 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     instanceHost,
     createClient,
     usesStdin: flags["token-file"] === "-",
-    mask: (text) => [...sent].reduce((masked, bearer) => masked.replaceAll(bearer, "***"), text),
+    mask: () => createMask(sent),
     get: (path, headers) => send(path, { headers }),
     async request(path, { body, signal, timeoutMs } = {}) {
       const headers = {

@@ -1,5 +1,6 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { maskError } from "../errors/mask-error.js";
 import { unexpectedAnswer } from "../transports/call/unexpected-response.js";
 import { gatewayError } from "../transports/json/error.js";
 import type { Connection, RequestOptions } from "./connection.js";
@@ -18,6 +19,18 @@ export async function sendJson(
   connection: Connection,
   path: string,
   options: RequestOptions = {},
+): Promise<JsonObject> {
+  try {
+    return await send(connection, path, options);
+  } catch (error) {
+    throw maskError(error, connection.mask(), options.signal?.reason);
+  }
+}
+
+async function send(
+  connection: Connection,
+  path: string,
+  options: RequestOptions,
 ): Promise<JsonObject> {
   let response: Response;
   let text: string;
@@ -46,9 +59,8 @@ export async function sendJson(
   throw unexpectedAnswer({
     status,
     headers,
-    body: connection.mask(text.slice(0, 2000)),
+    body: text.slice(0, 2000),
     expected: "JSON",
-    authorization: null,
   });
 }
 

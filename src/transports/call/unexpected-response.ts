@@ -12,8 +12,6 @@ export interface UnexpectedAnswer {
   alternative?: string | undefined;
   /** What is wrong with it, where status and content type do not say. */
   problem?: string | undefined;
-  /** The token of the request, so that an answer which echoes it does not carry it into the message. */
-  authorization: string | null;
 }
 
 /** Said of every failure after which the server may have done the work. */
@@ -29,9 +27,7 @@ const shownCharacters = 120;
 export function unexpectedAnswer(answer: UnexpectedAnswer): ConnectError {
   const { status, headers, expected, problem } = answer;
   const [code, cause] = meaning(answer);
-  const start = mask(answer.body, answer.authorization)
-    .replace(/[\s\p{Cc}]+/gu, " ")
-    .trim();
+  const start = answer.body.replace(/[\s\p{Cc}]+/gu, " ").trim();
   const shown = start.length > shownCharacters ? `${start.slice(0, shownCharacters)}…` : start;
   return new ConnectError(
     `got HTTP ${status} with ${headers.get("content-type") ?? "no content type"} where ${expected} was expected${problem ? ` (${problem})` : ""}${shown ? `: ${JSON.stringify(shown)}` : ", and no text"}. ${cause}`,
@@ -75,9 +71,4 @@ function meaning({ status, expected, alternative = "" }: UnexpectedAnswer): [Cod
         `Check baseUrl: another server, or a proxy that does not know ${expected}, responded.`,
       ];
   }
-}
-
-function mask(text: string, authorization: string | null): string {
-  const token = authorization?.replace(/^bearer /i, "");
-  return token ? text.replaceAll(token, "***") : text;
 }

@@ -14,6 +14,6 @@ export async function post(
   // ZITADEL's CORS rules reject it.
   header.delete("grpc-timeout");
   const response = await guardedFetch(options.fetch, { url, method: "POST", header, signal, body });
-  await checkAnswer(response, options.useBinaryFormat, header.get("authorization"));
+  await checkAnswer(response, options.useBinaryFormat);
   return response;
 }

@@ -234,11 +234,6 @@ class UnaryExchange implements Waiter, StreamListener {
   }
 }
 
-function createReader({ readMaxBytes, acceptCompression, header }: UnaryAttempt) {
-  const { authorization } = header;
-  return new UnaryResponseReader(
-    readMaxBytes,
-    acceptCompression,
-    typeof authorization === "string" ? authorization : null,
-  );
+function createReader({ readMaxBytes, acceptCompression }: UnaryAttempt) {
+  return new UnaryResponseReader(readMaxBytes, acceptCompression);
 }

@@ -24,19 +24,13 @@ export interface UnaryGrpcResponse {
  */
 export class UnaryResponseReader {
   readonly #acceptCompression: readonly Compression[];
-  readonly #authorization: string | null;
   readonly #message: MessageReader;
   #header: ResponseHeader | undefined;
   #compression: Compression | undefined;
   #unknownEncoding: string | undefined;
 
-  constructor(
-    readMaxBytes: number,
-    acceptCompression: readonly Compression[],
-    authorization: string | null,
-  ) {
+  constructor(readMaxBytes: number, acceptCompression: readonly Compression[]) {
     this.#acceptCompression = acceptCompression;
-    this.#authorization = authorization;
     this.#message = new MessageReader(readMaxBytes);
   }
 
@@ -123,7 +117,6 @@ export class UnaryResponseReader {
       body: this.#message.start?.toString() ?? "",
       expected: "gRPC",
       alternative: "; zitadel-user-grants/grpc-web and zitadel-user-grants/json pass most",
-      authorization: this.#authorization,
     });
   }
 

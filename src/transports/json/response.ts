@@ -21,7 +21,7 @@ const incomplete = "cut off or malformed";
 export async function readAnswer<I extends DescMessage, O extends DescMessage>(
   response: Response,
   { responseBody }: HttpBinding,
-  { method: { output }, url, signal, header }: UnaryRequest<I, O>,
+  { method: { output }, url, signal }: UnaryRequest<I, O>,
   { jsonOptions, readMaxBytes }: TransportOptions<JsonOptions>,
 ): Promise<MessageShape<O>> {
   const { status, headers, ok } = response;
@@ -33,7 +33,6 @@ export async function readAnswer<I extends DescMessage, O extends DescMessage>(
       body: text,
       expected: "JSON",
       problem,
-      authorization: header.get("authorization"),
     });
   try {
     // React Native has no body to read from.

@@ -5,7 +5,7 @@ import * as grpcWeb from "../grpc-web.js";
 import * as json from "../json.js";
 import type { CommonOptions } from "../options/client-options.js";
 import type { FlagTable } from "./command.js";
-import { asUsageError, type Issuer, nonEmpty, readToken } from "./credentials.js";
+import { asUsageError, nonEmpty, readToken } from "./credentials.js";
 import { createDebugOutput } from "./debug-output.js";
 import { oneOf } from "./flags.js";
 import { type Io, UsageError } from "./io.js";
@@ -112,7 +112,7 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
       Object.keys(protocols) as ProtocolName[],
     ) ?? "grpc";
   const instanceHost = flags["instance-host"];
-  const token = await readToken(flags, () => issuerOf(baseUrl, instanceHost), io);
+  const token = await readToken(flags, { baseUrl, instanceHost, fetch: fetchThroughProxy }, io);
   const debug = flags.debug ? createDebugOutput(io.stderr) : undefined;
   const options: CommonOptions = {
     baseUrl,
@@ -152,33 +152,6 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
       };
       const json = body === undefined ? undefined : JSON.stringify(body);
       return await send(path, { headers, body: json, signal, timeoutMs });
-    },
-  };
-}
-
-/**
- * Where the token of a key file is requested. The key names the instance by its public domain, wherever
- * the requests go.
- */
-function issuerOf(baseUrl: string, instanceHost: string | undefined): Issuer {
-  const { origin } = new URL(baseUrl);
-  if (instanceHost === undefined) {
-    return { origin, fetch: fetchThroughProxy };
-  }
-  const issuer = new URL(`https://${instanceHost}`).origin;
-  return {
-    origin: issuer,
-    async fetch(input, init) {
-      const request = new Request(input, init);
-      const url = new URL(request.url);
-      const target = url.origin === issuer ? origin + url.pathname + url.search : request.url;
-      const headers = new Headers(request.headers);
-      headers.set("x-zitadel-instance-host", instanceHost);
-      const body = request.method === "GET" ? undefined : await request.text();
-      return await fetchThroughProxy(target, {
-        ...{ method: request.method, headers, redirect: "manual", signal: request.signal },
-        ...(body === undefined ? {} : { body }),
-      });
     },
   };
 }

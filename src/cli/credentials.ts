@@ -12,7 +12,8 @@ export interface CredentialFlags {
 
 /** Where the token of a key file is requested. */
 export interface Issuer {
-  readonly origin: string;
+  readonly baseUrl: string;
+  readonly instanceHost: string | undefined;
   readonly fetch: typeof globalThis.fetch;
 }
 
@@ -23,7 +24,7 @@ export interface Issuer {
  */
 export async function readToken(
   flags: CredentialFlags,
-  issuer: () => Issuer,
+  { baseUrl, instanceHost, fetch }: Issuer,
   io: Io,
 ): Promise<string | TokenSource> {
   // A flag is meant for this command, so it comes before what the environment holds.
@@ -50,8 +51,7 @@ export async function readToken(
   const name = keyFile === undefined ? "ZITADEL_KEY_FILE" : "--key-file";
   try {
     const key = await readSecret(name, path);
-    const { origin, fetch } = issuer();
-    return serviceUser(key, { issuer: origin, fetch });
+    return serviceUser(key, { issuer: new URL(baseUrl).origin, instanceHost, fetch });
   } catch (error) {
     throw asUsageError(error);
   }

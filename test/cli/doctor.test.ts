@@ -1,4 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
@@ -223,6 +226,14 @@ describe("doctor", () => {
     const { exitCode, stdout } = await doctor(url, ["--instance-host", "localhost"]);
     expect(stdout).not.toContain("FAIL");
     expect(exitCode).toBe(0);
+    const path = join(mkdtempSync(join(tmpdir(), "doctor-")), "key.json");
+    writeFileSync(path, JSON.stringify(sandbox.addKey()));
+    const { ZITADEL_URL } = url;
+    const withKey = await run(["doctor", "--instance-host", "localhost", "--key-file", path], {
+      env: { ZITADEL_URL },
+    });
+    rmSync(dirname(path), { recursive: true });
+    expect(withKey.stdout).toMatch(/ok {4}token/);
   });
 
   it("writes JSON", async () => {

@@ -29,14 +29,17 @@ export interface SenderOptions {
   readonly debug: RequestDebug | undefined;
 }
 
-/** Makes what sends plain requests. A rejected token is renewed, and the request sent once more. */
+/**
+ * Makes what sends plain requests. A rejected token is renewed, and the request sent once more. Resolves
+ * when all of the response is there.
+ */
 export function createSender(
   options: SenderOptions,
 ): (path: string, request: PlainRequest) => Promise<Response> {
   const { token, instanceHost, fetch, sent, debug } = options;
   const url = options.baseUrl.replace(/\/+$/, "");
   return async (path, { headers, body, signal, timeoutMs = defaultTimeoutMs }) => {
-    const limit = AbortSignal.timeout(timeoutMs);
+    const limit = timeLimit(signal, timeoutMs);
     const attempt = async (bearer: string) => {
       sent.add(bearer);
       const method = body === undefined ? "GET" : "POST";
@@ -50,24 +53,55 @@ export function createSender(
         },
         ...(body === undefined ? {} : { body }),
         redirect: "manual",
-        signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+        signal: limit.signal,
       });
       seen?.(response);
-      return response;
+      return await received(response);
     };
-    if (typeof token === "string") {
-      return await attempt(token);
+    try {
+      if (typeof token === "string") {
+        return await attempt(token);
+      }
+      const bearer = await token();
+      const response = await attempt(bearer);
+      if (response.status !== 401) {
+        return response;
+      }
+      const renewed = await token({ refused: bearer });
+      return renewed === bearer ? response : await attempt(renewed);
+    } finally {
+      limit.end();
     }
-    const bearer = await token();
-    const response = await attempt(bearer);
-    if (response.status !== 401) {
-      return response;
-    }
-    const renewed = await token({ refused: bearer });
-    if (renewed === bearer) {
-      return response;
-    }
-    await response.body?.cancel();
-    return await attempt(renewed);
   };
+}
+
+/**
+ * A signal that is aborted with the caller's, or after the time. Unlike `AbortSignal.timeout` and
+ * `AbortSignal.any` it leaves nothing behind when it is ended: a million requests share one signal.
+ */
+function timeLimit(signal: AbortSignal | undefined, timeoutMs: number) {
+  const controller = new AbortController();
+  const stop = () => controller.abort(signal?.reason);
+  const timer = setTimeout(
+    () => controller.abort(new DOMException(`no response in ${timeoutMs} ms`, "TimeoutError")),
+    timeoutMs,
+  );
+  signal?.addEventListener("abort", stop);
+  if (signal?.aborted) {
+    stop();
+  }
+  return {
+    signal: controller.signal,
+    end() {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
+    },
+  };
+}
+
+/** The response with its body read, so that the time limit holds for that, too. */
+async function received(response: Response): Promise<Response> {
+  const { status, statusText, headers } = response;
+  const body = await response.arrayBuffer();
+  return new Response(body.byteLength === 0 ? null : body, { status, statusText, headers });
 }

@@ -51,8 +51,12 @@ async function startServer(random: () => number) {
     stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
     stream.end(frame(0, ""));
     if (++served % callsPerGoaway === 0) {
-      const session = stream.session as ServerHttp2Session;
-      goaways[goawaysSent++ % goaways.length]?.(session, sockets.get(session) as Socket);
+      const { session } = stream;
+      const socket = session && sockets.get(session as ServerHttp2Session);
+      // Gone already, when it was ended a moment ago.
+      if (socket !== undefined) {
+        goaways[goawaysSent++ % goaways.length]?.(session as ServerHttp2Session, socket);
+      }
     }
   };
   const server = createServer({ settings: { maxConcurrentStreams: 100 } });

@@ -8,7 +8,7 @@ import { type PoolEnvironment, platform } from "./pool-environment.js";
 import { Queue } from "./queue.js";
 import type { Waiter } from "./waiter.js";
 
-/** A safeguard for the server: with the 100 streams that HTTP/2 recommends, 10,000 calls at once. */
+/** With the 100 streams that HTTP/2 recommends, 10,000 calls at once. */
 const maxConnections = 100;
 
 /**
@@ -71,13 +71,13 @@ export class ConnectionPool {
       return;
     }
     const connection = this.#waiting.isEmpty ? this.#findRoom() : undefined;
-    if (connection !== undefined) {
+    if (connection === undefined) {
+      this.#waiting.push(waiter);
+      this.#onWaiting();
+      this.#grow();
+    } else {
       waiter.start(connection);
-      return;
     }
-    this.#waiting.push(waiter);
-    this.#onWaiting();
-    this.#grow();
   }
 
   /** Takes a call out that does not want to wait any longer. */
@@ -133,7 +133,7 @@ export class ConnectionPool {
     const delayMs = this.#backoff.remainingMs(this.#environment.now());
     if (delayMs > 0) {
       const { failure, isPermanent } = this.#backoff;
-      if (failure !== undefined && isPermanent && !this.#hasLive()) {
+      if (failure !== undefined && isPermanent && !this.#some(isLive)) {
         this.#failWaiting(failure.error);
       } else {
         this.#cancelBackoff ??= this.#environment.setTimer(() => {
@@ -190,7 +190,7 @@ export class ConnectionPool {
       this.#countUnserved(connection);
     } else {
       this.#backoff.fail(failure, connection.startedAtMs);
-      if (!this.#hasLive()) {
+      if (!this.#some(isLive)) {
         this.#failWaiting(failure.error);
       }
     }
@@ -203,10 +203,6 @@ export class ConnectionPool {
       connection.isAccounted = true;
       this.#backoff.fail(unservedFailure(this.#options.origin), connection.startedAtMs);
     }
-  }
-
-  #hasLive(): boolean {
-    return this.#some(({ state }) => state !== "draining");
   }
 
   #some(matches: (connection: Connection) => boolean): boolean {
@@ -246,6 +242,8 @@ export class ConnectionPool {
     this.#cancelBackoff = undefined;
   }
 }
+
+const isLive = ({ state }: Connection) => state !== "draining";
 
 function closedError(): ConnectError {
   return new ConnectError("the client was closed", Code.Canceled);

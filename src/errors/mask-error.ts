@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { Mask } from "../common/mask.js";
 import { plainCause } from "./plain-cause.js";
-import { replaceFields, rewriteMessage } from "./rewrite-message.js";
+import { rewriteMessage } from "./rewrite-message.js";
 
 /**
  * Masks the secrets of a call in the error that it fails with: in message, stack, metadata, details and
@@ -22,7 +22,7 @@ export function maskError(reason: unknown, mask: Mask, own?: unknown): ConnectEr
   maskMetadata(error, mask);
   error.details = error.details.map((detail) => maskDetail(detail, mask));
   if (cause !== undefined && cause !== own) {
-    replaceFields(error, { cause: plainCause(cause, mask) });
+    Object.assign(error, { cause: plainCause(cause, mask) });
   }
   return error;
 }
@@ -54,17 +54,11 @@ export function maskField(name: string, value: string, mask: Mask): [name: strin
 }
 
 function maskMetadata(error: ConnectError, mask: Mask): void {
-  const fields = [...error.metadata].map(([name, value]) => [
-    [name, value] as const,
-    maskField(name, value, mask),
-  ]);
-  if (fields.some(([before, after]) => before?.[0] !== after?.[0] || before?.[1] !== after?.[1])) {
-    const metadata = new Headers();
-    for (const [, [name, value] = []] of fields) {
-      metadata.append(name ?? "", value ?? "");
-    }
-    replaceFields(error, { metadata });
+  const metadata = new Headers();
+  for (const [name, value] of error.metadata) {
+    metadata.append(...maskField(name, value, mask));
   }
+  Object.assign(error, { metadata });
 }
 
 type Detail = ConnectError["details"][number];

@@ -5,18 +5,10 @@ export function rewriteMessage<E extends ConnectError>(error: E, rawMessage: str
   const { message, stack } = error;
   const prefix = message.slice(0, message.length - error.rawMessage.length);
   const rewritten = message.endsWith(error.rawMessage) ? prefix + rawMessage : rawMessage;
-  replaceFields(error, {
+  // They are there and writable, whatever their types say, and stay as visible as they are.
+  return Object.assign(error, {
     rawMessage,
     message: rewritten,
     stack: stack?.replace(message, () => rewritten),
   });
-  return error;
-}
-
-/** Sets fields that are read-only to everybody else; each stays as visible as it was. */
-export function replaceFields(error: Error, fields: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(fields)) {
-    const enumerable = Object.prototype.propertyIsEnumerable.call(error, name);
-    Object.defineProperty(error, name, { value, configurable: true, writable: true, enumerable });
-  }
 }

@@ -35,7 +35,7 @@ export function createTokenAttempts(source: TokenSource, now = () => performance
     error instanceof ConnectError
       ? rewriteMessage(
           error,
-          `${error.rawMessage}. A token that had just been issued was rejected as well, so no new one is requested for ${Math.ceil((pausedUntilMs - now()) / 1000)} s: is issuer the instance of baseUrl, and does the user have a role there?`,
+          `${error.rawMessage}. A token that had just been issued was rejected as well, so no new one is requested for ${Math.ceil((pausedUntilMs - now()) / 1000)} s`,
         )
       : error;
 

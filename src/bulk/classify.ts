@@ -27,7 +27,7 @@ export interface Meaning {
 }
 
 /** The transports' own words for a response without a valid status from the server. */
-const spoiledAnswer = /the stream was reset|protocol error|broke the \S+ protocol/;
+const spoiledResponse = /the stream was reset|protocol error|broke the \S+ protocol/;
 
 /**
  * Says what an error means for a bulk run. Decides by ZITADEL's id of the cause where the code alone
@@ -49,10 +49,11 @@ export function classify(error: ConnectError, notFoundId: string): Meaning {
       // UNAVAILABLE is also said by whatever lies in between, before or after the server did it.
       return {
         kind,
-        maybeApplied: error.code !== Code.ResourceExhausted || spoiledAnswer.test(error.rawMessage),
+        maybeApplied:
+          error.code !== Code.ResourceExhausted || spoiledResponse.test(error.rawMessage),
       };
     case "fatal":
-      return { kind, maybeApplied: spoiledAnswer.test(error.rawMessage) };
+      return { kind, maybeApplied: spoiledResponse.test(error.rawMessage) };
     default:
       return { kind, maybeApplied: false };
   }

@@ -30,7 +30,7 @@ const mostIdCharacters = 200;
  * **Awaiting what it returns does nothing**: iterate over it, or call its `summary()`. In everything else it
  * behaves as `removeUserGrants` does, and throws the same.
  *
- * ZITADEL v4 and later answer OK for a grant that was inactive before: it is `deactivated`. Earlier versions
+ * ZITADEL v4 and later respond with OK for a grant that was inactive before: it is `deactivated`. Earlier versions
  * report it: `already-inactive`.
  *
  * @param client of any transport.

@@ -25,7 +25,7 @@ export type RemoveStatus = "removed" | "not-found" | "failed";
 export type RemoveOutcome = Outcome<RemoveStatus>;
 
 /**
- * - `deactivated`: the server answered OK; the grant is inactive now. ZITADEL v4 and later answer OK for
+ * - `deactivated`: the server responded with OK; the grant is inactive now. ZITADEL v4 and later respond with OK for
  *   a grant that was inactive before, too.
  * - `already-inactive`: the server said that it was inactive before, as ZITADEL before v4 does. With
  *   `answerLost` this run may have done it.

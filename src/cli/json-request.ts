@@ -1,7 +1,7 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { maskError } from "../errors/mask-error.js";
-import { unexpectedAnswer } from "../transports/call/unexpected-response.js";
+import { unexpectedResponse } from "../transports/call/unexpected-response.js";
 import { gatewayError } from "../transports/json/error.js";
 import type { Connection, RequestOptions } from "./connection.js";
 import { isRecord } from "./grant-record.js";
@@ -56,7 +56,7 @@ async function send(
   if (error !== undefined) {
     throw error;
   }
-  throw unexpectedAnswer({
+  throw unexpectedResponse({
     status,
     headers,
     body: text.slice(0, 2000),

@@ -61,7 +61,7 @@ export function resumedPlan(content: LogContent): Plan {
     }
   }
   for (const request of content.unanswered()) {
-    // A later request that was answered OK has found it.
+    // A later request with the response OK has found it.
     const found = request.filter((index) => content.states.confirmed(index));
     lost.found(found.map((index) => grants.grantId(index)));
   }

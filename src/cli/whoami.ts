@@ -61,20 +61,20 @@ async function request(
       // No token could be had.
       throw error;
     }
-    throw new NoAccess(`No answer from ${url}: ${reasonOf(error)}`);
+    throw new NoAccess(`No response from ${url}: ${reasonOf(error)}`);
   }
   if (!response.ok && !tolerated.includes(response.status)) {
     const what =
       response.status === 401
         ? "the token is unknown or has expired"
-        : `HTTP ${response.status}, where ZITADEL answers 200`;
+        : `HTTP ${response.status}, where ZITADEL responds with 200`;
     throw new NoAccess(`${url}: ${what}.`);
   }
   try {
     const body: unknown = JSON.parse(text);
     return { body: typeof body === "object" && body !== null ? { ...body } : {} };
   } catch {
-    throw new NoAccess(`${url} does not answer as ZITADEL does: is this its address?`);
+    throw new NoAccess(`${url} does not respond as ZITADEL does: is this its address?`);
   }
 }
 

@@ -67,7 +67,7 @@ export interface Protocol<O extends CommonOptions> {
   create: (options: TransportOptions<O>) => ClosableTransport;
 }
 
-/** No call hangs for ever, and no answer fills the memory. */
+/** No call hangs for ever, and no response fills the memory. */
 const defaults = { defaultTimeoutMs: 30_000, readMaxBytes: 16 * 1024 * 1024 };
 
 /** Checks the options and makes a transport that adds token and organization to each call. */

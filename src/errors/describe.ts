@@ -105,7 +105,7 @@ export function isGrantNotFound(error: unknown): boolean {
 
 /**
  * Whether the server rejected a deactivation because the grant is already inactive. Decided by the error
- * id (COMMAND-1S9gx). ZITADEL before v4 does so; v4 and later answer OK.
+ * id (COMMAND-1S9gx). ZITADEL before v4 does so; v4 and later respond with OK.
  *
  * @param error anything that was caught.
  * @returns true for that error alone.

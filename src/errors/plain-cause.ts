@@ -4,8 +4,8 @@ import type { Mask } from "../common/mask.js";
 const maxDepth = 4;
 
 /**
- * What of an error of the platform or of a library goes into one of ours: name, code and masked message,
- * and the same of its causes. Such errors can hold whole requests and raw bytes (`rawPacket`).
+ * What of an error of the platform or of a library goes into one of ours: name, code, system call and
+ * masked message, and the same of its causes. Such errors can hold whole requests and raw bytes (`rawPacket`).
  *
  * @returns undefined for what is neither an error nor text.
  */
@@ -16,7 +16,7 @@ export function plainCause(reason: unknown, mask: Mask, depth = 0): Error | stri
   if (!(reason instanceof Error)) {
     return undefined;
   }
-  const { name, code, cause, errors } = reason as Error & Record<string, unknown>;
+  const { name, code, syscall, cause, errors } = reason as Error & Record<string, unknown>;
   const inner = depth < maxDepth ? plainCause(cause, mask, depth + 1) : undefined;
   // One error for each address that a name has.
   const several = Array.isArray(errors) ? errors.map((error) => error?.message).join(", ") : "";
@@ -27,7 +27,11 @@ export function plainCause(reason: unknown, mask: Mask, depth = 0): Error | stri
   for (const property of ["name", "stack"]) {
     Object.defineProperty(plain, property, { enumerable: false });
   }
-  return typeof code === "string" || typeof code === "number"
-    ? Object.assign(plain, { code: typeof code === "string" ? mask.text(code) : code })
-    : plain;
+  return Object.assign(
+    plain,
+    typeof code === "string" && { code: mask.text(code) },
+    typeof code === "number" && { code },
+    // Tells whether there was a connection: see never-connected.ts.
+    typeof syscall === "string" && { syscall: mask.text(syscall) },
+  );
 }

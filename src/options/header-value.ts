@@ -1,6 +1,6 @@
 /**
  * What keeps a value from being one token of a header: for ids and bearer tokens, which are visible
- * ASCII without spaces (RFC 6750, section 2.1 allows no more for a token). The answer describes the
+ * ASCII without spaces (RFC 6750, section 2.1 allows no more for a token). The result describes the
  * value and does not hold it. Undefined when nothing is wrong.
  */
 export function headerValueProblem(value: unknown): string | undefined {

@@ -166,7 +166,7 @@ const failures: [
         }),
       ),
   ],
-  ["no answer", Code.DeadlineExceeded, () => new Promise(() => {})],
+  ["no response", Code.DeadlineExceeded, () => new Promise(() => {})],
 ];
 
 test.each(failures)("no secret shows in an error or a log: %s", async (_, code, answer) => {

@@ -326,7 +326,7 @@ test("nothing runs on between attempts after the callers have left", async () =>
 });
 
 test("a call's own error is what a caller gets whose call has ended", async () => {
-  const reason = new ConnectError("no answer within 5 ms", Code.DeadlineExceeded);
+  const reason = new ConnectError("no response within 5 ms", Code.DeadlineExceeded);
   await expect(source({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   expect(server.discoveries).toHaveLength(0);
 });

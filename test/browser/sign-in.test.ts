@@ -98,7 +98,7 @@ describe("signing in", () => {
     expect(site.grants).toEqual([]);
   });
 
-  it("the answer of another issuer is refused (RFC 9207), and the code goes nowhere", async () => {
+  it("the response of another issuer is rejected (RFC 9207), and the code goes nowhere", async () => {
     const page = await open("memory");
     await inPage(page, "start").catch(() => {});
     await page.waitForURL("**/ui/login**");

@@ -28,7 +28,7 @@ async function collect<O extends Outcome<string>>(run: AsyncIterable<O>) {
   return { outcomes, thrown };
 }
 
-/** Passes bytes between, and cuts the connection in place of an answer when told so. */
+/** Passes bytes between, and cuts the connection in place of a response when told so. */
 async function startCuttingProxy(targetPort: number, cuts: () => boolean) {
   const server = createTcpServer((near) => {
     const far = connect(targetPort, "localhost");

@@ -10,7 +10,7 @@ it.each([
   ["grpc-web", createGrpcWebClient],
   ["json", createJsonClient],
 ] as const)(
-  "what no connection could be made for has lost no answer, over %s",
+  "what no connection could be made for has lost no response, over %s",
   async (_, create) => {
     const server = await startHttpServer(() => undefined);
     await server.close();

@@ -64,7 +64,7 @@ export function messageBytes(protocol: Protocol): Buffer {
   return protocol === "json" ? Buffer.from(messageJson) : frame(0, message);
 }
 
-/** Ends an answer with a status: as trailers, as gRPC-web's last frame, or plainly. */
+/** Ends a response with a status: as trailers, as gRPC-web's last frame, or plainly. */
 export function finish(exchange: Exchange, fields: Fields = { "grpc-status": "0" }): void {
   if (exchange.protocol === "grpc-web") {
     const lines = Object.entries(fields).flatMap(([name, value]) =>

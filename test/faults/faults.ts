@@ -65,7 +65,7 @@ const page = (status: number, text: string) => (exchange: Exchange) => {
   exchange.body(html(text));
   exchange.end();
 };
-/** An answer with this status and message. */
+/** A response with this status and message. */
 const fails = (fields: Record<string, string | string[]>) => (exchange: Exchange) => {
   exchange.head();
   finish(exchange, fields);
@@ -184,7 +184,7 @@ const connections: Fault[] = [
 
 const slow: Fault[] = [
   {
-    name: "an answer that drips in byte by byte",
+    name: "a response that drips in byte by byte",
     answer: (exchange) => {
       exchange.head();
       const bytes = [...messageBytes(exchange.protocol)];
@@ -202,7 +202,7 @@ const slow: Fault[] = [
     expect: "ok",
   },
   {
-    name: "an answer that drips in and never ends",
+    name: "a response that drips in and never ends",
     answer: (exchange) => {
       exchange.head();
       if (exchange.protocol === "json") {
@@ -217,7 +217,7 @@ const slow: Fault[] = [
     expect: "DeadlineExceeded",
   },
   {
-    name: "an answer of more and more bytes",
+    name: "a response of more and more bytes",
     answer: (exchange) => {
       exchange.head();
       const chunk = Buffer.alloc(256 * 1024, " ");
@@ -457,7 +457,7 @@ const messages: Fault[] = [
     }),
   ),
   {
-    name: "an answer that ends within its message, properly",
+    name: "a response that ends within its message, properly",
     protocols: framed,
     answer: (exchange) => {
       exchange.head();
@@ -467,7 +467,7 @@ const messages: Fault[] = [
     expect: ["Internal", "Unavailable", "Unknown"],
   },
   {
-    name: "an answer that ends within its length prefix",
+    name: "a response that ends within its length prefix",
     protocols: framed,
     answer: (exchange) => {
       exchange.head();
@@ -970,7 +970,7 @@ const http2: Fault[] = [
     expect: "error",
   },
   {
-    name: "an answer to a stream that was never opened",
+    name: "a response to a stream that was never opened",
     protocols: grpc,
     answer: (exchange) => exchange.frame(frameType.data, 0, messageBytes("grpc"), 99),
     expect: "error",

@@ -19,7 +19,7 @@ const contentTypes = fc.constantFrom(
   "",
 );
 
-/** Any JSON as an answer over that protocol: only an object without an error is a success. */
+/** Any JSON as a response over that protocol: only an object without an error is a success. */
 export async function fuzzJsonBodies(numRuns: number, seed: number): Promise<Tally> {
   const tally: Tally = {};
   let current = new Response();
@@ -61,7 +61,7 @@ function isPlainObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Anything as an answer of the token endpoint: a token comes out only if it was in there. */
+/** Anything as a response of the token endpoint: a token comes out only if it was in there. */
 export async function fuzzOAuthAnswers(numRuns: number, seed: number): Promise<Tally> {
   const clientSecret = "s3cret-of-the-client";
   const recorded = readRecordings("oauth").map(([, { response }]) =>

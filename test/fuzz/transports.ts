@@ -26,7 +26,7 @@ const hangMs = 3_000;
 /**
  * Calls again and again, each time answered with the bytes of a recorded answer that were changed at
  * random: in the body, the headers or the trailers. A call must end by itself, as a ConnectError or with
- * an answer that the changed bytes really hold.
+ * a response that the changed bytes really hold.
  */
 export async function fuzzTransport(
   protocol: Protocol,
@@ -80,7 +80,7 @@ export async function fuzzTransport(
   return tally;
 }
 
-/** Whether an answer says that the call was carried out, as far as a look from outside can tell. */
+/** Whether a response says that the call was carried out, as far as a look from outside can tell. */
 function mayBeOk(protocol: Protocol, { status, body, header, trailer }: Answer): boolean {
   if (protocol === "json") {
     const { code } = JSON.parse(body.toString().replace(/^\ufeff/, "")) ?? {};

@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import { inspect } from "node:util";
 import { Code, createClient } from "@connectrpc/connect";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { notProcessed } from "../../src/errors/not-processed.js";
 import { close, ManagementService } from "../../src/grpc.js";
 import { proxyFor } from "../../src/transports/grpc/connections/proxy.js";
 import { answerWell } from "../faults/exchange.js";
@@ -64,7 +65,8 @@ describe.each(protocols)("over %s", (protocol) => {
     vi.stubEnv("HTTPS_PROXY", proxy.url.replace("//", "//user:p%40ss@"));
     const error = await failure(deactivate(createTransport(protocol, "https://zitadel.internal")));
     expect(error.code).toBe(Code.Unavailable);
-    expect(error.message).toMatch(/proxy 127\.0\.0\.1:\d+ answered CONNECT.*407.*credentials/s);
+    expect(error.message).toMatch(/proxy 127\.0\.0\.1:\d+ responded to CONNECT.*407.*credentials/s);
+    expect(notProcessed(error)).toBe(true);
     expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/p@ss|p%40ss|dXNlcj/);
     expect(proxy.connects[0]?.authorization).toBe(
       `Basic ${Buffer.from("user:p@ss").toString("base64")}`,

@@ -72,7 +72,7 @@ export async function runSuite(entry: Entry, surroundings: Surroundings): Promis
     equal(typeof requestId, hidesRequestId ? "undefined" : "string", "request id");
   });
 
-  await check("a call without an answer ends at its deadline", async (createClient) => {
+  await check("a call without a response ends at its deadline", async (createClient) => {
     const client = createClient({ baseUrl: slowBaseUrl });
     const error = await failure(client.bulkRemoveUserGrant({ grantId: ["1"] }, { timeoutMs: 200 }));
     equal(codeOf(error), "DeadlineExceeded", "code");

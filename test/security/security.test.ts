@@ -175,7 +175,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     await server.close();
   });
 
-  it("an answer with __proto__ and constructor changes no prototype", async () => {
+  it("a response with __proto__ and constructor changes no prototype", async () => {
     const body =
       '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"details":{"sequence":"5","__proto__":{"polluted":1}}}';
     const { server, create } = await start((exchange) => {

@@ -115,7 +115,7 @@ export function createSessionKeeper(context: SignInContext, watch: SessionWatch)
         })
       );
     },
-    // The answer holds the only refresh token that works from then on.
+    // The response holds the only refresh token that works from then on.
     finishesAttempts: true,
   };
 }

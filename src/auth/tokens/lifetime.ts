@@ -18,7 +18,7 @@ const maxMarginMs = 60_000;
 
 /**
  * Notes the time at which a token is asked for: the server counts from somewhat later. The function
- * returned takes the `expires_in` of the answer, in seconds.
+ * returned takes the `expires_in` of the response, in seconds.
  */
 export function startLifetime(
   environment: Environment,

@@ -22,7 +22,7 @@ export async function probeToken(connection: Connection): Promise<Finding> {
     }
     return response.ok
       ? { ok: true, title, detail: `of account ${JSON.parse(text).sub}` }
-      : { ok: false, title, detail: `/oidc/v1/userinfo answers HTTP ${response.status}` };
+      : { ok: false, title, detail: `/oidc/v1/userinfo responds with HTTP ${response.status}` };
   } catch (error) {
     return {
       ok: false,

@@ -90,7 +90,7 @@ export type RestoreEntry =
   | { readonly step: string; readonly do: RestoreStep; readonly grantId: string }
   /** The response to a step, with the id of the grant that it added. */
   | {
-      readonly stepAnswer: string;
+      readonly stepResponse: string;
       readonly ok: boolean;
       readonly at?: string;
       readonly newGrantId?: string;
@@ -181,8 +181,8 @@ function isRestoreEntry(entry: Record<string, unknown>): boolean {
     ? typeof entry.at === "string"
     : "step" in entry
       ? typeof entry.step === "string" && typeof entry.grantId === "string"
-      : "stepAnswer" in entry
-        ? typeof entry.stepAnswer === "string" && typeof entry.ok === "boolean"
+      : "stepResponse" in entry
+        ? typeof entry.stepResponse === "string" && typeof entry.ok === "boolean"
         : typeof entry.grantId === "string" && typeof entry.restored === "string";
 }
 

@@ -22,7 +22,7 @@ export class GrantStates {
     }
   }
 
-  /** A request that held these grants was answered, with OK or with an error. */
+  /** The response to a request that held these grants came: OK or an error. */
   answered(indexes: readonly number[], ok: boolean, at: string | undefined, requestId = ""): void {
     let id = 0;
     if (requestId !== "" && (ok || indexes.length === 1)) {
@@ -58,7 +58,7 @@ export class GrantStates {
     return this.#statuses[this.#status[index] ?? 0] ?? "";
   }
 
-  /** Whether a request that held this grant was answered OK. */
+  /** Whether a request that held this grant got OK. */
   confirmed(index: number): boolean {
     return this.#confirmed[index] === 1;
   }

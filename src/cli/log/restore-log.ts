@@ -35,7 +35,7 @@ export class RestoreLog {
   /** Never throws: see `failure`. */
   answer(step: string, ok: boolean, newGrantId?: string): void {
     this.#file.note({
-      ...{ stepAnswer: step, ok, at: now() },
+      ...{ stepResponse: step, ok, at: now() },
       ...(newGrantId === undefined ? {} : { newGrantId }),
     });
   }

@@ -52,8 +52,8 @@ export class RestoreProgress {
       if (entry.do === "add") {
         this.#of(index).addLost = true;
       }
-    } else if ("stepAnswer" in entry) {
-      const step = this.#steps.get(entry.stepAnswer);
+    } else if ("stepResponse" in entry) {
+      const step = this.#steps.get(entry.stepResponse);
       if (step?.do === "add") {
         const progress = this.#of(step.index);
         progress.addLost = false;
@@ -61,7 +61,7 @@ export class RestoreProgress {
           progress.newGrantId = entry.newGrantId;
         }
       }
-      this.#steps.delete(entry.stepAnswer);
+      this.#steps.delete(entry.stepResponse);
     } else {
       this.#of(numberOf(entry.grantId)).outcome = entry;
     }

@@ -36,7 +36,7 @@ export function createCodec(
           ? fromBinary(desc, bytes, binaryOptions)
           : fromJsonString(desc, new TextDecoder().decode(bytes), jsonOptions);
       } catch (reason) {
-        throw failure("the answer cannot be read", reason);
+        throw failure("the response cannot be read", reason);
       }
     },
   };

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** An HTTP answer that is not what the protocol allows: most often a proxy's, not ZITADEL's. */
-export interface UnexpectedAnswer {
+/** An HTTP response that is not what the protocol allows: most often a proxy's, not ZITADEL's. */
+export interface UnexpectedResponse {
   status: number;
   headers: Headers;
   /** Its first characters, as far as they were read. */
@@ -24,7 +24,7 @@ const shownCharacters = 120;
  * (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md), and a message with what
  * came back and what is probably in the way.
  */
-export function unexpectedAnswer(answer: UnexpectedAnswer): ConnectError {
+export function unexpectedResponse(answer: UnexpectedResponse): ConnectError {
   const { status, headers, expected, problem } = answer;
   const [code, cause] = meaning(answer);
   const start = answer.body.replace(/[\s\p{Cc}]+/gu, " ").trim();
@@ -53,7 +53,7 @@ export function refusedRedirect(response: Response): ConnectError {
 }
 
 /** The code for an HTTP status, and what is probably the cause. */
-function meaning({ status, expected, alternative = "" }: UnexpectedAnswer): [Code, string] {
+function meaning({ status, expected, alternative = "" }: UnexpectedResponse): [Code, string] {
   switch (status) {
     case 401:
       return [Code.Unauthenticated, `A proxy or firewall may block ${expected}${alternative}.`];

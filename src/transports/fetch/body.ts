@@ -1,5 +1,5 @@
 /**
- * The body of an answer as it arrives; in one piece where `fetch` gives no stream (React Native). Lets
+ * The body of a response as it arrives; in one piece where `fetch` gives no stream (React Native). Lets
  * go of the rest when nobody reads on.
  */
 export async function* bodyChunks(response: Response): AsyncGenerator<Uint8Array> {

@@ -20,7 +20,7 @@ export interface GuardedRequest {
  *
  * When no connection could be made, the server did nothing, and it is tried once more.
  *
- * @throws ConnectError `Unavailable` when there was no answer, `Unknown` for a redirect.
+ * @throws ConnectError `Unavailable` when there was no response, `Unknown` for a redirect.
  */
 export async function guardedFetch(
   fetch: typeof globalThis.fetch | undefined,

@@ -2,7 +2,7 @@ import { prefixBytes } from "../../common/frames.js";
 import type { GrpcWebOptions } from "../../options/client-options.js";
 import type { TransportOptions } from "../call/options.js";
 import { checkSize, guardedFetch } from "../fetch/guarded-fetch.js";
-import { checkAnswer } from "./response.js";
+import { checkResponse } from "./response.js";
 
 /** Sends a request of one frame, and checks all of the response but its body. */
 export async function post(
@@ -14,6 +14,6 @@ export async function post(
   // ZITADEL's CORS rules reject it.
   header.delete("grpc-timeout");
   const response = await guardedFetch(options.fetch, { url, method: "POST", header, signal, body });
-  await checkAnswer(response, options.useBinaryFormat);
+  await checkResponse(response, options.useBinaryFormat);
   return response;
 }

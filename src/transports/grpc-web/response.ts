@@ -4,15 +4,15 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { decodeFrames } from "../../common/frames.js";
 import type { Codec } from "../call/codec.js";
 import { readStatus } from "../call/status.js";
-import { unexpectedAnswer, unknownOutcome } from "../call/unexpected-response.js";
+import { unexpectedResponse, unknownOutcome } from "../call/unexpected-response.js";
 import { bodyChunks, bodyStart, discard } from "../fetch/body.js";
 import { connectionError } from "../fetch/guarded-fetch.js";
 
 /** Marks the frame of the trailers. */
 const trailerFlag = 0x80;
 
-/** Refuses an answer that is not gRPC-web in the format asked for. */
-export async function checkAnswer(
+/** Rejects a response that is not gRPC-web in the requested format. */
+export async function checkResponse(
   response: Response,
   useBinaryFormat: boolean | undefined,
 ): Promise<void> {
@@ -22,7 +22,7 @@ export async function checkAnswer(
   const { error } = readStatus(headers);
   if (format === null || (!response.ok && error === undefined)) {
     const body = await bodyStart(response);
-    throw unexpectedAnswer({
+    throw unexpectedResponse({
       status,
       headers,
       body,

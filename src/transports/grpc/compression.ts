@@ -45,7 +45,7 @@ async function decompress(
     return new Uint8Array();
   }
   try {
-    // zlib stops at the limit, so a small answer that unpacks to gigabytes takes no memory.
+    // zlib stops at the limit, so a small response that unpacks to gigabytes takes no memory.
     return await promise((done) => run(bytes, { maxOutputLength: readMaxBytes }, done));
   } catch (reason) {
     if (reason instanceof Error && "code" in reason && reason.code === "ERR_BUFFER_TOO_LARGE") {
@@ -55,7 +55,7 @@ async function decompress(
       );
     }
     throw new ConnectError(
-      "the answer cannot be decompressed",
+      "the response cannot be decompressed",
       Code.Internal,
       undefined,
       undefined,

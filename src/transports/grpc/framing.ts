@@ -17,7 +17,7 @@ export function frame(message: Uint8Array, compressed: boolean): Buffer {
 }
 
 /**
- * Collects the one message of a unary answer from the chunks in which it comes. It holds only what has
+ * Collects the one message of a unary response from the chunks in which it comes. It holds only what has
  * come, never what a prefix promises, and stops holding at the first byte that breaks a rule.
  */
 export class MessageReader {
@@ -34,7 +34,7 @@ export class MessageReader {
     this.#readMaxBytes = readMaxBytes;
   }
 
-  /** The first bytes that came, for an answer that turns out to be something else. */
+  /** The first bytes that came, for a response that turns out to be something else. */
   start: Buffer | undefined;
 
   add(chunk: Buffer): void {
@@ -55,7 +55,7 @@ export class MessageReader {
     }
   }
 
-  /** The message, once the answer has ended; undefined when there was none, or an error. */
+  /** The message, once the response has ended; undefined when there was none, or an error. */
   finish(): Uint8Array | undefined {
     if (this.error !== undefined || this.#length === 0) {
       return undefined;
@@ -63,8 +63,8 @@ export class MessageReader {
     if (this.#length < prefixBytes + Math.max(0, this.#messageLength)) {
       this.#fail(
         this.#messageLength < 0
-          ? "protocol error: the answer ended inside a message's prefix"
-          : `protocol error: the answer ended after ${this.#length - prefixBytes} of ${this.#messageLength} bytes of its message`,
+          ? "protocol error: the response ended inside a message's prefix"
+          : `protocol error: the response ended after ${this.#length - prefixBytes} of ${this.#messageLength} bytes of its message`,
         Code.Internal,
       );
       return undefined;

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { readStatus, type Status } from "../call/status.js";
-import { unexpectedAnswer } from "../call/unexpected-response.js";
+import { unexpectedResponse } from "../call/unexpected-response.js";
 import { MessageReader } from "./framing.js";
 import { headerValue, webHeaders } from "./headers.js";
 import type { ResponseHeader } from "./stream-events.js";
@@ -111,7 +111,7 @@ export class UnaryResponseReader {
   }
 
   #unexpected(header: ResponseHeader): ConnectError {
-    return unexpectedAnswer({
+    return unexpectedResponse({
       status: header[":status"] ?? 0,
       headers: webHeaders(header),
       body: this.#message.start?.toString() ?? "",

@@ -3,7 +3,7 @@ import { fromJson } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryRequest } from "@connectrpc/connect";
 import type { JsonOptions } from "../../options/client-options.js";
 import type { TransportOptions } from "../call/options.js";
-import { unexpectedAnswer } from "../call/unexpected-response.js";
+import { unexpectedResponse } from "../call/unexpected-response.js";
 import { connectionError } from "../fetch/guarded-fetch.js";
 import { gatewayError } from "./error.js";
 import type { HttpBinding } from "./http-rule/bindings.js";
@@ -12,13 +12,13 @@ import { isObject, isText } from "./http-rule/text.js";
 const incomplete = "cut off or malformed";
 
 /**
- * Reads the answer to a call. Only JSON of the response message with a status of 2xx counts as success:
+ * Reads the response to a call. Only JSON of the response message with a status of 2xx counts as success:
  * a page of a proxy with status 200 must never pass for a removal that was done.
  *
  * @throws ConnectError the gateway's own; `ResourceExhausted` beyond `readMaxBytes`; else, for what is
- * not ZITADEL's answer, the code by the gRPC mapping of HTTP statuses.
+ * not ZITADEL's response, the code by the gRPC mapping of HTTP statuses.
  */
-export async function readAnswer<I extends DescMessage, O extends DescMessage>(
+export async function readResponse<I extends DescMessage, O extends DescMessage>(
   response: Response,
   { responseBody }: HttpBinding,
   { method: { output }, url, signal }: UnaryRequest<I, O>,
@@ -27,7 +27,7 @@ export async function readAnswer<I extends DescMessage, O extends DescMessage>(
   const { status, headers, ok } = response;
   let text = "";
   const refuse = (problem?: string) =>
-    unexpectedAnswer({
+    unexpectedResponse({
       status,
       headers,
       body: text,
@@ -48,7 +48,7 @@ export async function readAnswer<I extends DescMessage, O extends DescMessage>(
       if (bytes > readMaxBytes) {
         reader?.cancel().catch(() => undefined);
         throw new ConnectError(
-          `the answer has more than ${readMaxBytes} bytes (readMaxBytes). Whether the call was carried out is not known`,
+          `the response has more than ${readMaxBytes} bytes (readMaxBytes). Whether the call was carried out is not known`,
           Code.ResourceExhausted,
           headers,
         );
@@ -90,7 +90,7 @@ export async function readAnswer<I extends DescMessage, O extends DescMessage>(
 }
 
 /**
- * Whether JSON has fields, and none that the message knows: then it is the answer of something else. A
+ * Whether JSON has fields, and none that the message knows: then it is the response of something else. A
  * newer server's additional fields come beside known ones.
  */
 function isForeign(json: JsonValue, message: DescMessage): boolean {

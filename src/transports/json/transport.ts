@@ -9,7 +9,7 @@ import { checkSize, guardedFetch } from "../fetch/guarded-fetch.js";
 import type { AnyService } from "./http-rule/any-service.js";
 import { pathPrefix } from "./http-rule/bindings.js";
 import { buildRequest, uncarried } from "./http-rule/request.js";
-import { readAnswer } from "./response.js";
+import { readResponse } from "./response.js";
 
 /**
  * A Connect transport over plain HTTP and JSON, for unary methods with a `google.api.http` annotation:
@@ -53,7 +53,7 @@ export function createJsonTransport(
       service,
       method,
       header: response.headers,
-      message: await readAnswer(response, built.binding, request, options),
+      message: await readResponse(response, built.binding, request, options),
       trailer: new Headers(),
     };
   };

@@ -86,7 +86,7 @@ describe("resume", () => {
     server().addGrant({ grantId: "5" });
     const log = file(
       "resumed.jsonl",
-      begun(
+      `${begun(
         ["1", "2", "3", unwritten, open, "4", "5"],
         '{"request":"a-1","ids":["1"]}',
         '{"answer":"a-1","ok":true}',
@@ -95,7 +95,7 @@ describe("resume", () => {
         '{"answer":"a-2","ok":true}',
         '{"request":"a-3","ids":["2","3"]}',
         '{"request":"a-4","ids":["4","5"]}',
-      ) + '{"grantId":"2","sta',
+      )}{"grantId":"2","sta`,
     );
     const { exitCode, stdout, stderr } = await cli(["resume", log, "--yes", "--json"]);
     const outcomes = outcomesOf(stdout);

@@ -138,7 +138,7 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
     const killed = [
       '{"restore":"started","at":"2026-11-24T09:00:00.000Z","accountId":"1"}',
       `{"step":"b-1","do":"add","grantId":"${added.grantId}"}`,
-      `{"stepAnswer":"b-1","ok":true,"newGrantId":"${addedAnew.grantId}"}`,
+      `{"stepResponse":"b-1","ok":true,"newGrantId":"${addedAnew.grantId}"}`,
       `{"step":"b-2","do":"add","grantId":"${lost.grantId}"}`,
       '{"stepAnsw',
     ].join("\n");

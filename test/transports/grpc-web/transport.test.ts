@@ -71,7 +71,7 @@ describe("where fetch gives no stream, as in React Native,", () => {
   const call = (fetch: () => Promise<Response>) =>
     createManagementClient({ baseUrl: "https://example.com", fetch }).bulkRemoveUserGrant(request);
 
-  it("an answer is read in one piece", async () => {
+  it("a response is read in one piece", async () => {
     await expect(call(withoutStream(okAnswer, {}))).resolves.toBeDefined();
   });
 
@@ -83,7 +83,7 @@ describe("where fetch gives no stream, as in React Native,", () => {
   });
 });
 
-describe("an answer", () => {
+describe("a response", () => {
   const status = (text: string) => frame(128, text);
 
   it.each([
@@ -251,7 +251,7 @@ describe("an answer", () => {
   });
 });
 
-describe("an answer that is not gRPC-web", () => {
+describe("a response that is not gRPC-web", () => {
   it.each([
     [200, "text/html", "<html>Sign in</html>", Code.Unknown],
     [200, "application/json", "{}", Code.Unknown],

@@ -249,7 +249,7 @@ describe("compression", () => {
     );
   });
 
-  test("does not unpack an answer beyond readMaxBytes", async () => {
+  test("does not unpack a response beyond readMaxBytes", async () => {
     const bomb = gzipSync(Buffer.alloc(50_000_000));
     const { client } = await connected(
       ({ stream }) =>

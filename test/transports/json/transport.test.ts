@@ -142,7 +142,7 @@ describe("a call", () => {
     expect(sent).toEqual(["http://localhost/management/v1/users/1/grants/changed/_deactivate"]);
   });
 
-  it("ends at its deadline, and at its caller's abort, while the answer is awaited and read", async () => {
+  it("ends at its deadline, and at its caller's abort, while the response is awaited and read", async () => {
     for (const start of [false, true]) {
       let arrived = () => {};
       const { baseUrl } = await startHttpServer((_, response) => {
@@ -163,7 +163,7 @@ describe("a call", () => {
     }
   });
 
-  it("refuses a message over writeMaxBytes before anything is sent, and an answer over readMaxBytes", async () => {
+  it("refuses a message over writeMaxBytes before anything is sent, and a response over readMaxBytes", async () => {
     const { baseUrl, requests } = await startHttpServer((_, response) => {
       response.writeHead(200, { "content-type": "application/json" });
       response.end(`{"details":{"resourceOwner":"${"x".repeat(100)}"}}`);
@@ -411,7 +411,7 @@ describe("what is not the gateway's answer", () => {
     );
   });
 
-  it("an answer of another shape is an error", async () => {
+  it("a response of another shape is an error", async () => {
     const client = await clientOf({ body: '{"details":"text"}' });
     const error = await failure(client.deactivateUserGrant({ userId: "1", grantId: "2" }));
     expect(error.code).toBe(Code.Unknown);

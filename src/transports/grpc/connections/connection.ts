@@ -16,7 +16,7 @@ const lastStreamId = 2 ** 31 - 10_000;
  * - `connecting`: until the server's SETTINGS have come. Waiting for them (as gRPC's own clients do)
  *   costs part of a round trip once, and a call that waits provably was not processed;
  * - `open`: takes calls;
- * - `verifying`: a PING has to be answered before it takes more calls, because nothing came for a while;
+ * - `verifying`: a PING must be acknowledged before it takes more calls, because it was silent for a while;
  * - `draining`: ends its calls and takes no more;
  * - `closed`.
  */

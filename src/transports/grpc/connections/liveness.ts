@@ -28,7 +28,7 @@ export class Liveness {
   #pongTimer: ReturnType<typeof setTimeout> | undefined;
   #intervalTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param onLost called once, when a PING has not been answered in time. */
+  /** @param onLost called once, when a PING was not acknowledged in time. */
   constructor(session: ClientHttp2Session, options: LivenessOptions, onLost: () => void) {
     this.#session = session;
     this.#options = options;
@@ -46,7 +46,7 @@ export class Liveness {
     this.#suspect = true;
   }
 
-  /** Whether nothing has come for so long that a PING has to be answered before the next call. */
+  /** Whether nothing has come for so long that a PING must be acknowledged before the next call. */
   get isDoubtful(): boolean {
     const quietMs = performance.now() - this.lastReadAtMs;
     return this.#suspect || quietMs > verifyAfterMs || quietMs > this.#options.pingIntervalMs;

@@ -16,7 +16,7 @@ const maxConnections = 100;
  *
  * - A call goes out on the first connection that has room. Where none has, calls wait in order, and a
  *   connection is opened, whose name is resolved anew; one at a time, 100 at most.
- * - A connection from which nothing has come for a while has to answer a PING first. It has no room until
+ * - A connection from which nothing has come for a while has to acknowledge a PING first. It has no room until
  *   then, so that another one is opened at once: the calls that wait take whichever is there first.
  * - A connection whose server allows 0 streams for now is waited for; no other is opened.
  * - One that could not be made, or that the server ended before it had served a call, is a failure. The

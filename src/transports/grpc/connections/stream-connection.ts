@@ -132,7 +132,7 @@ export class StreamConnection {
 }
 
 function guardSession(session: Http2Session): void {
-  // connect-node takes its own listener off before the session reports an unanswered PING, and an error
+  // connect-node takes its own listener off before the session reports an unacknowledged PING, and an error
   // that nobody listens for ends the program.
   session.on("error", () => undefined);
   if (!session.destroyed) {

@@ -9,7 +9,7 @@ import type { NodeConnectOptions } from "../../../options/node-connect.js";
 
 /**
  * A connection through a proxy by CONNECT (https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6). It can
- * be written to at once: what is written waits for the proxy's answer.
+ * be written to at once: what is written waits for the proxy's response.
  */
 export class Tunnel extends Duplex {
   readonly #proxy: URL;
@@ -67,9 +67,13 @@ export class Tunnel extends Duplex {
     const mask = createMask(secretsOf(Object.entries(authorization(proxy))));
     const fail = (reason: string, cause?: Error) =>
       callback(
-        new Error(mask.text(`the proxy ${proxy.host} ${reason}`), {
-          cause: plainCause(cause, mask),
-        }),
+        Object.assign(
+          new Error(mask.text(`the proxy ${proxy.host} ${reason}`), {
+            cause: plainCause(cause, mask),
+          }),
+          // Without the tunnel there was no connection: nothing was sent through it.
+          { syscall: "connect" },
+        ),
       );
     const request = makeRequest({
       host: proxy.hostname.replace(/^\[|\]$/g, ""),
@@ -88,7 +92,7 @@ export class Tunnel extends Duplex {
     request.once("connect", ({ statusCode }, socket: Socket, head) => {
       if (statusCode !== 200) {
         socket.destroy();
-        fail(`answered CONNECT ${this.#target} with HTTP ${statusCode}. ${advice(statusCode)}`);
+        fail(`responded to CONNECT ${this.#target} with HTTP ${statusCode}. ${advice(statusCode)}`);
         return;
       }
       socket.unshift(head);
@@ -127,7 +131,7 @@ export class Tunnel extends Duplex {
     callback(error);
   }
 
-  /** Node does not come to `_destroy` while the proxy has not answered. */
+  /** Node does not come to `_destroy` while the proxy has not responded. */
   override destroy(error?: Error): this {
     this.#request?.destroy();
     return super.destroy(error);

@@ -1,6 +1,8 @@
-// The server's side of the soak, a process of its own: a sandbox, and before it a port that restarts,
-// resets and stalls at random. It says what the sandbox knows when it is asked.
+// The server's side of the soak, a process of its own: a sandbox that loses responses and whose own clock
+// ends calls with misleading errors, and in front of it a port that restarts, resets and stalls at random.
+// It reports the sandbox's state when asked.
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { Code } from "@connectrpc/connect";
 
 const { startSandbox } = (await import(
   new URL("../../dist/sandbox/index.js", import.meta.url).href
@@ -17,11 +19,14 @@ export interface Hello {
   clientId: string;
   clientSecret: string;
 }
-export type Trouble = Record<"restarts" | "resets" | "stalls" | "expiries", number>;
+export type Trouble = Record<
+  "restarts" | "resets" | "stalls" | "expiries" | "lost" | "late",
+  number
+>;
 
 const sandbox = await startSandbox();
 const target = Number(new URL(sandbox.baseUrl).port);
-const trouble: Trouble = { restarts: 0, resets: 0, stalls: 0, expiries: 0 };
+const trouble: Trouble = { restarts: 0, resets: 0, stalls: 0, expiries: 0, lost: 0, late: 0 };
 const sockets = new Set<Socket>();
 
 /** Hands bytes on both ways, as long as nobody comes in between. */
@@ -78,6 +83,17 @@ async function makeTrouble(): Promise<void> {
     for (const socket of Math.random() < 0.5 ? sockets : [pickSocket()]) {
       socket?.resetAndDestroy();
     }
+  } else if (dice < 0.7) {
+    trouble.lost++;
+    sandbox.failNext({ lost: true });
+  } else if (dice < 0.75) {
+    // As ZITADEL does when its own deadline passes: after the client's, and as something else.
+    trouble.late++;
+    sandbox.failNext({
+      code: dice < 0.725 ? Code.NotFound : Code.PermissionDenied,
+      id: dice < 0.725 ? undefined : "AUTH-Bs7Ds",
+      delayMs: 3_500,
+    });
   } else if (dice < 0.9) {
     trouble.stalls++;
     const socket = pickSocket();

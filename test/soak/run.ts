@@ -219,7 +219,7 @@ const result = {
 console.log(JSON.stringify(result));
 const okay = violations.length === 0 && total > 0;
 console.log(
-  `soak: ${okay ? "ok" : "FAILED"}, ${total} outcomes in ${minutes} min through ${trouble.restarts} restarts, ${trouble.resets} resets, ${trouble.stalls} stalls, ${trouble.expiries} expiries of all tokens, ${trouble.lost} lost responses, ${trouble.late} errors of the server's own clock; heap ${result.heapMb.early} to ${result.heapMb.late} MB, handles ${result.handles.early} to ${result.handles.late}; ${violations.length} violations`,
+  `soak: ${okay ? "ok" : "FAILED"}, ${total} outcomes in ${minutes} min through ${trouble.restarts} restarts, ${trouble.resets} resets, ${trouble.stalls} stalls, ${trouble.expiries} expiries of all tokens, ${trouble.lost} lost responses, ${trouble.late} errors of the server's own clock, ${trouble.limits} limits of 0 streams; heap ${result.heapMb.early} to ${result.heapMb.late} MB, handles ${result.handles.early} to ${result.handles.late}; ${violations.length} violations`,
 );
 const endings = Object.entries(counts)
   .sort(([a], [b]) => a.localeCompare(b))
@@ -227,7 +227,7 @@ const endings = Object.entries(counts)
 writeFigures(
   "soak",
   [
-    `${minutes} minutes: ${total.toLocaleString("en")} outcomes through ${trouble.restarts} restarts, ${trouble.resets} resets, ${trouble.stalls} stalls, ${trouble.expiries} expiries of all tokens, ${trouble.lost} lost responses and ${trouble.late} errors of the server's own clock.`,
+    `${minutes} minutes: ${total.toLocaleString("en")} outcomes through ${trouble.restarts} restarts, ${trouble.resets} resets, ${trouble.stalls} stalls, ${trouble.expiries} expiries of all tokens, ${trouble.lost} lost responses, ${trouble.late} errors of the server's own clock and ${trouble.limits} limits of 0 streams.`,
     `${violations.length} calls that did not settle, or said something else than the server; heap ${result.heapMb.early} MB early and ${result.heapMb.late} MB late, handles ${result.handles.early} and ${result.handles.late}, ${listeners} listeners left.`,
     "",
     "| outcome | times |",

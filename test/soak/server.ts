@@ -1,8 +1,9 @@
 // The server's side of the soak, a process of its own: a sandbox that loses responses and whose own clock
-// ends calls with misleading errors, and in front of it a port that restarts, resets and stalls at random.
-// It reports the sandbox's state when asked.
+// ends calls with misleading errors, and in front of it a port that restarts, resets, stalls and limits the
+// streams to 0 at random. It reports the sandbox's state when asked.
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
+import { isHttp2, prefaceBytes, StreamLimiter } from "./http2-frames.ts";
 
 const { startSandbox } = (await import(
   new URL("../../dist/sandbox/index.js", import.meta.url).href
@@ -20,16 +21,27 @@ export interface Hello {
   clientSecret: string;
 }
 export type Trouble = Record<
-  "restarts" | "resets" | "stalls" | "expiries" | "lost" | "late",
+  "restarts" | "resets" | "stalls" | "expiries" | "lost" | "late" | "limits",
   number
 >;
 
 const sandbox = await startSandbox();
 const target = Number(new URL(sandbox.baseUrl).port);
-const trouble: Trouble = { restarts: 0, resets: 0, stalls: 0, expiries: 0, lost: 0, late: 0 };
+const trouble: Trouble = {
+  restarts: 0,
+  resets: 0,
+  stalls: 0,
+  expiries: 0,
+  lost: 0,
+  late: 0,
+  limits: 0,
+};
 const sockets = new Set<Socket>();
 
-/** Hands bytes on both ways, as long as nobody comes in between. */
+/** What limits the streams of a connection over HTTP/2. */
+const limiters = new Map<Socket, StreamLimiter>();
+
+/** Passes bytes both ways, as long as nothing interferes. */
 function onConnection(socket: Socket): void {
   const upstream = connect(target, "127.0.0.1");
   for (const one of [socket, upstream]) {
@@ -39,10 +51,48 @@ function onConnection(socket: Socket): void {
   sockets.add(socket);
   socket.on("close", () => {
     sockets.delete(socket);
+    limiters.get(socket)?.end();
+    limiters.delete(socket);
     upstream.destroy();
   });
   upstream.on("close", () => socket.destroy());
-  socket.pipe(upstream).pipe(socket);
+
+  let start = Buffer.alloc(0);
+  const onStart = (chunk: Buffer) => {
+    start = Buffer.concat([start, chunk]);
+    const http2 = isHttp2(start);
+    if (http2 === undefined) {
+      return;
+    }
+    socket.off("data", onStart);
+    if (http2) {
+      const limiter = new StreamLimiter();
+      limiters.set(socket, limiter);
+      upstream.write(start.subarray(0, prefaceBytes));
+      limiter.toServer.write(start.subarray(prefaceBytes));
+      socket.pipe(limiter.toServer).pipe(upstream);
+      upstream.pipe(limiter.toClient).pipe(socket);
+    } else {
+      upstream.write(start);
+      socket.pipe(upstream).pipe(socket);
+    }
+  };
+  socket.on("data", onStart);
+}
+
+/** The server takes no new streams for a while, and then as many as before. */
+function limitStreams(): void {
+  for (const limiter of limiters.values()) {
+    if (limiter.limit(0)) {
+      trouble.limits++;
+      const restore = () => {
+        if (!limiter.isEnded && !limiter.limit(250)) {
+          setTimeout(restore, 20);
+        }
+      };
+      setTimeout(restore, 100 + 900 * Math.random());
+    }
+  }
 }
 
 function listen(port: number): Promise<Server> {
@@ -94,7 +144,9 @@ async function makeTrouble(): Promise<void> {
       id: dice < 0.725 ? undefined : "AUTH-Bs7Ds",
       delayMs: 3_500,
     });
-  } else if (dice < 0.9) {
+  } else if (dice < 0.8) {
+    limitStreams();
+  } else if (dice < 0.93) {
     trouble.stalls++;
     const socket = pickSocket();
     socket?.pause();

@@ -82,7 +82,7 @@ export interface Connection {
   readonly get: (path: string, headers?: Record<string, string>) => Promise<Response>;
   /**
    * A JSON request with the credentials and the organization of the calls. A rejected token is renewed,
-   * and the request sent once more.
+   * and the request retried once.
    */
   readonly request: (path: string, options?: RequestOptions) => Promise<Response>;
   /** Masks the tokens that were sent: what comes back may echo them. */

@@ -26,7 +26,7 @@ export const exitCode = {
   incomplete: 2,
   /** Stopped before the end, by the user or for safety. */
   stopped: 3,
-  /** Ended for want of connection, token or permission. */
+  /** Aborted: connection, authentication or permission failure. */
   refused: 4,
 } as const;
 

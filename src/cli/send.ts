@@ -30,7 +30,7 @@ export interface SenderOptions {
 }
 
 /**
- * Makes what sends plain requests. A rejected token is renewed, and the request sent once more. Resolves
+ * Makes what sends plain requests. A rejected token is renewed, and the request retried once. Resolves
  * when all of the response is there.
  */
 export function createSender(

@@ -6,7 +6,7 @@ export interface Mask {
   bytes(bytes: Uint8Array): Uint8Array;
 }
 
-/** Shorter parts tell too little of a secret, and would hit words that are none. */
+/** Shorter parts tell too little of a secret, and would match ordinary words. */
 const partLength = 8;
 /** Anything shorter is in every text. */
 const minLength = 4;

@@ -670,7 +670,7 @@ const status: Fault[] = [
       ["a percent-encoded NUL", "a%00b"],
       ["percent-encoded line breaks", "a%0D%0Ab: c"],
       ["percent-encoded bytes that are no UTF-8", "%ff%fe%80"],
-      ["escapes that are none", "100% %zz %4"],
+      ["malformed escapes", "100% %zz %4"],
       ["no text", ""],
     ] as const
   ).map(

@@ -18,7 +18,7 @@ export interface GuardedRequest {
  * They are taken as "manual" and refused here, since "error" is not to be had everywhere (workerd
  * refuses it).
  *
- * When no connection could be made, the server did nothing, and it is tried once more.
+ * When no connection could be made, the server did nothing, and the request is retried once.
  *
  * @throws ConnectError `Unavailable` when there was no response, `Unknown` for a redirect.
  */

@@ -93,6 +93,21 @@ async function startServer(random: () => number) {
   };
 }
 
+/**
+ * The name of a failure's code.
+ *
+ * Node's server counts a stream that was reset until its JavaScript has seen that. A new stream behind the
+ * RST_STREAM in one segment is then one too many to it, and it resets it with ENHANCE_YOUR_CALM: an end of
+ * its own, as long as it has not carried out the call.
+ */
+function endingOf(error: ConnectError, carriedOut: boolean): string {
+  const overCounted =
+    error.code === Code.ResourceExhausted &&
+    error.message.includes("ENHANCE_YOUR_CALM") &&
+    !carriedOut;
+  return overCounted ? "over-counted by Node's server" : (Code[error.code] as string);
+}
+
 test("20,000 calls through GOAWAYs, deadlines and aborts: none lost, none doubled, no handle left", async () => {
   const random = createRandom(20_261_124);
   const server = await startServer(random);
@@ -122,7 +137,7 @@ test("20,000 calls through GOAWAYs, deadlines and aborts: none lost, none double
       )
       .then(
         () => "OK",
-        (error: unknown) => Code[ConnectError.from(error).code],
+        (error: unknown) => endingOf(ConnectError.from(error), server.carriedOut.has(id)),
       );
     clearTimeout(abortTimer);
     endings.set(ending, (endings.get(ending) ?? 0) + 1);
@@ -152,7 +167,13 @@ test("20,000 calls through GOAWAYs, deadlines and aborts: none lost, none double
     expect.arrayContaining(["Canceled", "DeadlineExceeded", "OK"]),
   );
   // What was cut in the middle of everything is Unavailable, and nothing else may come of a call.
-  const others = ["Canceled", "DeadlineExceeded", "OK", "Unavailable"];
+  const others = [
+    "Canceled",
+    "DeadlineExceeded",
+    "OK",
+    "Unavailable",
+    "over-counted by Node's server",
+  ];
   expect([...endings.keys()].filter((ending) => !others.includes(ending))).toEqual([]);
   expect(endings.get("OK")).toBeGreaterThan(0.7 * calls);
   expect(server.goaways()).toBeGreaterThan(20);

@@ -11,6 +11,7 @@ import type { Environment } from "../tokens/environment.js";
 import type { HeldToken } from "../tokens/lifetime.js";
 import { startLifetime } from "../tokens/lifetime.js";
 import { createTokenSource } from "../tokens/renewal.js";
+import { unrefFetch } from "./unref-fetch.js";
 
 /** How a program that acts for itself gets its tokens. */
 export interface ServiceTokenRequest {
@@ -34,7 +35,7 @@ export function createServiceTokenSource(
   options: CommonTokenOptions,
   environment: Environment,
 ): TokenSource {
-  const channel = createChannel(options, environment);
+  const channel = createChannel({ ...options, fetch: unrefFetch(options.fetch) }, environment);
   const { clock } = channel;
   const discover = createDiscover(channel, options.issuer);
   const client: oauth.Client = { client_id: request.clientId };

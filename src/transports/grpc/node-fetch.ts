@@ -5,6 +5,7 @@ import { createMask, type Mask } from "../../common/mask.js";
 import { secretsOf } from "../../common/secret-names.js";
 import { plainCause } from "../../errors/plain-cause.js";
 import type { NodeConnectOptions } from "../../options/node-connect.js";
+import { unref } from "../fetch/unref.js";
 import { tlsFailure } from "./connections/tls-failure.js";
 
 /**
@@ -49,7 +50,8 @@ export function createFetch(nodeOptions: NodeConnectOptions = {}): typeof global
     if (body.length > 0) {
       headers["content-length"] = String(body.length);
     }
-    const incoming = await send(url, request, headers, body, agents);
+    const keepsAlive = !(init && unref in init);
+    const incoming = await send(url, request, headers, body, agents, keepsAlive);
     const { statusCode = 0 } = incoming;
     if (statusCode >= 300 && statusCode < 400 && request.redirect !== "manual") {
       incoming.destroy();
@@ -99,18 +101,23 @@ function send(
   headers: Record<string, string>,
   body: Buffer,
   agents: Agents,
+  keepsAlive: boolean,
 ): Promise<IncomingMessage> {
   const { method, signal } = original;
   return new Promise((resolve, reject) => {
     const { agent, request: makeRequest } = agents[url.protocol === "https:" ? "https:" : "http:"];
     const request = makeRequest(url, { method, headers, signal, agent });
     request.once("response", resolve);
+    if (!keepsAlive) {
+      // The agent refs it for the next request.
+      request.once("socket", (socket) => socket.unref());
+    }
     request.on("error", (error: NodeJS.ErrnoException) => {
       if (signal.aborted) {
         reject(signal.reason);
       } else if (request.reusedSocket && error.code === "EPIPE") {
         // The server had closed the idle connection: nothing has reached it.
-        send(url, original, headers, body, agents).then(resolve, reject);
+        send(url, original, headers, body, agents, keepsAlive).then(resolve, reject);
       } else {
         reject(fetchFailed(error, createMask(secretsOf(Object.entries(headers)))));
       }

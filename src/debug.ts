@@ -6,6 +6,7 @@
 import { type DescMessage, type JsonValue, type MessageShape, toJson } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import { type Code, ConnectError } from "@connectrpc/connect";
+import { platform } from "./common/environment.js";
 import { createMask, type Mask } from "./common/mask.js";
 import { isSecretName, secretsOf } from "./common/secret-names.js";
 import { maskField, maskJson } from "./errors/mask-error.js";
@@ -80,7 +81,7 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
     }
   };
   return (next) => async (request) => {
-    const start = performance.now();
+    const start = platform.monotonicMs();
     const about: DebugAttempt = {
       attempt: ++attempts,
       method: `${request.service.typeName}/${request.method.name}`,
@@ -92,7 +93,7 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
       schema: DescMessage,
       shape: MessageShape<DescMessage>,
     ) => emit({ ...about, type: "message", from, message: maskJson(asJson(schema, shape), mask) });
-    const durationMs = () => performance.now() - start;
+    const durationMs = () => platform.monotonicMs() - start;
     const { input, output } = request.method;
     const fail = (reason: unknown) => {
       const error = ConnectError.from(reason);

@@ -15,6 +15,7 @@ import {
   SpanStatusCode,
   trace,
 } from "@opentelemetry/api";
+import { platform } from "./common/environment.js";
 import { describeError } from "./errors/describe.js";
 
 /** What `openTelemetry` takes. */
@@ -68,7 +69,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
         "server.address": hostname,
         "server.port": Number(port || (protocol === "https:" ? 443 : 80)),
       };
-      const start = performance.now();
+      const start = platform.monotonicMs();
       const span = tracer.startSpan(method, { kind: SpanKind.CLIENT, attributes });
       const within = trace.setSpan(context.active(), span);
       if (propagate) {
@@ -79,7 +80,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
       const end = (reason?: unknown) => {
         const outcome = describe(reason);
         finish(span, outcome);
-        duration.record((performance.now() - start) / 1000, { ...attributes, ...outcome });
+        duration.record((platform.monotonicMs() - start) / 1000, { ...attributes, ...outcome });
       };
       try {
         const response = await context.with(within, () => next(request));

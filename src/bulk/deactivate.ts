@@ -1,6 +1,6 @@
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { ManagementService } from "../../gen/zitadel/management_pb.js";
-import { type Environment, realEnvironment } from "./environment.js";
+import { type Environment, platform } from "../common/environment.js";
 import { grantIdProblem, nameOf } from "./grant-id.js";
 import type { Work, WorkContext } from "./job.js";
 import type { LostAnswers } from "./lost-answers.js";
@@ -56,7 +56,7 @@ export function deactivateUserGrants(
   grants: Iterable<UserGrant> | AsyncIterable<UserGrant>,
   options: DeactivateUserGrantsOptions = {},
 ): BulkRun<DeactivateOutcome> {
-  return deactivateUserGrantsIn(realEnvironment, client, grants, options);
+  return deactivateUserGrantsIn(platform, client, grants, options);
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Environment } from "./environment.js";
+import type { Environment } from "../common/environment.js";
 import type { Ledger } from "./ledger.js";
 import type { LostAnswers } from "./lost-answers.js";
 import type { BulkOptions } from "./options.js";

@@ -1,4 +1,4 @@
-import type { Environment } from "./environment.js";
+import { type Environment, jittered, sleep } from "../common/environment.js";
 import { RateLimit } from "./rate-limit.js";
 import { Stopped } from "./stop.js";
 
@@ -61,7 +61,7 @@ export class Pace {
       await this.#wait(stop);
     }
     this.#inFlight += 1;
-    const sentMs = this.#environment.now();
+    const sentMs = this.#environment.monotonicMs();
     this.#rate?.sent(sentMs);
     return { epoch: this.#epoch, sentMs };
   }
@@ -74,13 +74,13 @@ export class Pace {
   }
 
   #pauseMs(): number {
-    const nowMs = this.#environment.now();
+    const nowMs = this.#environment.monotonicMs();
     return Math.max(this.#pausedUntilMs - nowMs, this.#rate?.waitMs(nowMs) ?? 0);
   }
 
   async #wait(stop: AbortSignal): Promise<void> {
     const pauseMs = this.#pauseMs();
-    await (pauseMs > 0 ? this.#environment.sleep(pauseMs, stop) : this.#turn(stop));
+    await (pauseMs > 0 ? sleep(this.#environment, pauseMs, stop) : this.#turn(stop));
   }
 
   /** Gives a slot back, whatever became of the request. */
@@ -92,7 +92,7 @@ export class Pace {
   /** The server has worked on a request: it carried it out, or rejected it for what is in it. */
   taken(): void {
     this.#throttlings = 0;
-    this.#takenMs = this.#environment.now();
+    this.#takenMs = this.#environment.monotonicMs();
     this.#troubleSinceMs = undefined;
     this.#takenAtLimit += 1;
     if (this.#limit < this.#most && this.#takenAtLimit >= this.#limit) {
@@ -111,7 +111,7 @@ export class Pace {
       const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#throttlings);
       this.#throttlings += 1;
       // No longer than until the time to give up: the last attempt is made then.
-      this.#pause(Math.min(pauseMs * (0.5 + this.#environment.random() / 2), this.#patienceMs()));
+      this.#pause(Math.min(jittered(this.#environment, pauseMs), this.#patienceMs()));
     }
     if (askedPauseMs !== undefined) {
       this.#pause(askedPauseMs);
@@ -138,23 +138,23 @@ export class Pace {
   /** For so long nothing was sent to the server, so that it could take nothing. */
   idled(ms: number): void {
     if (this.#troubleSinceMs !== undefined && this.#inFlight === 0) {
-      this.#troubleSinceMs = Math.min(this.#environment.now(), this.#troubleSinceMs + ms);
+      this.#troubleSinceMs = Math.min(this.#environment.monotonicMs(), this.#troubleSinceMs + ms);
     }
   }
 
   /** Whether the server has taken nothing for so long, or asks for such a pause, that the run ends. */
   get hopeless(): boolean {
     const patienceMs = this.#patienceMs();
-    return patienceMs <= 0 || this.#pausedUntilMs - this.#environment.now() > patienceMs;
+    return patienceMs <= 0 || this.#pausedUntilMs - this.#environment.monotonicMs() > patienceMs;
   }
 
   #patienceMs(): number {
-    const nowMs = this.#environment.now();
+    const nowMs = this.#environment.monotonicMs();
     return (this.#troubleSinceMs ?? nowMs) + this.#giveUpMs - nowMs;
   }
 
   #pause(ms: number): void {
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#environment.now() + ms);
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#environment.monotonicMs() + ms);
   }
 
   #turn(stop: AbortSignal): Promise<void> {

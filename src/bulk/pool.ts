@@ -1,4 +1,4 @@
-import type { Environment } from "./environment.js";
+import type { Environment } from "../common/environment.js";
 import { Notifier } from "./notifier.js";
 import type { Gathered, Grant, Source } from "./source.js";
 import { type Stop, Stopped } from "./stop.js";
@@ -127,7 +127,7 @@ export class Pool<G extends Grant> {
   async #readMore(group: readonly G[], size: number): Promise<readonly G[]> {
     const { environment, source, mostBytes, bytesOf } = this.#options;
     this.#reading = true;
-    const startedMs = environment.now();
+    const startedMs = environment.monotonicMs();
     try {
       await this.#options.room();
       if (this.#options.stop.signal.aborted) {
@@ -143,7 +143,7 @@ export class Pool<G extends Grant> {
       return this.#options.onRead(gathered);
     } finally {
       this.#reading = false;
-      this.#options.onIdle(environment.now() - startedMs);
+      this.#options.onIdle(environment.monotonicMs() - startedMs);
       this.#changed.notify();
     }
   }

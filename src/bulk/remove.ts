@@ -1,6 +1,6 @@
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { ManagementService } from "../../gen/zitadel/management_pb.js";
-import { type Environment, realEnvironment } from "./environment.js";
+import { type Environment, platform } from "../common/environment.js";
 import { grantIdProblem, nameOf, utf8Length } from "./grant-id.js";
 import type { LostAnswers } from "./lost-answers.js";
 import {
@@ -66,7 +66,7 @@ export function removeUserGrants(
   grantIds: Iterable<string> | AsyncIterable<string>,
   options: RemoveUserGrantsOptions = {},
 ): BulkRun<RemoveOutcome> {
-  return removeUserGrantsIn(realEnvironment, client, grantIds, options);
+  return removeUserGrantsIn(platform, client, grantIds, options);
 }
 
 /**

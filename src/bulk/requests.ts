@@ -1,7 +1,7 @@
 import { type CallOptions, ConnectError, createContextValues } from "@connectrpc/connect";
 import { retrySwitch } from "../client/interceptors/retry-switch.js";
+import { type Environment, jittered, sleep } from "../common/environment.js";
 import { classify, retryAfterMs } from "./classify.js";
-import type { Environment } from "./environment.js";
 import type { Ledger } from "./ledger.js";
 import type { BulkOptions } from "./options.js";
 import type { Pace } from "./pace.js";
@@ -93,7 +93,7 @@ export class Requests<G extends Grant> {
           this.#pace.taken();
           return { kind, error };
         case "throttled":
-          this.#pace.throttled(slot, retryAfterMs(error, Date.now()));
+          this.#pace.throttled(slot, retryAfterMs(error, environment.wallMs()));
           break;
         case "lost":
           this.#pace.failed(slot);
@@ -107,8 +107,8 @@ export class Requests<G extends Grant> {
         return { kind, error };
       }
       if (kind === "lost") {
-        const pauseMs = 100 * 2 ** (attempt - 1) * (0.5 + environment.random() / 2);
-        await environment.sleep(pauseMs, this.#stop.signal);
+        const pauseMs = jittered(environment, 100 * 2 ** (attempt - 1));
+        await sleep(environment, pauseMs, this.#stop.signal);
       }
     }
   };

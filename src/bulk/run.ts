@@ -94,7 +94,7 @@ class Run<G extends Grant, Status extends string> {
     this.#job = job;
     this.#summary = createSummary({
       statuses: job.statuses,
-      now: () => environment.now(),
+      now: () => environment.monotonicMs(),
     });
     this.#queue = new OutcomeQueue(batchSize * concurrency, this.#stop.signal);
     this.#pace = new Pace(concurrency, giveUpMs, environment, maxPerSecond);

@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import type { Environment } from "./environment.js";
+import { type Environment, sleep } from "../common/environment.js";
 
 /** A grant to ask for. */
 export interface Grant {
@@ -211,7 +211,7 @@ export class Source<G extends Grant> {
   }
 
   async #linger(signal: AbortSignal): Promise<void> {
-    await this.#options.environment.sleep(lingerMs, signal);
+    await sleep(this.#options.environment, lingerMs, signal);
     if (!signal.aborted) {
       this.#wake?.();
     }

@@ -1,3 +1,4 @@
+import { platform } from "../common/environment.js";
 import { describeError } from "../errors/describe.js";
 import type { Outcome } from "./outcome.js";
 
@@ -33,7 +34,7 @@ export interface SummaryOptions<Status extends string = string> {
   total?: number | undefined;
   /** How many failures are kept with their reasons; 1000 when not given. */
   keepFailures?: number | undefined;
-  /** Milliseconds on a clock that never goes back; `performance.now` when not given. */
+  /** Milliseconds on a clock that never goes back; `performance.now()` when not given. */
   now?: (() => number) | undefined;
 }
 
@@ -71,7 +72,7 @@ export interface RunningSummary<Status extends string = string> {
 export function createSummary<Status extends string = string>(
   options: SummaryOptions<Status> = {},
 ): RunningSummary<Status> {
-  const { statuses = [], total, keepFailures = 1000, now = () => performance.now() } = options;
+  const { statuses = [], total, keepFailures = 1000, now = platform.monotonicMs } = options;
   const startedMs = now();
   const counts = Object.fromEntries(statuses.map((status) => [status, 0])) as Record<
     Status,

@@ -1,9 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { deactivateUserGrantsIn } from "../bulk/deactivate.js";
-import { realEnvironment } from "../bulk/environment.js";
 import { createSummary, type Outcome, type UserGrant } from "../bulk/index.js";
 import { removeUserGrantsIn } from "../bulk/remove.js";
 import { close } from "../client/close.js";
+import { platform } from "../common/environment.js";
 import { conclude, type Ending } from "./conclude.js";
 import type { Connection } from "./connection.js";
 import type { Io } from "./io.js";
@@ -31,7 +31,7 @@ export async function carryOut(
   const progress = createProgress(
     io.stderr,
     settings.quiet ? 0 : plan.openCount,
-    realEnvironment.now,
+    platform.monotonicMs,
   );
   const results = createResults(io, settings.json);
   const unlogged: LoggedOutcome[] = [];
@@ -110,13 +110,13 @@ export async function carryOut(
     const grants = untilStopped(phase.grants());
     return command === "remove"
       ? removeUserGrantsIn(
-          realEnvironment,
+          platform,
           client,
           idsOf(grants),
           { ...options, batchSize: phase.batchSize },
           plan.lost,
         )
-      : deactivateUserGrantsIn(realEnvironment, client, grants, options, plan.lost);
+      : deactivateUserGrantsIn(platform, client, grants, options, plan.lost);
   };
   let thrown: unknown;
   try {

@@ -1,4 +1,5 @@
 import { Code, type Interceptor } from "@connectrpc/connect";
+import { platform } from "../common/environment.js";
 import { type DebugEvent, debug } from "../debug.js";
 import { line, type Output } from "./io.js";
 import { printable } from "./printable.js";
@@ -19,11 +20,11 @@ export function createDebugOutput(
   return {
     interceptor: debug((event) => write(toText(event))),
     request(method, url, body) {
-      const startedMs = performance.now();
+      const startedMs = platform.monotonicMs();
       write(`> ${method} ${url}${body === undefined ? "" : ` ${body}`}`);
       return ({ status, headers }) => {
         const requestId = headers.get("x-request-id");
-        const ms = Math.round(performance.now() - startedMs);
+        const ms = Math.round(platform.monotonicMs() - startedMs);
         write(
           `< HTTP ${status} in ${ms} ms${requestId === null ? "" : `, request ${requestId}`}: ${method} ${url}`,
         );

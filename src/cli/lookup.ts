@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { retryAfterMs } from "../bulk/classify.js";
-import { realEnvironment } from "../bulk/environment.js";
+import { type Environment, jittered, platform, sleep } from "../common/environment.js";
 import { describeError } from "../errors/describe.js";
 import type { Connection } from "./connection.js";
 import { type GrantRecord, isRecord, toGrantRecord } from "./grant-record.js";
@@ -46,8 +46,8 @@ export interface LookupOptions {
   readonly timeoutMs?: number | undefined;
   /** Is waited for before each request: a rate limit. */
   readonly turn?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
-  /** Sleeps between attempts. */
-  readonly sleep?: ((ms: number, signal: AbortSignal) => Promise<void>) | undefined;
+  /** The platform's when not given. */
+  readonly environment?: Environment | undefined;
 }
 
 /**
@@ -93,8 +93,7 @@ const firstPauseMs = 250;
 const longestPauseMs = 30_000;
 
 export function createLookup(connection: Connection, options: LookupOptions = {}): Lookup {
-  const { signal, timeoutMs, turn, sleep = realEnvironment.sleep } = options;
-  const never = new AbortController().signal;
+  const { signal, timeoutMs, turn, environment = platform } = options;
   const send = async (path: string, body: unknown, isRead: boolean): Promise<JsonObject> => {
     for (let attempt = 1; ; attempt += 1) {
       await turn?.(signal);
@@ -105,12 +104,10 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
         if (!mayRetry || attempt >= readAttempts || signal?.aborted) {
           throw error;
         }
-        const askedMs = retryAfterMs(ConnectError.from(error), Date.now());
+        const askedMs = retryAfterMs(ConnectError.from(error), environment.wallMs());
         const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempt - 1));
-        await sleep(
-          Math.min(60_000, Math.max(askedMs ?? 0, pauseMs * (0.5 + Math.random() / 2))),
-          signal ?? never,
-        );
+        const waitMs = Math.min(60_000, Math.max(askedMs ?? 0, jittered(environment, pauseMs)));
+        await sleep(environment, waitMs, signal);
       }
     }
   };

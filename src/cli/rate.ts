@@ -1,5 +1,5 @@
-import { realEnvironment } from "../bulk/environment.js";
 import { RateLimit } from "../bulk/rate-limit.js";
+import { platform, sleep } from "../common/environment.js";
 import type { FlagTable } from "./command.js";
 import { wholeNumber } from "./flags.js";
 
@@ -47,16 +47,14 @@ export function lookupTurns({
     return undefined;
   }
   const limit = new RateLimit(maxPerSecond);
-  const { now, sleep } = realEnvironment;
-  const never = new AbortController().signal;
-  return async (signal = never) => {
+  return async (signal) => {
     for (;;) {
-      const waitMs = limit.waitMs(now());
-      if (waitMs <= 0 || signal.aborted) {
-        limit.sent(now());
+      const waitMs = limit.waitMs(platform.monotonicMs());
+      if (waitMs <= 0 || signal?.aborted) {
+        limit.sent(platform.monotonicMs());
         return;
       }
-      await sleep(waitMs, signal);
+      await sleep(platform, waitMs, signal);
     }
   };
 }

@@ -1,3 +1,4 @@
+import { platform } from "../common/environment.js";
 import type { TokenSource } from "../options/token-source.js";
 import type { RequestDebug } from "./debug-output.js";
 
@@ -82,7 +83,7 @@ export function createSender(
 function timeLimit(signal: AbortSignal | undefined, timeoutMs: number) {
   const controller = new AbortController();
   const stop = () => controller.abort(signal?.reason);
-  const timer = setTimeout(
+  const cancelTimer = platform.setTimer(
     () => controller.abort(new DOMException(`no response in ${timeoutMs} ms`, "TimeoutError")),
     timeoutMs,
   );
@@ -93,7 +94,7 @@ function timeLimit(signal: AbortSignal | undefined, timeoutMs: number) {
   return {
     signal: controller.signal,
     end() {
-      clearTimeout(timer);
+      cancelTimer();
       signal?.removeEventListener("abort", stop);
     },
   };

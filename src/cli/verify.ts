@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Environment, realEnvironment } from "../bulk/environment.js";
 import { createSummary, type Summary } from "../bulk/index.js";
+import { type Environment, platform, sleep } from "../common/environment.js";
 import { describeError } from "../errors/describe.js";
 import { inParallel } from "./in-parallel.js";
 import type { LogContent } from "./log/content.js";
@@ -46,9 +46,12 @@ export async function verifyLog(
   content: LogContent,
   lookup: Lookup,
   { concurrency, stopped, onFinding, onProgress }: VerifyOptions,
-  environment: Environment = realEnvironment,
+  environment: Environment = platform,
 ): Promise<Summary> {
-  const summary = createSummary({ total: content.grants.size, now: () => environment.now() });
+  const summary = createSummary({
+    total: content.grants.size,
+    now: () => environment.monotonicMs(),
+  });
   let unknownInARow = 0;
   const read = async (index: number): Promise<Finding> => {
     const userId = content.grants.userId(index);
@@ -107,12 +110,11 @@ export async function verifyLog(
     contradicted = again;
   };
   await readAll(all(), () => false);
-  const deadlineMs = environment.now() + lagMs;
-  const never = new AbortController().signal;
+  const deadlineMs = environment.monotonicMs() + lagMs;
   for (let pauseMs = firstPauseMs; contradicted.length > 0 && !stopped(); pauseMs *= 2) {
-    const leftMs = deadlineMs - environment.now();
-    await environment.sleep(Math.max(0, Math.min(pauseMs, leftMs)), never);
-    const isLast = environment.now() >= deadlineMs;
+    const leftMs = deadlineMs - environment.monotonicMs();
+    await sleep(environment, Math.max(0, Math.min(pauseMs, leftMs)));
+    const isLast = environment.monotonicMs() >= deadlineMs;
     await readAll(contradicted, () => isLast || stopped());
   }
   return summary.current();

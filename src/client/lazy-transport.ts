@@ -1,5 +1,6 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { markNotProcessed } from "../errors/not-processed.js";
+import { Deadline } from "../transports/call/deadline.js";
 import type { ClosableTransport } from "../transports/call/options.js";
 
 /**
@@ -23,64 +24,53 @@ export function createLazyTransport(
       },
       (reason) => {
         loading = undefined;
-        throw unsent("the transport could not be loaded", Code.Unavailable, reason);
+        throw markNotProcessed(
+          new ConnectError(
+            "the transport could not be loaded; nothing was sent",
+            Code.Unavailable,
+            undefined,
+            undefined,
+            reason,
+          ),
+        );
       },
     );
     return loading;
   };
   start().catch(() => undefined);
 
-  const ready = (signal: AbortSignal | undefined, timeoutMs: number | undefined) =>
-    new Promise<Transport>((resolve, reject) => {
-      const onAbort = () =>
-        reject(unsent("the caller aborted the call", Code.Canceled, signal?.reason));
-      const timer =
-        timeoutMs !== undefined && timeoutMs > 0 && timeoutMs < 2 ** 31
-          ? setTimeout(
-              () => reject(unsent("the transport was not loaded in time", Code.DeadlineExceeded)),
-              timeoutMs,
-            )
-          : undefined;
-      const leave = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
-      };
-      signal?.addEventListener("abort", onAbort);
-      if (signal?.aborted) {
-        onAbort();
-      }
-      start().then(resolve, reject).finally(leave);
-    });
-
-  /** What is left of a call's time after waiting. */
-  const left = (timeoutMs: number | undefined, startedAtMs: number) =>
-    typeof timeoutMs === "number" && timeoutMs > 0
-      ? Math.max(1, Math.ceil(timeoutMs - (performance.now() - startedAtMs)))
-      : timeoutMs;
-
-  const transport: Transport = {
-    async unary(method, signal, timeoutMs = defaultTimeoutMs, ...call) {
-      if (loaded !== undefined) {
-        return await loaded.unary(method, signal, timeoutMs, ...call);
-      }
-      const startedAtMs = performance.now();
-      const late = await ready(signal, timeoutMs);
-      return await late.unary(method, signal, left(timeoutMs, startedAtMs), ...call);
-    },
-    async stream(method, signal, timeoutMs = defaultTimeoutMs, ...call) {
-      if (loaded !== undefined) {
-        return await loaded.stream(method, signal, timeoutMs, ...call);
-      }
-      const startedAtMs = performance.now();
-      const late = await ready(signal, timeoutMs);
-      return await late.stream(method, signal, left(timeoutMs, startedAtMs), ...call);
+  /** Passes a call on, with the time that is left to it. */
+  const pass = async <R>(
+    signal: AbortSignal | undefined,
+    timeoutMs = defaultTimeoutMs,
+    send: (transport: Transport, timeoutMs: number | undefined) => Promise<R>,
+  ) => {
+    if (loaded !== undefined) {
+      return send(loaded, timeoutMs);
+    }
+    // What is no time limit is for the transport to judge.
+    const isLimit = typeof timeoutMs === "number" && timeoutMs > 0;
+    const { transport, leftMs } = await new Promise<{ transport: Transport; leftMs: number }>(
+      (resolve, reject) => {
+        const deadline = new Deadline(isLimit ? timeoutMs : undefined, signal, reject);
+        deadline.obstacle = () => "the transport was not loaded";
+        start()
+          .then((transport) => resolve({ transport, leftMs: deadline.remainingMs() ?? 0 }), reject)
+          .finally(() => deadline.end());
+      },
+    );
+    return send(transport, isLimit ? Math.max(1, Math.ceil(leftMs)) : timeoutMs);
+  };
+  return {
+    transport: {
+      unary: (method, signal, timeoutMs, ...call) =>
+        pass(signal, timeoutMs, (transport, leftMs) =>
+          transport.unary(method, signal, leftMs, ...call),
+        ),
+      stream: (method, signal, timeoutMs, ...call) =>
+        pass(signal, timeoutMs, (transport, leftMs) =>
+          transport.stream(method, signal, leftMs, ...call),
+        ),
     },
   };
-  return { transport };
-}
-
-function unsent(what: string, code: Code, reason?: unknown): ConnectError {
-  return markNotProcessed(
-    new ConnectError(`${what}; nothing was sent`, code, undefined, undefined, reason),
-  );
 }

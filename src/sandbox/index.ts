@@ -5,11 +5,10 @@
  */
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-
 import { registerForClose } from "../client/close.js";
+import { platform } from "../common/environment.js";
 import type { SandboxControl } from "./control.js";
 import { createControl } from "./create-control.js";
-
 import { createDispatch } from "./dispatch.js";
 import { createRateLimit } from "./http/rate-limit.js";
 import { listen } from "./http/server.js";
@@ -145,7 +144,7 @@ function createInstance({
   requestLatencyMs = 0,
   idLatencyMs = 0,
   projectionDelayMs = 0,
-  now = Date.now,
+  now = platform.wallMs,
   accessTokenLifetimeMs,
   refreshTokenLifetimeMs,
 }: SandboxOptions): Instance {

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createClientCredentials } from "../../src/auth/service-user/client-credentials.js";
 import { createServiceUser } from "../../src/auth/service-user/service-user.js";
 import type { TokenSource } from "../../src/options/token-source.js";
-import { createFakeEnvironment, type FakeEnvironment, settle } from "./fake-environment.js";
+import { FakeEnvironment, settle } from "../support/fake-environment.js";
 import { createFakeIssuer, type FakeIssuer, oauthError, type SeenRequest } from "./fake-issuer.js";
 
 const clientSecret = "s3cret/+&ü";
@@ -22,7 +22,7 @@ let sources: TokenSource[];
 const logs = { text: "" };
 
 beforeEach(() => {
-  environment = createFakeEnvironment();
+  environment = new FakeEnvironment();
   server = createFakeIssuer();
   const options = { issuer: server.issuer, fetch: server.fetch };
   const program = { ...options, clientId: "admin", clientSecret };

@@ -4,7 +4,7 @@ import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { createClientCredentials } from "../../src/auth/service-user/client-credentials.js";
 import type { TokenSource } from "../../src/options/token-source.js";
 import { Deadline } from "../../src/transports/call/deadline.js";
-import { createFakeEnvironment, type FakeEnvironment, settle } from "./fake-environment.js";
+import { FakeEnvironment, settle } from "../support/fake-environment.js";
 import { createFakeIssuer, type FakeIssuer, oauthError } from "./fake-issuer.js";
 
 const hour = 3_600_000;
@@ -13,7 +13,7 @@ let server: FakeIssuer;
 let source: TokenSource;
 
 beforeEach(() => {
-  environment = createFakeEnvironment();
+  environment = new FakeEnvironment();
   server = createFakeIssuer();
   source = createClientCredentials(
     { issuer: server.issuer, clientId: "admin", clientSecret: "s3cret", fetch: server.fetch },
@@ -47,7 +47,7 @@ test("one call a minute for 48 hours at a 12-hour lifetime makes 5 token request
     expect(environment.monotonicMs() - issuedAt.get(token)!).toBeLessThan(12 * hour);
     // No timers are due: nothing needs to settle.
     await environment.advance(0);
-    environment.suspend(60_000);
+    environment.setWall(60_000);
   }
   expect(server.tokenRequests).toHaveLength(5);
   expect(server.discoveries).toHaveLength(1);
@@ -63,7 +63,7 @@ test("1,000 concurrent first calls make one discovery and one token request", as
 
 test("a token is renewed when the wall clock says that it expires, though the monotonic one slept", async () => {
   await source();
-  environment.suspend(12 * hour);
+  environment.setWall(12 * hour);
   expect(await source()).toBe("token-2");
 });
 
@@ -196,7 +196,7 @@ test("a call's own deadline decides how long it waits, and its error says what t
 test("a token without expires_in is used until a server refuses it", async () => {
   server.answer = () => server.issue({ expires_in: undefined });
   await source();
-  environment.suspend(1000 * hour);
+  environment.setWall(1000 * hour);
   expect(await source()).toBe("token-1");
   expect(await source({ refused: "token-1" })).toBe("token-2");
 });

@@ -4,7 +4,7 @@ import { importSPKI, jwtVerify } from "jose";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import type { ServiceUserKey } from "../../src/auth/index.js";
 import { createServiceUser } from "../../src/auth/service-user/service-user.js";
-import { createFakeEnvironment, type FakeEnvironment } from "./fake-environment.js";
+import { FakeEnvironment } from "../support/fake-environment.js";
 import { createFakeIssuer, type FakeIssuer, oauthError } from "./fake-issuer.js";
 import { makePrivateKey } from "./keys.js";
 
@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 
 beforeEach(() => {
-  environment = createFakeEnvironment();
+  environment = new FakeEnvironment();
   server = createFakeIssuer();
 });
 
@@ -93,7 +93,7 @@ test("the token request is the grant that ZITADEL takes, with both scopes and th
 test("each token request has an assertion of its own time", async () => {
   const token = source(keyFile());
   await token();
-  environment.suspend(43_200_000);
+  environment.setWall(43_200_000);
   await token();
   const [first, second] = server.tokenRequests.map(({ form }) =>
     JSON.parse(atob(form.get("assertion")?.split(".")[1] ?? "")),

@@ -7,11 +7,11 @@ import {
 } from "../../src/bulk/deactivate.js";
 import type { DeactivateUserGrantsOptions } from "../../src/bulk/options.js";
 import type { DeactivateOutcome } from "../../src/bulk/outcome.js";
+import { FakeEnvironment } from "../support/fake-environment.js";
 import { ModelServer } from "./model-server.js";
-import { World } from "./world.js";
 
 function setUp(states: Record<string, "active" | "inactive" | "foreign"> = {}) {
-  const world = new World();
+  const world = new FakeEnvironment(1);
   const server = new ModelServer(world);
   for (const [id, state] of Object.entries(states)) {
     server.grants.set(id, state);
@@ -94,7 +94,7 @@ describe("deactivating", () => {
   });
 
   it("has no batches", () => {
-    const { client } = new ModelServer(new World());
+    const { client } = new ModelServer(new FakeEnvironment(1));
     expect(() => deactivateUserGrants(client, [], { batchSize: 5 } as never)).toThrow(
       /unknown option "batchSize"/,
     );

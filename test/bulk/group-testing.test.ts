@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { createGroupSizes, findGroupSizes } from "../../src/bulk/group-sizes.js";
+import { FakeEnvironment } from "../support/fake-environment.js";
 import { cost, meanCost } from "./group-testing.js";
-import { World } from "./world.js";
 
 /** The rows of the first table of a document whose head has this cell, as numbers. */
 function tableIn(document: string, headCell: string): number[][] {
@@ -42,7 +42,7 @@ describe("the documents say what is measured", () => {
   it.each(tableIn("bulk.md", "gone of 100"))(
     "%i gone of 100: %i requests",
     async (gone, said = 0) => {
-      const world = new World(7);
+      const world = new FakeEnvironment(7);
       const lists = 60;
       let requests = 0;
       for (let list = 0; list < lists; list++) {

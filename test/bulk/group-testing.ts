@@ -1,8 +1,8 @@
 import { Code } from "@connectrpc/connect";
 import { expect } from "vitest";
 import { removeUserGrantsIn } from "../../src/bulk/remove.js";
+import { FakeEnvironment } from "../support/fake-environment.js";
 import { serverError } from "./model-server.js";
-import { World } from "./world.js";
 
 export interface Cost {
   readonly requestsPerId: number;
@@ -48,7 +48,7 @@ export async function cost(gone: readonly boolean[]): Promise<Cost> {
   let outcomes = 0;
   // Nothing here takes time: requests are in flight together, and settle in the order they were sent.
   for await (const { grantId, status } of removeUserGrantsIn(
-    new World(),
+    new FakeEnvironment(1),
     client as never,
     ids,
     {},
@@ -74,7 +74,7 @@ const notFound = serverError(Code.NotFound, "COMMAND-1My0t");
 
 /** The mean over so many random lists of 10,000 grants, such a share of which is gone. */
 export async function meanCost(share: number, lists: number, seed: number): Promise<Cost> {
-  const world = new World(seed);
+  const world = new FakeEnvironment(seed);
   const costs: Cost[] = [];
   for (let list = 0; list < lists; list++) {
     costs.push(await cost(Array.from({ length: 10_000 }, () => world.random() < share)));

@@ -10,7 +10,7 @@ import {
 } from "../../gen/zitadel/management_pb.js";
 import { ErrorDetailSchema } from "../../gen/zitadel/message_pb.js";
 import { retrySwitch } from "../../src/client/interceptors/retry-switch.js";
-import type { World } from "./world.js";
+import type { FakeEnvironment } from "../support/fake-environment.js";
 
 /** What becomes of one request. */
 export interface Fate {
@@ -57,9 +57,9 @@ export class ModelServer {
   inFlight = 0;
   mostInFlight = 0;
   fate: (call: Call, index: number) => Fate = () => ({ workAfterMs: 1 });
-  readonly #world: World;
+  readonly #world: FakeEnvironment;
 
-  constructor(world: World) {
+  constructor(world: FakeEnvironment) {
     this.#world = world;
   }
 
@@ -105,7 +105,7 @@ export class ModelServer {
     const ids = remove
       ? (input as BulkRemoveUserGrantRequest).grantId
       : [(input as DeactivateUserGrantRequest).grantId];
-    const call = { method, ids, header, timeoutMs, startedMs: this.#world.now() };
+    const call = { method, ids, header, timeoutMs, startedMs: this.#world.monotonicMs() };
     const index = this.calls.push(call) - 1;
     const { workAfterMs, failure, answerMs = 1 } = this.fate(call, index);
     const revoked = index >= this.revokedFrom;
@@ -120,31 +120,28 @@ export class ModelServer {
       };
       signal?.addEventListener("abort", () => lose(new ConnectError("aborted", Code.Canceled)));
       if (timeoutMs !== undefined) {
-        this.#world.after(timeoutMs, () => lose(new ConnectError("late", Code.DeadlineExceeded)));
-      }
-      if (failure !== undefined) {
-        this.#world.after(failure.afterMs, () =>
-          lose(
-            new ConnectError(
-              "failure",
-              failure.code,
-              failure.retryAfter === undefined ? {} : { "retry-after": failure.retryAfter },
-            ),
-          ),
+        this.#world.setTimer(
+          () => lose(new ConnectError("late", Code.DeadlineExceeded)),
+          timeoutMs,
         );
       }
+      if (failure !== undefined) {
+        const { afterMs, code, retryAfter } = failure;
+        const headers = retryAfter === undefined ? {} : { "retry-after": retryAfter };
+        this.#world.setTimer(() => lose(new ConnectError("failure", code, headers)), afterMs);
+      }
       if (workAfterMs !== undefined) {
-        this.#world.after(workAfterMs, () => {
+        this.#world.setTimer(() => {
           const refusal = revoked
             ? serverError(Code.Unauthenticated, "AUTH-7fs1e")
             : this.#work(remove, ids);
-          this.#world.after(answerMs, () => {
+          this.#world.setTimer(() => {
             if (!heard && failure === undefined) {
               heard = true;
               refusal === undefined ? resolve() : reject(refusal);
             }
-          });
-        });
+          }, answerMs);
+        }, workAfterMs);
       }
     });
   }

@@ -4,8 +4,9 @@ import { expect } from "vitest";
 import { deactivateUserGrantsIn, type UserGrant } from "../../src/bulk/deactivate.js";
 import type { Outcome } from "../../src/bulk/outcome.js";
 import { removeUserGrantsIn } from "../../src/bulk/remove.js";
+import { sleep } from "../../src/common/environment.js";
+import { FakeEnvironment } from "../support/fake-environment.js";
 import { type Fate, type GrantState, ModelServer } from "./model-server.js";
-import { World } from "./world.js";
 
 /** Long enough for a request to be worked on after its deadline, and after others for its grants. */
 const delayMs = fc.oneof(
@@ -86,7 +87,7 @@ export const scenario = fc.record({
 type Scenario = typeof scenario extends fc.Arbitrary<infer S> ? S : never;
 
 async function play(s: Scenario, remove: boolean) {
-  const world = new World(s.seed);
+  const world = new FakeEnvironment(s.seed);
   const server = new ModelServer(world);
   const ids: string[] = [];
   for (const [index, { state, again }] of s.grants.entries()) {
@@ -128,7 +129,7 @@ async function play(s: Scenario, remove: boolean) {
           throw sourceError;
         }
         if (world.random() < 0.2) {
-          await world.sleep(world.random() * 400);
+          await sleep(world, world.random() * 400);
         }
         read.add(id);
         yield id;
@@ -147,7 +148,7 @@ async function play(s: Scenario, remove: boolean) {
   const outcomes: Outcome<string>[] = [];
   const abort = new AbortController();
   if (s.end.kind === "abort") {
-    world.after(s.end.at, () => abort.abort(new Error("enough")));
+    world.setTimer(() => abort.abort(new Error("enough")), s.end.at);
   }
   const options = {
     concurrency: s.concurrency,
@@ -173,7 +174,7 @@ async function play(s: Scenario, remove: boolean) {
             break;
           }
           if (s.consumer === "slow") {
-            await world.sleep(30);
+            await sleep(world, 30);
           }
         }
       } catch (error) {
@@ -183,7 +184,7 @@ async function play(s: Scenario, remove: boolean) {
   );
   const inFlightAtEnd = server.inFlight;
   const callsAtEnd = server.calls.length;
-  await world.settle();
+  await world.runAll();
   return {
     ...{ server, initial, ids, read, returned, sourceError, outcomes, yielded, thrown },
     ...{ inFlightAtEnd, callsAtEnd },

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { deactivateUserGrantsIn } from "../../src/bulk/deactivate.js";
 import { removeUserGrantsIn } from "../../src/bulk/remove.js";
+import { FakeEnvironment } from "../support/fake-environment.js";
 import { ModelServer } from "./model-server.js";
-import { World } from "./world.js";
 
 /** When each request of a run over so many grants, one a request, was sent. */
 async function sentMs(count: number, maxPerSecond: number, answerMs = 1): Promise<number[]> {
-  const world = new World();
+  const world = new FakeEnvironment(1);
   const server = new ModelServer(world);
   server.fate = () => ({ workAfterMs: 1, answerMs });
   const grants = Array.from({ length: count }, (_, index) => ({
@@ -41,7 +41,7 @@ describe("maxPerSecond", () => {
   });
 
   it("counts retries", async () => {
-    const world = new World();
+    const world = new FakeEnvironment(1);
     const server = new ModelServer(world);
     server.grants.set("1", "active");
     server.fate = (_, index) =>
@@ -57,9 +57,9 @@ describe("maxPerSecond", () => {
   });
 
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 100_001, "40"])("is not %s", (value) => {
-    const { client } = new ModelServer(new World());
+    const { client } = new ModelServer(new FakeEnvironment(1));
     expect(() =>
-      removeUserGrantsIn(new World(), client, [], { maxPerSecond: value as number }),
+      removeUserGrantsIn(new FakeEnvironment(1), client, [], { maxPerSecond: value as number }),
     ).toThrow(
       /^maxPerSecond must be a number of requests a second, above 0 and up to 100000; got /,
     );

@@ -4,11 +4,12 @@ import { LostAnswers } from "../../src/bulk/lost-answers.js";
 import type { RemoveUserGrantsOptions } from "../../src/bulk/options.js";
 import type { RemoveOutcome } from "../../src/bulk/outcome.js";
 import { removeUserGrants, removeUserGrantsIn } from "../../src/bulk/remove.js";
+import { sleep } from "../../src/common/environment.js";
+import { FakeEnvironment } from "../support/fake-environment.js";
 import { ModelServer, serverError } from "./model-server.js";
-import { World } from "./world.js";
 
 function setUp() {
-  const world = new World();
+  const world = new FakeEnvironment(1);
   const server = new ModelServer(world);
   const add = (...ids: string[]) => {
     for (const id of ids) {
@@ -114,7 +115,7 @@ describe("removing", () => {
         slots.sort((a, b) => a - b);
         slots[0] = (slots[0] ?? 0) + 7 + 0.6 * Math.min(100, left);
       }
-      expect(world.now()).toBeLessThanOrEqual(Math.max(...slots) + 0.001);
+      expect(world.monotonicMs()).toBeLessThanOrEqual(Math.max(...slots) + 0.001);
     },
   );
 
@@ -334,7 +335,7 @@ describe("stopping", () => {
     const abort = new AbortController();
     const reason = new Error("shutting down");
     server.fate = () => ({ workAfterMs: 100 });
-    world.after(10, () => abort.abort(reason));
+    world.setTimer(() => abort.abort(reason), 10);
     const { outcomes, thrown } = await collect(
       remove(add(...numbered(800)), { signal: abort.signal }),
     );
@@ -356,7 +357,7 @@ describe("stopping", () => {
     const { world, remove, collect } = setUp();
     const abort = new AbortController();
     const silent = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
-    world.after(10, () => abort.abort());
+    world.setTimer(() => abort.abort(), 10);
     const { thrown } = await collect(remove(silent, { signal: abort.signal }));
     expect(thrown).toMatchObject({ code: Code.Canceled });
   });
@@ -443,7 +444,7 @@ describe("the source", () => {
     })();
     const run = remove(source);
     await world.run(run.next());
-    await world.settle();
+    await world.runAll();
     expect(read).toBeLessThanOrEqual(900);
     await world.run((async () => run.return?.())());
   });
@@ -455,7 +456,7 @@ describe("the source", () => {
     async function* waiting() {
       yield "1";
       while (answered.length === 0) {
-        await world.sleep(10);
+        await sleep(world, 10);
       }
       yield "2";
     }
@@ -514,8 +515,8 @@ describe("pressure", () => {
     server.fate = () => ({ failure: { afterMs: 1, code: Code.Unavailable } });
     const { thrown, outcomes } = await collect(remove(numbered(100_000), { giveUpMs: 60_000 }));
     expect(thrown).toMatchObject({ code: Code.Unavailable });
-    expect(world.now()).toBeGreaterThan(59_000);
-    expect(world.now()).toBeLessThan(62_000);
+    expect(world.monotonicMs()).toBeGreaterThan(59_000);
+    expect(world.monotonicMs()).toBeLessThan(62_000);
     // The server was asked seldom, and few batches were given up.
     expect(server.calls.length).toBeLessThan(30);
     expect(outcomes.length).toBeLessThanOrEqual(800);
@@ -534,8 +535,8 @@ describe("pressure", () => {
       const options = { timeoutMs, giveUpMs, batchSize: 1 };
       const { thrown } = await collect(remove(add(...numbered(10_000)), options));
       expect(thrown).toMatchObject({ code: Code.DeadlineExceeded });
-      expect(world.now()).toBeGreaterThanOrEqual(giveUpMs * 0.9);
-      expect(world.now()).toBeLessThanOrEqual(giveUpMs * 1.1 + 2);
+      expect(world.monotonicMs()).toBeGreaterThanOrEqual(giveUpMs * 0.9);
+      expect(world.monotonicMs()).toBeLessThanOrEqual(giveUpMs * 1.1 + 2);
     },
   );
 
@@ -544,7 +545,7 @@ describe("pressure", () => {
     const [first = "", second = ""] = add("1", "2");
     async function* slow() {
       yield first;
-      await world.sleep(3_600_000);
+      await sleep(world, 3_600_000);
       yield second;
     }
     server.fate = (_, index) =>
@@ -561,12 +562,12 @@ describe("pressure", () => {
     });
     const { thrown } = await collect(remove(["1"]));
     expect(thrown).toMatchObject({ code: Code.ResourceExhausted });
-    expect(world.now()).toBeLessThan(10);
+    expect(world.monotonicMs()).toBeLessThan(10);
   });
 });
 
 describe("what is refused before anything is read", () => {
-  const { client } = new ModelServer(new World());
+  const { client } = new ModelServer(new FakeEnvironment(1));
   it.each([
     [() => removeUserGrants({} as never, []), /^client must be a client of .*ManagementService/],
     [() => removeUserGrants(client, "1234" as never), /^grantIds must be an Iterable/],

@@ -3,7 +3,6 @@ import { type AddressInfo, connect, createServer as createTcpServer } from "node
 import { Code } from "@connectrpc/connect";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { realEnvironment } from "../../src/bulk/environment.js";
 import { deactivateUserGrants, type Outcome, removeUserGrants } from "../../src/bulk/index.js";
 import { removeUserGrantsIn } from "../../src/bulk/remove.js";
 import { close } from "../../src/client/close.js";
@@ -11,6 +10,7 @@ import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.js";
 import * as json from "../../src/json.js";
 import { startSandbox } from "../../src/sandbox/index.js";
+import { createImpatientEnvironment } from "../support/fake-environment.js";
 import { seed } from "../support/seed.js";
 
 const protocols = Object.entries({ grpc, "grpc-web": grpcWeb, json });
@@ -109,7 +109,7 @@ describe.each(protocols)("over %s", (_, entry) => {
           );
           let seen = 0;
           const { outcomes, thrown } = await collect(
-            removeUserGrantsIn(impatient(), client, ids, {
+            removeUserGrantsIn(createImpatientEnvironment(), client, ids, {
               batchSize,
               onOutcome: () => {
                 if (seen++ === revokeAt) {
@@ -146,20 +146,6 @@ describe.each(protocols)("over %s", (_, entry) => {
   }, 60_000);
 });
 
-/** Waits for nothing, and remembers how long it should have. */
-function impatient(waits: number[] = []) {
-  let skippedMs = 0;
-  return {
-    ...realEnvironment,
-    now: () => performance.now() + skippedMs,
-    sleep: async (ms: number, signal: AbortSignal) => {
-      waits.push(ms);
-      skippedMs += ms;
-      await realEnvironment.sleep(0, signal);
-    },
-  };
-}
-
 // A server of HTTP/1.1 alone.
 describe.each(protocols.slice(1))("a proxy's 429 over %s", (_, entry) => {
   it("is waited for as long as its Retry-After says", async () => {
@@ -174,7 +160,9 @@ describe.each(protocols.slice(1))("a proxy's 429 over %s", (_, entry) => {
     const baseUrl = `http://localhost:${(server.address() as AddressInfo).port}`;
     const client = entry.createManagementClient({ baseUrl, token: sandbox.token });
     const waits: number[] = [];
-    const { outcomes } = await collect(removeUserGrantsIn(impatient(waits), client, [grantId], {}));
+    const { outcomes } = await collect(
+      removeUserGrantsIn(createImpatientEnvironment(waits), client, [grantId], {}),
+    );
     expect(outcomes).toMatchObject([{ status: "failed", error: { code: Code.Unavailable } }]);
     expect(refusals).toBe(5);
     expect(waits.filter((ms) => ms > 16_000 && ms <= 17_000)).toHaveLength(4);

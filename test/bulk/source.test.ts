@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { Source } from "../../src/bulk/source.js";
-import { World } from "./world.js";
+import { FakeEnvironment } from "../support/fake-environment.js";
 
 function open(values: Iterable<string>, most: number, distinct = false) {
   return new Source(values, {
     read: (value) => ({ grant: { grantId: String(value) } }),
     distinct,
     bytesOf: () => 1,
-    environment: new World(),
+    environment: new FakeEnvironment(1),
     stop: new AbortController().signal,
     mostSeen: most,
   });

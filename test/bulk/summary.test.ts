@@ -2,8 +2,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { removeUserGrantsIn } from "../../src/bulk/remove.js";
 import { createSummary } from "../../src/bulk/summary.js";
+import { FakeEnvironment } from "../support/fake-environment.js";
 import { ModelServer, serverError } from "./model-server.js";
-import { World } from "./world.js";
 
 describe("the summary of a run", () => {
   it("counts what has come so far, with rate and time left", () => {
@@ -54,7 +54,7 @@ describe("the summary of a run", () => {
 
 describe("summary() of a run", () => {
   function setUp(count: number) {
-    const world = new World();
+    const world = new FakeEnvironment(1);
     const server = new ModelServer(world);
     const ids = Array.from({ length: count }, (_, index) => String(index));
     for (const id of ids) {
@@ -75,7 +75,7 @@ describe("summary() of a run", () => {
       counts: { removed: 999, "not-found": 1, failed: 0 },
       failures: [],
     });
-    expect(elapsedMs).toBe(world.now());
+    expect(elapsedMs).toBe(world.monotonicMs());
     expect(summary()).toBe(first);
     expect(server.grants.size).toBe(0);
   });
@@ -104,7 +104,7 @@ describe("summary() of a run", () => {
   it("awaiting the run sends nothing", async () => {
     const { world, server, ids } = setUp(10);
     const run = await removeUserGrantsIn(world, server.client, ids, {});
-    await world.settle();
+    await world.runAll();
     expect(server.calls).toEqual([]);
     expect(run).toHaveProperty("summary");
   });

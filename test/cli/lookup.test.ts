@@ -6,6 +6,7 @@ import type { GrantRecord } from "../../src/cli/grant-record.js";
 import { searchAllGrants } from "../../src/cli/grant-search.js";
 import { createLookup, type Lookup } from "../../src/cli/lookup.js";
 import { describeError } from "../../src/errors/describe.js";
+import { createImpatientEnvironment } from "../support/fake-environment.js";
 import { type JsonReply, type JsonRequest, startJsonServer } from "./json-server.js";
 
 let closing: (() => Promise<void>)[] = [];
@@ -64,11 +65,7 @@ async function lookupOf(reply: (request: JsonRequest) => JsonReply | undefined) 
       onInterrupt: () => () => {},
     },
   );
-  const lookup = createLookup(connection, {
-    sleep: async (ms) => {
-      slept.push(ms);
-    },
-  });
+  const lookup = createLookup(connection, { environment: createImpatientEnvironment(slept) });
   return { lookup, requests: server.requests, slept };
 }
 

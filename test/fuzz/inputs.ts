@@ -4,9 +4,9 @@ import fc from "fast-check";
 import { createClientCredentials } from "../../src/auth/service-user/client-credentials.js";
 import { createManagementClient as createJsonClient } from "../../src/json.js";
 import { startSandbox } from "../../src/sandbox/index.js";
-import { createFakeEnvironment } from "../auth/fake-environment.js";
 import { run } from "../cli/run.js";
 import { readRecordings } from "../replay/recordings.js";
+import { FakeEnvironment } from "../support/fake-environment.js";
 import { mutate, mutations } from "./mutations.js";
 import type { Tally } from "./transports.js";
 
@@ -95,7 +95,7 @@ export async function fuzzOAuthAnswers(numRuns: number, seed: number): Promise<T
     contentTypes,
     isDiscovery,
     async (body, status, type, hitsDiscovery) => {
-      const environment = createFakeEnvironment();
+      const environment = new FakeEnvironment();
       const answer = () => new Response(body, { status, headers: { "content-type": type } });
       const fetch = async (input: string | URL | Request) =>
         String(input).includes("/.well-known/") !== hitsDiscovery

@@ -40,6 +40,17 @@ describe("the layers of src/", () => {
   });
 });
 
+const platformCalls =
+  /(?<![.\w])(?:set(?:Timeout|Interval|Immediate)\((?!\))|(?:performance|Date)\.now|Math\.random)/g;
+
+it("clocks, timers and randomness of the platform are in common/environment.ts, and nowhere else", () => {
+  const users = [...imports.keys()].filter((file) => {
+    const text = readFileSync(new URL(`../../src/${file}`, import.meta.url), "utf8");
+    return text.replace(/\/\*.*?\*\/|\/\/[^\n]*/gs, "").match(platformCalls) !== null;
+  });
+  expect(users).toEqual(["common/environment.ts"]);
+});
+
 describe("an import is found that", () => {
   const found = (more: Record<string, string[]>) =>
     violations(new Map([...imports, ...Object.entries(more)]) as Imports, layers);

@@ -1,4 +1,4 @@
-import type { Environment } from "../tokens/environment.js";
+import type { Environment } from "../../common/environment.js";
 import type { CommonTokenOptions } from "./options.js";
 import { createServerClock, type ServerClock } from "./server-clock.js";
 

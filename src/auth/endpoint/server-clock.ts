@@ -1,4 +1,4 @@
-import type { Environment } from "../tokens/environment.js";
+import type { Environment } from "../../common/environment.js";
 
 /** A clock that is off by less does no harm, and `Date` has no more than seconds. */
 const toleranceMs = 5_000;

@@ -1,4 +1,4 @@
-import type { Environment } from "../tokens/environment.js";
+import type { Environment } from "../../common/environment.js";
 
 /**
  * Runs something that may take so long, whether or not it heeds its signal.

@@ -1,4 +1,5 @@
 import * as oauth from "oauth4webapi";
+import { type Environment, platform } from "../../common/environment.js";
 import type { Checks } from "../../options/checker.js";
 import type { TokenSource } from "../../options/token-source.js";
 import {
@@ -8,7 +9,6 @@ import {
   text,
 } from "../endpoint/options.js";
 import { scopeParameter } from "../endpoint/scopes.js";
-import { type Environment, platform } from "../tokens/environment.js";
 import { createServiceTokenSource } from "./token-source.js";
 
 export interface ClientCredentialsOptions extends CommonTokenOptions {

@@ -1,11 +1,11 @@
 import { Code } from "@connectrpc/connect";
 import { SignJWT } from "jose";
 import * as oauth from "oauth4webapi";
+import { type Environment, platform } from "../../common/environment.js";
 import type { Checks } from "../../options/checker.js";
 import type { TokenSource } from "../../options/token-source.js";
 import { type CommonTokenOptions, checkTokenOptions, commonChecks } from "../endpoint/options.js";
 import { scopeParameter } from "../endpoint/scopes.js";
-import { type Environment, platform } from "../tokens/environment.js";
 import { tokenError } from "../tokens/token-error.js";
 import { type CheckedKey, readKeyFile, type ServiceUserKey } from "./key-file.js";
 import { createServiceTokenSource } from "./token-source.js";

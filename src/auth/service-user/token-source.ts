@@ -1,4 +1,5 @@
 import * as oauth from "oauth4webapi";
+import type { Environment } from "../../common/environment.js";
 import type { TokenSource } from "../../options/token-source.js";
 import { createChannel } from "../endpoint/channel.js";
 import { createDiscover } from "../endpoint/discovery.js";
@@ -7,7 +8,6 @@ import type { CommonTokenOptions } from "../endpoint/options.js";
 import type { ServerClock } from "../endpoint/server-clock.js";
 import { interpret } from "../endpoint/unexpected-response.js";
 import { bearerToken } from "../tokens/bearer-token.js";
-import type { Environment } from "../tokens/environment.js";
 import type { HeldToken } from "../tokens/lifetime.js";
 import { startLifetime } from "../tokens/lifetime.js";
 import { createTokenSource } from "../tokens/renewal.js";

@@ -1,4 +1,4 @@
-import type { Environment } from "../tokens/environment.js";
+import type { Environment } from "../../common/environment.js";
 import { type Lifetime, remainingLifeMs } from "../tokens/lifetime.js";
 import type { Session } from "./session.js";
 import { type SignedInUser, userOf } from "./user.js";

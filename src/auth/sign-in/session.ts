@@ -1,4 +1,4 @@
-import type { Environment } from "../tokens/environment.js";
+import type { Environment } from "../../common/environment.js";
 import type { Lifetime } from "../tokens/lifetime.js";
 
 /** What a sign-in leaves: plain data, since storage and other tabs take no other. */

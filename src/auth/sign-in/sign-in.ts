@@ -1,7 +1,7 @@
+import { type Environment, platform } from "../../common/environment.js";
 import { createChannel } from "../endpoint/channel.js";
 import type { Discover } from "../endpoint/discovery.js";
 import { checkTokenOptions } from "../endpoint/options.js";
-import { type Environment, platform } from "../tokens/environment.js";
 import { createTokenSource } from "../tokens/renewal.js";
 import { createChanges } from "./changes.js";
 import { forgetSession, type SignInContext } from "./context.js";

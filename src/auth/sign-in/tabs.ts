@@ -1,4 +1,4 @@
-import type { Environment } from "../tokens/environment.js";
+import type { Environment } from "../../common/environment.js";
 import type { Sealed } from "./sealed.js";
 import type { Session } from "./session.js";
 import type { SessionStore } from "./session-store.js";

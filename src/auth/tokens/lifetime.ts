@@ -1,4 +1,4 @@
-import type { Environment } from "./environment.js";
+import type { Environment } from "../../common/environment.js";
 
 /** How long a token lives, counted from when it was asked for. */
 export interface Lifetime {

@@ -1,5 +1,5 @@
+import { type Environment, jittered } from "../../common/environment.js";
 import type { TokenSource } from "../../options/token-source.js";
-import type { Environment } from "./environment.js";
 import { type HeldToken, isDue, isExpired } from "./lifetime.js";
 import { longestWaitMs, retrying } from "./retrying.js";
 import { aborted, type TransientFailure } from "./token-error.js";
@@ -101,8 +101,7 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
         // Whoever waits hears of it; when nobody does, the next attempt has time.
         if (background) {
           const pauseMs = Math.min(firstPauseMs * 2 ** failedInBackground++, longestWaitMs);
-          earliestInBackgroundMs =
-            environment.monotonicMs() + pauseMs * (0.5 + environment.random() / 2);
+          earliestInBackgroundMs = environment.monotonicMs() + jittered(environment, pauseMs);
         }
       },
     );

@@ -1,4 +1,4 @@
-import { type Environment, sleep } from "./environment.js";
+import { type Environment, jittered, sleep } from "../../common/environment.js";
 import { TransientFailure } from "./token-error.js";
 
 const firstBackoffMs = 100;
@@ -23,7 +23,9 @@ export async function retrying<T>(
   let delayMs = firstDelayMs;
   for (let failures = 0; ; failures++) {
     if (delayMs > 0) {
-      await sleep(environment, delayMs, signal);
+      // Whoever waits for what comes after has a timer that keeps the program alive.
+      await sleep(environment, delayMs, signal, { background: true });
+      signal.throwIfAborted();
     }
     try {
       return await attempt();
@@ -42,7 +44,7 @@ export async function retrying<T>(
 
 /** Doubles from attempt to attempt, and spreads so that a fleet does not come all at once. */
 function backoffMs(failures: number, environment: Environment): number {
-  return Math.min(maxBackoffMs, firstBackoffMs * 2 ** failures) * (0.5 + environment.random() / 2);
+  return jittered(environment, Math.min(maxBackoffMs, firstBackoffMs * 2 ** failures));
 }
 
 /** Retries for so long, then fails with what failed last. */

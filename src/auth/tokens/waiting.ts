@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
+import type { Environment } from "../../common/environment.js";
 import { remainingMs } from "../../transports/call/deadline.js";
-import type { Environment } from "./environment.js";
 import type { HeldToken } from "./lifetime.js";
 import { aborted, tokenError } from "./token-error.js";
 

@@ -1,4 +1,4 @@
-import { realEnvironment } from "../../bulk/environment.js";
+import { platform } from "../../common/environment.js";
 import type { Command, FlagTable } from "../command.js";
 import { connectionFlags, connectionNote } from "../connection.js";
 import { explain } from "../explain.js";
@@ -42,7 +42,7 @@ export const verify: Command = {
     }
     const { content, connection } = opened;
     const stopSwitch = createStopSwitch(io);
-    const progress = createProgress(io.stderr, content.grants.size, realEnvironment.now);
+    const progress = createProgress(io.stderr, content.grants.size, platform.monotonicMs);
     const waits = Boolean(io.stdout.isTTY && io.stderr.isTTY);
     const waiting: string[] = [];
     const counts = new Map<string, number>();

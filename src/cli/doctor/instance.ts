@@ -1,3 +1,4 @@
+import { platform } from "../../common/environment.js";
 import { type Connection, fetchThroughProxy } from "../connection.js";
 import { reasonOf } from "../whoami.js";
 import type { Finding } from "./finding.js";
@@ -91,7 +92,7 @@ function clockFinding(date: string | null): Finding {
     return { ok: true, title, detail: "the server does not tell its time" };
   }
   // The header counts whole seconds.
-  const skewMs = Date.now() - serverMs - 500;
+  const skewMs = platform.wallMs() - serverMs - 500;
   const seconds = Math.round(Math.abs(skewMs) / 1000);
   return Math.abs(skewMs) <= mostSkewMs
     ? { ok: true, title, detail: `${seconds} s apart from the server's` }

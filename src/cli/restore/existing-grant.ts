@@ -1,4 +1,4 @@
-import type { Environment } from "../../bulk/environment.js";
+import { type Environment, sleep } from "../../common/environment.js";
 import type { GrantRecord } from "../grant-record.js";
 import type { Lookup } from "../lookup.js";
 import type { RestoreTask } from "./restore-plan.js";
@@ -19,17 +19,17 @@ export async function existingGrant(
 ): Promise<{ readonly exact: GrantRecord | undefined; readonly others: readonly GrantRecord[] }> {
   const { projectId } = recorded;
   const queries = [{ userIdQuery: { userId } }, { projectIdQuery: { projectId } }];
-  const deadlineMs = environment.now() + lagMs;
+  const deadlineMs = environment.monotonicMs() + lagMs;
   for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
     const page = await lookup.searchGrants(queries, { offset: 0, limit: 100 });
     // The removed grant itself may still show.
     const records = page.records.filter((record) => record.grantId !== grantId);
-    const leftMs = deadlineMs - environment.now();
+    const leftMs = deadlineMs - environment.monotonicMs();
     if (records.length > 0 || leftMs <= 0 || signal.aborted) {
       const exact = records.find((record) => isSame(record, recorded));
       return { exact, others: records.filter((record) => record !== exact) };
     }
-    await environment.sleep(Math.min(pauseMs, leftMs), signal);
+    await sleep(environment, Math.min(pauseMs, leftMs), signal);
   }
 }
 

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { classify } from "../../bulk/classify.js";
-import type { Environment } from "../../bulk/environment.js";
 import type { ManagementClient } from "../../client/client.js";
+import type { Environment } from "../../common/environment.js";
 import { describeError, isGrantInactive } from "../../errors/describe.js";
 import { describedError, type RestoreOutcome, type RestoreStep } from "../log/entry.js";
 import type { RestoreLog } from "../log/restore-log.js";

@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
-import { realEnvironment } from "../../bulk/environment.js";
 import { createSummary } from "../../bulk/index.js";
 import { close } from "../../client/close.js";
+import { platform } from "../../common/environment.js";
 import type { Connection } from "../connection.js";
 import { explain } from "../explain.js";
 import { inParallel } from "../in-parallel.js";
@@ -38,10 +38,10 @@ export async function runRestore(
   const { tasks } = plan;
   const stopSwitch = createStopSwitch(io);
   const summary = createSummary({ total: tasks.length });
-  const progress = createProgress(io.stderr, tasks.length, realEnvironment.now);
+  const progress = createProgress(io.stderr, tasks.length, platform.monotonicMs);
   const client = connection.createClient();
   const context = {
-    ...{ client, log, progress: content.restore, environment: realEnvironment },
+    ...{ client, log, progress: content.restore, environment: platform },
     lookup: createLookup(connection, { signal: stopSwitch.signal, turn }),
     signal: stopSwitch.signal,
   };

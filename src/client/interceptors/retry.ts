@@ -1,7 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { type Environment, platform, sleep } from "../../common/environment.js";
 import { readPushbackMs } from "../../common/retry-after.js";
-import { wait } from "../../common/wait.js";
 import { notProcessed } from "../../errors/not-processed.js";
 import type { RetryOptions } from "../../options/retry.js";
 import { remainingMs } from "../../transports/call/deadline.js";
@@ -14,12 +14,10 @@ import { retrySwitch } from "./retry-switch.js";
  *
  * Stands outside of the metadata interceptor: each attempt asks the token source, since a token may
  * expire while a call waits.
- *
- * @param random from 0 to 1, as `Math.random`.
  */
 export function createRetryInterceptor(
   options: RetryOptions,
-  random: () => number = Math.random,
+  environment: Environment = platform,
 ): Interceptor {
   const {
     maxAttempts = 5,
@@ -47,14 +45,15 @@ export function createRetryInterceptor(
         return response;
       } catch (reason) {
         const error = ConnectError.from(reason);
-        const askedMs = readPushbackMs(error.metadata, Date.now());
+        const askedMs = readPushbackMs(error.metadata, environment.wallMs());
         const retryable = retryableStatusCodes.includes(error.code);
         if (retryable || askedMs === Number.POSITIVE_INFINITY) {
           tokens = Math.max(0, tokens - 1);
         }
         // Looked at only now, since making a signal is dear.
         const { signal } = request;
-        const waitMs = askedMs ?? Math.min(backoffMs, maxBackoffMs) * (0.8 + 0.4 * random());
+        const waitMs =
+          askedMs ?? Math.min(backoffMs, maxBackoffMs) * (0.8 + 0.4 * environment.random());
         if (
           !retryable ||
           attempt >= maxAttempts ||
@@ -66,7 +65,8 @@ export function createRetryInterceptor(
           throw reason;
         }
         backoffMs = askedMs === undefined ? backoffMs * backoffMultiplier : initialBackoffMs;
-        await wait(waitMs, signal);
+        await sleep(environment, waitMs, signal);
+        signal.throwIfAborted();
       }
     }
   };

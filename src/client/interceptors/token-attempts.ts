@@ -1,4 +1,5 @@
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
+import { type Environment, platform } from "../../common/environment.js";
 import { markNotProcessed } from "../../errors/not-processed.js";
 import { rewriteMessage } from "../../errors/rewrite-message.js";
 import { headerValueProblem } from "../../options/header-value.js";
@@ -22,7 +23,7 @@ interface Call {
  * When the new token is rejected as well, no further one is requested for a while: servers that reject
  * every token would cost a token request for each call.
  */
-export function createTokenAttempts(source: TokenSource, now = () => performance.now()) {
+export function createTokenAttempts(source: TokenSource, environment: Environment = platform) {
   let rejectedByStream: string | undefined;
   let rejectedInARow = 0;
   let pausedUntilMs = Number.NEGATIVE_INFINITY;
@@ -35,7 +36,7 @@ export function createTokenAttempts(source: TokenSource, now = () => performance
     error instanceof ConnectError
       ? rewriteMessage(
           error,
-          `${error.rawMessage}. A token that had just been issued was rejected as well, so no new one is requested for ${Math.ceil((pausedUntilMs - now()) / 1000)} s`,
+          `${error.rawMessage}. A token that had just been issued was rejected as well, so no new one is requested for ${Math.ceil((pausedUntilMs - environment.monotonicMs()) / 1000)} s`,
         )
       : error;
 
@@ -62,7 +63,7 @@ export function createTokenAttempts(source: TokenSource, now = () => performance
       if (call.stream || !isUnauthenticated(error)) {
         return rejectLater(error);
       }
-      if (now() < pausedUntilMs) {
+      if (environment.monotonicMs() < pausedUntilMs) {
         throw explainPause(error);
       }
       const second = await obtain(
@@ -82,7 +83,8 @@ export function createTokenAttempts(source: TokenSource, now = () => performance
         if (!isUnauthenticated(again)) {
           throw again;
         }
-        pausedUntilMs = now() + Math.min(maxPauseMs, firstPauseMs * 2 ** rejectedInARow++);
+        pausedUntilMs =
+          environment.monotonicMs() + Math.min(maxPauseMs, firstPauseMs * 2 ** rejectedInARow++);
         throw explainPause(again);
       }
     }

@@ -1,4 +1,4 @@
-import { wait } from "../../common/wait.js";
+import { platform, sleep } from "../../common/environment.js";
 import type { HttpRequest } from "../http/http.js";
 import { CommandError, RpcError } from "./errors.js";
 import { ResponseLost, type RpcName } from "./faults.js";
@@ -37,7 +37,8 @@ export async function runCall<T>(
   }
   const { code, id, message, delayMs, lost } = fault;
   if (delayMs > 0) {
-    await wait(delayMs, signal);
+    await sleep(platform, delayMs, signal);
+    signal.throwIfAborted();
   }
   if (code !== undefined) {
     throw new RpcError(code, message, id);
@@ -62,7 +63,8 @@ async function perform<T>(
   signal.throwIfAborted();
   // A timer costs a millisecond even for none.
   if (latencyMs > 0) {
-    await wait(latencyMs, signal);
+    await sleep(platform, latencyMs, signal);
+    signal.throwIfAborted();
   }
   try {
     return run(caller);

@@ -1,3 +1,4 @@
+import { platform } from "../../common/environment.js";
 import { type HttpRequest, type HttpResponse, headerOf, plainTextError } from "../http/http.js";
 import type { Deadline } from "./rpc.js";
 
@@ -26,7 +27,7 @@ export function readDeadline(
   if (digits === undefined || unitMs === undefined) {
     return { rejection: plainTextError(400, `malformed grpc-timeout: ${explain(value)}`) };
   }
-  return { deadline: { timeoutMs: Number(digits) * unitMs, startedAtMs: performance.now() } };
+  return { deadline: { timeoutMs: Number(digits) * unitMs, startedAtMs: platform.monotonicMs() } };
 }
 
 function explain(value: string): string {

@@ -1,6 +1,7 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
+import { platform } from "../../common/environment.js";
 import { type HttpRequest, headerOf, type RpcOutcome } from "../http/http.js";
 import { deadlineExceeded, earlyError, RpcError, statusTrailers } from "../model/errors.js";
 import type { Instance } from "../model/instance.js";
@@ -109,20 +110,19 @@ export async function withDeadline<T>(
     return run(signal);
   }
   const controller = new AbortController();
-  const leftMs = deadline.startedAtMs + deadline.timeoutMs - performance.now();
-  const timer = setTimeout(
-    () => controller.abort(deadlineExceeded(false)),
-    Math.min(Math.max(0, leftMs), 2 ** 31 - 1),
-  );
+  const leftMs = deadline.startedAtMs + deadline.timeoutMs - platform.monotonicMs();
+  const cancelTimer = platform.setTimer(() => controller.abort(deadlineExceeded(false)), leftMs);
   try {
     return await run(AbortSignal.any([signal, controller.signal]));
   } finally {
-    clearTimeout(timer);
+    cancelTimer();
   }
 }
 
 export function hasPassed(deadline: Deadline | undefined): boolean {
-  return deadline !== undefined && performance.now() - deadline.startedAtMs >= deadline.timeoutMs;
+  return (
+    deadline !== undefined && platform.monotonicMs() - deadline.startedAtMs >= deadline.timeoutMs
+  );
 }
 
 export function outcomeOf(rpc: string, error?: RpcError): RpcOutcome {

@@ -1,8 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { platform } from "../../common/environment.js";
 import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
-
-/** The longest delay that timers take (a 32-bit integer); a longer one would fire at once. */
-const maxTimerMs = 2 ** 31 - 1;
 
 const deadlines = new WeakMap<AbortSignal, Deadline>();
 
@@ -28,9 +26,8 @@ export class Deadline {
 
   readonly #timeoutMs: number | undefined;
   readonly #endsAtMs: number;
-  #callerSignal: AbortSignal | undefined;
-  #onAbort: (() => void) | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopWatching: (() => void) | undefined;
+  #cancelTimer: (() => void) | undefined;
   #controller: AbortController | undefined;
   #listeners: ExpiryListener[];
   #error: ConnectError | undefined;
@@ -50,7 +47,8 @@ export class Deadline {
     parent?: Deadline,
   ) {
     this.#timeoutMs = timeoutMs;
-    this.#endsAtMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : now() + timeoutMs;
+    this.#endsAtMs =
+      timeoutMs === undefined ? Number.POSITIVE_INFINITY : platform.monotonicMs() + timeoutMs;
     this.#listeners = [onExpiry];
     this.#parent = parent;
     this.#leaveParent = parent?.onExpiry((error) => this.#expire(error));
@@ -58,7 +56,7 @@ export class Deadline {
       this.#watch(callerSignal);
     }
     if (timeoutMs !== undefined && !this.ended) {
-      this.#arm();
+      this.#cancelTimer = platform.setTimer(() => this.#expire(this.exceeded()), timeoutMs);
     }
   }
 
@@ -72,7 +70,9 @@ export class Deadline {
     if (this.#parent !== undefined) {
       return this.#parent.remainingMs();
     }
-    return this.#timeoutMs === undefined ? undefined : Math.max(0, this.#endsAtMs - now());
+    return this.#timeoutMs === undefined
+      ? undefined
+      : Math.max(0, this.#endsAtMs - platform.monotonicMs());
   }
 
   /** Aborted when the call is over; made when somebody asks for it. */
@@ -136,7 +136,7 @@ export class Deadline {
     if (this.#parent !== undefined) {
       return this.#parent.judge(reason);
     }
-    return !this.ended && this.#endsAtMs <= now() ? this.exceeded(reason) : reason;
+    return !this.ended && this.#endsAtMs <= platform.monotonicMs() ? this.exceeded(reason) : reason;
   }
 
   /** The error of a call that runs out of time. */
@@ -171,23 +171,8 @@ export class Deadline {
       onAbort();
       return;
     }
-    this.#callerSignal = callerSignal;
-    this.#onAbort = onAbort;
     callerSignal.addEventListener("abort", onAbort);
-  }
-
-  #arm(): void {
-    const remainingMs = this.#endsAtMs - now();
-    this.#timer = setTimeout(
-      () => {
-        if (now() < this.#endsAtMs) {
-          this.#arm();
-        } else {
-          this.#expire(this.exceeded());
-        }
-      },
-      Math.min(Math.max(0, Math.ceil(remainingMs)), maxTimerMs),
-    );
+    this.#stopWatching = () => callerSignal.removeEventListener("abort", onAbort);
   }
 
   #expire(error: ConnectError): void {
@@ -205,11 +190,9 @@ export class Deadline {
 
   #release(): void {
     this.ended = true;
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
     this.#leaveParent?.();
-    if (this.#onAbort !== undefined) {
-      this.#callerSignal?.removeEventListener("abort", this.#onAbort);
-    }
+    this.#stopWatching?.();
   }
 }
 
@@ -218,7 +201,3 @@ function canceled(message: string, cause: unknown): ConnectError {
 }
 
 function nothing(): void {}
-
-function now(): number {
-  return performance.now();
-}

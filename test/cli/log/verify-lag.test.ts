@@ -4,60 +4,52 @@ import type { GrantRecord } from "../../../src/cli/grant-record.js";
 import { LogContent } from "../../../src/cli/log/content.js";
 import type { Lookup } from "../../../src/cli/lookup.js";
 import { type Finding, verifyLog } from "../../../src/cli/verify.js";
+import { FakeEnvironment } from "../../support/fake-environment.js";
 import { logHarness } from "./harness.js";
 
 const { begun, file } = logHarness();
 
-/** A clock that stands still but for sleeping. */
-function fakeTime() {
-  let nowMs = 0;
-  return {
-    now: () => nowMs,
-    random: () => 0.5,
-    sleep: async (ms: number) => {
-      nowMs += ms;
-    },
-  };
-}
-
 const active = { state: "active" } as GrantRecord;
 
-async function verified(getGrant: Lookup["getGrant"], environment = fakeTime(), count = 1) {
+async function verified(
+  getGrant: Lookup["getGrant"],
+  environment = new FakeEnvironment(),
+  count = 1,
+) {
   const ids = Array.from({ length: count }, (_, index) => String(index + 1));
   const outcomes = ids.map((grantId) => JSON.stringify({ grantId, status: "removed" }));
   const content = LogContent.read(file("lag.jsonl", begun(ids, ...outcomes)), "verify");
   const found: Finding[] = [];
-  await verifyLog(
-    content,
-    { getGrant } as Lookup,
-    {
-      concurrency: 2,
-      stopped: () => false,
-      onFinding: (finding) => void found.push(finding),
-      onProgress: () => undefined,
-    },
-    environment,
-  );
+  const options = {
+    concurrency: 2,
+    stopped: () => false,
+    onFinding: (finding: Finding) => void found.push(finding),
+    onProgress: () => undefined,
+  };
+  await environment.run(verifyLog(content, { getGrant } as Lookup, options, environment));
   return found;
 }
 
 describe("a contradiction", () => {
   it("is read again for 10 s, since the read side lags", async () => {
-    const time = fakeTime();
-    const [finding] = await verified(async () => (time.now() < 9000 ? active : undefined), time);
+    const time = new FakeEnvironment();
+    const [finding] = await verified(
+      async () => (time.monotonicMs() < 9000 ? active : undefined),
+      time,
+    );
     expect(finding?.verdict).toBe("confirmed");
-    expect(time.now()).toBeLessThanOrEqual(10_000);
+    expect(time.monotonicMs()).toBeLessThanOrEqual(10_000);
   });
 
   it("stays one after that", async () => {
-    const time = fakeTime();
+    const time = new FakeEnvironment();
     let reads = 0;
     const [finding] = await verified(async () => {
       reads += 1;
-      return time.now() < 10_001 ? active : undefined;
+      return time.monotonicMs() < 10_001 ? active : undefined;
     }, time);
     expect(finding).toMatchObject({ verdict: "contradicted", found: "active" });
-    expect(time.now()).toBe(10_000);
+    expect(time.monotonicMs()).toBe(10_000);
     expect(reads).toBeLessThan(10);
   });
 });

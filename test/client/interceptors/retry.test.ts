@@ -7,9 +7,10 @@ import {
   createRouterTransport,
   type Interceptor,
 } from "@connectrpc/connect";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createRetryInterceptor } from "../../../src/client/interceptors/retry.js";
 import { retrySwitch } from "../../../src/client/interceptors/retry-switch.js";
+import type { Environment } from "../../../src/common/environment.js";
 import {
   BulkRemoveUserGrantResponseSchema,
   createManagementClient,
@@ -17,6 +18,7 @@ import {
   ManagementService,
   type RetryOptions,
 } from "../../../src/grpc-web.js";
+import { FakeEnvironment } from "../../support/fake-environment.js";
 import { answer, okAnswer, startHttpServer } from "../../support/http-server.js";
 
 const grant = { userId: "1", grantId: "2" };
@@ -181,16 +183,19 @@ describe("over a real connection", () => {
 });
 
 describe("the waits between attempts", () => {
-  beforeEach(() => {
-    vi.useFakeTimers({ now: Date.parse("2026-01-01T00:00:00Z") });
-  });
-  afterEach(() => {
-    vi.useRealTimers();
-  });
-
   /** The waits of a deactivation that fails with these headers, with what ended it. */
   async function waits(options: RetryOptions, failures: HeadersInit[], random = () => 0.5) {
     const left = [...failures];
+    const fake = new FakeEnvironment();
+    const delays: number[] = [];
+    const environment: Environment = {
+      ...fake,
+      random,
+      setTimer: (callback, delayMs) => {
+        delays.push(delayMs);
+        return fake.setTimer(callback, delayMs);
+      },
+    };
     const transport = createRouterTransport(
       ({ service }) =>
         service(ManagementService, {
@@ -202,19 +207,15 @@ describe("the waits between attempts", () => {
             throw new ConnectError("away", Code.Unavailable, headers);
           },
         }),
-      { transport: { interceptors: [createRetryInterceptor(options, random)] } },
+      { transport: { interceptors: [createRetryInterceptor(options, environment)] } },
     );
-    const sleep = vi.spyOn(globalThis, "setTimeout");
     const outcome = createClient(ManagementService, transport)
       .deactivateUserGrant(grant)
       .then(
         () => "ok",
         (reason) => ConnectError.from(reason).rawMessage,
       );
-    await vi.runAllTimersAsync();
-    const delays = sleep.mock.calls.map(([, ms]) => ms ?? 0).filter((ms) => ms > 0);
-    sleep.mockRestore();
-    return { delays, outcome: await outcome };
+    return { outcome: await fake.run(outcome), delays };
   }
   const away = [{}, {}, {}, {}];
 
@@ -240,7 +241,7 @@ describe("the waits between attempts", () => {
 
   it.each([
     ["7", 7000],
-    ["Thu, 01 Jan 2026 00:00:09 GMT", 9000],
+    ["Sun, 22 Nov 2026 08:00:09 GMT", 9000],
   ])("follow Retry-After: %s", async (value, ms) => {
     expect((await waits({}, [{ "retry-after": value }])).delays).toEqual([ms]);
   });

@@ -2,17 +2,17 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { createClientCredentials } from "../../../src/auth/service-user/client-credentials.js";
 import { createTokenAttempts } from "../../../src/client/interceptors/token-attempts.js";
-import { createFakeEnvironment } from "../../auth/fake-environment.js";
 import { createFakeIssuer } from "../../auth/fake-issuer.js";
+import { FakeEnvironment } from "../../support/fake-environment.js";
 
 function start() {
-  const environment = createFakeEnvironment();
+  const environment = new FakeEnvironment();
   const server = createFakeIssuer();
   const source = createClientCredentials(
     { issuer: server.issuer, clientId: "admin", clientSecret: "s3cret-1", fetch: server.fetch },
     environment,
   );
-  const attempts = createTokenAttempts(source, environment.monotonicMs);
+  const attempts = createTokenAttempts(source, environment);
   const call = (send: (token: string) => Promise<string>) =>
     attempts({ stream: false, signal: new AbortController().signal }, send);
   return { environment, server, call };

@@ -3,46 +3,9 @@ import { type AddressInfo, createServer } from "node:net";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { ConnectionPool } from "../../../src/transports/grpc/connections/pool.js";
-import type { PoolEnvironment } from "../../../src/transports/grpc/connections/pool-environment.js";
 import type { Waiter } from "../../../src/transports/grpc/connections/waiter.js";
 import { encodeFrame, frameType, goaway } from "../../faults/http2-wire.js";
-
-/** A clock that stands still until it is moved, and always the middle of the jitter. */
-class FakeEnvironment implements PoolEnvironment {
-  nowMs = 0;
-  timers: { atMs: number; callback: () => void }[] = [];
-
-  now(): number {
-    return this.nowMs;
-  }
-
-  random(): number {
-    return 0.5;
-  }
-
-  setTimer(callback: () => void, delayMs: number): () => void {
-    const timer = { atMs: this.nowMs + delayMs, callback };
-    this.timers.push(timer);
-    return () => {
-      this.timers = this.timers.filter((other) => other !== timer);
-    };
-  }
-
-  /** Milliseconds until the next timer. */
-  nextMs(): number | undefined {
-    return this.timers.length === 0
-      ? undefined
-      : Math.round(Math.min(...this.timers.map(({ atMs }) => atMs)) - this.nowMs);
-  }
-
-  /** Goes on to the next timer. */
-  advance(): void {
-    const [next] = this.timers.toSorted((a, b) => a.atMs - b.atMs);
-    this.nowMs = next!.atMs;
-    this.timers = this.timers.filter((other) => other !== next);
-    next!.callback();
-  }
-}
+import { FakeEnvironment } from "../../support/fake-environment.js";
 
 /** A server that writes these frames once the client has said hello, and then does as told. */
 async function startServer(onConnection: (socket: Socket, number: number) => void) {
@@ -65,7 +28,7 @@ async function startServer(onConnection: (socket: Socket, number: number) => voi
   };
 }
 
-function createPool(origin: string, environment: PoolEnvironment) {
+function createPool(origin: string, environment: FakeEnvironment) {
   const pool = new ConnectionPool(
     {
       origin,
@@ -129,14 +92,14 @@ describe("a server that opens connections and ends them at once", () => {
     const pool = createPool(server.origin, environment);
     const call = waiter();
     pool.run(call);
-    const delays: (number | undefined)[] = [];
+    const delays: number[] = [];
 
     for (let round = 0; round < 14; round++) {
       // The first failure in a row is tried again at once.
-      await until(() => environment.timers.length > 0);
+      await until(() => environment.nextMs !== undefined);
       expect(server.connections()).toBe(round + 2);
-      delays.push(environment.nextMs());
-      environment.advance();
+      delays.push(Math.round(environment.nextMs ?? 0));
+      await environment.advance(environment.nextMs ?? 0);
     }
 
     expect(delays.slice(0, 4)).toEqual([1_000, 1_600, 2_560, 4_096]);
@@ -190,9 +153,9 @@ test("growth that failed is tried again while calls wait", async () => {
   pool.run(second);
 
   for (const expected of [3, 4]) {
-    await until(() => environment.timers.length > 0);
+    await until(() => environment.nextMs !== undefined);
     expect(server.connections()).toBe(expected);
-    environment.advance();
+    await environment.advance(environment.nextMs ?? 0);
   }
 
   await until(() => second.started === 1);
@@ -212,10 +175,10 @@ test("while no connection can be made, calls wait for the next attempt, and fail
   const second = waiter();
   pool.run(second);
   expect(second.errors).toEqual([]);
-  expect(environment.nextMs()).toBe(1_000);
+  expect(environment.nextMs).toBe(1_000);
   expect(pool.obstacle()).toContain("ECONNREFUSED");
 
-  environment.advance();
+  await environment.advance(environment.nextMs ?? 0);
   await until(() => second.errors.length === 1);
   expect(second.errors[0]?.code).toBe(Code.Unavailable);
 });

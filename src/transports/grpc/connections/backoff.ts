@@ -1,3 +1,4 @@
+import type { Environment } from "../../../common/environment.js";
 import type { ConnectFailure } from "./connect-failure.js";
 
 const initialMs = 1_000;
@@ -17,13 +18,12 @@ export class Backoff {
   /** Whether time does not mend that. */
   isPermanent = false;
 
-  readonly #random: () => number;
+  readonly #environment: Environment;
   #failures = 0;
   #endsAtMs = 0;
 
-  /** @param random from 0 to 1, as `Math.random`. */
-  constructor(random: () => number) {
-    this.#random = random;
+  constructor(environment: Environment) {
+    this.#environment = environment;
   }
 
   fail(failure: ConnectFailure, startedAtMs: number): void {
@@ -34,7 +34,7 @@ export class Backoff {
       failure.isPermanent === true ||
       (failure.isPermanent === "when repeated" && this.failure?.isPermanent === "when repeated");
     this.failure = failure;
-    this.#endsAtMs = startedAtMs + delayMs * (1 - jitter + 2 * jitter * this.#random());
+    this.#endsAtMs = startedAtMs + delayMs * (1 - jitter + 2 * jitter * this.#environment.random());
   }
 
   reset(): void {
@@ -45,7 +45,7 @@ export class Backoff {
   }
 
   /** Milliseconds until a connection may be opened, at least 0. */
-  remainingMs(nowMs: number): number {
-    return Math.max(0, this.#endsAtMs - nowMs);
+  remainingMs(): number {
+    return Math.max(0, this.#endsAtMs - this.#environment.monotonicMs());
   }
 }

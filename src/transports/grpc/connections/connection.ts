@@ -1,5 +1,6 @@
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Environment } from "../../../common/environment.js";
 import { connectFailure } from "./connect-failure.js";
 import type { ConnectionOptions, ConnectionOwner } from "./connection-owner.js";
 import { IdleTimer } from "./idle-timer.js";
@@ -42,14 +43,20 @@ export class Connection {
   #maxStreams = 0;
   #goawayLastStreamId = Number.POSITIVE_INFINITY;
 
-  constructor(options: ConnectionOptions, owner: ConnectionOwner<Connection>, startedAtMs: number) {
+  constructor(
+    options: ConnectionOptions,
+    owner: ConnectionOwner<Connection>,
+    environment: Environment,
+  ) {
     this.#options = options;
     this.#owner = owner;
-    this.startedAtMs = startedAtMs;
-    this.#session = new Session(options, () => this.#end(ResetCode.CANCEL));
+    this.startedAtMs = environment.monotonicMs();
+    this.#session = new Session(options, environment, () => this.#end(ResetCode.CANCEL));
     this.session = this.#session.http2;
-    this.#liveness = new Liveness(this.session, options, () => this.destroy(() => lost(options)));
-    this.#idleTimer = new IdleTimer(options.idleConnectionTimeoutMs, () => {
+    this.#liveness = new Liveness(this.session, options, environment, () =>
+      this.destroy(() => lost(options)),
+    );
+    this.#idleTimer = new IdleTimer(options.idleConnectionTimeoutMs, environment, () => {
       if (this.#streams === 0 && this.state !== "verifying") {
         this.discard();
       }

@@ -1,33 +1,36 @@
-import { startTimer } from "./timer.js";
+import type { Environment } from "../../../common/environment.js";
 
 /** Calls back once nothing has started it anew for so long. Starting is cheap: the timer is set once. */
 export class IdleTimer {
   readonly #idleMs: number;
+  readonly #environment: Environment;
   readonly #onIdle: () => void;
   #sinceMs = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #cancelTimer: (() => void) | undefined;
 
-  constructor(idleMs: number, onIdle: () => void) {
+  constructor(idleMs: number, environment: Environment, onIdle: () => void) {
     this.#idleMs = idleMs;
+    this.#environment = environment;
     this.#onIdle = onIdle;
   }
 
   start(): void {
-    this.#sinceMs = performance.now();
-    this.#timer ??= this.#arm(this.#idleMs);
+    this.#sinceMs = this.#environment.monotonicMs();
+    this.#cancelTimer ??= this.#arm(this.#idleMs);
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
   }
 
-  #arm(delayMs: number): ReturnType<typeof setTimeout> | undefined {
-    return startTimer(delayMs, () => {
-      const remainingMs = this.#sinceMs + this.#idleMs - performance.now();
-      this.#timer = remainingMs > 0 ? this.#arm(remainingMs) : undefined;
+  #arm(delayMs: number): () => void {
+    const onTimer = () => {
+      const remainingMs = this.#sinceMs + this.#idleMs - this.#environment.monotonicMs();
+      this.#cancelTimer = remainingMs > 0 ? this.#arm(remainingMs) : undefined;
       if (remainingMs <= 0) {
         this.#onIdle();
       }
-    });
+    };
+    return this.#environment.setTimer(onTimer, delayMs, { background: true });
   }
 }

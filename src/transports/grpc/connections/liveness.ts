@@ -1,5 +1,5 @@
 import type { ClientHttp2Session } from "node:http2";
-import { startTimer } from "./timer.js";
+import type { Environment } from "../../../common/environment.js";
 
 /** After this long without a byte from the server, a connection proves that it is alive before reuse. */
 const verifyAfterMs = 30_000;
@@ -17,27 +17,35 @@ export interface LivenessOptions {
  */
 export class Liveness {
   /** When a byte last came. */
-  lastReadAtMs = performance.now();
+  lastReadAtMs: number;
 
   readonly #session: ClientHttp2Session;
   readonly #options: LivenessOptions;
+  readonly #environment: Environment;
   readonly #onLost: () => void;
   #suspect = false;
   #stopped = false;
   #asking: (() => void)[] | undefined;
-  #pongTimer: ReturnType<typeof setTimeout> | undefined;
-  #intervalTimer: ReturnType<typeof setTimeout> | undefined;
+  #cancelPongTimer: (() => void) | undefined;
+  #cancelIntervalTimer: (() => void) | undefined;
 
   /** @param onLost called once, when a PING was not acknowledged in time. */
-  constructor(session: ClientHttp2Session, options: LivenessOptions, onLost: () => void) {
+  constructor(
+    session: ClientHttp2Session,
+    options: LivenessOptions,
+    environment: Environment,
+    onLost: () => void,
+  ) {
     this.#session = session;
     this.#options = options;
+    this.#environment = environment;
     this.#onLost = onLost;
+    this.lastReadAtMs = environment.monotonicMs();
   }
 
   /** Says that bytes came. */
   onRead(): void {
-    this.lastReadAtMs = performance.now();
+    this.lastReadAtMs = this.#environment.monotonicMs();
     this.#suspect = false;
   }
 
@@ -48,7 +56,7 @@ export class Liveness {
 
   /** Whether nothing has come for so long that a PING must be acknowledged before the next call. */
   get isDoubtful(): boolean {
-    const quietMs = performance.now() - this.lastReadAtMs;
+    const quietMs = this.#environment.monotonicMs() - this.lastReadAtMs;
     return this.#suspect || quietMs > verifyAfterMs || quietMs > this.#options.pingIntervalMs;
   }
 
@@ -61,12 +69,12 @@ export class Liveness {
       return;
     }
     this.#asking = [onPong];
-    this.#pongTimer = startTimer(this.#options.pingTimeoutMs, this.#onLost);
+    this.#cancelPongTimer = this.#startTimer(this.#options.pingTimeoutMs, this.#onLost);
     this.#session.ping((error) => {
       if (error !== null || this.#stopped) {
         return;
       }
-      clearTimeout(this.#pongTimer);
+      this.#cancelPongTimer?.();
       this.onRead();
       const asking = this.#asking ?? [];
       this.#asking = undefined;
@@ -78,17 +86,17 @@ export class Liveness {
 
   /** Asks whenever nothing came for the interval, as long as there is something to watch over. */
   watch(hasCalls: () => boolean): void {
-    if (this.#intervalTimer !== undefined || this.#stopped) {
+    if (this.#cancelIntervalTimer !== undefined || this.#stopped) {
       return;
     }
     const { pingIntervalMs, pingIdleConnection } = this.#options;
-    const quietMs = performance.now() - this.lastReadAtMs;
-    this.#intervalTimer = startTimer(pingIntervalMs - quietMs, () => {
-      this.#intervalTimer = undefined;
+    const quietMs = this.#environment.monotonicMs() - this.lastReadAtMs;
+    this.#cancelIntervalTimer = this.#startTimer(pingIntervalMs - quietMs, () => {
+      this.#cancelIntervalTimer = undefined;
       if (!hasCalls() && !pingIdleConnection) {
         return;
       }
-      if (performance.now() - this.lastReadAtMs < pingIntervalMs) {
+      if (this.#environment.monotonicMs() - this.lastReadAtMs < pingIntervalMs) {
         this.watch(hasCalls);
       } else {
         this.ask(() => this.watch(hasCalls));
@@ -96,9 +104,13 @@ export class Liveness {
     });
   }
 
+  #startTimer(delayMs: number, callback: () => void): () => void {
+    return this.#environment.setTimer(callback, delayMs, { background: true });
+  }
+
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#pongTimer);
-    clearTimeout(this.#intervalTimer);
+    this.#cancelPongTimer?.();
+    this.#cancelIntervalTimer?.();
   }
 }

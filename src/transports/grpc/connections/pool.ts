@@ -1,10 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { type Environment, platform } from "../../../common/environment.js";
 import { markNotProcessed } from "../../../errors/not-processed.js";
 import { Backoff } from "./backoff.js";
 import { type ConnectFailure, unservedFailure } from "./connect-failure.js";
 import type { Connection } from "./connection.js";
 import type { ConnectionOptions, ConnectionOwner } from "./connection-owner.js";
-import { type PoolEnvironment, platform } from "./pool-environment.js";
 import { Queue } from "./queue.js";
 import type { Waiter } from "./waiter.js";
 
@@ -28,7 +28,7 @@ const maxConnections = 100;
  */
 export class ConnectionPool {
   readonly #options: ConnectionOptions;
-  readonly #environment: PoolEnvironment;
+  readonly #environment: Environment;
   readonly #backoff: Backoff;
   readonly #connections = new Set<Connection>();
   readonly #waiting = new Queue<Waiter>();
@@ -40,12 +40,12 @@ export class ConnectionPool {
   #loading: Promise<void> | undefined;
   #createConnection: (() => Connection) | undefined;
   #cancelBackoff: (() => void) | undefined;
-  #keptAlive: ReturnType<typeof setInterval> | undefined;
+  #letProgramEnd: (() => void) | undefined;
 
-  constructor(options: ConnectionOptions, environment: PoolEnvironment = platform) {
+  constructor(options: ConnectionOptions, environment: Environment = platform) {
     this.#options = options;
     this.#environment = environment;
-    this.#backoff = new Backoff(environment.random);
+    this.#backoff = new Backoff(environment);
     this.#pingIntervalMs = options.pingIntervalMs;
     this.#owner = {
       onRoom: (connection) => this.#onRoom(connection),
@@ -130,7 +130,7 @@ export class ConnectionPool {
     if (this.#some(({ state, isPaused }) => state === "connecting" || isPaused)) {
       return;
     }
-    const delayMs = this.#backoff.remainingMs(this.#environment.now());
+    const delayMs = this.#backoff.remainingMs();
     if (delayMs > 0) {
       const { failure, isPermanent } = this.#backoff;
       if (failure !== undefined && isPermanent && !this.#some(isLive)) {
@@ -162,7 +162,7 @@ export class ConnectionPool {
         new Connection(
           { ...this.#options, pingIntervalMs: this.#pingIntervalMs },
           this.#owner,
-          this.#environment.now(),
+          this.#environment,
         );
       this.#grow();
     } catch (reason) {
@@ -229,11 +229,11 @@ export class ConnectionPool {
   /** Keeps the program alive while calls wait, and only then. */
   #onWaiting(): void {
     if (this.#waiting.isEmpty) {
-      clearInterval(this.#keptAlive);
-      this.#keptAlive = undefined;
+      this.#letProgramEnd?.();
+      this.#letProgramEnd = undefined;
       this.#endBackoff();
     } else {
-      this.#keptAlive ??= setInterval(() => undefined, 2 ** 31 - 1);
+      this.#letProgramEnd ??= this.#environment.setTimer(() => {}, Number.POSITIVE_INFINITY);
     }
   }
 

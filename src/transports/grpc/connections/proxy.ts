@@ -1,7 +1,7 @@
 import { BlockList, isIP } from "node:net";
 import { isLoopback } from "../../../common/loopback.js";
 
-type Environment = Readonly<Record<string, string | undefined>>;
+type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
  * The proxy that the environment names for an origin: `HTTPS_PROXY` for `https:`, `HTTP_PROXY` for
@@ -14,13 +14,13 @@ type Environment = Readonly<Record<string, string | undefined>>;
  *
  * @throws TypeError when the variable holds no http or https URL; it may hold a password, and is not shown.
  */
-export function proxyFor(origin: URL, environment: Environment): URL | undefined {
+export function proxyFor(origin: URL, variables: Variables): URL | undefined {
   const name = origin.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
-  const value = read(environment, name);
+  const value = read(variables, name);
   if (
     value === "" ||
     (origin.protocol === "http:" && isLoopback(origin.hostname)) ||
-    isExcluded(origin, read(environment, "NO_PROXY"))
+    isExcluded(origin, read(variables, "NO_PROXY"))
   ) {
     return undefined;
   }
@@ -34,9 +34,9 @@ export function proxyFor(origin: URL, environment: Environment): URL | undefined
   return proxy;
 }
 
-function read(environment: Environment, name: string): string {
+function read(variables: Variables, name: string): string {
   try {
-    return environment[name.toLowerCase()] ?? environment[name] ?? "";
+    return variables[name.toLowerCase()] ?? variables[name] ?? "";
   } catch {
     // Deno refuses it to a program that may not read the environment.
     return "";

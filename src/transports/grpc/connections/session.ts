@@ -1,7 +1,7 @@
 import { type ClientHttp2Session, connect } from "node:http2";
+import type { Environment } from "../../../common/environment.js";
 import type { NodeConnectOptions } from "../../../options/node-connect.js";
 import { sessionOptions } from "./session-options.js";
-import { startTimer } from "./timer.js";
 import type { Tunnel } from "./tunnel.js";
 
 /** A session of `node:http2` with what it does not tell by itself. */
@@ -10,7 +10,8 @@ export class Session {
   /** The first thing that went wrong. */
   error: Error | undefined;
 
-  readonly #connectTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Says that the server's SETTINGS have come, or that nobody waits for them any more. */
+  readonly stopConnectTimer: () => void;
   /** What the session cannot tell to keep the program alive, or not. */
   #tunnel: Tunnel | undefined;
 
@@ -24,6 +25,7 @@ export class Session {
       nodeOptions: NodeConnectOptions | undefined;
       connectTimeoutMs: number;
     },
+    environment: Environment,
     onBroken: () => void,
   ) {
     const { origin, nodeOptions, connectTimeoutMs } = options;
@@ -46,17 +48,13 @@ export class Session {
         onBroken();
       });
     });
-    this.#connectTimer = startTimer(connectTimeoutMs, () => {
+    const onTimeout = () => {
       onError(
         new Error(`the server did not open an HTTP/2 connection within ${connectTimeoutMs} ms`),
       );
       onBroken();
-    });
-  }
-
-  /** Says that the server's SETTINGS have come, or that nobody waits for them any more. */
-  stopConnectTimer(): void {
-    clearTimeout(this.#connectTimer);
+    };
+    this.stopConnectTimer = environment.setTimer(onTimeout, connectTimeoutMs, { background: true });
   }
 
   /** Whether it keeps the program alive. */

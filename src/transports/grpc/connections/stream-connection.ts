@@ -1,10 +1,10 @@
 import type { ClientHttp2Stream, Http2Session } from "node:http2";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { type GrpcTransportOptions, Http2SessionManager } from "@connectrpc/connect-node";
+import { platform } from "../../../common/environment.js";
 import type { GrpcOptions } from "../../../options/client-options.js";
 import { connectFailure } from "./connect-failure.js";
 import { sessionOptions } from "./session-options.js";
-import { startTimer } from "./timer.js";
 import type { Tunnel } from "./tunnel.js";
 
 type SessionManager = NonNullable<GrpcTransportOptions["sessionManager"]>;
@@ -85,15 +85,16 @@ export class StreamConnection {
     }
     this.#tunnelError = undefined;
     const state = this.#sessions.state();
-    const timer =
+    const onTimeout = () => {
+      const reason = `the server did not open an HTTP/2 connection within ${this.#connectTimeoutMs} ms`;
+      this.#sessions.abort(connectFailure(this.#origin, new Error(reason)).error());
+    };
+    const cancelTimer =
       state === "closed" || state === "error"
-        ? startTimer(this.#connectTimeoutMs, () => {
-            const reason = `the server did not open an HTTP/2 connection within ${this.#connectTimeoutMs} ms`;
-            this.#sessions.abort(connectFailure(this.#origin, new Error(reason)).error());
-          })
+        ? platform.setTimer(onTimeout, this.#connectTimeoutMs, { background: true })
         : undefined;
     const result = await this.#sessions.connect();
-    clearTimeout(timer);
+    cancelTimer?.();
     if (this.#isClosed) {
       throw closed();
     }

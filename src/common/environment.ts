@@ -1,0 +1,74 @@
+/** What the package takes from the platform: clocks, timers and randomness. Tests give another one. */
+export interface Environment {
+  /** Milliseconds since the epoch; jumps when somebody sets the clock. */
+  wallMs(): number;
+  /** Milliseconds that only ever grow, but may stand still while the machine sleeps. */
+  monotonicMs(): number;
+  /** From 0 to less than 1. */
+  random(): number;
+  /**
+   * Calls back once, when so many milliseconds have passed on the monotonic clock. Returns what prevents that.
+   *
+   * @param delayMs any number: infinite for never.
+   */
+  setTimer(callback: () => void, delayMs: number, options?: TimerOptions): () => void;
+}
+
+export interface TimerOptions {
+  /** The timer does not keep a program alive. */
+  readonly background?: boolean;
+}
+
+/** The longest delay that timers take (a 32-bit integer); a longer one would fire at once. */
+const maxTimerMs = 2 ** 31 - 1;
+
+export const platform: Environment = {
+  wallMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  random: () => Math.random(),
+  setTimer(callback, delayMs, options) {
+    const endsAtMs = performance.now() + delayMs;
+    let timer: unknown;
+    // Timers may be a little early, and a long delay is waited for in parts.
+    const arm = () => {
+      const remainingMs = endsAtMs - performance.now();
+      timer = setTimeout(
+        () => (performance.now() < endsAtMs ? arm() : callback()),
+        Math.min(Math.max(0, Math.ceil(remainingMs)), maxTimerMs),
+      );
+      if (options?.background) {
+        // Browsers have numbers here, and nothing to keep alive.
+        (timer as { unref?(): void }).unref?.();
+      }
+    };
+    arm();
+    return () => clearTimeout(timer as number);
+  },
+};
+
+/** Resolves after so many milliseconds, or when the signal is aborted if that is sooner. */
+export function sleep(
+  environment: Environment,
+  delayMs: number,
+  signal?: AbortSignal,
+  options?: TimerOptions,
+): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) {
+      resolve();
+      return;
+    }
+    const done = () => {
+      cancel();
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const cancel = environment.setTimer(done, delayMs, options);
+    signal?.addEventListener("abort", done);
+  });
+}
+
+/** From half of the time to all of it, so that a fleet does not come back all at once. */
+export function jittered(environment: Environment, ms: number): number {
+  return ms * (0.5 + environment.random() / 2);
+}

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -6,5 +7,7 @@ export default defineConfig({
     exclude: ["test/runtimes/**", "test/consumers/**", "test/bundlers/**", "**/node_modules/**"],
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // On two cores vitest would take one; the tests wait for sockets and browsers most of the time.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
   },
 });

@@ -3,6 +3,7 @@
  *
  * @module zitadel-user-grants/grpc-web
  */
+import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import {
   buildClient,
@@ -10,20 +11,18 @@ import {
   type ManagementClient,
   type Protocol,
 } from "./client/client.js";
-import { createLazyTransport } from "./client/lazy-transport.js";
 import { binaryFormatChecks, commonChecks, fetchChecks } from "./options/client-checks.js";
 import type { GrpcWebOptions } from "./options/client-options.js";
 import { misplacedConnectionOptions } from "./options/misplaced.js";
+import * as plainJson from "./transports/call/plain-json.js";
+import { createStreams } from "./transports/grpc-web/streams.js";
+import { createGrpcWebTransport, type GrpcWebParts } from "./transports/grpc-web/transport.js";
 
-const grpcWeb: Protocol<GrpcWebOptions> = {
+const grpcWeb = (parts: GrpcWebParts): Protocol<GrpcWebOptions> => ({
   checks: { ...commonChecks, ...binaryFormatChecks, ...fetchChecks },
   misplaced: { ...misplacedConnectionOptions, pathPrefixes: "zitadel-user-grants/json" },
-  create: (options) =>
-    createLazyTransport(async () => {
-      const { createGrpcWebTransport } = await import("./transports/grpc-web/transport.js");
-      return createGrpcWebTransport(options);
-    }, options.defaultTimeoutMs),
-};
+  create: (options) => createGrpcWebTransport(options, parts),
+});
 
 /**
  * A client of ZITADEL's `ManagementService` over gRPC-web, by `fetch`, in browsers and everywhere else.
@@ -47,7 +46,7 @@ const grpcWeb: Protocol<GrpcWebOptions> = {
  * ```
  */
 export function createManagementClient(options: GrpcWebOptions): ManagementClient {
-  return buildClient(grpcWeb, options);
+  return buildClient(grpcWeb({ json: plainJson }), options);
 }
 
 /**
@@ -72,7 +71,10 @@ export function createManagementClient(options: GrpcWebOptions): ManagementClien
  * ```
  */
 export function createTransport(options: GrpcWebOptions): Transport {
-  return buildTransport(grpcWeb, options);
+  return buildTransport(
+    grpcWeb({ json: { fromJsonString, toJsonString }, createStreams }),
+    options,
+  );
 }
 
 export * from "./client/common-exports.js";

@@ -10,14 +10,16 @@ import {
   type ManagementClient,
   type Protocol,
 } from "./client/client.js";
-import { createLazyTransport } from "./client/lazy-transport.js";
 import { isObject } from "./options/checker.js";
 import { commonChecks, fetchChecks } from "./options/client-checks.js";
 import type { JsonOptions } from "./options/client-options.js";
 import { misplacedConnectionOptions } from "./options/misplaced.js";
-import type { AnyService } from "./transports/json/http-rule/any-service.js";
+import * as plainJson from "./transports/call/plain-json.js";
+import { anyService } from "./transports/json/http-rule/any-service.js";
+import type { JsonParts } from "./transports/json/http-rule/json-parts.js";
+import { createJsonTransport } from "./transports/json/transport.js";
 
-const json = (loadExtras?: () => Promise<AnyService>): Protocol<JsonOptions> => ({
+const json = (parts: JsonParts): Protocol<JsonOptions> => ({
   checks: {
     ...commonChecks,
     ...fetchChecks,
@@ -28,14 +30,7 @@ const json = (loadExtras?: () => Promise<AnyService>): Protocol<JsonOptions> => 
     ],
   },
   misplaced: misplacedConnectionOptions,
-  create: (options) =>
-    createLazyTransport(async () => {
-      const [{ createJsonTransport }, extras] = await Promise.all([
-        import("./transports/json/transport.js"),
-        loadExtras?.(),
-      ]);
-      return createJsonTransport(options, extras);
-    }, options.defaultTimeoutMs),
+  create: (options) => createJsonTransport(options, parts),
 });
 
 /**
@@ -61,7 +56,7 @@ const json = (loadExtras?: () => Promise<AnyService>): Protocol<JsonOptions> => 
  * ```
  */
 export function createManagementClient(options: JsonOptions): ManagementClient {
-  return buildClient(json(), options);
+  return buildClient(json(plainJson), options);
 }
 
 /**
@@ -87,9 +82,7 @@ export function createManagementClient(options: JsonOptions): ManagementClient {
  * ```
  */
 export function createTransport(options: JsonOptions): Transport {
-  const loadExtras = async () =>
-    (await import("./transports/json/http-rule/any-service.js")).anyService;
-  return buildTransport(json(loadExtras), options);
+  return buildTransport(json(anyService), options);
 }
 
 export * from "./client/common-exports.js";

@@ -1,5 +1,10 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
+import type {
+  DescMessage,
+  JsonReadOptions,
+  JsonWriteOptions,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { BinaryFormatOptions, CommonOptions } from "../../options/client-options.js";
 
@@ -13,9 +18,24 @@ export interface Codec {
   decode<D extends DescMessage>(desc: D, bytes: Uint8Array): MessageShape<D>;
 }
 
+/** Messages as JSON: protobuf-es's own functions, or those of `plain-json.ts`. */
+export interface JsonFormat {
+  toJsonString(
+    desc: DescMessage,
+    message: MessageShape<DescMessage>,
+    options: Partial<JsonWriteOptions>,
+  ): string;
+  fromJsonString<D extends DescMessage>(
+    desc: D,
+    json: string,
+    options: Partial<JsonReadOptions>,
+  ): MessageShape<D>;
+}
+
 /** The codec of the format that a client asks for. */
 export function createCodec(
   options: BinaryFormatOptions & Pick<CommonOptions, "jsonOptions">,
+  { fromJsonString, toJsonString }: JsonFormat,
 ): Codec {
   const { useBinaryFormat = true, binaryOptions } = options;
   const jsonOptions = { ignoreUnknownFields: true, ...options.jsonOptions };

@@ -12,8 +12,8 @@ import { connectionError } from "../fetch/guarded-fetch.js";
 import { post } from "./post.js";
 
 /**
- * Server-streaming methods are connect-web's, over our guarded `fetch`. This file is loaded when the first
- * of them is called, so that a page without streams carries neither.
+ * Server-streaming methods are connect-web's, over our guarded `fetch`. They come with `createTransport`;
+ * a page with a `ManagementService` client alone carries neither.
  */
 export function createStreams(options: TransportOptions<GrpcWebOptions>): Transport["stream"] {
   const { baseUrl, interceptors, useBinaryFormat, binaryOptions, jsonOptions } = options;

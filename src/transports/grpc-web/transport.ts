@@ -1,12 +1,19 @@
 import type { Transport } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeFrame } from "../../common/frames.js";
 import type { GrpcWebOptions } from "../../options/client-options.js";
-import { createCodec } from "../call/codec.js";
+import { createCodec, type JsonFormat } from "../call/codec.js";
 import type { ClosableTransport, TransportOptions } from "../call/options.js";
 import { callHeaders } from "../call/request-headers.js";
 import { callUnary, effectiveTimeoutMs } from "../call/unary-call.js";
 import { post } from "./post.js";
 import { readUnary } from "./response.js";
+
+/** What a page carries only where it is needed. */
+export interface GrpcWebParts {
+  json: JsonFormat;
+  createStreams?: (options: TransportOptions<GrpcWebOptions>) => Transport["stream"];
+}
 
 /**
  * A Connect transport over gRPC-web
@@ -16,9 +23,10 @@ import { readUnary } from "./response.js";
  */
 export function createGrpcWebTransport(
   options: TransportOptions<GrpcWebOptions>,
+  { json, createStreams }: GrpcWebParts,
 ): ClosableTransport {
   const { baseUrl, interceptors, readMaxBytes } = options;
-  const codec = createCodec(options);
+  const codec = createCodec(options, json);
   let streams: Transport["stream"] | undefined;
 
   const transport: Transport = {
@@ -46,9 +54,11 @@ export function createGrpcWebTransport(
     },
 
     async stream(...call) {
-      const { createStreams } = await import("./streams.js");
+      if (createStreams === undefined) {
+        throw new ConnectError("this client has no streaming methods", Code.Unimplemented);
+      }
       streams ??= createStreams(options);
-      return streams(...call);
+      return await streams(...call);
     },
   };
   return { transport };

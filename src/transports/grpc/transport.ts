@@ -1,4 +1,5 @@
 import type { DescMessage } from "@bufbuild/protobuf";
+import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import type { Transport, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GrpcOptions } from "../../options/client-options.js";
@@ -29,7 +30,7 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
   const acceptCompression = options.acceptCompression ?? [compressionGzip, compressionBrotli];
   const compressMinBytes = options.compressMinBytes ?? 1024;
   const writeMaxBytes = options.writeMaxBytes ?? maxMessageBytes;
-  const codec = createCodec(options);
+  const codec = createCodec(options, { fromJsonString, toJsonString });
   const headers = new RequestHeaders({
     baseUrl: options.baseUrl,
     contentType: `application/grpc+${codec.subtype}`,

@@ -1,5 +1,4 @@
 import type { DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
-import { fromJson } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryRequest } from "@connectrpc/connect";
 import type { JsonOptions } from "../../options/client-options.js";
 import type { TransportOptions } from "../call/options.js";
@@ -7,6 +6,7 @@ import { unexpectedResponse } from "../call/unexpected-response.js";
 import { connectionError } from "../fetch/guarded-fetch.js";
 import { gatewayError } from "./error.js";
 import type { HttpBinding } from "./http-rule/bindings.js";
+import type { JsonParts } from "./http-rule/json-parts.js";
 import { isObject, isText } from "./http-rule/text.js";
 
 const incomplete = "cut off or malformed";
@@ -23,6 +23,7 @@ export async function readResponse<I extends DescMessage, O extends DescMessage>
   { responseBody }: HttpBinding,
   { method: { output }, url, signal }: UnaryRequest<I, O>,
   { jsonOptions, readMaxBytes }: TransportOptions<JsonOptions>,
+  fromJson: JsonParts["fromJson"],
 ): Promise<MessageShape<O>> {
   const { status, headers, ok } = response;
   let text = "";

@@ -6,8 +6,8 @@ import type { ClosableTransport, TransportOptions } from "../call/options.js";
 import { callHeaders } from "../call/request-headers.js";
 import { callUnary, effectiveTimeoutMs } from "../call/unary-call.js";
 import { checkSize, guardedFetch } from "../fetch/guarded-fetch.js";
-import type { AnyService } from "./http-rule/any-service.js";
 import { pathPrefix } from "./http-rule/bindings.js";
+import type { JsonParts } from "./http-rule/json-parts.js";
 import { buildRequest, uncarried } from "./http-rule/request.js";
 import { readResponse } from "./response.js";
 
@@ -17,12 +17,10 @@ import { readResponse } from "./response.js";
  * https://github.com/googleapis/googleapis/blob/master/google/api/http.proto).
  *
  * The deadline is kept here and not sent.
- *
- * @param extras for services other than ManagementService.
  */
 export function createJsonTransport(
   options: TransportOptions<JsonOptions>,
-  extras?: AnyService,
+  parts: JsonParts,
 ): ClosableTransport {
   const { baseUrl, interceptors, jsonOptions } = options;
 
@@ -53,12 +51,12 @@ export function createJsonTransport(
       service,
       method,
       header: response.headers,
-      message: await readResponse(response, built.binding, request, options),
+      message: await readResponse(response, built.binding, request, options, parts.fromJson),
       trailer: new Headers(),
     };
   };
   const build = <I extends DescMessage>(message: MessageShape<I>, method: DescMethodUnary<I>) => {
-    const request = buildRequest(method, message, jsonOptions, extras);
+    const request = buildRequest(method, message, jsonOptions, parts);
     const url = baseUrl + pathPrefix(method.parent, options.pathPrefixes) + request.target;
     return { ...request, url };
   };

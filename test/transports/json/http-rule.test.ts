@@ -3,6 +3,7 @@ import { create, fromJson, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
+import * as plainJson from "../../../src/transports/call/plain-json.js";
 import { anyService } from "../../../src/transports/json/http-rule/any-service.js";
 import { httpBindings, pathPrefix } from "../../../src/transports/json/http-rule/bindings.js";
 import { matchRequest, readRequest } from "../../../src/transports/json/http-rule/match.js";
@@ -65,10 +66,17 @@ describe("the request", () => {
       buildRequest(
         deactivateUserGrant,
         create(deactivateUserGrant.input, { userId: "1", grantId: "ü 2" }),
+        {},
+        plainJson,
       ),
     ).toMatchObject({ verb: "POST", target: "/users/1/grants/%C3%BC%202/_deactivate", body: "{}" });
     expect(
-      buildRequest(bulkRemoveUserGrant, create(bulkRemoveUserGrant.input, { grantId: ["1", "1"] })),
+      buildRequest(
+        bulkRemoveUserGrant,
+        create(bulkRemoveUserGrant.input, { grantId: ["1", "1"] }),
+        {},
+        plainJson,
+      ),
     ).toMatchObject({
       verb: "DELETE",
       target: "/user_grants/_bulk",
@@ -204,7 +212,12 @@ describe("what cannot be sent is refused", () => {
     ["a colon", "a:b", "a%3Ab"],
   ])("but not a path variable with %s, which is encoded", (_, userId, encoded) => {
     const { deactivateUserGrant: rpc } = ManagementService.method;
-    const { target } = buildRequest(rpc, create(rpc.input, { userId, grantId: "1" }));
+    const { target } = buildRequest(
+      rpc,
+      create(rpc.input, { userId, grantId: "1" }),
+      {},
+      plainJson,
+    );
     expect(target).toBe(`/users/${encoded}/grants/1/_deactivate`);
     // And no URL parser makes another path of it.
     expect(new URL(target, "http://localhost").pathname).toBe(target);

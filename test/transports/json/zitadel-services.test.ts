@@ -1,5 +1,5 @@
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
-import { create, ScalarType } from "@bufbuild/protobuf";
+import { create, fromJson, ScalarType, toJson } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { createClient } from "@connectrpc/connect";
 import * as admin from "@zitadel/proto/zitadel/admin_pb.js";
@@ -85,7 +85,7 @@ describe("every annotated RPC finds back to itself:", () => {
     const rpcs = service.methods.filter((rpc) => typeof httpBindings(rpc) === "object");
     for (const rpc of rpcs) {
       const message = withPathFields(rpc);
-      const { verb, target, body } = buildRequest(rpc, message);
+      const { verb, target, body } = buildRequest(rpc, message, {}, { fromJson, toJson });
       const found = matchRequest(service.methods, verb, target.replace(/\?.*/, ""));
       if (typeof found !== "object") {
         expect.fail(`${rpc.name}: nothing at ${verb} ${target}`);

@@ -6,11 +6,11 @@ import type {
   JsonWriteOptions,
   Message,
 } from "@bufbuild/protobuf";
-import { ScalarType, toJson } from "@bufbuild/protobuf";
+import { ScalarType } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { AnyService } from "./any-service.js";
 import type { HttpBinding } from "./bindings.js";
 import { httpBindings } from "./bindings.js";
+import type { JsonParts } from "./json-parts.js";
 import { matchSegments } from "./template.js";
 import type { NameKey } from "./text.js";
 import { isObject, toText } from "./text.js";
@@ -32,14 +32,14 @@ export interface HttpRuleRequest {
  * the message fits none of its bindings: a path variable that is empty, does not match its pattern or
  * would lead to another route, or a field that a query cannot carry.
  *
- * @param extras can be left out where all RPCs have the body "*" and no route of the service can be taken for
- * another.
+ * @param parts the optional ones can be left out where all RPCs have the body "*" and no route of the
+ * service can be taken for another.
  */
 export function buildRequest(
   rpc: DescMethod,
   message: Message,
-  jsonOptions?: Partial<JsonWriteOptions> | undefined,
-  extras?: AnyService | undefined,
+  jsonOptions: Partial<JsonWriteOptions> | undefined,
+  parts: JsonParts,
 ): HttpRuleRequest {
   const bindings = httpBindings(rpc);
   if (typeof bindings === "string") {
@@ -48,7 +48,7 @@ export function buildRequest(
   let failure: Error | undefined;
   for (const binding of bindings) {
     try {
-      return bind(binding, message, jsonOptions, extras);
+      return bind(binding, message, jsonOptions, parts);
     } catch (error) {
       failure ??= error as Error;
     }
@@ -68,17 +68,17 @@ function bind(
   binding: HttpBinding,
   message: Message,
   jsonOptions: Partial<JsonWriteOptions> | undefined,
-  extras: AnyService | undefined,
+  parts: JsonParts,
 ): HttpRuleRequest {
   const { template, verb, rpc } = binding;
   const nameKey = jsonOptions?.useProtoFieldName ? "name" : "jsonName";
-  const json = toJson(rpc.input, message, jsonOptions) as JsonObject;
+  const json = parts.toJson(rpc.input, message, jsonOptions) as JsonObject;
   // A field that is the body goes there whole, with what the path binds of it.
   const bodyName = typeof binding.body === "object" && binding.body[nameKey];
   let body = bodyName ? JSON.stringify(json[bodyName]) : undefined;
   // A path has defaults, too.
   const full = template.variables.length
-    ? toJson(rpc.input, message, { ...jsonOptions, alwaysEmitImplicit: true })
+    ? parts.toJson(rpc.input, message, { ...jsonOptions, alwaysEmitImplicit: true })
     : json;
   const segments = [...template.segments];
   // From the end, so that the positions of the variables before stay true.
@@ -89,7 +89,7 @@ function bind(
     segments.splice(start, end - start, ...toSegments(fieldPath, value, pattern));
     remove(fields, json, nameKey);
   });
-  extras?.refuseOtherRoutes(binding, segments);
+  parts.refuseOtherRoutes?.(binding, segments);
   let target = `/${segments.map(encode).join("/")}${template.verb}`;
   if (binding.body === "*") {
     body = JSON.stringify(json);
@@ -97,7 +97,7 @@ function bind(
     if (bodyName) {
       delete json[bodyName];
     }
-    const query = extras?.toQuery(rpc.input, json, nameKey) ?? [];
+    const query = parts.toQuery?.(rpc.input, json, nameKey) ?? [];
     target += query
       .map(([name, value], index) => `${index ? "&" : "?"}${encode(name)}=${encode(value)}`)
       .join("");

@@ -1,0 +1,25 @@
+import type {
+  DescMessage,
+  JsonReadOptions,
+  JsonValue,
+  JsonWriteOptions,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import type { refuseOtherRoutes } from "./other-routes.js";
+import type { toQuery } from "./query.js";
+
+/** What a page carries only where its services need it: see `any-service.ts` and `plain-json.ts`. */
+export interface JsonParts {
+  toJson(
+    desc: DescMessage,
+    message: MessageShape<DescMessage>,
+    options?: Partial<JsonWriteOptions>,
+  ): JsonValue;
+  fromJson<D extends DescMessage>(
+    desc: D,
+    json: JsonValue,
+    options?: Partial<JsonReadOptions>,
+  ): MessageShape<D>;
+  toQuery?: typeof toQuery;
+  refuseOtherRoutes?: typeof refuseOtherRoutes;
+}

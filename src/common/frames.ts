@@ -8,7 +8,11 @@ export interface Frame {
 
 export const prefixBytes = 5;
 
-/** One message as a frame. */
+/**
+ * One message as a frame.
+ *
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
+ */
 export function encodeFrame(data: Uint8Array, flags = 0): Uint8Array<ArrayBuffer> {
   const frame = new Uint8Array(prefixBytes + data.length);
   frame[0] = flags;
@@ -18,47 +22,93 @@ export function encodeFrame(data: Uint8Array, flags = 0): Uint8Array<ArrayBuffer
 }
 
 /**
+ * Collects frames from the chunks in which they come. It holds only what has come, never what a prefix
+ * promises: whoever has a limit looks at `length` after each chunk.
+ */
+export class FrameReader {
+  /** The flags of the frame that is on its way. */
+  flags = 0;
+  /** The bytes of its data, once its prefix has come; -1 until then. */
+  length = -1;
+  /** The bytes that are held, of this frame and behind it. */
+  heldBytes = 0;
+
+  #chunks: Uint8Array[] = [];
+
+  add(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.heldBytes += chunk.length;
+    this.#readPrefix();
+  }
+
+  /** Takes the frame out when all of it is there; the next one is on its way then. */
+  take(): Frame | undefined {
+    const end = prefixBytes + this.length;
+    if (this.length < 0 || this.heldBytes < end) {
+      return undefined;
+    }
+    const bytes = this.#joined();
+    const frame = { flags: this.flags, data: bytes.subarray(prefixBytes, end) };
+    this.#chunks = bytes.length > end ? [bytes.subarray(end)] : [];
+    this.heldBytes -= end;
+    this.length = -1;
+    this.#readPrefix();
+    return frame;
+  }
+
+  #readPrefix(): void {
+    if (this.length < 0 && this.heldBytes >= prefixBytes) {
+      const { buffer, byteOffset } = this.#joined();
+      const prefix = new DataView(buffer, byteOffset);
+      this.flags = prefix.getUint8(0);
+      this.length = prefix.getUint32(1);
+    }
+  }
+
+  #joined(): Uint8Array {
+    const [first] = this.#chunks;
+    if (this.#chunks.length === 1 && first !== undefined) {
+      return first;
+    }
+    const joined = new Uint8Array(this.heldBytes);
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      joined.set(chunk, at);
+      at += chunk.length;
+    }
+    this.#chunks = [joined];
+    return joined;
+  }
+}
+
+/**
  * Reads the frames of a body as they arrive.
  *
- * @throws ConnectError `ResourceExhausted` for a frame beyond `readMaxBytes`, before anything is
- * allocated for it; `Internal` when the body ends within a frame.
+ * @throws ConnectError `ResourceExhausted` for a frame beyond `readMaxBytes`, before its data is read;
+ * `Internal` when the body ends within a frame.
  */
 export async function* decodeFrames(
   chunks: AsyncIterable<Uint8Array>,
   readMaxBytes: number,
 ): AsyncGenerator<Frame> {
-  // First the prefix is filled, then the data.
-  let target = new Uint8Array(prefixBytes);
-  let filled = 0;
-  let flags: number | undefined;
-  for await (let chunk of chunks) {
-    while (chunk.length > 0 || target.length === 0) {
-      const part = chunk.subarray(0, target.length - filled);
-      target.set(part, filled);
-      filled += part.length;
-      chunk = chunk.subarray(part.length);
-      if (filled < target.length) {
-        continue;
+  const reader = new FrameReader();
+  for await (const chunk of chunks) {
+    reader.add(chunk);
+    do {
+      if (reader.length > readMaxBytes) {
+        throw new ConnectError(
+          `the response has a message of ${reader.length} bytes, more than readMaxBytes (${readMaxBytes})`,
+          Code.ResourceExhausted,
+        );
       }
-      filled = 0;
-      if (flags === undefined) {
-        const length = new DataView(target.buffer).getUint32(1);
-        if (length > readMaxBytes) {
-          throw new ConnectError(
-            `the response has a message of ${length} bytes, more than readMaxBytes (${readMaxBytes})`,
-            Code.ResourceExhausted,
-          );
-        }
-        flags = target[0] ?? 0;
-        target = new Uint8Array(length);
-      } else {
-        yield { flags, data: target };
-        flags = undefined;
-        target = new Uint8Array(prefixBytes);
+      const frame = reader.take();
+      if (frame === undefined) {
+        break;
       }
-    }
+      yield frame;
+    } while (reader.heldBytes > 0);
   }
-  if (filled > 0 || flags !== undefined) {
+  if (reader.heldBytes > 0) {
     throw new ConnectError(
       "the response was cut off in the middle of a message. Whether the call was carried out is not known",
       Code.Internal,

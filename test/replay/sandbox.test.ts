@@ -2,9 +2,9 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { fromBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DeactivateUserGrantResponseSchema } from "../../gen/zitadel/management_pb.js";
+import { encodeFrame } from "../../src/common/frames.js";
 import { type Role, type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { generations } from "../../src/sandbox/model/generation.js";
-import { frame } from "../../src/sandbox/protocols/grpc-message.js";
 import { comparable, maskHost } from "./comparable.js";
 import { type RawResponse, sendHttp1, sendHttp2 } from "./raw-request.js";
 import {
@@ -133,7 +133,7 @@ describe.each(generations)("the sandbox responds like the recorded ZITADEL %s,",
         method: "POST",
         url: baseUrl + path,
         headers: { "content-type": "application/grpc+proto", te: "trailers", ...headers },
-        body: compressed ? frame(1, gzipSync(message)) : frame(0, message),
+        body: compressed ? encodeFrame(gzipSync(message), 1) : encodeFrame(message),
       });
       compare(response, exchange);
     });
@@ -147,7 +147,7 @@ describe.each(generations)("the sandbox responds like the recorded ZITADEL %s,",
         method: "POST",
         url: sandbox.baseUrl + path,
         headers,
-        body: frame(0, message),
+        body: encodeFrame(message),
       });
       compare(response, exchange);
     });

@@ -5,8 +5,8 @@ import {
   BulkRemoveUserGrantRequestSchema,
   DeactivateUserGrantRequestSchema,
 } from "../../gen/zitadel/management_pb.js";
+import { encodeFrame } from "../../src/common/frames.js";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import { frame } from "../../src/sandbox/protocols/grpc-message.js";
 import { type RawResponse, sendHttp1, sendHttp2 } from "../replay/raw-request.js";
 
 let sandbox: SandboxServer;
@@ -30,12 +30,12 @@ interface Call {
 
 function deactivation(userId: string, grantId: string): Uint8Array {
   const message = create(DeactivateUserGrantRequestSchema, { userId, grantId });
-  return frame(0, toBinary(DeactivateUserGrantRequestSchema, message));
+  return encodeFrame(toBinary(DeactivateUserGrantRequestSchema, message));
 }
 
 function removal(grantId: string[]): Uint8Array {
   const message = create(BulkRemoveUserGrantRequestSchema, { grantId });
-  return frame(0, toBinary(BulkRemoveUserGrantRequestSchema, message));
+  return encodeFrame(toBinary(BulkRemoveUserGrantRequestSchema, message));
 }
 
 function authority(host: string): string {
@@ -73,25 +73,25 @@ describe("a message that is not as it should be", () => {
       "no protobuf",
       13,
       "grpc: error unmarshalling request: proto:\u00a0cannot parse invalid wire-format data",
-      { body: frame(0, Buffer.from("nonsense")) },
+      { body: encodeFrame(Buffer.from("nonsense")) },
     ],
     [
       "bytes that are no UTF-8 in a string",
       13,
       "grpc: error unmarshalling request: string field contains invalid UTF-8",
-      { body: frame(0, Buffer.from([0x0a, 0x01, 0xff])) },
+      { body: encodeFrame(Buffer.from([0x0a, 0x01, 0xff])) },
     ],
     [
       "unknown flags",
       13,
       "grpc: received unexpected payload format 4",
-      { body: frame(4, Buffer.alloc(0)) },
+      { body: encodeFrame(Buffer.alloc(0), 4) },
     ],
     [
       "compression that was not announced",
       13,
       "grpc: compressed flag set with identity or empty encoding",
-      { body: frame(1, gzipSync("")) },
+      { body: encodeFrame(gzipSync(""), 1) },
     ],
     [
       "an unknown compression",
@@ -103,7 +103,7 @@ describe("a message that is not as it should be", () => {
       "no gzip",
       13,
       "grpc: failed to decompress the message: gzip: invalid header",
-      { headers: { "grpc-encoding": "gzip" }, body: frame(1, Buffer.from("nonsense")) },
+      { headers: { "grpc-encoding": "gzip" }, body: encodeFrame(Buffer.from("nonsense"), 1) },
     ],
     [
       "a small message that unpacks to a large one",
@@ -111,7 +111,7 @@ describe("a message that is not as it should be", () => {
       "grpc: received message after decompression larger than max 4194304",
       {
         headers: { "grpc-encoding": "gzip" },
-        body: frame(1, gzipSync(Buffer.alloc(4_194_305))),
+        body: encodeFrame(gzipSync(Buffer.alloc(4_194_305)), 1),
       },
     ],
   ])("%s is refused before the interceptors", async (_, code, message, call) => {
@@ -321,7 +321,9 @@ describe("the content type", () => {
     });
     expect(response.headers["content-type"]).toBe("application/grpc-web-text+proto");
     const text = response.body.toString();
-    const trailer = Buffer.from(frame(0x80, Buffer.from("grpc-status: 0\r\n"))).toString("base64");
+    const trailer = Buffer.from(encodeFrame(Buffer.from("grpc-status: 0\r\n"), 0x80)).toString(
+      "base64",
+    );
     expect(text.endsWith(trailer)).toBe(true);
     expect(Buffer.from(text.slice(0, -trailer.length), "base64")[0]).toBe(0);
     expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");

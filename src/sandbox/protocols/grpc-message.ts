@@ -1,11 +1,10 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import { Code } from "@connectrpc/connect";
+import { encodeFrame, FrameReader } from "../../common/frames.js";
 import { earlyError, type RpcError } from "../model/errors.js";
 
 /** The most that grpc-go takes of one message unless it is told otherwise. */
 const maxMessageBytes = 4 * 1024 * 1024;
-
-const prefixBytes = 5;
 
 /**
  * Reads the one message of a unary request: a byte of flags, four of length, the message.
@@ -17,29 +16,20 @@ export async function readMessage(
   body: AsyncIterable<Uint8Array>,
   encoding: string | undefined,
 ): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let received = 0;
-  let expected = prefixBytes;
+  const frames = new FrameReader();
   for await (const chunk of body) {
-    chunks.push(chunk);
-    received += chunk.byteLength;
-    if (expected === prefixBytes && received >= prefixBytes) {
-      expected += checkLength(Buffer.concat(chunks).readUInt32BE(1));
+    frames.add(chunk);
+    checkLength(frames.length);
+    const frame = frames.take();
+    if (frame !== undefined) {
+      const { flags, data } = frame;
+      if (flags > 1) {
+        throw earlyError(Code.Internal, `grpc: received unexpected payload format ${flags}`);
+      }
+      return flags === 0 ? data : decompress(data, encoding);
     }
-    if (received >= expected) {
-      break;
-    }
   }
-  if (received < expected) {
-    throw earlyError(Code.Unknown, received === 0 ? "EOF" : "unexpected EOF");
-  }
-  const bytes = Buffer.concat(chunks);
-  const message = bytes.subarray(prefixBytes, expected);
-  const format = bytes.readUInt8(0);
-  if (format > 1) {
-    throw earlyError(Code.Internal, `grpc: received unexpected payload format ${format}`);
-  }
-  return format === 0 ? message : decompress(message, encoding);
+  throw earlyError(Code.Unknown, frames.heldBytes === 0 ? "EOF" : "unexpected EOF");
 }
 
 /**
@@ -49,15 +39,7 @@ export async function readMessage(
 export function frameMessage(message: Uint8Array, encoding: string | undefined): Uint8Array {
   const compressed = encoding === "gzip" && message.byteLength > 0;
   const payload = compressed ? gzipSync(message) : message;
-  return frame(compressed ? 1 : 0, payload);
-}
-
-export function frame(flags: number, payload: Uint8Array): Uint8Array {
-  const bytes = Buffer.allocUnsafe(prefixBytes + payload.byteLength);
-  bytes.writeUInt8(flags, 0);
-  bytes.writeUInt32BE(payload.byteLength, 1);
-  bytes.set(payload, prefixBytes);
-  return bytes;
+  return encodeFrame(payload, compressed ? 1 : 0);
 }
 
 /** @throws RpcError when the server has nothing to decompress it with. */

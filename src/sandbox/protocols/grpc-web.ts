@@ -1,3 +1,4 @@
+import { encodeFrame } from "../../common/frames.js";
 import {
   actualCorsHeaders,
   type CorsPolicy,
@@ -7,7 +8,6 @@ import {
 import { type HttpRequest, headerOf, plainTextError, type Route } from "../http/http.js";
 import type { Instance } from "../model/instance.js";
 import { managementMethods } from "../model/management.js";
-import { frame } from "./grpc-message.js";
 import { readDeadline } from "./grpc-timeout.js";
 import { type RpcResponse, respondToRpc } from "./rpc.js";
 
@@ -110,7 +110,7 @@ function trailerFrame(response: RpcResponse): Uint8Array {
   const lines = Object.entries(response.trailers)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => `${name}: ${value}\r\n`);
-  return frame(0x80, Buffer.from(lines.join("")));
+  return encodeFrame(Buffer.from(lines.join("")), 0x80);
 }
 
 /** Decodes base64 that may be padded in the middle, where the sender flushed. */

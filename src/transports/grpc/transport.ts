@@ -2,6 +2,7 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import type { Transport, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { encodeFrame } from "../../common/frames.js";
 import type { GrpcOptions } from "../../options/client-options.js";
 import { copiesRequests } from "../call/apply-interceptors.js";
 import { createCodec } from "../call/codec.js";
@@ -10,8 +11,8 @@ import type { ClosableTransport, TransportOptions } from "../call/options.js";
 import { callUnary, effectiveTimeoutMs } from "../call/unary-call.js";
 import { compressionBrotli, compressionGzip } from "./compression.js";
 import { ConnectionPool } from "./connections/pool.js";
-import { frame } from "./framing.js";
 import { LazyResponse } from "./lazy-response.js";
+import { compressedFlag } from "./message-reader.js";
 import { RequestHeaders } from "./request-headers.js";
 import { createStreams } from "./streams.js";
 import { exchange } from "./unary-exchange.js";
@@ -70,7 +71,7 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
       pool,
       deadline,
       header: headers.block(request),
-      body: frame(message, compression !== undefined),
+      body: encodeFrame(message, compression === undefined ? 0 : compressedFlag),
       readMaxBytes,
       acceptCompression,
     });

@@ -17,7 +17,7 @@ export interface UnaryAttempt {
   deadline: Deadline;
   /** All but `grpc-timeout`. */
   header: OutgoingHttpHeaders;
-  body: Buffer;
+  body: Uint8Array;
   readMaxBytes: number;
   acceptCompression: readonly Compression[];
 }

@@ -3,8 +3,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { readStatus, type Status } from "../call/status.js";
 import { unexpectedResponse } from "../call/unexpected-response.js";
-import { MessageReader } from "./framing.js";
 import { headerValue, webHeaders } from "./headers.js";
+import { MessageReader } from "./message-reader.js";
 import type { ResponseHeader } from "./stream-events.js";
 
 /** What came back when the status was OK. */

@@ -1,7 +1,7 @@
 // Takes out of dist/ the declarations that no entry's types lead to, and makes one file each of the command
 // line tool and the sandbox, which are in no page: an install counts every small file as a whole block of the
-// disk.
-import { globSync, readFileSync, rmSync } from "node:fs";
+// disk. The parser of CSV goes into the command line tool, without the tests that its package brings along.
+import { copyFileSync, globSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import process from "node:process";
 import { build } from "esbuild";
@@ -38,8 +38,11 @@ for (const file of globSync("dist/**/*.d.ts")) {
   }
 }
 
-/** Makes one file of a folder's modules. What they import from elsewhere stays imported. */
-async function joinModules(folder: string, entry: string): Promise<void> {
+/**
+ * Makes one file of a folder's modules. What they import from elsewhere stays imported, except for the
+ * packages that are to be part of it.
+ */
+async function joinModules(folder: string, entry: string, included: string[] = []): Promise<void> {
   const inside = resolve(folder);
   const file = join(inside, entry);
   await build({
@@ -50,12 +53,18 @@ async function joinModules(folder: string, entry: string): Promise<void> {
     format: "esm",
     platform: "node",
     target: "es2024",
-    packages: "external",
+    // Papa Parse has streams of its own for Node, by require(), which this package does not use.
+    define: { PAPA_BROWSER_CONTEXT: "true" },
     logLevel: "warning",
     plugins: [
       {
         name: "the rest of the package stays as it is",
         setup({ onResolve }) {
+          onResolve({ filter: /^[^./]/ }, ({ path, importer }) =>
+            included.includes(path) || !importer.startsWith(inside)
+              ? undefined
+              : { path, external: true },
+          );
           onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
             const target = resolve(resolveDir, path);
             return target.startsWith(inside + sep)
@@ -73,5 +82,6 @@ async function joinModules(folder: string, entry: string): Promise<void> {
   }
 }
 
-await joinModules("dist/cli", "bin.js");
+await joinModules("dist/cli", "bin.js", ["papaparse"]);
+copyFileSync("node_modules/papaparse/LICENSE", "dist/cli/papaparse.LICENSE");
 await joinModules("dist/sandbox", "index.js");

@@ -94,13 +94,14 @@ describe("the tarball", () => {
 
   it("holds the build, the generated code, the protos, docs and examples, and nothing else", () => {
     const meant =
-      /^(?:dist\/.+\.(?:js|d\.ts)|gen\/.+_pb\.(?:js|d\.ts)|proto\/.+\.proto|schema\/.+\.json|docs\/.+\.(?:md|svg)|examples\/(?!.*node_modules).+|package\.json|[A-Z_]+\.md|LICENSE)$/;
+      /^(?:dist\/.+\.(?:js|d\.ts)|dist\/cli\/papaparse\.LICENSE|gen\/.+_pb\.(?:js|d\.ts)|proto\/.+\.proto|schema\/.+\.json|docs\/.+\.(?:md|svg)|examples\/(?!.*node_modules).+|package\.json|[A-Z_]+\.md|LICENSE)$/;
     expect(paths.filter((path) => !meant.test(path))).toEqual([]);
     for (const needed of [
       "dist/index.js",
       "dist/index.web.js",
       "dist/index.d.ts",
       "dist/cli/bin.js",
+      "dist/cli/papaparse.LICENSE",
       "gen/zitadel/management_pb.js",
       "proto/zitadel/management.proto",
       "schema/sandbox-seed.json",

@@ -2,22 +2,12 @@ import { Code } from "@connectrpc/connect";
 import { type Io, line } from "./io.js";
 import type { LoggedOutcome } from "./log/entry.js";
 
-/**
- * Writes results to standard output: each at once. On a terminal those that are done are left out, and
- * what else there is waits until the progress bar is gone.
- */
-export function createResults(io: Io, json: boolean) {
+/** Writes lines to standard output: each at once, but on a terminal when the progress bar is gone. */
+export function createResultLines(io: Io) {
   const waiting: string[] = [];
   const waits = Boolean(io.stdout.isTTY && io.stderr.isTTY);
   return {
-    /** @param userId "" when it is not known; with it, what `--json` writes is input for `deactivate`. */
-    add(outcome: LoggedOutcome, userId: string): void {
-      if (io.stdout.isTTY && !json && /^(?:removed|deactivated)$/.test(outcome.status)) {
-        return;
-      }
-      const text = json
-        ? JSON.stringify(userId === "" ? outcome : { userId, ...outcome })
-        : outcomeLine(outcome);
+    add(text: string): void {
       if (waits) {
         waiting.push(text);
       } else {
@@ -29,6 +19,25 @@ export function createResults(io: Io, json: boolean) {
         line(io.stdout, text);
       }
     },
+  };
+}
+
+/** Writes the results of a run, on a terminal without those that are done. */
+export function createResults(io: Io, json: boolean) {
+  const lines = createResultLines(io);
+  return {
+    /** @param userId "" when it is not known; with it, what `--json` writes is input for `deactivate`. */
+    add(outcome: LoggedOutcome, userId: string): void {
+      if (io.stdout.isTTY && !json && /^(?:removed|deactivated)$/.test(outcome.status)) {
+        return;
+      }
+      lines.add(
+        json
+          ? JSON.stringify(userId === "" ? outcome : { userId, ...outcome })
+          : outcomeLine(outcome),
+      );
+    },
+    end: lines.end,
   };
 }
 

@@ -116,6 +116,19 @@ export const isFunction = (value: unknown): boolean => typeof value === "functio
 export const boolean: Check = ["true or false", (value) => typeof value === "boolean"];
 export const object: Check = ["an object", isObject];
 
+export const text: Check = [
+  "a string that is not empty",
+  (value) => typeof value === "string" && value !== "",
+];
+
+/** One of some words. */
+export function oneOf(words: readonly string[]): Check {
+  return [
+    words.map((word) => JSON.stringify(word)).join(" or "),
+    (value) => words.includes(value as string),
+  ];
+}
+
 /** From `minimum` to `maximum`, both included. */
 export function number(minimum: number, maximum: number): Check {
   return [

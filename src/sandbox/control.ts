@@ -89,20 +89,25 @@ export interface SandboxControl extends OAuthControl {
   /**
    * Adds a grant.
    *
-   * @throws TypeError when the organization or the project does not exist, or the grant does already.
+   * @throws TypeError for a field that is unknown or not allowed, when the organization or the project does
+   * not exist, and when the grant does already.
    */
   addGrant(grant?: GrantInit): { userId: string; grantId: string };
 
   /** The grant, or undefined when there is none: never added, or removed. */
   grant(grantId: string): GrantInfo | undefined;
 
-  /** Adds an organization, or replaces the one with the same id. */
+  /**
+   * Adds an organization, or replaces the one with the same id.
+   *
+   * @throws TypeError for a field that is unknown or not allowed.
+   */
   addOrg(org?: OrgInit): { orgId: string };
 
   /**
    * Adds a project, or replaces the one with the same id.
    *
-   * @throws TypeError when the organization does not exist.
+   * @throws TypeError for a field that is unknown or not allowed, and when the organization does not exist.
    */
   addProject(project?: ProjectInit): { projectId: string };
 
@@ -119,7 +124,8 @@ export interface SandboxControl extends OAuthControl {
   /**
    * Adds a user, or replaces the one with the same id, and returns an access token of theirs.
    *
-   * @throws TypeError for an unknown role, or one that lacks its project.
+   * @throws TypeError for a field or a role that is unknown or not allowed, for a role that lacks its
+   * project, and when the organization does not exist.
    */
   addUser(user?: UserInit): { userId: string; token: string };
 

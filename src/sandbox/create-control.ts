@@ -6,9 +6,10 @@ import type {
   UserInit,
 } from "./control.js";
 import { failNext } from "./fail-next.js";
+import { checkInit, grantChecks, orgChecks, projectChecks, userChecks } from "./init-checks.js";
 import type { Membership } from "./model/entities.js";
 import type { Instance } from "./model/instance.js";
-import { roleNames, scopeOfRole } from "./model/roles.js";
+import { scopeOfRole } from "./model/roles.js";
 import { issueToken, randomToken } from "./model/tokens.js";
 import { createUser, MadeUpUser } from "./model/users.js";
 import { createOAuthControl } from "./oauth/control.js";
@@ -106,9 +107,6 @@ export function createControl(
   }: GrantInit = {}) => {
     mustExist(state.orgs, "organization", orgId);
     mustExist(state.projects, "project", projectId);
-    if (grantState !== "active" && grantState !== "inactive") {
-      throw new TypeError(`A grant is "active" or "inactive", not ${JSON.stringify(grantState)}`);
-    }
     if (state.grants.has(grantId)) {
       throw new TypeError(`The sandbox has a grant ${JSON.stringify(grantId)} already`);
     }
@@ -155,12 +153,12 @@ export function createControl(
     token: firstToken ?? randomToken(),
     orgId,
     projectId: state.nextId(),
-    addGrant,
+    addGrant: (init = {}) => addGrant(checkInit("grant", init, grantChecks)),
     grant,
-    addOrg,
-    addProject,
+    addOrg: (init = {}) => addOrg(checkInit("org", init, orgChecks)),
+    addProject: (init = {}) => addProject(checkInit("project", init, projectChecks)),
     addProjectGrant,
-    addUser,
+    addUser: (init = {}) => addUser(checkInit("user", init, userChecks)),
     addToken,
     failNext: (fault) => failNext(instance.faults, fault),
     revokeToken: (token) => {
@@ -183,11 +181,6 @@ function toMembership(
   orgIdOfUser: string,
   { role, orgId = orgIdOfUser, projectId }: RoleAssignment,
 ): Membership {
-  if (!roleNames.includes(role)) {
-    throw new TypeError(
-      `There is no role ${JSON.stringify(role)}; there are ${roleNames.join(", ")}`,
-    );
-  }
   switch (scopeOfRole(role)) {
     case "instance":
       return { role, orgId: undefined, projectId: undefined };

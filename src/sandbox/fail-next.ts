@@ -1,12 +1,13 @@
 import { Code } from "@connectrpc/connect";
 import {
   boolean,
-  type Check,
   type Checks,
   checkOptions,
   integer,
   isObject,
+  oneOf,
   show,
+  text,
   timeMs,
 } from "../options/checker.js";
 import { nearest } from "../options/spelling.js";
@@ -30,11 +31,6 @@ export interface FaultInit {
   readonly rpc?: RpcName | undefined;
 }
 
-const text: Check = [
-  "a string that is not empty",
-  (value) => typeof value === "string" && value !== "",
-];
-
 const checks: Checks<FaultInit> = {
   code: [
     "a Code of Connect",
@@ -45,10 +41,7 @@ const checks: Checks<FaultInit> = {
   times: integer("calls", 1, Number.MAX_SAFE_INTEGER),
   delayMs: timeMs(0),
   lost: boolean,
-  rpc: [
-    rpcNames.map((name) => JSON.stringify(name)).join(", "),
-    (value) => rpcNames.includes(value as RpcName),
-  ],
+  rpc: oneOf(rpcNames),
 };
 
 /** @throws TypeError that says what is wrong. */

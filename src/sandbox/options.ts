@@ -6,6 +6,7 @@ import {
   integer,
   isFunction,
   isObject,
+  oneOf,
 } from "../options/checker.js";
 import { headerValueProblem } from "../options/header-value.js";
 import { nearest } from "../options/spelling.js";
@@ -88,10 +89,7 @@ const lifetimeMs = integer("milliseconds", 1, Number.MAX_SAFE_INTEGER);
 const checks: Checks<SandboxOptions> = {
   token: [headerValue[0], headerValue[1], describe],
   orgId: headerValue,
-  generation: [
-    generations.map((name) => JSON.stringify(name)).join(" or "),
-    (value) => (generations as readonly unknown[]).includes(value),
-  ],
+  generation: oneOf(generations),
   seed: [
     "an object, or the path of a JSON file",
     (value) => isObject(value) || (typeof value === "string" && value !== ""),

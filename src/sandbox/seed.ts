@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
-import { type Check, type Checks, checkOptions, isObject, show } from "../options/checker.js";
-import { nearest } from "../options/spelling.js";
+import { type Check, type Checks, text } from "../options/checker.js";
 import type { GrantInit, OrgInit, ProjectInit, SandboxControl, UserInit } from "./control.js";
-import { type Role, roleNames } from "./model/roles.js";
+import { checkInit, grantChecks, orgChecks, projectChecks, userChecks } from "./init-checks.js";
 
 /**
  * What a sandbox knows from the start, in the order in which it is added: users can be of an organization
@@ -17,19 +16,7 @@ export interface SandboxSeed {
   readonly grants?: readonly GrantInit[] | undefined;
 }
 
-const text: Check = [
-  "a string that is not empty",
-  (value) => typeof value === "string" && value !== "",
-];
-const texts: Check = [
-  "an array of strings that are not empty",
-  (value) => Array.isArray(value) && value.every((item) => text[1](item)),
-];
 const array: Check = ["an array", Array.isArray];
-const oneOf = (...values: readonly string[]): Check => [
-  values.map((value) => JSON.stringify(value)).join(" or "),
-  (value) => values.includes(value as string),
-];
 
 const seedChecks: Checks<SandboxSeed> = {
   $schema: text,
@@ -39,61 +26,6 @@ const seedChecks: Checks<SandboxSeed> = {
   grants: array,
 };
 
-const orgChecks: Checks<OrgInit> = { orgId: text, name: text };
-
-const projectChecks: Checks<ProjectInit> = {
-  projectId: text,
-  orgId: text,
-  name: text,
-  roleKeys: texts,
-};
-
-const userChecks: Checks<UserInit> = {
-  userId: text,
-  orgId: text,
-  type: oneOf("human", "machine"),
-  name: text,
-  firstName: text,
-  lastName: text,
-  email: text,
-  userName: text,
-  loginName: text,
-  preferredLanguage: text,
-  token: [
-    "printable ASCII without spaces",
-    (value) => typeof value === "string" && /^[!-~]+$/.test(value),
-    () => "another value",
-  ],
-  roles: [
-    'an array of manager roles, like "ORG_OWNER" or { "role": "PROJECT_OWNER", "projectId": "…" }',
-    (value) => Array.isArray(value) && value.every(isRole),
-  ],
-};
-
-const grantChecks: Checks<GrantInit> = {
-  grantId: text,
-  userId: text,
-  orgId: text,
-  projectId: text,
-  roleKeys: texts,
-  state: oneOf("active", "inactive"),
-};
-
-function isRole(value: unknown): boolean {
-  if (typeof value === "string") {
-    return roleNames.includes(value as Role);
-  }
-  if (!isObject(value)) {
-    return false;
-  }
-  const { role, orgId, projectId, ...more } = value as Record<string, unknown>;
-  return (
-    roleNames.includes(role as Role) &&
-    [orgId, projectId].every((id) => id === undefined || text[1](id)) &&
-    Object.keys(more).length === 0
-  );
-}
-
 /**
  * Reads a seed from its file, when it is one, and checks it.
  *
@@ -102,13 +34,7 @@ function isRole(value: unknown): boolean {
  */
 export function readSeed(seed: SandboxSeed | string): SandboxSeed {
   const value: unknown = typeof seed === "string" ? parse(seed) : seed;
-  if (!isObject(value)) {
-    throw new TypeError(`seed must be an object; got ${show(value)}`);
-  }
-  const { orgs, projects, users, grants } = checkOptions(value, seedChecks, {
-    prefix: "seed.",
-    suggest: nearest,
-  });
+  const { orgs, projects, users, grants } = checkInit("seed", value, seedChecks);
   return {
     orgs: checkAll<OrgInit>("orgs", orgs, orgChecks),
     projects: checkAll<ProjectInit>("projects", projects, projectChecks),
@@ -139,13 +65,9 @@ function parse(path: string): unknown {
 }
 
 function checkAll<O extends object>(kind: string, list: unknown, checks: Checks<O>): readonly O[] {
-  return ((list ?? []) as readonly unknown[]).map((item, index) => {
-    const where = `seed.${kind}[${index}]`;
-    if (!isObject(item)) {
-      throw new TypeError(`${where} must be an object; got ${show(item)}`);
-    }
-    return checkOptions<O>(item, checks, { prefix: `${where}.`, suggest: nearest });
-  });
+  return ((list ?? []) as readonly unknown[]).map((item, index) =>
+    checkInit(`seed.${kind}[${index}]`, item, checks),
+  );
 }
 
 function addAll<O>(kind: string, list: readonly O[] = [], add: (item: O) => unknown): void {

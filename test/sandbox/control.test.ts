@@ -30,6 +30,19 @@ describe("the sandbox's own functions", () => {
     expect(() => sandbox.addGrant({ grantId })).toThrow("already");
   });
 
+  it.each([
+    ["addGrant", { userID: "1" }, 'unknown option "grant.userID"; did you mean userId?'],
+    ["addGrant", { state: "gone" }, 'grant.state must be "active" or "inactive"; got "gone"'],
+    ["addUser", { roles: "ORG_OWNER" }, "user.roles must be an array of manager roles"],
+    ["addUser", { token: "not one" }, "ASCII without spaces; got another value"],
+    ["addProject", { roleKeys: [1] }, "project.roleKeys must be an array of strings"],
+    ["addOrg", "acme", 'org must be an object; got "acme"'],
+  ] as const)("%s(%j) is rejected: it would add something else", (name, init, message) => {
+    const sandbox = createSandbox();
+    const add = sandbox[name] as (given: unknown) => unknown;
+    expect(() => add(init)).toThrow(message);
+  });
+
   it("revoke a token", async () => {
     const sandbox = createSandbox();
     const client = createClient(ManagementService, sandbox.transport);

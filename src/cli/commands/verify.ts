@@ -8,6 +8,7 @@ import { connectToLog, logPathOf } from "../log/connect.js";
 import { createLookup } from "../lookup.js";
 import { createProgress } from "../progress.js";
 import { lookupTurns, rateFlags, readRate } from "../rate.js";
+import { createResultLines } from "../results.js";
 import { createStopSwitch } from "../stop-switch.js";
 import { type Finding, verifyLog } from "../verify.js";
 
@@ -43,8 +44,7 @@ export const verify: Command = {
     const { content, connection } = opened;
     const stopSwitch = createStopSwitch(io);
     const progress = createProgress(io.stderr, content.grants.size, platform.monotonicMs);
-    const waits = Boolean(io.stdout.isTTY && io.stderr.isTTY);
-    const waiting: string[] = [];
+    const lines = createResultLines(io);
     const counts = new Map<string, number>();
     try {
       const { done, counts: verdicts } = await verifyLog(
@@ -63,19 +63,12 @@ export const verify: Command = {
             if (io.stdout.isTTY && !flags.json && finding.verdict === "confirmed") {
               return;
             }
-            const text = flags.json ? JSON.stringify(finding) : findingLine(finding);
-            if (waits) {
-              waiting.push(text);
-            } else {
-              line(io.stdout, text);
-            }
+            lines.add(flags.json ? JSON.stringify(finding) : findingLine(finding));
           },
         },
       );
       progress.end();
-      for (const text of waiting) {
-        line(io.stdout, text);
-      }
+      lines.end();
       for (const text of summaryOf(counts)) {
         line(io.stderr, text);
       }

@@ -12,6 +12,7 @@ import { LogFailure } from "../log/log-file.js";
 import type { RestoreLog } from "../log/restore-log.js";
 import { createLookup } from "../lookup.js";
 import { createProgress } from "../progress.js";
+import { createResultLines } from "../results.js";
 import { createStopSwitch } from "../stop-switch.js";
 import { restoreGrant } from "./restore-grant.js";
 import type { RestorePlan, RestoreTask } from "./restore-plan.js";
@@ -45,7 +46,7 @@ export async function runRestore(
     lookup: createLookup(connection, { signal: stopSwitch.signal, turn }),
     signal: stopSwitch.signal,
   };
-  const waiting: string[] = [];
+  const lines = createResultLines(io);
   let lostInARow = 0;
   let thrown: unknown;
   function* untilStopped() {
@@ -62,12 +63,7 @@ export async function runRestore(
       log.outcome(outcome);
       summary.add({ grantId: outcome.grantId, status: outcome.restored });
       progress.update(summary.current());
-      const text = json ? JSON.stringify(outcome) : outcomeLine(outcome);
-      if (io.stdout.isTTY && io.stderr.isTTY) {
-        waiting.push(text);
-      } else {
-        line(io.stdout, text);
-      }
+      lines.add(json ? JSON.stringify(outcome) : outcomeLine(outcome));
       lostInARow = outcome.answerLost ? lostInARow + 1 : 0;
       if (lostInARow >= mostLost) {
         throw new ConnectError(outcome.error?.message ?? "no response", outcome.error?.code);
@@ -82,9 +78,7 @@ export async function runRestore(
   stopSwitch.end();
   progress.end();
   close(client);
-  for (const text of waiting) {
-    line(io.stdout, text);
-  }
+  lines.end();
   try {
     await log.close(
       stopSwitch.interrupted ? "interrupted" : thrown === undefined ? "finished" : String(thrown),

@@ -10,18 +10,23 @@ export interface CorsPolicy {
   readonly maxAgeSeconds: number | undefined;
 }
 
+/** The request headers that every policy of ZITADEL allows. */
+export const clientHeaders: readonly string[] = [
+  "origin",
+  "content-type",
+  "accept",
+  "accept-language",
+  "authorization",
+  "x-zitadel-orgid",
+  "x-user-agent",
+  "x-grpc-web",
+];
+
 /** The policy of the JSON routes and of the OAuth endpoints. */
 export const apiCors: CorsPolicy = {
   methods: ["OPTIONS", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
   headers: [
-    "origin",
-    "content-type",
-    "accept",
-    "accept-language",
-    "authorization",
-    "x-zitadel-orgid",
-    "x-user-agent",
-    "x-grpc-web",
+    ...clientHeaders,
     "x-requested-with",
     "connect-protocol-version",
     "connect-timeout-ms",

@@ -2,6 +2,7 @@ import { encodeFrame } from "../../common/frames.js";
 import {
   actualCorsHeaders,
   type CorsPolicy,
+  clientHeaders,
   isPreflight,
   preflightResponse,
 } from "../http/cors.js";
@@ -17,17 +18,7 @@ const textType = "application/grpc-web-text";
 /** What the wrapper lets through. `grpc-timeout` and tracing headers are not among it. */
 const cors: CorsPolicy = {
   methods: ["GET", "POST", "HEAD"],
-  headers: [
-    "origin",
-    "content-type",
-    "accept",
-    "accept-language",
-    "authorization",
-    "x-zitadel-orgid",
-    "x-user-agent",
-    "x-grpc-web",
-    "u-a",
-  ],
+  headers: [...clientHeaders, "u-a"],
   exposed: [],
   maxAgeSeconds: 600,
 };

@@ -4,7 +4,7 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
-import type { CallOptions, Client, Transport } from "@connectrpc/connect";
+import type { CallOptions, Client, Transport, UnaryResponse } from "@connectrpc/connect";
 import { makeAnyClient } from "@connectrpc/connect";
 import {
   type BulkRemoveUserGrantRequestSchema,
@@ -16,7 +16,6 @@ import {
 import { type Checks, own } from "../options/checker.js";
 import { checkClientOptions } from "../options/client-checks.js";
 import type { CommonOptions } from "../options/client-options.js";
-import { withoutCopies } from "../transports/call/apply-interceptors.js";
 import type { ClosableTransport, TransportOptions } from "../transports/call/options.js";
 import { checkRequest } from "./check-request.js";
 import { close, registerForClose } from "./close.js";
@@ -87,7 +86,7 @@ export function buildTransport<O extends CommonOptions>(
     defaultTimeoutMs: rest.defaultTimeoutMs || undefined,
     interceptors: [
       ...(rest.interceptors ?? []),
-      ...(retry ? [withoutCopies(createRetryInterceptor(retry === true ? own({}) : retry))] : []),
+      ...(retry ? [createRetryInterceptor(retry === true ? own({}) : retry)] : []),
       createMetadataInterceptor({ token, orgId, instanceHost }),
       ...(debug ? [debug] : []),
     ],
@@ -114,23 +113,32 @@ export function buildClient<O extends CommonOptions>(
  * What Connect's `createClient` makes of a unary method. All methods of the service are unary, and what
  * `createClient` has for the streaming ones would be a kilobyte in every page.
  */
-async function callUnaryMethod(
+function callUnaryMethod(
   transport: Transport,
   method: DescMethodUnary,
   message: MessageInitShape<DescMessage>,
-  options: CallOptions = {},
+  options?: CallOptions,
 ): Promise<MessageShape<DescMessage>> {
-  checkRequest(method.localName, message);
-  const { signal, timeoutMs, headers, contextValues, onHeader, onTrailer } = own(options);
-  const response = await transport.unary(
-    method,
-    signal,
-    timeoutMs,
-    headers,
-    message,
-    contextValues,
-  );
-  onHeader?.(response.header);
-  onTrailer?.(response.trailer);
-  return response.message;
+  try {
+    checkRequest(method.localName, message);
+    if (options === undefined) {
+      return transport
+        .unary(method, undefined, undefined, undefined, message, undefined)
+        .then(messageOf);
+    }
+    const { signal, timeoutMs, headers, contextValues, onHeader, onTrailer } = own(options);
+    return transport
+      .unary(method, signal, timeoutMs, headers, message, contextValues)
+      .then((response) => {
+        onHeader?.(response.header);
+        onTrailer?.(response.trailer);
+        return response.message;
+      });
+  } catch (reason) {
+    return Promise.reject(reason);
+  }
+}
+
+function messageOf({ message }: UnaryResponse): MessageShape<DescMessage> {
+  return message;
 }

@@ -181,7 +181,7 @@ test("Retry-After: 3600 holds up nobody for more than 30 s", async () => {
 
 test("a call's own deadline decides how long it waits, and its error says what the cause was", async () => {
   server.answer = unreachable;
-  const deadline = new Deadline(60_000, undefined, () => {});
+  const deadline = new Deadline(60_000, undefined, { onExpiry: () => {} });
   onTestFinished(() => deadline.end());
   const call = watch(source({ signal: deadline.signal }));
   await environment.advance(58_000);

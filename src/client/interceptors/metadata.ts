@@ -1,12 +1,19 @@
-import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
+import type {
+  Interceptor,
+  StreamRequest,
+  StreamResponse,
+  UnaryRequest,
+  UnaryResponse,
+} from "@connectrpc/connect";
 import type { TokenSource } from "../../options/token-source.js";
 import { withoutCopies } from "../../transports/call/apply-interceptors.js";
 import {
+  type AddedFields,
   type HeaderFields,
-  unreadFields,
+  stateOf,
   withHeaderFields,
 } from "../../transports/call/request.js";
-import { createMasking } from "./mask.js";
+import { createMasking, onStreamFailure } from "./mask.js";
 import { createTokenAttempts } from "./token-attempts.js";
 
 /** What a client adds to the metadata of its calls. */
@@ -31,28 +38,47 @@ export function createMetadataInterceptor(metadata: Metadata): Interceptor {
     ...(orgId && { [headerOrganization]: orgId }),
     ...(instanceHost && { [headerInstanceHost]: instanceHost }),
   };
-  const withBearer = (bearer: string) => ({ ...fixed, [headerAuthorization]: `Bearer ${bearer}` });
-  const constant = typeof token === "string" ? withBearer(token) : fixed;
+  const withBearer = (bearer: string): AddedFields => ({
+    fields: { ...fixed, [headerAuthorization]: `Bearer ${bearer}` },
+    optional,
+  });
+  const constant = typeof token === "string" ? withBearer(token) : { fields: fixed, optional };
   const masked = createMasking();
   const withToken = typeof token === "function" ? createTokenAttempts(token) : undefined;
+  let last: { bearer: string; added: AddedFields } | undefined;
 
   return withoutCopies((next) => {
-    const send = (request: UnaryRequest | StreamRequest, fields: HeaderFields) => {
-      const sent = withHeaderFields(request, fields, optional);
-      return masked(
-        request,
-        () => sent.header,
-        () => next(sent),
-      );
+    const send = (request: UnaryRequest | StreamRequest, added: AddedFields): Response => {
+      const sent = withHeaderFields(request, added);
+      const fail = (reason: unknown): never => {
+        throw masked(reason, sent);
+      };
+      let response: Response;
+      try {
+        response = next(sent);
+      } catch (reason) {
+        return Promise.reject(masked(reason, sent));
+      }
+      return request.stream
+        ? response.then((it) => onStreamFailure(it as StreamResponse, fail), fail)
+        : response.then(undefined, fail);
+    };
+    const sendWith = (request: UnaryRequest | StreamRequest, bearer: string): Response => {
+      if (last?.bearer !== bearer) {
+        last = { bearer, added: withBearer(bearer) };
+      }
+      return send(request, last.added);
     };
     return (request) =>
       withToken === undefined || hasAuthorization(request)
         ? send(request, constant)
-        : withToken(request, (bearer) => send(request, withBearer(bearer)));
+        : withToken(request, sendWith);
   });
 }
 
+type Response = Promise<UnaryResponse | StreamResponse>;
+
 /** Whether the call has a token of its own, or shall have none. */
 function hasAuthorization(request: UnaryRequest | StreamRequest): boolean {
-  return unreadFields(request) === undefined && request.header.has(headerAuthorization);
+  return stateOf(request)?.unread === undefined && request.header.has(headerAuthorization);
 }

@@ -1,9 +1,10 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, type Interceptor, type UnaryRequest } from "@connectrpc/connect";
 import { type Environment, platform, sleep } from "../../common/environment.js";
 import { readPushbackMs } from "../../common/retry-after.js";
 import { notProcessed } from "../../errors/not-processed.js";
 import type { RetryOptions } from "../../options/retry.js";
+import { withoutCopies } from "../../transports/call/apply-interceptors.js";
 import { remainingMs } from "../../transports/call/deadline.js";
 import { retrySwitch } from "./retry-switch.js";
 
@@ -32,26 +33,23 @@ export function createRetryInterceptor(
   } = options;
   const repeatable = new Set(idempotentMethods.map(fullName));
   let tokens = maxTokens;
-  return (next) => async (request) => {
-    const { stream, method, contextValues } = request;
-    if (stream || !contextValues.get(retrySwitch)) {
-      return await next(request);
-    }
-    let backoffMs = initialBackoffMs;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const response = await next(request);
-        tokens = Math.min(maxTokens, tokens + tokenRatio);
-        return response;
-      } catch (reason) {
+  const succeeded = <R>(response: R): R => {
+    tokens = Math.min(maxTokens, tokens + tokenRatio);
+    return response;
+  };
+
+  return withoutCopies((next) => {
+    const retried = async (request: UnaryRequest, failure: unknown) => {
+      let reason = failure;
+      let backoffMs = initialBackoffMs;
+      for (let attempt = 1; ; attempt++) {
         const error = ConnectError.from(reason);
+        const { signal } = request;
         const askedMs = readPushbackMs(error.metadata, environment.wallMs());
         const retryable = retryableStatusCodes.includes(error.code);
         if (retryable || askedMs === Number.POSITIVE_INFINITY) {
           tokens = Math.max(0, tokens - 1);
         }
-        // Looked at only now, since making a signal is dear.
-        const { signal } = request;
         const waitMs =
           askedMs ?? Math.min(backoffMs, maxBackoffMs) * (0.8 + 0.4 * environment.random());
         if (
@@ -60,16 +58,30 @@ export function createRetryInterceptor(
           tokens <= maxTokens / 2 ||
           waitMs >= (remainingMs(signal) ?? Number.POSITIVE_INFINITY) ||
           (askedMs ?? 0) > maxRetryAfterMs ||
-          !(notProcessed(error) || isIdempotent(method) || repeatable.has(fullName(method)))
+          !(
+            notProcessed(error) ||
+            isIdempotent(request.method) ||
+            repeatable.has(fullName(request.method))
+          )
         ) {
           throw reason;
         }
         backoffMs = askedMs === undefined ? backoffMs * backoffMultiplier : initialBackoffMs;
         await sleep(environment, waitMs, signal);
         signal.throwIfAborted();
+        try {
+          return succeeded(await next(request));
+        } catch (again) {
+          reason = again;
+        }
       }
-    }
-  };
+    };
+    // Nothing but one reaction to the first attempt where it goes well, as nearly all do.
+    return (request) =>
+      request.stream || !request.contextValues.get(retrySwitch)
+        ? next(request)
+        : next(request).then(succeeded, (reason) => retried(request, reason));
+  });
 }
 
 /** By name: a program may hold the same method generated twice. */

@@ -40,11 +40,48 @@ export function createTokenAttempts(source: TokenSource, environment: Environmen
         )
       : error;
 
-  return async <R>(call: Call, send: (token: string) => Promise<R>): Promise<R> => {
-    const rejected = rejectedByStream;
-    const first = await obtain(source, call, rejected, "no token, so nothing was sent");
-    if (rejectedByStream === rejected) {
-      rejectedByStream = undefined;
+  const accepted = <R>(response: R): R => {
+    accept();
+    return response;
+  };
+
+  /** What an attempt that failed comes to. */
+  const failed = async <C extends Call, R>(
+    call: C,
+    send: Send<C, R>,
+    first: string,
+    error: unknown,
+  ): Promise<R> => {
+    if (call.stream || !isUnauthenticated(error)) {
+      throw error;
+    }
+    if (environment.monotonicMs() < pausedUntilMs) {
+      throw explainPause(error);
+    }
+    const second = await obtain(
+      source,
+      call,
+      first,
+      "the token was rejected, and there is no new one",
+    );
+    if (second === first) {
+      throw error;
+    }
+    try {
+      return accepted(await send(call, second));
+    } catch (again) {
+      if (!isUnauthenticated(again)) {
+        throw again;
+      }
+      pausedUntilMs =
+        environment.monotonicMs() + Math.min(maxPauseMs, firstPauseMs * 2 ** rejectedInARow++);
+      throw explainPause(again);
+    }
+  };
+
+  const attempt = <C extends Call, R>(call: C, send: Send<C, R>, first: string): Promise<R> => {
+    if (!call.stream) {
+      return send(call, first).then(accepted, (error) => failed(call, send, first, error));
     }
     const rejectLater = (error: unknown): never => {
       if (isUnauthenticated(error)) {
@@ -52,52 +89,37 @@ export function createTokenAttempts(source: TokenSource, environment: Environmen
       }
       throw error;
     };
-    try {
-      const response = await send(first);
-      if (call.stream) {
-        return onStreamFailure(response as StreamResponse, rejectLater) as R;
+    return send(call, first).then(
+      (response) => onStreamFailure(response as StreamResponse, rejectLater) as R,
+      rejectLater,
+    );
+  };
+
+  // Promises only where there is something to wait for: most sources have a token at hand.
+  return <C extends Call, R>(call: C, send: Send<C, R>): Promise<R> => {
+    const rejected = rejectedByStream;
+    const first = obtain(source, call, rejected, "no token, so nothing was sent");
+    const start = (token: string) => {
+      if (rejectedByStream === rejected) {
+        rejectedByStream = undefined;
       }
-      accept();
-      return response;
-    } catch (error) {
-      if (call.stream || !isUnauthenticated(error)) {
-        return rejectLater(error);
-      }
-      if (environment.monotonicMs() < pausedUntilMs) {
-        throw explainPause(error);
-      }
-      const second = await obtain(
-        source,
-        call,
-        first,
-        "the token was rejected, and there is no new one",
-      );
-      if (second === first) {
-        throw error;
-      }
-      try {
-        const response = await send(second);
-        accept();
-        return response;
-      } catch (again) {
-        if (!isUnauthenticated(again)) {
-          throw again;
-        }
-        pausedUntilMs =
-          environment.monotonicMs() + Math.min(maxPauseMs, firstPauseMs * 2 ** rejectedInARow++);
-        throw explainPause(again);
-      }
-    }
+      return attempt(call, send, token);
+    };
+    return typeof first === "string" ? start(first) : first.then(start);
   };
 }
 
-async function obtain(
+type Send<C, R> = (call: C, token: string) => Promise<R>;
+
+function obtain(
   source: TokenSource,
   call: Call,
   refused: string | undefined,
   failure: string,
-): Promise<string> {
-  let token: unknown;
+): string | Promise<string> {
+  // The call has not gone out yet, or was rejected for its token.
+  const fail = (reason: unknown) =>
+    Promise.reject(markNotProcessed(noToken(reason, call, failure)));
   try {
     // A getter: most sources have a token at hand, and making a signal is dear.
     const request = {
@@ -106,11 +128,16 @@ async function obtain(
         return call.signal;
       },
     };
-    token = await source(request);
+    const token: unknown = source(request);
+    return typeof token === "string" && headerValueProblem(token) === undefined
+      ? token
+      : Promise.resolve(token).then(checked, fail);
   } catch (reason) {
-    // The call has not gone out yet, or was rejected for its token.
-    throw markNotProcessed(noToken(reason, call, failure));
+    return fail(reason);
   }
+}
+
+function checked(token: unknown): string {
   const problem = headerValueProblem(token);
   if (problem !== undefined) {
     throw new ConnectError(

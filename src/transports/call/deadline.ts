@@ -9,14 +9,17 @@ export function remainingMs(signal: AbortSignal): number | undefined {
   return deadlines.get(signal)?.remainingMs();
 }
 
-type ExpiryListener = (error: ConnectError) => void;
+/** Who is told that a call is over before it has settled. */
+export interface ExpiryListener {
+  onExpiry(error: ConnectError): void;
+}
 
 /**
  * How long a call may take, and who may end it earlier. It ends once: at its time as
  * `DeadlineExceeded`, at the caller's abort as `Canceled` with the caller's reason as cause, or
  * quietly when the call has its response. From then on nothing of it runs: no timer, no listener.
  */
-export class Deadline {
+export class Deadline implements ExpiryListener {
   /** Whether the call is over, for whatever reason. */
   ended = false;
   /** How many requests of the call were sent that the server did not provably leave undone. */
@@ -29,30 +32,32 @@ export class Deadline {
   #stopWatching: (() => void) | undefined;
   #cancelTimer: (() => void) | undefined;
   #controller: AbortController | undefined;
-  #listeners: ExpiryListener[];
+  readonly #owner: ExpiryListener;
+  /** Most calls have one attempt at a time, so that there is no need of a set. */
+  #attempt: ExpiryListener | undefined;
+  #attempts: Set<ExpiryListener> | undefined;
   #error: ConnectError | undefined;
 
   readonly #parent: Deadline | undefined;
-  #leaveParent: (() => void) | undefined;
 
   /**
    * @param timeoutMs undefined for no limit.
-   * @param onExpiry called once, with the call's error, unless `end` comes first.
+   * @param owner told once, with the call's error, unless `end` comes first.
    * @param parent for an attempt that can end earlier than its call: the deadline of the call.
    */
   constructor(
     timeoutMs: number | undefined,
     callerSignal: AbortSignal | undefined,
-    onExpiry: ExpiryListener,
+    owner: ExpiryListener,
     parent?: Deadline,
   ) {
     this.#timeoutMs = timeoutMs;
     this.#endsAtMs =
       timeoutMs === undefined ? Number.POSITIVE_INFINITY : platform.monotonicMs() + timeoutMs;
-    this.#listeners = [onExpiry];
+    this.#owner = owner;
     this.#parent = parent;
-    this.#leaveParent = parent?.onExpiry((error) => this.#expire(error));
-    if (!this.ended) {
+    parent?.listen(this);
+    if (!this.ended && callerSignal !== undefined) {
       this.#watch(callerSignal);
     }
     if (timeoutMs !== undefined && !this.ended) {
@@ -92,27 +97,39 @@ export class Deadline {
     return this.#controller?.signal === signal;
   }
 
-  /** Calls the listener when the call is over before it. Returns what takes it off. */
-  onExpiry(listener: ExpiryListener): () => void {
+  /** Tells an attempt when the call is over before it, at once if it is already. */
+  listen(attempt: ExpiryListener): void {
     if (this.ended) {
-      listener(this.#error ?? canceled("the call is over", undefined));
-      return nothing;
+      attempt.onExpiry(this.#error ?? canceled("the call is over", undefined));
+    } else if (this.#attempt === undefined) {
+      this.#attempt = attempt;
+    } else {
+      this.#attempts ??= new Set();
+      this.#attempts.add(attempt);
     }
-    this.#listeners.push(listener);
-    return () => {
-      const at = this.#listeners.indexOf(listener);
-      if (at >= 0) {
-        this.#listeners.splice(at, 1);
-      }
-    };
+  }
+
+  leave(attempt: ExpiryListener): void {
+    if (this.#attempt === attempt) {
+      this.#attempt = undefined;
+    } else {
+      this.#attempts?.delete(attempt);
+    }
+  }
+
+  /** The call of this attempt is over. */
+  onExpiry(error: ConnectError): void {
+    if (!this.ended) {
+      this.#expire(error);
+    }
   }
 
   /** Says that the call is over: it has its response, or it failed by itself. Ends attempts that still run. */
   end(): void {
     if (!this.ended) {
       this.#release();
-      if (this.#listeners.length > 1) {
-        this.#tell(canceled("the call is over", undefined), 1);
+      if (this.#attempt !== undefined || this.#attempts !== undefined) {
+        this.#tell(canceled("the call is over", undefined));
       }
       this.#controller?.abort();
     }
@@ -155,10 +172,7 @@ export class Deadline {
     return this.inDoubt > 0 ? error : markNotProcessed(error);
   }
 
-  #watch(callerSignal: AbortSignal | undefined): void {
-    if (callerSignal === undefined) {
-      return;
-    }
+  #watch(callerSignal: AbortSignal): void {
     const onAbort = () => {
       const { reason } = callerSignal;
       const error = canceled(
@@ -178,20 +192,26 @@ export class Deadline {
   #expire(error: ConnectError): void {
     this.#error = error;
     this.#release();
-    this.#tell(error, 0);
+    this.#owner.onExpiry(error);
+    this.#tell(error);
     this.#controller?.abort(error);
   }
 
-  #tell(error: ConnectError, from: number): void {
-    for (const listener of this.#listeners.splice(from)) {
-      listener(error);
+  #tell(error: ConnectError): void {
+    const attempts = [...(this.#attempts ?? [])];
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    this.#attempts = undefined;
+    attempt?.onExpiry(error);
+    for (const other of attempts) {
+      other.onExpiry(error);
     }
   }
 
   #release(): void {
     this.ended = true;
     this.#cancelTimer?.();
-    this.#leaveParent?.();
+    this.#parent?.leave(this);
     this.#stopWatching?.();
   }
 }
@@ -199,5 +219,3 @@ export class Deadline {
 function canceled(message: string, cause: unknown): ConnectError {
   return new ConnectError(message, Code.Canceled, undefined, undefined, cause);
 }
-
-function nothing(): void {}

@@ -16,7 +16,7 @@ export function callStream<I extends DescMessage, O extends DescMessage>(
   start: (deadline: Deadline) => Promise<StreamResponse<I, O>>,
 ): Promise<StreamResponse<I, O>> {
   return new Promise((resolve, reject) => {
-    const deadline = new Deadline(timeoutMs, signal, reject);
+    const deadline = new Deadline(timeoutMs, signal, { onExpiry: reject });
     if (deadline.ended) {
       return;
     }
@@ -43,17 +43,18 @@ function guard<O extends DescMessage>(
       return {
         next: () =>
           new Promise((resolve, reject) => {
-            const forget = deadline.onExpiry(reject);
+            const listener = { onExpiry: reject };
+            deadline.listen(listener);
             iterator.next().then(
               (result) => {
-                forget();
+                deadline.leave(listener);
                 if (result.done) {
                   deadline.end();
                 }
                 resolve(result);
               },
               (reason) => {
-                forget();
+                deadline.leave(listener);
                 reject(endAs(brokenResponse(reason), deadline));
               },
             );

@@ -5,7 +5,7 @@ import type { GrpcWebOptions } from "../../options/client-options.js";
 import { createCodec, type JsonFormat } from "../call/codec.js";
 import type { ClosableTransport, TransportOptions } from "../call/options.js";
 import { callHeaders } from "../call/request-headers.js";
-import { callUnary, effectiveTimeoutMs } from "../call/unary-call.js";
+import { callUnary, effectiveTimeoutMs, type Send, untilExpiry } from "../call/unary-call.js";
 import { post } from "./post.js";
 import { readUnary } from "./response.js";
 
@@ -28,29 +28,34 @@ export function createGrpcWebTransport(
   const { baseUrl, interceptors, readMaxBytes } = options;
   const codec = createCodec(options, json);
   let streams: Transport["stream"] | undefined;
+  const sendUnary: Send = (request, deadline) =>
+    untilExpiry(deadline, () =>
+      deadline.counted(async () => {
+        const frame = encodeFrame(codec.encode(request.method.input, request.message));
+        const response = await post(request, frame, options);
+        return await readUnary(response, request, codec, readMaxBytes);
+      }),
+    );
 
   const transport: Transport = {
     async unary(method, signal, timeoutMs, init, message, contextValues) {
       const header = callHeaders(init);
       header.set("content-type", `application/grpc-web+${codec.subtype}`);
       header.set("x-grpc-web", "1");
-      return await callUnary({
-        method,
-        url: `${baseUrl}/${method.parent.typeName}/${method.name}`,
-        requestMethod: "POST",
-        signal,
-        timeoutMs: effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs),
-        header,
-        message,
-        contextValues,
+      return await callUnary(
+        {
+          method,
+          url: `${baseUrl}/${method.parent.typeName}/${method.name}`,
+          requestMethod: "POST",
+          signal,
+          timeoutMs: effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs),
+          header,
+          message,
+          contextValues,
+        },
         interceptors,
-        send: (request, deadline) =>
-          deadline.counted(async () => {
-            const frame = encodeFrame(codec.encode(method.input, request.message));
-            const response = await post(request, frame, options);
-            return await readUnary(response, request, codec, readMaxBytes);
-          }),
-      });
+        sendUnary,
+      );
     },
 
     async stream(...call) {

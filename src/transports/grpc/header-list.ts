@@ -1,26 +1,49 @@
-import type { OutgoingHttpHeaders } from "node:http2";
+/** Names and values in turn. Node takes a list for less than an object: a twentieth of a call. */
+export type HeaderList = string[];
+
+export const headerTimeout = "grpc-timeout";
+
+/** Sets `grpc-timeout`, which is known when the request goes out. */
+export function setTimeoutHeader(header: HeaderList, value: string): void {
+  if (header.at(-2) === headerTimeout) {
+    header[header.length - 1] = value;
+  } else {
+    header.push(headerTimeout, value);
+  }
+}
+
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+
+/** Since Node 22.17 and 24.2. */
+const takesLists = major === 22 ? minor >= 17 : major === 24 ? minor >= 2 : major > 24;
+
+/** The list as this version of Node takes it. */
+export function forNode(header: HeaderList): HeaderList | Record<string, string> {
+  if (takesLists) {
+    return header;
+  }
+  const object: Record<string, string> = {};
+  for (let at = 0; at < header.length; at += 2) {
+    object[header[at] ?? ""] = header[at + 1] ?? "";
+  }
+  return object;
+}
 
 /** What Node sends at most (`maxSendHeaderBlockLength`). */
 const nodeLimitBytes = 65_536;
 
 /** The size of a header list as HTTP/2 counts it: https://www.rfc-editor.org/rfc/rfc9113#section-6.5.2 */
-function headerListBytes(header: OutgoingHttpHeaders): number {
-  let bytes = 0;
-  for (const name in header) {
-    const value = header[name];
-    if (value !== undefined) {
-      // Values hold no characters beyond Latin-1.
-      bytes += 32 + name.length + String(value).length;
-    }
+function headerListBytes(header: HeaderList): number {
+  let bytes = 16 * header.length;
+  for (const text of header) {
+    // Values hold no characters beyond Latin-1.
+    bytes += text.length;
   }
   return bytes;
 }
 
 /** What is wrong with headers that the server would not take, by its SETTINGS. */
-export function tooLargeForServer(
-  header: OutgoingHttpHeaders,
-  limitBytes: number,
-): string | undefined {
+export function tooLargeForServer(header: HeaderList, limitBytes: number): string | undefined {
   const bytes = headerListBytes(header);
   return bytes > limitBytes
     ? problem(bytes, `the ${limitBytes} that the server allows`)
@@ -28,7 +51,7 @@ export function tooLargeForServer(
 }
 
 /** What is wrong with headers that Node did not send, and reports as refused by the server. */
-export function tooLargeForNode(header: OutgoingHttpHeaders): string | undefined {
+export function tooLargeForNode(header: HeaderList): string | undefined {
   const bytes = headerListBytes(header);
   return bytes > nodeLimitBytes
     ? problem(bytes, `the ${nodeLimitBytes} that Node sends`)

@@ -1,15 +1,8 @@
 import type { DescMessage, DescMethodUnary, DescService, MessageShape } from "@bufbuild/protobuf";
 import type { UnaryResponse } from "@connectrpc/connect";
-import { webHeaders } from "./headers.js";
 import type { UnaryGrpcResponse } from "./unary-response.js";
 
 const received = Symbol("received");
-
-interface Received {
-  readonly response: UnaryGrpcResponse;
-  header: Headers | undefined;
-  trailer: Headers | undefined;
-}
 
 /** A response whose headers and trailers are made when somebody reads them. */
 export class LazyResponse<I extends DescMessage, O extends DescMessage>
@@ -19,7 +12,7 @@ export class LazyResponse<I extends DescMessage, O extends DescMessage>
   readonly service: DescService;
   readonly method: DescMethodUnary<I, O>;
   readonly message: MessageShape<O>;
-  readonly [received]: Received;
+  readonly [received]: UnaryGrpcResponse;
 
   /** @param isCopied whether interceptors may see it that copy it by spreading. */
   constructor(
@@ -31,22 +24,18 @@ export class LazyResponse<I extends DescMessage, O extends DescMessage>
     this.service = method.parent;
     this.method = method;
     this.message = message;
-    this[received] = { response, header: undefined, trailer: undefined };
+    this[received] = response;
     if (isCopied) {
       Object.defineProperties(this, ownAccessors);
     }
   }
 
   get header(): Headers {
-    const state = this[received];
-    state.header ??= webHeaders(state.response.header);
-    return state.header;
+    return this[received].header;
   }
 
   get trailer(): Headers {
-    const state = this[received];
-    state.trailer ??= webHeaders(state.response.trailer);
-    return state.trailer;
+    return this[received].trailer;
   }
 }
 

@@ -1,9 +1,10 @@
-import type { OutgoingHttpHeaders } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryRequest } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { unreadFields } from "../call/request.js";
+import type { HeaderFields } from "../call/request.js";
 import { callHeaders } from "../call/request-headers.js";
+import { type HeaderList, headerTimeout, setTimeoutHeader } from "./header-list.js";
+import { unreadFields } from "./lazy-request.js";
 import { grpcTimeout } from "./timeout-header.js";
 
 const userAgent = "zitadel-user-grants";
@@ -15,6 +16,7 @@ const userAgent = "zitadel-user-grants";
  */
 export class RequestHeaders {
   readonly #origin: string;
+  readonly #scheme: string;
   readonly #authority: string;
   readonly #pathPrefix: string;
   readonly #protocol: Readonly<Record<string, string>>;
@@ -28,8 +30,9 @@ export class RequestHeaders {
     acceptCompression: readonly Compression[];
   }) {
     const { baseUrl, contentType, sendCompression, acceptCompression } = options;
-    const { origin, host, pathname } = new URL(baseUrl);
+    const { origin, host, pathname, protocol } = new URL(baseUrl);
     this.#origin = origin;
+    this.#scheme = protocol.slice(0, -1);
     this.#authority = host;
     this.#pathPrefix = pathname.replace(/\/$/, "");
     this.#protocol = {
@@ -62,7 +65,7 @@ export class RequestHeaders {
       headers.set("user-agent", userAgent);
     }
     if (timeoutMs !== undefined) {
-      headers.set("grpc-timeout", grpcTimeout(timeoutMs));
+      headers.set(headerTimeout, grpcTimeout(timeoutMs));
     }
     return headers;
   }
@@ -72,24 +75,35 @@ export class RequestHeaders {
    *
    * @throws ConnectError `InvalidArgument` when an interceptor sends the request to another server.
    */
-  block(request: UnaryRequest): OutgoingHttpHeaders {
-    const block: OutgoingHttpHeaders = {
-      ":method": "POST",
+  list(request: UnaryRequest): HeaderList {
+    const list = [
+      ":method",
+      "POST",
       // Node would add the port even where it is the default, and ZITADEL picks its instance by this.
-      ":authority": this.#authority,
-      ":path": this.#path(request.url),
-      "user-agent": userAgent,
-      "grpc-timeout": undefined,
-    };
-    // Loops, since copies by spreading are slower to read.
-    const fields = unreadFields(request) ?? Object.fromEntries(request.header);
-    for (const name in fields) {
-      block[name] = fields[name];
+      ":authority",
+      this.#authority,
+      ":scheme",
+      this.#scheme,
+      ":path",
+      this.#path(request.url),
+    ];
+    const unread = unreadFields(request);
+    if (unread === undefined) {
+      const { [headerTimeout]: timeout, ...fields }: HeaderFields = {
+        "user-agent": userAgent,
+        ...Object.fromEntries(request.header),
+        ...this.#protocol,
+      };
+      append(list, fields);
+      if (timeout !== undefined) {
+        setTimeoutHeader(list, timeout);
+      }
+    } else {
+      list.push("user-agent", userAgent);
+      append(list, unread);
+      append(list, this.#protocol);
     }
-    for (const name in this.#protocol) {
-      block[name] = this.#protocol[name];
-    }
-    return block;
+    return list;
   }
 
   #path(url: string): string {
@@ -104,5 +118,11 @@ export class RequestHeaders {
       );
     }
     return `${pathname}${search}`;
+  }
+}
+
+function append(list: HeaderList, fields: HeaderFields): void {
+  for (const name in fields) {
+    list.push(name, fields[name] ?? "");
   }
 }

@@ -1,20 +1,20 @@
-import type { DescMessage } from "@bufbuild/protobuf";
 import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
-import type { Transport, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeFrame } from "../../common/frames.js";
 import type { GrpcOptions } from "../../options/client-options.js";
 import { copiesRequests } from "../call/apply-interceptors.js";
 import { createCodec } from "../call/codec.js";
-import type { Deadline } from "../call/deadline.js";
 import type { ClosableTransport, TransportOptions } from "../call/options.js";
-import { callUnary, effectiveTimeoutMs } from "../call/unary-call.js";
+import { effectiveTimeoutMs, untilExpiry } from "../call/unary-call.js";
 import { compressionBrotli, compressionGzip } from "./compression.js";
 import { ConnectionPool } from "./connections/pool.js";
 import { LazyResponse } from "./lazy-response.js";
 import { compressedFlag } from "./message-reader.js";
 import { RequestHeaders } from "./request-headers.js";
 import { createStreams } from "./streams.js";
+import type { UnaryExchanges } from "./unary-attempt.js";
+import { createUnaryCalls } from "./unary-calls.js";
 import { exchange } from "./unary-exchange.js";
 
 /** Most bytes that the length of a message can say. */
@@ -50,55 +50,67 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
   const isCopied = options.interceptors.some(copiesRequests);
   const streams = createStreams(options, headers);
 
-  /** One attempt of a unary call. */
-  async function attempt<I extends DescMessage, O extends DescMessage>(
-    request: UnaryRequest<I, O>,
-    deadline: Deadline,
-  ): Promise<UnaryResponse<I, O>> {
+  const shared: UnaryExchanges = {
+    pool,
+    readMaxBytes,
+    acceptCompression,
+    finish(method, response, deadline) {
+      const { compression } = response;
+      const finish = (message: Uint8Array) =>
+        new LazyResponse(method, codec.decode(method.output, message), response, isCopied);
+      return compression === undefined
+        ? finish(response.message)
+        : untilExpiry(deadline, async () =>
+            finish(await compression.decompress(response.message, readMaxBytes)),
+          );
+    },
+  };
+
+  const defaultHeader = (timeoutMs: number | undefined) =>
+    headers.forInterceptors(undefined, timeoutMs);
+  const callUnary = createUnaryCalls(options.interceptors, (request, deadline) => {
     const { method } = request;
-    let message = codec.encode(method.input, request.message);
-    if (message.length > writeMaxBytes) {
-      throw new ConnectError(
-        `the request has ${message.length} bytes, more than writeMaxBytes (${writeMaxBytes}); it was not sent`,
-        Code.ResourceExhausted,
-      );
+    const start = (bytes: Uint8Array, flags: number) => {
+      const header = headers.list(request);
+      return exchange({ shared, method, deadline, header, body: encodeFrame(bytes, flags) });
+    };
+    try {
+      const message = codec.encode(method.input, request.message);
+      if (message.length > writeMaxBytes) {
+        throw new ConnectError(
+          `the request has ${message.length} bytes, more than writeMaxBytes (${writeMaxBytes}); it was not sent`,
+          Code.ResourceExhausted,
+        );
+      }
+      return sendCompression === undefined || message.length < compressMinBytes
+        ? start(message, 0)
+        : untilExpiry(deadline, async () =>
+            start(await sendCompression.compress(message), compressedFlag),
+          );
+    } catch (reason) {
+      return Promise.reject(reason);
     }
-    const compression = message.length < compressMinBytes ? undefined : sendCompression;
-    if (compression !== undefined) {
-      message = await compression.compress(message);
-    }
-    const response = await exchange({
-      pool,
-      deadline,
-      header: headers.block(request),
-      body: encodeFrame(message, compression === undefined ? 0 : compressedFlag),
-      readMaxBytes,
-      acceptCompression,
-    });
-    const bytes =
-      response.compression === undefined
-        ? response.message
-        : await response.compression.decompress(response.message, readMaxBytes);
-    return new LazyResponse(method, codec.decode(method.output, bytes), response, isCopied);
-  }
+  });
 
   const transport: Transport = {
-    async unary(method, signal, timeoutMs, init, message, contextValues) {
-      const limitMs = effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs);
-      // Checked at once; without headers of the caller's, made when an interceptor looks.
-      const header = init === undefined ? undefined : headers.forInterceptors(init, limitMs);
-      return callUnary({
-        method,
-        url: headers.url(method),
-        requestMethod: "POST",
-        signal,
-        timeoutMs: limitMs,
-        header: header ?? (() => headers.forInterceptors(undefined, limitMs)),
-        message,
-        contextValues,
-        interceptors: options.interceptors,
-        send: attempt,
-      });
+    unary(method, signal, timeoutMs, init, message, contextValues) {
+      try {
+        const limitMs = effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs);
+        return callUnary({
+          method,
+          url: headers.url(method),
+          requestMethod: "POST",
+          signal,
+          timeoutMs: limitMs,
+          // Checked at once.
+          header: init === undefined ? undefined : headers.forInterceptors(init, limitMs),
+          defaultHeader,
+          message,
+          contextValues,
+        });
+      } catch (reason) {
+        return Promise.reject(reason);
+      }
     },
 
     stream: streams.stream,

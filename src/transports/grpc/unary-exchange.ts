@@ -1,26 +1,16 @@
-import type { ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
-import { Code, ConnectError } from "@connectrpc/connect";
-import type { Compression } from "@connectrpc/connect/protocol";
+import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+import type { DescMessage } from "@bufbuild/protobuf";
+import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import { markNotProcessed } from "../../errors/not-processed.js";
-import type { Deadline } from "../call/deadline.js";
+import type { ExpiryListener } from "../call/deadline.js";
 import type { Connection } from "./connections/connection.js";
-import type { ConnectionPool } from "./connections/pool.js";
 import { ResetCode } from "./connections/reset-codes.js";
 import type { Waiter } from "./connections/waiter.js";
-import { tooLargeForNode, tooLargeForServer } from "./header-list.js";
+import { setTimeoutHeader, tooLargeForNode, tooLargeForServer } from "./header-list.js";
 import { closeError, listen, type ResponseHeader, type StreamListener } from "./stream-events.js";
 import { grpcTimeout } from "./timeout-header.js";
+import type { MaybePromise, UnaryAttempt } from "./unary-attempt.js";
 import { type UnaryGrpcResponse, UnaryResponseReader } from "./unary-response.js";
-
-export interface UnaryAttempt {
-  pool: ConnectionPool;
-  deadline: Deadline;
-  /** All but `grpc-timeout`. */
-  header: OutgoingHttpHeaders;
-  body: Uint8Array;
-  readMaxBytes: number;
-  acceptCompression: readonly Compression[];
-}
 
 /**
  * Sends one request and waits for its response. If the server provably did not take the request, it is
@@ -30,17 +20,20 @@ export interface UnaryAttempt {
  *
  * @throws ConnectError with the status that came, and what the protocol has for the cases without one.
  */
-export function exchange(attempt: UnaryAttempt): Promise<UnaryGrpcResponse> {
+export function exchange<I extends DescMessage, O extends DescMessage>(
+  attempt: UnaryAttempt<I, O>,
+): Promise<UnaryResponse<I, O>> {
   return new Promise((resolve, reject) => {
     new UnaryExchange(attempt, resolve, reject).begin();
   });
 }
 
-class UnaryExchange implements Waiter, StreamListener {
-  readonly #attempt: UnaryAttempt;
-  readonly #resolve: (response: UnaryGrpcResponse) => void;
-  readonly #reject: (error: ConnectError) => void;
-  #offExpiry: (() => void) | undefined;
+class UnaryExchange<I extends DescMessage, O extends DescMessage>
+  implements Waiter, StreamListener, ExpiryListener
+{
+  readonly #attempt: UnaryAttempt<I, O>;
+  readonly #resolve: (response: MaybePromise<UnaryResponse<I, O>>) => void;
+  readonly #reject: (error: unknown) => void;
   #settled = false;
   #retried = false;
   #connection: Connection | undefined;
@@ -53,18 +46,18 @@ class UnaryExchange implements Waiter, StreamListener {
   #ended = false;
 
   constructor(
-    attempt: UnaryAttempt,
-    resolve: (response: UnaryGrpcResponse) => void,
-    reject: (error: ConnectError) => void,
+    attempt: UnaryAttempt<I, O>,
+    resolve: (response: MaybePromise<UnaryResponse<I, O>>) => void,
+    reject: (error: unknown) => void,
   ) {
     this.#attempt = attempt;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#reader = createReader(attempt);
+    this.#reader = new UnaryResponseReader(attempt.shared);
   }
 
   begin(): void {
-    this.#offExpiry = this.#attempt.deadline.onExpiry((error) => this.#onExpiry(error));
+    this.#attempt.deadline.listen(this);
     if (!this.#settled) {
       this.#enqueue();
     }
@@ -75,7 +68,7 @@ class UnaryExchange implements Waiter, StreamListener {
     const remainingMs = deadline.remainingMs();
     if (remainingMs !== undefined) {
       // Now, since it may have waited for the connection, or been refused by another.
-      header["grpc-timeout"] = grpcTimeout(remainingMs);
+      setTimeoutHeader(header, grpcTimeout(remainingMs));
     }
     const problem = tooLargeForServer(header, connection.maxHeaderListBytes);
     if (problem !== undefined) {
@@ -180,24 +173,25 @@ class UnaryExchange implements Waiter, StreamListener {
     } else {
       this.#retried = true;
       this.#stream = undefined;
-      this.#reader = createReader(this.#attempt);
+      this.#reader = new UnaryResponseReader(this.#attempt.shared);
       this.#enqueue();
     }
   }
 
   #enqueue(): void {
-    const { pool, deadline } = this.#attempt;
+    const { shared, deadline } = this.#attempt;
+    const { pool } = shared;
     deadline.call.obstacle = pool.obstacle;
     pool.run(this);
   }
 
-  #onExpiry(error: ConnectError): void {
+  onExpiry(error: ConnectError): void {
     if (this.#settled) {
       return;
     }
     this.#settle();
     if (this.#stream === undefined) {
-      this.#attempt.pool.leave(this);
+      this.#attempt.shared.pool.leave(this);
     } else if (
       this.#connection !== undefined &&
       this.#connection.lastReadAtMs <= this.#startedAtMs
@@ -212,28 +206,30 @@ class UnaryExchange implements Waiter, StreamListener {
       this.#fail(result);
     } else if (result !== undefined) {
       this.#settle();
-      this.#resolve(result);
+      try {
+        const { shared, method, deadline } = this.#attempt;
+        this.#resolve(shared.finish(method, result, deadline));
+      } catch (reason) {
+        this.#reject(this.#attempt.deadline.judge(reason));
+      }
     }
   }
 
   #fail(error: ConnectError): void {
     if (!this.#settled) {
+      const judged = this.#attempt.deadline.judge(error);
       this.#settle();
-      this.#reject(error);
+      this.#reject(judged);
     }
   }
 
   #settle(): void {
     this.#settled = true;
-    this.#offExpiry?.();
+    this.#attempt.deadline.leave(this);
     const stream = this.#stream;
     // Tells the server, unless both sides are through.
     if (stream !== undefined && !(this.#ended && stream.writableFinished)) {
       stream.close(ResetCode.CANCEL);
     }
   }
-}
-
-function createReader({ readMaxBytes, acceptCompression }: UnaryAttempt) {
-  return new UnaryResponseReader(readMaxBytes, acceptCompression);
 }

@@ -8,12 +8,39 @@ import { MessageReader } from "./message-reader.js";
 import type { ResponseHeader } from "./stream-events.js";
 
 /** What came back when the status was OK. */
-export interface UnaryGrpcResponse {
-  header: IncomingHttpHeaders;
-  trailer: IncomingHttpHeaders;
-  message: Uint8Array;
+export class UnaryGrpcResponse {
+  readonly message: Uint8Array;
   /** How to unpack the message, if it has to be. */
-  compression: Compression | undefined;
+  readonly compression: Compression | undefined;
+
+  readonly #header: IncomingHttpHeaders;
+  readonly #trailer: IncomingHttpHeaders | undefined;
+  #webHeader: Headers | undefined;
+  #webTrailer: Headers | undefined;
+
+  constructor(
+    header: IncomingHttpHeaders,
+    trailer: IncomingHttpHeaders | undefined,
+    message: Uint8Array,
+    compression: Compression | undefined,
+  ) {
+    this.#header = header;
+    this.#trailer = trailer;
+    this.message = message;
+    this.compression = compression;
+  }
+
+  /** Made when somebody reads it. */
+  get header(): Headers {
+    this.#webHeader ??= webHeaders(this.#header);
+    return this.#webHeader;
+  }
+
+  /** Made when somebody reads it. */
+  get trailer(): Headers {
+    this.#webTrailer ??= webHeaders(this.#trailer);
+    return this.#webTrailer;
+  }
 }
 
 /**
@@ -29,7 +56,11 @@ export class UnaryResponseReader {
   #compression: Compression | undefined;
   #unknownEncoding: string | undefined;
 
-  constructor(readMaxBytes: number, acceptCompression: readonly Compression[]) {
+  constructor(options: {
+    readonly readMaxBytes: number;
+    readonly acceptCompression: readonly Compression[];
+  }) {
+    const { readMaxBytes, acceptCompression } = options;
     this.#acceptCompression = acceptCompression;
     this.#message = new MessageReader(readMaxBytes);
   }
@@ -107,7 +138,7 @@ export class UnaryResponseReader {
       );
     }
     const compression = this.#message.compressed ? this.#compression : undefined;
-    return { header, trailer: trailer ?? {}, message, compression };
+    return new UnaryGrpcResponse(header, trailer, message, compression);
   }
 
   #unexpected(header: ResponseHeader): ConnectError {

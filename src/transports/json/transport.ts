@@ -4,7 +4,7 @@ import type { Transport, UnaryRequest } from "@connectrpc/connect";
 import type { JsonOptions } from "../../options/client-options.js";
 import type { ClosableTransport, TransportOptions } from "../call/options.js";
 import { callHeaders } from "../call/request-headers.js";
-import { callUnary, effectiveTimeoutMs } from "../call/unary-call.js";
+import { callUnary, effectiveTimeoutMs, type Send, untilExpiry } from "../call/unary-call.js";
 import { checkSize, guardedFetch } from "../fetch/guarded-fetch.js";
 import { pathPrefix } from "./http-rule/bindings.js";
 import type { JsonParts } from "./http-rule/json-parts.js";
@@ -61,22 +61,27 @@ export function createJsonTransport(
     return { ...request, url };
   };
 
+  const sendUnary: Send = (request, deadline, { url }) =>
+    untilExpiry(deadline, () => deadline.counted(() => send(request, url)));
+
   const transport: Transport = {
     async unary(method, signal, timeoutMs, header, input, contextValues) {
       const message = create(method.input, input);
       const { url, verb } = build(message, method);
-      return await callUnary({
-        method,
-        url,
-        requestMethod: verb,
-        signal,
-        timeoutMs: effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs),
-        header: callHeaders(header),
-        message,
-        contextValues,
+      return await callUnary(
+        {
+          method,
+          url,
+          requestMethod: verb,
+          signal,
+          timeoutMs: effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs),
+          header: callHeaders(header),
+          message,
+          contextValues,
+        },
         interceptors,
-        send: (request, deadline) => deadline.counted(() => send(request, url)),
-      });
+        sendUnary,
+      );
     },
 
     async stream(method) {

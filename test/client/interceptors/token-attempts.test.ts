@@ -14,7 +14,7 @@ function start() {
   );
   const attempts = createTokenAttempts(source, environment);
   const call = (send: (token: string) => Promise<string>) =>
-    attempts({ stream: false, signal: new AbortController().signal }, send);
+    attempts({ stream: false, signal: new AbortController().signal }, (_, token) => send(token));
   return { environment, server, call };
 }
 

@@ -145,7 +145,7 @@ test("growth that failed is tried again while calls wait", async () => {
   pool.run({
     start: (connection) => {
       first.start(connection);
-      connection.request({ ":path": "/" }).on("error", () => undefined);
+      connection.request([":path", "/"]).on("error", () => undefined);
     },
     fail: first.fail,
   });

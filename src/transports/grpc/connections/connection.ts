@@ -1,6 +1,7 @@
-import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
+import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Environment } from "../../../common/environment.js";
+import { forNode, type HeaderList } from "../header-list.js";
 import { connectFailure } from "./connect-failure.js";
 import type { ConnectionOptions, ConnectionOwner } from "./connection-owner.js";
 import { IdleTimer } from "./idle-timer.js";
@@ -96,8 +97,8 @@ export class Connection {
   }
 
   /** Opens a stream. `release` must be called when it has closed. */
-  request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
-    const stream = this.session.request(headers, requestOptions);
+  request(header: HeaderList): ClientHttp2Stream {
+    const stream = this.session.request(forNode(header), requestOptions);
     this.#streams += 1;
     if (this.#streams === 1) {
       this.#session.keepProgram(true);

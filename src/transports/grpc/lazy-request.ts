@@ -1,0 +1,176 @@
+import type { DescMessage, DescMethodUnary, DescService, MessageShape } from "@bufbuild/protobuf";
+import type { ContextValues, UnaryRequest } from "@connectrpc/connect";
+import {
+  type AddedFields,
+  type HeaderFields,
+  type LazyState,
+  lazyState,
+  merge,
+  type RequestParts,
+  stateOf,
+} from "../call/request.js";
+import type { RunningCall } from "../call/unary-call.js";
+
+const noFields: HeaderFields = {};
+
+/** What a lazy request has made, and what it makes the rest of. */
+class State implements LazyState {
+  owner: UnaryRequest | undefined;
+  signal: AbortSignal | undefined;
+  #header: Headers | undefined;
+
+  readonly call: RunningCall;
+  /** The request that this one is derived from; undefined for the call's own. */
+  readonly base: UnaryRequest | undefined;
+  readonly #added: AddedFields | undefined;
+  readonly #fields: HeaderFields | undefined;
+  /** Whether interceptors that copy requests are given what is derived from this one. */
+  readonly #copiesDerived: boolean;
+
+  constructor(
+    call: RunningCall,
+    base: UnaryRequest | undefined,
+    added: AddedFields | undefined,
+    fields: HeaderFields | undefined,
+    copiesDerived: boolean,
+  ) {
+    this.call = call;
+    this.base = base;
+    this.#added = added;
+    this.#fields = fields;
+    this.#copiesDerived = copiesDerived;
+  }
+
+  get header(): Headers {
+    if (this.#header === undefined) {
+      const { call } = this.call;
+      const header =
+        this.base?.header ?? call.header ?? call.defaultHeader?.(call.timeoutMs) ?? new Headers();
+      this.#header = this.#added === undefined ? header : merge(header, this.#added);
+    }
+    return this.#header;
+  }
+
+  set header(header: Headers) {
+    this.#header = header;
+  }
+
+  get unread(): HeaderFields | undefined {
+    return this.#header === undefined ? this.#fields : undefined;
+  }
+
+  withHeaderFields(added: AddedFields): UnaryRequest {
+    const { unread, owner } = this;
+    const fields = unread === noFields ? added.fields : unread && { ...added.fields, ...unread };
+    const state = new State(this.call, owner, added, fields, this.#copiesDerived);
+    return new LazyRequest(owner as UnaryRequest, state, this.#copiesDerived);
+  }
+}
+
+/**
+ * A request whose `header` and `signal` are made when somebody reads them: most calls end without that,
+ * and the two cost more than all the rest. Everything that Connect's interceptors do with a request
+ * works: read it, copy it by spreading, derive from it, assign to it.
+ */
+class LazyRequest implements UnaryRequest {
+  readonly stream = false;
+  readonly service: DescService;
+  readonly method: DescMethodUnary;
+  readonly url: string;
+  readonly requestMethod: string;
+  readonly contextValues: ContextValues;
+  readonly message: MessageShape<DescMessage>;
+  readonly [lazyState]: State;
+
+  constructor(parts: RequestParts, state: State, isCopied: boolean) {
+    this.service = parts.service;
+    this.method = parts.method;
+    this.url = parts.url;
+    this.requestMethod = parts.requestMethod;
+    this.contextValues = parts.contextValues;
+    this.message = parts.message;
+    this[lazyState] = state;
+    state.owner = this;
+    if (isCopied) {
+      Object.defineProperties(this, ownAccessors);
+    }
+  }
+
+  get header(): Headers {
+    return this[lazyState].header;
+  }
+
+  set header(header: Headers) {
+    this[lazyState].header = header;
+  }
+
+  get signal(): AbortSignal {
+    const { signal, base, call } = this[lazyState];
+    return signal ?? (base ?? call.deadline).signal;
+  }
+
+  set signal(signal: AbortSignal) {
+    this[lazyState].signal = signal;
+  }
+}
+
+/** Copies by spreading leave out the accessors of a prototype; on the object itself they cost more. */
+const ownAccessors = Object.fromEntries(
+  (["header", "signal"] as const).map((name) => [
+    name,
+    { ...Object.getOwnPropertyDescriptor(LazyRequest.prototype, name), enumerable: true },
+  ]),
+);
+
+/**
+ * The request of a call.
+ *
+ * @param isCopied whether interceptors may see it that copy it by spreading.
+ * @param copiesDerived whether they may see what others derive from it.
+ */
+export function lazyRequest(
+  parts: RequestParts,
+  running: RunningCall,
+  isCopied: boolean,
+  copiesDerived: boolean,
+): UnaryRequest {
+  const fields = running.call.header === undefined ? noFields : undefined;
+  const state = new State(running, undefined, undefined, fields, copiesDerived);
+  return new LazyRequest(parts, state, isCopied);
+}
+
+/** The request as one of this call's: an interceptor may have made it anew. */
+export function adopted(request: UnaryRequest, running: RunningCall): UnaryRequest {
+  return stateOf<State>(request)?.call === running
+    ? request
+    : new LazyRequest(request, new State(running, request, undefined, undefined, false), false);
+}
+
+/** The call of a request that is no copy. */
+export function callOf(request: UnaryRequest): RunningCall {
+  return (request as LazyRequest)[lazyState].call;
+}
+
+/** The header fields of a request whose `header` nobody has read, changed or given; undefined otherwise. */
+export function unreadFields(request: UnaryRequest): HeaderFields | undefined {
+  return stateOf(request)?.unread;
+}
+
+/** The signal that ends this request, unless it is still that of its call. */
+export function replacedSignal(request: UnaryRequest, call: RunningCall): AbortSignal | undefined {
+  let from = request;
+  for (
+    let state = stateOf<State>(from);
+    state?.signal === undefined;
+    state = stateOf<State>(from)
+  ) {
+    if (state === undefined) {
+      return call.deadline.ownsSignal(from.signal) ? undefined : from.signal;
+    }
+    if (state.base === undefined) {
+      return undefined;
+    }
+    from = state.base;
+  }
+  return from.signal;
+}

@@ -1,6 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ErrorDetailSchema as ErrorDetailV2Schema } from "../../gen/zitadel/error/v2/error_pb.js";
-import { ErrorDetailSchema } from "../../gen/zitadel/message_pb.js";
+import { findZitadelDetail } from "./zitadel-detail.js";
 
 /** What an error of a call says, in one place. */
 export interface ErrorDescription {
@@ -41,7 +40,9 @@ export interface ErrorDescription {
 export function describeError(error: unknown): ErrorDescription {
   try {
     const { code, rawMessage, metadata, details } = ConnectError.from(error);
-    const detail = findDetail(details);
+    const detail = findZitadelDetail(
+      details.filter((detail) => typeof detail === "object" && detail !== null),
+    );
     const message = detail?.message || rawMessage;
     return {
       code,
@@ -63,23 +64,6 @@ export function describeError(error: unknown): ErrorDescription {
 
 const refusedToken =
   "the token is unknown or has expired, or it was issued without the scope urn:zitadel:iam:org:project:id:zitadel:aud";
-
-function findDetail(details: ConnectError["details"]): { id: string; message: string } | undefined {
-  // Not the error's own method: a copy of Connect may be of another version, and a copied error has none.
-  const error = new ConnectError("");
-  error.details = details.filter((detail) => typeof detail === "object" && detail !== null);
-  for (const { id, message } of error.findDetails(ErrorDetailSchema)) {
-    if (id !== "") {
-      return { id, message };
-    }
-  }
-  for (const { slug, message } of error.findDetails(ErrorDetailV2Schema)) {
-    if (slug !== "") {
-      return { id: slug, message };
-    }
-  }
-  return undefined;
-}
 
 /**
  * Whether the server says that the grant does not exist: it never did, it has been removed, or it belongs

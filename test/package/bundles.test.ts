@@ -38,7 +38,7 @@ const budgets = [
   {
     entry: "zitadel-user-grants/bulk",
     code: page("zitadel-user-grants/bulk", "removeUserGrants"),
-    maxBytes: 30_000,
+    maxBytes: 17_000,
     forbidden: [/\/sandbox\//, /\/auth\//, /\/transports\//, /\/client\./, /connect-node/],
   },
 ];

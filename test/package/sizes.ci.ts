@@ -15,7 +15,7 @@ const pages = [
   // For edge workers: a page has no key file. Bundlers that split keep what signIn loads later in one file
   // with what both use.
   { names: "serviceUser", entry: "zitadel-user-grants/auth", maxBytes: 22_000 },
-  { names: "removeUserGrants", entry: "zitadel-user-grants/bulk", maxBytes: 26_000 },
+  { names: "removeUserGrants", entry: "zitadel-user-grants/bulk", maxBytes: 17_000 },
   {
     names: "ManagementService",
     entry: "zitadel-user-grants/gen/zitadel/management_pb.js",

@@ -6,6 +6,8 @@ export default defineConfig({
     include: ["test/**/*.ci.ts"],
     globalSetup: ["test/support/ci-setup.ts"],
     testTimeout: 300_000,
+    // One second, the default, is short for a loaded machine.
+    expect: { poll: { timeout: 15_000 } },
     hookTimeout: 300_000,
     fileParallelism: false,
   },

@@ -20,9 +20,19 @@ async function outcome<T>(promise: T | Promise<T>) {
 }
 
 /** The page is served at `/<storage>/…` by the test, with what it needs to know of the sandbox. */
-declare const config: { issuer: string; clientId: string; orgId: string };
+declare const config: { issuer: string; clientId: string; orgId: string; holding: boolean };
 
 const storage = location.pathname.split("/")[1] as NonNullable<SignInOptions["storage"]>;
+const held: (() => void)[] = [];
+/** Holds the responses to token requests back until `release` is called. */
+const holdingFetch: typeof fetch = async (url, init) => {
+  const response = await fetch(url, init);
+  if (init?.method === "POST") {
+    await new Promise<void>((resolve) => held.push(resolve));
+  }
+  return response;
+};
+
 const auth = signIn({
   issuer: config.issuer,
   clientId: config.clientId,
@@ -30,6 +40,7 @@ const auth = signIn({
   postLogoutRedirectUri: `${location.origin}/${storage}/bye`,
   scopes: location.search.includes("short") ? [] : ["offline_access"],
   storage,
+  ...(config.holding && { fetch: holdingFetch }),
 });
 const client = createManagementClient({
   baseUrl: config.issuer,
@@ -59,6 +70,12 @@ const scenarios = {
   callbackWith: (url: string): Promise<{ ok: boolean; value?: SignInResult | undefined }> =>
     outcome(auth.handleCallback(url)),
   signedIn: async () => auth.signedIn,
+  held: async () => held.length,
+  release: async () => {
+    for (const letThrough of held) {
+      letThrough();
+    }
+  },
   start: (returnTo?: string) => outcome(auth.start({ returnTo })),
   startWith: (options: StartOptions) => outcome(auth.start(options)),
   user: async () => auth.user(),

@@ -3,11 +3,10 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { transform } from "esbuild";
-import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { bundlePage } from "../support/bundle.js";
-import { launchChromium } from "../support/chromium.js";
+import type { TestBrowser, TestContext, TestPage } from "../support/test-browser.js";
 import type { Scenarios } from "./sign-in-page.js";
 
 export const storages = ["memory", "sessionStorage", "localStorage"] as const;
@@ -16,16 +15,28 @@ export type Storage = (typeof storages)[number];
 /** Where a user is before signing in. */
 export const where = "/x/people?page=2#row-7";
 
-/** A site whose pages sign in to a sandbox, in Chromium: a new browser profile for each test. */
-export function startSignInSite() {
-  let browser: Browser;
+/** As the sandbox tells of it. */
+const tokenRequest = "POST /oauth/v2/token";
+
+/**
+ * A site whose pages sign in to a sandbox: a new browser profile for each test.
+ *
+ * @param watch has the token requests of a page noted; by default they are counted at the sandbox.
+ */
+export function startSignInSite<P extends TestPage>(
+  launch: () => Promise<TestBrowser<P>>,
+  watch?: (page: P, note: (grantType: string) => void) => void,
+) {
+  let browser: TestBrowser<P>;
   let server: Server;
   let origin: string;
   let sandbox: SandboxServer;
   let clientId: string;
-  let context: BrowserContext;
-  /** The `grant_type` of each token request that a page of the context sent. */
+  let context: TestContext<P>;
+  /** The token requests since the last sign-in: where pages are watched, the `grant_type` of each. */
   let grants: string[];
+  /** Whether token responses wait until the page lets them through. */
+  let holding: boolean;
 
   beforeAll(async () => {
     const source = await readFile(
@@ -36,14 +47,15 @@ export function startSignInSite() {
     const { text } = await bundlePage(code, { splitting: false });
     server = createServer((_, response) => {
       response.writeHead(200, { "content-type": "text/html" });
-      const config = JSON.stringify({ issuer: sandbox.baseUrl, clientId, orgId: sandbox.orgId });
+      const { baseUrl: issuer, orgId } = sandbox;
+      const config = JSON.stringify({ issuer, clientId, orgId, holding });
       response.end(
         `<!doctype html><script>const config = ${config}</script><script type="module">${text.replaceAll("</script", "<\\/script")}</script>`,
       );
     });
     await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
     origin = `http://localhost:${(server.address() as AddressInfo).port}`;
-    browser = await launchChromium();
+    browser = await launch();
   });
 
   afterAll(async () => {
@@ -52,18 +64,20 @@ export function startSignInSite() {
   });
 
   beforeEach(async () => {
-    sandbox = await startSandbox();
+    grants = [];
+    holding = false;
+    sandbox = await startSandbox({
+      onRequest: ({ method }) => {
+        if (watch === undefined && method === tokenRequest) {
+          grants.push(method);
+        }
+      },
+    });
     clientId = sandbox.addApp({
       redirectUris: storages.map((storage) => `${origin}/${storage}/callback`),
       postLogoutRedirectUris: storages.map((storage) => `${origin}/${storage}/bye`),
     }).clientId;
     context = await browser.newContext();
-    grants = [];
-    context.on("request", (request) => {
-      if (request.method() === "POST" && request.url() === `${sandbox.baseUrl}/oauth/v2/token`) {
-        grants.push(String(new URLSearchParams(request.postData() ?? "").get("grant_type")));
-      }
-    });
     return async () => {
       await context.close();
       await sandbox.close();
@@ -72,7 +86,7 @@ export function startSignInSite() {
 
   /** Calls a scenario within a page. */
   function inPage<N extends keyof Scenarios>(
-    page: Page,
+    page: P,
     name: N,
     ...args: Parameters<Scenarios[N]>
   ): Promise<Awaited<ReturnType<Scenarios[N]>>> {
@@ -84,14 +98,20 @@ export function startSignInSite() {
     );
   }
 
-  async function open(storage: Storage, path = where): Promise<Page> {
+  async function newPage(): Promise<P> {
     const page = await context.newPage();
+    watch?.(page, (grantType) => grants.push(grantType));
+    return page;
+  }
+
+  async function open(storage: Storage, path = where): Promise<P> {
+    const page = await newPage();
     await page.goto(`${origin}/${storage}${path}`);
     return page;
   }
 
   /** Signs in, and waits until the page has what came back. */
-  async function openSignedIn(storage: Storage, path = where): Promise<Page> {
+  async function openSignedIn(storage: Storage, path = where): Promise<P> {
     const page = await open(storage, path);
     await inPage(page, "start").catch(() => {});
     await page.getByRole("button", { name: "Sign in" }).click();
@@ -102,13 +122,13 @@ export function startSignInSite() {
     return page;
   }
 
-  async function tokenOf(page: Page): Promise<string> {
+  async function tokenOf(page: P): Promise<string> {
     const outcome = await inPage(page, "token");
     return outcome.ok ? outcome.value : expect.fail(outcome.message);
   }
 
   /** Everything that is in the web storage of a page. */
-  function stored(page: Page): Promise<string> {
+  function stored(page: P): Promise<string> {
     return page.evaluate(() => JSON.stringify([{ ...sessionStorage }, { ...localStorage }]));
   }
 
@@ -119,11 +139,12 @@ export function startSignInSite() {
     get sandbox() {
       return sandbox;
     },
-    get context() {
-      return context;
-    },
     get grants() {
       return grants;
+    },
+    /** Has the token responses of pages that are loaded from now on wait for `release`. */
+    holdTokenResponses() {
+      holding = true;
     },
     inPage,
     open,
@@ -132,13 +153,13 @@ export function startSignInSite() {
     stored,
 
     /** The token that replaces one which a server has rejected. */
-    async tokenAfterRejection(page: Page): Promise<string> {
+    async tokenAfterRejection(page: P): Promise<string> {
       const outcome = await inPage(page, "refuse", await tokenOf(page));
       return outcome.ok ? outcome.value : expect.fail(outcome.message);
     },
 
     /** The session that a page keeps in its storage, as JSON. */
-    async session(page: Page): Promise<string> {
+    async session(page: P): Promise<string> {
       const storages: Record<string, string>[] = JSON.parse(await stored(page));
       const found = storages
         .flatMap((one) => Object.values(one))
@@ -147,20 +168,20 @@ export function startSignInSite() {
     },
 
     /** Opens a tab with a copy of the session storage, as "duplicate tab" does. */
-    async duplicate(page: Page, storage?: string): Promise<Page> {
+    async duplicate(page: P, storage?: string): Promise<P> {
       const [copy] = JSON.parse(storage ?? (await stored(page))) as [Record<string, string>];
-      const second = await context.newPage();
+      const second = await newPage();
       await second.addInitScript((copy) => {
         if (sessionStorage.length === 0) {
           Object.assign(sessionStorage, copy);
         }
       }, copy);
-      await second.goto(page.url());
+      await second.goto(await page.evaluate(() => location.href));
       return second;
     },
 
     /** Puts the session of another user in place of the one that all tabs share, as a sign-in there does. */
-    async storeAnotherUser(page: Page): Promise<void> {
+    async storeAnotherUser(page: P): Promise<void> {
       await page.evaluate((name) => {
         const claims = btoa(JSON.stringify({ sub: "another-user" }));
         const session = {

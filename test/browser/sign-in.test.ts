@@ -1,10 +1,17 @@
 import { Code } from "@connectrpc/connect";
-import type { Route } from "playwright-core";
+import type { Page, Route } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { launchChromium } from "../support/chromium.js";
 import { startSignInSite, storages, where } from "./sign-in-site.js";
 
-const site = startSignInSite();
-const { duplicate, inPage, open, openSignedIn, stored, tokenOf } = site;
+const site = startSignInSite<Page>(launchChromium, (page, note) =>
+  page.on("request", (request) => {
+    if (request.method() === "POST" && request.url() === `${site.sandbox.baseUrl}/oauth/v2/token`) {
+      note(String(new URLSearchParams(request.postData() ?? "").get("grant_type")));
+    }
+  }),
+);
+const { inPage, open, openSignedIn, stored, tokenOf } = site;
 
 describe.each(storages)("with tokens in %s", (storage) => {
   it("somebody signs in, is where they were, and calls the API", async () => {
@@ -18,7 +25,7 @@ describe.each(storages)("with tokens in %s", (storage) => {
 
   it("the code is in no address that the browser keeps", async () => {
     const page = await openSignedIn(storage);
-    const session = await site.context.newCDPSession(page);
+    const session = await page.context().newCDPSession(page);
     const { entries } = await session.send("Page.getNavigationHistory");
     expect(entries.map(({ url }) => url).join("\n")).not.toMatch(/[?&](code|state)=/);
   });
@@ -155,19 +162,6 @@ describe("signing in", () => {
     expect(site.grants).toEqual([]);
   });
 
-  it.each(["//evil.example/x", "/.//evil.example/x"])(
-    "a return address of %s stays on the origin, and the code leaves the address",
-    async (path) => {
-      const page = await open("memory");
-      await inPage(page, "start", site.origin + path).catch(() => {});
-      await page.getByRole("button", { name: "Sign in" }).click();
-      await page.waitForURL(`${site.origin}/**`);
-      const { first } = await inPage(page, "callback");
-      expect(first).toMatchObject({ ok: true, value: { returnTo: "/evil.example/x" } });
-      expect(page.url()).toBe(`${site.origin}/evil.example/x`);
-    },
-  );
-
   it("parameters of the page's own that are called code and state stay where they are", async () => {
     const own = "/callback?code=SUMMER&state=CA";
     const page = await open("memory", own);
@@ -187,6 +181,7 @@ describe("signing in", () => {
       parameters: { prompt: "login", login_hint: "ada@example.com" },
     }).catch(() => {});
     const { searchParams } = new URL((await request).url());
+    await page.waitForURL("**/ui/login**");
     expect(searchParams.get("scope")?.split(" ")).toEqual([
       "openid",
       "urn:zitadel:iam:org:project:id:zitadel:aud",
@@ -227,54 +222,6 @@ describe("signing in", () => {
 });
 
 describe("the refresh token", () => {
-  it("two tabs that share a session refresh once, and both go on", async () => {
-    const first = await openSignedIn("localStorage");
-    const second = await open("localStorage");
-    for (let round = 1; round <= 5; round++) {
-      site.sandbox.expireTokens();
-      const calls = [first, second].flatMap((page) =>
-        Array.from({ length: 3 }, () => inPage(page, "deactivate", site.sandbox.addGrant())),
-      );
-      expect((await Promise.all(calls)).every(({ ok }) => ok)).toBe(true);
-      expect(await tokenOf(first)).toBe(await tokenOf(second));
-      expect(site.grants).toHaveLength(round);
-    }
-  });
-
-  it("a duplicated tab has a copy of the session: both refresh one at a time and hand on the result", async () => {
-    const first = await openSignedIn("sessionStorage");
-    const second = await duplicate(first);
-    expect(await tokenOf(second)).toBe(await tokenOf(first));
-    for (let round = 1; round <= 5; round++) {
-      site.sandbox.expireTokens();
-      const calls = [first, second].flatMap((page) =>
-        Array.from({ length: 3 }, () => inPage(page, "deactivate", site.sandbox.addGrant())),
-      );
-      expect((await Promise.all(calls)).every(({ ok }) => ok)).toBe(true);
-      expect(await tokenOf(first)).toBe(await tokenOf(second));
-      expect(site.grants).toHaveLength(round);
-    }
-  });
-
-  it("a duplicated tab that was not told of a refresh asks for the result", async () => {
-    const first = await openSignedIn("sessionStorage");
-    const session = await stored(first);
-    site.sandbox.expireTokens();
-    expect(await inPage(first, "deactivate", site.sandbox.addGrant())).toMatchObject({ ok: true });
-    // The copy is from before the refresh: its refresh token is dead.
-    const second = await duplicate(first, session);
-    expect(await inPage(second, "deactivate", site.sandbox.addGrant())).toMatchObject({ ok: true });
-    expect(await tokenOf(second)).toBe(await tokenOf(first));
-  });
-
-  it("signing out in one tab signs out in its duplicate", async () => {
-    const first = await openSignedIn("sessionStorage");
-    const second = await duplicate(first);
-    await inPage(first, "signOut").catch(() => {});
-    await first.waitForURL(`${site.origin}/sessionStorage/bye`);
-    await expect.poll(() => inPage(second, "signedIn")).toBe(false);
-  });
-
   it("a caller who leaves does not lose the answer", async () => {
     const page = await openSignedIn("memory");
     const token = await tokenOf(page);

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { it } from "vitest";
-import { firefoxBinary, openFirefox, openWebKit, webKitDriver } from "../support/browsers.js";
+import { openFirefox, openWebKit, webKitDriver } from "../support/browsers.js";
+import { firefoxBinary } from "../support/firefox.js";
 import { describeBrowser } from "./suite-site.js";
 
 for (const { name, needs, packages, open } of [

@@ -1,8 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { spawn } from "node:child_process";
+import { endProgram } from "./browser-program.js";
 import { launchChromium } from "./chromium.js";
+import { startFirefox } from "./firefox.js";
 
 /** As much of a browser as the suite needs: one page, and an expression whose promise is awaited there. */
 export interface SimpleBrowser {
@@ -22,38 +21,9 @@ export async function openChromium(): Promise<SimpleBrowser> {
   };
 }
 
-export const firefoxBinary = "/usr/lib/firefox-esr/firefox-esr";
-
-/** Debian's Firefox, through WebDriver BiDi: https://w3c.github.io/webdriver-bidi/. */
+/** Debian's Firefox, as it starts. */
 export async function openFirefox(): Promise<SimpleBrowser> {
-  const profile = await mkdtemp(join(tmpdir(), "zitadel-user-grants-firefox-"));
-  const args = ["--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0"];
-  const firefox = spawn(firefoxBinary, args, {
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, HOME: profile },
-    detached: true,
-  });
-  const url = await said(firefox, /WebDriver BiDi listening on (ws:\S+)/);
-  const socket = new WebSocket(`${url}/session`);
-  await new Promise((resolve, reject) => {
-    socket.onopen = resolve;
-    socket.onerror = reject;
-  });
-  const waiting = new Map<number, (answer: BidiAnswer) => void>();
-  socket.onmessage = ({ data }) => {
-    const answer = JSON.parse(data) as BidiAnswer;
-    waiting.get(answer.id)?.(answer);
-  };
-  let sent = 0;
-  const send = (method: string, params: object = {}) =>
-    new Promise<BidiAnswer["result"]>((resolve, reject) => {
-      sent++;
-      waiting.set(sent, ({ result, message }) =>
-        message === undefined ? resolve(result) : reject(new Error(`${method}: ${message}`)),
-      );
-      socket.send(JSON.stringify({ id: sent, method, params }));
-    });
-  await send("session.new", { capabilities: {} });
+  const { send, close } = await startFirefox();
   const { contexts } = await send("browsingContext.getTree");
   const context = contexts?.[0]?.context;
   return {
@@ -71,21 +41,7 @@ export async function openFirefox(): Promise<SimpleBrowser> {
       }
       return result?.value ?? "";
     },
-    close: async () => {
-      socket.close();
-      await end(firefox);
-      await rm(profile, { recursive: true, force: true, maxRetries: 5 });
-    },
-  };
-}
-
-interface BidiAnswer {
-  id: number;
-  message?: string;
-  result: {
-    contexts?: { context: string }[];
-    result?: { value: string };
-    exceptionDetails?: { text: string };
+    close,
   };
 }
 
@@ -118,7 +74,7 @@ export async function openWebKit(): Promise<SimpleBrowser> {
   const session = await send("POST", "/session", {
     capabilities: { alwaysMatch: { "webkitgtk:browserOptions": options } },
   }).catch(async (error: unknown) => {
-    await end(driver);
+    await endProgram(driver);
     throw error;
   });
   const { sessionId } = session as { sessionId: string };
@@ -142,32 +98,7 @@ export async function openWebKit(): Promise<SimpleBrowser> {
     },
     close: async () => {
       await send("DELETE", `/session/${sessionId}`).catch(() => {});
-      await end(driver);
+      await endProgram(driver);
     },
   };
-}
-
-/** Waits until a program writes what matches to stderr, and returns the first group of it. */
-function said(child: ChildProcess, pattern: RegExp): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = "";
-    child.stderr?.on("data", (chunk) => {
-      text += chunk;
-      const match = pattern.exec(text);
-      if (match?.[1] !== undefined) {
-        resolve(match[1]);
-      }
-    });
-    child.on("error", reject);
-    child.on("exit", (code) => reject(new Error(`ended with ${code}: ${text}`)));
-  });
-}
-
-/** Ends a program that leads a process group, and all that it started. */
-async function end(child: ChildProcess): Promise<void> {
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  if (child.pid !== undefined && child.exitCode === null) {
-    process.kill(-child.pid, "SIGKILL");
-    await ended;
-  }
 }

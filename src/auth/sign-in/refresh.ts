@@ -68,10 +68,9 @@ export function createSessionKeeper(context: SignInContext, watch: SessionWatch)
       await watch.signingIn();
       return (
         heldAndFresh() ??
-        tabs.exclusively(store.read(), async (waited) => {
+        tabs.exclusively(store.read(), async (behind) => {
           const before = currentSession(context, watch);
-          if (waited && heldAndFresh() === undefined) {
-            // Another tab has just been at it. Its word may still be on the way.
+          if (behind) {
             await tabs.ask(before);
           }
           const fresh = heldAndFresh();

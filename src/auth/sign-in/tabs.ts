@@ -16,8 +16,11 @@ export interface Tabs {
   signedOut(): void;
   /** Whether another tab had a later state of the session, which is then in the store. Takes up to 1 s. */
   ask(session: Session): Promise<boolean>;
-  /** Runs while no other tab runs anything for this session. `waited` says that another one just did. */
-  exclusively<T>(session: Session | undefined, run: (waited: boolean) => Promise<T>): Promise<T>;
+  /**
+   * Runs while no other tab runs anything for this session. `behind` says that another one has a later state
+   * of it, which may still be on its way.
+   */
+  exclusively<T>(session: Session | undefined, run: (behind: boolean) => Promise<T>): Promise<T>;
 }
 
 type Message =
@@ -90,8 +93,30 @@ export function createTabs(
     // Anything of the origin can post: what is no message of ours ends in nothing.
     receive(data).catch(() => {});
   });
+  // In Firefox a message can come before what the other tab has stored.
+  globalThis.addEventListener?.("storage", ({ key }) => {
+    if (key === name) {
+      look();
+    }
+  });
+  const locks = shares ? globalThis.navigator?.locks : undefined;
+  const lockOf = (id: string) => `${name}:${id}`;
+  /** The lock that says in its name which state its tab has. */
+  const generationLockOf = (id: string) => `${lockOf(id)}#`;
+  let release = () => {};
   return {
-    changed: ({ id, generation }) => post({ kind: "changed", id, generation }),
+    changed: ({ id, generation }) => {
+      // As long as this tab is open: others can see that they are behind before they are told.
+      locks
+        ?.request(generationLockOf(id) + generation, { mode: "shared" }, () => {
+          release();
+          return new Promise<void>((resolve) => {
+            release = resolve;
+          });
+        })
+        .catch(() => {});
+      post({ kind: "changed", id, generation });
+    },
     signedOut: () => post({ kind: "signed-out" }),
     ask: ({ id, generation }) =>
       new Promise((resolve) => {
@@ -115,15 +140,19 @@ export function createTabs(
         check();
       }),
     exclusively: async (session, run) => {
-      const locks = globalThis.navigator?.locks;
-      if (!shares || session === undefined || locks === undefined) {
+      if (locks === undefined || session === undefined) {
         return run(false);
       }
-      const lockName = `${name}:${session.id}`;
-      const free = await locks.request(lockName, { ifAvailable: true }, async (lock) =>
-        lock === null ? undefined : { value: await run(false) },
-      );
-      return free === undefined ? locks.request(lockName, () => run(true)) : free.value;
+      const prefix = generationLockOf(session.id);
+      return locks.request(lockOf(session.id), async () => {
+        const { held } = await locks.query();
+        const own = store.read()?.generation ?? 0;
+        return run(
+          held?.some(
+            ({ name }) => name?.startsWith(prefix) && Number(name.slice(prefix.length)) > own,
+          ) === true,
+        );
+      });
     },
   };
 }

@@ -1,0 +1,10 @@
+import { existsSync } from "node:fs";
+import { it } from "vitest";
+import { firefoxBinary, launchFirefox } from "../support/firefox.js";
+import { describeSignIn } from "./sign-in-suite.js";
+
+if (existsSync(firefoxBinary)) {
+  describeSignIn("Firefox", launchFirefox);
+} else {
+  it.skip("Firefox is not here: apt-get install firefox-esr", () => {});
+}

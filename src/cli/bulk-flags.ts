@@ -1,6 +1,6 @@
 import type { FlagGroup, FlagTable } from "./command.js";
 import { connectionFlags, connectionNote } from "./connection.js";
-import { wholeNumber } from "./flags.js";
+import { seconds, wholeNumber } from "./flags.js";
 import { formats } from "./input/format.js";
 import { UsageError } from "./io.js";
 import { rateFlags, readRate } from "./rate.js";
@@ -152,9 +152,4 @@ export function readSettings(command: BulkCommand, flags: SettingFlags): Setting
     quiet: flags.quiet ?? false,
     allowUnknown: flags["allow-unknown"] ?? false,
   };
-}
-
-function seconds(flag: string, value: string | undefined): number | undefined {
-  const number = wholeNumber(flag, value, 2_147_483);
-  return number === undefined ? undefined : number * 1000;
 }

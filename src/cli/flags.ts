@@ -111,3 +111,9 @@ export function oneOf<T extends string>(
   }
   throw new UsageError(`${name} takes ${allowed.join(", ")}; got ${JSON.stringify(value)}.`);
 }
+
+/** A whole number of seconds, in milliseconds. @throws UsageError unless it is one that timers take. */
+export function seconds(flag: string, value: string | undefined): number | undefined {
+  const number = wholeNumber(flag, value, 2_147_483);
+  return number === undefined ? undefined : number * 1000;
+}

@@ -1,10 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { retryAfterMs } from "../bulk/classify.js";
-import { type Environment, jittered, platform, sleep } from "../common/environment.js";
+import { type Environment, platform, sleep } from "../common/environment.js";
 import { describeError } from "../errors/describe.js";
 import type { Connection } from "./connection.js";
 import { type GrantRecord, isRecord, toGrantRecord } from "./grant-record.js";
 import { type JsonObject, sendJson } from "./json-request.js";
+import { retryPauseMs } from "./retry-pause.js";
 
 /** How a text of a query is compared. */
 export type TextMethod =
@@ -52,7 +52,7 @@ export interface LookupOptions {
 
 /**
  * ZITADEL's routes for looking up and restoring grants, in the organization of the connection. Reads are
- * retried after transient failures; writes only where the server has certainly not carried them out.
+ * retried after transient failures; writes are left to who logs each attempt.
  *
  * Everything throws a ConnectError with ZITADEL's own code and id, or `Unavailable` without a connection.
  */
@@ -69,7 +69,8 @@ export interface Lookup {
   /** Reactivates a grant. ZITADEL v4 says OK for one that is active; v2.70 rejects it with COMMAND-1ML0v. */
   reactivateGrant(userId: string, grantId: string): Promise<void>;
   /**
-   * Adds a grant. When the response is lost, a second attempt is rejected with V3-DKcYh, so it is not made.
+   * Adds a grant. Rejected with V3-DKcYh when the user has one of that project: also when this was added
+   * by an earlier attempt whose response was lost.
    *
    * @returns the id of the new grant.
    */
@@ -89,8 +90,6 @@ export interface NewGrant {
 }
 
 const readAttempts = 6;
-const firstPauseMs = 250;
-const longestPauseMs = 30_000;
 
 export function createLookup(connection: Connection, options: LookupOptions = {}): Lookup {
   const { signal, timeoutMs, turn, environment = platform } = options;
@@ -100,14 +99,11 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
       try {
         return await sendJson(connection, path, { body, signal, timeoutMs });
       } catch (error) {
-        const mayRetry = isRead ? isTransient(error) : isThrottled(error);
-        if (!mayRetry || attempt >= readAttempts || signal?.aborted) {
+        if (!isRead || !isTransient(error) || attempt >= readAttempts || signal?.aborted) {
           throw error;
         }
-        const askedMs = retryAfterMs(ConnectError.from(error), environment.wallMs());
-        const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempt - 1));
-        const waitMs = Math.min(60_000, Math.max(askedMs ?? 0, jittered(environment, pauseMs)));
-        await sleep(environment, waitMs, signal);
+        const pauseMs = retryPauseMs(environment, attempt, ConnectError.from(error));
+        await sleep(environment, pauseMs, signal);
       }
     }
   };
@@ -205,9 +201,4 @@ function notZitadel(what: string): ConnectError {
 function isTransient(error: unknown): boolean {
   const codes: readonly Code[] = [Code.Unavailable, Code.DeadlineExceeded, Code.ResourceExhausted];
   return error instanceof ConnectError && codes.includes(error.code);
-}
-
-/** Rejected before it was carried out. */
-function isThrottled(error: unknown): boolean {
-  return error instanceof ConnectError && error.code === Code.ResourceExhausted;
 }

@@ -1,7 +1,8 @@
 import { checkCanAsk, mayGoAhead } from "../ask.js";
+import { paceFlags } from "../bulk-flags.js";
 import type { Command, FlagTable } from "../command.js";
 import { connectionFlags, connectionNote } from "../connection.js";
-import { parseFlags, wholeNumber } from "../flags.js";
+import { parseFlags, seconds, wholeNumber } from "../flags.js";
 import { introduce } from "../introduce.js";
 import { exitCode, type Io, line } from "../io.js";
 import { connectAs, logPathOf } from "../log/connect.js";
@@ -13,6 +14,8 @@ import { lookupTurns, rateFlags, rateShown, readRate } from "../rate.js";
 import { type RestorePlan, restorePlan } from "../restore/restore-plan.js";
 import { runRestore } from "../restore/restore-run.js";
 
+const { "give-up": giveUp } = paceFlags("remove");
+
 const restoreFlags = {
   log: { type: "string", value: "<path>", file: true, help: "the log of the run to undo" },
   "dry-run": { type: "boolean", help: "show what would be done, and do nothing" },
@@ -23,6 +26,7 @@ const restoreFlags = {
   },
   concurrency: { type: "string", value: "<n>", help: "grants at a time (4)" },
   ...rateFlags,
+  "give-up": giveUp,
   json: { type: "boolean", help: "outcomes as JSON Lines" },
 } as const satisfies FlagTable;
 
@@ -47,6 +51,7 @@ export const restore: Command = {
     });
     const path = logPathOf("restore", flags.log, positionals);
     const concurrency = wholeNumber("concurrency", flags.concurrency, 100) ?? 4;
+    const giveUpMs = seconds("give-up", flags["give-up"]) ?? 300_000;
     // The file is not touched before it is known to be a log; nor is a lock put beside another file.
     LogContent.readHead(path, "restore");
     const lock = LogLock.take(path, "restore");
@@ -79,7 +84,8 @@ export const restore: Command = {
         return exitCode.stopped;
       }
       log = new RestoreLog(path, lock, content.wholeBytes, identity);
-      const settings = { concurrency, json: flags.json ?? false, turn: lookupTurns(rate) };
+      const json = flags.json ?? false;
+      const settings = { concurrency, json, giveUpMs, turn: lookupTurns(rate) };
       return await runRestore(content, plan, connection, log, settings, io);
     } finally {
       if (log === undefined) {

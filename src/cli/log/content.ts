@@ -126,10 +126,11 @@ export class LogContent {
         this.states.include(this.grants.add(grantId, userId));
       }
     } else if ("request" in entry) {
-      this.#open.set(
-        entry.request,
-        entry.ids.map((id) => this.#known(id)),
-      );
+      const indexes = entry.ids.map((id) => this.#known(id));
+      this.#open.set(entry.request, indexes);
+      for (const index of indexes) {
+        this.states.asked(index);
+      }
     } else if ("answer" in entry) {
       const request = this.#open.get(entry.answer) ?? [];
       this.states.answered(request, entry.ok, entry.at, entry.requestId);

@@ -87,7 +87,12 @@ export type RestoreEntry =
     }
   | { readonly restore: "ended"; readonly at: string; readonly because: string }
   /** Is about to be sent. */
-  | { readonly step: string; readonly do: RestoreStep; readonly grantId: string }
+  | {
+      readonly step: string;
+      readonly at?: string;
+      readonly do: RestoreStep;
+      readonly grantId: string;
+    }
   /** The response to a step, with the id of the grant that it added. */
   | {
       readonly stepResponse: string;
@@ -98,6 +103,13 @@ export type RestoreEntry =
   | RestoreOutcome;
 
 export type RestoreStep = "add" | "deactivate" | "reactivate";
+
+/** A step that was about to be sent, and to which no response is known. */
+export interface LostStep {
+  readonly number: string;
+  /** When, in milliseconds since the Unix epoch. */
+  readonly atMs: number;
+}
 
 /** What became of a grant in a restore. */
 export interface RestoreOutcome {

@@ -39,6 +39,14 @@ export class GrantStates {
     }
   }
 
+  /** It is asked for again: a failure is no outcome any more. */
+  asked(index: number): void {
+    if (this.status(index) === "failed") {
+      this.#status[index] = 0;
+      this.#details.delete(index);
+    }
+  }
+
   decide(index: number, entry: OutcomeEntry): void {
     let status = this.#statuses.indexOf(entry.status);
     if (status === -1) {

@@ -1,5 +1,5 @@
 import type { Identity } from "../whoami.js";
-import type { RestoreOutcome, RestoreStep } from "./entry.js";
+import type { LostStep, RestoreOutcome, RestoreStep } from "./entry.js";
 import type { LogLock } from "./lock.js";
 import { type LogFailure, LogFile } from "./log-file.js";
 
@@ -24,12 +24,13 @@ export class RestoreLog {
     return this.#file.failure;
   }
 
-  /** Writes what is about to be sent, for good, and returns its number. @throws LogFailure */
-  async step(grantId: string, what: RestoreStep): Promise<string> {
+  /** Writes what is about to be sent, for good. @throws LogFailure */
+  async step(grantId: string, what: RestoreStep): Promise<LostStep> {
     this.#lastStep += 1;
     const step = `${this.#file.session}-${this.#lastStep}`;
-    await this.#file.announce({ step, do: what, grantId });
-    return step;
+    const at = now();
+    await this.#file.announce({ step, at, do: what, grantId });
+    return { number: step, atMs: Date.parse(at) };
   }
 
   /** Never throws: see `failure`. */

@@ -1,10 +1,10 @@
-import type { RestoreEntry, RestoreOutcome, RestoreStep } from "./entry.js";
+import type { LostStep, RestoreEntry, RestoreOutcome, RestoreStep } from "./entry.js";
 
 interface GrantProgress {
   outcome?: RestoreOutcome;
   newGrantId?: string;
-  /** Whether a grant was about to be added, and no response is known. */
-  addLost?: boolean;
+  /** Attempts to add it whose responses are not known. */
+  lostAdds?: readonly LostStep[];
 }
 
 /** What restores of a run have done so far, by the numbers of its grants. */
@@ -31,8 +31,9 @@ export class RestoreProgress {
     return this.#byGrant.get(index)?.newGrantId;
   }
 
-  addLost(index: number): boolean {
-    return this.#byGrant.get(index)?.addLost ?? false;
+  /** Attempts to add a grant in place of a removed one whose responses are not known. */
+  lostAdds(index: number): readonly LostStep[] {
+    return this.#byGrant.get(index)?.lostAdds ?? [];
   }
 
   /** @param numberOf throws for a grant that is not in the log. */
@@ -50,13 +51,17 @@ export class RestoreProgress {
       const index = numberOf(entry.grantId);
       this.#steps.set(entry.step, { index, do: entry.do });
       if (entry.do === "add") {
-        this.#of(index).addLost = true;
+        const progress = this.#of(index);
+        const lost = { number: entry.step, atMs: Date.parse(entry.at ?? "") };
+        progress.lostAdds = [...(progress.lostAdds ?? []), lost];
       }
     } else if ("stepResponse" in entry) {
       const step = this.#steps.get(entry.stepResponse);
       if (step?.do === "add") {
         const progress = this.#of(step.index);
-        progress.addLost = false;
+        progress.lostAdds = this.lostAdds(step.index).filter(
+          ({ number }) => number !== entry.stepResponse,
+        );
         if (entry.newGrantId !== undefined) {
           progress.newGrantId = entry.newGrantId;
         }

@@ -7,36 +7,59 @@ import type { RestoreTask } from "./restore-plan.js";
 const lagMs = 10_000;
 const firstPauseMs = 250;
 
+export interface ExistingGrants {
+  /** The one with the roles and the project grant of the removed one. */
+  readonly exact: GrantRecord | undefined;
+  readonly others: readonly GrantRecord[];
+}
+
 /**
- * The grants of a user of one project: the one with the roles and the project grant of the removed one,
- * and others. Looks for up to 10 s, as the server has said that there is one.
+ * The grants of a user of one project, where the server has said that there is one. It can be the one
+ * that was to be removed: a removal whose response was lost may not have been carried out. Others are
+ * searched for, for up to 10 s.
  */
-export async function existingGrant(
+export async function existingGrants(
   { grantId, userId, recorded }: RestoreTask,
   lookup: Lookup,
   environment: Environment,
   signal: AbortSignal,
-): Promise<{ readonly exact: GrantRecord | undefined; readonly others: readonly GrantRecord[] }> {
+): Promise<ExistingGrants> {
+  // Unlike a search, this is up to date.
+  const original = await lookup.getGrant(userId, grantId);
+  if (original !== undefined) {
+    return sorted([original], recorded);
+  }
   const { projectId } = recorded;
   const queries = [{ userIdQuery: { userId } }, { projectIdQuery: { projectId } }];
   const deadlineMs = environment.monotonicMs() + lagMs;
   for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
     const page = await lookup.searchGrants(queries, { offset: 0, limit: 100 });
-    // The removed grant itself may still show.
+    // The removed grant may still show, and a grant of the same project through another project grant
+    // is not what the server means.
     const records = page.records.filter((record) => record.grantId !== grantId);
+    const found = sorted(records, recorded);
     const leftMs = deadlineMs - environment.monotonicMs();
-    if (records.length > 0 || leftMs <= 0 || signal.aborted) {
-      const exact = records.find((record) => isSame(record, recorded));
-      return { exact, others: records.filter((record) => record !== exact) };
+    if (records.some((record) => sameGrantOf(record, recorded)) || leftMs <= 0 || signal.aborted) {
+      return found;
     }
     await sleep(environment, Math.min(pauseMs, leftMs), signal);
   }
 }
 
+function sorted(
+  records: readonly GrantRecord[],
+  recorded: RestoreTask["recorded"],
+): ExistingGrants {
+  const exact = records.find((record) => isSame(record, recorded));
+  return { exact, others: records.filter((record) => record !== exact) };
+}
+
 function isSame(record: GrantRecord, recorded: RestoreTask["recorded"]): boolean {
   const sorted = (roles: readonly string[]) => JSON.stringify(roles.toSorted());
-  return (
-    (record.projectGrantId ?? "") === (recorded.projectGrantId ?? "") &&
-    sorted(record.roleKeys) === sorted(recorded.roleKeys)
-  );
+  return sameGrantOf(record, recorded) && sorted(record.roleKeys) === sorted(recorded.roleKeys);
+}
+
+/** ZITADEL allows one grant for each user, project and project grant. */
+function sameGrantOf(record: GrantRecord, recorded: RestoreTask["recorded"]): boolean {
+  return (record.projectGrantId ?? "") === (recorded.projectGrantId ?? "");
 }

@@ -1,156 +1,186 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { classify } from "../../bulk/classify.js";
-import type { ManagementClient } from "../../client/client.js";
-import type { Environment } from "../../common/environment.js";
 import { describeError, isGrantInactive } from "../../errors/describe.js";
-import { describedError, type RestoreOutcome, type RestoreStep } from "../log/entry.js";
-import type { RestoreLog } from "../log/restore-log.js";
-import type { RestoreProgress } from "../log/restore-progress.js";
-import type { Lookup } from "../lookup.js";
-import { existingGrant } from "./existing-grant.js";
+import type { GrantRecord } from "../grant-record.js";
+import { describedError, type LostStep, type RestoreOutcome } from "../log/entry.js";
+import { LogFailure } from "../log/log-file.js";
+import { type ExistingGrants, existingGrants } from "./existing-grant.js";
 import type { RestoreTask } from "./restore-plan.js";
+import { type RestoreContext, type StepResult, sendStep } from "./step.js";
 
-export interface RestoreContext {
-  readonly lookup: Lookup;
-  /** Deactivates; reactivating and adding are JSON routes of the lookup. */
-  readonly client: ManagementClient;
-  readonly log: RestoreLog;
-  readonly progress: RestoreProgress;
-  readonly environment: Environment;
-  readonly signal: AbortSignal;
+/** How long a deactivation may take. */
+const timeoutMs = 30_000;
+/** How far the clocks of this machine and of the server may be apart. */
+const clockToleranceMs = 300_000;
+
+/** What became of a grant, and what ends the restore, if anything does. */
+export interface Restored {
+  /** Undefined where nothing is known, and all is left to do. */
+  readonly outcome?: RestoreOutcome;
+  readonly ends?: Error;
 }
+
+type Failure = Extract<StepResult<unknown>, { readonly error: ConnectError }>;
 
 /**
  * Brings one grant back, each step logged before it is sent.
  *
- * @throws ConnectError when no grant can be restored; LogFailure when a step cannot be logged.
+ * @throws LogFailure when a step cannot be logged.
  */
-export async function restoreGrant(
-  task: RestoreTask,
-  context: RestoreContext,
-): Promise<RestoreOutcome> {
+export async function restoreGrant(task: RestoreTask, context: RestoreContext): Promise<Restored> {
   return task.action === "add" ? await addAnew(task, context) : await reactivate(task, context);
 }
 
-async function reactivate(task: RestoreTask, context: RestoreContext): Promise<RestoreOutcome> {
+async function reactivate(task: RestoreTask, context: RestoreContext): Promise<Restored> {
   const { grantId, userId } = task;
-  const result = await step(task, "reactivate", context, () =>
+  const result = await sendStep(grantId, "reactivate", context, () =>
     context.lookup.reactivateGrant(userId, grantId),
   );
+  const done = (restored: "reactivated" | "already-there"): Restored => ({
+    outcome: { grantId, restored, state: "active" },
+  });
   if ("value" in result) {
-    return { grantId, restored: "reactivated", state: "active" };
+    return done("reactivated");
   }
+  // ZITADEL v2.70 rejects what is active already, be it by an attempt whose response was lost.
   return describeError(result.error).id === "COMMAND-1ML0v"
-    ? // ZITADEL v2.70 rejects what is active already.
-      { grantId, restored: "already-there", state: "active" }
+    ? done(result.lost.length > 0 ? "reactivated" : "already-there")
     : failed(task, result);
 }
 
-async function addAnew(task: RestoreTask, context: RestoreContext): Promise<RestoreOutcome> {
+async function addAnew(task: RestoreTask, context: RestoreContext): Promise<Restored> {
   const { grantId, userId, recorded, index } = task;
-  let newGrantId = context.progress.newGrantId(index);
-  let addLost = context.progress.addLost(index);
-  if (newGrantId === undefined) {
-    const { projectId, projectGrantId, roleKeys } = recorded;
-    const result = await step(task, "add", context, () =>
-      context.lookup.addGrant({
-        userId,
-        projectId,
-        ...(projectGrantId === undefined ? {} : { projectGrantId }),
-        roleKeys,
-      }),
-    );
-    if ("error" in result) {
-      addLost ||= result.lost;
-      return describeError(result.error).id === "V3-DKcYh"
-        ? await compare(task, addLost, context)
-        : failed(task, result);
-    }
-    newGrantId = result.value;
+  const known = context.progress.newGrantId(index);
+  if (known !== undefined) {
+    return await asBefore(task, known, context);
   }
-  if (task.state === "active") {
-    return { grantId, restored: "restored", newGrantId, state: "active" };
+  const { projectId, projectGrantId, roleKeys } = recorded;
+  const result = await sendStep(grantId, "add", context, () =>
+    context.lookup.addGrant({
+      userId,
+      projectId,
+      ...(projectGrantId === undefined ? {} : { projectGrantId }),
+      roleKeys,
+    }),
+  );
+  if ("value" in result) {
+    return await asBefore(task, result.value, context);
   }
-  return await deactivateAgain(task, newGrantId, context);
+  return describeError(result.error).id === "V3-DKcYh"
+    ? await compare(task, [...context.progress.lostAdds(index), ...result.lost], context)
+    : failed(task, result);
 }
 
-/** A grant that was inactive must not be left with more than it had. */
-async function deactivateAgain(
+/** A grant that was added anew is as the removed one was; one that was inactive is not left with more. */
+async function asBefore(
   task: RestoreTask,
   newGrantId: string,
   context: RestoreContext,
-): Promise<RestoreOutcome> {
-  const { grantId, userId } = task;
-  const result = await step(task, "deactivate", context, () =>
-    context.client.deactivateUserGrant({ userId, grantId: newGrantId }),
-  );
-  return "value" in result || isGrantInactive(result.error)
-    ? { grantId, restored: "restored", newGrantId, state: "inactive" }
-    : { ...failed(task, result), restored: "left-active", newGrantId, state: "active" };
+): Promise<Restored> {
+  const { grantId, userId, state } = task;
+  const restored: Restored = { outcome: { grantId, restored: "restored", newGrantId, state } };
+  if (state === "active") {
+    return restored;
+  }
+  let result: StepResult<unknown>;
+  try {
+    result = await sendStep(grantId, "deactivate", context, async () => {
+      await context.turn?.(context.signal);
+      const request = { userId, grantId: newGrantId };
+      return await context.client.deactivateUserGrant(request, {
+        ...{ signal: context.signal, timeoutMs },
+      });
+    });
+  } catch (error) {
+    if (!(error instanceof LogFailure)) {
+      throw error;
+    }
+    const reason = new ConnectError(error.message, Code.Aborted);
+    return { ...leftActive(task, newGrantId, reason), ends: error };
+  }
+  if ("value" in result || isGrantInactive(result.error)) {
+    return restored;
+  }
+  if (describeError(result.error).id === "COMMAND-3M9sd") {
+    return failed(task, result);
+  }
+  return {
+    ...leftActive(task, newGrantId, result.error, result.lost.length > 0),
+    ...(result.ends ? { ends: result.error } : {}),
+  };
 }
 
 /** The user has a grant of the project: is it what the removed one was? */
 async function compare(
   task: RestoreTask,
-  addLost: boolean,
-  { lookup, environment, signal }: RestoreContext,
-): Promise<RestoreOutcome> {
+  lost: readonly LostStep[],
+  context: RestoreContext,
+): Promise<Restored> {
   const { grantId, state } = task;
-  const { exact, others } = await existingGrant(task, lookup, environment, signal);
-  if (exact?.state === state) {
-    return { grantId, restored: "already-there", newGrantId: exact.grantId, state };
+  const fail = (message: string) =>
+    failed(task, { error: new ConnectError(message, Code.AlreadyExists), lost, ends: false });
+  let found: ExistingGrants;
+  try {
+    const { lookup, environment, signal } = context;
+    found = await existingGrants(task, lookup, environment, signal);
+  } catch (reason) {
+    const { message } = describeError(reason);
+    return fail(`the user has a grant of this project, which cannot be looked up: ${message}`);
   }
-  const fail = (message: string): RestoreOutcome =>
-    failed(task, { error: new ConnectError(message, Code.AlreadyExists), lost: false });
-  if (exact !== undefined) {
-    const ours = addLost
-      ? " An earlier attempt of this restore may have added it, as its response was lost."
-      : "";
+  const { exact, others } = found;
+  if (exact === undefined) {
+    const [other] = others;
     return fail(
-      `the user has grant ${exact.grantId} with the same roles, which is ${exact.state}; it was ${state} before the run.${ours}`,
+      other === undefined
+        ? "the user has a grant of this project, which cannot be seen yet"
+        : `the user has grant ${other.grantId} of this project, which is another: roles ${other.roleKeys.join(", ") || "none"}, ${other.state}`,
     );
   }
-  const [other] = others;
-  return fail(
-    other === undefined
-      ? "the user has a grant of this project, which cannot be seen yet"
-      : `the user has grant ${other.grantId} of this project, which is another: roles ${other.roleKeys.join(", ") || "none"}, ${other.state}`,
-  );
-}
-
-type Result<T> = { readonly value: T } | { readonly error: ConnectError; readonly lost: boolean };
-
-async function step<T>(
-  { grantId }: RestoreTask,
-  what: RestoreStep,
-  { log }: RestoreContext,
-  send: () => Promise<T>,
-): Promise<Result<T>> {
-  const number = await log.step(grantId, what);
-  try {
-    const value = await send();
-    log.answer(number, true, what === "add" ? String(value) : undefined);
-    return { value };
-  } catch (reason) {
-    const error = ConnectError.from(reason);
-    const notFoundId = what === "reactivate" ? "COMMAND-Lp0gs" : "COMMAND-3M9sd";
-    const { kind, maybeApplied } = classify(error, notFoundId);
-    if (!maybeApplied) {
-      log.answer(number, false);
-    }
-    if (kind === "fatal") {
-      throw error;
-    }
-    return { error, lost: maybeApplied };
+  const ours = lost.find((step) => madeBy(step, exact));
+  if (ours !== undefined && (exact.state === state || exact.state === "active")) {
+    context.log.answer(ours.number, true, exact.grantId);
+    return exact.state === state
+      ? { outcome: { grantId, restored: "restored", newGrantId: exact.grantId, state } }
+      : await asBefore(task, exact.grantId, context);
   }
+  if (exact.state === state) {
+    const other = exact.grantId === grantId ? {} : { newGrantId: exact.grantId };
+    return { outcome: { grantId, restored: "already-there", ...other, state } };
+  }
+  const message = `the user has grant ${exact.grantId} with the same roles, which is ${exact.state}; it was ${state} before the run.`;
+  return exact.state === "active" && lost.length > 0
+    ? leftActive(
+        task,
+        exact.grantId,
+        new ConnectError(
+          `${message} An earlier attempt of this restore may have added it, as its response was lost`,
+          Code.AlreadyExists,
+        ),
+      )
+    : fail(message.replace(/\.$/, ""));
 }
 
-function failed(
+/** Whether an attempt to add a grant, whose response was lost, has made this one. */
+function madeBy({ atMs }: LostStep, { creationDate = "" }: GrantRecord): boolean {
+  return Math.abs(Date.parse(creationDate) - atMs) <= clockToleranceMs;
+}
+
+function leftActive(
   { grantId }: RestoreTask,
-  { error, lost }: { readonly error: ConnectError; readonly lost: boolean },
-): RestoreOutcome {
+  newGrantId: string,
+  error: ConnectError,
+  lost = false,
+): Restored {
+  const answerLost = lost ? ({ answerLost: true } as const) : {};
+  const what = { grantId, restored: "left-active", newGrantId, state: "active" } as const;
+  return { outcome: { ...what, error: describedError(error), ...answerLost } };
+}
+
+function failed({ grantId }: RestoreTask, { error, lost, ends }: Failure): Restored {
+  if (ends) {
+    return { ends: error };
+  }
+  const answerLost = lost.length > 0 ? ({ answerLost: true } as const) : {};
   return {
-    ...{ grantId, restored: "failed", error: describedError(error) },
-    ...(lost ? { answerLost: true } : {}),
+    outcome: { grantId, restored: "failed", error: describedError(error), ...answerLost },
   };
 }

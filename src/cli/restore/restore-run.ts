@@ -14,6 +14,7 @@ import { createLookup } from "../lookup.js";
 import { createProgress } from "../progress.js";
 import { createResultLines } from "../results.js";
 import { createStopSwitch } from "../stop-switch.js";
+import { Patience } from "./patience.js";
 import { restoreGrant } from "./restore-grant.js";
 import type { RestorePlan, RestoreTask } from "./restore-plan.js";
 
@@ -23,6 +24,8 @@ const mostLost = 20;
 export interface RestoreSettings {
   readonly concurrency: number;
   readonly json: boolean;
+  /** How long the server may accept nothing before the restore is aborted. */
+  readonly giveUpMs: number;
   /** Is waited for before each request. */
   readonly turn?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
 }
@@ -33,7 +36,7 @@ export async function runRestore(
   plan: RestorePlan,
   connection: Connection,
   log: RestoreLog,
-  { concurrency, json, turn }: RestoreSettings,
+  { concurrency, json, giveUpMs, turn }: RestoreSettings,
   io: Io,
 ): Promise<number> {
   const { tasks } = plan;
@@ -42,13 +45,27 @@ export async function runRestore(
   const progress = createProgress(io.stderr, tasks.length, platform.monotonicMs);
   const client = connection.createClient();
   const context = {
-    ...{ client, log, progress: content.restore, environment: platform },
+    ...{ client, log, progress: content.restore, environment: platform, turn },
     lookup: createLookup(connection, { signal: stopSwitch.signal, turn }),
+    patience: new Patience(platform, giveUpMs),
+    stopped: () => stopSwitch.stopped || thrown !== undefined,
     signal: stopSwitch.signal,
   };
   const lines = createResultLines(io);
   let lostInARow = 0;
   let thrown: unknown;
+  const add = (outcome: RestoreOutcome) => {
+    log.outcome(outcome);
+    summary.add({ grantId: outcome.grantId, status: outcome.restored });
+    progress.update(summary.current());
+    lines.add(json ? JSON.stringify(outcome) : outcomeLine(outcome));
+  };
+  const lostConnection = (outcome: RestoreOutcome | undefined): ConnectError | undefined => {
+    lostInARow = outcome?.answerLost ? lostInARow + 1 : 0;
+    return lostInARow >= mostLost
+      ? new ConnectError(outcome?.error?.message ?? "no response", outcome?.error?.code)
+      : undefined;
+  };
   function* untilStopped() {
     for (const task of tasks) {
       if (stopSwitch.stopped) {
@@ -59,21 +76,18 @@ export async function runRestore(
   }
   try {
     await inParallel(untilStopped(), concurrency, async (task: RestoreTask) => {
-      const outcome = await restoreGrant(task, context);
-      log.outcome(outcome);
-      summary.add({ grantId: outcome.grantId, status: outcome.restored });
-      progress.update(summary.current());
-      lines.add(json ? JSON.stringify(outcome) : outcomeLine(outcome));
-      lostInARow = outcome.answerLost ? lostInARow + 1 : 0;
-      if (lostInARow >= mostLost) {
-        throw new ConnectError(outcome.error?.message ?? "no response", outcome.error?.code);
+      const { outcome, ends } = await restoreGrant(task, context);
+      if (outcome !== undefined) {
+        add(outcome);
       }
-      if (log.failure !== undefined) {
-        throw log.failure;
+      const failure = ends ?? log.failure ?? lostConnection(outcome);
+      if (failure !== undefined) {
+        thrown ??= failure;
+        throw failure;
       }
     });
   } catch (error) {
-    thrown = error;
+    thrown ??= error;
   }
   stopSwitch.end();
   progress.end();

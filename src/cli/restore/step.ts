@@ -1,0 +1,85 @@
+import { ConnectError } from "@connectrpc/connect";
+import { classify } from "../../bulk/classify.js";
+import type { ManagementClient } from "../../client/client.js";
+import { type Environment, sleep } from "../../common/environment.js";
+import type { LostStep, RestoreStep } from "../log/entry.js";
+import type { RestoreLog } from "../log/restore-log.js";
+import type { RestoreProgress } from "../log/restore-progress.js";
+import type { Lookup } from "../lookup.js";
+import type { Patience } from "./patience.js";
+
+export interface RestoreContext {
+  readonly lookup: Lookup;
+  /** Deactivates; reactivating and adding are JSON routes of the lookup. */
+  readonly client: ManagementClient;
+  readonly log: RestoreLog;
+  readonly progress: RestoreProgress;
+  readonly patience: Patience;
+  readonly environment: Environment;
+  /** Whether nothing more is to be started. */
+  readonly stopped: () => boolean;
+  /** Aborted when requests in flight are given up, too. */
+  readonly signal: AbortSignal;
+  /** Is waited for before each deactivation; the lookup has its own. */
+  readonly turn?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
+}
+
+/** What became of a step, and which attempts may have been carried out although no response came. */
+export type StepResult<T> = { readonly lost: readonly LostStep[] } & (
+  | { readonly value: T }
+  | {
+      readonly error: ConnectError;
+      /** Whether no grant can be restored: the rest is left alone. */
+      readonly ends: boolean;
+    }
+);
+
+/** The id with which ZITADEL says that the grant is unknown. */
+const notFoundIds: Readonly<Record<RestoreStep, string>> = {
+  add: "",
+  reactivate: "COMMAND-Lp0gs",
+  deactivate: "COMMAND-3M9sd",
+};
+
+/**
+ * Sends one step, each attempt logged before it is sent. All of them may be sent again: of a second grant
+ * for the same user and project the server says V3-DKcYh, and the others lead to a state.
+ *
+ * @throws LogFailure when it cannot be logged.
+ */
+export async function sendStep<T>(
+  grantId: string,
+  what: RestoreStep,
+  { log, patience, environment, stopped, signal }: RestoreContext,
+  send: () => Promise<T>,
+): Promise<StepResult<T>> {
+  const lost: LostStep[] = [];
+  for (let attempt = 1; ; attempt += 1) {
+    const step = await log.step(grantId, what);
+    let error: ConnectError;
+    try {
+      const value = await send();
+      patience.accepted();
+      log.answer(step.number, true, what === "add" ? String(value) : undefined);
+      return { value, lost };
+    } catch (reason) {
+      error = ConnectError.from(reason);
+    }
+    const { kind, maybeApplied } = classify(error, notFoundIds[what]);
+    if (maybeApplied) {
+      lost.push(step);
+    } else {
+      log.answer(step.number, false);
+    }
+    if (kind !== "throttled" && kind !== "lost") {
+      patience.accepted();
+    }
+    const pause = patience.pauseMs(kind, attempt, error);
+    // A grant that must be inactive is not left active because of one Ctrl-C.
+    const mayRetry = !signal.aborted && (what === "deactivate" || !stopped());
+    if (typeof pause !== "number" || !mayRetry) {
+      return { error, lost, ends: kind === "fatal" || pause === "give up" };
+    }
+    await sleep(environment, pause, signal);
+  }
+}

@@ -1,0 +1,45 @@
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
+
+/** What happens to a request: `lost` is carried out, and its response does not come. */
+export type Fate = "pass" | "lost" | { readonly status: number; readonly body?: unknown };
+
+/** Passes HTTP requests on to a sandbox, or lets them go wrong. */
+export async function startFaultyGateway(
+  target: () => string,
+  fate: (method: string, path: string) => Fate,
+) {
+  const seen: string[] = [];
+  const server = createServer(async (incoming, response) => {
+    const { method = "", url = "", headers } = incoming;
+    const body = await buffer(incoming);
+    seen.push(`${method} ${url}`);
+    const what = fate(method, url);
+    if (typeof what === "object") {
+      response.writeHead(what.status, { "content-type": "application/json" });
+      response.end(JSON.stringify(what.body ?? {}));
+      return;
+    }
+    const far = request(new URL(url, target()), { method, headers }, async (answer) => {
+      const content = await buffer(answer);
+      if (what === "lost") {
+        incoming.socket.destroy();
+        return;
+      }
+      response.writeHead(answer.statusCode ?? 500, answer.headers);
+      response.end(content);
+    });
+    far.on("error", () => incoming.socket.destroy());
+    far.end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
+  return {
+    baseUrl: `http://localhost:${(server.address() as AddressInfo).port}`,
+    seen,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

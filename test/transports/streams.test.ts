@@ -27,7 +27,7 @@ function startServer(protocol: "gRPC" | "gRPC-web", serverStream: Handler): Prom
 
 function connect(
   protocol: "gRPC" | "gRPC-web",
-  options: Pick<grpc.GrpcOptions, "baseUrl" | "token" | "interceptors">,
+  options: Pick<grpc.GrpcOptions, "baseUrl" | "token" | "orgId" | "instanceHost" | "interceptors">,
 ) {
   const transport = (protocol === "gRPC" ? grpc : grpcWeb).createTransport(options);
   onTestFinished(() => grpc.close(transport));
@@ -93,6 +93,37 @@ describe.each(["gRPC", "gRPC-web"] as const)("a server-streaming method over %s"
     }
     expect([received, counted, early, late]).toEqual([3, 4, "1", "2"]);
     expect(seen).not.toContain("authorization");
+  });
+
+  it("carries token, organization and instance, but for what the call has itself", async () => {
+    const sent: (string | null)[][] = [];
+    const baseUrl = await startServer(protocol, async function* ({ requestHeader }) {
+      const names = ["authorization", "x-zitadel-orgid", "x-zitadel-instance-host"];
+      sent.push(names.map((name) => requestHeader.get(name)));
+      yield {};
+    });
+    const options = { baseUrl, token: "t-1", orgId: "4711", instanceHost: "example.zitadel.cloud" };
+    const client = connect(protocol, options);
+    for await (const _ of client.serverStream({}));
+    const headers = { "x-zitadel-orgid": "", authorization: "Bearer own" };
+    for await (const _ of client.serverStream({}, { headers }));
+    expect(sent).toEqual([
+      ["Bearer t-1", "4711", "example.zitadel.cloud"],
+      ["Bearer own", null, "example.zitadel.cloud"],
+    ]);
+  });
+
+  it("stays at its end once it is there", async () => {
+    const transport = (protocol === "gRPC" ? grpc : grpcWeb).createTransport({
+      baseUrl: await startServer(protocol, three),
+    });
+    onTestFinished(() => grpc.close(transport));
+    const messages = (await openStream(transport)).message[Symbol.asyncIterator]();
+    const ends: (boolean | undefined)[] = [];
+    for (let i = 0; i < 5; i++) {
+      ends.push((await messages.next()).done);
+    }
+    expect(ends).toEqual([false, false, false, true, true]);
   });
 
   it("is not repeated when its token is refused: the source hears of it at the next call", async () => {

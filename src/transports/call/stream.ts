@@ -40,26 +40,39 @@ function guard<O extends DescMessage>(
   return {
     [Symbol.asyncIterator]() {
       const iterator = messages[Symbol.asyncIterator]();
+      let isDone = false;
       return {
         next: () =>
           new Promise((resolve, reject) => {
-            const listener = { onExpiry: reject };
+            if (isDone) {
+              resolve({ done: true, value: undefined });
+              return;
+            }
+            const listener = {
+              onExpiry: (error: ConnectError) => {
+                isDone = true;
+                reject(error);
+              },
+            };
             deadline.listen(listener);
             iterator.next().then(
               (result) => {
                 deadline.leave(listener);
                 if (result.done) {
+                  isDone = true;
                   deadline.end();
                 }
                 resolve(result);
               },
               (reason) => {
                 deadline.leave(listener);
+                isDone = true;
                 reject(endAs(brokenResponse(reason), deadline));
               },
             );
           }),
         async return(value?: unknown) {
+          isDone = true;
           deadline.end();
           return { done: true as const, value };
         },

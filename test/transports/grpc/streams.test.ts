@@ -100,6 +100,14 @@ async function startSilentServer() {
   return { ...(await startGrpcServer(() => arrive())), arrived };
 }
 
+/** A server that sends one message, and then nothing. */
+function startHalfServer() {
+  return startGrpcServer(({ stream }) => {
+    stream.respond({ ":status": 200, "content-type": "application/grpc+proto" });
+    stream.write(Buffer.alloc(5));
+  });
+}
+
 describe("a stream", () => {
   it("gives the server one second more than it has itself", async () => {
     const { baseUrl, calls } = await startGrpcServer(({ stream }) => respond(stream, {}));
@@ -167,6 +175,48 @@ describe("a stream", () => {
       expect(call).rejects.toMatchObject({ code: Code.Unavailable }),
       arrived.then(() => proxy.freeze()),
     ]);
+  });
+
+  it("that has begun ends as Canceled when the client is closed", async () => {
+    const { baseUrl } = await startHalfServer();
+    const transport = transportFor({ baseUrl });
+    const messages = (await openStream(transport)).message[Symbol.asyncIterator]();
+    await messages.next();
+    const end = messages.next();
+    close(transport);
+    await expect(end).rejects.toMatchObject({ code: Code.Canceled });
+  });
+
+  it("that has begun ends as Unavailable when a PING is not answered", async () => {
+    const { server } = await startHalfServer();
+    const proxy = await startTcpProxy((server.address() as { port: number }).port);
+    const transport = transportFor({
+      baseUrl: proxy.baseUrl,
+      pingIntervalMs: 100,
+      pingTimeoutMs: 100,
+    });
+    const read = async () => {
+      for await (const _ of (await openStream(transport)).message) {
+        proxy.freeze();
+      }
+    };
+    await expect(read()).rejects.toMatchObject({ code: Code.Unavailable });
+  });
+
+  it("that expires while its server takes no more streams is never opened", async () => {
+    const { server, baseUrl, calls } = await startHalfServer();
+    server.updateSettings({ maxConcurrentStreams: 1 });
+    const transport = transportFor({ baseUrl });
+    await openStream(transport);
+    const expired = await Promise.allSettled(
+      Array.from({ length: 50 }, () => openStream(transport, 20)),
+    );
+    expect(expired.map((result) => result.status === "rejected" && result.reason.code)).toEqual(
+      Array(50).fill(Code.DeadlineExceeded),
+    );
+    calls[0]!.stream.end();
+    await openStream(transport);
+    expect(calls).toHaveLength(2);
   });
 
   it("that expires before there is a connection is never opened", async () => {

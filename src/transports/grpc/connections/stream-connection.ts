@@ -62,6 +62,7 @@ export class StreamConnection {
 
   /** Has a stream wait for the connection: one whose call ends before there is one is never opened. */
   readonly interceptor: Interceptor = (next) => async (request) => {
+    request.signal.throwIfAborted();
     await untilAborted(this.#connect(), request.signal);
     return next(request);
   };
@@ -147,9 +148,6 @@ function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void
     const abort = () => reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-    if (signal.aborted) {
-      abort();
-    }
   });
 }
 

@@ -8,6 +8,10 @@ import { deadRefreshTokenErrors } from "./dead-refresh-token.js";
 import type { Session } from "./session.js";
 
 export { createDiscover } from "../endpoint/discovery.js";
+export { handleResponse } from "./callback.js";
+export { revokeQuietly } from "./revoke.js";
+export { endAtServer } from "./sign-out.js";
+export { startSignIn } from "./start.js";
 
 /** RFC 6749, section 6, and OpenID Connect Core 1.0, section 12. */
 export async function refresh(

@@ -5,14 +5,7 @@ import { checkTokenOptions } from "../endpoint/options.js";
 import { createTokenSource } from "../tokens/renewal.js";
 import { createChanges } from "./changes.js";
 import { forgetSession, type SignInContext } from "./context.js";
-import {
-  loadCallback,
-  loadServer,
-  loadSignOut,
-  loadStart,
-  preload,
-  revokeInBackground,
-} from "./loaded.js";
+import { load, loadServer, preload, revokeInBackground } from "./loaded.js";
 import { type SignIn, type SignInOptions, type SignInResult, signInChecks } from "./options.js";
 import { createSessionKeeper } from "./refresh.js";
 import { clearAddress, readResponse } from "./response-address.js";
@@ -113,7 +106,7 @@ export function createSignIn(given: SignInOptions, environment: Environment): Si
       : undefined;
   };
   return {
-    start: async (startOptions = {}) => (await loadStart()).startSignIn(context, startOptions),
+    start: async (startOptions = {}) => (await load()).startSignIn(context, startOptions),
     handleCallback: async (url) => {
       const href = url ?? globalThis.location?.href;
       const response = href === undefined ? undefined : readResponse(redirectUri, href);
@@ -129,7 +122,7 @@ export function createSignIn(given: SignInOptions, environment: Environment): Si
           clearAddress();
         }
         const { count } = context.signOuts;
-        const result = loadCallback().then(({ handleResponse }) =>
+        const result = load().then(({ handleResponse }) =>
           handleResponse(context, response, inAddress, count),
         );
         const ended = result
@@ -149,7 +142,7 @@ export function createSignIn(given: SignInOptions, environment: Environment): Si
       const session = forgetSession(context);
       context.tabs.signedOut();
       changes.accept();
-      await (await loadSignOut()).endAtServer(context, session);
+      await (await load()).endAtServer(context, session);
     },
     get signedIn() {
       return current() !== undefined;

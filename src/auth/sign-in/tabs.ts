@@ -1,5 +1,5 @@
 import type { Environment } from "../../common/environment.js";
-import type { Sealed } from "./sealed.js";
+import { type Sealed, seal, unseal } from "./sealed.js";
 import type { Session } from "./session.js";
 import type { SessionStore } from "./session-store.js";
 
@@ -72,7 +72,6 @@ export function createTabs(
     const own = store.read();
     if (shares && own?.id === message.id) {
       if (message.kind === "session") {
-        const { unseal } = await import("./sealed.js");
         const session = await unseal(message.sealed, own);
         const current = store.read();
         if (session && current?.id === session.id && current.generation < session.generation) {
@@ -80,7 +79,6 @@ export function createTabs(
         }
       } else if (message.kind === "ask") {
         if (own.generation > message.generation) {
-          const { seal } = await import("./sealed.js");
           post({ kind: "session", id: own.id, sealed: await seal(own) });
         }
       } else if (own.generation < message.generation) {

@@ -1,6 +1,7 @@
 import { type CallOptions, ConnectError, createContextValues } from "@connectrpc/connect";
 import { retrySwitch } from "../client/interceptors/retry-switch.js";
 import { type Environment, jittered, sleep } from "../common/environment.js";
+import { untilAborted } from "../common/time-limit.js";
 import { classify, retryAfterMs } from "./classify.js";
 import type { Ledger } from "./ledger.js";
 import type { BulkOptions } from "./options.js";
@@ -61,6 +62,7 @@ export class Requests<G extends Grant> {
       const slot = await this.#pace.take(this.#stop.signal);
       let error: ConnectError;
       try {
+        // Some clients do not look at their signal.
         await untilAborted(send(this.#callOptions()), this.#stop.cancelSignal);
         this.#pace.taken();
         this.#ledger.found(grants);
@@ -122,23 +124,4 @@ export class Requests<G extends Grant> {
       ...(orgId === undefined ? {} : { headers: { "x-zitadel-orgid": orgId } }),
     };
   }
-}
-
-/** Settles like the call, or rejects when the signal is aborted: some clients do not look at theirs. */
-function untilAborted(call: Promise<unknown>, signal: AbortSignal): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    const settle = () => signal.removeEventListener("abort", abort);
-    call.then(
-      (value) => {
-        settle();
-        resolve(value);
-      },
-      (error) => {
-        settle();
-        reject(error);
-      },
-    );
-  });
 }

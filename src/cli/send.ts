@@ -1,4 +1,5 @@
 import { platform } from "../common/environment.js";
+import { withinTime } from "../common/time-limit.js";
 import type { TokenSource } from "../options/token-source.js";
 import type { RequestDebug } from "./debug-output.js";
 
@@ -39,9 +40,10 @@ export function createSender(
 ): (path: string, request: PlainRequest) => Promise<Response> {
   const { token, instanceHost, fetch, sent, debug } = options;
   const url = options.baseUrl.replace(/\/+$/, "");
-  return async (path, { headers, body, signal, timeoutMs = defaultTimeoutMs }) => {
-    const limit = timeLimit(signal, timeoutMs);
-    const attempt = async (bearer: string) => {
+  const timedOut = (timeoutMs: number) =>
+    new DOMException(`no response in ${timeoutMs} ms`, "TimeoutError");
+  return async (path, { headers, body, signal: outer, timeoutMs = defaultTimeoutMs }) => {
+    const attempt = async (bearer: string, signal: AbortSignal) => {
       sent.add(bearer);
       const method = body === undefined ? "GET" : "POST";
       const seen = debug?.request(method, url + path, body);
@@ -54,49 +56,24 @@ export function createSender(
         },
         ...(body === undefined ? {} : { body }),
         redirect: "manual",
-        signal: limit.signal,
+        signal,
       });
       seen?.(response);
       return await received(response);
     };
-    try {
+    const send = async (signal: AbortSignal) => {
       if (typeof token === "string") {
-        return await attempt(token);
+        return await attempt(token, signal);
       }
       const bearer = await token();
-      const response = await attempt(bearer);
+      const response = await attempt(bearer, signal);
       if (response.status !== 401) {
         return response;
       }
       const renewed = await token({ refused: bearer });
-      return renewed === bearer ? response : await attempt(renewed);
-    } finally {
-      limit.end();
-    }
-  };
-}
-
-/**
- * A signal that is aborted with the caller's, or after the time. Unlike `AbortSignal.timeout` and
- * `AbortSignal.any` it leaves nothing behind when it is ended: a million requests share one signal.
- */
-function timeLimit(signal: AbortSignal | undefined, timeoutMs: number) {
-  const controller = new AbortController();
-  const stop = () => controller.abort(signal?.reason);
-  const cancelTimer = platform.setTimer(
-    () => controller.abort(new DOMException(`no response in ${timeoutMs} ms`, "TimeoutError")),
-    timeoutMs,
-  );
-  signal?.addEventListener("abort", stop);
-  if (signal?.aborted) {
-    stop();
-  }
-  return {
-    signal: controller.signal,
-    end() {
-      cancelTimer();
-      signal?.removeEventListener("abort", stop);
-    },
+      return renewed === bearer ? response : await attempt(renewed, signal);
+    };
+    return await withinTime(platform, timeoutMs, outer, () => timedOut(timeoutMs), send);
   };
 }
 

@@ -3,13 +3,13 @@ import * as oauth from "oauth4webapi";
 import { createMask, type Mask } from "../../common/mask.js";
 import { readRetryAfterMs } from "../../common/retry-after.js";
 import { secretsOf } from "../../common/secret-names.js";
+import { withinTime } from "../../common/time-limit.js";
 import { isTokenError, TransientFailure, tokenError } from "../tokens/token-error.js";
 import { readBody } from "./body.js";
 import type { Channel } from "./channel.js";
 import { foreignText } from "./foreign-text.js";
 import { describeFailure, isCertificateProblem } from "./network-failure.js";
 import { oauthErrorText, parseOAuthError } from "./oauth-error.js";
-import { withinTime } from "./time-limit.js";
 import { unexpectedResponse } from "./unexpected-response.js";
 
 /** Longest that one HTTP exchange may take: shorter than a call, so that a second one fits in it. */

@@ -39,7 +39,7 @@ function createMemoryStore(): SessionStore {
  *
  * @param storage called at each use: there is none where a page is rendered on a server.
  */
-export function createWebStore(storage: () => Storage | undefined, key: string): SessionStore {
+function createWebStore(storage: () => Storage | undefined, key: string): SessionStore {
   // Parsed once for each text: the same session is the same object.
   let text: string | null = null;
   let parsed: Session | undefined;

@@ -45,7 +45,7 @@ export function signIn(options: SignInOptions): SignIn {
   return createSignIn(options, platform);
 }
 
-export function createSignIn(given: SignInOptions, environment: Environment): SignIn {
+function createSignIn(given: SignInOptions, environment: Environment): SignIn {
   const options = checkTokenOptions("signIn", given, signInChecks, [
     "issuer",
     "clientId",

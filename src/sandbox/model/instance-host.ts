@@ -16,7 +16,7 @@ export interface Origin {
  * `x-zitadel-instance-host`, `forwarded`, `x-zitadel-forwarded`, `x-forwarded-for` (read like
  * `forwarded`) and `x-forwarded-host`.
  */
-export function originOf(request: HttpRequest): Origin {
+function originOf(request: HttpRequest): Origin {
   const forwarded = ["forwarded", "x-zitadel-forwarded", "x-forwarded-for"].map((name) =>
     parseForwarded(headerOf(request, name)),
   );

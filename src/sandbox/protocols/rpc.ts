@@ -83,7 +83,7 @@ export async function respondToRpc(
 }
 
 /** What ZITADEL's interceptors put on a response: it must not be cached, and support can find it. */
-export function interceptorHeaders(instance: Instance): Record<string, string> {
+function interceptorHeaders(instance: Instance): Record<string, string> {
   const expires = new Date(instance.now()).toUTCString();
   return {
     "cache-control": "no-store",

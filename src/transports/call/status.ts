@@ -99,7 +99,7 @@ function wireError(error: ConnectError): ConnectError {
 }
 
 /** Percent-decodes a message; what is no valid escape stays, and what is no UTF-8 is replaced. */
-export function percentDecode(message: string): string {
+function percentDecode(message: string): string {
   return message.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) =>
     new TextDecoder().decode(
       Uint8Array.from(escapes.slice(1).split("%"), (hex) => Number.parseInt(hex, 16)),

@@ -2,6 +2,7 @@ import type { ClientHttp2Stream, Http2Session } from "node:http2";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { type GrpcTransportOptions, Http2SessionManager } from "@connectrpc/connect-node";
 import { platform } from "../../../common/environment.js";
+import { untilAborted } from "../../../common/time-limit.js";
 import type { GrpcOptions } from "../../../options/client-options.js";
 import { connectFailure } from "./connect-failure.js";
 import { sessionOptions } from "./session-options.js";
@@ -141,14 +142,6 @@ function guardSession(session: Http2Session): void {
     // A session whose TLS connection the server refuses after the handshake does not say so itself.
     session.socket.once("error", (error) => session.destroy(error));
   }
-}
-
-function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }
 
 function closed(): ConnectError {

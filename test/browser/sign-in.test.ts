@@ -14,20 +14,19 @@ const site = startSignInSite<Page>(launchChromium, (page, note) =>
 const { inPage, open, openSignedIn, stored, tokenOf } = site;
 
 describe.each(storages)("with tokens in %s", (storage) => {
-  it("somebody signs in, is where they were, and calls the API", async () => {
+  it("somebody signs in, is where they were, calls the API, and is signed in after a reload unless it is memory", async () => {
     const page = await openSignedIn(storage);
     expect(page.url()).toBe(`${site.origin}/${storage}${where}`);
     expect(await inPage(page, "signedIn")).toBe(true);
     const grant = site.sandbox.addGrant();
     expect(await inPage(page, "deactivate", grant)).toEqual({ ok: true, value: "deactivated" });
     expect(site.sandbox.grant(grant.grantId)?.state).toBe("inactive");
-  });
-
-  it("the code is in no address that the browser keeps", async () => {
-    const page = await openSignedIn(storage);
     const session = await page.context().newCDPSession(page);
     const { entries } = await session.send("Page.getNavigationHistory");
+    // The code is in no address that the browser keeps.
     expect(entries.map(({ url }) => url).join("\n")).not.toMatch(/[?&](code|state)=/);
+    await page.reload();
+    expect(await inPage(page, "signedIn")).toBe(storage !== "memory");
   });
 
   it("an expired token is replaced in the middle of calls, by one token request", async () => {
@@ -60,12 +59,6 @@ describe.each(storages)("with tokens in %s", (storage) => {
       headers: { authorization: `Bearer ${token}` },
     });
     expect(userinfo.status).toBe(401);
-  });
-
-  it("a reload keeps the session, unless it is in memory", async () => {
-    const page = await openSignedIn(storage);
-    await page.reload();
-    expect(await inPage(page, "signedIn")).toBe(storage !== "memory");
   });
 });
 

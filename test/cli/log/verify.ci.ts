@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+import { logHarness } from "./harness.js";
+
+const { add, begun, cli, file } = logHarness();
+
+const findings = (stdout: string) =>
+  stdout
+    .trim()
+    .split("\n")
+    .map((text) => JSON.parse(text));
+
+// A contradiction is read again for 10 s.
+describe("verify", () => {
+  it("tells what is not as the run said, what it did not decide, and what was in no outcome", async () => {
+    const [there, unwritten, undecided] = add(3) as [string, string, string];
+    const log = file(
+      "contradicted.jsonl",
+      begun(
+        [there, "1", unwritten, undecided],
+        `{"grantId":"${there}","status":"removed"}`,
+        '{"grantId":"1","status":"removed"}',
+        `{"request":"a-1","ids":["${unwritten}"]}`,
+        '{"answer":"a-1","ok":true}',
+      ),
+    );
+    const { exitCode, stdout, stderr } = await cli(["verify", log, "--json"]);
+    expect(findings(stdout)).toEqual(
+      expect.arrayContaining([
+        { grantId: "1", expected: "gone", found: "gone", verdict: "confirmed" },
+        { grantId: there, expected: "gone", found: "active", verdict: "contradicted" },
+        { grantId: unwritten, expected: "gone", found: "active", verdict: "contradicted" },
+        { grantId: undecided, found: "active", verdict: "undecided" },
+      ]),
+    );
+    expect(stderr).toContain("2 NOT as the run said: 2 active");
+    expect(exitCode).toBe(2);
+  });
+});

@@ -1,0 +1,3 @@
+import { describeStory } from "./story.js";
+
+describeStory("v2.70");

@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { violations } from "./check.js";
 import { type Imports, importsOf, readImports } from "./imports.js";
@@ -21,15 +22,39 @@ describe("the layers of src/", () => {
       export { d } from "./d.js";
       export type { E } from "../../gen/e_pb.js";
       const lazy = () => import("./lazy.js");
+      const plain = () => import(\`./plain.js\`);
+      type F = import("../bulk/f.js").F;
+      const g = require("./g.js");
+      import h = require("./h.js");
+      const worker = new URL("./worker.js", import.meta.url);
+      const data = new URL("../../package.json", import.meta.url);
     `;
     expect(importsOf("transports/x.ts", text).sort()).toEqual([
+      "bulk/f.ts",
       "client/client.ts",
       "gen/e_pb.js",
       "transports/all.ts",
       "transports/b.ts",
       "transports/d.ts",
+      "transports/g.ts",
+      "transports/h.ts",
       "transports/lazy.ts",
+      "transports/plain.ts",
+      "transports/worker.ts",
     ]);
+    expect(importsOf("cli/x.tsx", 'const x = <a href={import("../y.js")}/>')).toEqual(["y.ts"]);
+    for (const code of ["import(name)", 'import("./a" + name)', "require(name)"]) {
+      expect(() => importsOf("common/x.ts", code), code).toThrow("no literal");
+    }
+  });
+
+  it("have files in every room, and entries alone at the top", async () => {
+    const files = [...imports.keys(), ...readdirSync("gen").map((file) => `gen/${file}`)];
+    const rooms = layers.flat().map(({ path }) => path);
+    expect(rooms.filter((path) => !files.some((file) => file.startsWith(path)))).toEqual([]);
+    const manifest = await readFile("package.json", "utf8");
+    const top = files.filter((file) => !file.includes("/")).map((file) => file.slice(0, -3));
+    expect(top.filter((name) => !manifest.includes(`./dist/${name}.js"`))).toEqual([]);
   });
 
   it("are shown in CONTRIBUTING.md as they are", () => {
@@ -73,10 +98,24 @@ describe("an import is found that", () => {
   });
 
   it("leads to Node where pages load it", () => {
-    expect(found({ "common/a.ts": ["node:fs"] })).toEqual([expect.stringContaining("node:fs")]);
+    for (const target of ["node:fs", "fs", "@connectrpc/connect-node"]) {
+      const file = "common/a.ts";
+      expect(found({ [file]: [target] })).toEqual([expect.stringContaining(`imports ${target}`)]);
+    }
   });
 
   it("stands in a file without a room", () => {
-    expect(found({ "elsewhere.ts": [] })).toEqual(["elsewhere.ts stands in no room"]);
+    for (const file of ["elsewhere.ts", "auth.ts", "page.tsx", "transports/x.ts"]) {
+      expect(found({ [file]: [] })).toEqual([`${file} stands in no room`]);
+    }
   });
+
+  it.each(["zitadel-user-grants/sandbox", "#client", "../dist/client/client.js", "/src/x.js"])(
+    "leads around the rooms: %s",
+    (target) => {
+      expect(found({ "common/a.ts": [target] })).toEqual([
+        `common/a.ts imports ${target}, which stands in no room`,
+      ]);
+    },
+  );
 });

@@ -5,6 +5,9 @@ export type Shell = (typeof shells)[number];
 
 const program = "zitadel-user-grants";
 
+/** Not a command of its own, but a first word as well. */
+const help = { name: "help", summary: "explain a command" };
+
 /** The script that makes a shell complete commands, flags and their values. */
 export function completionScript(shell: Shell, commands: readonly Command[]): string {
   return { bash, zsh, fish }[shell](commands);
@@ -26,12 +29,18 @@ function bash(commands: readonly Command[]): string {
   );
   return `# bash completion for ${program}: source <(${program} completion bash)
 _zitadel_user_grants() {
-  local current=\${COMP_WORDS[COMP_CWORD]} words=""
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} words=""
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "${commandNames(commands).join(" ")}" -- "$current"))
     return
   fi
-  case "\${COMP_WORDS[1]}:\${COMP_WORDS[COMP_CWORD - 1]}" in
+  # --flag=value is three words.
+  if [ "$current" = "=" ]; then
+    current=""
+  elif [ "$previous" = "=" ]; then
+    previous=\${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+  case "\${COMP_WORDS[1]}:$previous" in
 ${values.join("\n")}
   esac
   case "\${COMP_WORDS[1]}" in
@@ -51,9 +60,9 @@ function zsh(commands: readonly Command[]): string {
   const cases = commands.map((command) => {
     const specs = Object.entries(flagsOf(command)).map(([name, flag]) => {
       const action = flag.values ? `(${flag.values.join(" ")})` : flag.file ? "_files" : "";
-      const value = flag.type === "boolean" ? "" : `:${name}:${action}`;
+      const [equals, value] = flag.type === "boolean" ? ["", ""] : ["=", `:${name}:${action}`];
       const repeat = flag.multiple ? "*" : "";
-      return `      ${quote(`${repeat}--${name}[${flag.help.replace(/[[\]\\:]/g, "\\$&")}]${value}`)}`;
+      return `      ${quote(`${repeat}--${name}${equals}[${flag.help.replace(/[[\]\\:]/g, "\\$&")}]${value}`)}`;
     });
     const rest = command.values ? `1:value:(${command.values.join(" ")})` : "*:file:_files";
     return [
@@ -67,7 +76,7 @@ function zsh(commands: readonly Command[]): string {
 _zitadel_user_grants() {
   if (( CURRENT == 2 )); then
     local -a commands=(
-${commands.map(({ name, summary }) => `      ${quote(`${name}:${summary.replaceAll(":", "\\:")}`)}`).join("\n")}
+${[...commands, help].map(({ name, summary }) => `      ${quote(`${name}:${summary.replaceAll(":", "\\:")}`)}`).join("\n")}
     )
     _describe command commands
     return
@@ -76,6 +85,7 @@ ${commands.map(({ name, summary }) => `      ${quote(`${name}:${summary.replaceA
   shift words
   (( CURRENT-- ))
   case $command in
+    help) _arguments '1:command:(${commandNames(commands).join(" ")})' ;;
 ${cases.join("\n")}
   esac
 }
@@ -84,12 +94,13 @@ compdef _zitadel_user_grants ${program}
 }
 
 function fish(commands: readonly Command[]): string {
-  const names = commandNames(commands).join(" ");
+  const inCommand = (name: string) => `-n "__zitadel_user_grants_in ${name}"`;
   const lines = commands.flatMap((command) => [
-    `complete -c ${program} -f -n "not __fish_seen_subcommand_from ${names}" -a ${command.name} -d ${quote(command.summary)}`,
+    `complete -c ${program} -f -n "__zitadel_user_grants_in" -a ${command.name} -d ${quote(command.summary)}`,
+    `complete -c ${program} -f ${inCommand("help")} -a ${command.name} -d ${quote(command.summary)}`,
     ...(command.values
       ? [
-          `complete -c ${program} -f -n "__fish_seen_subcommand_from ${command.name}" -a ${quote(command.values.join(" "))}`,
+          `complete -c ${program} -f ${inCommand(command.name)} -a ${quote(command.values.join(" "))}`,
         ]
       : []),
     ...Object.entries(flagsOf(command)).map(([name, flag]) => {
@@ -102,14 +113,22 @@ function fish(commands: readonly Command[]): string {
               ? " -r -F"
               : " -x";
       const short = flag.short === undefined ? "" : ` -s ${flag.short}`;
-      return `complete -c ${program} -n "__fish_seen_subcommand_from ${command.name}" -l ${name}${short}${value} -d ${quote(flag.help)}`;
+      return `complete -c ${program} ${inCommand(command.name)} -l ${name}${short}${value} -d ${quote(flag.help)}`;
     }),
   ]);
-  return `# fish completion for ${program}: ${program} completion fish | source\n${lines.join("\n")}\n`;
+  return `# fish completion for ${program}: ${program} completion fish | source
+# Whether the first word is this command; without one, whether there is no word yet.
+function __zitadel_user_grants_in
+  set -l words (commandline -opc)
+  test "$words[2]" = "$argv[1]"
+end
+complete -c ${program} -f -n "__zitadel_user_grants_in" -a help -d ${quote(help.summary)}
+${lines.join("\n")}
+`;
 }
 
 function commandNames(commands: readonly Command[]): string[] {
-  return [...commands.map(({ name }) => name), "help"];
+  return [...commands, help].map(({ name }) => name);
 }
 
 function wordsOf(command: Command): string[] {

@@ -24,6 +24,8 @@ describe("completion", () => {
     expect(await inBash("remove", "--protocol", "grpc")).toEqual(["grpc", "grpc-web"]);
     expect(await inBash("list", "--output", "c")).toEqual(["csv"]);
     expect(await inBash("remove", "--file", "package.js")).toEqual(["package.json"]);
+    expect(await inBash("remove", "--file", "=", "package.js")).toEqual(["package.json"]);
+    expect(await inBash("list", "--output", "=")).toEqual(["table", "csv", "jsonl"]);
     expect(await inBash("remove", "--project", "B")).toEqual([]);
     expect(await inBash("completion", "f")).toEqual(["fish"]);
   });
@@ -34,7 +36,7 @@ describe("completion", () => {
     for (const command of commands) {
       expect(stdout).toContain(command.name);
       for (const flag of Object.keys(flagsOf(command))) {
-        expect(stdout).toContain(shell === "zsh" ? `--${flag}[` : `-l ${flag} `);
+        expect(stdout).toMatch(new RegExp(shell === "zsh" ? `--${flag}=?\\[` : `-l ${flag} `));
       }
     }
   });

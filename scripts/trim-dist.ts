@@ -1,6 +1,6 @@
-// Takes out of dist/ the declarations that no entry's types lead to, and makes one file each of the command
-// line tool and the sandbox, which are in no page: an install counts every small file as a whole block of the
-// disk. The parser of CSV goes into the command line tool, without the tests that its package brings along.
+// Takes out of dist/ the declarations that no entry's types lead to, and makes few files of the command line
+// tool, the sandbox and native gRPC, which are in no page: an install counts every small file as a whole block
+// of the disk. The parser of CSV goes into the command line tool, without the tests of its package.
 import { copyFileSync, globSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import process from "node:process";
@@ -38,24 +38,38 @@ for (const file of globSync("dist/**/*.d.ts")) {
   }
 }
 
+interface JoinSettings {
+  /** Packages that become part of it. */
+  included?: string[];
+  /** A module that stays a file of its own, since others import it. */
+  kept?: string;
+}
+
 /**
- * Makes one file of a folder's modules. What they import from elsewhere stays imported, except for the
- * packages that are to be part of it.
+ * Makes few files of a folder's modules: one for each entry, and what they share. What they import from
+ * elsewhere stays imported.
  */
-async function joinModules(folder: string, entry: string, included: string[] = []): Promise<void> {
+async function joinModules(
+  folder: string,
+  entries: string[],
+  { included = [], kept }: JoinSettings = {},
+): Promise<void> {
   const inside = resolve(folder);
-  const file = join(inside, entry);
-  await build({
-    entryPoints: [file],
-    outfile: file,
+  const keptFile = kept && join(inside, kept);
+  const { metafile } = await build({
+    entryPoints: entries.map((entry) => join(inside, entry)),
+    outdir: inside,
     allowOverwrite: true,
     bundle: true,
+    splitting: entries.length > 1,
+    chunkNames: "shared-[hash]",
     format: "esm",
     platform: "node",
     target: "es2024",
     // Papa Parse has streams of its own for Node, by require(), which this package does not use.
     define: { PAPA_BROWSER_CONTEXT: "true" },
     logLevel: "warning",
+    metafile: true,
     plugins: [
       {
         name: "the rest of the package stays as it is",
@@ -67,21 +81,31 @@ async function joinModules(folder: string, entry: string, included: string[] = [
           );
           onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
             const target = resolve(resolveDir, path);
-            return target.startsWith(inside + sep)
+            return target.startsWith(inside + sep) && target !== keptFile
               ? { path: target }
-              : { path: relative(inside, target).split(sep).join("/"), external: true };
+              : { path: pathFrom(inside, target), external: true };
           });
         },
       },
     ],
   });
+  const written = new Set(Object.keys(metafile.outputs).map((file) => resolve(file)));
   for (const module of globSync(`${folder}/**/*.js`)) {
-    if (resolve(module) !== file) {
+    if (!written.has(resolve(module)) && resolve(module) !== keptFile) {
       rmSync(module);
     }
   }
 }
 
-await joinModules("dist/cli", "bin.js", ["papaparse"]);
+function pathFrom(folder: string, file: string): string {
+  const path = relative(folder, file).split(sep).join("/");
+  return path.startsWith(".") ? path : `./${path}`;
+}
+
+await joinModules("dist/cli", ["bin.js"], { included: ["papaparse"] });
 copyFileSync("node_modules/papaparse/LICENSE", "dist/cli/papaparse.LICENSE");
-await joinModules("dist/sandbox", "index.js");
+await joinModules("dist/sandbox", ["index.js"]);
+await joinModules("dist/transports/grpc", ["transport.js", "node-fetch.js"], {
+  // For the tool's `doctor`.
+  kept: "connections/proxy.js",
+});

@@ -20,6 +20,9 @@ export const variants = [
   "with OpenTelemetry, spans",
 ];
 
+/** What spans cost by the API of OpenTelemetry alone, beside the same request. */
+export const bareWithSpans = "bare, spans";
+
 /** Name to a function that takes the base URL and returns a function that makes one call. */
 export const clients = {
   "zitadel-user-grants": async (baseUrl) => {
@@ -44,64 +47,24 @@ export const clients = {
   "with OpenTelemetry, no SDK": (baseUrl) => withOpenTelemetry(baseUrl),
 
   "with OpenTelemetry, spans": async (baseUrl) => {
-    const { context, propagation, trace } = await import("@opentelemetry/api");
-    const { BasicTracerProvider } = await import("@opentelemetry/sdk-trace-base");
-    const { AsyncLocalStorageContextManager } = await import("@opentelemetry/context-async-hooks");
-    const { W3CTraceContextPropagator } = await import("@opentelemetry/core");
-    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-    propagation.setGlobalPropagator(new W3CTraceContextPropagator());
-    trace.setGlobalTracerProvider(new BasicTracerProvider());
+    await registerOpenTelemetry();
     return withOpenTelemetry(baseUrl);
   },
 
-  "bare node:http2": async (baseUrl) => {
-    const { connect } = await import("node:http2");
-    const { create, fromBinary, toBinary } = await import("@bufbuild/protobuf");
-    const { DeactivateUserGrantRequestSchema, DeactivateUserGrantResponseSchema } = await import(
-      "zitadel-user-grants/gen/zitadel/management_pb.js"
-    );
-    const session = connect(baseUrl);
-    session.setMaxListeners(0);
-    return () =>
-      new Promise((resolve, reject) => {
-        const message = toBinary(
-          DeactivateUserGrantRequestSchema,
-          create(DeactivateUserGrantRequestSchema, request),
-        );
-        const body = Buffer.allocUnsafe(5 + message.length);
-        body[0] = 0;
-        body.writeUInt32BE(message.length, 1);
-        body.set(message, 5);
-        const stream = session.request({
-          ":method": "POST",
-          ":path": path,
-          "content-type": "application/grpc+proto",
-          te: "trailers",
-          "user-agent": "bare",
-          "grpc-timeout": `${timeoutMs}m`,
-          authorization: `Bearer ${token}`,
-          "x-zitadel-orgid": orgId,
-        });
-        const chunks = [];
-        let status;
-        stream.on("response", (header) => {
-          status = header["grpc-status"];
-        });
-        stream.on("trailers", (trailer) => {
-          status = trailer["grpc-status"];
-        });
-        stream.on("data", (chunk) => chunks.push(chunk));
-        stream.on("error", reject);
-        stream.on("end", () => {
-          if (status !== "0") {
-            reject(new Error(`grpc-status ${status}`));
-            return;
-          }
-          const answer = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
-          resolve(fromBinary(DeactivateUserGrantResponseSchema, answer.subarray(5)));
-        });
-        stream.end(body);
-      });
+  "bare node:http2": (baseUrl) => bareCalls(baseUrl),
+
+  "bare, spans": async (baseUrl) => {
+    const { context, propagation, SpanKind, trace } = await registerOpenTelemetry();
+    const tracer = trace.getTracer("bare");
+    const attributes = { "rpc.system.name": "grpc", "rpc.method": path };
+    const call = await bareCalls(baseUrl);
+    return () => {
+      const span = tracer.startSpan(path, { kind: SpanKind.CLIENT, attributes });
+      const within = trace.setSpan(context.active(), span);
+      const fields = {};
+      propagation.inject(within, fields);
+      return context.with(within, call, undefined, fields).finally(() => span.end());
+    };
   },
 
   "@grpc/grpc-js": async (baseUrl) => {
@@ -176,4 +139,67 @@ async function withOpenTelemetry(baseUrl) {
   const { openTelemetry } = await import("zitadel-user-grants/opentelemetry");
   const client = createManagementClient({ baseUrl, token, orgId, interceptors: [openTelemetry()] });
   return () => client.deactivateUserGrant(request);
+}
+
+async function registerOpenTelemetry() {
+  const api = await import("@opentelemetry/api");
+  const { BasicTracerProvider } = await import("@opentelemetry/sdk-trace-base");
+  const { AsyncLocalStorageContextManager } = await import("@opentelemetry/context-async-hooks");
+  const { W3CTraceContextPropagator } = await import("@opentelemetry/core");
+  api.context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  api.propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+  api.trace.setGlobalTracerProvider(new BasicTracerProvider());
+  return api;
+}
+
+/** The request as one would make it by hand, without deadline, errors and connections. */
+async function bareCalls(baseUrl) {
+  const { connect } = await import("node:http2");
+  const { create, fromBinary, toBinary } = await import("@bufbuild/protobuf");
+  const { DeactivateUserGrantRequestSchema, DeactivateUserGrantResponseSchema } = await import(
+    "zitadel-user-grants/gen/zitadel/management_pb.js"
+  );
+  const session = connect(baseUrl);
+  session.setMaxListeners(0);
+  return (fields) =>
+    new Promise((resolve, reject) => {
+      const message = toBinary(
+        DeactivateUserGrantRequestSchema,
+        create(DeactivateUserGrantRequestSchema, request),
+      );
+      const body = Buffer.allocUnsafe(5 + message.length);
+      body[0] = 0;
+      body.writeUInt32BE(message.length, 1);
+      body.set(message, 5);
+      const stream = session.request({
+        ":method": "POST",
+        ":path": path,
+        "content-type": "application/grpc+proto",
+        te: "trailers",
+        "user-agent": "bare",
+        "grpc-timeout": `${timeoutMs}m`,
+        authorization: `Bearer ${token}`,
+        "x-zitadel-orgid": orgId,
+        ...fields,
+      });
+      const chunks = [];
+      let status;
+      stream.on("response", (header) => {
+        status = header["grpc-status"];
+      });
+      stream.on("trailers", (trailer) => {
+        status = trailer["grpc-status"];
+      });
+      stream.on("data", (chunk) => chunks.push(chunk));
+      stream.on("error", reject);
+      stream.on("end", () => {
+        if (status !== "0") {
+          reject(new Error(`grpc-status ${status}`));
+          return;
+        }
+        const answer = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+        resolve(fromBinary(DeactivateUserGrantResponseSchema, answer.subarray(5)));
+      });
+      stream.end(body);
+    });
 }

@@ -3,20 +3,34 @@
  *
  * @module zitadel-user-grants/opentelemetry
  */
-import type { Interceptor } from "@connectrpc/connect";
+import type { DescMethod } from "@bufbuild/protobuf";
+import type {
+  Interceptor,
+  StreamRequest,
+  StreamResponse,
+  UnaryRequest,
+  UnaryResponse,
+} from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type Attributes,
   context,
+  type Histogram,
+  INVALID_SPANID,
+  type MeterProvider,
   metrics,
   propagation,
   type Span,
   SpanKind,
   SpanStatusCode,
+  type Tracer,
+  type TracerProvider,
   trace,
 } from "@opentelemetry/api";
 import { platform } from "./common/environment.js";
 import { describeError } from "./errors/describe.js";
+import { withoutCopies } from "./transports/call/apply-interceptors.js";
+import { setHeaderFields } from "./transports/call/request.js";
 
 /** What `openTelemetry` takes. */
 export interface OpenTelemetryOptions {
@@ -53,58 +67,118 @@ const name = "zitadel-user-grants";
  */
 export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
   const { propagate = typeof document === "undefined" } = options;
-  return (next) => {
-    // Asked for when the client is made, so that providers registered by then count.
-    const tracer = trace.getTracer(name);
-    const duration = metrics.getMeter(name).createHistogram("rpc.client.call.duration", {
-      unit: "s",
-      description: "Measures the duration of outbound remote procedure calls",
-    });
-    return async (request) => {
-      const method = `${request.service.typeName}/${request.method.name}`;
-      const { hostname, port, protocol } = new URL(request.url);
+  const instruments = createInstruments();
+  const targetOf = createTargets();
+  return withoutCopies((next) => (request) => {
+    const target = targetOf(request);
+    const { tracer, duration } = instruments();
+    const startMs = platform.monotonicMs();
+    const active = context.active();
+    const { attributes } = target;
+    const span = tracer.startSpan(target.name, { kind: SpanKind.CLIENT, attributes }, active);
+    // Without an SDK there is nothing that could be found in a context.
+    const isTraced = span.spanContext().spanId !== INVALID_SPANID;
+    const within = isTraced ? trace.setSpan(active, span) : active;
+    if (propagate) {
+      const fields: Record<string, string> = {};
+      propagation.inject(within, fields, setter);
+      setHeaderFields(request, fields);
+    }
+    const end = (reason?: unknown) => {
+      const outcome = reason === undefined ? ok : describe(reason);
+      finish(span, outcome);
+      const seconds = (platform.monotonicMs() - startMs) / 1000;
+      duration.record(seconds, outcome === ok ? target.ended : { ...attributes, ...outcome });
+    };
+    const succeeded = (response: Response): Response => {
+      if (response.stream) {
+        return Object.create(response, { message: { value: watch(response.message, end) } });
+      }
+      end();
+      return response;
+    };
+    const failed = (reason: unknown): never => {
+      end(reason);
+      throw reason;
+    };
+    try {
+      const response = isTraced ? context.with(within, next, undefined, request) : next(request);
+      return response.then(succeeded, failed);
+    } catch (reason) {
+      return failed(reason);
+    }
+  });
+}
+
+const setter = {
+  set(fields: Record<string, string>, key: string, value: string) {
+    fields[key.toLowerCase()] = value;
+  },
+};
+
+type Response = UnaryResponse | StreamResponse;
+
+/** Returns the tracer and the histogram of the providers that are registered now. */
+function createInstruments() {
+  let tracers: TracerProvider | undefined;
+  let meters: MeterProvider | undefined;
+  let current: { tracer: Tracer; duration: Histogram };
+  return () => {
+    const tracersNow = trace.getTracerProvider();
+    const metersNow = metrics.getMeterProvider();
+    if (tracers !== tracersNow || meters !== metersNow) {
+      tracers = tracersNow;
+      meters = metersNow;
+      current = {
+        tracer: tracers.getTracer(name),
+        duration: meters.getMeter(name).createHistogram("rpc.client.call.duration", {
+          unit: "s",
+          description: "Measures the duration of outbound remote procedure calls",
+        }),
+      };
+    }
+    return current;
+  };
+}
+
+/** What is recorded of each call of one method. */
+interface Target {
+  readonly url: string;
+  /** The span's name. */
+  readonly name: string;
+  readonly attributes: Attributes;
+  /** Those, and that the call has gone well. */
+  readonly ended: Attributes;
+}
+
+/** Returns what is the same for all calls of a method, as long as they go to the same server. */
+function createTargets() {
+  const targets = new WeakMap<DescMethod, Target>();
+  return ({ method, url }: UnaryRequest | StreamRequest): Target => {
+    let target = targets.get(method);
+    if (target?.url !== url) {
+      const spanName = `${method.parent.typeName}/${method.name}`;
+      const { hostname, port, protocol } = new URL(url);
       const attributes: Attributes = {
         "rpc.system.name": "grpc",
-        "rpc.method": method,
+        "rpc.method": spanName,
         "server.address": hostname,
         "server.port": Number(port || (protocol === "https:" ? 443 : 80)),
       };
-      const start = platform.monotonicMs();
-      const span = tracer.startSpan(method, { kind: SpanKind.CLIENT, attributes });
-      const within = trace.setSpan(context.active(), span);
-      if (propagate) {
-        propagation.inject(within, request.header, {
-          set: (header, key, value) => header.set(key, value),
-        });
-      }
-      const end = (reason?: unknown) => {
-        const outcome = describe(reason);
-        finish(span, outcome);
-        duration.record((platform.monotonicMs() - start) / 1000, { ...attributes, ...outcome });
-      };
-      try {
-        const response = await context.with(within, () => next(request));
-        if (response.stream) {
-          return Object.create(response, { message: { value: watch(response.message, end) } });
-        }
-        end();
-        return response;
-      } catch (reason) {
-        end(reason);
-        throw reason;
-      }
-    };
+      target = { url, name: spanName, attributes, ended: { ...attributes, ...ok } };
+      targets.set(method, target);
+    }
+    return target;
   };
 }
+
+const ok: Attributes = { "rpc.response.status_code": "OK" };
 
 /** "COMMAND-3M9sd". Whatever else a server sends as an id is not for a telemetry backend. */
 const idShape = /^[A-Z][A-Z0-9_]{1,15}-[A-Za-z0-9]{3,8}$/;
 
 /** What came of a call, as attributes. */
 function describe(reason: unknown): Attributes {
-  if (reason === undefined) {
-    return { "rpc.response.status_code": "OK" };
-  }
   const { code, id } = describeError(reason);
   const status = Code[code].replace(/(?<=.)([A-Z])/g, "_$1").toUpperCase();
   // gRPC spells this one so.

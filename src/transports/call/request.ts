@@ -1,4 +1,5 @@
 import type { StreamRequest, UnaryRequest } from "@connectrpc/connect";
+import { headerValueProblem } from "../../options/header-value.js";
 
 /** Header fields by name, without repeats. */
 export type HeaderFields = Readonly<Record<string, string>>;
@@ -24,6 +25,8 @@ export interface LazyState {
   /** The fields that were added to a call without headers of its own, until somebody reads `header`. */
   readonly unread: HeaderFields | undefined;
   withHeaderFields(added: AddedFields): UnaryRequest;
+  /** Sets a field without making the header. */
+  set(name: string, value: string): void;
 }
 
 /** Undefined for a request of an interceptor's own making, as by spreading. */
@@ -38,6 +41,20 @@ export function withHeaderFields<R extends AnyRequest>(request: R, added: AddedF
   return state === undefined
     ? withParts(request, { header: merge(request.header, added) })
     : (state.withHeaderFields(added) as AnyRequest as R);
+}
+
+/** Sets header fields of the request itself. */
+export function setHeaderFields(request: AnyRequest, fields: HeaderFields): void {
+  const state = stateOf(request);
+  for (const name in fields) {
+    const value = fields[name] ?? "";
+    // What is not plain is for `Headers` to check.
+    if (state?.unread !== undefined && headerValueProblem(value) === undefined) {
+      state.set(name, value);
+    } else {
+      request.header.set(name, value);
+    }
+  }
 }
 
 /** A copy of the request with other parts. */

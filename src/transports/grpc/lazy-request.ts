@@ -23,7 +23,8 @@ class State implements LazyState {
   /** The request that this one is derived from; undefined for the call's own. */
   readonly base: UnaryRequest | undefined;
   readonly #added: AddedFields | undefined;
-  readonly #fields: HeaderFields | undefined;
+  #fields: HeaderFields | undefined;
+  #set: HeaderFields | undefined;
   /** Whether interceptors that copy requests are given what is derived from this one. */
   readonly #copiesDerived: boolean;
 
@@ -47,6 +48,9 @@ class State implements LazyState {
       const header =
         this.base?.header ?? call.header ?? call.defaultHeader?.(call.timeoutMs) ?? new Headers();
       this.#header = this.#added === undefined ? header : merge(header, this.#added);
+      for (const name in this.#set) {
+        this.#header.set(name, this.#set[name] ?? "");
+      }
     }
     return this.#header;
   }
@@ -57,6 +61,11 @@ class State implements LazyState {
 
   get unread(): HeaderFields | undefined {
     return this.#header === undefined ? this.#fields : undefined;
+  }
+
+  set(name: string, value: string): void {
+    this.#set = { ...this.#set, [name]: value };
+    this.#fields = { ...this.#fields, [name]: value };
   }
 
   withHeaderFields(added: AddedFields): UnaryRequest {

@@ -10,9 +10,7 @@ import { frame } from "../../support/http-server.js";
 const grant = { userId: "1", grantId: "2" };
 
 async function start(options: Partial<GrpcOptions>) {
-  const server = await startGrpcServer(({ stream }) =>
-    respond(stream, { body: frame(0, "") }),
-  );
+  const server = await startGrpcServer(({ stream }) => respond(stream, { body: frame(0, "") }));
   const client = createManagementClient({
     baseUrl: server.baseUrl,
     token: () => "t-1",

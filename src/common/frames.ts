@@ -58,10 +58,12 @@ export class FrameReader {
 
   #readPrefix(): void {
     if (this.length < 0 && this.heldBytes >= prefixBytes) {
-      const { buffer, byteOffset } = this.#joined();
-      const prefix = new DataView(buffer, byteOffset);
-      this.flags = prefix.getUint8(0);
-      this.length = prefix.getUint32(1);
+      const bytes = this.#joined();
+      this.flags = bytes[0] ?? 0;
+      this.length = 0;
+      for (let at = 1; at < prefixBytes; at++) {
+        this.length = this.length * 256 + (bytes[at] ?? 0);
+      }
     }
   }
 

@@ -10,6 +10,7 @@ import { platform } from "./common/environment.js";
 import { createMask, type Mask } from "./common/mask.js";
 import { isSecretName, secretsOf } from "./common/secret-names.js";
 import { maskField, maskJson } from "./errors/mask-error.js";
+import { isFunction, show } from "./options/checker.js";
 
 /** What went over the wire, in the order in which it did. */
 export type DebugEvent =
@@ -60,7 +61,7 @@ let attempts = 0;
  * @param log is called with each event. What it throws is ignored: a log must not end a call.
  * @returns an interceptor for the option `debug`; under `interceptors` it would see neither token nor
  * retries.
- * @throws nothing.
+ * @throws TypeError when `log` is no function.
  * @example
  * ```ts
  * import { createManagementClient } from "zitadel-user-grants";
@@ -73,6 +74,9 @@ let attempts = 0;
  * ```
  */
 export function debug(log: (event: DebugEvent) => void): Interceptor {
+  if (!isFunction(log)) {
+    throw new TypeError(`debug: log must be a function; got ${show(log)}`);
+  }
   const emit = (event: DebugEvent) => {
     try {
       log(event);

@@ -29,6 +29,8 @@ import {
 } from "@opentelemetry/api";
 import { platform } from "./common/environment.js";
 import { describeError } from "./errors/describe.js";
+import { boolean, type Checks, checkOptions } from "./options/checker.js";
+import { nearest } from "./options/spelling.js";
 import { withoutCopies } from "./transports/call/apply-interceptors.js";
 import { setHeaderFields } from "./transports/call/request.js";
 
@@ -43,6 +45,8 @@ export interface OpenTelemetryOptions {
 
 const name = "zitadel-user-grants";
 
+const checks: Checks<OpenTelemetryOptions> = { propagate: boolean };
+
 /**
  * An interceptor that records a span and a duration for each call, by the semantic conventions for RPC
  * (https://opentelemetry.io/docs/specs/semconv/rpc/). Retries of a call are within its span.
@@ -53,7 +57,7 @@ const name = "zitadel-user-grants";
  *
  * @param options everything has a default.
  * @returns an interceptor for the option `interceptors`.
- * @throws nothing.
+ * @throws TypeError for an option that is unknown or not allowed.
  * @example
  * ```ts
  * import { createManagementClient } from "zitadel-user-grants";
@@ -66,7 +70,10 @@ const name = "zitadel-user-grants";
  * ```
  */
 export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
-  const { propagate = typeof document === "undefined" } = options;
+  const { propagate = typeof document === "undefined" } = checkOptions(options, checks, {
+    caller: "openTelemetry",
+    suggest: nearest,
+  });
   const instruments = createInstruments();
   const targetOf = createTargets();
   return withoutCopies((next) => (request) => {

@@ -61,3 +61,7 @@ describe.each([
     await client.deactivateUserGrant(sandbox.addGrant());
   });
 });
+
+it("without a function is rejected: nothing would be shown", () => {
+  expect(() => debug(undefined as never)).toThrow("debug: log must be a function; got undefined");
+});

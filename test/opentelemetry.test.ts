@@ -109,3 +109,12 @@ describe("the trace", () => {
     expect(sent).toBe(goesOut ? span?.spanContext().traceId : undefined);
   });
 });
+
+it("rejects an option that it does not know", () => {
+  expect(() => openTelemetry({ propagat: false } as object)).toThrow(
+    'openTelemetry: unknown option "propagat"; did you mean propagate?',
+  );
+  expect(() => openTelemetry({ propagate: "no" } as object)).toThrow(
+    'openTelemetry: propagate must be true or false; got "no"',
+  );
+});

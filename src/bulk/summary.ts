@@ -1,5 +1,7 @@
 import { platform } from "../common/environment.js";
 import { describeError } from "../errors/describe.js";
+import { type Checks, checkOptions, integer, isFunction, listOf } from "../options/checker.js";
+import { nearest } from "../options/spelling.js";
 import type { Outcome } from "./outcome.js";
 
 /** A grant that is not confirmed, and why. */
@@ -38,6 +40,15 @@ export interface SummaryOptions<Status extends string = string> {
   now?: (() => number) | undefined;
 }
 
+const count = integer("grants", 0, Number.MAX_SAFE_INTEGER);
+
+const checks: Checks<SummaryOptions> = {
+  statuses: listOf("strings", (item) => typeof item === "string"),
+  total: count,
+  keepFailures: count,
+  now: ["a function", isFunction],
+};
+
 /** The rate is taken over the last so many samples, one a second. */
 const samples = 10;
 
@@ -55,7 +66,7 @@ export interface RunningSummary<Status extends string = string> {
  *
  * @param options `total` is needed for `remainingMs`.
  * @returns `add`, which counts an outcome, and `current`, which returns the counts so far.
- * @throws nothing.
+ * @throws TypeError for an option that is unknown or not allowed.
  * @example
  * ```ts
  * import { createManagementClient } from "zitadel-user-grants";
@@ -72,7 +83,15 @@ export interface RunningSummary<Status extends string = string> {
 export function createSummary<Status extends string = string>(
   options: SummaryOptions<Status> = {},
 ): RunningSummary<Status> {
-  const { statuses = [], total, keepFailures = 1000, now = platform.monotonicMs } = options;
+  const {
+    statuses = [],
+    total,
+    keepFailures = 1000,
+    now = platform.monotonicMs,
+  } = checkOptions<SummaryOptions<Status>>(options, checks, {
+    caller: "createSummary",
+    suggest: nearest,
+  });
   const startedMs = now();
   const counts = Object.fromEntries(statuses.map((status) => [status, 0])) as Record<
     Status,

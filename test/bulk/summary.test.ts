@@ -52,6 +52,14 @@ describe("the summary of a run", () => {
   });
 });
 
+it.each([
+  [{ totl: 1 }, 'createSummary: unknown option "totl"; did you mean total?'],
+  [{ total: -1 }, "createSummary: total must be a whole number of grants from 0"],
+  [{ statuses: "removed" }, "createSummary: statuses must be an array of strings"],
+])("a summary of %j is rejected", (options, message) => {
+  expect(() => createSummary(options as object)).toThrow(message);
+});
+
 describe("summary() of a run", () => {
   function setUp(count: number) {
     const world = new FakeEnvironment(1);

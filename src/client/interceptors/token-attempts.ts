@@ -4,6 +4,7 @@ import { markNotProcessed } from "../../errors/not-processed.js";
 import { rewriteMessage } from "../../errors/rewrite-message.js";
 import { headerValueProblem } from "../../options/header-value.js";
 import type { TokenSource } from "../../options/token-source.js";
+import { deadlineOf } from "../../transports/call/deadline.js";
 import { onStreamFailure } from "./mask.js";
 
 /** How long no new token is requested after one that was new has been rejected; doubles each time. */
@@ -58,6 +59,11 @@ export function createTokenAttempts(source: TokenSource, environment: Environmen
     if (environment.monotonicMs() < pausedUntilMs) {
       throw explainPause(error);
     }
+    const deadline = deadlineOf(call);
+    if (deadline !== undefined) {
+      // The server has carried out nothing.
+      deadline.inDoubt -= 1;
+    }
     const second = await obtain(
       source,
       call,
@@ -111,6 +117,12 @@ export function createTokenAttempts(source: TokenSource, environment: Environmen
 
 type Send<C, R> = (call: C, token: string) => Promise<R>;
 
+/** What a call says that ends while it waits for a token. */
+const waitsForToken = () =>
+  "the token source was called and has not returned a token: see what it waits for";
+const waitsForAnotherToken = () =>
+  "since the server rejected the token, the token source was called for another one, which it has not returned: see what it waits for";
+
 function obtain(
   source: TokenSource,
   call: Call,
@@ -129,9 +141,20 @@ function obtain(
       },
     };
     const token: unknown = source(request);
-    return typeof token === "string" && headerValueProblem(token) === undefined
-      ? token
-      : Promise.resolve(token).then(checked, fail);
+    if (typeof token === "string" && headerValueProblem(token) === undefined) {
+      return token;
+    }
+    const deadline = deadlineOf(call);
+    if (deadline === undefined) {
+      return Promise.resolve(token).then(checked, fail);
+    }
+    const { obstacle } = deadline;
+    deadline.obstacle = refused === undefined ? waitsForToken : waitsForAnotherToken;
+    return Promise.resolve(token)
+      .finally(() => {
+        deadline.obstacle = obstacle;
+      })
+      .then(checked, fail);
   } catch (reason) {
     return fail(reason);
   }

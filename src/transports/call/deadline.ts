@@ -1,12 +1,19 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { platform } from "../../common/environment.js";
 import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
+import { type LazyState, stateOf } from "./request.js";
 
 const deadlines = new WeakMap<AbortSignal, Deadline>();
 
 /** Milliseconds left of the call that has this signal; undefined when there is no limit, or none known. */
 export function remainingMs(signal: AbortSignal): number | undefined {
   return deadlines.get(signal)?.remainingMs();
+}
+
+/** The deadline of the call that a request belongs to, where it is known. */
+export function deadlineOf(request: { readonly signal: AbortSignal }): Deadline | undefined {
+  const state = stateOf<LazyState & { call: { deadline: Deadline } }>(request);
+  return (state?.call.deadline ?? deadlines.get(request.signal))?.call;
 }
 
 /** Who is told that a call is over before it has settled. */
@@ -24,7 +31,7 @@ export class Deadline implements ExpiryListener {
   ended = false;
   /** How many requests of the call were sent that the server did not provably leave undone. */
   inDoubt = 0;
-  /** While the call waits for a connection: what stands in the way, as far as it is known. */
+  /** While the call waits before it is sent: what stands in the way, as far as it is known. */
   obstacle: (() => string | undefined) | undefined;
 
   readonly #timeoutMs: number | undefined;
@@ -159,11 +166,10 @@ export class Deadline implements ExpiryListener {
   /** The error of a call that runs out of time. */
   exceeded(cause?: unknown): ConnectError {
     const what = `no response within ${this.#timeoutMs} ms`;
-    const obstacle = this.inDoubt > 0 ? undefined : this.obstacle?.();
     const error = new ConnectError(
       this.inDoubt > 0
         ? `${what}; the server may have done the work all the same`
-        : `${what}; nothing was sent${obstacle === undefined ? "" : ` (${obstacle})`}`,
+        : `${what}; nothing was sent${this.#inTheWay()}`,
       Code.DeadlineExceeded,
       undefined,
       undefined,
@@ -172,11 +178,19 @@ export class Deadline implements ExpiryListener {
     return this.inDoubt > 0 ? error : markNotProcessed(error);
   }
 
+  /** In parentheses; empty when nothing is known, or when a request is on its way. */
+  #inTheWay(): string {
+    const obstacle = this.inDoubt > 0 ? undefined : this.obstacle?.();
+    return obstacle === undefined ? "" : ` (${obstacle})`;
+  }
+
   #watch(callerSignal: AbortSignal): void {
     const onAbort = () => {
       const { reason } = callerSignal;
       const error = canceled(
-        this.#parent === undefined ? "the caller aborted the call" : "the attempt was aborted",
+        this.#parent === undefined
+          ? `the caller aborted the call${this.#inTheWay()}`
+          : "the attempt was aborted",
         reason,
       );
       this.#expire(this.call.inDoubt > 0 ? error : markNotProcessed(error));

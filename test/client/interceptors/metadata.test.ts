@@ -1,7 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { notProcessed } from "../../../src/errors/not-processed.js";
 import { createManagementClient, type TokenRequest } from "../../../src/grpc-web.js";
+import { startSandbox } from "../../../src/sandbox/index.js";
 import { answer, okAnswer, startHttpServer } from "../../support/http-server.js";
 
 const call = { grantId: ["1"] };
@@ -195,7 +197,46 @@ describe("a token source", () => {
     });
     await expect(client.bulkRemoveUserGrant(call, { timeoutMs: 20 })).rejects.toMatchObject({
       code: Code.DeadlineExceeded,
+      rawMessage:
+        "no response within 20 ms; nothing was sent (the token source was called and has not returned a token: see what it waits for)",
     });
     expect(signal?.aborted).toBe(true);
+  });
+
+  it("that never answers is named when the caller aborts", async () => {
+    const server = await startGate();
+    const controller = new AbortController();
+    const client = createManagementClient({
+      baseUrl: server.baseUrl,
+      token: () => {
+        queueMicrotask(() => controller.abort("enough"));
+        return new Promise(() => undefined);
+      },
+    });
+    const { signal } = controller;
+    await expect(client.bulkRemoveUserGrant(call, { signal })).rejects.toMatchObject({
+      code: Code.Canceled,
+      cause: "enough",
+      rawMessage:
+        "the caller aborted the call (the token source was called and has not returned a token: see what it waits for)",
+    });
+  });
+
+  it("that never returns another token ends with the deadline, and nothing is in doubt", async () => {
+    const sandbox = await startSandbox();
+    onTestFinished(() => sandbox.close());
+    const client = createManagementClient({
+      baseUrl: sandbox.baseUrl,
+      token: (request) =>
+        request?.refused === undefined ? "rejected" : new Promise<string>(() => undefined),
+    });
+    const error = await client.bulkRemoveUserGrant(call, { timeoutMs: 500 }).catch((e) => e);
+    expect(error).toMatchObject({
+      code: Code.DeadlineExceeded,
+      rawMessage: expect.stringContaining(
+        "nothing was sent (since the server rejected the token, the token source was called for another one, which it has not returned",
+      ),
+    });
+    expect(notProcessed(error)).toBe(true);
   });
 });

@@ -44,8 +44,9 @@ async function open(generation: Generation, name: string): Promise<SandboxServer
   const sandbox = await startSandbox({ generation, orgId: grants[0]?.orgId });
   onTestFinished(() => sandbox.close());
   for (const grant of grants) {
+    const { userId, userName, firstName, lastName, email } = grant;
     sandbox.addUser({
-      ...grant,
+      ...{ userId, userName, firstName, lastName, email },
       name: grant.displayName,
       type: grant.userType === "TYPE_MACHINE" ? "machine" : "human",
     });
@@ -61,7 +62,15 @@ async function open(generation: Generation, name: string): Promise<SandboxServer
     }
     const inactive =
       ["get/inactive", "reactivate/ok"].includes(name) && grant.projectName.startsWith("Reports");
-    sandbox.addGrant({ ...grant, grantId: grant.id, state: inactive ? "inactive" : "active" });
+    const { id: grantId, userId, orgId, projectId, roleKeys } = grant;
+    sandbox.addGrant({
+      grantId,
+      userId,
+      orgId,
+      projectId,
+      roleKeys,
+      state: inactive ? "inactive" : "active",
+    });
   }
   return sandbox;
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { cp, lstat, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,50 +33,24 @@ async function emptyProject(): Promise<string> {
   return folder;
 }
 
-async function install(source: string): Promise<string> {
+async function installAndRun(source: string): Promise<string> {
   const folder = await emptyProject();
-  const command = ["install", "--prefer-offline", "--no-audit", "--no-fund", source];
-  await runIn(folder, "npm", command, { timeoutMs: 280_000 });
-  return folder;
-}
-
-async function run(folder: string): Promise<string> {
+  const install = ["install", "--prefer-offline", "--no-audit", "--no-fund", source];
+  await runIn(folder, "npm", install, { timeoutMs: 280_000 });
   await writeFile(join(folder, "run.js"), program);
   return runIn(folder, "node", ["run.js"]);
 }
 
-/** What a folder takes of a disk, in whole blocks of 4 KiB. */
-async function bytesOnDisk(folder: string): Promise<number> {
-  const block = 4096;
-  let bytes = block;
-  for (const name of await readdir(folder, { recursive: true })) {
-    const entry = await lstat(join(folder, name));
-    bytes += entry.isSymbolicLink()
-      ? 0
-      : entry.isDirectory()
-        ? block
-        : Math.ceil(entry.size / block) * block;
-  }
-  return bytes;
-}
-
 describe("a fresh clone", () => {
   it("is installed from git, and works", async () => {
-    expect(await run(await install(`git+file://${clone}`))).toBe("inactive\n");
+    expect(await installAndRun(`git+file://${clone}`)).toBe("inactive\n");
   });
 
-  it("is packed by npm pack alone, and what it packs works, and takes 8.5 MB at most", async () => {
+  it("is packed by npm pack alone, and what it packs works", async () => {
     const [{ filename }] = JSON.parse(
       await runIn(clone, "npm", ["pack", "--json", "--prefer-offline"], { timeoutMs: 280_000 }),
     ) as [{ filename: string }];
-    const folder = await install(join(clone, filename));
-    expect(await run(folder)).toBe("inactive\n");
-    const command = join(folder, "node_modules/.bin/zitadel-user-grants");
-    expect(await runIn(folder, command, ["--help"])).toContain("Usage: zitadel-user-grants");
-    // With both peers, which npm installs as well.
-    expect(await readdir(join(folder, "node_modules/@bufbuild"))).toEqual(["protobuf"]);
-    expect(await readdir(join(folder, "node_modules/@connectrpc"))).toContain("connect");
-    expect(await bytesOnDisk(join(folder, "node_modules"))).toBeLessThanOrEqual(8_500_000);
+    expect(await installAndRun(join(clone, filename))).toBe("inactive\n");
   });
 
   it("is not packed with what an earlier build left in dist/", async () => {

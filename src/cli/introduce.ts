@@ -3,6 +3,7 @@ import type { Connection } from "./connection.js";
 import { explain } from "./explain.js";
 import { type Io, line } from "./io.js";
 import type { LoggedCommand, LogHead } from "./log/entry.js";
+import { printable } from "./printable.js";
 import { type Identity, NoAccess, whoAmI } from "./whoami.js";
 
 /** Finds out where calls go and as whom. Undefined, and said why, when that cannot be known. */
@@ -11,7 +12,7 @@ export async function identify(connection: Connection, io: Io): Promise<Identity
     return await whoAmI(connection);
   } catch (error) {
     if (error instanceof NoAccess || error instanceof ConnectError) {
-      line(io.stderr, error instanceof NoAccess ? error.message : explain(error));
+      line(io.stderr, error instanceof NoAccess ? printable(error.message) : explain(error));
       line(io.stderr, "Nothing was done. zitadel-user-grants doctor finds out more.");
       return undefined;
     }
@@ -33,7 +34,7 @@ export function introduce(
     ...more,
   };
   for (const [title, text] of Object.entries(lines)) {
-    line(io.stderr, `${title.padEnd(14)}${text}`);
+    line(io.stderr, `${title.padEnd(14)}${printable(text)}`);
   }
 }
 

@@ -4,6 +4,7 @@ import type { Command } from "./command.js";
 import { commands } from "./commands/index.js";
 import { helpOf, overview } from "./help.js";
 import { exitCode, type Io, line, UsageError } from "./io.js";
+import { printable } from "./printable.js";
 
 export type { Io } from "./io.js";
 
@@ -33,7 +34,10 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     return await command.run(args, io);
   } catch (error) {
     if (error instanceof UsageError) {
-      line(io.stderr, error.message);
+      // What a log or a server says may be in it; of its own it may have several lines.
+      for (const text of error.message.split("\n")) {
+        line(io.stderr, printable(text));
+      }
       line(
         io.stderr,
         `See zitadel-user-grants ${command === undefined ? "--help" : `help ${command.name}`}`,

@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { type Io, line } from "./io.js";
 import type { LoggedOutcome } from "./log/entry.js";
+import { printable } from "./printable.js";
 
 /** Writes lines to standard output: each at once, but on a terminal when the progress bar is gone. */
 export function createResultLines(io: Io) {
@@ -43,9 +44,14 @@ export function createResults(io: Io, json: boolean) {
 
 /** Columns between tabs, so that `cut` and spreadsheets can take them apart. */
 export function outcomeLine({ grantId, status, answerLost, error }: LoggedOutcome): string {
-  const reason =
-    error === undefined
-      ? []
-      : [[Code[error.code], error.id, error.message].filter(Boolean).join(" ")];
-  return [grantId, status, ...reason, ...(answerLost ? ["response lost"] : [])].join("\t");
+  return [grantId, status, ...reasonsOf(error), ...(answerLost ? ["response lost"] : [])].join(
+    "\t",
+  );
+}
+
+/** What an error says, on one line that a terminal can show; nothing without an error. */
+export function reasonsOf(error: LoggedOutcome["error"]): readonly string[] {
+  return error === undefined
+    ? []
+    : [printable([Code[error.code], error.id, error.message].filter(Boolean).join(" "))];
 }

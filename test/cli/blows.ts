@@ -16,9 +16,9 @@ export interface Blow {
 }
 
 /** Half with a rival, a tenth with a full disk. */
-export function blowsOf(seed: number, longestMs: number): readonly Blow[] {
+export function blowsOf(seed: number, firstMs: number, longestMs: number): readonly Blow[] {
   const blow: fc.Arbitrary<Blow> = fc.record({
-    killAfterMs: fc.integer({ min: 100, max: longestMs }),
+    killAfterMs: fc.integer({ min: firstMs, max: longestMs }),
     rival: fc.boolean(),
     blocks: fc.option(fc.integer({ min: 1, max: 100 }), { nil: undefined, freq: 9 }),
   });
@@ -31,13 +31,21 @@ export function blowsOf(seed: number, longestMs: number): readonly Blow[] {
 
 export type Result = "killed" | "done" | "locked out" | "disk full";
 
+export interface HitOptions {
+  readonly input?: string;
+  /** The exit code of a process that nothing happens to. */
+  readonly done?: number;
+  /** Whether the time until the kill begins at the first output: the start takes long on a busy machine. */
+  readonly afterOutput?: boolean;
+}
+
 /** Runs the command as a process, with what happens to it. "done": it has ended by itself. */
 export async function hit(
   argv: readonly string[],
   log: string,
   environment: Readonly<Record<string, string>>,
   blow: Blow | undefined,
-  { input, done = 2 }: { readonly input?: string; readonly done?: number } = {},
+  { input, done = 2, afterOutput = false }: HitOptions = {},
 ): Promise<Result> {
   const grown = Math.ceil((statSync(log, { throwIfNoEntry: false })?.size ?? 0) / 512);
   // Beyond this size a write is short, and the next one an error, as on a full disk.
@@ -46,14 +54,20 @@ export async function hit(
     stdio: [input === undefined ? "ignore" : "pipe", "ignore", "pipe"],
     env: environment,
   });
+  let timer: NodeJS.Timeout | undefined;
+  const startTimer = () => {
+    timer ??= blow && setTimeout(() => child.kill("SIGKILL"), blow.killAfterMs);
+  };
   let errors = "";
   child.stderr?.on("data", (chunk) => {
     errors += chunk;
+    startTimer();
   });
+  if (!afterOutput) {
+    startTimer();
+  }
   child.stdin?.on("error", () => undefined);
   child.stdin?.end(input);
-  const timer =
-    blow === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), blow.killAfterMs);
   const [exitCode, signal] = await new Promise<[number | null, string | null]>((resolve) =>
     child.on("close", (...result) => resolve(result)),
   );

@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Code } from "@connectrpc/connect";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readRate } from "../../src/cli/rate.js";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
@@ -154,6 +155,26 @@ describe("remove", () => {
         requestId: expect.any(String),
       },
     });
+  });
+
+  it("shows nothing of the server's that a terminal would obey", async () => {
+    const [id] = add(1) as [string];
+    const { orgId } = sandbox.addOrg({ name: "Acme\u001b[2J\u202e" });
+    const { token } = sandbox.addUser({ orgId, name: "Eve\u0007", roles: ["IAM_OWNER"] });
+    sandbox.failNext({
+      code: Code.OutOfRange,
+      rpc: "BulkRemoveUserGrant",
+      message: "no\u001b[2J\n1\tremoved",
+    });
+    const { stdout, stderr } = await cli(["remove", id, "--yes"], {
+      env: { ...environment(), ZITADEL_TOKEN: token, ZITADEL_ORG_ID: orgId },
+    });
+    expect(stdout).toContain("no\\u{1b}[2J\\u{a}1\\u{9}removed");
+    expect(stderr).toContain("Acme\\u{1b}[2J\\u{202e}");
+    for (const character of ["\u001b", "\u0007", "\u202e"]) {
+      expect(stdout + stderr).not.toContain(character);
+    }
+    expect(stdout.trimEnd().split("\n")).toHaveLength(1);
   });
 
   it("counts what is not found as done with --allow-unknown", async () => {

@@ -23,7 +23,7 @@ export async function killAndResume(directory: string, seed: number, kills: numb
     ZITADEL_ORG_ID: sandbox.orgId,
   };
   try {
-    const blows = blowsOf(seed, 800);
+    const blows = blowsOf(seed, 100, 800);
     let hits = 0;
     for (let round = 0; hits < kills; round++) {
       const grants = Array.from({ length: known }, () => sandbox.addGrant().grantId);

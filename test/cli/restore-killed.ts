@@ -48,7 +48,7 @@ export async function killAndRestore(
     ZITADEL_ORG_ID: sandbox.orgId,
   };
   try {
-    const blows = blowsOf(seed, 1200);
+    const blows = blowsOf(seed, 0, 800);
     let hits = 0;
     for (let round = 0; hits < kills; round++) {
       const command = round % 3 === 2 ? "deactivate" : "remove";
@@ -70,7 +70,8 @@ export async function killAndRestore(
         const blow = attempt < 3 && hits < kills ? blows[hits + round] : undefined;
         // Some have been granted something else.
         const done = command === "remove" ? 2 : 0;
-        const start = () => hit(["restore", log, "--yes"], log, environment, blow, { done });
+        const options = { done, afterOutput: true };
+        const start = () => hit(["restore", log, "--yes"], log, environment, blow, options);
         const results = await Promise.all(blow?.rival ? [start(), start()] : [start()]);
         hits += results.filter((result) => result === "killed").length;
         if (results.includes("done")) {

@@ -8,7 +8,7 @@ import { connectToLog, logPathOf } from "../log/connect.js";
 import { createLookup } from "../lookup.js";
 import { createProgress } from "../progress.js";
 import { lookupTurns, rateFlags, readRate } from "../rate.js";
-import { createResultLines } from "../results.js";
+import { createResultLines, reasonsOf } from "../results.js";
 import { createStopSwitch } from "../stop-switch.js";
 import { type Finding, verifyLog } from "../verify.js";
 
@@ -99,8 +99,7 @@ const verdicts: Readonly<Record<Finding["verdict"], string>> = {
 /** Columns between tabs. */
 function findingLine({ grantId, found, verdict, expected, error }: Finding): string {
   const said = verdict === "contradicted" ? ` (${expected})` : "";
-  const reason = error === undefined ? [] : [[error.id, error.message].filter(Boolean).join(" ")];
-  return [grantId, found, `${verdicts[verdict]}${said}`, ...reason].join("\t");
+  return [grantId, found, `${verdicts[verdict]}${said}`, ...reasonsOf(error)].join("\t");
 }
 
 function summaryOf(counts: ReadonlyMap<string, number>): string[] {

@@ -68,7 +68,8 @@ export class LogContent {
     try {
       for (const { text } of completeLines(path)) {
         number += 1;
-        if (number === 1 && text !== JSON.stringify(logFormat)) {
+        // A line end of Windows does no harm.
+        if (number === 1 && text.trimEnd() !== JSON.stringify(logFormat)) {
           break;
         }
         const entry = text.startsWith('{"run":"started"') ? parseEntry(text) : undefined;

@@ -1,4 +1,13 @@
-import { linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  linkSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { resolve } from "node:path";
 import { UsageError } from "../io.js";
 import { type LockOwner, ownerState, thisOwner } from "./lock-owner.js";
 
@@ -23,13 +32,15 @@ export class LogLock {
    * @throws UsageError when another process holds the lock, or when it cannot be made.
    */
   static take(logPath: string, flag: string): LogLock {
-    const path = `${logPath}.lock`;
+    const path = `${withoutLinks(logPath)}.lock`;
     const owner = thisOwner();
     let holder: LockOwner | "unreadable" | undefined;
     try {
       holder = tryToTake(path, owner);
     } catch (error) {
-      throw new UsageError(`${flag}: the log cannot be locked: ${(error as Error).message}`);
+      // Without the name of a draft that means nothing to anybody.
+      const reason = (error as Error).message.replace(/, \w+ '.*$/s, "");
+      throw new UsageError(`${flag}: the log cannot be locked with ${path}: ${reason}`);
     }
     if (holder !== undefined) {
       throw new UsageError(`${flag}: ${heldMessage(logPath, path, holder)}`);
@@ -46,6 +57,17 @@ export class LogLock {
     if (this.held) {
       unlinkSync(this.#path);
     }
+  }
+}
+
+/** A log that is named by a symbolic link is locked where it is, as other runs name it otherwise. */
+function withoutLinks(path: string): string {
+  try {
+    const real = realpathSync(path);
+    return real === resolve(path) ? path : real;
+  } catch {
+    // There is none yet.
+    return path;
   }
 }
 

@@ -12,7 +12,7 @@ import { LogFailure } from "../log/log-file.js";
 import type { RestoreLog } from "../log/restore-log.js";
 import { createLookup } from "../lookup.js";
 import { createProgress } from "../progress.js";
-import { createResultLines } from "../results.js";
+import { createResultLines, reasonsOf } from "../results.js";
 import { createStopSwitch } from "../stop-switch.js";
 import { Patience } from "./patience.js";
 import { restoreGrant } from "./restore-grant.js";
@@ -136,8 +136,7 @@ export async function runRestore(
 function outcomeLine(outcome: RestoreOutcome): string {
   const { grantId, restored, newGrantId, state, error, answerLost } = outcome;
   const what = [restored, ...(newGrantId === undefined ? [] : [`as ${newGrantId}`])].join(" ");
-  const reason = error === undefined ? [] : [[error.id, error.message].filter(Boolean).join(" ")];
-  return [grantId, what, state ?? "", ...reason, ...(answerLost ? ["response lost"] : [])]
+  return [grantId, what, state ?? "", ...reasonsOf(error), ...(answerLost ? ["response lost"] : [])]
     .join("\t")
     .trimEnd();
 }

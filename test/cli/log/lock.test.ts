@@ -1,5 +1,13 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -27,6 +35,21 @@ describe("the lock of a log", () => {
     lock.release();
     LogLock.take(path, "--log").release();
     expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it("is one for all names of a log", () => {
+    const path = newPath();
+    const link = newPath();
+    writeFileSync(path, "");
+    symlinkSync(path, link);
+    const lock = LogLock.take(link, "resume");
+    expect(() => LogLock.take(path, "resume")).toThrow(/another run is writing/);
+    lock.release();
+    const other = LogLock.take(path, "resume");
+    expect(() => LogLock.take(link, "resume")).toThrow(/another run is writing/);
+    other.release();
+    rmSync(link);
+    rmSync(path);
   });
 
   it("of a process that has ended is replaced", () => {

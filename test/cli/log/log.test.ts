@@ -195,6 +195,25 @@ describe("resume", () => {
   });
 });
 
+describe("a log", () => {
+  it("with the line ends of Windows is read all the same", async () => {
+    const [id] = add(1) as [string];
+    const path = file("crlf.jsonl", begun([id]).replaceAll("\n", "\r\n"));
+    const { exitCode, stdout } = await cli(["resume", path, "--yes"]);
+    expect([exitCode, stdout]).toEqual([0, `${id}\tremoved\n`]);
+    expect((await cli(["verify", path])).exitCode).toBe(0);
+  });
+
+  it("in a folder that is not there is named, and no draft of it", async () => {
+    const [id] = add(1) as [string];
+    const path = join(directory, "nowhere", "run.jsonl");
+    const { exitCode, stderr } = await cli(["remove", id, "--yes", "--log", path]);
+    expect(stderr).toMatch(/--log: .*run\.jsonl\.lock: ENOENT: no such file or directory$/m);
+    expect(stderr).not.toContain("draft");
+    expect(exitCode).toBe(1);
+  });
+});
+
 describe("resume leaves a file as it is", () => {
   const key = '{"type":"serviceaccount","keyId":"1","key":"-----BEGIN RSA","userId":"2"}';
   it.each<[string, () => string, RegExp]>([

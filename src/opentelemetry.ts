@@ -30,7 +30,6 @@ import {
 import { platform } from "./common/environment.js";
 import { describeError } from "./errors/describe.js";
 import { boolean, type Checks, checkOptions } from "./options/checker.js";
-import { nearest } from "./options/spelling.js";
 import { withoutCopies } from "./transports/call/apply-interceptors.js";
 import { setHeaderFields } from "./transports/call/request.js";
 
@@ -72,7 +71,6 @@ const checks: Checks<OpenTelemetryOptions> = { propagate: boolean };
 export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
   const { propagate = typeof document === "undefined" } = checkOptions(options, checks, {
     caller: "openTelemetry",
-    suggest: nearest,
   });
   const instruments = createInstruments();
   const targetOf = createTargets();

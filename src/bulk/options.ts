@@ -9,7 +9,6 @@ import {
   show,
 } from "../options/checker.js";
 import { headerValueProblem } from "../options/header-value.js";
-import { nearest } from "../options/spelling.js";
 import type { DeactivateOutcome, Outcome, RemoveOutcome } from "./outcome.js";
 
 /** What `removeUserGrants` and `deactivateUserGrants` both take. Undefined counts as not given. */
@@ -98,12 +97,12 @@ const removeChecks: Checks<RemoveUserGrantsOptions> = {
 
 /** @throws TypeError naming the option, what is allowed and what was given. */
 export function checkRemoveOptions(options: unknown): Readonly<RemoveUserGrantsOptions> {
-  return checkOptions(options, removeChecks, { suggest: nearest });
+  return checkOptions(options, removeChecks);
 }
 
 /** @throws TypeError naming the option, what is allowed and what was given. */
 export function checkDeactivateOptions(options: unknown): Readonly<DeactivateUserGrantsOptions> {
-  return checkOptions<DeactivateUserGrantsOptions>(options, bulkChecks, { suggest: nearest });
+  return checkOptions<DeactivateUserGrantsOptions>(options, bulkChecks);
 }
 
 /** Refuses what has not the method that is going to be called. */

@@ -1,7 +1,6 @@
 import { platform } from "../common/environment.js";
 import { describeError } from "../errors/describe.js";
 import { type Checks, checkOptions, integer, isFunction, listOf } from "../options/checker.js";
-import { nearest } from "../options/spelling.js";
 import type { Outcome } from "./outcome.js";
 
 /** A grant that is not confirmed, and why. */
@@ -90,7 +89,6 @@ export function createSummary<Status extends string = string>(
     now = platform.monotonicMs,
   } = checkOptions<SummaryOptions<Status>>(options, checks, {
     caller: "createSummary",
-    suggest: nearest,
   });
   const startedMs = now();
   const counts = Object.fromEntries(statuses.map((status) => [status, 0])) as Record<

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { nearest } from "../options/spelling.js";
+import { similarName } from "../options/spelling.js";
 import type { FlagTable } from "./command.js";
 import { UsageError } from "./io.js";
 
@@ -26,7 +26,7 @@ export function parseFlags<const O extends FlagTable>(args: readonly string[], f
       throw new UsageError(`${flag} is not allowed: arguments are visible to others. ${instead}`);
     }
     if (flag.startsWith("--") && flag.length > 2 && !Object.hasOwn(flags, name)) {
-      const guess = nearest(name, Object.keys(flags));
+      const guess = similarName(name, Object.keys(flags));
       throw new UsageError(
         `There is no flag ${flag}${guess === undefined ? "." : `; did you mean --${guess}?`}`,
       );

@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { nearest } from "../options/spelling.js";
+import { similarName } from "../options/spelling.js";
 import type { Command } from "./command.js";
 import { commands } from "./commands/index.js";
 import { helpOf, overview } from "./help.js";
@@ -52,7 +52,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 function find(name: string): Command {
   const command = commands.find((one) => one.name === name);
   if (command === undefined) {
-    const guess = nearest(
+    const guess = similarName(
       name,
       commands.map((one) => one.name),
     );

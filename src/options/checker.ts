@@ -1,4 +1,5 @@
 import { headerValueProblem } from "./header-value.js";
+import { similarName } from "./spelling.js";
 
 /**
  * What is allowed, in words; whether a value is, or in words what exactly is allowed; and how a value that
@@ -21,8 +22,6 @@ export interface CheckSettings<O> {
   /** Names of options that only another entry takes, with that entry. */
   misplaced?: Readonly<Record<string, string>>;
   required?: readonly (keyof O & string)[];
-  /** The known name that an unknown one probably means. */
-  suggest?: (name: string, known: readonly string[]) => string | undefined;
   /** How values are shown where a check does not say. */
   show?: (value: unknown) => string;
 }
@@ -39,7 +38,7 @@ export function checkOptions<O extends object>(
   checks: Checks<O>,
   settings: CheckSettings<O> = {},
 ): Readonly<O> {
-  const { caller, prefix = "", misplaced = {}, required = [], suggest } = settings;
+  const { caller, prefix = "", misplaced = {}, required = [] } = settings;
   const shownByDefault = settings.show ?? show;
   const fail = (problem: string): never => {
     throw new TypeError(caller === undefined ? problem : `${caller}: ${problem}`);
@@ -57,7 +56,7 @@ export function checkOptions<O extends object>(
         fail(`${name} is an option of ${misplaced[name]}: import from there to use it`);
       }
       const known = Object.keys(checks);
-      const guess = suggest?.(name, known);
+      const guess = similarName(name, known);
       fail(
         `unknown option ${show(prefix + name)}${guess === undefined ? "." : `; did you mean ${guess}?`} Known are: ${known.join(", ")}`,
       );

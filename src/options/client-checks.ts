@@ -21,7 +21,6 @@ import {
 import type { BinaryFormatOptions, CommonOptions, FetchOptions } from "./client-options.js";
 import { headerValueProblem } from "./header-value.js";
 import type { RetryOptions } from "./retry.js";
-import { nearest } from "./spelling.js";
 
 /**
  * Checks the options of a client or a transport.
@@ -36,7 +35,7 @@ export function checkClientOptions<O extends CommonOptions>(
   checks: Checks<O>,
   misplaced: Readonly<Record<string, string>> = {},
 ): Readonly<O> {
-  const checked = checkOptions<O>(options, checks, { misplaced, suggest: nearest });
+  const checked = checkOptions<O>(options, checks, { misplaced });
   const { retry, instanceHost, baseUrl, allowInsecure } = checked;
   if (instanceHost !== undefined && typeof document !== "undefined") {
     throw new TypeError(
@@ -48,7 +47,7 @@ export function checkClientOptions<O extends CommonOptions>(
       ...checked,
       baseUrl: checkBaseUrl(baseUrl, allowInsecure === true),
       ...(isObject(retry) && {
-        retry: checkOptions(retry, retryChecks, { prefix: "retry.", suggest: nearest }),
+        retry: checkOptions(retry, retryChecks, { prefix: "retry." }),
       }),
     }),
   );

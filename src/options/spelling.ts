@@ -3,7 +3,7 @@
  * order, or one of which a part was given ("timeout" for "defaultTimeoutMs"), or more than all of it
  * ("organizationId" for "orgId"). Of two that are as likely, the first.
  */
-export function nearest(name: string, candidates: readonly string[]): string | undefined {
+export function similarName(name: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestLikeness = 0.65;
   for (const candidate of candidates) {

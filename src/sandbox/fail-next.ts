@@ -10,7 +10,6 @@ import {
   text,
   timeMs,
 } from "../options/checker.js";
-import { nearest } from "../options/spelling.js";
 import { type FaultQueue, type RpcName, rpcNames } from "./model/faults.js";
 
 /** What goes wrong with the next calls. At least one of `code`, `delayMs` and `lost` is needed. */
@@ -57,7 +56,7 @@ export function failNext(faults: FaultQueue, init: FaultInit): void {
     delayMs = 0,
     lost = false,
     rpc,
-  }: FaultInit = checkOptions(init, checks, { suggest: nearest });
+  }: FaultInit = checkOptions(init, checks);
   if (code === undefined && delayMs === 0 && !lost) {
     throw new TypeError("failNext needs at least one of code, delayMs and lost");
   }

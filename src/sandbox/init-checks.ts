@@ -7,7 +7,6 @@ import {
   show,
   text,
 } from "../options/checker.js";
-import { nearest } from "../options/spelling.js";
 import type { GrantInit, OrgInit, ProjectInit, UserInit } from "./control.js";
 import { type Role, roleNames } from "./model/roles.js";
 
@@ -61,7 +60,7 @@ export function checkInit<O extends object>(where: string, init: unknown, checks
   if (!isObject(init)) {
     throw new TypeError(`${where} must be an object; got ${show(init)}`);
   }
-  return checkOptions<O>(init, checks, { prefix: `${where}.`, suggest: nearest });
+  return checkOptions<O>(init, checks, { prefix: `${where}.` });
 }
 
 function isRole(value: unknown): boolean {

@@ -9,7 +9,6 @@ import {
   oneOf,
 } from "../options/checker.js";
 import { headerValueProblem } from "../options/header-value.js";
-import { nearest } from "../options/spelling.js";
 import { type Generation, generations } from "./model/generation.js";
 import type { SandboxSeed } from "./seed.js";
 
@@ -130,6 +129,5 @@ export function checkSandboxOptions(
   const known = caller === "startSandbox" ? serverChecks : checks;
   return checkOptions<SandboxServerOptions>(options, known as typeof serverChecks, {
     caller,
-    suggest: nearest,
   });
 }

@@ -78,7 +78,7 @@ test.each<[string, Record<string, unknown>, string]>([
   [
     "a misspelt option",
     { clientSecrets: "s3cret" },
-    'unknown option "clientSecrets". Known are: issuer',
+    'unknown option "clientSecrets"; did you mean clientSecret? Known are: issuer',
   ],
 ])("%s is refused at once, without showing what was given", (_, changes, message) => {
   const attempt = () => create(changes as Partial<ClientCredentialsOptions>);

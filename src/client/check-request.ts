@@ -1,5 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
+const checkedNames = ["userId", "grantId"];
+
 /**
  * Rejects what plain JavaScript could pass and what would be sent as something else: a string in place
  * of the list of ids is a list of characters, and a number is no id.
@@ -7,8 +9,11 @@ import { Code, ConnectError } from "@connectrpc/connect";
  * @throws ConnectError InvalidArgument naming the field, what is allowed and what was given.
  */
 export function checkRequest(method: string, message: object): void {
-  for (const [name, value] of Object.entries(message)) {
-    if (value === undefined || (name !== "grantId" && name !== "userId")) {
+  for (const name of checkedNames) {
+    const value = Object.hasOwn(message, name)
+      ? (message as Record<string, unknown>)[name]
+      : undefined;
+    if (value === undefined) {
       continue;
     }
     if (method !== "bulkRemoveUserGrant") {

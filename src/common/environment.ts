@@ -28,23 +28,28 @@ export const platform: Environment = {
   random: () => Math.random(),
   setTimer(callback, delayMs, options) {
     const endsAtMs = performance.now() + delayMs;
-    let timer: unknown;
     // Timers may be a little early, and a long delay is waited for in parts.
-    const arm = () => {
+    const fire = () => {
       const remainingMs = endsAtMs - performance.now();
-      timer = setTimeout(
-        () => (performance.now() < endsAtMs ? arm() : callback()),
-        Math.min(Math.max(0, Math.ceil(remainingMs)), maxTimerMs),
-      );
-      if (options?.background) {
-        // Browsers have numbers here, and nothing to keep alive.
-        (timer as { unref?(): void }).unref?.();
+      if (remainingMs > 0) {
+        timer = startTimer(fire, remainingMs, options);
+      } else {
+        callback();
       }
     };
-    arm();
-    return () => clearTimeout(timer as number);
+    let timer = startTimer(fire, delayMs, options);
+    return () => clearTimeout(timer);
   },
 };
+
+function startTimer(fire: () => void, delayMs: number, options?: TimerOptions): number {
+  const timer: unknown = setTimeout(fire, Math.min(Math.max(0, Math.ceil(delayMs)), maxTimerMs));
+  if (options?.background) {
+    // Browsers have numbers here, and nothing to keep alive.
+    (timer as { unref?(): void }).unref?.();
+  }
+  return timer as number;
+}
 
 /** Resolves after so many milliseconds, or when the signal is aborted if that is sooner. */
 export function sleep(

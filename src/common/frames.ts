@@ -12,11 +12,22 @@ export const prefixBytes = 5;
  * One message as a frame.
  *
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
+ *
+ * @param allocate makes room for so many bytes, which need not be 0.
  */
-export function encodeFrame(data: Uint8Array, flags = 0): Uint8Array<ArrayBuffer> {
-  const frame = new Uint8Array(prefixBytes + data.length);
+export function encodeFrame(
+  data: Uint8Array,
+  flags = 0,
+  allocate = (bytes: number) => new Uint8Array(bytes),
+): Uint8Array<ArrayBuffer> {
+  const { length } = data;
+  const frame = allocate(prefixBytes + length);
   frame[0] = flags;
-  new DataView(frame.buffer).setUint32(1, data.length);
+  // Bytes wrap by themselves, and a view would cost more than all of this.
+  frame[1] = length >>> 24;
+  frame[2] = length >>> 16;
+  frame[3] = length >>> 8;
+  frame[4] = length;
   frame.set(data, prefixBytes);
   return frame;
 }

@@ -3,12 +3,12 @@ export type HeaderList = string[];
 
 export const headerTimeout = "grpc-timeout";
 
-/** Sets `grpc-timeout`, which is known when the request goes out. */
-export function setTimeoutHeader(header: HeaderList, value: string): void {
-  if (header.at(-2) === headerTimeout) {
+/** Sets `grpc-timeout`, which is last in a list that is new; without a limit, it goes out only if it has a value. */
+export function setTimeoutHeader(header: HeaderList, value: string | undefined): void {
+  if (value !== undefined) {
     header[header.length - 1] = value;
-  } else {
-    header.push(headerTimeout, value);
+  } else if (header.at(-2) === headerTimeout && header.at(-1) === "") {
+    header.length -= 2;
   }
 }
 

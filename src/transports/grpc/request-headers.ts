@@ -3,7 +3,7 @@ import { Code, ConnectError, type UnaryRequest } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { HeaderFields } from "../call/request.js";
 import { callHeaders } from "../call/request-headers.js";
-import { type HeaderList, headerTimeout, setTimeoutHeader } from "./header-list.js";
+import { type HeaderList, headerTimeout } from "./header-list.js";
 import { unreadFields } from "./lazy-request.js";
 import { grpcTimeout } from "./timeout-header.js";
 
@@ -21,6 +21,7 @@ export class RequestHeaders {
   readonly #pathPrefix: string;
   readonly #protocol: Readonly<Record<string, string>>;
   readonly #urls = new WeakMap<DescMethod, string>();
+  #last: { url: string; unread: HeaderFields; list: HeaderList } | undefined;
 
   constructor(options: {
     /** Its host is sent, and its path goes before that of every method. */
@@ -71,38 +72,42 @@ export class RequestHeaders {
   }
 
   /**
-   * What goes out with one attempt, but for `grpc-timeout`, which is known when it does.
+   * What goes out with one attempt; `grpc-timeout`, which is known when it does, is last.
    *
    * @throws ConnectError `InvalidArgument` when an interceptor sends the request to another server.
    */
   list(request: UnaryRequest): HeaderList {
-    const list = [
-      ":method",
-      "POST",
-      // Node would add the port even where it is the default, and ZITADEL picks its instance by this.
-      ":authority",
-      this.#authority,
-      ":scheme",
-      this.#scheme,
-      ":path",
-      this.#path(request.url),
-    ];
+    const { url } = request;
     const unread = unreadFields(request);
     if (unread === undefined) {
-      const { [headerTimeout]: timeout, ...fields }: HeaderFields = {
-        "user-agent": userAgent,
-        ...Object.fromEntries(request.header),
-        ...this.#protocol,
-      };
-      append(list, fields);
-      if (timeout !== undefined) {
-        setTimeoutHeader(list, timeout);
+      const { [headerTimeout]: timeout, ...own } = Object.fromEntries(request.header);
+      for (const name in this.#protocol) {
+        delete own[name];
       }
-    } else {
-      list.push("user-agent", userAgent);
-      append(list, unread);
-      append(list, this.#protocol);
+      return this.#assemble(url, own, timeout);
     }
+    // Nearly all calls of a client are alike in this.
+    if (this.#last?.url !== url || this.#last.unread !== unread) {
+      this.#last = { url, unread, list: this.#assemble(url, unread) };
+    }
+    return [...this.#last.list];
+  }
+
+  /** @param own names in lower case, without those of the protocol. */
+  #assemble(url: string, own: HeaderFields, timeout = ""): HeaderList {
+    const list = [
+      ...[":method", "POST"],
+      // Node would add the port even where it is the default, and ZITADEL picks its instance by this.
+      ...[":authority", this.#authority],
+      ...[":scheme", this.#scheme],
+      ...[":path", this.#path(url)],
+    ];
+    append(list, this.#protocol);
+    if (own["user-agent"] === undefined) {
+      list.push("user-agent", userAgent);
+    }
+    append(list, own);
+    list.push(headerTimeout, timeout);
     return list;
   }
 

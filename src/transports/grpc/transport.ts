@@ -72,7 +72,8 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
     const { method } = request;
     const start = (bytes: Uint8Array, flags: number) => {
       const header = headers.list(request);
-      return exchange({ shared, method, deadline, header, body: encodeFrame(bytes, flags) });
+      const body = encodeFrame(bytes, flags, Buffer.allocUnsafe);
+      return exchange({ shared, method, deadline, header, body });
     };
     try {
       const message = codec.encode(method.input, request.message);

@@ -66,10 +66,8 @@ class UnaryExchange<I extends DescMessage, O extends DescMessage>
   start(connection: Connection): void {
     const { header, body, deadline } = this.#attempt;
     const remainingMs = deadline.remainingMs();
-    if (remainingMs !== undefined) {
-      // Now, since it may have waited for the connection, or been refused by another.
-      setTimeoutHeader(header, grpcTimeout(remainingMs));
-    }
+    // Now, since it may have waited for the connection, or been refused by another.
+    setTimeoutHeader(header, remainingMs === undefined ? undefined : grpcTimeout(remainingMs));
     const problem = tooLargeForServer(header, connection.maxHeaderListBytes);
     if (problem !== undefined) {
       this.#fail(markNotProcessed(new ConnectError(problem, Code.InvalidArgument)));

@@ -71,6 +71,14 @@ describe.each(Object.keys(interceptors))("with an interceptor that %s", (what) =
   });
 });
 
+test("without a time limit no grpc-timeout goes out, unless the call has one of its own", async () => {
+  const { client, sent } = await start({ defaultTimeoutMs: 0 });
+  await client.deactivateUserGrant(grant);
+  await client.deactivateUserGrant(grant, { headers: { "grpc-timeout": "5S", "x-own": "" } });
+  expect(sent()[0]).not.toHaveProperty("grpc-timeout");
+  expect(sent()[1]).toMatchObject({ "grpc-timeout": "5S", "x-own": "" });
+});
+
 test("calls that run at once keep their headers and deadlines apart", async () => {
   const { client, sent } = await start({});
   await Promise.all(

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { kindOf } from "../options/checker.js";
 
 const checkedNames = ["userId", "grantId"];
 
@@ -37,10 +38,8 @@ function checkId(name: string, value: unknown): void {
 }
 
 function reject(name: string, allowed: string, value: unknown): never {
-  const given =
-    value === null ? "null" : Array.isArray(value) ? "an array" : `a value of type ${typeof value}`;
   throw new ConnectError(
-    `${name} must be ${allowed}, got ${given}; nothing was sent`,
+    `${name} must be ${allowed}, got ${kindOf(value)}; nothing was sent`,
     Code.InvalidArgument,
   );
 }

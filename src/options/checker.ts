@@ -101,6 +101,21 @@ export function show(value: unknown): string {
   return typeof value === "function" ? "a function" : String(value);
 }
 
+/** What a value is, without showing it. */
+export function kindOf(value: unknown): string {
+  if (value === undefined) {
+    return "nothing";
+  }
+  if (typeof value === "string") {
+    return value === "" ? "an empty string" : `a string of ${value.length} characters`;
+  }
+  return value === null
+    ? "null"
+    : Array.isArray(value)
+      ? "an array"
+      : `a value of type ${typeof value}`;
+}
+
 /** Describes what may be a secret. */
 export function describe(value: unknown): string {
   return headerValueProblem(value) ?? "another value";

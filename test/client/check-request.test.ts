@@ -14,7 +14,7 @@ describe.each(Object.entries({ grpc, "grpc-web": grpcWeb, json }))("over %s", (_
       client.bulkRemoveUserGrant({ grantId } as { grantId: string[] });
     const deactivate = (request: object) => client.deactivateUserGrant(request);
     for (const [call, message] of [
-      [remove("4711"), /grantId must be an array of strings, got a value of type string/],
+      [remove("4711"), /grantId must be an array of strings, got a string of 4 characters/],
       [remove(new Set(["1"])), /grantId must be an array of strings, got a value of type object/],
       [remove(null), /grantId must be an array of strings, got null/],
       [remove(["1", 2]), /grantId\[1\] must be a string, got a value of type number/],

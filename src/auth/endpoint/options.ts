@@ -1,5 +1,11 @@
 import { isLoopback } from "../../common/loopback.js";
-import { type Check, type Checks, checkOptions, isFunction } from "../../options/checker.js";
+import {
+  type Check,
+  type Checks,
+  checkOptions,
+  isFunction,
+  kindOf,
+} from "../../options/checker.js";
 
 /** What every token source takes. */
 export interface CommonTokenOptions {
@@ -83,25 +89,10 @@ export function checkTokenOptions<O extends CommonTokenOptions>(
   checks: Checks<O>,
   required: readonly (keyof O & string)[],
 ): Readonly<O> {
-  return checkOptions(options, checks, { caller, required, show: kind });
+  return checkOptions(options, checks, { caller, required, show: kindOf });
 }
 
 /** Whether secrets may travel there: https, or no further than this machine. */
 export function isSecure(url: URL): boolean {
   return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname));
-}
-
-/** What a value is, without showing it. */
-export function kind(value: unknown): string {
-  if (value === undefined) {
-    return "nothing";
-  }
-  if (typeof value === "string") {
-    return value === "" ? "an empty string" : `a string of ${value.length} characters`;
-  }
-  return value === null
-    ? "null"
-    : Array.isArray(value)
-      ? "an array"
-      : `a value of type ${typeof value}`;
 }

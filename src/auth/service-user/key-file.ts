@@ -1,4 +1,4 @@
-import { kind } from "../endpoint/options.js";
+import { kindOf } from "../../options/checker.js";
 import { modulusBits, readPrivateKey } from "./private-key.js";
 
 const minModulusBits = 2048;
@@ -31,7 +31,7 @@ export function readKeyFile(key: ServiceUserKey | string): CheckedKey {
   const fields = typeof key === "string" ? parse(key) : key;
   if (typeof fields !== "object" || fields === null) {
     throw new TypeError(
-      `key must be the key file of a service user, as an object or its JSON text; got ${kind(fields)}`,
+      `key must be the key file of a service user, as an object or its JSON text; got ${kindOf(fields)}`,
     );
   }
   const {
@@ -48,7 +48,7 @@ export function readKeyFile(key: ServiceUserKey | string): CheckedKey {
   }
   if (type !== "serviceaccount") {
     throw new TypeError(
-      `key.type must be "serviceaccount", as in ZITADEL's key files; got ${kind(type)}`,
+      `key.type must be "serviceaccount", as in ZITADEL's key files; got ${kindOf(type)}`,
     );
   }
   const der = typeof privateKey === "string" ? readPrivateKey(privateKey) : undefined;
@@ -60,7 +60,7 @@ export function readKeyFile(key: ServiceUserKey | string): CheckedKey {
   }
   if (der === undefined || bits === undefined) {
     throw new TypeError(
-      `key.key must be an RSA private key in PEM (BEGIN RSA PRIVATE KEY or BEGIN PRIVATE KEY), not encrypted; got ${kind(privateKey)}`,
+      `key.key must be an RSA private key in PEM (BEGIN RSA PRIVATE KEY or BEGIN PRIVATE KEY), not encrypted; got ${kindOf(privateKey)}`,
     );
   }
   return {
@@ -78,14 +78,14 @@ function parse(json: string): unknown {
   } catch {
     // The parser's message would quote the text.
     throw new TypeError(
-      `key must be the key file of a service user, as an object or its JSON text; got ${kind(json)} that is not JSON${json.length < 256 ? " (is it the file's name? Its content is meant)" : ""}`,
+      `key must be the key file of a service user, as an object or its JSON text; got ${kindOf(json)} that is not JSON${json.length < 256 ? " (is it the file's name? Its content is meant)" : ""}`,
     );
   }
 }
 
 function textField(name: string, value: unknown): string {
   if (typeof value !== "string" || value === "") {
-    throw new TypeError(`key.${name} must be a string that is not empty; got ${kind(value)}`);
+    throw new TypeError(`key.${name} must be a string that is not empty; got ${kindOf(value)}`);
   }
   return value;
 }
@@ -97,7 +97,7 @@ function dateField(value: unknown): number {
   const ms = typeof value === "string" ? Date.parse(value) : Number.NaN;
   if (Number.isNaN(ms)) {
     throw new TypeError(
-      `key.expirationDate must be a date such as "2030-01-31T12:00:00Z"; got ${kind(value)}`,
+      `key.expirationDate must be a date such as "2030-01-31T12:00:00Z"; got ${kindOf(value)}`,
     );
   }
   return ms;

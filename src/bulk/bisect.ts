@@ -2,15 +2,15 @@ import type { Result } from "./requests.js";
 
 type Failed = Exclude<Result, { kind: "ok" }>;
 
-/** Single items that fail so before all are taken to fail for a reason that is not in them. */
+/** When this many single items lost their response and none has passed, the rest is not tried. */
 const mostLostAlone = 2;
 
 /**
- * Asks for the halves of a group that has failed, and for their halves, until those are alone that fail.
+ * Requests the halves of a failed group, and their halves, until each failing item is isolated.
  *
- * @param ask is told to conclude nothing of what it fails for.
- * @param conclude for a single item that has failed, and for several that are not asked for any more:
- * the server is throttling, or fails for every item.
+ * @param ask draws no conclusions from a failure.
+ * @param conclude is called with a single item that failed, or with several that are not tried any further
+ * because the server is throttling or fails for every item.
  */
 export async function bisect<Item>(
   group: readonly Item[],

@@ -5,48 +5,47 @@ import { notProcessed } from "../errors/not-processed.js";
 
 /** What an error says about the grants of its request. */
 export type MeaningKind =
-  /** One of them is unknown. */
+  /** One of the grants is unknown. */
   | "not-found"
-  /** The one of a deactivation was inactive before. */
+  /** The grant of a deactivation was already inactive. */
   | "inactive"
-  /** One of them cannot be changed by this caller, or by anybody; the others could be. */
+  /** One of the grants cannot be changed by this caller, or by anyone; the others could be. */
   | "rejected"
-  /** There are too many bytes of them in one request. */
+  /** The request is too large in bytes. */
   | "too-large"
-  /** The server has too much to do. */
+  /** The server is throttling. */
   | "throttled"
-  /** It does not say what became of the request. */
+  /** It is unknown whether the server applied the request. */
   | "lost"
   /** No request of this run can succeed. */
   | "fatal";
 
 export interface Meaning {
   readonly kind: MeaningKind;
-  /** Whether the server may have done what was asked for all the same. */
+  /** Whether the server may have applied the request despite the error. */
   readonly maybeApplied: boolean;
 }
 
-/** The transports' own words for a response without a valid status from the server. */
+/** The transports' message for a response without a valid gRPC status. */
 const spoiledResponse = /the stream was reset|protocol error|broke the \S+ protocol/;
 
 /**
- * Says what an error means for a bulk run. Decides by ZITADEL's id of the cause where the code alone
- * says too little: NOT_FOUND and PERMISSION_DENIED have meanings that concern one grant and others that
- * concern the caller.
+ * Classifies what an error means for a bulk run. It uses ZITADEL's error id where the code alone is
+ * ambiguous: NOT_FOUND and PERMISSION_DENIED can concern a single grant or the caller.
  *
- * @param notFoundId the id with which this RPC says that a grant is unknown.
+ * @param notFoundId the id with which this RPC reports an unknown grant.
  */
 export function classify(error: ConnectError, notFoundId: string): Meaning {
   const kind = kindOf(error, notFoundId);
   if (notProcessed(error)) {
-    // No connection was made, say: the request has not reached the server.
+    // No connection was made, for example: the request has not reached the server.
     return { kind, maybeApplied: false };
   }
   switch (kind) {
     case "lost":
       return { kind, maybeApplied: true };
     case "throttled":
-      // UNAVAILABLE is also said by whatever lies in between, before or after the server did it.
+      // A proxy or gateway can also return UNAVAILABLE, before or after the server applied the request.
       return {
         kind,
         maybeApplied:
@@ -63,7 +62,7 @@ function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
   const { code, id } = describeError(error);
   switch (code) {
     case Code.NotFound:
-      // Without this id: no membership, an unknown host name, a proxy's page.
+      // Without this id: no membership, an unknown host name, or a proxy's error page.
       return id === notFoundId ? "not-found" : "fatal";
     case Code.PermissionDenied:
       // The caller's role covers some projects, and this grant is of another.
@@ -74,17 +73,17 @@ function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
     case Code.FailedPrecondition:
       return isGrantInactive(error) ? "inactive" : "rejected";
     case Code.InvalidArgument:
-      // An empty list, which is never sent: something in between drops the body of a DELETE.
+      // The list sent is never empty: an intermediary drops the body of a DELETE.
       return id === "COMMAND-5M0sd" ? "fatal" : "rejected";
     case Code.OutOfRange:
     case Code.AlreadyExists:
       return "rejected";
     case Code.ResourceExhausted:
       if (error.rawMessage.includes("readMaxBytes")) {
-        // Made here: a response came and was larger than the client accepts.
+        // Raised by the client: the response was larger than the client accepts.
         return "lost";
       }
-      // grpc-go's words for a request over its limit; the rest is a quota or a rate limit.
+      // grpc-go's message for a request over its size limit; any other is a quota or a rate limit.
       return /message larger than max|writeMaxBytes/.test(error.rawMessage)
         ? "too-large"
         : "throttled";
@@ -97,8 +96,8 @@ function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
 }
 
 /**
- * How long the server asks to be left alone, in milliseconds; undefined where it does not say. A run goes
- * on where it is asked not to come back at all, at its own pace.
+ * How long the server asks the client to wait, in milliseconds; undefined if it does not say. If the server
+ * asks for no retry at all, a run continues at its own pace.
  */
 export function retryAfterMs({ metadata }: ConnectError, nowEpochMs: number): number | undefined {
   const askedMs = readPushbackMs(metadata, nowEpochMs);

@@ -3,7 +3,7 @@ import type { ManagementService } from "../../gen/zitadel/management_pb.js";
 import { type Environment, platform } from "../common/environment.js";
 import { grantIdProblem, nameOf } from "./grant-id.js";
 import type { Work, WorkContext } from "./job.js";
-import type { LostAnswers } from "./lost-answers.js";
+import type { LostRequests } from "./lost-requests.js";
 import {
   checkClient,
   checkDeactivateOptions,
@@ -20,7 +20,7 @@ export interface UserGrant {
   readonly grantId: string;
 }
 
-/** What the server takes for each of the two ids. */
+/** The longest id that the server accepts, for each of the two ids. */
 const mostIdCharacters = 200;
 
 /**
@@ -30,16 +30,16 @@ const mostIdCharacters = 200;
  * **Awaiting what it returns does nothing**: iterate over it, or call its `summary()`. In everything else it
  * behaves as `removeUserGrants` does, and throws the same.
  *
- * ZITADEL v4 and later respond with OK for a grant that was inactive before: it is `deactivated`. Earlier versions
- * report it: `already-inactive`.
+ * ZITADEL v4 and later respond with OK for a grant that was inactive before: the outcome is `deactivated`.
+ * Earlier versions report an error: `already-inactive`.
  *
  * @param client of any transport.
  * @param grants read no faster than calls go out. ZITADEL requires the user's id and does not compare it
  * with the grant.
  * @param options default: 8 calls in flight.
  * @returns an async iterator of outcomes, with `summary()`.
- * @throws TypeError at once, for options that are not allowed, for grants that cannot be iterated, and for
- * what is not a client.
+ * @throws TypeError at once, for options that are not allowed, for grants that cannot be iterated, and for a
+ * client that is not one.
  * @example
  * ```ts
  * import { createManagementClient } from "zitadel-user-grants";
@@ -60,16 +60,16 @@ export function deactivateUserGrants(
 }
 
 /**
- * The same in an environment of the caller's.
+ * The same with an environment supplied by the caller.
  *
- * @param earlier requests of an earlier run for the same grants whose responses never came.
+ * @param earlier requests of an earlier run for the same grants whose responses were lost.
  */
 export function deactivateUserGrantsIn(
   environment: Environment,
   client: Client<typeof ManagementService>,
   grants: Iterable<UserGrant> | AsyncIterable<UserGrant>,
   options: DeactivateUserGrantsOptions,
-  earlier?: LostAnswers,
+  earlier?: LostRequests,
 ): BulkRun<DeactivateOutcome> {
   checkClient(client, "deactivateUserGrant");
   checkValues(grants, "grants");

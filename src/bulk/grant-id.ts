@@ -1,4 +1,4 @@
-/** What keeps a value from being an id that can be asked for; undefined when nothing does. */
+/** Why a value is not a valid id; undefined if it is valid. */
 export function grantIdProblem(value: unknown): string | undefined {
   if (typeof value !== "string") {
     return `${value === null ? "null" : typeof value}, not a string`;
@@ -9,11 +9,11 @@ export function grantIdProblem(value: unknown): string | undefined {
   if (value.includes("\0")) {
     return "with a NUL character, which ZITADEL's database does not take";
   }
-  // It would go out as another id.
-  return value.isWellFormed() ? undefined : "no well-formed Unicode";
+  // Encoding would turn it into another id.
+  return value.isWellFormed() ? undefined : "not well-formed Unicode";
 }
 
-/** What stands for a value in its outcome: the id, or what there is in its place. */
+/** How a value is shown in its outcome: the id, or a description of the invalid value. */
 export function nameOf(value: unknown): string {
   return typeof value === "object" && value !== null
     ? Object.prototype.toString.call(value)

@@ -1,30 +1,30 @@
 /**
- * How many grants to ask for at once when some share of them makes a request fail as a whole: the best
- * nested group test. A group that passes is done. Of one that fails, a part is asked for: when it
- * passes, the rest is known to hold the culprit; when it fails, the part is, and nothing is known of the
- * rest any more. It ends with a grant alone, and that is asked for alone, also when it is the only one
- * that it can be.
+ * How many grants to put into one request when a known share of them makes a request fail as a whole: the
+ * optimal nested group test. A group that passes is done. Of a group that fails, a part is tried: if the part
+ * passes, the rest is known to contain a failing grant; if the part fails, nothing is known about the rest
+ * any more. It finishes with a single grant, which is requested alone even if it is the only one that can be
+ * the cause.
  *
- * A dynamic program finds the sizes for which the cost is least. A request costs 1, and each grant that
- * the server looks up `lookupCost`: up to the first unknown one, it looks them up one after the other.
+ * A dynamic program finds the sizes with the lowest cost. A request costs 1, and each grant that the server
+ * looks up costs `lookupCost`: it looks grants up one after the other until the first unknown one.
  */
 export interface GroupSizes {
-  /** Grants to ask for when nothing is known of them. */
+  /** Group size when nothing is known about the grants. */
   readonly first: number;
-  /** Grants to ask for of so many, one of which at least makes a request fail. */
+  /** Group size out of a group in which at least one grant makes a request fail. */
   readonly part: (suspects: number) => number;
 }
 
 /**
- * Less than what a lookup takes at a server, as compared with a request (a twelfth): that would take
- * less of the server's time for a list of which 1 % is gone, and more requests.
+ * Less than the cost of a lookup at a server relative to a request (a twelfth): the true value would save
+ * some server time for a list of which 1 % is gone, at the price of more requests.
  */
 const lookupCost = 0.03;
 
-/** Sizes are worked out for shares this far apart. */
+/** Sizes are computed for shares this far apart. */
 const step = 1.1;
 const highestShare = 0.9;
-/** The largest group for which they are worked out. Of larger ones, half is asked for. */
+/** The largest group for which sizes are computed. Larger groups are halved. */
 const largest = 128;
 
 /** @param most grants in one request. */
@@ -39,7 +39,7 @@ export function createGroupSizes(most: number): (share: number) => GroupSizes {
     return sizes;
   };
   return (share) => ({
-    // Where few are gone, a group is best that passes half of the time.
+    // If few grants are gone, the best group passes half of the time.
     first:
       share < lowestShare
         ? Math.min(most, Math.max(bounded, Math.floor(Math.LN2 / share)))
@@ -51,7 +51,7 @@ export function createGroupSizes(most: number): (share: number) => GroupSizes {
   });
 }
 
-/** What is expected of a group: what its requests cost, and how many grants are decided then. */
+/** Expected values of a group: the cost of its requests, and how many grants they decide. */
 interface Expected {
   readonly cost: number;
   readonly decided: number;
@@ -61,16 +61,17 @@ const nothing: Expected = { cost: 0, decided: 0 };
 const oneDecided: Expected = { cost: 0, decided: 1 };
 
 export function findGroupSizes(share: number, most: number): GroupSizes {
-  /** That so many grants are all without fault. */
+  /** The probability that none of this many grants fails. */
   const clean = Array.from({ length: most + 1 }, (_, count) => (1 - share) ** count);
   const lookups = expectedLookups(share, most, clean);
-  // Least cost for each decided grant: guess it, find the best sizes for it, and take what they cost.
+  // Lowest cost per decided grant: guess it, find the best sizes for that guess, and use their cost as the
+  // next guess.
   let perGrant = 0.5;
   for (;;) {
     const parts: number[] = [0, 1];
     const suspects: Expected[] = [nothing, { cost: 1 + lookupCost, decided: 1 }];
     const value = ({ cost, decided }: Expected) => cost - perGrant * decided;
-    /** One request for so many grants, which pass with that probability and leave the rest then. */
+    /** One request for this many grants, which passes with that probability; afterwards the rest is left. */
     const after = (asked: number, passing: number, rest: Expected): Expected => {
       const failed = asked === 1 ? oneDecided : (suspects[asked] ?? nothing);
       const looked = passing * asked + (1 - passing) * (lookups[asked] ?? 0);
@@ -106,7 +107,7 @@ export function findGroupSizes(share: number, most: number): GroupSizes {
   }
 }
 
-/** How many of so many grants the server looks up until the first that makes the request fail. */
+/** How many of this many grants the server looks up until the first that makes the request fail. */
 function expectedLookups(share: number, most: number, clean: readonly number[]): number[] {
   const lookups = [0];
   let sum = 0;

@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { LostAnswers } from "./lost-answers.js";
+import { LostRequests } from "./lost-requests.js";
 import type { Outcome } from "./outcome.js";
 import type { Grant } from "./source.js";
 
@@ -8,25 +8,25 @@ type Decision<Status extends string> =
   | { readonly status: "failed"; readonly error: ConnectError };
 
 /**
- * The grants that were read, until each of them has its outcome. A grant whose response was lost is held
- * back while a later response for its neighbors can still prove what became of it.
+ * The grants that were read, until each has its outcome. A grant whose response was lost is held back while a
+ * later response for its neighbors can still prove what happened to it.
  */
 export class Ledger<Status extends string> {
   readonly #undecided = new Set<string>();
   readonly #held = new Map<string, Decision<Status>>();
-  readonly #lostAnswers: LostAnswers;
+  readonly #lostRequests: LostRequests;
   readonly #emit: (outcome: Outcome<Status | "failed">) => void;
 
   /** @param earlier of an earlier run for some of the same grants. */
   constructor(
     emit: (outcome: Outcome<Status | "failed">) => void,
-    earlier: LostAnswers | undefined,
+    earlier: LostRequests | undefined,
   ) {
     this.#emit = emit;
-    this.#lostAnswers = new LostAnswers(earlier);
+    this.#lostRequests = new LostRequests(earlier);
   }
 
-  /** Whether the grant is new: not one that is waiting for its outcome already. */
+  /** Whether the grant is new, as opposed to one that is already waiting for its outcome. */
   open({ grantId }: Grant): boolean {
     if (this.#undecided.has(grantId) || this.#held.has(grantId)) {
       return false;
@@ -35,7 +35,7 @@ export class Ledger<Status extends string> {
     return true;
   }
 
-  /** The grants are in their final state, whatever became of earlier requests for them. */
+  /** The grants are in their final state, regardless of earlier requests for them. */
   confirm(grants: readonly Grant[], status: Exclude<Status, "failed">): void {
     const decided = this.#decide(grants);
     for (const grantId of decided) {
@@ -44,7 +44,9 @@ export class Ledger<Status extends string> {
     this.#review(decided);
   }
 
-  /** The grants are not confirmed, or were in that state before: this run may have done it all the same. */
+  /**
+   * The grants are not confirmed, or were already in that state: this run may have changed them all the same.
+   */
   conclude(grants: readonly Grant[], decision: Decision<Status>): void {
     const decided = this.#decide(grants);
     for (const grantId of decided) {
@@ -54,19 +56,19 @@ export class Ledger<Status extends string> {
     this.#review(decided);
   }
 
-  /** Nothing tells whether a request for these grants was applied. */
+  /** It is unknown whether a request for these grants was applied. */
   lost(grants: readonly Grant[]): void {
-    this.#lostAnswers.lost(idsOf(grants));
+    this.#lostRequests.lost(idsOf(grants));
   }
 
-  /** A response has shown that these grants were there. */
+  /** A response has shown that these grants existed. */
   found(grants: readonly Grant[]): void {
     const ids = idsOf(grants);
-    this.#lostAnswers.found(ids);
+    this.#lostRequests.found(ids);
     this.#review(ids);
   }
 
-  /** No further response comes: those that are still undecided have failed with this error. */
+  /** No further response will come: grants that are still undecided have failed with this error. */
   finish(error: () => ConnectError): void {
     if (this.#undecided.size > 0) {
       const grants = Array.from(this.#undecided, (grantId) => ({ grantId }));
@@ -78,10 +80,10 @@ export class Ledger<Status extends string> {
     return idsOf(grants).filter((grantId) => this.#undecided.delete(grantId));
   }
 
-  /** Looks again at those that are held back for what is now known of their neighbors. */
+  /** Checks held-back grants again against what is now known about their neighbors. */
   #review(ids: readonly string[]): void {
     if (this.#held.size > 0) {
-      for (const grantId of this.#lostAnswers.neighbors(ids)) {
+      for (const grantId of this.#lostRequests.neighbors(ids)) {
         this.#release(grantId);
       }
     }
@@ -92,7 +94,7 @@ export class Ledger<Status extends string> {
     if (decision === undefined) {
       return;
     }
-    const doubt = this.#lostAnswers.doubt(grantId, (other) => this.#undecided.has(other));
+    const doubt = this.#lostRequests.doubt(grantId, (other) => this.#undecided.has(other));
     if (doubt !== "open") {
       this.#held.delete(grantId);
       this.#emit(

@@ -1,4 +1,4 @@
-/** Lets work wait until something has changed, and look again. */
+/** Lets work wait for a change and check again. */
 export class Notifier {
   #waiting: (() => void)[] = [];
 

@@ -17,14 +17,14 @@ export interface BulkOptions<O extends Outcome<string>> {
    * deactivations when not given. Fewer while the server is throttling. */
   concurrency?: number | undefined;
   /**
-   * Requests a second at most, above 0 and up to 100,000; no limit when not given. Retries count. It is
-   * kept over every second of the run: 40 sends 4 requests in any 100 ms and 40 in any second. Below 1
-   * it is one request in more than a second: 0.5 is one every two seconds.
+   * Requests a second at most, above 0 and up to 100,000; no limit when not given. Retries count. The limit
+   * holds for every second of the run: 40 sends 4 requests in any 100 ms and 40 in any second. Values below 1
+   * mean less than one request a second: 0.5 is one every two seconds.
    */
   maxPerSecond?: number | undefined;
   /**
-   * The hard stop: no further request, those in flight are cancelled, and every grant that was read and
-   * is undecided is `failed`. The run throws `Canceled` with the signal's reason as cause.
+   * A hard stop: no further request is sent, requests in flight are cancelled, and every grant that was read
+   * and is undecided is `failed`. The run throws `Canceled` with the signal's reason as cause.
    */
   signal?: AbortSignal | undefined;
   /** The organization of the grants: `x-zitadel-orgid` of each call, in place of the client's. */
@@ -32,22 +32,21 @@ export interface BulkOptions<O extends Outcome<string>> {
   /** Milliseconds that one request may take, from 1; 30,000 when not given. */
   timeoutMs?: number | undefined;
   /**
-   * Milliseconds, from 1, for which the server may take no request at all before the run stops with its
-   * last error; 300,000 (five minutes) when not given. It is kept to a tenth: requests are given no
-   * more time than is left of it, but one second at first. Time in which the source had nothing does
-   * not count.
+   * Milliseconds, from 1, for which the server may accept no request at all before the run stops with its
+   * last error; 300,000 (five minutes) when not given. It is accurate to a tenth: a request gets no more time
+   * than is left of it, but at least one second for the first. Time spent waiting for the source does not
+   * count.
    */
   giveUpMs?: number | undefined;
   /**
-   * Says that no id comes twice. The run then remembers no ids that have their outcome, so that its
-   * memory does not grow. An id that does come twice is dropped while the first one has no outcome yet,
-   * and is asked for again, with an outcome of its own, after that. Required beyond 16,777,216 ids,
-   * where a `Set` ends.
+   * Declares that every id occurs only once. The run then forgets ids that have their outcome, so that its
+   * memory does not grow. A duplicate is dropped while the first one has no outcome yet; after that, it is
+   * requested again and has an outcome of its own. Required beyond 16,777,216 ids, the limit of a `Set`.
    */
   distinct?: boolean | undefined;
   /**
-   * Sees every outcome, before it is yielded; also those that nobody is there any more to take from the
-   * run. It is not waited for. What it throws, or rejects with, stops the run.
+   * Called with every outcome before it is yielded, including outcomes produced after the consumer stopped
+   * iterating. It is not awaited. If it throws or rejects, the run stops with that error.
    */
   onOutcome?: ((outcome: O) => unknown) | undefined;
 }
@@ -105,7 +104,7 @@ export function checkDeactivateOptions(options: unknown): Readonly<DeactivateUse
   return checkOptions<DeactivateUserGrantsOptions>(options, bulkChecks);
 }
 
-/** Refuses what has not the method that is going to be called. */
+/** Rejects a value that lacks the method to be called. */
 export function checkClient(client: unknown, method: string): void {
   const methods = client as Readonly<Record<string, unknown>> | null | undefined;
   if (typeof methods?.[method] !== "function") {
@@ -115,7 +114,7 @@ export function checkClient(client: unknown, method: string): void {
   }
 }
 
-/** Refuses what cannot be gone through. A string can be, character by character, which nobody wants. */
+/** Rejects a value that is not iterable, and a string, which would be iterated character by character. */
 export function checkValues(
   values: unknown,
   what: string,

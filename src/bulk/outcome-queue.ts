@@ -1,6 +1,9 @@
 import { Notifier } from "./notifier.js";
 
-/** Outcomes that nobody has taken yet, and who waits for one or for room. */
+/**
+ * Outcomes that have not been consumed yet, and the consumers and producers that wait for an outcome or for
+ * room.
+ */
 export class OutcomeQueue<O> {
   readonly #most: number;
   readonly #arrived = new Notifier();
@@ -8,7 +11,7 @@ export class OutcomeQueue<O> {
   #outcomes: O[] = [];
   #closed = false;
 
-  /** @param most so many untaken outcomes leave no room for more work. */
+  /** @param most at this many unconsumed outcomes, there is no room for more work. */
   constructor(most: number, stop: AbortSignal) {
     this.#most = most;
     stop.addEventListener("abort", () => this.#taken.notify(), { once: true });
@@ -21,7 +24,7 @@ export class OutcomeQueue<O> {
     }
   }
 
-  /** The next one, or undefined when there is none and none will come. */
+  /** The next outcome, or undefined if there are no more. */
   async take(): Promise<O | undefined> {
     for (;;) {
       const outcome = this.#outcomes.shift();
@@ -36,13 +39,13 @@ export class OutcomeQueue<O> {
     }
   }
 
-  /** None will come any more. */
+  /** There will be no more outcomes. */
   close(): void {
     this.#closed = true;
     this.#arrived.notify();
   }
 
-  /** Nobody takes them any more: those that are here and those that come are dropped. */
+  /** The consumer has stopped: present and future outcomes are dropped. */
   drop(): void {
     this.#outcomes = [];
     this.close();

@@ -2,10 +2,12 @@ import { type Environment, jittered, sleep } from "../common/environment.js";
 import { RateLimit } from "./rate-limit.js";
 import { Stopped } from "./stop.js";
 
-/** The pause after the first throttled request; it doubles with each further one until one is taken. */
+/**
+ * The pause after the first throttled request; it doubles with each further one until a request is accepted.
+ */
 const firstPauseMs = 250;
 const longestPauseMs = 30_000;
-/** However soon a run gives up, a first request has this long. */
+/** However soon a run gives up, its first request gets this much time. */
 const leastTimeoutMs = 1000;
 
 /** A request's place among those in flight. */
@@ -15,10 +17,10 @@ export interface Slot {
 }
 
 /**
- * How many requests may be in flight, and when the next one may go. Each throttled request halves
- * the number and makes a jittered pause that doubles while nothing is taken; as many requests taken as
- * may be in flight make it one more. Requests that were sent before that was known do not count
- * as throttled again.
+ * How many requests may be in flight, and when the next one may be sent. Each throttled request halves the
+ * number and starts a jittered pause that doubles until a request is accepted; once as many requests as may
+ * be in flight were accepted, the number grows by one. Requests that were sent before the throttling was
+ * known do not count as throttled again.
  */
 export class Pace {
   readonly #environment: Environment;
@@ -48,7 +50,7 @@ export class Pace {
     this.#environment = environment;
   }
 
-  /** Resolves when a request could go. @throws Stopped when the run stops. */
+  /** Resolves when a request could be sent. @throws Stopped when the run stops. */
   async ready(stop: AbortSignal): Promise<void> {
     while (!this.#free(stop)) {
       await this.#wait(stop);
@@ -83,13 +85,13 @@ export class Pace {
     await (pauseMs > 0 ? sleep(this.#environment, pauseMs, stop) : this.#turn(stop));
   }
 
-  /** Gives a slot back, whatever became of the request. */
+  /** Releases a slot, whatever the result of the request. */
   release(): void {
     this.#inFlight -= 1;
     this.#wake();
   }
 
-  /** The server has worked on a request: it carried it out, or rejected it for what is in it. */
+  /** The server has processed a request: it applied it, or rejected it for its content. */
   taken(): void {
     this.#throttlings = 0;
     this.#takenMs = this.#environment.monotonicMs();
@@ -101,7 +103,7 @@ export class Pace {
     }
   }
 
-  /** The server has too much to do. @param askedPauseMs the pause that it asked for. */
+  /** The server is throttling. @param askedPauseMs the pause that it asked for. */
   throttled(slot: Slot, askedPauseMs: number | undefined): void {
     this.failed(slot);
     if (slot.epoch === this.#epoch) {
@@ -110,7 +112,7 @@ export class Pace {
       this.#takenAtLimit = 0;
       const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#throttlings);
       this.#throttlings += 1;
-      // No longer than until the time to give up: the last attempt is made then.
+      // No later than the time to give up, when the last attempt is made.
       this.#pause(Math.min(jittered(this.#environment, pauseMs), this.#patienceMs()));
     }
     if (askedPauseMs !== undefined) {
@@ -118,14 +120,14 @@ export class Pace {
     }
   }
 
-  /** The server did not respond, or says that it failed. */
+  /** The server did not respond, or reports an internal failure. */
   failed(slot: Slot): void {
     this.#troubleSinceMs ??= Math.max(slot.sentMs, this.#takenMs);
   }
 
   /**
-   * Milliseconds that a request may take, as its own time limit is so long: no server that takes
-   * nothing is waited for longer than the time to give up and a tenth of it.
+   * How long a request may take, in milliseconds, given its own time limit: a server that accepts nothing is
+   * never waited for longer than the time to give up and a tenth of it.
    */
   timeoutMs(ownMs: number): number {
     const most =
@@ -135,14 +137,16 @@ export class Pace {
     return Math.min(ownMs, Math.ceil(most));
   }
 
-  /** For so long nothing was sent to the server, so that it could take nothing. */
+  /** For this long nothing was sent, so that the server could not accept anything. */
   idled(ms: number): void {
     if (this.#troubleSinceMs !== undefined && this.#inFlight === 0) {
       this.#troubleSinceMs = Math.min(this.#environment.monotonicMs(), this.#troubleSinceMs + ms);
     }
   }
 
-  /** Whether the server has taken nothing for so long, or asks for such a pause, that the run ends. */
+  /**
+   * Whether the server has accepted nothing for so long, or asks for such a long pause, that the run stops.
+   */
   get hopeless(): boolean {
     const patienceMs = this.#patienceMs();
     return patienceMs <= 0 || this.#pausedUntilMs - this.#environment.monotonicMs() > patienceMs;

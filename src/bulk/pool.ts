@@ -7,26 +7,26 @@ export interface PoolOptions<G extends Grant> {
   readonly source: Source<G>;
   readonly stop: Stop;
   readonly environment: Environment;
-  /** How many grants the next request should hold, when so many at most are left to ask for. */
+  /** How many grants the next request should hold, if at most this many are left. */
   readonly groupSize: (left: number) => number;
-  /** Bytes in one request at most, and what a grant takes of them. */
+  /** The most bytes in one request, and how many of them a grant takes. */
   readonly mostBytes: number;
   readonly bytesOf: (grant: G) => number;
-  /** How many values the caller's iterable holds at most. */
+  /** The most values that the caller's iterable holds. */
   readonly count: number;
   /** Resolves when more may be read. */
   readonly room: () => Promise<void>;
   /** A group was taken. */
   readonly onTake: () => void;
-  /** Takes what was read, and returns what of it is to be asked for. */
+  /** Records what was read, and returns the part of it that is to be requested. */
   readonly onRead: (gathered: Gathered<G>) => readonly G[];
-  /** Nothing could be asked for so many milliseconds, since there was nothing to ask for. */
+  /** For this many milliseconds no request could be sent, since there was nothing to request. */
   readonly onIdle: (ms: number) => void;
 }
 
 /**
- * The grants that are to be asked for: those that were given back first, then the caller's. Reads no
- * more of these than the next request holds.
+ * The grants that are to be requested: first those that were returned, then the caller's. Reads no more of
+ * the caller's than the next request holds.
  */
 export class Pool<G extends Grant> {
   readonly #options: PoolOptions<G>;
@@ -35,7 +35,7 @@ export class Pool<G extends Grant> {
   #givenBack: G[] = [];
   #reading = false;
   #ended = false;
-  /** Groups that were taken and may still give grants back. */
+  /** Groups that were taken and may still return grants. */
   #out = 0;
 
   constructor(options: PoolOptions<G>) {
@@ -47,14 +47,14 @@ export class Pool<G extends Grant> {
     options.stop.signal.addEventListener("abort", end, { once: true });
   }
 
-  /** Aborted when nothing is left to ask for, or the run stops. */
+  /** Aborted when nothing is left to request, or the run stops. */
   get over(): AbortSignal {
     return this.#over.signal;
   }
 
   /**
-   * The grants for the next request, or undefined when there are no more. `done` is called when they
-   * are decided or given back.
+   * The grants for the next request, or undefined if there are no more. `done` is called when they are
+   * decided or returned.
    *
    * @throws Stopped when the run stops.
    */
@@ -65,11 +65,11 @@ export class Pool<G extends Grant> {
       }
       const size = this.#options.groupSize(this.#left());
       const mayRead = !this.#ended && !this.#reading;
-      // What comes at once is waited for, so that a group is whole; what may take long is not.
+      // Values that are available at once are awaited, to fill the group; slow ones are not.
       const comesAtOnce = this.#reading && !this.#options.source.isAsync;
       const enough = this.#givenBack.length >= (comesAtOnce ? size : 1);
       if (enough || mayRead) {
-        // Before others look for what is left.
+        // Before others check what is left.
         this.#options.onTake();
         const group = this.#takeGivenBack(size);
         if (group.length < size && mayRead) {
@@ -88,7 +88,7 @@ export class Pool<G extends Grant> {
     }
   }
 
-  /** These are not decided and not in a request: they are asked for again, before all others. */
+  /** These are undecided and in no request: they are requested again, before all others. */
   giveBack(grants: readonly G[]): void {
     if (grants.length > 0) {
       this.#givenBack = [...grants, ...this.#givenBack];
@@ -96,7 +96,7 @@ export class Pool<G extends Grant> {
     }
   }
 
-  /** A group that was taken is through. */
+  /** A group that was taken is finished. */
   done(): void {
     this.#out -= 1;
     this.#checkEnd();

@@ -1,12 +1,12 @@
 /**
- * When the next request may go, so that a server sees no more than so many a second. A tenth of a
- * second's requests may go together, so that timers, which are late by a millisecond or so, do not slow
+ * When the next request may be sent, so that a server sees no more than this many a second. The requests of a
+ * tenth of a second may be sent together, so that timers, which are late by a millisecond or so, do not slow
  * the run down; fewer than ten a second are evenly spaced.
  */
 export class RateLimit {
   readonly #windowMs: number;
   readonly #most: number;
-  /** When the last requests went, the oldest first. */
+  /** When the last requests were sent, the oldest first. */
   readonly #sentMs: number[] = [];
 
   constructor(perSecond: number) {
@@ -14,7 +14,7 @@ export class RateLimit {
     this.#windowMs = (this.#most * 1000) / perSecond;
   }
 
-  /** Milliseconds until a request may go; 0 or less when it may go now. */
+  /** Milliseconds until a request may be sent; 0 or less if it may be sent now. */
   waitMs(nowMs: number): number {
     const [oldestMs = Number.NEGATIVE_INFINITY] = this.#sentMs;
     return this.#sentMs.length < this.#most ? 0 : oldestMs + this.#windowMs - nowMs;

@@ -9,11 +9,11 @@ import type { Result } from "./requests.js";
 import { Share } from "./share.js";
 import type { Grant } from "./source.js";
 
-/** A request that has failed for no known reason is sent again in parts, each so often at most. */
+/** Attempts for each part of a request that failed for an unknown reason and was split. */
 const attemptsForPart = 2;
 
 /**
- * Removes grants in groups. One that is unknown, or that the caller may not remove, makes the request for
+ * Removes grants in groups. A grant that is unknown, or that the caller may not remove, makes the request for
  * its whole group fail; it is found by group testing, with sizes that fit the share of such grants.
  */
 export function createRemoval(
@@ -38,7 +38,7 @@ export function createRemoval(
         switch (result.kind) {
           case "ok":
             share.add(asked.length, 0);
-            // One of the rest is in the way, as the group failed.
+            // The group failed, so one of the rest must be the cause.
             suspects = rest;
             continue;
           case "not-found":
@@ -61,7 +61,7 @@ export function createRemoval(
             await takeApart(asked, result);
             suspects = [];
         }
-        // Nothing is known of them any more.
+        // Nothing is known about them any more.
         giveBack(rest);
       }
     },
@@ -80,7 +80,7 @@ export function createRemoval(
     return result;
   }
 
-  /** For a group that is too large, or for which the server has failed: one in it may be the reason. */
+  /** For a group that is too large, or for which the server has failed: one grant in it may be the cause. */
   async function takeApart(group: readonly Grant[], first: Result): Promise<void> {
     await bisect(group, first, {
       ask: (part) => remove(part, attemptsForPart),
@@ -100,7 +100,7 @@ export function createRemoval(
       return;
     }
     if (describeError(error).id === "EVENT-Shu7e") {
-      // The server has looked it up and found it.
+      // The server has looked the grant up and found it.
       ledger.found(grant);
     }
     ledger.conclude(grant, { status: "failed", error });

@@ -2,7 +2,7 @@ import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { ManagementService } from "../../gen/zitadel/management_pb.js";
 import { type Environment, platform } from "../common/environment.js";
 import { grantIdProblem, nameOf, utf8Length } from "./grant-id.js";
-import type { LostAnswers } from "./lost-answers.js";
+import type { LostRequests } from "./lost-requests.js";
 import {
   checkClient,
   checkRemoveOptions,
@@ -14,9 +14,9 @@ import { createRemoval } from "./removal.js";
 import { type BulkRun, startRun } from "./run.js";
 import type { Grant, Reading } from "./source.js";
 
-/** What the server takes is 4 MiB; the rest is for what goes around the ids. */
+/** The server accepts 4 MiB; the difference is for what surrounds the ids. */
 const mostRequestBytes = 4 * 1024 * 1024 - 64 * 1024;
-/** What goes around an id: tag and length in protobuf; quotes and comma in JSON. */
+/** The bytes around an id: tag and length in protobuf; quotes and comma in JSON. */
 const bytesAroundId = 6;
 
 /**
@@ -47,8 +47,8 @@ const bytesAroundId = 6;
  * called when the run stops.
  * @param options defaults: at most 100 grants in a request, 4 requests in flight.
  * @returns an async iterator of outcomes, with `summary()`.
- * @throws TypeError at once, for options that are not allowed, for ids that cannot be iterated, and for
- * what is not a client.
+ * @throws TypeError at once, for options that are not allowed, for ids that cannot be iterated, and for a
+ * client that is not one.
  * @example
  * ```ts
  * import { createManagementClient } from "zitadel-user-grants";
@@ -70,16 +70,16 @@ export function removeUserGrants(
 }
 
 /**
- * The same in an environment of the caller's.
+ * The same with an environment supplied by the caller.
  *
- * @param earlier requests of an earlier run for the same grants whose responses never came.
+ * @param earlier requests of an earlier run for the same grants whose responses were lost.
  */
 export function removeUserGrantsIn(
   environment: Environment,
   client: Client<typeof ManagementService>,
   grantIds: Iterable<string> | AsyncIterable<string>,
   options: RemoveUserGrantsOptions,
-  earlier?: LostAnswers,
+  earlier?: LostRequests,
 ): BulkRun<RemoveOutcome> {
   checkClient(client, "bulkRemoveUserGrant");
   checkValues(grantIds, "grantIds");

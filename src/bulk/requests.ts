@@ -9,7 +9,7 @@ import type { Pace } from "./pace.js";
 import type { Grant } from "./source.js";
 import { NotSent, type Stop, Stopped } from "./stop.js";
 
-/** A request that was throttled, or whose response was lost, so many times has failed. */
+/** A request that was throttled, or whose response was lost, this many times has failed. */
 const mostAttempts = 5;
 
 /** The result of a request, after as many attempts as it took. */
@@ -19,10 +19,10 @@ export type Result =
       readonly kind: "not-found" | "inactive" | "rejected" | "too-large";
       readonly error: ConnectError;
     }
-  /** The server does not take it, or does not say what became of it. */
+  /** The server does not accept it, or it is unknown whether it was applied. */
   | { readonly kind: "throttled" | "lost"; readonly error: ConnectError };
 
-/** Sends one request for some grants, and retries it while that can help. */
+/** Sends one request for some grants, and retries it while a retry can help. */
 export type Ask<G extends Grant> = (
   grants: readonly G[],
   send: (options: CallOptions) => Promise<unknown>,
@@ -31,12 +31,15 @@ export type Ask<G extends Grant> = (
 
 export interface RequestsOptions {
   readonly options: Pick<BulkOptions<never>, "orgId" | "timeoutMs">;
-  /** The id with which this RPC says that a grant is unknown. */
+  /** The id with which this RPC reports an unknown grant. */
   readonly notFoundId: string;
   readonly environment: Environment;
 }
 
-/** Sends the requests of a run at its pace, and writes into the ledger what each says about its grants. */
+/**
+ * Sends the requests of a run at its pace, and records in the ledger what each response proves about its
+ * grants.
+ */
 export class Requests<G extends Grant> {
   readonly #options: RequestsOptions;
   readonly #pace: Pace;
@@ -62,7 +65,7 @@ export class Requests<G extends Grant> {
       const slot = await this.#pace.take(this.#stop.signal);
       let error: ConnectError;
       try {
-        // Some clients do not look at their signal.
+        // Some clients ignore their signal.
         await untilAborted(send(this.#callOptions()), this.#stop.cancelSignal);
         this.#pace.taken();
         this.#ledger.found(grants);

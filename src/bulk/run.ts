@@ -20,8 +20,8 @@ type StatusOf<O> = O extends Outcome<infer Status> ? Status : never;
  */
 export interface BulkRun<O extends Outcome<string>> extends AsyncIterableIterator<O> {
   /**
-   * Carries out what is left of the run and resolves with its counts, those of outcomes that a loop has
-   * taken before included. For programs that need no outcome of their own:
+   * Runs to completion and resolves with the counts, including outcomes that a loop has already consumed. For
+   * programs that do not need each outcome:
    *
    * ```ts
    * const { counts, failures } = await removeUserGrants(client, ids).summary();
@@ -35,9 +35,8 @@ export interface BulkRun<O extends Outcome<string>> extends AsyncIterableIterato
 }
 
 /**
- * Starts the work when its first outcome is asked for, and gives the outcomes as they come. Nothing
- * more is read from the source than can be sent, nor while the outcomes of all that may be in flight
- * wait to be taken.
+ * Starts the work when the first outcome is requested, and yields outcomes as they come. Reads no more from
+ * the source than can be sent, and pauses while as many outcomes as may be in flight wait to be consumed.
  */
 export function startRun<G extends Grant, Status extends string>(
   job: Job<G, Status>,
@@ -54,7 +53,7 @@ export function startRun<G extends Grant, Status extends string>(
   };
   const summary = async (): Promise<Summary<Status | "failed">> => {
     while ((await next()).done !== true) {
-      // Counted where it was emitted.
+      // Already counted when it was emitted.
     }
     return run?.summary() ?? createSummary({ statuses: job.statuses }).current();
   };
@@ -104,7 +103,7 @@ class Run<G extends Grant, Status extends string> {
       ...{ read, bytesOf, distinct, environment },
       stop: this.#stop.signal,
     });
-    // Where requests are what there is too little of, none is made smaller.
+    // If the request rate is the limit, no request is made smaller.
     const waves = maxPerSecond === undefined ? new Waves(concurrency) : undefined;
     this.#pool = new Pool({
       ...{ source: this.#source, stop: this.#stop, environment, mostBytes, bytesOf },
@@ -144,7 +143,7 @@ class Run<G extends Grant, Status extends string> {
     return this.#summary.current();
   }
 
-  /** Makes no further request, and waits for those in flight. */
+  /** Sends no further request, and waits for those in flight. */
   async leave(): Promise<void> {
     this.#left = true;
     this.#queue.drop();
@@ -185,7 +184,7 @@ class Run<G extends Grant, Status extends string> {
     }
   }
 
-  /** Writes into the ledger what was read, and returns what of it is to be asked for. */
+  /** Records in the ledger what was read, and returns the part of it that is to be requested. */
   #open({ grants, rejected, failure }: Gathered<G>): readonly G[] {
     for (const { grantId, error } of rejected) {
       this.#emit({ grantId, status: "failed", error });
@@ -214,7 +213,7 @@ class Run<G extends Grant, Status extends string> {
   }
 }
 
-/** How many values there are at most, where that can be told without reading them. */
+/** The most values that there can be, if known without reading them. */
 function countOf(values: Iterable<unknown> | AsyncIterable<unknown>): number {
   if (Array.isArray(values)) {
     return values.length;

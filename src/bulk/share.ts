@@ -1,8 +1,8 @@
-/** Grants that this many decided ones outweigh: older ones fade. */
+/** Older grants fade: this many newer ones outweigh them. */
 const longMemory = 2000;
-/** The last so many tell whether the list has changed. */
+/** The last few grants, which show whether the list has changed. */
 const shortMemory = 40;
-/** How much likelier what came last has to be under the share of the short memory: e^6. */
+/** How many times likelier the last grants must be under the share of the short memory: e^6. */
 const change = 6;
 
 /**
@@ -14,7 +14,10 @@ export class Share {
   readonly #long: Memory;
   readonly #short: Memory = { grants: 0, blocked: 0 };
 
-  /** @param most grants in one request: a list is so clean that these pass, until it shows otherwise. */
+  /**
+   * @param most grants in one request: the list is taken to be clean enough for these to pass, until it shows
+   * otherwise.
+   */
   constructor(most: number) {
     this.#long = { grants: 2 * Math.max(100, most), blocked: 0.5 };
   }
@@ -23,7 +26,7 @@ export class Share {
     return this.#long.blocked / this.#long.grants;
   }
 
-  /** So many more were decided, and so many of them make a request fail. */
+  /** Counts decided grants, and how many of them make a request fail. */
   add(grants: number, blocked: number): void {
     const long = remember(this.#long, grants, blocked, longMemory);
     const short = remember(this.#short, grants, blocked, shortMemory);

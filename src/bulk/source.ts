@@ -1,12 +1,12 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { type Environment, sleep } from "../common/environment.js";
 
-/** A grant to ask for. */
+/** A grant to request. */
 export interface Grant {
   readonly grantId: string;
 }
 
-/** What a value of the source is: a grant, or what is not asked for. */
+/** A value of the source: a grant, or one that is not requested. */
 export type Reading<G extends Grant> =
   | { readonly grant: G }
   | { readonly rejected: ConnectError; readonly grantId: string };
@@ -15,15 +15,15 @@ export type Reading<G extends Grant> =
 export interface Gathered<G extends Grant> {
   readonly grants: readonly G[];
   readonly rejected: readonly { readonly grantId: string; readonly error: ConnectError }[];
-  /** Whether the source has no more, or ended with an error. */
+  /** Whether the source is exhausted, or failed with an error. */
   readonly ended: boolean;
   readonly failure?: { readonly error: unknown };
 }
 
-/** The most entries that a JavaScript `Set` takes. */
+/** The most entries that a JavaScript `Set` can hold. */
 export const mostSeen = 2 ** 24;
 
-/** How long a slow source holds back the grants that it has already given, before they are sent. */
+/** How long a slow source delays grants that it has already yielded, before they are sent. */
 const lingerMs = 100;
 
 export interface SourceOptions<G extends Grant> {
@@ -32,19 +32,19 @@ export interface SourceOptions<G extends Grant> {
   /** What a grant takes of a request, in bytes. */
   readonly bytesOf: (grant: G) => number;
   readonly environment: Environment;
-  /** When it is aborted, a value that has not come yet is no longer waited for. */
+  /** Once it is aborted, a pending value is no longer awaited. */
   readonly stop: AbortSignal;
   readonly mostSeen?: number | undefined;
 }
 
-/** Reads the grants of a run from its caller's iterable: one batch at a time, each grant once. */
+/** Reads the grants of a run from the caller's iterable: one batch at a time, each grant once. */
 export class Source<G extends Grant> {
   readonly #options: SourceOptions<G>;
   readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
-  /** Whether a value may take time to come. */
+  /** Whether a value may take time to arrive. */
   readonly isAsync: boolean;
   readonly #seen: Set<string> | undefined;
-  /** Whether a value was asked for and not taken yet, what has come of it, and who waits for it. */
+  /** Whether a value was requested and not taken yet, its result, and who waits for it. */
   #asked = false;
   #arrived: { result: IteratorResult<unknown> } | { error: unknown } | undefined;
   #wake: (() => void) | undefined;
@@ -62,14 +62,14 @@ export class Source<G extends Grant> {
     options.stop.addEventListener("abort", () => this.#wake?.(), { once: true });
   }
 
-  /** Values read so far, those included that came before. */
+  /** Values read so far, including those before this source. */
   get valuesRead(): number {
     return this.#valuesRead;
   }
 
   /**
-   * Reads grants for one request: so many and so many bytes at most, but one grant at least unless the
-   * request holds some already. Never throws; what the source throws is the `failure`.
+   * Reads grants for one request: at most this many and this many bytes, but at least one grant unless the
+   * request already holds some. Never throws; an error of the source becomes the `failure`.
    */
   async gather(most: number, mostBytes: number, holdsSome: boolean): Promise<Gathered<G>> {
     const { bytesOf, read } = this.#options;
@@ -125,7 +125,7 @@ export class Source<G extends Grant> {
     return { ...gathering, ended: this.#ended && this.#leftover === undefined };
   }
 
-  /** Tells the source that nothing more is read. Returns what was read and is in no batch. */
+  /** Tells the source that no more is read. Returns what was read and is in no batch. */
   async close(): Promise<Gathered<G>> {
     const rest = new Gathering<G>();
     if (this.#leftover !== undefined) {
@@ -140,7 +140,7 @@ export class Source<G extends Grant> {
         }
       }
     } catch {
-      // One too many: the run has ended for another reason, which is the one to tell.
+      // A secondary error: the run has stopped for another reason, which is the one to report.
     }
     if (!this.#exhausted) {
       try {
@@ -148,7 +148,7 @@ export class Source<G extends Grant> {
         if (!this.#asked || late !== undefined) {
           await returned;
         } else {
-          // A generator ends only when the value it works on has come, which may be never.
+          // A generator returns only after the value it works on has arrived, which may never happen.
           Promise.resolve(returned).catch(() => undefined);
         }
       } catch {
@@ -168,14 +168,14 @@ export class Source<G extends Grant> {
     }
     if (seen.size >= (this.#options.mostSeen ?? mostSeen)) {
       throw new RangeError(
-        `more than ${seen.size} different grants: their ids cannot be told apart any more, since a Set ends there. Where each id comes once, say distinct: true`,
+        `more than ${seen.size} different grants: their ids no longer fit into a Set, so duplicates cannot be detected. If every id occurs only once, pass distinct: true`,
       );
     }
     seen.add(grantId);
     return true;
   }
 
-  /** The next value; undefined when it is no longer waited for. */
+  /** The next value; undefined if it is no longer awaited. */
   async #pull(): Promise<IteratorResult<unknown> | undefined> {
     if (this.#options.stop.aborted) {
       return undefined;

@@ -1,11 +1,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** Thrown through the work of a run that has been stopped, so that it ends where it is. */
+/** Thrown through the work of a stopped run, to unwind it. */
 export class Stopped extends Error {
   override readonly name = "Stopped";
 }
 
-/** Thrown by a client in place of sending a request: the run ends with its cause. */
+/** Thrown by a client instead of sending a request: the run stops with its cause. */
 export class NotSent extends Error {
   override readonly name = "NotSent";
 
@@ -16,13 +16,13 @@ export class NotSent extends Error {
 
 const thrownMessage = "the run ended with an error before this grant was decided";
 
-/** Whether and why a run ends before everything is decided. The first reason counts. */
+/** Whether and why a run stops before everything is decided. The first reason counts. */
 export class Stop {
   readonly #noMore = new AbortController();
   readonly #cancel = new AbortController();
   #reason: { readonly thrown: unknown; readonly error: ConnectError } | undefined;
 
-  /** Aborted when no further request is made. */
+  /** Aborted when no further request may be sent. */
   get signal(): AbortSignal {
     return this.#noMore.signal;
   }
@@ -32,19 +32,19 @@ export class Stop {
     return this.#cancel.signal;
   }
 
-  /** What the run throws at its end. */
+  /** What the run throws when it stops. */
   get reason(): { readonly thrown: unknown } | undefined {
     return this.#reason;
   }
 
-  /** What is said of a grant that is undecided at the end. */
+  /** The error of grants that are still undecided when the run stops. */
   get undecidedError(): ConnectError {
     return (
       this.#reason?.error ?? new ConnectError("no response has decided this grant", Code.Internal)
     );
   }
 
-  /** @param error what is said of grants that are undecided then. */
+  /** @param error the error of grants that are undecided then. */
   because(error: ConnectError, thrown: unknown = error): void {
     if (this.#reason === undefined) {
       this.#reason = { thrown, error };
@@ -52,14 +52,17 @@ export class Stop {
     }
   }
 
-  /** For what is thrown by the source, by `onOutcome`, or by a defect. */
+  /** For an error thrown by the source, by `onOutcome`, or by a defect. */
   becauseOfThrown(thrown: unknown, message = thrownMessage): void {
     if (!(thrown instanceof Stopped)) {
       this.because(new ConnectError(message, Code.Aborted, undefined, undefined, thrown), thrown);
     }
   }
 
-  /** Stops and cancels requests in flight when the caller's signal is aborted. @returns what ends that. */
+  /**
+   * Stops and cancels requests in flight when the caller's signal is aborted. @returns a function that stops
+   * listening.
+   */
   follow(signal: AbortSignal | undefined): () => void {
     const abort = () => {
       const error = new ConnectError(

@@ -10,32 +10,32 @@ export interface Failure {
   readonly answerLost: boolean;
 }
 
-/** What a run has done so far. */
+/** The counts of a run so far. */
 export interface Summary<Status extends string = string> {
   /** Outcomes seen. */
   readonly done: number;
-  /** How many outcomes of each status; 0 for a status that the run can have and did not. */
+  /** How many outcomes of each status; 0 for a possible status that has not occurred. */
   readonly counts: Readonly<Record<Status, number>>;
-  /** How many outcomes, of whatever status, with `answerLost`. */
+  /** How many outcomes, of any status, have `answerLost`. */
   readonly answersLost: number;
-  /** The first failures; `counts.failed` says how many there are. */
+  /** The first failures; `counts.failed` is their total number. */
   readonly failures: readonly Failure[];
   readonly elapsedMs: number;
   /** Outcomes a second, over the last ten seconds or so. */
   readonly perSecond: number;
-  /** Milliseconds until all are done at this rate; undefined when the total or the rate is not known. */
+  /** Milliseconds until all are done at this rate; undefined if the total or the rate is unknown. */
   readonly remainingMs: number | undefined;
 }
 
 /** What `createSummary` takes. */
 export interface SummaryOptions<Status extends string = string> {
-  /** The statuses that are counted from 0. Others are counted from their first outcome on. */
+  /** The statuses that are counted from 0. Others appear with their first outcome. */
   statuses?: readonly Status[] | undefined;
-  /** How many grants the run is for, where that is known. */
+  /** How many grants the run is for, if known. */
   total?: number | undefined;
   /** How many failures are kept with their reasons; 1000 when not given. */
   keepFailures?: number | undefined;
-  /** Milliseconds on a clock that never goes back; `performance.now()` when not given. */
+  /** Milliseconds on a monotonic clock; `performance.now()` when not given. */
   now?: (() => number) | undefined;
 }
 
@@ -48,10 +48,10 @@ const checks: Checks<SummaryOptions> = {
   now: ["a function", isFunction],
 };
 
-/** The rate is taken over the last so many samples, one a second. */
+/** The rate is taken over this many samples, one a second. */
 const samples = 10;
 
-/** What counts outcomes while a run goes on. */
+/** Counts outcomes while a run is in progress. */
 export interface RunningSummary<Status extends string = string> {
   /** Counts an outcome. */
   add: (outcome: Outcome<Status>) => void;
@@ -61,7 +61,7 @@ export interface RunningSummary<Status extends string = string> {
 
 /**
  * Counts outcomes as they come. `add` fits `onOutcome`, and `current()` may be called at any time, for a
- * progress bar as well as for the report at the end.
+ * progress bar as well as for the final report.
  *
  * @param options `total` is needed for `remainingMs`.
  * @returns `add`, which counts an outcome, and `current`, which returns the counts so far.

@@ -2,9 +2,9 @@
 const fewest = 25;
 
 /**
- * Sizes of the last requests of a run: when all that is left fits into two waves, each with every slot
- * taken, it is spread evenly over their slots, so that the last wave does not run half empty. A list that
- * fits into one request is one.
+ * Sizes of the last requests of a run: if everything left fits into two waves, each using every slot, it is
+ * spread evenly over their slots, so that the last wave does not run half empty. A list that fits into one
+ * request is sent as one.
  */
 export class Waves {
   readonly #slots: number;
@@ -14,7 +14,7 @@ export class Waves {
     this.#slots = slots;
   }
 
-  /** How many of the grants that are left to put into the next request, which would hold so many. */
+  /** How many of the remaining grants to put into the next request, which could hold `most`. */
   size(most: number, left: number): number {
     if (left <= 0 || (this.#started === 0 && left <= most)) {
       return most;

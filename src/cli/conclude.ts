@@ -61,7 +61,7 @@ export function conclude(
     logPath === undefined ? "" : ` Continue with: zitadel-user-grants resume ${quoted(logPath)}`;
   if (ending.thrown instanceof ConnectError && !ending.leftAtOnce) {
     line(io.stderr, `The run was aborted: ${explain(ending.thrown)}${resume}`);
-    return exitCode.refused;
+    return exitCode.aborted;
   }
   if (ending.thrown !== undefined && !(ending.thrown instanceof ConnectError)) {
     throw ending.thrown;
@@ -79,7 +79,7 @@ export function conclude(
   }
   if (ending.lastFailure !== undefined) {
     line(io.stderr, `The last grants failed: ${explain(ending.lastFailure)}${resume}`);
-    return exitCode.refused;
+    return exitCode.aborted;
   }
   if (count("not-found") === plan.total && !allowUnknown) {
     line(

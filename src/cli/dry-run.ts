@@ -78,7 +78,7 @@ export async function lookUpEach(
     }
     line(io.stderr, `The grants cannot be looked up: ${explain(error)}`);
     // To read grants is a permission of its own.
-    return error.code === Code.PermissionDenied ? exitCode.done : exitCode.refused;
+    return error.code === Code.PermissionDenied ? exitCode.done : exitCode.aborted;
   } finally {
     stopListening();
   }

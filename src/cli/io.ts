@@ -16,7 +16,7 @@ export interface Io {
   readonly onInterrupt: (listener: () => void) => () => void;
 }
 
-/** How a command ends. */
+/** The exit codes of all commands. */
 export const exitCode = {
   /** Every grant is done. */
   done: 0,
@@ -27,7 +27,7 @@ export const exitCode = {
   /** Stopped before the end, by the user or for safety. */
   stopped: 3,
   /** Aborted: connection, authentication or permission failure. */
-  refused: 4,
+  aborted: 4,
 } as const;
 
 /** What is wrong with the command line, the environment or a file; for the user. */

@@ -1,5 +1,5 @@
 import type { UserGrant } from "../bulk/index.js";
-import { LostAnswers } from "../bulk/lost-answers.js";
+import { LostRequests } from "../bulk/lost-requests.js";
 import type { GrantTable } from "./grant-table.js";
 import type { LogContent } from "./log/content.js";
 
@@ -17,7 +17,7 @@ export interface Plan {
   readonly doneUnwritten: readonly string[];
   /** Whether an earlier run has found grants of this organization. */
   readonly someFound: boolean;
-  readonly lost: LostAnswers;
+  readonly lost: LostRequests;
   /** Empty when it is not known. */
   readonly userId: (grantId: string) => string;
 }
@@ -36,7 +36,7 @@ export function newPlan(grants: GrantTable): Plan {
     decided: {},
     doneUnwritten: [],
     someFound: false,
-    lost: new LostAnswers(),
+    lost: new LostRequests(),
     userId: (grantId) => grants.userId(grants.indexOf(grantId)),
   };
 }
@@ -47,7 +47,7 @@ export function resumedPlan(content: LogContent): Plan {
   const { "": _, failed: __, ...decided } = content.counts();
   const isDecided = (index: number) => !["", "failed"].includes(content.states.status(index));
   const isLeft = (index: number) => !isDecided(index) && !content.states.confirmed(index);
-  const lost = new LostAnswers();
+  const lost = new LostRequests();
   const doubted = new Uint8Array(grants.size);
   const inDoubt: UserGrant[][] = [];
   for (const request of content.unanswered()) {

@@ -43,7 +43,7 @@ export async function resumeRun(
     const identity = await identify(connection, io);
     stdin?.end();
     if (identity === undefined) {
-      return exitCode.refused;
+      return exitCode.aborted;
     }
     const difference = differentOrganization(head, connection, identity);
     if (difference !== undefined) {

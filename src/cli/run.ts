@@ -73,7 +73,7 @@ export async function runBulk(
     }
     const identity = await identify(connection, io);
     if (identity === undefined) {
-      return exitCode.refused;
+      return exitCode.aborted;
     }
     if (gathered === undefined) {
       gathered = selectors && (await gatherSelected(selectors, connection, rate, log, io));
@@ -81,7 +81,7 @@ export async function runBulk(
       gathered = await recordStates(gathered, connection, rate, log, io);
     }
     if (gathered === undefined) {
-      return exitCode.refused;
+      return exitCode.aborted;
     }
     const { grants, overview, unmatched } = gathered;
     if (!settings.quiet) {
@@ -154,7 +154,7 @@ async function dryRun(
   io: Io,
 ): Promise<number> {
   if (!(await checkPermission(command, connection, io))) {
-    return exitCode.refused;
+    return exitCode.aborted;
   }
   const code =
     grants === undefined ? exitCode.done : await lookUpEach(connection, grants, identity, rate, io);

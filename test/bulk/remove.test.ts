@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { LostAnswers } from "../../src/bulk/lost-answers.js";
+import { LostRequests } from "../../src/bulk/lost-requests.js";
 import type { RemoveUserGrantsOptions } from "../../src/bulk/options.js";
 import type { RemoveOutcome } from "../../src/bulk/outcome.js";
 import { removeUserGrants, removeUserGrantsIn } from "../../src/bulk/remove.js";
@@ -262,7 +262,7 @@ describe("what an earlier run left unanswered", () => {
   it("makes a grant that is not found one that was perhaps removed, until it is disproved", async () => {
     const { world, server, add, collect } = setUp();
     add("2");
-    const earlier = new LostAnswers();
+    const earlier = new LostRequests();
     earlier.lost(["0"]);
     earlier.lost(["1", "2"]);
     const { outcomes } = await collect(

@@ -67,5 +67,5 @@ async function runDoctor(args: readonly string[], io: Io): Promise<number> {
       ok ? "Everything that was tried is fine." : "Something is wrong: see FAIL above.",
     );
   }
-  return ok ? exitCode.done : exitCode.refused;
+  return ok ? exitCode.done : exitCode.aborted;
 }

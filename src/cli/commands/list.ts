@@ -79,7 +79,7 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
     if (error instanceof ConnectError) {
       line(io.stderr, explain(error));
       line(io.stderr, "The list is incomplete. zitadel-user-grants doctor finds out more.");
-      return exitCode.refused;
+      return exitCode.aborted;
     }
     throw error;
   } finally {

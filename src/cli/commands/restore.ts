@@ -63,7 +63,7 @@ export const restore: Command = {
       }
       const connected = await connectAs(content.head, flags, io);
       if (connected === undefined) {
-        return exitCode.refused;
+        return exitCode.aborted;
       }
       const { connection, identity } = connected;
       const plan = restorePlan(content);

@@ -147,14 +147,14 @@ function explain(error: unknown, port: number, io: Io): number {
       io.stderr,
       `Port ${port} is taken. Choose another with --port; --port 0 takes a free one.`,
     );
-    return exitCode.refused;
+    return exitCode.aborted;
   }
   if (code === "ENOENT" || code === "EACCES" || code === "EISDIR") {
     throw new UsageError(`The file of --seed cannot be read: ${message}`);
   }
   if (code !== undefined) {
     line(io.stderr, message);
-    return exitCode.refused;
+    return exitCode.aborted;
   }
   throw error;
 }

@@ -39,7 +39,7 @@ export const verify: Command = {
     const concurrency = wholeNumber("concurrency", flags.concurrency, 1000) ?? 8;
     const opened = await connectToLog(path, "verify", flags, io);
     if (opened === undefined) {
-      return exitCode.refused;
+      return exitCode.aborted;
     }
     const { content, connection } = opened;
     const stopSwitch = createStopSwitch(io);
@@ -82,7 +82,7 @@ export const verify: Command = {
     } catch (error) {
       progress.end();
       line(io.stderr, `Aborted: ${explain(error)}`);
-      return stopSwitch.interrupted ? exitCode.stopped : exitCode.refused;
+      return stopSwitch.interrupted ? exitCode.stopped : exitCode.aborted;
     } finally {
       stopSwitch.end();
     }

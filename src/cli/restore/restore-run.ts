@@ -126,7 +126,7 @@ export async function runRestore(
       throw thrown;
     }
     line(io.stderr, `The restore was aborted: ${explain(thrown)} ${again}`);
-    return exitCode.refused;
+    return exitCode.aborted;
   }
   const open = (counts.failed ?? 0) + (counts["left-active"] ?? 0) + plan.lost.length;
   return open > 0 ? exitCode.incomplete : exitCode.done;

@@ -1,4 +1,4 @@
-import { type Environment, platform } from "../../common/environment.js";
+import { platform } from "../../common/environment.js";
 import { createChannel } from "../endpoint/channel.js";
 import type { Discover } from "../endpoint/discovery.js";
 import { checkTokenOptions } from "../endpoint/options.js";
@@ -42,29 +42,22 @@ import { userOf } from "./user.js";
  * ```
  */
 export function signIn(options: SignInOptions): SignIn {
-  return createSignIn(options, platform);
-}
-
-function createSignIn(given: SignInOptions, environment: Environment): SignIn {
-  const options = checkTokenOptions("signIn", given, signInChecks, [
-    "issuer",
-    "clientId",
-    "redirectUri",
-  ]);
-  const { issuer, clientId, redirectUri, storage = "memory" } = options;
-  const channel = createChannel(options, environment);
+  const required = ["issuer", "clientId", "redirectUri"] as const;
+  const checked = checkTokenOptions("signIn", options, signInChecks, required);
+  const { issuer, clientId, redirectUri, storage = "memory" } = checked;
+  const channel = createChannel(checked, platform);
   const key = `zitadel-user-grants:${issuer}:${clientId}`;
   const store = createStore(storage, key);
   let discover: Discover | undefined;
   const context: SignInContext = {
-    options,
+    options: checked,
     channel,
     discover: async (signal) => {
       discover ??= (await loadServer()).createDiscover(channel, issuer);
       return discover(signal);
     },
     store,
-    tabs: createTabs(key, storage !== "memory", store, environment, {
+    tabs: createTabs(key, storage !== "memory", store, platform, {
       onChange: () => changes.look(),
       onSignedOut: () => {
         const session = forgetSession(context);
@@ -92,7 +85,7 @@ function createSignIn(given: SignInOptions, environment: Environment): SignIn {
       alive: session !== undefined && keeper.isAlive(session),
       lifetime: session && keeper.lifetimeOf(session),
     };
-  }, environment);
+  }, platform);
   changes.accept();
   if (typeof document !== "undefined") {
     preload();
@@ -152,6 +145,6 @@ function createSignIn(given: SignInOptions, environment: Environment): SignIn {
       return session && userOf(session);
     },
     onChange: changes.onChange,
-    token: createTokenSource(keeper, environment),
+    token: createTokenSource(keeper, platform),
   };
 }

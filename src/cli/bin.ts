@@ -13,6 +13,19 @@ try {
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const interruptListeners = new Set<() => void>();
+const onSignal = () => {
+  if (interruptListeners.size === 0) {
+    // Nothing has begun: what there is of a log is cleared away as the process exits.
+    process.stderr.write("\nStopped. Nothing was done.\n");
+    process.exit(exitCode.stopped);
+  }
+  for (const listener of [...interruptListeners]) {
+    listener();
+  }
+};
+for (const signal of signals) {
+  process.on(signal, onSignal);
+}
 
 let outputFailure: Error | undefined;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -36,20 +49,15 @@ const code = await main(process.argv.slice(2), {
   env: process.env,
   onInterrupt: (listener) => {
     interruptListeners.add(listener);
-    for (const signal of signals) {
-      process.on(signal, listener);
-    }
     if (outputFailure !== undefined) {
       listener();
     }
-    return () => {
-      interruptListeners.delete(listener);
-      for (const signal of signals) {
-        process.off(signal, listener);
-      }
-    };
+    return () => interruptListeners.delete(listener);
   },
 });
+for (const signal of signals) {
+  process.off(signal, onSignal);
+}
 if (outputFailure !== undefined) {
   process.stderr.write(`Standard output could not be written: ${outputFailure.message}\n`);
 }

@@ -138,7 +138,6 @@ export async function carryOut(
     thrown = error;
   } finally {
     release();
-    stopSwitch.end();
     progress.end();
     results.end();
     close(plainClient);
@@ -154,6 +153,7 @@ export async function carryOut(
   } catch {
     // It is in its `failure`.
   }
+  stopSwitch.end();
   return conclude(
     plan,
     doneStatus,

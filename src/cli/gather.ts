@@ -6,7 +6,7 @@ import { toLoggedGrant } from "./grant-record.js";
 import { GrantTable } from "./grant-table.js";
 import { formats } from "./input/format.js";
 import { readGrants } from "./input/read-grants.js";
-import { type Io, line } from "./io.js";
+import { Interrupted, type Io, line } from "./io.js";
 import type { LoggedGrant } from "./log/entry.js";
 import type { RunLog } from "./log/run-log.js";
 import { createLookup } from "./lookup.js";
@@ -55,7 +55,7 @@ export async function gatherInput(
  * Searches for the grants that selectors mean, to the end: what is removed while one pages shifts the
  * rest. Undefined, and said why, when the search fails.
  *
- * @throws UsageError
+ * @throws UsageError; Interrupted at Ctrl-C.
  */
 export async function gatherSelected(
   selectors: Selectors,
@@ -79,11 +79,17 @@ export async function gatherSelected(
         gathering.add(toLoggedGrant(value));
       }
     }
+    if (stop.signal.aborted) {
+      throw new Interrupted();
+    }
   } catch (error) {
     if (!(error instanceof ConnectError)) {
       throw error;
     }
-    line(io.stderr, stop.signal.aborted ? "Stopped." : explain(error));
+    if (stop.signal.aborted) {
+      throw new Interrupted();
+    }
+    line(io.stderr, explain(error));
     line(io.stderr, "Nothing was done: the grants were not read to the end.");
     return undefined;
   } finally {

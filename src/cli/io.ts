@@ -35,6 +35,11 @@ export class UsageError extends Error {
   override readonly name: string = "UsageError";
 }
 
+/** The user has stopped the command before it has changed anything. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
 export function line(output: Output, text = ""): void {
   output.write(`${text}\n`);
 }

@@ -3,7 +3,7 @@ import { similarName } from "../options/spelling.js";
 import type { Command } from "./command.js";
 import { commands } from "./commands/index.js";
 import { helpOf, overview } from "./help.js";
-import { exitCode, type Io, line, UsageError } from "./io.js";
+import { exitCode, Interrupted, type Io, line, UsageError } from "./io.js";
 import { printable } from "./printable.js";
 
 export type { Io } from "./io.js";
@@ -43,6 +43,10 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
         `See zitadel-user-grants ${command === undefined ? "--help" : `help ${command.name}`}`,
       );
       return exitCode.usage;
+    }
+    if (error instanceof Interrupted) {
+      line(io.stderr, "Stopped. Nothing was done.");
+      return exitCode.stopped;
     }
     throw error;
   }

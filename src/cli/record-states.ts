@@ -4,7 +4,7 @@ import { explain } from "./explain.js";
 import type { Gathered } from "./gather.js";
 import { toLoggedGrant } from "./grant-record.js";
 import { inParallel } from "./in-parallel.js";
-import { type Io, line } from "./io.js";
+import { Interrupted, type Io, line } from "./io.js";
 import type { RunLog } from "./log/run-log.js";
 import { createLookup } from "./lookup.js";
 import { Overview } from "./overview.js";
@@ -15,6 +15,8 @@ const concurrency = 8;
 /**
  * Looks up each grant, and writes into the log what it is before the run, so that it can be restored.
  * A grant that is not found is written without. Undefined, and said why, when grants cannot be read.
+ *
+ * @throws Interrupted at Ctrl-C.
  */
 export async function recordStates(
   { grants, unmatched }: Gathered,
@@ -41,15 +43,18 @@ export async function recordStates(
       overview.add(grant);
       log.grant(grant);
     });
+    if (stop.signal.aborted) {
+      throw new Interrupted();
+    }
     return { grants, overview, unmatched };
   } catch (error) {
     if (!(error instanceof ConnectError)) {
       throw error;
     }
-    line(
-      io.stderr,
-      stop.signal.aborted ? "Stopped." : `The grants cannot be recorded: ${explain(error)}`,
-    );
+    if (stop.signal.aborted) {
+      throw new Interrupted();
+    }
+    line(io.stderr, `The grants cannot be recorded: ${explain(error)}`);
     line(io.stderr, "Nothing was done.");
     return undefined;
   } finally {

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { spawn } from "@lydell/node-pty";
+import { type IPty, spawn } from "@lydell/node-pty";
 
 const bin = fileURLToPath(new URL("../../dist/cli/bin.js", import.meta.url));
 
@@ -11,12 +11,14 @@ export interface TerminalOptions {
   readonly keys?: readonly (readonly [text: RegExp, typed: string])[];
   /** Kills the process, as kill -9 does, when this comes up. */
   readonly killAt?: RegExp;
+  /** What to do, once, when a text comes up. */
+  readonly when?: readonly [text: RegExp, act: (terminal: IPty) => void];
 }
 
 /** Runs the built command in a pseudo-terminal. */
 export function inTerminal(
   argv: readonly string[],
-  { env, cwd, columns = 80, keys = [], killAt }: TerminalOptions,
+  { env, cwd, columns = 80, keys = [], killAt, when }: TerminalOptions,
 ): Promise<{ exitCode: number; screen: string }> {
   const terminal = spawn(process.execPath, [bin, ...argv], {
     ...{ name: "xterm", cols: columns, rows: 30 },
@@ -24,11 +26,19 @@ export function inTerminal(
     env: { TERM: "xterm", ...env },
   });
   const waiting = [...keys];
+  const acts = [
+    ...(when === undefined ? [] : [when]),
+    ...(killAt === undefined
+      ? []
+      : [[killAt, () => process.kill(terminal.pid, "SIGKILL")] as const]),
+  ];
   let screen = "";
   terminal.onData((text) => {
     screen += text;
-    if (killAt?.test(screen)) {
-      process.kill(terminal.pid, "SIGKILL");
+    const [act] = acts;
+    if (act?.[0].test(screen)) {
+      acts.shift();
+      act[1](terminal);
     }
     const [[pattern, typed] = [/$^/, ""]] = waiting;
     const [found] = pattern.exec(screen) ?? [];

@@ -1,25 +1,32 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import { inTerminal as runInTerminal } from "./in-terminal.js";
+import { inTerminal as runInTerminal, type TerminalOptions } from "./in-terminal.js";
 import { withoutLog } from "./run.js";
 
 let sandbox: SandboxServer;
 beforeAll(async () => {
   sandbox = await startSandbox({ requestLatencyMs: 20 });
 });
-afterAll(() => sandbox.close());
+const directory = mkdtempSync(join(tmpdir(), "cli-terminal-"));
+afterAll(async () => {
+  await sandbox.close();
+  rmSync(directory, { recursive: true });
+});
 
 const inTerminal = (
   argv: readonly string[],
   keys: readonly (readonly [RegExp, string])[],
-  columns = 80,
+  more: Partial<TerminalOptions> = {},
 ) => {
   const env = {
     ZITADEL_URL: sandbox.baseUrl,
     ZITADEL_TOKEN: sandbox.token,
     ZITADEL_ORG_ID: sandbox.orgId,
   };
-  return runInTerminal(withoutLog(argv), { env, keys, columns });
+  return runInTerminal(withoutLog(argv), { env, keys, ...more });
 };
 
 const argumentsOf = (count: number) =>
@@ -57,5 +64,77 @@ describe("as a process on a terminal", () => {
     expect(exitCode).toBe(3);
     const removed = ids.filter((id) => sandbox.grant(id) === undefined).length;
     expect(screen).toContain(`${removed} removed`);
+  });
+
+  it("takes Ctrl-C in the last request for done when nothing is left", async () => {
+    const ids = argumentsOf(20);
+    sandbox.failNext({ rpc: "BulkRemoveUserGrant", delayMs: 1 });
+    sandbox.failNext({ rpc: "BulkRemoveUserGrant", delayMs: 2000 });
+    const { exitCode, screen } = await inTerminal(
+      ["remove", "--yes", "--concurrency", "1", "--batch-size", "10", ...ids],
+      [[/10 of 20/, "\u0003"]],
+    );
+    expect(screen).toMatch(/20 removed, 0 not found, 0 failed in/);
+    expect(screen).not.toMatch(/Stopped/);
+    expect(exitCode).toBe(0);
+  });
+
+  it.each([/> GET .*userinfo/, /> POST .*grants\/_search/])(
+    "is stopped by Ctrl-C at %s, and leaves no file behind",
+    async (text) => {
+      const cwd = mkdtempSync(join(directory, "stopped-"));
+      const { userId, grantId } = sandbox.addGrant();
+      const { exitCode, screen } = await inTerminal(
+        ["remove", "--user", userId, "--log", "run.jsonl", "--debug"],
+        [[text, "\u0003"]],
+        { cwd },
+      );
+      expect(screen).toMatch(/Nothing was done\./);
+      expect(exitCode).toBe(3);
+      expect(readdirSync(cwd)).toEqual([]);
+      expect(sandbox.grant(grantId)).toBeDefined();
+    },
+  );
+
+  it("takes a terminal that is closed for Ctrl-C", async () => {
+    const ids = argumentsOf(5000);
+    const log = join(directory, "closed.jsonl");
+    void inTerminal(
+      ["remove", "--yes", "--concurrency", "1", "--batch-size", "50", "--log", log, ...ids],
+      [],
+      { when: [/░/, (terminal) => (terminal as unknown as { destroy(): void }).destroy()] },
+    );
+    await vi.waitFor(() => expect(existsSync(log) && !existsSync(`${log}.lock`)).toBe(true), {
+      timeout: 15_000,
+    });
+    const entries = readFileSync(log, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(entries.at(-1)).toMatchObject({ run: "ended", because: "interrupted" });
+    const removed = entries.filter(({ status }) => status === "removed");
+    expect(removed.length).toBeGreaterThan(0);
+    expect(removed.length).toBeLessThan(5000);
+    expect(removed.map(({ grantId }) => grantId).toSorted()).toEqual(
+      ids.filter((id) => sandbox.grant(id) === undefined).toSorted(),
+    );
+  });
+
+  /** What was drawn over itself, without the escape at its end. */
+  const bars = (screen: string) =>
+    [...screen.matchAll(/\r([█░][^\r\n]*)/g)].map(([, bar = ""]) => bar.split("\u001b")[0] ?? "");
+
+  it("fits a narrow terminal, and one that is made narrower", async () => {
+    const narrow = await inTerminal(["remove", "--yes", ...argumentsOf(500)], [], { columns: 40 });
+    expect(bars(narrow.screen).length).toBeGreaterThan(0);
+    expect(Math.max(...bars(narrow.screen).map((bar) => bar.length))).toBeLessThan(40);
+    const { screen } = await inTerminal(
+      ["remove", "--yes", "--concurrency", "1", "--batch-size", "20", ...argumentsOf(1500)],
+      [],
+      { when: [/░/, (terminal) => terminal.resize(40, 30)] },
+    );
+    expect(bars(screen)[0]?.length).toBeGreaterThan(40);
+    expect(bars(screen).at(-1)?.length).toBeLessThan(40);
+    expect(screen).toMatch(/1500 removed/);
   });
 });

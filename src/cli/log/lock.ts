@@ -21,10 +21,13 @@ import { type LockOwner, ownerState, thisOwner } from "./lock-owner.js";
 export class LogLock {
   readonly #path: string;
   readonly #owner: LockOwner;
+  /** Whatever ends the process, but for a kill. */
+  readonly #onExit = () => this.release();
 
   private constructor(path: string, owner: LockOwner) {
     this.#path = path;
     this.#owner = owner;
+    process.on("exit", this.#onExit);
   }
 
   /**
@@ -54,6 +57,7 @@ export class LogLock {
   }
 
   release(): void {
+    process.off("exit", this.#onExit);
     if (this.held) {
       unlinkSync(this.#path);
     }

@@ -14,12 +14,16 @@ const grantsInLine = 200;
 export class RunLog {
   readonly #file: LogFile;
   readonly #draft: string | undefined;
+  readonly #onExit = () => this.discard();
   #lastRequest = 0;
   #grants: LoggedGrant[] = [];
 
   private constructor(file: LogFile, draft?: string) {
     this.#file = file;
     this.#draft = draft;
+    if (draft !== undefined) {
+      process.on("exit", this.#onExit);
+    }
   }
 
   get path(): string {
@@ -86,6 +90,7 @@ export class RunLog {
   start(head: LogHead): void {
     try {
       this.#putInPlace(head);
+      process.off("exit", this.#onExit);
     } catch (error) {
       this.discard();
       throw error;
@@ -94,6 +99,7 @@ export class RunLog {
 
   /** Gives up a log that was not started: nothing of it is left. */
   discard(): void {
+    process.off("exit", this.#onExit);
     if (this.#draft !== undefined) {
       rmSync(this.#draft, { force: true });
     }

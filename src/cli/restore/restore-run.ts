@@ -89,7 +89,6 @@ export async function runRestore(
   } catch (error) {
     thrown ??= error;
   }
-  stopSwitch.end();
   progress.end();
   close(client);
   lines.end();
@@ -100,6 +99,7 @@ export async function runRestore(
   } catch (error) {
     thrown ??= error;
   }
+  stopSwitch.end();
   const { counts, done } = summary.current();
   const left = tasks.length - done;
   line(

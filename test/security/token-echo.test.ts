@@ -1,60 +1,180 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ConnectError } from "@connectrpc/connect";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { trace } from "@opentelemetry/api";
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from "@opentelemetry/sdk-trace-base";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { clientCredentials } from "../../src/auth/index.js";
+import { type DebugEvent, debug } from "../../src/debug.js";
 import { createFetch } from "../../src/grpc.js";
+import { createManagementClient } from "../../src/json.js";
+import { openTelemetry } from "../../src/opentelemetry.js";
 import { encodings, expectNoSecret, shown } from "./shown.js";
 
+const spans = new InMemorySpanExporter();
+trace.setGlobalTracerProvider(
+  new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
+);
+beforeEach(() => spans.reset());
+
 const clientSecret = "Qx7-pLw9.Zt3_Vb6/Rk1+Nd8=ü";
+/** As `encodings` takes it, which knows no other alphabet than ASCII. */
+const secret = clientSecret.replace("ü", "");
 
 const fetches = { "the platform's fetch": undefined, createFetch: createFetch() };
 
+interface Answer {
+  status?: number;
+  type?: string;
+  headers?: Record<string, string>;
+  body: unknown;
+}
+
+const json = (body: unknown, status = 200): Answer => ({ status, body });
+const page = (echo: string): Answer => ({
+  status: 403,
+  type: "text/html",
+  body: `<p>${echo}</p>`,
+});
+const inHeaders = (echo: string): Record<string, string> => ({
+  "x-echo": encodeURIComponent(echo),
+  "www-authenticate": `Basic realm="${encodeURIComponent(echo)}"`,
+});
+
 /** Where an authorization server repeats the secret of a client. */
-const places: Record<string, (echo: string) => { status: number; type: string; body: string }> = {
-  "the description of an error": (echo) => ({
-    status: 400,
-    type: "application/json",
-    body: JSON.stringify({ error: "invalid_request", error_description: echo }),
+const tokenPlaces: Record<string, (echo: string) => Answer> = {
+  "the description of an error": (echo) =>
+    json({ error: "invalid_request", error_description: echo }, 400),
+  "the error itself": (echo) => json({ error: echo }, 400),
+  "the headers of an error": (echo) => ({
+    ...json({ error: "invalid_client" }, 401),
+    headers: inHeaders(echo),
   }),
-  "the error itself": (echo) => ({
-    status: 400,
-    type: "application/json",
-    body: JSON.stringify({ error: echo }),
-  }),
-  "a page": (echo) => ({ status: 403, type: "text/html", body: `<p>${echo}</p>` }),
-  "a token response that is none": (echo) => ({
-    status: 200,
-    type: "application/json",
-    body: JSON.stringify({ access_token: `${echo}\n`, token_type: echo }),
-  }),
+  "the content type": (echo) => ({ type: `text/${encodeURIComponent(echo)}`, body: "no" }),
+  "a page": page,
+  "bytes that are no JSON": (echo) => ({ body: `{${echo}` }),
+  "a token response that is invalid": (echo) =>
+    json({ access_token: `${echo}\n`, token_type: echo }),
+  "an error that may pass": (echo) => json({ error: "busy", error_description: echo }, 503),
+};
+const discoveryPlaces: Record<string, (echo: string, document: object) => Answer> = {
+  "the description of an error": (echo) => json({ error: "no", error_description: echo }, 400),
+  "a page": page,
+  "bytes that are no JSON": (echo) => ({ body: `{${echo}` }),
+  "the issuer": (echo, document) => json({ ...document, issuer: `https://${echo}` }),
+  "the token endpoint": (echo, document) => json({ ...document, token_endpoint: echo }),
+  "an error that may pass": (echo) => json({ error: "busy", error_description: echo }, 503),
+};
+const wellIssued = { access_token: "T0ken-that-is-issued", token_type: "Bearer", expires_in: 600 };
+const successes: Record<string, (echo: string) => Answer> = {
+  "other fields": (echo) => json({ ...wellIssued, [echo]: echo, scope: echo, refresh_token: echo }),
+  "its headers": (echo) => ({ ...json(wellIssued), headers: inHeaders(echo) }),
 };
 
+interface Endpoints {
+  discovery?: (echo: string, document: object) => Answer;
+  token?: (echo: string) => Answer;
+}
+
+/** A server that issues tokens and serves the API, but where a test has it answer otherwise. */
+async function serve(encode: (secret: string) => string, { discovery, token }: Endpoints) {
+  const server = createServer((request, response) => {
+    const sent = String(request.headers.authorization ?? "").replace("Basic ", "");
+    const echo = `${encode(secret)} ${sent} ${sent && encode(sent)}`;
+    const document = { issuer, token_endpoint: `${issuer}/token` };
+    const isDiscovery = request.url?.startsWith("/.well-known/") === true;
+    const {
+      status = 200,
+      type = "application/json",
+      headers,
+      body,
+    } = isDiscovery
+      ? (discovery?.(echo, document) ?? json(document))
+      : request.url === "/token"
+        ? (token?.(echo) ?? json(wellIssued))
+        : json({});
+    response.writeHead(status, { "content-type": type, ...headers });
+    response.end(typeof body === "string" ? body : JSON.stringify(body));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return issuer;
+}
+
+/** Makes a call with a token of the source, and returns how it failed and everything that tells of it. */
+async function callWith(issuer: string, fetch: typeof globalThis.fetch | undefined) {
+  const source = clientCredentials({ issuer, clientId: "admin", clientSecret, fetch });
+  const events: DebugEvent[] = [];
+  const client = createManagementClient({
+    baseUrl: issuer,
+    token: source,
+    interceptors: [openTelemetry()],
+    debug: debug((event) => events.push(event)),
+    ...(fetch && { fetch }),
+  });
+  const error = await client.bulkRemoveUserGrant({ grantId: ["1"] }, { timeoutMs: 1_000 }).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  const [span] = spans.getFinishedSpans();
+  // Nothing is sent without a token.
+  expect(events.length > 0).toBe(error === undefined);
+  expect(span).toBeDefined();
+  const told = [span?.attributes, span?.events, span?.status, span?.name];
+  return { error, everything: [error, source, client, events, told].map(shown).join("\n") };
+}
+
 describe.each(Object.entries(fetches))("with %s", (_, fetch) => {
-  describe.each(Object.entries(places))("a client secret that comes back in %s", (_, answer) => {
+  const failures = [
+    ...Object.entries(tokenPlaces).map(([place, token]) => ["token", place, { token }] as const),
+    ...Object.entries(discoveryPlaces).map(
+      ([place, discovery]) => ["discovery", place, { discovery }] as const,
+    ),
+  ];
+  describe.each(failures)("a client secret that the %s endpoint repeats in %s", (_, __, places) => {
     it.each(Object.entries(encodings))("shows nowhere: %s", async (_, encode) => {
-      const server = createServer((request, response) => {
-        const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-        if (request.method === "GET") {
-          response.setHeader("content-type", "application/json");
-          response.end(JSON.stringify({ issuer: origin, token_endpoint: `${origin}/token` }));
-          return;
-        }
-        const echo = (text: string) => encode(text.replace("ü", ""));
-        const sent = String(request.headers.authorization).slice("Basic ".length);
-        const { status, type, body } = answer(`${echo(clientSecret)} ${sent} ${echo(sent)}`);
-        response.writeHead(status, { "content-type": type }).end(body);
-      });
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      onTestFinished(() => {
-        server.closeAllConnections();
-        server.close();
-      });
-      const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      const source = clientCredentials({ issuer, clientId: "admin", clientSecret, fetch });
-      const error = await Promise.resolve(source()).catch((reason) => reason);
+      const { error, everything } = await callWith(await serve(encode, places), fetch);
       expect(error).toBeInstanceOf(ConnectError);
-      expectNoSecret(shown(error), clientSecret.replace("ü", ""));
+      expectNoSecret(everything, secret);
     });
   });
+
+  describe.each(Object.entries(successes))(
+    "a client secret that a token response repeats in %s",
+    (_, token) => {
+      it.each(Object.entries(encodings))("shows nowhere: %s", async (_, encode) => {
+        const { error, everything } = await callWith(await serve(encode, { token }), fetch);
+        expect(error).toBeUndefined();
+        expectNoSecret(everything, secret);
+        expectNoSecret(everything, wellIssued.access_token);
+      });
+    },
+  );
+});
+
+it("a token that was issued shows in no error of the renewal after it", async () => {
+  const issued: string[] = [];
+  const issuer = await serve((text) => text, {
+    token: () => {
+      const echo = issued.join(" ");
+      issued.push(`T0ken-${issued.length}-that-is-issued`);
+      return issued.length === 1
+        ? json({ ...wellIssued, access_token: issued[0] })
+        : json({ error: "invalid_grant", error_description: `after ${echo}` }, 400);
+    },
+  });
+  const source = clientCredentials({ issuer, clientId: "admin", clientSecret });
+  const refused = await source();
+  const error = await Promise.resolve(source({ refused })).catch((reason) => reason);
+  expect(error).toMatchObject({ oauthError: "invalid_grant" });
+  expect(String(error)).toContain("after ***");
+  expectNoSecret(shown(error), refused);
 });

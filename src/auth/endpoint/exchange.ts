@@ -6,7 +6,7 @@ import { secretsOf } from "../../common/secret-names.js";
 import { withinTime } from "../../common/time-limit.js";
 import { isTokenError, TransientFailure, tokenError } from "../tokens/token-error.js";
 import { readBody } from "./body.js";
-import type { Channel } from "./channel.js";
+import { type Channel, keepSecret } from "./channel.js";
 import { foreignText } from "./foreign-text.js";
 import { describeFailure, isCertificateProblem } from "./network-failure.js";
 import { oauthErrorText, parseOAuthError } from "./oauth-error.js";
@@ -22,8 +22,6 @@ export interface Exchange {
   readonly endpoint: string;
   /** What usually causes a rejection, by the OAuth error that it comes with; "" for any other. */
   readonly causes: Readonly<Record<string, string>>;
-  /** Secrets that a response could repeat and that the request does not have as they are. */
-  readonly secrets?: readonly string[] | undefined;
 }
 
 /** A request as oauth4webapi makes it. */
@@ -55,8 +53,7 @@ export async function exchange(
   send: (options: HttpOptions) => Promise<Response>,
 ): Promise<Response> {
   signal.throwIfAborted();
-  const { environment, clock, instanceHost } = channel;
-  const secrets = [...(what.secrets ?? [])];
+  const { environment, clock, instanceHost, secrets } = channel;
   const name = `${what.step} at ${what.endpoint}`;
   const noResponse = (detail: string, code = Code.Unavailable) =>
     new TransientFailure(
@@ -75,7 +72,7 @@ export async function exchange(
       async (inner) => {
         const received = await send({
           [oauth.customFetch]: (url, request) => {
-            collectSecrets(request, secrets);
+            keepSecret(channel, ...secretsIn(request));
             const { method, body, redirect } = request;
             const headers = {
               ...request.headers,
@@ -165,10 +162,8 @@ const secretParameters = [
   "token",
 ];
 
-/** Notes what a request carries that an error must not show. */
-function collectSecrets({ body, headers }: SentRequest, secrets: string[]): void {
-  for (const name of secretParameters) {
-    secrets.push(body?.get(name) ?? "");
-  }
-  secrets.push(...secretsOf(Object.entries(headers)));
+/** What a request carries that an error must not show. */
+function secretsIn({ body, headers }: SentRequest): string[] {
+  const parameters = secretParameters.map((name) => body?.get(name) ?? "");
+  return [...parameters, ...secretsOf(Object.entries(headers))];
 }

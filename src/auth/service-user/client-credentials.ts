@@ -79,7 +79,7 @@ export function createClientCredentials(
   return createServiceTokenSource(
     {
       clientId,
-      secrets: [clientSecret],
+      secret: clientSecret,
       causes: {
         invalid_request:
           "Usual causes: clientSecret is wrong or has been replaced, or was made a moment ago and is not known everywhere yet",

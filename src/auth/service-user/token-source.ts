@@ -1,7 +1,7 @@
 import * as oauth from "oauth4webapi";
 import type { Environment } from "../../common/environment.js";
 import type { TokenSource } from "../../options/token-source.js";
-import { createChannel } from "../endpoint/channel.js";
+import { createChannel, keepSecret } from "../endpoint/channel.js";
 import { createDiscover } from "../endpoint/discovery.js";
 import { type Exchange, exchange, type HttpOptions } from "../endpoint/exchange.js";
 import type { CommonTokenOptions } from "../endpoint/options.js";
@@ -17,7 +17,8 @@ import { unrefFetch } from "./unref-fetch.js";
 export interface ServiceTokenRequest {
   readonly clientId: string;
   readonly causes: Exchange["causes"];
-  readonly secrets?: readonly string[] | undefined;
+  /** What the requests carry in another form. */
+  readonly secret?: string | undefined;
   /** Checks what needs the server's time, but no request; throws what `tokenError` makes. */
   check?(clock: ServerClock): Promise<void>;
   /** Sends the token request. */
@@ -49,6 +50,7 @@ export function createServiceTokenSource(
         }
       },
       renew: async (signal) => {
+        keepSecret(channel, request.secret);
         // First, since its response tells the server's time.
         const server = await discover(signal);
         await request.check?.(clock);
@@ -56,7 +58,6 @@ export function createServiceTokenSource(
           step: "token request",
           endpoint: String(server.token_endpoint),
           causes: request.causes,
-          secrets: request.secrets,
         };
         const lifetime = startLifetime(environment);
         const response = await exchange(channel, what, signal, (httpOptions) =>
@@ -65,7 +66,9 @@ export function createServiceTokenSource(
         const tokens = await interpret(what, async () =>
           oauth.processGenericTokenEndpointResponse(server, client, await withoutIdToken(response)),
         );
-        held = { token: bearerToken(what, tokens), lifetime: lifetime(tokens.expires_in) };
+        const token = bearerToken(what, tokens);
+        keepSecret(channel, token);
+        held = { token, lifetime: lifetime(tokens.expires_in) };
         return held;
       },
       finishesAttempts: false,

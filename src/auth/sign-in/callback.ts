@@ -1,5 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import * as oauth from "oauth4webapi";
+import { keepSecret } from "../endpoint/channel.js";
 import { type Exchange, exchange } from "../endpoint/exchange.js";
 import { foreignText } from "../endpoint/foreign-text.js";
 import { oauthErrorText } from "../endpoint/oauth-error.js";
@@ -88,8 +89,8 @@ async function redeem(
       invalid_client:
         "Usual causes: clientId is wrong, or the application is not one without secret",
     },
-    secrets: [attempt.nonce],
   };
+  keepSecret(channel, attempt.nonce);
   const obtainedAtMs = channel.environment.wallMs();
   const response = await exchange(channel, what, signal, (httpOptions) =>
     oauth.authorizationCodeGrantRequest(

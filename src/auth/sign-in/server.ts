@@ -1,4 +1,5 @@
 import * as oauth from "oauth4webapi";
+import { keepSecret } from "../endpoint/channel.js";
 import { type Exchange, exchange } from "../endpoint/exchange.js";
 import { interpret, unexpectedResponse } from "../endpoint/unexpected-response.js";
 import { bearerToken } from "../tokens/bearer-token.js";
@@ -28,6 +29,7 @@ export async function refresh(
     endpoint: String(server.token_endpoint),
     causes: Object.fromEntries(deadRefreshTokenErrors.map((error) => [error, cause])),
   };
+  keepSecret(channel, session.token, session.idToken);
   const obtainedAtMs = channel.environment.wallMs();
   const response = await exchange(channel, what, signal, (httpOptions) =>
     oauth.refreshTokenGrantRequest(

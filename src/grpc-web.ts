@@ -1,28 +1,16 @@
 /**
  * gRPC-web by `fetch`: for browsers, workers, and everywhere else.
  *
+ * In Node, Bun and Deno (`grpc-web.node.ts`), Connect's streams are loaded when the first is opened. A page
+ * with `createManagementClient` alone does without.
+ *
  * @module zitadel-user-grants/grpc-web
  */
-import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-import {
-  buildClient,
-  buildTransport,
-  type ManagementClient,
-  type Protocol,
-} from "./client/client.js";
-import { binaryFormatChecks, commonChecks, fetchChecks } from "./options/client-checks.js";
+import type { ManagementClient } from "./client/client.js";
+import { buildGrpcWebClient, buildGrpcWebTransport } from "./client/grpc-web.js";
 import type { GrpcWebOptions } from "./options/client-options.js";
-import { misplacedConnectionOptions } from "./options/misplaced.js";
-import * as plainJson from "./transports/call/plain-json.js";
 import { createStreams } from "./transports/grpc-web/streams.js";
-import { createGrpcWebTransport, type GrpcWebParts } from "./transports/grpc-web/transport.js";
-
-const grpcWeb = (parts: GrpcWebParts): Protocol<GrpcWebOptions> => ({
-  checks: { ...commonChecks, ...binaryFormatChecks, ...fetchChecks },
-  misplaced: { ...misplacedConnectionOptions, pathPrefixes: "zitadel-user-grants/json" },
-  create: (options) => createGrpcWebTransport(options, parts),
-});
 
 /**
  * A client of ZITADEL's `ManagementService` over gRPC-web, by `fetch`, in browsers and everywhere else.
@@ -46,7 +34,7 @@ const grpcWeb = (parts: GrpcWebParts): Protocol<GrpcWebOptions> => ({
  * ```
  */
 export function createManagementClient(options: GrpcWebOptions): ManagementClient {
-  return buildClient(grpcWeb({ json: plainJson }), options);
+  return buildGrpcWebClient(options);
 }
 
 /**
@@ -71,10 +59,7 @@ export function createManagementClient(options: GrpcWebOptions): ManagementClien
  * ```
  */
 export function createTransport(options: GrpcWebOptions): Transport {
-  return buildTransport(
-    grpcWeb({ json: { fromJsonString, toJsonString }, createStreams }),
-    options,
-  );
+  return buildGrpcWebTransport(options, createStreams);
 }
 
 export * from "./client/common-exports.js";

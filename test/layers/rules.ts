@@ -24,7 +24,7 @@ export const layers: readonly (readonly Room[])[] = [
   [{ path: "client/" }],
   [{ path: "auth/" }, { path: "bulk/" }],
   [{ path: "debug.ts" }, { path: "opentelemetry.ts" }],
-  [{ path: "grpc.ts" }, { path: "grpc-web.ts" }, { path: "json.ts" }],
+  [{ path: "grpc.ts" }, { path: "grpc-web.ts" }, { path: "grpc-web.node.ts" }, { path: "json.ts" }],
   [{ path: "index.ts" }, { path: "index.web.ts" }],
   [{ path: "sandbox/", node: true }],
   [{ path: "cli/", node: true }],

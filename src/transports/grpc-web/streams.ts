@@ -12,8 +12,8 @@ import { connectionError } from "../fetch/guarded-fetch.js";
 import { post } from "./post.js";
 
 /**
- * Server-streaming methods are connect-web's, over our guarded `fetch`. They come with `createTransport`;
- * a page with a `ManagementService` client alone carries neither.
+ * Server-streaming methods are connect-web's, over our guarded `fetch`. They come with `createTransport`: in
+ * Node when the first is opened; a page with a `ManagementService` client alone carries neither.
  */
 export function createStreams(options: TransportOptions<GrpcWebOptions>): Transport["stream"] {
   const { baseUrl, interceptors, useBinaryFormat, binaryOptions, jsonOptions } = options;

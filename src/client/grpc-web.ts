@@ -1,0 +1,29 @@
+import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
+import type { Transport } from "@connectrpc/connect";
+import { binaryFormatChecks, commonChecks, fetchChecks } from "../options/client-checks.js";
+import type { GrpcWebOptions } from "../options/client-options.js";
+import { misplacedConnectionOptions } from "../options/misplaced.js";
+import * as plainJson from "../transports/call/plain-json.js";
+import { createGrpcWebTransport, type GrpcWebParts } from "../transports/grpc-web/transport.js";
+import { buildClient, buildTransport, type ManagementClient, type Protocol } from "./client.js";
+
+const grpcWeb = (parts: GrpcWebParts): Protocol<GrpcWebOptions> => ({
+  checks: { ...commonChecks, ...binaryFormatChecks, ...fetchChecks },
+  misplaced: { ...misplacedConnectionOptions, pathPrefixes: "zitadel-user-grants/json" },
+  create: (options) => createGrpcWebTransport(options, parts),
+});
+
+/** It has no streaming methods, and messages of its own alone. */
+export function buildGrpcWebClient(options: GrpcWebOptions): ManagementClient {
+  return buildClient(grpcWeb({ json: plainJson }), options);
+}
+
+export function buildGrpcWebTransport(
+  options: GrpcWebOptions,
+  createStreams: NonNullable<GrpcWebParts["createStreams"]>,
+): Transport {
+  return buildTransport(
+    grpcWeb({ json: { fromJsonString, toJsonString }, createStreams }),
+    options,
+  );
+}

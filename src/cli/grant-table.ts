@@ -12,6 +12,11 @@ export class GrantTable {
     return this.#grants.size;
   }
 
+  /** How many different users are known. */
+  get userCount(): number {
+    return this.#users.size;
+  }
+
   /** Returns the grant's number. A user id that comes later than the grant is kept. */
   add(grantId: string, userId?: string): number {
     const index = this.#grants.add(grantId);

@@ -2,14 +2,12 @@ import { type Io, line } from "./io.js";
 import { personOf } from "./list-output.js";
 import type { LoggedGrant } from "./log/entry.js";
 import { counted, grouped, printable } from "./printable.js";
-import { StringTable } from "./string-table.js";
 
 const mostExamples = 10;
 const mostNames = 10;
 
 /** Gathers what a run is about to touch, to show it in people's terms before it asks. */
 export class Overview {
-  readonly #users = new StringTable();
   readonly #projects = new Map<string, { readonly name: string; count: number }>();
   readonly #roles = new Map<string, number>();
   readonly #first: LoggedGrant[] = [];
@@ -25,7 +23,6 @@ export class Overview {
     }
     const { projectId, roleKeys, state } = recorded;
     this.#known += 1;
-    this.#users.add(userId);
     this.#inactive += state === "inactive" ? 1 : 0;
     const project = this.#projects.get(projectId);
     if (project === undefined) {
@@ -48,11 +45,11 @@ export class Overview {
   }
 
   /** "1,234 to remove, of 812 users; 12 of them are inactive" */
-  count(command: string): string {
+  count(command: string, userCount: number): string {
     const users = this.#known === this.#total && this.#total > 0;
     return [
       `${grouped(this.#total)} to ${command}`,
-      users ? `, of ${counted(this.#users.size, "user")}` : "",
+      users ? `, of ${counted(userCount, "user")}` : "",
       users && this.#inactive > 0 ? `; ${grouped(this.#inactive)} of them inactive` : "",
     ].join("");
   }

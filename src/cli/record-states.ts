@@ -40,6 +40,7 @@ export async function recordStates(
       // ZITADEL does not compare the user, and wants one.
       const record = await lookup.getGrant(known.userId || "0", known.grantId);
       const grant = record === undefined ? known : toLoggedGrant(record);
+      grants.add(grant.grantId, grant.userId);
       overview.add(grant);
       log.grant(grant);
     });

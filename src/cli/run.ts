@@ -89,7 +89,7 @@ export async function runBulk(
         connection,
         identity,
         {
-          Grants: overview.count(command),
+          Grants: overview.count(command, grants.userCount),
           ...rateShown(rate),
           ...(log === undefined ? {} : { Log: log.path }),
           ...(flags["dry-run"] ? {} : undoShown(overview, log)),

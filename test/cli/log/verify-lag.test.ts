@@ -25,6 +25,7 @@ async function verified(
     stopped: () => false,
     onFinding: (finding: Finding) => void found.push(finding),
     onProgress: () => undefined,
+    onSearch: () => undefined,
   };
   await environment.run(verifyLog(content, { getGrant } as Lookup, options, environment));
   return found;

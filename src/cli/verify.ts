@@ -52,10 +52,6 @@ export async function verifyLog(
   { concurrency, stopped, onFinding, onProgress, onSearch }: VerifyOptions,
   environment: Environment = platform,
 ): Promise<Summary> {
-  const summary = createSummary({
-    total: content.grants.size,
-    now: () => environment.monotonicMs(),
-  });
   let searched: SearchedStates | undefined;
   try {
     searched = await searchStates(lookup, content, { stopped, onSearch });
@@ -65,6 +61,11 @@ export async function verifyLog(
       throw reason;
     }
   }
+  // The time of the search is not the time of lookups.
+  const summary = createSummary({
+    total: content.grants.size,
+    now: () => environment.monotonicMs(),
+  });
   let unknownInARow = 0;
   const read = async (index: number): Promise<Finding> => {
     const userId = content.grants.userId(index);

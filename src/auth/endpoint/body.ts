@@ -4,8 +4,8 @@ import { bodyChunks } from "../../transports/fetch/body.js";
 const maxBytes = 1024 * 1024;
 
 /**
- * Reads a body as text, up to 1 MiB after decompression; undefined for a longer one, of which no more is
- * read.
+ * Reads a body as text, up to 1 MiB after decompression; undefined for a longer one, which is not read to its
+ * end.
  */
 export async function readBody(response: Response): Promise<string | undefined> {
   const decoder = new TextDecoder();

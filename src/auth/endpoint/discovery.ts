@@ -4,10 +4,10 @@ import { type Exchange, exchange } from "./exchange.js";
 import { isSecure } from "./options.js";
 import { interpret, unexpectedResponse } from "./unexpected-response.js";
 
-/** Returns the authorization server's metadata: requested once an hour, and kept when it was good. */
+/** Returns the authorization server's metadata: requested once an hour, and cached if valid. */
 export type Discover = (signal: AbortSignal) => Promise<oauth.AuthorizationServer>;
 
-/** The endpoints that a token source may send secrets to, or a person. */
+/** The endpoints to which a token source may send secrets, or a user. */
 const endpoints = [
   "token_endpoint",
   "authorization_endpoint",
@@ -19,8 +19,8 @@ const endpoints = [
 const maxAgeMs = 3_600_000;
 
 /**
- * OpenID Connect Discovery 1.0. The document must name the issuer that was asked, and endpoints that
- * are no less secure than it: all over https, or on this machine where the issuer is.
+ * OpenID Connect Discovery 1.0. The document must name the requested issuer, and endpoints that are no less
+ * secure than it: https, or loopback if the issuer is on loopback.
  *
  * With `instanceHost`, `issuer` is an address of the server, and the document must name an issuer on that
  * host; its endpoints are then used at the address.
@@ -69,7 +69,7 @@ export function createDiscover(channel: Channel, issuer: string): Discover {
         if (known === undefined || signal.aborted) {
           throw reason;
         }
-        // The one that was good is better than none.
+        // An older valid document is better than no document.
         known = { ...known, readAtMs: nowMs };
       }
     }
@@ -77,7 +77,7 @@ export function createDiscover(channel: Channel, issuer: string): Discover {
   };
 }
 
-/** The issuer that a document names, where it is on the host that was asked for. */
+/** The issuer that a document names, if it is on the requested host. */
 async function issuerOn(host: string, response: Response): Promise<URL | undefined> {
   try {
     const { issuer } = await response.clone().json();
@@ -88,12 +88,12 @@ async function issuerOn(host: string, response: Response): Promise<URL | undefin
   }
 }
 
-/** These the browser goes to; it knows nothing of addresses within a cluster. */
+/** The browser opens these; it cannot resolve addresses within a cluster. */
 function isForPeople(name: (typeof endpoints)[number]): boolean {
   return name === "authorization_endpoint" || name === "end_session_endpoint";
 }
 
-/** An endpoint of the issuer, at the address where its server is. */
+/** An endpoint of the issuer, rewritten to the address of its server. */
 function moved(endpoint: string, issuer: URL, address: URL): string {
   const url = new URL(endpoint);
   return url.origin === issuer.origin && issuer.origin !== address.origin

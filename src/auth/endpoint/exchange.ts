@@ -12,7 +12,7 @@ import { describeFailure, isCertificateProblem } from "./network-failure.js";
 import { oauthErrorText, parseOAuthError } from "./oauth-error.js";
 import { unexpectedResponse } from "./unexpected-response.js";
 
-/** Longest that one HTTP exchange may take: shorter than a call, so that a second one fits in it. */
+/** Time limit of one HTTP exchange: shorter than that of a call, so that a second exchange fits in it. */
 const attemptTimeoutMs = 10_000;
 
 /** One request to the authorization server. */
@@ -20,11 +20,11 @@ export interface Exchange {
   /** For messages: "discovery", "token request". */
   readonly step: string;
   readonly endpoint: string;
-  /** What usually causes a rejection, by the OAuth error that it comes with; "" for any other. */
+  /** The usual cause of a rejection, by its OAuth error; "" for any other error. */
   readonly causes: Readonly<Record<string, string>>;
 }
 
-/** A request as oauth4webapi makes it. */
+/** A request as built by oauth4webapi. */
 interface SentRequest {
   readonly method: string;
   readonly headers: Record<string, string>;
@@ -32,7 +32,7 @@ interface SentRequest {
   readonly redirect: "manual";
 }
 
-/** What the functions of oauth4webapi that send requests take. */
+/** Options of the functions of oauth4webapi that send requests. */
 export interface HttpOptions {
   [oauth.customFetch]: (url: string, request: SentRequest) => Promise<Response>;
   [oauth.allowInsecureRequests]: true;
@@ -44,7 +44,7 @@ export interface HttpOptions {
  * @param send sends it with a function of oauth4webapi.
  * @returns a response with status 200.
  * @throws TransientFailure when the same request may succeed later: no response, 429, 5xx.
- * @throws what `tokenError` makes when it was rejected; the signal's reason when that was aborted.
+ * @throws the error of `tokenError` when it was rejected; the signal's reason when the signal was aborted.
  */
 export async function exchange(
   channel: Channel,
@@ -86,7 +86,7 @@ export async function exchange(
               signal: inner,
             });
           },
-          // Endpoints are checked at discovery, where loopback alone may be without TLS.
+          // Endpoints are checked at discovery, where only loopback may be without TLS.
           [oauth.allowInsecureRequests]: true,
         });
         clock.note(Date.parse(received.headers.get("date") ?? ""));
@@ -148,7 +148,7 @@ function rejection(
   );
 }
 
-/** In a browser, a redirect that is not followed has status 0 and tells nothing. */
+/** In a browser, a redirect that is not followed has status 0 and no other information. */
 function isRedirect({ redirected, status, type }: Response): boolean {
   return redirected || type === "opaqueredirect" || (status >= 300 && status < 400);
 }
@@ -162,7 +162,7 @@ const secretParameters = [
   "token",
 ];
 
-/** What a request carries that an error must not show. */
+/** Secrets of a request, which an error must not show. */
 function secretsIn({ body, headers }: SentRequest): string[] {
   const parameters = secretParameters.map((name) => body?.get(name) ?? "");
   return [...parameters, ...secretsOf(Object.entries(headers))];

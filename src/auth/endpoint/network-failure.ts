@@ -1,4 +1,4 @@
-/** What a failed fetch says: the message, and that of its cause, where Node puts the system's error. */
+/** The message of a failed fetch, and that of its cause, where Node puts the system's error. */
 export function describeFailure(reason: unknown): string {
   if (!(reason instanceof Error)) {
     return "fetch failed";

@@ -7,21 +7,21 @@ import {
   kindOf,
 } from "../../options/checker.js";
 
-/** What every token source takes. */
+/** The options of every token source. */
 export interface CommonTokenOptions {
   /**
-   * The instance's origin, as in its discovery document: `https:`, or `http:` on this machine alone.
-   * For example "https://example.zitadel.cloud".
+   * The instance's origin, as in its discovery document: `https:`, or `http:` on loopback. For example
+   * "https://example.zitadel.cloud".
    */
   issuer: string;
   /**
-   * Scopes to ask for beside `openid` and `urn:zitadel:iam:org:project:id:zitadel:aud`, which are
-   * always asked for: ZITADEL refuses calls whose token lacks the second (AUTH-7fs1e).
+   * Scopes to request in addition to `openid` and `urn:zitadel:iam:org:project:id:zitadel:aud`, which are
+   * always requested: ZITADEL rejects calls whose token lacks the second (AUTH-7fs1e).
    */
   scopes?: readonly string[] | undefined;
   /**
-   * Called in place of the global `fetch`, for a proxy or a private certificate authority, say. It
-   * must not follow redirects where `redirect: "manual"` asks it not to.
+   * Called instead of the global `fetch`, for example to use a proxy or a private certificate authority. It
+   * must not follow redirects when called with `redirect: "manual"`.
    */
   fetch?: typeof globalThis.fetch | undefined;
   /**
@@ -65,7 +65,7 @@ export const commonChecks: Checks<CommonTokenOptions> = {
   ],
   scopes: [
     'an array of scopes, such as ["profile", "email"]',
-    // RFC 6749, section 3.3: visible ASCII but for the quote and the backslash.
+    // RFC 6749, section 3.3: visible ASCII except the quote and the backslash.
     (value) =>
       Array.isArray(value) &&
       value.every((scope) => typeof scope === "string" && /^[!#-[\]-~]+$/.test(scope)),
@@ -78,10 +78,10 @@ export const commonChecks: Checks<CommonTokenOptions> = {
 };
 
 /**
- * @param caller for the message: the function that takes the options.
- * @returns a frozen copy of the options, which is what counts from now on.
- * @throws TypeError naming the option and what is allowed. What was given is not shown: it may be a
- * secret in the wrong place.
+ * @param caller the function that takes the options, for the message.
+ * @returns a frozen copy of the options; later changes to the original have no effect.
+ * @throws TypeError naming the option and what is allowed. The given value is not shown: it may be a secret
+ * in the wrong place.
  */
 export function checkTokenOptions<O extends CommonTokenOptions>(
   caller: string,
@@ -92,7 +92,7 @@ export function checkTokenOptions<O extends CommonTokenOptions>(
   return checkOptions(options, checks, { caller, required, show: kindOf });
 }
 
-/** Whether secrets may travel there: https, or no further than this machine. */
+/** Whether secrets may be sent there: over https, or to loopback. */
 export function isSecure(url: URL): boolean {
   return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname));
 }

@@ -1,17 +1,17 @@
 import type { Environment } from "../../common/environment.js";
 
-/** A clock that is off by less does no harm, and `Date` has no more than seconds. */
+/** A smaller clock skew does no harm, and `Date` is accurate only to a second. */
 const toleranceMs = 5_000;
 
-/** The authorization server's time, as far as its responses tell. */
+/** The authorization server's time, as derived from its responses. */
 export interface ServerClock {
   /** Milliseconds since the epoch, by the server's clock. */
   nowMs(): number;
   /** How far the server's clock is ahead of this machine's, in milliseconds; 0 for less than 5 s. */
   offsetMs(): number;
-  /** Takes the time from something that the server dated just now; NaN tells nothing. */
+  /** Takes the time from a value that the server has just dated; NaN is ignored. */
   note(dateMs: number): void;
-  /** "The clock of this machine is 70 s ahead of the server's"; undefined where it is right. */
+  /** "The clock of this machine is 70 s ahead of the server's"; undefined if the clock is right. */
   complaint(): string | undefined;
 }
 

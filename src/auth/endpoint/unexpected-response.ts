@@ -1,13 +1,13 @@
 import { Code } from "@connectrpc/connect";
 import { isTokenError, tokenError } from "../tokens/token-error.js";
 
-/** What was asked, and of whom. */
+/** The request, and the server it was sent to. */
 interface Asked {
   readonly step: string;
   readonly endpoint: string;
 }
 
-/** The error for a response that is not what the protocol says. */
+/** The error for a response that violates the protocol. */
 export function unexpectedResponse({ step, endpoint }: Asked, detail: string): Error {
   return tokenError(
     `${step} at ${endpoint} got an unexpected response: ${detail}. Is issuer the origin of a ZITADEL instance, and is there a proxy in between?`,
@@ -16,8 +16,8 @@ export function unexpectedResponse({ step, endpoint }: Asked, detail: string): E
 }
 
 /**
- * Has a response read by oauth4webapi. The causes of its errors hold the whole response, tokens included,
- * so only their message is kept: those messages are fixed texts.
+ * Runs oauth4webapi's parser on a response. The causes of its errors hold the whole response, tokens
+ * included, so only the message is kept: messages are fixed texts.
  */
 export async function interpret<T>(asked: Asked, read: () => Promise<T>): Promise<T> {
   try {
@@ -27,7 +27,7 @@ export async function interpret<T>(asked: Asked, read: () => Promise<T>): Promis
   }
 }
 
-/** The library's own words, and what was compared. */
+/** The library's message, and the values compared. */
 function describe(reason: unknown): string {
   if (!(reason instanceof Error)) {
     return "unreadable";

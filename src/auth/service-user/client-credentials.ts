@@ -16,8 +16,8 @@ export interface ClientCredentialsOptions extends CommonTokenOptions {
   clientId: string;
   clientSecret: string;
   /**
-   * How the secret is shown (RFC 6749, section 2.3.1): in an `authorization` header, percent-encoded, or
-   * in the body. ZITADEL takes both. Default `client_secret_basic`.
+   * How the secret is sent (RFC 6749, section 2.3.1): in an `authorization` header, percent-encoded, or in
+   * the body. ZITADEL supports both. Default `client_secret_basic`.
    */
   tokenEndpointAuthMethod?: "client_secret_basic" | "client_secret_post" | undefined;
 }
@@ -36,9 +36,9 @@ const checks: Checks<ClientCredentialsOptions> = {
  * A token source for a service user with a client id and secret (RFC 6749, section 4.4). Tokens are renewed
  * before they expire.
  *
- * The source rejects with `Unauthenticated` when the server rejects the secret or sends an invalid
- * response, with `Unavailable` when it cannot be reached, with `DeadlineExceeded` or `Canceled` as the
- * call's signal says. It waits 25 s at most, or 30 s without a signal.
+ * The source rejects with `Unauthenticated` when the server rejects the secret or sends an invalid response,
+ * with `Unavailable` when it cannot be reached, and with `DeadlineExceeded` or `Canceled` when the call's
+ * signal is aborted. It waits 25 s at most, or 30 s without a signal.
  *
  * @param options `issuer`, `clientId` and `clientSecret` are required.
  * @returns a function for the option `token` of a client.

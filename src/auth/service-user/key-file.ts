@@ -3,18 +3,18 @@ import { modulusBits, readPrivateKey } from "./private-key.js";
 
 const minModulusBits = 2048;
 
-/** The key file of a service user, as ZITADEL hands it out. */
+/** The key file of a service user, as issued by ZITADEL. */
 export interface ServiceUserKey {
   type: "serviceaccount";
   keyId: string;
   /** PEM, PKCS#1 or PKCS#8. */
   key: string;
-  /** When the key ends, as an ISO 8601 date. */
+  /** When the key expires, as an ISO 8601 date. */
   expirationDate?: string | undefined;
   userId: string;
 }
 
-/** A key file that has been read. */
+/** A parsed key file. */
 export interface CheckedKey {
   readonly keyId: string;
   readonly userId: string;
@@ -24,7 +24,7 @@ export interface CheckedKey {
 }
 
 /**
- * @param key the content of a key file, parsed or not.
+ * @param key the content of a key file, parsed or as text.
  * @throws TypeError naming the field, never its value.
  */
 export function readKeyFile(key: ServiceUserKey | string): CheckedKey {
@@ -73,7 +73,7 @@ export function readKeyFile(key: ServiceUserKey | string): CheckedKey {
 
 function parse(json: string): unknown {
   try {
-    // Some editors and shells put a byte order mark before the text.
+    // Some editors and shells prepend a byte order mark.
     return JSON.parse(json.replace(/^\uFEFF/, ""));
   } catch {
     // The parser's message would quote the text.

@@ -11,13 +11,13 @@ const pem =
   /^\s*-----BEGIN (RSA )?PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END (?:RSA )?PRIVATE KEY-----\s*$/;
 
 /**
- * Reads an RSA private key in PEM: PKCS#8 ("BEGIN PRIVATE KEY"), or PKCS#1 ("BEGIN RSA PRIVATE KEY") as
- * in ZITADEL's key files, which WebCrypto does not take.
+ * Reads an RSA private key in PEM: PKCS#8 ("BEGIN PRIVATE KEY"), or PKCS#1 ("BEGIN RSA PRIVATE KEY") as in
+ * ZITADEL's key files, which WebCrypto does not support.
  *
  * @returns the key as PKCS#8 in DER, or undefined for anything else.
  */
 export function readPrivateKey(text: string): Uint8Array<ArrayBuffer> | undefined {
-  // Line breaks are often escaped when a key has been through an environment variable.
+  // Line breaks are often escaped when a key was passed in an environment variable.
   const [, pkcs1, base64] = pem.exec(text.replaceAll("\\n", "\n")) ?? [];
   if (base64 === undefined) {
     return undefined;
@@ -34,7 +34,7 @@ export function readPrivateKey(text: string): Uint8Array<ArrayBuffer> | undefine
   return pkcs1 === undefined ? der : wrap(der);
 }
 
-/** The size of an RSA key in PKCS#8; undefined when it is incomplete, or another kind of key. */
+/** The size of an RSA key in PKCS#8; undefined if it is incomplete, or not an RSA key. */
 export function modulusBits(pkcs8: Uint8Array): number | undefined {
   const info = contentOf(pkcs8, 0, tagSequence);
   const algorithm = info && contentOf(pkcs8, info.start + versionZero.length, tagSequence);
@@ -49,7 +49,7 @@ export function modulusBits(pkcs8: Uint8Array): number | undefined {
   return first < 0 ? undefined : (digits.length - first) * 8 - Math.clz32(digits[first] ?? 0) + 24;
 }
 
-/** Where the content of an element is; undefined when there is another one, or it is cut off. */
+/** The range of an element's content; undefined if it is another element or truncated. */
 function contentOf(
   der: Uint8Array,
   at: number,

@@ -14,21 +14,20 @@ export interface ServiceUserOptions extends CommonTokenOptions {}
 
 const checks: Checks<ServiceUserOptions> = commonChecks;
 
-/** ZITADEL rejects an assertion issued in its future, by a second already. */
+/** ZITADEL rejects an assertion issued in its future, even by a second. */
 const issuedBeforeSeconds = 60;
-/** ZITADEL takes assertions up to an hour old; a clock that is behind by less does no harm then. */
+/** ZITADEL accepts assertions up to an hour old, so a clock that is behind by less does no harm. */
 const assertionLifetimeSeconds = 3600;
-/** Clocks are rarely off by more. */
+/** Clock skew is rarely larger. */
 const maxClockErrorMs = 86_400_000;
 
 /**
  * A token source for a service user with a key file (RFC 7523, section 2.1). Tokens are renewed before they
  * expire. It works wherever there is WebCrypto; the key never leaves the process.
  *
- * The source rejects with `Unauthenticated` when the server rejects the key or sends an invalid response,
- * or when the key has expired; with `Unavailable` when the server cannot be reached; with
- * `DeadlineExceeded` or `Canceled` as the call's signal says. It waits 25 s at most, or 30 s without a
- * signal.
+ * The source rejects with `Unauthenticated` when the server rejects the key or sends an invalid response, or
+ * when the key has expired; with `Unavailable` when the server cannot be reached; and with `DeadlineExceeded`
+ * or `Canceled` when the call's signal is aborted. It waits 25 s at most, or 30 s without a signal.
  *
  * @param key the content of the key file: an object, or its JSON text.
  * @param options `issuer` is required.
@@ -61,7 +60,7 @@ export function createServiceUser(
   const checked = readKeyFile(key);
   const options = checkTokenOptions("serviceUser", given, checks, ["issuer"]);
   const { wallMs } = environment;
-  // A key that expired a moment ago may not have: the clock may be off, and the server's decides.
+  // A key that expired a moment ago may still be valid: the clock may be off, and the server's clock decides.
   const expired = expiry(checked, wallMs() - maxClockErrorMs);
   if (expired !== undefined) {
     throw new TypeError(expired);
@@ -89,7 +88,7 @@ export function createServiceUser(
         oauth.genericTokenEndpointRequest(
           server,
           client,
-          // The assertion says who asks; ZITADEL wants no client authentication beside it.
+          // The assertion identifies the client; ZITADEL expects no other client authentication.
           () => {},
           "urn:ietf:params:oauth:grant-type:jwt-bearer",
           {

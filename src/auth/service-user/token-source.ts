@@ -13,13 +13,13 @@ import { startLifetime } from "../tokens/lifetime.js";
 import { createTokenSource } from "../tokens/renewal.js";
 import { unrefFetch } from "./unref-fetch.js";
 
-/** How a program that acts for itself gets its tokens. */
+/** How a service user gets its tokens. */
 export interface ServiceTokenRequest {
   readonly clientId: string;
   readonly causes: Exchange["causes"];
-  /** What the requests carry in another form. */
+  /** A secret that the requests carry in another form. */
   readonly secret?: string | undefined;
-  /** Checks what needs the server's time, but no request; throws what `tokenError` makes. */
+  /** Checks that need the server's time, but no request. @throws the error of `tokenError`. */
   check?(clock: ServerClock): Promise<void>;
   /** Sends the token request. */
   send(
@@ -30,7 +30,7 @@ export interface ServiceTokenRequest {
   ): Promise<Response>;
 }
 
-/** A token source that keeps its token in memory and gets each one by the same request. */
+/** A token source that keeps its token in memory and gets each token with the same request. */
 export function createServiceTokenSource(
   request: ServiceTokenRequest,
   options: CommonTokenOptions,
@@ -51,7 +51,7 @@ export function createServiceTokenSource(
       },
       renew: async (signal) => {
         keepSecret(channel, request.secret);
-        // First, since its response tells the server's time.
+        // First, since its response shows the server's time.
         const server = await discover(signal);
         await request.check?.(clock);
         const what: Exchange = {
@@ -77,7 +77,7 @@ export function createServiceTokenSource(
   );
 }
 
-/** Says who a person is; a program knows who it is, and ZITADEL does not name it as audience there. */
+/** Identifies a person; a service user needs no ID token, and ZITADEL does not name it as audience there. */
 async function withoutIdToken(response: Response): Promise<Response> {
   const { headers } = response;
   const text = await response.text();

@@ -3,16 +3,17 @@ import { unref } from "../../transports/fetch/unref.js";
 type Fetch = typeof globalThis.fetch;
 
 interface Socket {
-  /** "h2" where others share the connection. */
+  /** "h2" if other requests share the connection. */
   readonly alpnProtocol?: string | false | null;
   ref(): void;
   unref(): void;
 }
 
 /**
- * A `fetch` whose requests keep no program alive: whoever waits for a token has a timer, and a renewal that
- * nobody waits for must not hold up the end of a program. It works with `createFetch` and, in Node, with
- * the platform's; elsewhere nothing keeps a program alive, and a caller's own `fetch` does as it likes.
+ * A `fetch` whose requests do not keep the process alive: a caller that waits for a token holds a timer, and
+ * a background renewal must not delay the exit of the process. It works with `createFetch` and, in Node, with
+ * the platform's `fetch`; on other platforms no request keeps the process alive, and a caller's own `fetch`
+ * is left as it is.
  *
  * @param given undefined for the platform's.
  */
@@ -22,7 +23,7 @@ export function unrefFetch(given: Fetch | undefined): Fetch {
     : (input, init) => given(input, { ...init, [unref]: true } as RequestInit);
 }
 
-/** Calls while the requests that come of it are noted. */
+/** Runs a function and records the requests that it starts. */
 let watched = (send: () => Promise<Response>): Promise<Response> => {
   // https://undici.nodejs.org/#/docs/api/DiagnosticsChannel: there is no other way to the socket.
   const channels = globalThis.process?.getBuiltinModule?.("node:diagnostics_channel");
@@ -43,7 +44,7 @@ let watched = (send: () => Promise<Response>): Promise<Response> => {
       sockets.add(socket);
       socket.unref();
     } else if (sockets.delete(socket)) {
-      // Somebody else's request follows on the same connection.
+      // An unrelated request follows on the same connection.
       socket.ref();
     }
   });

@@ -1,15 +1,15 @@
 import { returnAddress } from "./return-address.js";
 
-/** What is kept of a sign-in while the person is at the login page. */
+/** What is stored about a sign-in while the user is at the login page. */
 export interface SignInAttempt {
   readonly nonce: string;
   readonly codeVerifier: string;
-  /** Where the person was, relative to the origin. */
+  /** Where the user was, relative to the origin. */
   readonly returnTo: string;
   readonly startedAtMs: number;
 }
 
-/** Begins each `state` of ours: a page may have a parameter of this name for its own use. */
+/** Prefix of each `state` of this package: a page may use a parameter of this name itself. */
 const statePrefix = "zitadel-user-grants-";
 
 export function makeState(random: string): string {
@@ -20,12 +20,12 @@ export function isOwnState(state: string | null): state is string {
   return state?.startsWith(statePrefix) === true;
 }
 
-/** Nobody takes longer to sign in. */
+/** Longer than any user takes to sign in. */
 const maxAgeMs = 3_600_000;
 
 /**
- * Notes a sign-in that this tab starts. It goes to `sessionStorage` whatever the option `storage` says:
- * the page goes away meanwhile.
+ * Records a sign-in that this tab starts. It is stored in `sessionStorage` whatever the option `storage` is:
+ * the page is unloaded meanwhile.
  */
 export function putAttempt(key: string, state: string, attempt: SignInAttempt): void {
   const prefix = nameOf(key, "");

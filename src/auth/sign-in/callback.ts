@@ -20,8 +20,9 @@ import type { Session } from "./session.js";
  * Handles the response of the authorization server: OpenID Connect Core 1.0, section 3.1.2.5 and on, and
  * RFC 9207.
  *
- * @param inAddress whether it was in the page's address, which then becomes the one before the sign-in.
- * @param signOutsBefore how many there were when it came.
+ * @param inAddress whether the response was in the page's address, which is then restored to the one before
+ * the sign-in.
+ * @param signOutsBefore the number of sign-outs when the response arrived.
  */
 export async function handleResponse(
   context: SignInContext,
@@ -129,7 +130,7 @@ async function redeem(
   });
 }
 
-/** The words come from the address, where anybody can write: they are shown, and decide nothing. */
+/** This text comes from the address, which anyone can write: it is shown, and decides nothing. */
 function declined({ step, endpoint }: Exchange, error: string, description: string | undefined) {
   const cause = error === "access_denied" ? ". Usual cause: the user chose not to sign in" : "";
   return tokenError(

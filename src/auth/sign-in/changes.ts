@@ -3,16 +3,16 @@ import { type Lifetime, remainingLifeMs } from "../tokens/lifetime.js";
 import type { Session } from "./session.js";
 import { type SignedInUser, userOf } from "./user.js";
 
-/** What has changed about who is signed in, in this tab or in another one. */
+/** A change of the signed-in user, in this tab or in another one. */
 export interface SignInChange {
   /**
-   * - `"signed-in"`: nobody was, and somebody is.
-   * - `"signed-out"`: somebody was, and nobody is.
-   * - `"user-changed"`: somebody else is signed in now.
-   * - `"session-ended"`: the session cannot be renewed any more; `start()` signs in again.
+   * - `"signed-in"`: a user signed in, and no user was signed in before.
+   * - `"signed-out"`: the user signed out.
+   * - `"user-changed"`: another user is signed in now.
+   * - `"session-ended"`: the session can no longer be renewed; `start()` signs in again.
    */
   readonly type: "signed-in" | "signed-out" | "user-changed" | "session-ended";
-  /** Who is signed in now. */
+  /** The user who is signed in now. */
   readonly user: SignedInUser | undefined;
 }
 
@@ -20,16 +20,19 @@ export type SignInListener = (change: SignInChange) => void;
 
 /** Keeps track of the user that this tab knows of. */
 export interface Changes {
-  /** Compares what is in the store with what this tab knows, and tells its listeners. */
+  /** Compares the store with what this tab knows, and notifies its listeners. */
   look(): void;
-  /** The same for what this tab did itself: the page knows, so that somebody else may be signed in. */
+  /**
+   * The same for changes that this tab made itself: the page knows about them, so another user may be signed
+   * in.
+   */
   accept(): void;
-  /** Whether the session in the store is one of a user that the page has been told of. */
+  /** Whether the session in the store belongs to a user that the page was notified of. */
   knows(session: Session): boolean;
   onChange(listener: SignInListener): () => void;
 }
 
-/** @param current the session that can be used, in the state it is in. */
+/** @param current the usable session, in its current state. */
 export function createChanges(
   current: () => { session: Session | undefined; alive: boolean; lifetime: Lifetime | undefined },
   environment: Environment,
@@ -53,7 +56,7 @@ export function createChanges(
     const { session, alive, lifetime } = current();
     const isOther = session !== undefined && user !== undefined && session.subject !== user;
     if (isOther && !own && listeners.size === 0) {
-      // The page does not know: it must not go on as somebody else.
+      // The page has not been notified: it must not continue as another user.
       return;
     }
     const before = wasAlive;
@@ -74,7 +77,7 @@ export function createChanges(
       emit(session === undefined ? "signed-out" : "session-ended", undefined);
     }
   };
-  /** Nobody hears that a token expires; what can be refreshed is, by the next call. */
+  /** No event marks the expiry of a token; a session that can be refreshed is refreshed by the next call. */
   const watchExpiry = (session: Session | undefined, lifetime: Lifetime | undefined) => {
     cancelTimer();
     const leftMs = lifetime && remainingLifeMs(lifetime, environment);
@@ -91,7 +94,7 @@ export function createChanges(
     onChange: (listener) => {
       const own: SignInListener = (change) => listener(change);
       listeners.add(own);
-      // What happened before is told now that somebody listens.
+      // Changes that happened before the first listener are reported to it.
       queueMicrotask(() => look(false));
       return () => {
         listeners.delete(own);

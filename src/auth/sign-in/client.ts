@@ -5,8 +5,8 @@ import { claimsOf } from "./user.js";
 const toleranceSeconds = 30;
 
 /**
- * The client for reading a token response. A browser shows pages no `Date` of another origin, so the ID
- * token, which comes straight from the server and was issued just now, tells how far the clock is off.
+ * The client for reading a token response. Browsers hide the `Date` header of another origin from a page, so
+ * the clock skew is derived from the ID token, which comes straight from the server and was issued just now.
  */
 export async function clientOf(
   { options, channel: { clock } }: SignInContext,

@@ -5,20 +5,20 @@ import type { Session } from "./session.js";
 import type { SessionStore } from "./session-store.js";
 import type { Tabs } from "./tabs.js";
 
-/** What the parts of one browser sign-in share. */
+/** State shared by the parts of one browser sign-in. */
 export interface SignInContext {
   readonly options: SignInOptions;
   readonly channel: Channel;
   readonly discover: Discover;
   readonly store: SessionStore;
   readonly tabs: Tabs;
-  /** Counts them, here and in other tabs: what began before one is not to be kept. */
+  /** Counts sign-outs, here and in other tabs: what began before a sign-out is discarded. */
   readonly signOuts: { count: number };
-  /** Names in storage, locks and channels: of this issuer and client alone. */
+  /** Names in storage, locks and channels, specific to this issuer and client. */
   readonly key: string;
 }
 
-/** Forgets the session of this tab, and with it what is under way for it. */
+/** Forgets the session of this tab, and what is in progress for it. */
 export function forgetSession({ store, signOuts }: SignInContext): Session | undefined {
   const session = store.read();
   store.clear();

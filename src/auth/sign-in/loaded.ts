@@ -4,8 +4,8 @@ import type { SignInContext } from "./context.js";
 import type { Session } from "./session.js";
 
 /**
- * Loads what talks to the authorization server. It is two thirds of the code, and one file beside the page's
- * own: a page need not wait for it.
+ * Loads the code that talks to the authorization server: two thirds of the module, in a file of its own, so
+ * that a page need not wait for it.
  */
 export async function load(): Promise<typeof import("./server.js")> {
   try {
@@ -18,19 +18,19 @@ export async function load(): Promise<typeof import("./server.js")> {
   }
 }
 
-/** The same within what is retried. */
+/** The same within a retried operation. */
 export function loadServer(): Promise<typeof import("./server.js")> {
   return load().catch((error) => {
     throw new TransientFailure(error);
   });
 }
 
-/** Loads it while the network is there: a page may be open for days. */
+/** Loads it while the network is available: a page may be open for days. */
 export function preload(): void {
   load().catch(() => {});
 }
 
-/** Revokes the tokens of a session that nobody uses any more, and does not wait for it. */
+/** Revokes the tokens of an abandoned session in the background. */
 export function revokeInBackground(context: SignInContext, session: Session): void {
   load()
     .then(({ revokeQuietly }) => revokeQuietly(context, session))

@@ -4,32 +4,33 @@ import { type CommonTokenOptions, commonChecks, isSecure, text } from "../endpoi
 import type { SignInChange } from "./changes.js";
 import type { SignedInUser } from "./user.js";
 
-/** What `signIn` takes. */
+/** The options of `signIn`. */
 export interface SignInOptions extends CommonTokenOptions {
-  /** Of an application registered with ZITADEL as user agent, with PKCE. It has no secret. */
+  /** The client id of an application registered in ZITADEL as user agent, with PKCE. It has no secret. */
   clientId: string;
-  /** Where ZITADEL sends people back to: on the page's own origin, exactly as registered. */
+  /** Where ZITADEL sends users back to: on the page's own origin, exactly as registered. */
   redirectUri: string;
-  /** Where ZITADEL sends people after `signOut`, exactly as registered. Default: ZITADEL's own page. */
+  /** Where ZITADEL sends users after `signOut`, exactly as registered. Default: ZITADEL's own page. */
   postLogoutRedirectUri?: string | undefined;
   /**
-   * Where tokens are kept. Whatever script runs in the page can use the session in either case; the
-   * difference is what it, and whoever sits at the machine later, can take away.
+   * Where tokens are kept. In every case, a script that runs in the page can use the session; the difference
+   * is what it, or a later user of the machine, can copy.
    *
-   * - `"memory"` (default): gone with the page. Each tab signs in for itself, and again after a reload.
+   * - `"memory"` (default): lost when the page is unloaded. Each tab signs in separately, and again after a
+   *   reload.
    * - `"sessionStorage"`: survives reloads of the tab. A duplicated tab gets a copy.
    * - `"localStorage"`: all tabs share one session, and it outlives the browser.
    */
   storage?: "memory" | "sessionStorage" | "localStorage" | undefined;
 }
 
-/** What `start` takes. */
+/** The options of `start`. */
 export interface StartOptions {
   /** Where to be after sign-in: on the page's own origin. Default: the page's address. */
   returnTo?: string | undefined;
   /**
-   * Scopes for this sign-in beside those of `signIn`: `urn:zitadel:iam:org:id:{id}` shows the login page
-   * of one organization, and lets nobody else in. Default: none.
+   * Scopes for this sign-in in addition to those of `signIn`: `urn:zitadel:iam:org:id:{id}` shows the login
+   * page of one organization, and admits only its users. Default: no scopes.
    */
   scopes?: readonly string[] | undefined;
   /**
@@ -40,21 +41,21 @@ export interface StartOptions {
   parameters?: Readonly<Record<string, string>> | undefined;
 }
 
-/** What a finished sign-in has. */
+/** The result of a finished sign-in. */
 export interface SignInResult {
   /**
-   * Where the user was, relative to the origin: a path that begins with one slash. The page's address says
-   * so already.
+   * Where the user was, relative to the origin: a path that begins with one slash. The page's address has
+   * already been restored to it.
    */
   returnTo: string;
   /** The user's id. */
   userId: string;
 }
 
-/** A session in a web page: start it, finish it, end it, and get its tokens. */
+/** A session in a web page: starts, finishes and ends it, and provides its tokens. */
 export interface SignIn {
   /**
-   * Goes to ZITADEL's login page. The promise resolves when the browser has been told to go.
+   * Redirects to ZITADEL's login page. The promise resolves when the navigation has started.
    *
    * @throws TypeError for an option that is not allowed, such as a `returnTo` on another origin, or where
    * the page is not served over https; a `TokenError` with `Unavailable` when ZITADEL cannot be reached.
@@ -67,43 +68,46 @@ export interface SignIn {
    * the same as the first.
    *
    * @param url the address that ZITADEL sent the user to. Default: the page's.
-   * @returns undefined where there is no response to handle.
+   * @returns undefined when there is no response to handle.
    * @throws a `TokenError` with `Unauthenticated` when the user or ZITADEL declined (`oauthError` is
-   * `access_denied`, `login_required`, `interaction_required`, …), when the response belongs to no sign-in
-   * of this tab, when it is not what the protocol allows, or when somebody signed out meanwhile;
-   * `Unavailable` when ZITADEL cannot be reached.
+   * `access_denied`, `login_required`, `interaction_required`, …), when the response belongs to no sign-in of
+   * this tab, when it violates the protocol, or when the user signed out meanwhile; `Unavailable` when
+   * ZITADEL cannot be reached.
    */
   handleCallback(url?: string): Promise<SignInResult | undefined>;
   /**
-   * Signs out in all tabs of this application, revokes the tokens, and goes to ZITADEL to end the session
-   * there.
+   * Signs out in all tabs of this application, revokes the tokens, and redirects to ZITADEL to end the
+   * session there.
    *
-   * @throws a `TokenError` with `Unavailable` when ZITADEL cannot be reached; the tokens are gone from this
-   * page and all tabs all the same.
+   * @throws a `TokenError` with `Unavailable` when ZITADEL cannot be reached; even then, the tokens are
+   * removed from this page and all tabs.
    */
   signOut(): Promise<void>;
   /** Whether there is a token, or a way to get one, as far as this page knows. */
   readonly signedIn: boolean;
   /**
-   * Who is signed in: the claims of the ID token. The page gets the same after a reload, and newer claims
-   * after a refresh that has some.
+   * The signed-in user: the claims of the ID token. They survive a reload, and are updated by a refresh that
+   * returns an ID token.
    *
-   * @returns undefined when nobody is, or when the session has ended.
+   * @returns undefined when no user is signed in, or when the session has ended.
    */
   user(): SignedInUser | undefined;
   /**
    * Calls back when a user signs in or out, when another user signs in, and when the session ends: in this
-   * tab, and for `storage: "localStorage"` in any tab. What an earlier change came to is told once a
-   * listener is there.
+   * tab, and for `storage: "localStorage"` in any tab. Changes that happened before the first listener are
+   * reported once it is added.
    *
-   * A page without a listener never goes on as somebody else: when another user signs in in another tab,
-   * its calls fail as `Unauthenticated` until it is reloaded.
+   * A page without a listener never continues as another user: when another user signs in in another tab, its
+   * calls fail with `Unauthenticated` until it is reloaded.
    *
-   * @param listener what it throws is reported to `window`, and goes no further.
+   * @param listener an error that it throws is reported to `window` and has no other effect.
    * @returns a function that removes the listener.
    */
   onChange(listener: (change: SignInChange) => void): () => void;
-  /** For the option `token` of a client. `Unauthenticated` when somebody has to sign in (again). */
+  /**
+   * For the option `token` of a client. It rejects with `Unauthenticated` when the user has to sign in
+   * (again).
+   */
   readonly token: TokenSource;
 }
 
@@ -122,7 +126,9 @@ export const signInChecks: Checks<SignInOptions> = {
   storage: ['"memory", "sessionStorage" or "localStorage"', (value) => storages.includes(value)],
 };
 
-/** What the request is made of: a caller who sets one of them would undo what protects the sign-in. */
+/**
+ * Parameters that the request is made of: overriding one of them would undo the protection of the sign-in.
+ */
 const ownParameters =
   /^(?:client_id|redirect_uri|response_type|scope|state|nonce|code_challenge(?:_method)?)$/;
 

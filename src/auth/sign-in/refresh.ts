@@ -9,24 +9,24 @@ import { loadServer, revokeInBackground } from "./loaded.js";
 import { createLifetimes, type Session } from "./session.js";
 
 export interface SessionKeeper extends TokenKeeper {
-  /** Whether this session has a token that works, or a way to get one. */
+  /** Whether this session has a valid token, or a way to get one. */
   isAlive(session: Session): boolean;
   lifetimeOf(session: Session): Lifetime;
 }
 
-/** What else the keeper of a session has to know of. */
+/** What the keeper of a session depends on. */
 export interface SessionWatch {
-  /** Resolves when no sign-in is being handled; undefined where none is. */
+  /** Resolves when no sign-in is being handled; undefined if that is already so. */
   signingIn(): Promise<unknown> | undefined;
-  /** Whether the page knows that this is who is signed in. */
+  /** Whether the page knows that this user is signed in. */
   knows(session: Session): boolean;
-  /** Called when a refresh has changed the session, or ended it. */
+  /** Called when a refresh has changed or ended the session. */
   onChange(): void;
 }
 
 /**
- * Keeps the tokens of a signed-in person. Refresh tokens rotate, and an old one is dead at once: tabs
- * that hold the same one refresh one at a time, and pass on what they got.
+ * Keeps the tokens of a signed-in user. Refresh tokens rotate, and an old one becomes invalid at once: tabs
+ * that hold the same one refresh one at a time, and share the result.
  */
 export function createSessionKeeper(context: SignInContext, watch: SessionWatch): SessionKeeper {
   const { store, tabs, channel, discover } = context;
@@ -48,7 +48,7 @@ export function createSessionKeeper(context: SignInContext, watch: SessionWatch)
     store.write(session);
     tabs.changed(session);
     watch.onChange();
-    // Even where it is due at once: it is the newest there is.
+    // Even if it is due at once: it is the newest one.
     return { token: session.token, lifetime: lifetimeOf(session) };
   };
 
@@ -85,7 +85,7 @@ export function createSessionKeeper(context: SignInContext, watch: SessionWatch)
             if (store.read()?.id === session.id) {
               return keep(refreshed);
             }
-            // Somebody has signed out meanwhile, or in again: these tokens are nobody's.
+            // The user has signed out meanwhile, or signed in again: these tokens belong to no session.
             revokeInBackground(context, refreshed);
             const other = held();
             if (other === undefined) {
@@ -114,7 +114,7 @@ export function createSessionKeeper(context: SignInContext, watch: SessionWatch)
         })
       );
     },
-    // The response holds the only refresh token that works from then on.
+    // The response holds the only refresh token that is valid from now on.
     finishesAttempts: true,
   };
 }

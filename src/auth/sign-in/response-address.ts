@@ -1,7 +1,10 @@
 import { isOwnState } from "./attempt.js";
 import { withoutResponse } from "./return-address.js";
 
-/** The parameters of the authorization server's response, where the URL is one to a sign-in of ours. */
+/**
+ * The parameters of the authorization server's response, if the URL is the response to a sign-in of this
+ * package.
+ */
 export function readResponse(redirectUri: string, href: string): URLSearchParams | undefined {
   const url = new URL(href);
   const expected = new URL(redirectUri);
@@ -14,7 +17,7 @@ export function readResponse(redirectUri: string, href: string): URLSearchParams
     : undefined;
 }
 
-/** Takes the response from the page's address: a code is for nobody's history and for no Referer header. */
+/** Removes the response from the page's address: a code belongs in no history and in no Referer header. */
 export function clearAddress(): void {
   history.replaceState(history.state, "", withoutResponse(location.href));
 }

@@ -1,4 +1,4 @@
-/** What authorization servers add to the redirect URI. */
+/** Parameters that authorization servers add to the redirect URI. */
 const responseParameters = [
   "code",
   "state",
@@ -12,7 +12,7 @@ const responseParameters = [
 /**
  * Where to go after sign-in, relative to the origin.
  *
- * @throws TypeError when it is on another origin: a link could send people anywhere by it.
+ * @throws TypeError when it is on another origin: it would be an open redirect.
  */
 export function returnAddress(href: string, base: string): string {
   if (typeof href !== "string" || !URL.canParse(href, base)) {
@@ -24,14 +24,14 @@ export function returnAddress(href: string, base: string): string {
       `returnTo must be on the origin of the page, ${new URL(base).origin}; got one on ${url.origin}`,
     );
   }
-  // "//host/path" would be another host to whoever resolves it.
+  // "//host/path" would be resolved as another host.
   return url.pathname.replace(/^\/+/, "/") + url.search + url.hash;
 }
 
-/** A page's address without the parameters of an authorization response, and otherwise as it was. */
+/** A page's address without the parameters of an authorization response, otherwise unchanged. */
 export function withoutResponse(href: string): string {
   const url = new URL(href);
-  // By hand: `searchParams` would write the rest of the query anew ("?a" as "?a=").
+  // By hand: `searchParams` would reserialize the rest of the query ("?a" as "?a=").
   url.search = url.search
     .slice(1)
     .split("&")

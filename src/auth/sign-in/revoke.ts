@@ -4,7 +4,7 @@ import { retryingFor } from "../tokens/retrying.js";
 import type { SignInContext } from "./context.js";
 import type { Session } from "./session.js";
 
-/** How long leaving waits for the tokens to be revoked. */
+/** How long signing out waits for the tokens to be revoked. */
 const revocationMs = 3_000;
 
 /**

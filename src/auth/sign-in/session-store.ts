@@ -1,7 +1,7 @@
 import type { SignInOptions } from "./options.js";
 import type { Session } from "./session.js";
 
-/** Where a session is kept. No function of it throws. */
+/** Stores a session. No function of it throws. */
 export interface SessionStore {
   read(): Session | undefined;
   write(session: Session): void;
@@ -19,7 +19,7 @@ export function createStore(storage: SignInOptions["storage"], key: string): Ses
   }
 }
 
-/** Gone with the page. */
+/** Lost when the page is unloaded. */
 function createMemoryStore(): SessionStore {
   let held: Session | undefined;
   return {
@@ -34,13 +34,13 @@ function createMemoryStore(): SessionStore {
 }
 
 /**
- * A session that the storage does not take (it is full, or the browser allows none) is kept in memory: its
- * refresh token is the only one that works.
+ * A session that the storage rejects (it is full, or the browser forbids it) is kept in memory: its refresh
+ * token is the only valid one.
  *
- * @param storage called at each use: there is none where a page is rendered on a server.
+ * @param storage called at each use: there is no storage when a page is rendered on a server.
  */
 function createWebStore(storage: () => Storage | undefined, key: string): SessionStore {
-  // Parsed once for each text: the same session is the same object.
+  // Parsed once per text: the same session is the same object.
   let text: string | null = null;
   let parsed: Session | undefined;
   let unsaved: Session | undefined;
@@ -75,7 +75,7 @@ function createWebStore(storage: () => Storage | undefined, key: string): Sessio
     },
     write: (session) => {
       const value = JSON.stringify(session);
-      // What is there may leave no room for what replaces it.
+      // The old value may leave no room for the new one.
       let saved = save(value);
       if (!saved) {
         attempt((found) => found.removeItem(key));

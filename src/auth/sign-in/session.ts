@@ -1,13 +1,13 @@
 import type { Environment } from "../../common/environment.js";
 import type { Lifetime } from "../tokens/lifetime.js";
 
-/** What a sign-in leaves: plain data, since storage and other tabs take no other. */
+/** The result of a sign-in: plain data, as storage and other tabs require. */
 export interface Session {
-  /** Made up at sign-in: the copy in a duplicated tab has the same. */
+  /** Generated at sign-in: the copy in a duplicated tab has the same. */
   readonly id: string;
-  /** Encrypts what copies of the session tell each other: nobody else in the origin has it. */
+  /** Encrypts messages between copies of the session, so that other code of the origin cannot read them. */
   readonly shareKey: string;
-  /** Counts the refreshes: of two copies of a session, the one with more has the tokens that work. */
+  /** Counts the refreshes: of two copies of a session, the one with the higher count has the valid tokens. */
   readonly generation: number;
   readonly token: string;
   readonly obtainedAtMs: number;
@@ -19,8 +19,8 @@ export interface Session {
 }
 
 /**
- * Calculates how long the tokens of sessions live. The monotonic clock counts from another moment in each
- * page, so a session that comes from storage is as old as the wall clock says when it is first seen.
+ * Calculates the lifetime of tokens. The monotonic clock has another origin in each page, so the age of a
+ * session read from storage is taken from the wall clock when it is first seen.
  */
 export function createLifetimes(environment: Environment): (session: Session) => Lifetime {
   const known = new WeakMap<Session, Lifetime>();

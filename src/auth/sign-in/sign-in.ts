@@ -62,7 +62,7 @@ export function signIn(options: SignInOptions): SignIn {
       onSignedOut: () => {
         const session = forgetSession(context);
         if (session !== undefined && storage !== "localStorage") {
-          // The tab that signed out revokes its own.
+          // The tab that signed out revokes its own tokens.
           revokeInBackground(context, session);
         }
         changes.look();
@@ -104,14 +104,14 @@ export function signIn(options: SignInOptions): SignIn {
       const href = url ?? globalThis.location?.href;
       const response = href === undefined ? undefined : readResponse(redirectUri, href);
       if (response === undefined) {
-        // A second call comes when the first has taken the response from the address.
+        // A second call arrives after the first has removed the response from the address.
         return signingIn === undefined ? undefined : latest?.result;
       }
       const state = String(response.get("state"));
       if (latest?.state !== state) {
         const inAddress = url === undefined;
         if (inAddress) {
-          // First of all, in every outcome.
+          // Before anything else, in every outcome.
           clearAddress();
         }
         const { count } = context.signOuts;

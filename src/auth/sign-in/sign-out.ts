@@ -4,7 +4,10 @@ import type { SignInContext } from "./context.js";
 import { revokeQuietly } from "./revoke.js";
 import type { Session } from "./session.js";
 
-/** Ends a session that is forgotten here at the server: OpenID Connect RP-Initiated Logout 1.0, section 2. */
+/**
+ * Ends a session at the server that is already forgotten here: OpenID Connect RP-Initiated Logout 1.0,
+ * section 2.
+ */
 export async function endAtServer(
   context: SignInContext,
   session: Session | undefined,

@@ -8,7 +8,7 @@ import type { SignInContext } from "./context.js";
 import { type StartOptions, startChecks } from "./options.js";
 import { returnAddress, withoutResponse } from "./return-address.js";
 
-/** Goes to the login page: OpenID Connect Core 1.0, section 3.1.2.1, with PKCE (RFC 7636). */
+/** Redirects to the login page: OpenID Connect Core 1.0, section 3.1.2.1, with PKCE (RFC 7636). */
 export async function startSignIn(context: SignInContext, given: StartOptions): Promise<void> {
   const { options, channel, discover, key } = context;
   const { clientId, redirectUri } = options;

@@ -7,18 +7,18 @@ import type { SessionStore } from "./session-store.js";
  * Other pages of the same origin that sign in to the same application. Some hold the same session: they
  * share storage, or one is a copy of the other ("duplicate tab" copies `sessionStorage`).
  *
- * What all of them hear is that something changed. Tokens go only to copies of the session, encrypted.
+ * All of them are notified of a change. Tokens are sent only to copies of the session, encrypted.
  */
 export interface Tabs {
-  /** Says that there is a new session, or a new state of one. */
+  /** Announces a new session, or a new state of one. */
   changed(session: Session): void;
-  /** Says that somebody has signed out, of every tab. */
+  /** Announces a sign-out of every tab. */
   signedOut(): void;
   /** Whether another tab had a later state of the session, which is then in the store. Takes up to 1 s. */
   ask(session: Session): Promise<boolean>;
   /**
-   * Runs while no other tab runs anything for this session. `behind` says that another one has a later state
-   * of it, which may still be on its way.
+   * Runs while no other tab runs anything for this session. `behind` is true if another tab has a later state
+   * of it, which may not have arrived yet.
    */
   exclusively<T>(session: Session | undefined, run: (behind: boolean) => Promise<T>): Promise<T>;
 }
@@ -47,7 +47,7 @@ export function createTabs(
   environment: Environment,
   listener: TabsListener,
 ): Tabs {
-  // Neither is there where a page is rendered on a server, nor in every browser.
+  // Not available when a page is rendered on a server, nor in every browser.
   const channel =
     typeof document === "undefined" || typeof BroadcastChannel === "undefined"
       ? undefined
@@ -88,10 +88,10 @@ export function createTabs(
     look();
   };
   channel?.addEventListener("message", ({ data }: MessageEvent<Message>) => {
-    // Anything of the origin can post: what is no message of ours ends in nothing.
+    // Any page of the origin can post: a message of another format is ignored.
     receive(data).catch(() => {});
   });
-  // In Firefox a message can come before what the other tab has stored.
+  // In Firefox a message can arrive before what the other tab has stored.
   globalThis.addEventListener?.("storage", ({ key }) => {
     if (key === name) {
       look();
@@ -99,12 +99,12 @@ export function createTabs(
   });
   const locks = shares ? globalThis.navigator?.locks : undefined;
   const lockOf = (id: string) => `${name}:${id}`;
-  /** The lock that says in its name which state its tab has. */
+  /** The lock whose name contains the state of its tab. */
   const generationLockOf = (id: string) => `${lockOf(id)}#`;
   let release = () => {};
   return {
     changed: ({ id, generation }) => {
-      // As long as this tab is open: others can see that they are behind before they are told.
+      // Held while this tab is open, so that other tabs see that they are behind before a message arrives.
       locks
         ?.request(generationLockOf(id) + generation, { mode: "shared" }, () => {
           release();

@@ -17,7 +17,7 @@ export function userOf({ idToken, subject }: Session): SignedInUser {
   return Object.freeze({ ...claimsOf(idToken), sub: subject });
 }
 
-/** The claims of a JWT, unchecked: those of a session were checked when it came. */
+/** The claims of a JWT, not validated: those of a session were validated when it was received. */
 export function claimsOf(jwt: unknown): Record<string, unknown> {
   try {
     const [, payload = ""] = String(jwt).split(".");

@@ -1,10 +1,12 @@
 import type { Environment } from "../../common/environment.js";
 
-/** How long a token lives, counted from when it was asked for. */
+/** The lifetime of a token, counted from when it was requested. */
 export interface Lifetime {
   readonly startedAtWallMs: number;
   readonly startedAtMonotonicMs: number;
-  /** The server's `expires_in`; undefined where it did not say: then until a server refuses the token. */
+  /**
+   * The server's `expires_in`; undefined if it was missing: the token is then used until a server rejects it.
+   */
   readonly durationMs: number | undefined;
 }
 
@@ -13,12 +15,12 @@ export interface HeldToken {
   readonly lifetime: Lifetime;
 }
 
-/** A token is renewed this long before it expires, or a tenth of its life where that is less. */
+/** A token is renewed this long before it expires, or a tenth of its lifetime if that is less. */
 const maxMarginMs = 60_000;
 
 /**
- * Notes the time at which a token is asked for: the server counts from somewhat later. The function
- * returned takes the `expires_in` of the response, in seconds.
+ * Records when a token is requested; the server counts from slightly later. The returned function takes the
+ * `expires_in` of the response, in seconds.
  */
 export function startLifetime(
   environment: Environment,
@@ -32,7 +34,7 @@ export function startLifetime(
   });
 }
 
-/** Whether it is time for a new token: the old one has expired, or is about to. */
+/** Whether a new token is due: the old one has expired, or is about to. */
 export function isDue(lifetime: Lifetime, environment: Environment): boolean {
   const { durationMs } = lifetime;
   return (
@@ -47,8 +49,8 @@ export function isExpired(lifetime: Lifetime, environment: Environment): boolean
 }
 
 /**
- * By the clock that says more: the monotonic one may stand still while a laptop sleeps, and the wall
- * clock may be set back.
+ * The later of the two clocks: the monotonic clock may stop while a laptop sleeps, and the wall clock may be
+ * set back.
  */
 function ageMs(lifetime: Lifetime, environment: Environment): number {
   return Math.max(
@@ -57,7 +59,7 @@ function ageMs(lifetime: Lifetime, environment: Environment): number {
   );
 }
 
-/** Milliseconds until a token expires; undefined when the server did not say. */
+/** Milliseconds until a token expires; undefined if the lifetime is unknown. */
 export function remainingLifeMs(lifetime: Lifetime, environment: Environment): number | undefined {
   const { durationMs } = lifetime;
   return durationMs === undefined ? undefined : durationMs - ageMs(lifetime, environment);

@@ -8,7 +8,7 @@ import { type Joinable, join } from "./waiting.js";
 /** Where tokens come from and where they are kept; this module decides when to request one. */
 export interface TokenKeeper {
   held(): HeldToken | undefined;
-  /** Forgets the held token, if it is this one: a server rejected it. */
+  /** Drops the held token if it is this one: a server rejected it. */
   drop(token: string): void;
   /**
    * Makes one attempt to get a new token, and keeps it.
@@ -17,20 +17,20 @@ export interface TokenKeeper {
    */
   renew(signal: AbortSignal): Promise<HeldToken>;
   /**
-   * Whether an attempt goes on after all callers have left, until its own deadline: where a lost
+   * Whether an attempt continues after all callers have left, until its own deadline: for requests whose lost
    * response costs more than the request does.
    */
   readonly finishesAttempts: boolean;
 }
 
-/** How long a renewal may take that nobody waits for. */
+/** Time limit of a renewal that no caller waits for. */
 const backgroundMs = 30_000;
-/** Between renewals in the background that failed; doubles up to `longestWaitMs`. */
+/** Delay between failed renewals in the background; doubles up to `longestWaitMs`. */
 const firstPauseMs = 1_000;
 
-/** Attempts under way on behalf of everybody who needs a token. */
+/** Attempts in progress, shared by all callers that need a token. */
 interface Renewal extends Joinable {
-  /** Goes on though nobody waits. */
+  /** Continues even if no caller waits. */
   background: boolean;
 }
 
@@ -40,7 +40,7 @@ interface Renewal extends Joinable {
  */
 export function createTokenSource(keeper: TokenKeeper, environment: Environment): TokenSource {
   let current: Renewal | undefined;
-  /** What a server asked for by `Retry-After` outlives the renewal that was told. */
+  /** A `Retry-After` outlives the renewal that received it. */
   let earliestMs = 0;
   let failedInBackground = 0;
   let earliestInBackgroundMs = 0;
@@ -83,7 +83,7 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
     const renewal: Renewal = {
       waiting: 0,
       background,
-      // Not before `renewal` is there: an attempt may fail at once.
+      // Not before `renewal` is assigned: an attempt may fail synchronously.
       result: Promise.resolve().then(run).finally(forget),
       lastFailure: undefined,
       abandon: () => {
@@ -98,7 +98,7 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
         failedInBackground = 0;
       },
       () => {
-        // Whoever waits hears of it; when nobody does, the next attempt has time.
+        // Callers that wait receive the error; without any, the next attempt can wait.
         if (background) {
           const pauseMs = Math.min(firstPauseMs * 2 ** failedInBackground++, longestWaitMs);
           earliestInBackgroundMs = environment.monotonicMs() + jittered(environment, pauseMs);

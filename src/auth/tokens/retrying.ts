@@ -2,15 +2,15 @@ import { type Environment, jittered, sleep } from "../../common/environment.js";
 import { TransientFailure } from "./token-error.js";
 
 const firstBackoffMs = 100;
-/** Short, so that calls that wait for a server to come back go on soon after. */
+/** Short, so that waiting calls continue soon after a server has recovered. */
 const maxBackoffMs = 1_000;
-/** The longest wait between two attempts, whatever `Retry-After` says. */
+/** The longest wait between two attempts, whatever `Retry-After` is. */
 export const longestWaitMs = 30_000;
 
 /**
- * Attempts until one succeeds or fails for good, or the signal is aborted.
+ * Retries until an attempt succeeds or fails permanently, or the signal is aborted.
  *
- * @param onFailure hears of each transient failure; what it throws ends the attempts.
+ * @param onFailure called with each transient failure; if it throws, the retries stop.
  * @param firstDelayMs before the first attempt.
  */
 export async function retrying<T>(
@@ -23,7 +23,7 @@ export async function retrying<T>(
   let delayMs = firstDelayMs;
   for (let failures = 0; ; failures++) {
     if (delayMs > 0) {
-      // Whoever waits for what comes after has a timer that keeps the program alive.
+      // Callers that wait hold a timer that keeps the process alive.
       await sleep(environment, delayMs, signal, { background: true });
       signal.throwIfAborted();
     }
@@ -42,12 +42,12 @@ export async function retrying<T>(
   }
 }
 
-/** Doubles from attempt to attempt, and spreads so that a fleet does not come all at once. */
+/** Doubles from attempt to attempt, with jitter so that a fleet does not retry in step. */
 function backoffMs(failures: number, environment: Environment): number {
   return jittered(environment, Math.min(maxBackoffMs, firstBackoffMs * 2 ** failures));
 }
 
-/** Retries for so long, then fails with what failed last. */
+/** Retries for this long, then fails with the last error. */
 export async function retryingFor<T>(
   environment: Environment,
   timeoutMs: number,

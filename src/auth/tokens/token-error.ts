@@ -1,9 +1,9 @@
 import { Code } from "@connectrpc/connect";
 
-// `instanceof ConnectError` goes by these fields, so that several copies of Connect in one program get
-// along. Connect's own class would bring the protobuf runtime into every page that only signs in.
+// `instanceof ConnectError` checks these fields, so that several copies of Connect in one program work
+// together. Connect's own class would bring the protobuf runtime into every page that only signs in.
 
-/** The error of a token source or a sign-in: a `ConnectError`, with what the authorization server said. */
+/** The error of a token source or a sign-in: a `ConnectError` with the authorization server's OAuth error. */
 export class TokenError extends Error {
   override readonly name = "ConnectError";
   readonly code: Code;
@@ -26,13 +26,13 @@ export class TokenError extends Error {
     this.oauthError = oauthError;
   }
 
-  /** As of a `ConnectError`; an authorization server attaches no details. */
+  /** For compatibility with `ConnectError`; an authorization server attaches no details. */
   findDetails(): never[] {
     return [];
   }
 }
 
-/** Makes the error of a token source: to a call it is a `ConnectError`. It must hold no secret. */
+/** Creates the error of a token source, which callers see as a `ConnectError`. It must hold no secret. */
 export function tokenError(
   message: string,
   code: Code,
@@ -42,8 +42,8 @@ export function tokenError(
 }
 
 /**
- * Whether an error comes from a token source or a sign-in of this package, or from a call that got no token
- * for such a reason. Its `oauthError` then tells what the authorization server called it.
+ * Whether an error comes from a token source or a sign-in of this package, or from a call that failed because
+ * it got no token. Its `oauthError` is then the authorization server's error code, if there is one.
  *
  * @param error anything that was thrown.
  * @returns true for a `TokenError`, whichever copy of this package made it.
@@ -69,7 +69,10 @@ export function isTokenError(error: unknown): error is TokenError {
   return error instanceof Error && error.name === "ConnectError" && "oauthError" in error;
 }
 
-/** What a caller gets who leaves: its deadline passed, or it aborted. The reason is its own. */
+/**
+ * The error for a caller that leaves: its deadline passed, or its signal was aborted. The reason is the
+ * caller's own.
+ */
 export function aborted(signal: AbortSignal): Error {
   const { reason } = signal;
   if (reason instanceof Error) {
@@ -85,10 +88,10 @@ export function aborted(signal: AbortSignal): Error {
   });
 }
 
-/** A failure that may pass: the same request may succeed later. */
+/** A transient failure: the same request may succeed later. */
 export class TransientFailure extends Error {
   readonly error: Error;
-  /** What the server asks to wait before the next attempt; 0 where it does not. */
+  /** The delay that the server requests before the next attempt; 0 if it requests no delay. */
   readonly retryAfterMs: number;
 
   constructor(error: Error, retryAfterMs = 0) {

@@ -8,22 +8,26 @@ import { aborted, tokenError } from "./token-error.js";
 export interface Joinable {
   waiting: number;
   readonly result: Promise<HeldToken>;
-  /** The transient failure that came last. */
+  /** The last transient failure. */
   lastFailure: Error | undefined;
-  /** Called when nobody waits any more. */
+  /** Called when the last caller has left. */
   abandon(): void;
 }
 
-/** How long a caller waits whose deadline is not known: less than the 30 s that calls have. */
+/** How long a caller without a known deadline waits: less than the 30 s that calls have. */
 export const patienceMs = 25_000;
 const patienceWithoutSignalMs = 30_000;
-/** How long before its deadline a call stops waiting: the deadline's own error could not tell the cause. */
+/**
+ * How long before its deadline a call stops waiting: the error of the deadline itself could not name the
+ * cause.
+ */
 const maxMarginMs = 1_000;
 
 /**
  * Waits for a renewal, until shortly before the call's own deadline.
  *
- * @throws what the renewal fails with, or failed with last; what `aborted` makes when the caller leaves.
+ * @throws the error of the renewal, or its last transient failure; the error of `aborted` when the caller
+ * leaves.
  */
 export function join(
   renewal: Joinable,

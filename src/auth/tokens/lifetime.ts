@@ -49,8 +49,8 @@ export function isExpired(lifetime: Lifetime, environment: Environment): boolean
 }
 
 /**
- * The later of the two clocks: the monotonic clock may stop while a laptop sleeps, and the wall clock may be
- * set back.
+ * The age by the clock that shows more: the monotonic clock may stop while a laptop sleeps, and the wall
+ * clock may be set back.
  */
 function ageMs(lifetime: Lifetime, environment: Environment): number {
   return Math.max(

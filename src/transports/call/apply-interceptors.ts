@@ -1,9 +1,9 @@
 import type { Interceptor } from "@connectrpc/connect";
 
 /**
- * Wraps what makes an attempt in interceptors, the first of them outermost.
+ * Wraps an attempt in interceptors, the first of them outermost.
  *
- * Interceptors are typed for every method and both kinds of call at once; each passes on what it is
+ * Interceptors are typed for every method and both kinds of call at once; each passes on the type it is
  * given, so the type of `next` holds for the result.
  */
 export function applyInterceptors<Next>(next: Next, interceptors: readonly Interceptor[]): Next {
@@ -15,13 +15,13 @@ export function applyInterceptors<Next>(next: Next, interceptors: readonly Inter
 
 const plain = new WeakSet<Interceptor>();
 
-/** Says of an interceptor that it hands on the request and the response it is given, or derives from them. */
+/** Marks an interceptor that passes on the request and response it is given, or objects derived from them. */
 export function withoutCopies<I extends Interceptor>(interceptor: I): I {
   plain.add(interceptor);
   return interceptor;
 }
 
-/** Whether an interceptor may copy requests and responses, as by spreading. */
+/** Whether an interceptor may copy requests and responses, for example by spreading. */
 export function copiesRequests(interceptor: Interceptor): boolean {
   return !plain.has(interceptor);
 }

@@ -8,13 +8,13 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { BinaryFormatOptions, CommonOptions } from "../../options/client-options.js";
 
-/** Turns messages into bytes and back. */
+/** Encodes messages to bytes and decodes them. */
 export interface Codec {
-  /** What the content type ends in: `application/grpc+proto`. */
+  /** The suffix of the content type: `application/grpc+proto`. */
   subtype: "proto" | "json";
   /** @throws ConnectError `Internal` when the message does not serialize. */
   encode<D extends DescMessage>(desc: D, message: MessageShape<D>): Uint8Array;
-  /** @throws ConnectError `Internal` when the bytes are no such message. */
+  /** @throws ConnectError `Internal` when the bytes do not decode to the message. */
   decode<D extends DescMessage>(desc: D, bytes: Uint8Array): MessageShape<D>;
 }
 
@@ -32,7 +32,7 @@ export interface JsonFormat {
   ): MessageShape<D>;
 }
 
-/** The codec of the format that a client asks for. */
+/** The codec of the format that a client requests. */
 export function createCodec(
   options: BinaryFormatOptions & Pick<CommonOptions, "jsonOptions">,
   { fromJsonString, toJsonString }: JsonFormat,

@@ -5,33 +5,33 @@ import { type LazyState, stateOf } from "./request.js";
 
 const deadlines = new WeakMap<AbortSignal, Deadline>();
 
-/** Milliseconds left of the call that has this signal; undefined when there is no limit, or none known. */
+/** Milliseconds left of the call that has this signal; undefined if there is no limit, or it is unknown. */
 export function remainingMs(signal: AbortSignal): number | undefined {
   return deadlines.get(signal)?.remainingMs();
 }
 
-/** The deadline of the call that a request belongs to, where it is known. */
+/** The deadline of the call that a request belongs to, if known. */
 export function deadlineOf(request: { readonly signal: AbortSignal }): Deadline | undefined {
   const state = stateOf<LazyState & { call: { deadline: Deadline } }>(request);
   return (state?.call.deadline ?? deadlines.get(request.signal))?.call;
 }
 
-/** Who is told that a call is over before it has settled. */
+/** Is notified when a call is settled by its deadline or signal. */
 export interface ExpiryListener {
   onExpiry(error: ConnectError): void;
 }
 
 /**
- * How long a call may take, and who may end it earlier. It ends once: at its time as
- * `DeadlineExceeded`, at the caller's abort as `Canceled` with the caller's reason as cause, or
- * quietly when the call has its response. From then on nothing of it runs: no timer, no listener.
+ * How long a call may take, and what may cancel it earlier. It settles once: with `DeadlineExceeded` when its
+ * time is up, with `Canceled` and the caller's reason as cause when the caller aborts, or without an error
+ * when the call has its response. From then on, no timer and no listener of it is left.
  */
 export class Deadline implements ExpiryListener {
-  /** Whether the call is over, for whatever reason. */
+  /** Whether the call has settled, for whatever reason. */
   ended = false;
-  /** How many requests of the call were sent that the server did not provably leave undone. */
+  /** How many requests of the call were sent that the server may have processed. */
   inDoubt = 0;
-  /** While the call waits before it is sent: what stands in the way, as far as it is known. */
+  /** While the call waits to be sent: the known obstacle, if any. */
   obstacle: (() => string | undefined) | undefined;
 
   readonly #timeoutMs: number | undefined;
@@ -40,7 +40,7 @@ export class Deadline implements ExpiryListener {
   #cancelTimer: (() => void) | undefined;
   #controller: AbortController | undefined;
   readonly #owner: ExpiryListener;
-  /** Most calls have one attempt at a time, so that there is no need of a set. */
+  /** Most calls have one attempt at a time, so no set is needed. */
   #attempt: ExpiryListener | undefined;
   #attempts: Set<ExpiryListener> | undefined;
   #error: ConnectError | undefined;
@@ -49,8 +49,8 @@ export class Deadline implements ExpiryListener {
 
   /**
    * @param timeoutMs undefined for no limit.
-   * @param owner told once, with the call's error, unless `end` comes first.
-   * @param parent for an attempt that can end earlier than its call: the deadline of the call.
+   * @param owner notified once, with the call's error, unless `end` is called first.
+   * @param parent for an attempt that can settle earlier than its call: the deadline of the call.
    */
   constructor(
     timeoutMs: number | undefined,
@@ -87,7 +87,7 @@ export class Deadline implements ExpiryListener {
       : Math.max(0, this.#endsAtMs - platform.monotonicMs());
   }
 
-  /** Aborted when the call is over; made when somebody asks for it. */
+  /** Aborted when the call has settled; created on first use. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
@@ -99,12 +99,12 @@ export class Deadline implements ExpiryListener {
     return this.#controller.signal;
   }
 
-  /** Whether this is the signal of the call, without making it. */
+  /** Whether this is the signal of the call, without creating it. */
   ownsSignal(signal: AbortSignal): boolean {
     return this.#controller?.signal === signal;
   }
 
-  /** Tells an attempt when the call is over before it, at once if it is already. */
+  /** Notifies an attempt when the call settles before it; at once if it has settled already. */
   listen(attempt: ExpiryListener): void {
     if (this.ended) {
       attempt.onExpiry(this.#error ?? canceled("the call is over", undefined));
@@ -124,14 +124,14 @@ export class Deadline implements ExpiryListener {
     }
   }
 
-  /** The call of this attempt is over. */
+  /** The call of this attempt has settled. */
   onExpiry(error: ConnectError): void {
     if (!this.ended) {
       this.#expire(error);
     }
   }
 
-  /** Says that the call is over: it has its response, or it failed by itself. Ends attempts that still run. */
+  /** Marks the call as settled: it has its response, or it failed by itself. Cancels attempts in progress. */
   end(): void {
     if (!this.ended) {
       this.#release();
@@ -142,7 +142,7 @@ export class Deadline implements ExpiryListener {
     }
   }
 
-  /** Counts a request as one that the server may carry out, unless its error proves that it did not. */
+  /** Counts a request as one that the server may have processed, unless its error proves the opposite. */
   async counted<T>(send: () => Promise<T>): Promise<T> {
     this.call.inDoubt += 1;
     try {
@@ -155,7 +155,7 @@ export class Deadline implements ExpiryListener {
     }
   }
 
-  /** What an error means that comes now: at the deadline or after it, that time was up. */
+  /** The error to report for one that arrives now: at or after the deadline, `DeadlineExceeded`. */
   judge(reason: unknown): unknown {
     if (this.#parent !== undefined) {
       return this.#parent.judge(reason);
@@ -163,7 +163,7 @@ export class Deadline implements ExpiryListener {
     return !this.ended && this.#endsAtMs <= platform.monotonicMs() ? this.exceeded(reason) : reason;
   }
 
-  /** The error of a call that runs out of time. */
+  /** The error of a call whose deadline passed. */
   exceeded(cause?: unknown): ConnectError {
     const what = `no response within ${this.#timeoutMs} ms`;
     const error = new ConnectError(
@@ -178,7 +178,7 @@ export class Deadline implements ExpiryListener {
     return this.inDoubt > 0 ? error : markNotProcessed(error);
   }
 
-  /** In parentheses; empty when nothing is known, or when a request is on its way. */
+  /** In parentheses; empty if nothing is known, or if a request is in flight. */
   #inTheWay(): string {
     const obstacle = this.inDoubt > 0 ? undefined : this.obstacle?.();
     return obstacle === undefined ? "" : ` (${obstacle})`;

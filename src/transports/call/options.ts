@@ -1,6 +1,6 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 
-/** What a transport is made from: the options of its protocol, checked, and all interceptors. */
+/** The input of a transport: the checked options of its protocol, and all interceptors. */
 export type TransportOptions<O> = Omit<
   O,
   "token" | "orgId" | "instanceHost" | "allowInsecure" | "retry" | "debug"
@@ -11,7 +11,10 @@ export type TransportOptions<O> = Omit<
   defaultTimeoutMs: number | undefined;
 };
 
-/** A transport, and what ends its connections; over `fetch`, which keeps them to itself, there is nothing. */
+/**
+ * A transport, and the function that closes its connections; there is no such function over `fetch`, which
+ * manages connections itself.
+ */
 export interface ClosableTransport {
   transport: Transport;
   close?: () => void;

@@ -9,11 +9,12 @@ import type {
 import { create, protoInt64, ScalarType } from "@bufbuild/protobuf";
 import { getTextEncoding } from "@bufbuild/protobuf/wire";
 
-// JSON of the messages of ManagementService, the same as protobuf-es writes and reads: requests of strings
-// and lists of them; responses of strings, unsigned integers, timestamps and messages of those. A page with
-// that service alone does without the rest of protobuf-es's JSON, which would be a quarter of it.
+// JSON of the messages of ManagementService, identical to that of protobuf-es: requests consist of strings
+// and lists of strings; responses of strings, unsigned integers, timestamps and messages of those. A page
+// that uses only this service does not load the rest of protobuf-es's JSON, which would be a quarter of its
+// size.
 
-/** @throws Error when a field does not hold what it should. */
+/** @throws Error when a field has the wrong type. */
 export function toJson(
   desc: DescMessage,
   message: MessageShape<DescMessage>,

@@ -3,8 +3,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 /**
  * The headers of a call.
  *
- * @throws ConnectError `InvalidArgument` when HTTP does not allow one of them. It says nothing about
- * which: the platform's own error shows the value, which may be a token.
+ * @throws ConnectError `InvalidArgument` when HTTP does not allow one of them. It does not name it: the
+ * platform's own error shows the value, which may be a token.
  */
 export function callHeaders(init: HeadersInit | undefined): Headers {
   try {

@@ -1,41 +1,41 @@
 import type { StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import { headerValueProblem } from "../../options/header-value.js";
 
-/** Header fields by name, without repeats. */
+/** Header fields by name, each once. */
 export type HeaderFields = Readonly<Record<string, string>>;
 
-/** Header fields that a client adds. What a request has itself wins. */
+/** Header fields that a client adds. The request's own fields take precedence. */
 export interface AddedFields {
   readonly fields: HeaderFields;
-  /** Names of fields that are not sent where the request has an empty value for them. */
+  /** Names of fields that are omitted if the request has an empty value for them. */
   readonly optional: readonly string[];
 }
 
-/** Everything of a request that costs nothing to make. */
+/** The parts of a request that are cheap to create. */
 export type RequestParts = Omit<UnaryRequest, "stream" | "header" | "signal">;
 
 type AnyRequest = UnaryRequest | StreamRequest;
 
 export const lazyState: unique symbol = Symbol("lazy");
 
-/** What a request knows whose `header` is made when somebody reads it. */
+/** The state of a request whose `header` is created on first access. */
 export interface LazyState {
-  /** A copy of the request carries the state of the original; only this one may be read by it. */
+  /** A copy of the request carries the state of the original, but only the original may use it. */
   readonly owner: object | undefined;
-  /** The fields that were added to a call without headers of its own, until somebody reads `header`. */
+  /** The fields added to a call without headers of its own, until `header` is first accessed. */
   readonly unread: HeaderFields | undefined;
   withHeaderFields(added: AddedFields): UnaryRequest;
-  /** Sets a field without making the header. */
+  /** Sets a field without creating the header. */
   set(name: string, value: string): void;
 }
 
-/** Undefined for a request of an interceptor's own making, as by spreading. */
+/** Undefined for a request that an interceptor created, for example by spreading. */
 export function stateOf<S extends LazyState = LazyState>(request: object): S | undefined {
   const state = (request as { [lazyState]?: S })[lazyState];
   return state?.owner === request ? state : undefined;
 }
 
-/** The request with more header fields. */
+/** The request with additional header fields. */
 export function withHeaderFields<R extends AnyRequest>(request: R, added: AddedFields): R {
   const state = stateOf(request);
   return state === undefined
@@ -48,7 +48,7 @@ export function setHeaderFields(request: AnyRequest, fields: HeaderFields): void
   const state = stateOf(request);
   for (const name in fields) {
     const value = fields[name] ?? "";
-    // What is not plain is for `Headers` to check.
+    // `Headers` validates anything that is not plain.
     if (state?.unread !== undefined && headerValueProblem(value) === undefined) {
       state.set(name, value);
     } else {
@@ -62,7 +62,7 @@ export function withParts<R extends AnyRequest>(
   request: R,
   parts: { header?: Headers; signal?: AbortSignal },
 ): R {
-  // All of them by name: an interceptor may have derived the request, and copies are spread.
+  // All properties by name: an interceptor may have derived the request, and copies are spread.
   const { stream, service, method, url, requestMethod, contextValues, message } = request;
   const { header = request.header, signal = request.signal } = parts;
   return {

@@ -7,7 +7,7 @@ const headerStatus = "grpc-status";
 const headerMessage = "grpc-message";
 const headerDetails = "grpc-status-details-bin";
 
-/** What headers or trailers say about the outcome of a call. */
+/** What headers or trailers report about the outcome of a call. */
 export interface Status {
   /** Whether there is a `grpc-status` at all. */
   found: boolean;
@@ -19,8 +19,8 @@ export interface Status {
  * Reads `grpc-status`, `grpc-message` and `grpc-status-details-bin`
  * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses).
  *
- * Whatever is wrong with message or details, the status stands; whatever is wrong with the status,
- * it is an error: nothing but a plain 0 means that the call succeeded.
+ * A malformed message or malformed details do not change the status. A malformed status is an error: only a
+ * plain 0 means that the call succeeded.
  */
 export function readStatus(fields: Headers): Status {
   const text = fields.get(headerStatus);
@@ -51,7 +51,7 @@ export function readStatus(fields: Headers): Status {
     code,
     fields,
   );
-  // Details of another status say nothing about this one.
+  // Details with another status do not belong to this one.
   if (details?.code === code) {
     error.details = details.details;
   }
@@ -65,7 +65,7 @@ interface RpcStatus {
   details: { type: string; value: Uint8Array }[];
 }
 
-/** The status with details that came along, if it decodes and is one of an error. */
+/** The status in the attached details, if it decodes and is an error. */
 function readDetails(fields: Headers): RpcStatus | undefined {
   const value = fields.get(headerDetails);
   if (value === null) {
@@ -98,7 +98,7 @@ function wireError(error: ConnectError): ConnectError {
   return error;
 }
 
-/** Percent-decodes a message; what is no valid escape stays, and what is no UTF-8 is replaced. */
+/** Percent-decodes a message; invalid escapes are kept, and invalid UTF-8 is replaced. */
 function percentDecode(message: string): string {
   return message.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) =>
     new TextDecoder().decode(

@@ -4,11 +4,11 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { Deadline } from "./deadline.js";
 
 /**
- * Runs a streaming call of one of Connect's transports with the endings of `Deadline`: at its time as
- * `DeadlineExceeded`, at the caller's abort as `Canceled` with the caller's reason. The call is over, and
- * its connection released, when its messages end, fail, or are not wanted any more.
+ * Runs a streaming call of one of Connect's transports under a `Deadline`: it settles with `DeadlineExceeded`
+ * when its time is up, and with `Canceled` and the caller's reason when the caller aborts. The call settles,
+ * and its connection is released, when its messages end or fail, or when the consumer stops reading.
  *
- * @param start makes the call; the deadline's signal ends it.
+ * @param start makes the call; the deadline's signal cancels it.
  */
 export function callStream<I extends DescMessage, O extends DescMessage>(
   timeoutMs: number | undefined,
@@ -81,14 +81,16 @@ function guard<O extends DescMessage>(
   };
 }
 
-/** Ends the call, and returns its error. What comes at the deadline or later is the deadline. */
+/** Settles the call, and returns its error: at or after the deadline, `DeadlineExceeded`. */
 function endAs(reason: unknown, deadline: Deadline): ConnectError {
   const isLate = !deadline.ended && deadline.remainingMs() === 0;
   deadline.end();
   return isLate ? deadline.exceeded() : ConnectError.from(reason);
 }
 
-/** Connect calls a response that was cut off `InvalidArgument`, which gRPC reserves for what callers do. */
+/**
+ * Connect reports a truncated response as `InvalidArgument`, which gRPC reserves for errors of the caller.
+ */
 function brokenResponse(reason: unknown): unknown {
   return reason instanceof ConnectError &&
     reason.code === Code.InvalidArgument &&

@@ -14,20 +14,20 @@ export interface UnaryCall<
   readonly method: DescMethodUnary<I, O>;
   readonly url: string;
   readonly requestMethod: string;
-  /** The caller's. */
+  /** The caller's signal. */
   readonly signal: AbortSignal | undefined;
-  /** Milliseconds until the call ends as DeadlineExceeded; undefined for none. */
+  /** Milliseconds until the call fails with DeadlineExceeded; undefined for no limit. */
   readonly timeoutMs: number | undefined;
   /** The headers of the request, as interceptors see them. */
   readonly header: Headers | undefined;
-  /** Makes them where there are none. */
+  /** Creates the headers if there are none yet. */
   readonly defaultHeader?: (timeoutMs: number | undefined) => Headers;
   readonly message: MessageInitShape<I>;
   readonly contextValues: ContextValues | undefined;
 }
 
 /**
- * Makes one attempt with a request that may be of an interceptor's own making. It settles when the deadline
+ * Makes one attempt with a request that an interceptor may have created. It settles when the deadline
  * expires, and counts in `deadline.call.inDoubt` from when its request may reach the server.
  */
 export type Send = (
@@ -36,11 +36,14 @@ export type Send = (
   call: UnaryCall,
 ) => Promise<UnaryResponse>;
 
-/** A call under way. */
+/** A call in progress. */
 export class RunningCall implements ExpiryListener {
   readonly call: UnaryCall;
   readonly deadline: Deadline;
-  /** How long interceptors have to pass on that the call is over; none until they run. */
+  /**
+   * Turns of the microtask queue that interceptors have to propagate that the call has settled; 0 until they
+   * run.
+   */
   ticks = 0;
 
   readonly #reject: (error: ConnectError) => void;
@@ -59,16 +62,16 @@ export class RunningCall implements ExpiryListener {
   }
 }
 
-/** Contexts inherit from it: what is set in one is its own, and making it costs next to nothing. */
+/** Contexts inherit from it: values set in one stay in it, and creating one costs next to nothing. */
 const noContext = createContextValues();
 
-/** What makes a call from the parts of its request. */
+/** Creates a call from the parts of its request. */
 export type Start = (parts: RequestParts, running: RunningCall) => Promise<UnaryResponse>;
 
 /**
- * Runs a unary call through its interceptors. At the deadline and at the caller's abort the attempt
- * rejects, so that every interceptor sees the end; should one of them not pass it on, the call's promise
- * rejects all the same, in the same turn of the event loop.
+ * Runs a unary call through its interceptors. At the deadline and when the caller aborts, the attempt
+ * rejects, so that every interceptor sees it; if an interceptor does not propagate that, the call's promise
+ * still rejects, in the same turn of the event loop.
  */
 export function runUnary<I extends DescMessage, O extends DescMessage>(
   call: UnaryCall<I, O>,
@@ -90,7 +93,7 @@ export function runUnary<I extends DescMessage, O extends DescMessage>(
       const { method, url, requestMethod, contextValues = Object.create(noContext) } = call;
       const message = create(method.input, call.message);
       const parts = { service: method.parent, method, url, requestMethod, contextValues, message };
-      // A promise already, unless an interceptor is of another mind.
+      // Already a promise, unless an interceptor returns something else.
       Promise.resolve(start(parts as RequestParts, running)).then((response) => {
         resolve(response as UnaryResponse as UnaryResponse<I, O>);
         deadline.end();
@@ -101,7 +104,7 @@ export function runUnary<I extends DescMessage, O extends DescMessage>(
   });
 }
 
-/** Runs a unary call whose request is whole from the start. */
+/** Runs a unary call whose request is complete from the start. */
 export function callUnary<I extends DescMessage, O extends DescMessage>(
   call: UnaryCall<I, O> & { header: Headers },
   interceptors: readonly Interceptor[],
@@ -123,7 +126,7 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
   });
 }
 
-/** One attempt. @param signal unless it is the call's. */
+/** One attempt. @param signal unless it is the call's signal. */
 export function attempt(
   request: UnaryRequest,
   { call, deadline: callDeadline }: RunningCall,
@@ -143,7 +146,7 @@ export function attempt(
   });
 }
 
-/** Has an attempt settle when its call ends, whatever the platform does. */
+/** Settles an attempt when its call settles, whatever the platform does. */
 export function untilExpiry<T>(deadline: Deadline, run: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const listener = { onExpiry: reject };
@@ -165,12 +168,11 @@ export function untilExpiry<T>(deadline: Deadline, run: () => Promise<T>): Promi
   });
 }
 
-/** An async function that awaits, catches and throws on takes three; some do more on their way out. */
+/** An async function that awaits, catches and rethrows takes three turns; some do more. */
 const ticksPerInterceptor = 10;
 
 /**
- * The time a call has, by Connect's rules: what the call asks for, else the default, and 0 or less for
- * no limit.
+ * The timeout of a call, by Connect's rules: the call's own, else the default; 0 or less means no limit.
  *
  * @throws ConnectError `InvalidArgument` when it is not a number.
  */

@@ -1,28 +1,28 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** An HTTP response that is not what the protocol allows: most often a proxy's, not ZITADEL's. */
+/** An HTTP response that violates the protocol: most often a proxy's, not ZITADEL's. */
 export interface UnexpectedResponse {
   status: number;
   headers: Headers;
-  /** Its first characters, as far as they were read. */
+  /** The first characters of its body, if any were read. */
   body: string;
   /** What was expected: "gRPC-web". */
   expected: string;
-  /** What may get through where that is refused. */
+  /** An alternative that may work if this protocol is blocked. */
   alternative?: string | undefined;
-  /** What is wrong with it, where status and content type do not say. */
+  /** What is wrong with it, if status and content type do not show it. */
   problem?: string | undefined;
 }
 
-/** Said of every failure after which the server may have done the work. */
+/** Part of the message of every failure after which the server may have processed the request. */
 export const unknownOutcome = "Whether the call was carried out is not known.";
 
 const shownCharacters = 120;
 
 /**
- * The error for it: the code by the gRPC mapping of HTTP statuses
- * (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md), and a message with what
- * came back and what is probably in the way.
+ * The error for such a response: the code by the gRPC mapping of HTTP statuses
+ * (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md), and a message with the response
+ * and its probable cause.
  */
 export function unexpectedResponse(answer: UnexpectedResponse): ConnectError {
   const { status, headers, expected, problem } = answer;
@@ -36,14 +36,14 @@ export function unexpectedResponse(answer: UnexpectedResponse): ConnectError {
   );
 }
 
-/** A redirect is an error: following it would hand the token to wherever it leads. */
+/** A redirect is an error: following it would send the token to its target. */
 export function refusedRedirect(response: Response): ConnectError {
   const location = response.headers.get("location");
   let target = "";
   try {
     target = location === null ? "" : ` to ${new URL(location, response.url || undefined).host}`;
   } catch {
-    // It leads nowhere that can be named.
+    // The target of the redirect is not a valid URL.
   }
   return new ConnectError(
     `HTTP ${response.status} is a redirect${target}, which is not followed with the token. Check baseUrl: is it https, and ZITADEL's own host?`,
@@ -52,7 +52,7 @@ export function refusedRedirect(response: Response): ConnectError {
   );
 }
 
-/** The code for an HTTP status, and what is probably the cause. */
+/** The code for an HTTP status, and the probable cause. */
 function meaning({ status, expected, alternative = "" }: UnexpectedResponse): [Code, string] {
   switch (status) {
     case 401:

@@ -1,6 +1,6 @@
 /**
- * The body of a response as it arrives; in one piece where `fetch` gives no stream (React Native). Lets
- * go of the rest when nobody reads on.
+ * The body of a response as it arrives; in one piece if `fetch` provides no stream (React Native). Cancels
+ * the rest when the consumer stops reading.
  */
 export async function* bodyChunks(response: Response): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
@@ -21,7 +21,7 @@ export async function* bodyChunks(response: Response): AsyncGenerator<Uint8Array
   }
 }
 
-/** The first characters of a body, for an error message: what came before the connection broke, if it did. */
+/** The first characters of a body, for an error message: whatever arrived before the connection broke. */
 export async function bodyStart(response: Response, maxBytes = 1024): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
@@ -33,12 +33,12 @@ export async function bodyStart(response: Response, maxBytes = 1024): Promise<st
       }
     }
   } catch {
-    // What was read before is what there is to show.
+    // Show what was read before.
   }
   return text;
 }
 
-/** Lets go of a body that nobody will read. */
+/** Cancels a body that is not going to be read. */
 export function discard(response: Response): void {
   response.body?.cancel().catch(() => undefined);
 }

@@ -4,7 +4,7 @@ import { refusedRedirect, unknownOutcome } from "../call/unexpected-response.js"
 import { discard } from "./body.js";
 import { neverConnected } from "./never-connected.js";
 
-/** A request as the transports over `fetch` make it. */
+/** A request as sent by the transports over `fetch`. */
 export interface GuardedRequest {
   url: string;
   method: string;
@@ -14,11 +14,10 @@ export interface GuardedRequest {
 }
 
 /**
- * Calls `fetch` so that a token goes nowhere but to the address that was asked: redirects are refused.
- * They are taken as "manual" and refused here, since "error" is not to be had everywhere (workerd
- * refuses it).
+ * Calls `fetch` so that a token is sent only to the requested address: redirects are rejected. They are
+ * requested as "manual" and rejected here, since "error" is not available everywhere (workerd rejects it).
  *
- * When no connection could be made, the server did nothing, and the request is retried once.
+ * When no connection could be made, the server has received nothing, and the request is retried once.
  *
  * @throws ConnectError `Unavailable` when there was no response, `Unknown` for a redirect.
  */
@@ -27,7 +26,7 @@ export async function guardedFetch(
   request: GuardedRequest,
 ): Promise<Response> {
   const { url, method, header, signal, body } = request;
-  // Looked up at each call, so that what replaces the global one later (a test, a tracer) counts.
+  // Looked up at each call, so that a later replacement of the global one (a test, a tracer) takes effect.
   const send = async () => {
     try {
       return await (fetch ?? globalThis.fetch)(url, {
@@ -49,7 +48,7 @@ export async function guardedFetch(
   });
   if (
     response.type === "opaqueredirect" ||
-    // By a `fetch` of the caller's that follows them all the same.
+    // By a caller's `fetch` that follows redirects anyway.
     response.redirected ||
     (response.status >= 300 && response.status < 400 && response.status !== 304)
   ) {
@@ -60,9 +59,9 @@ export async function guardedFetch(
 }
 
 /**
- * What a failed `fetch`, or a body that broke off, means: `Unavailable`, unless the call was over before.
+ * The error for a failed `fetch` or a truncated body: `Unavailable`, unless the call has settled before.
  *
- * @param isUnsent whether it is certain that the server got nothing.
+ * @param isUnsent whether it is certain that the server received nothing.
  */
 export function connectionError(
   reason: unknown,
@@ -77,8 +76,8 @@ export function connectionError(
     return reason;
   }
   const { cause } = (reason ?? {}) as { cause?: { code?: unknown; message?: unknown } };
-  // Node hides what happened ("connect ECONNREFUSED 127.0.0.1:1") in the cause of "fetch failed", and in
-  // its code where a name has several addresses. Browsers tell no program.
+  // Node puts the reason ("connect ECONNREFUSED 127.0.0.1:1") into the cause of "fetch failed", and only into
+  // its code if a name has several addresses. Browsers do not expose it.
   const why = cause?.message || cause?.code;
   const error = new ConnectError(
     [

@@ -4,7 +4,7 @@ import type { TransportOptions } from "../call/options.js";
 import { checkSize, guardedFetch } from "../fetch/guarded-fetch.js";
 import { checkResponse } from "./response.js";
 
-/** Sends a request of one frame, and checks all of the response but its body. */
+/** Sends a request of one frame, and checks everything in the response except its body. */
 export async function post(
   { url, header, signal }: { url: string; header: Headers; signal: AbortSignal },
   body: Uint8Array<ArrayBuffer>,

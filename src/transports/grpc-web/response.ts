@@ -8,7 +8,7 @@ import { unexpectedResponse, unknownOutcome } from "../call/unexpected-response.
 import { bodyChunks, bodyStart, discard } from "../fetch/body.js";
 import { connectionError } from "../fetch/guarded-fetch.js";
 
-/** Marks the frame of the trailers. */
+/** Flags the trailers frame. */
 const trailerFlag = 0x80;
 
 /** Rejects a response that is not gRPC-web in the requested format. */
@@ -43,8 +43,8 @@ export async function checkResponse(
 
 /**
  * Reads the response to a unary call: one message, then one frame of trailers with the status
- * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md). An error may come in the headers
- * alone, and when a proxy adds an empty frame of trailers to it, the headers still tell.
+ * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md). An error may come in the headers alone; if
+ * a proxy adds an empty trailers frame to it, the headers still decide.
  */
 export async function readUnary<I extends DescMessage, O extends DescMessage>(
   response: Response,
@@ -92,14 +92,14 @@ export async function readUnary<I extends DescMessage, O extends DescMessage>(
   return { stream: false, service, method, header, message, trailer: trailer ?? new Headers() };
 }
 
-/** Trailers are header fields, each ended by CR LF. Spaces around a value are none of it. */
+/** Trailers are header fields, each terminated by CR LF. Spaces around a value are not part of it. */
 function readTrailers(data: Uint8Array, headers: Headers): Headers {
   const trailer = new Headers();
   for (const line of new TextDecoder().decode(data).split("\r\n")) {
     const [, name = "", value = ""] = /^([^:]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
     try {
       if (line !== "") {
-        // Rejects what is no name, and a lone line break in a value.
+        // Rejects an invalid name, and a lone line break in a value.
         trailer.append(name, value);
       }
     } catch {

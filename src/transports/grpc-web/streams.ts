@@ -13,7 +13,7 @@ import { post } from "./post.js";
 
 /**
  * Server-streaming methods are connect-web's, over our guarded `fetch`. They come with `createTransport`: in
- * Node when the first is opened; a page with a `ManagementService` client alone carries neither.
+ * Node, when the first stream is opened; a page that has only a `ManagementService` client loads neither.
  */
 export function createStreams(options: TransportOptions<GrpcWebOptions>): Transport["stream"] {
   const { baseUrl, interceptors, useBinaryFormat, binaryOptions, jsonOptions } = options;
@@ -34,13 +34,13 @@ export function createStreams(options: TransportOptions<GrpcWebOptions>): Transp
     }
     const limitMs = effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs);
     return callStream(limitMs, signal, (deadline) =>
-      // Without a time limit of its own: the deadline's signal says when time is up.
+      // Without a time limit of its own: the deadline's signal aborts it in time.
       transport.stream(method, deadline.signal, 0, callHeaders(header), messages, contextValues),
     );
   };
 }
 
-/** `fetch` as connect-web calls it: no redirects, no `grpc-timeout`, no endless message. */
+/** `fetch` as called by connect-web: no redirects, no `grpc-timeout`, no endless message. */
 function streamFetch(options: TransportOptions<GrpcWebOptions>): typeof globalThis.fetch {
   return async (input, { headers, signal: given, body } = {}) => {
     const url = String(input);
@@ -48,7 +48,7 @@ function streamFetch(options: TransportOptions<GrpcWebOptions>): typeof globalTh
     const request = { url, header: new Headers(headers), signal };
     const response = await post(request, body as Uint8Array<ArrayBuffer>, options);
     const frames = decodeFrames(bodyChunks(response), options.readMaxBytes);
-    // All that connect-web reads of a response.
+    // Everything that connect-web reads of a response.
     return {
       status: response.status,
       headers: response.headers,

@@ -9,7 +9,7 @@ import { callUnary, effectiveTimeoutMs, type Send, untilExpiry } from "../call/u
 import { post } from "./post.js";
 import { readUnary } from "./response.js";
 
-/** What a page carries only where it is needed. */
+/** Parts that a page loads only if needed. */
 export interface GrpcWebParts {
   json: JsonFormat;
   createStreams?: (options: TransportOptions<GrpcWebOptions>) => Transport["stream"];
@@ -19,7 +19,7 @@ export interface GrpcWebParts {
  * A Connect transport over gRPC-web
  * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md): unary and server-streaming methods.
  *
- * The deadline is kept here and not sent: ZITADEL's CORS rules refuse `grpc-timeout`.
+ * The deadline is enforced here and not sent: ZITADEL's CORS rules reject `grpc-timeout`.
  */
 export function createGrpcWebTransport(
   options: TransportOptions<GrpcWebOptions>,

@@ -45,7 +45,7 @@ async function decompress(
     return new Uint8Array();
   }
   try {
-    // zlib stops at the limit, so a small response that unpacks to gigabytes takes no memory.
+    // zlib stops at the limit, so a small response that decompresses to gigabytes takes no memory.
     return await promise((done) => run(bytes, { maxOutputLength: readMaxBytes }, done));
   } catch (reason) {
     if (reason instanceof Error && "code" in reason && reason.code === "ERR_BUFFER_TOO_LARGE") {

@@ -1,9 +1,12 @@
-/** Names and values in turn. Node takes a list for less than an object: a twentieth of a call. */
+/** Names and values alternate. Node processes a list faster than an object: a twentieth of a call. */
 export type HeaderList = string[];
 
 export const headerTimeout = "grpc-timeout";
 
-/** Sets `grpc-timeout`, which is last in a list that is new; without a limit, it goes out only if it has a value. */
+/**
+ * Sets `grpc-timeout`, which is the last item of a new list; without a limit, it is sent only if it has a
+ * value.
+ */
 export function setTimeoutHeader(header: HeaderList, value: string | undefined): void {
   if (value !== undefined) {
     header[header.length - 1] = value;
@@ -17,7 +20,7 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 /** Since Node 22.17 and 24.2. */
 const takesLists = major === 22 ? minor >= 17 : major === 24 ? minor >= 2 : major > 24;
 
-/** The list as this version of Node takes it. */
+/** The list as this version of Node expects it. */
 export function forNode(header: HeaderList): HeaderList | Record<string, string> {
   if (takesLists) {
     return header;
@@ -29,20 +32,20 @@ export function forNode(header: HeaderList): HeaderList | Record<string, string>
   return object;
 }
 
-/** What Node sends at most (`maxSendHeaderBlockLength`). */
+/** The largest header block that Node sends (`maxSendHeaderBlockLength`). */
 const nodeLimitBytes = 65_536;
 
 /** The size of a header list as HTTP/2 counts it: https://www.rfc-editor.org/rfc/rfc9113#section-6.5.2 */
 function headerListBytes(header: HeaderList): number {
   let bytes = 16 * header.length;
   for (const text of header) {
-    // Values hold no characters beyond Latin-1.
+    // Values contain only Latin-1 characters.
     bytes += text.length;
   }
   return bytes;
 }
 
-/** What is wrong with headers that the server would not take, by its SETTINGS. */
+/** Why the server would reject these headers, by its SETTINGS. */
 export function tooLargeForServer(header: HeaderList, limitBytes: number): string | undefined {
   const bytes = headerListBytes(header);
   return bytes > limitBytes
@@ -50,7 +53,7 @@ export function tooLargeForServer(header: HeaderList, limitBytes: number): strin
     : undefined;
 }
 
-/** What is wrong with headers that Node did not send, and reports as refused by the server. */
+/** Why Node did not send headers that it reports as refused by the server. */
 export function tooLargeForNode(header: HeaderList): string | undefined {
   const bytes = headerListBytes(header);
   return bytes > nodeLimitBytes

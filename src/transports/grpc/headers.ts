@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http2";
 
-/** Response headers or trailers as the web has them, without HTTP/2's pseudo-headers. */
+/** Response headers or trailers as `Headers`, without HTTP/2's pseudo-headers. */
 export function webHeaders(...blocks: (IncomingHttpHeaders | undefined)[]): Headers {
   const headers = new Headers();
   for (const block of blocks) {
@@ -21,7 +21,7 @@ export function webHeaders(...blocks: (IncomingHttpHeaders | undefined)[]): Head
   return headers;
 }
 
-/** The value of a header that has one; several are joined as the web joins them. */
+/** The value of a header; several values are joined as `Headers` joins them. */
 export function headerValue(headers: IncomingHttpHeaders, name: string): string | undefined {
   const value = headers[name];
   return Array.isArray(value) ? value.join(", ") : value;

@@ -13,7 +13,7 @@ import type { RunningCall } from "../call/unary-call.js";
 
 const noFields: HeaderFields = {};
 
-/** What a lazy request has made, and what it makes the rest of. */
+/** The parts that a lazy request has created, and the inputs for the rest. */
 class State implements LazyState {
   owner: UnaryRequest | undefined;
   signal: AbortSignal | undefined;
@@ -25,7 +25,7 @@ class State implements LazyState {
   readonly #added: AddedFields | undefined;
   #fields: HeaderFields | undefined;
   #set: HeaderFields | undefined;
-  /** Whether interceptors that copy requests are given what is derived from this one. */
+  /** Whether interceptors that copy requests may see requests derived from this one. */
   readonly #copiesDerived: boolean;
 
   constructor(
@@ -77,9 +77,9 @@ class State implements LazyState {
 }
 
 /**
- * A request whose `header` and `signal` are made when somebody reads them: most calls end without that,
- * and the two cost more than all the rest. Everything that Connect's interceptors do with a request
- * works: read it, copy it by spreading, derive from it, assign to it.
+ * A request whose `header` and `signal` are created on first access: most calls settle without them, and the
+ * two cost more than everything else. Everything that Connect's interceptors do with a request works: read
+ * it, copy it by spreading, derive from it, assign to it.
  */
 class LazyRequest implements UnaryRequest {
   readonly stream = false;
@@ -123,7 +123,7 @@ class LazyRequest implements UnaryRequest {
   }
 }
 
-/** Copies by spreading leave out the accessors of a prototype; on the object itself they cost more. */
+/** Spreading does not copy accessors of a prototype; on the object itself they cost more. */
 const ownAccessors = Object.fromEntries(
   (["header", "signal"] as const).map((name) => [
     name,
@@ -134,8 +134,8 @@ const ownAccessors = Object.fromEntries(
 /**
  * The request of a call.
  *
- * @param isCopied whether interceptors may see it that copy it by spreading.
- * @param copiesDerived whether they may see what others derive from it.
+ * @param isCopied whether it may reach interceptors that copy it by spreading.
+ * @param copiesDerived whether requests that others derive from it may reach them.
  */
 export function lazyRequest(
   parts: RequestParts,
@@ -148,24 +148,24 @@ export function lazyRequest(
   return new LazyRequest(parts, state, isCopied);
 }
 
-/** The request as one of this call's: an interceptor may have made it anew. */
+/** The request as a lazy one of this call: an interceptor may have created a new object. */
 export function adopted(request: UnaryRequest, running: RunningCall): UnaryRequest {
   return stateOf<State>(request)?.call === running
     ? request
     : new LazyRequest(request, new State(running, request, undefined, undefined, false), false);
 }
 
-/** The call of a request that is no copy. */
+/** The call of a request, unless the request is a copy. */
 export function callOf(request: UnaryRequest): RunningCall {
   return (request as LazyRequest)[lazyState].call;
 }
 
-/** The header fields of a request whose `header` nobody has read, changed or given; undefined otherwise. */
+/** The header fields of a request whose `header` was never accessed; undefined otherwise. */
 export function unreadFields(request: UnaryRequest): HeaderFields | undefined {
   return stateOf(request)?.unread;
 }
 
-/** The signal that ends this request, unless it is still that of its call. */
+/** The signal that cancels this request, unless it is still that of its call. */
 export function replacedSignal(request: UnaryRequest, call: RunningCall): AbortSignal | undefined {
   let from = request;
   for (

@@ -4,7 +4,7 @@ import type { UnaryGrpcResponse } from "./unary-response.js";
 
 const received = Symbol("received");
 
-/** A response whose headers and trailers are made when somebody reads them. */
+/** A response whose headers and trailers are created on first access. */
 export class LazyResponse<I extends DescMessage, O extends DescMessage>
   implements UnaryResponse<I, O>
 {
@@ -14,7 +14,7 @@ export class LazyResponse<I extends DescMessage, O extends DescMessage>
   readonly message: MessageShape<O>;
   readonly [received]: UnaryGrpcResponse;
 
-  /** @param isCopied whether interceptors may see it that copy it by spreading. */
+  /** @param isCopied whether it may reach interceptors that copy it by spreading. */
   constructor(
     method: DescMethodUnary<I, O>,
     message: MessageShape<O>,
@@ -39,7 +39,7 @@ export class LazyResponse<I extends DescMessage, O extends DescMessage>
   }
 }
 
-/** Copies by spreading leave out the accessors of a prototype; on the object itself they cost more. */
+/** Spreading does not copy accessors of a prototype; on the object itself they cost more. */
 const ownAccessors = Object.fromEntries(
   (["header", "trailer"] as const).map((name) => [
     name,

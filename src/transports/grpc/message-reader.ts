@@ -1,15 +1,15 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { FrameReader, prefixBytes } from "../../common/frames.js";
 
-/** Says in a frame's flags that its message is compressed. */
+/** The flag of a frame whose message is compressed. */
 export const compressedFlag = 1;
 
-/** Reads the one message of a unary response, and stops holding it at the first byte that breaks a rule. */
+/** Reads the one message of a unary response, and drops it at the first byte that violates the protocol. */
 export class MessageReader {
   compressed = false;
-  /** The rule that was broken, if one was. */
+  /** The violation, if there was one. */
   error: ConnectError | undefined;
-  /** The first bytes that came, for a response that turns out to be something else. */
+  /** The first bytes received, for a response that turns out to be something else. */
   start: Buffer | undefined;
 
   readonly #readMaxBytes: number;
@@ -49,7 +49,7 @@ export class MessageReader {
     }
   }
 
-  /** The message, once the response has ended; undefined when there was none, or an error. */
+  /** The message, once the response is complete; undefined if there was no message, or an error. */
   finish(): Uint8Array | undefined {
     const frames = this.#frames;
     if (frames === undefined || frames.heldBytes === 0) {

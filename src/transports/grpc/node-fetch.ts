@@ -18,7 +18,7 @@ import { tlsFailure } from "./connections/tls-failure.js";
  *
  * @param nodeOptions of Node's `tls.connect`, as for `createTransport`. Default: none.
  * @returns a function like `fetch`. It rejects with a TypeError `fetch failed`, like the platform's; its
- * `cause` says what happened and what to set.
+ * `cause` describes what happened and which option to set.
  * @throws nothing; connections are made by the first request.
  * @example
  * ```ts
@@ -39,7 +39,7 @@ import { tlsFailure } from "./connections/tls-failure.js";
 export function createFetch(nodeOptions: NodeConnectOptions = {}): typeof globalThis.fetch {
   let loading: Promise<Agents> | undefined;
   return async (input, init) => {
-    // When it is needed: node:http takes longer to load than this package.
+    // Loaded on first use: node:http takes longer to load than this package.
     loading ??= createAgents(nodeOptions);
     const agents = await loading;
     const request = new Request(input, init);
@@ -116,7 +116,7 @@ function send(
       if (signal.aborted) {
         reject(signal.reason);
       } else if (request.reusedSocket && error.code === "EPIPE") {
-        // The server had closed the idle connection: nothing has reached it.
+        // The server had closed the idle connection: it has received nothing.
         send(url, original, headers, body, agents, keepsAlive).then(resolve, reject);
       } else {
         reject(fetchFailed(error, createMask(secretsOf(Object.entries(headers)))));
@@ -137,7 +137,7 @@ function toResponse(incoming: IncomingMessage, status: number, url: URL): Respon
   }
   const body = withoutBody ? null : (Readable.toWeb(incoming) as ReadableStream<Uint8Array>);
   const response = new Response(body, { status, headers });
-  // Like the platform's own, which a constructed one lacks.
+  // As in the platform's own responses; constructed ones lack it.
   return Object.defineProperty(response, "url", { value: url.href });
 }
 

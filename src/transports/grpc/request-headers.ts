@@ -10,7 +10,7 @@ import { grpcTimeout } from "./timeout-header.js";
 const userAgent = "zitadel-user-grants";
 
 /**
- * What requests say about themselves.
+ * The fixed header values of requests.
  *
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
  */
@@ -24,7 +24,7 @@ export class RequestHeaders {
   #last: { url: string; unread: HeaderFields; list: HeaderList } | undefined;
 
   constructor(options: {
-    /** Its host is sent, and its path goes before that of every method. */
+    /** Its host is sent, and its path is prepended to that of every method. */
     baseUrl: string;
     contentType: string;
     sendCompression: Compression | undefined;
@@ -46,7 +46,7 @@ export class RequestHeaders {
     };
   }
 
-  /** Where requests for a method go. */
+  /** The target of requests for a method. */
   url(method: DescMethod): string {
     let url = this.#urls.get(method);
     if (url === undefined) {
@@ -56,7 +56,7 @@ export class RequestHeaders {
     return url;
   }
 
-  /** What interceptors see, and may change but for what the protocol wants. */
+  /** The headers that interceptors see, and may change unless the protocol requires them. */
   forInterceptors(init: HeadersInit | undefined, timeoutMs: number | undefined): Headers {
     const headers = callHeaders(init);
     for (const [name, value] of Object.entries(this.#protocol)) {
@@ -72,7 +72,7 @@ export class RequestHeaders {
   }
 
   /**
-   * What goes out with one attempt; `grpc-timeout`, which is known when it does, is last.
+   * The headers sent with one attempt; `grpc-timeout`, which is only known when it is sent, is last.
    *
    * @throws ConnectError `InvalidArgument` when an interceptor sends the request to another server.
    */
@@ -86,18 +86,18 @@ export class RequestHeaders {
       }
       return this.#assemble(url, own, timeout);
     }
-    // Nearly all calls of a client are alike in this.
+    // The same for nearly all calls of a client.
     if (this.#last?.url !== url || this.#last.unread !== unread) {
       this.#last = { url, unread, list: this.#assemble(url, unread) };
     }
     return [...this.#last.list];
   }
 
-  /** @param own names in lower case, without those of the protocol. */
+  /** @param own names in lower case, except those of the protocol. */
   #assemble(url: string, own: HeaderFields, timeout = ""): HeaderList {
     const list = [
       ...[":method", "POST"],
-      // Node would add the port even where it is the default, and ZITADEL picks its instance by this.
+      // Node would add the port even if it is the default, and ZITADEL selects its instance by this value.
       ...[":authority", this.#authority],
       ...[":scheme", this.#scheme],
       ...[":path", this.#path(url)],

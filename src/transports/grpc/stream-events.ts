@@ -5,26 +5,26 @@ import { codeFromReset, ResetCode, resetName } from "./connections/reset-codes.j
 
 export type ResponseHeader = IncomingHttpHeaders & IncomingHttpStatusHeader;
 
-/** Who is told what happens to a stream. */
+/** Is notified of the events of a stream. */
 export interface StreamListener {
-  /** An informational response (1xx) has come. */
+  /** An informational response (1xx) has arrived. */
   onInformation(): void;
   /** @param isLast whether nothing follows. */
   onResponse(header: ResponseHeader, isLast: boolean): void;
   onData(chunk: Buffer): void;
   onTrailers(trailer: IncomingHttpHeaders): void;
-  /** No more data comes: the response is complete, or its connection is gone. */
+  /** No more data will arrive: the response is complete, or its connection is closed. */
   onEnd(stream: ClientHttp2Stream): void;
-  /** Nothing more happens. */
+  /** No more events will follow. */
   onClose(stream: ClientHttp2Stream): void;
 }
 
-/** Where a stream has its listener. A property, since functions with closures would be six more objects. */
+/** Where a stream stores its listener. A property, since closures would be six more objects. */
 const listenerOf = Symbol("listener");
 
 type Stream = ClientHttp2Stream & { [listenerOf]?: StreamListener | undefined };
 
-/** Has the listener told of everything. */
+/** Subscribes the listener to all events. */
 export function listen(stream: Stream, listener: StreamListener): void {
   stream[listenerOf] = listener;
   stream.on("headers", onInformation);
@@ -33,7 +33,7 @@ export function listen(stream: Stream, listener: StreamListener): void {
   stream.on("trailers", onTrailers);
   stream.on("end", onEnd);
   stream.on("close", onClose);
-  stream.on("error", ignore); // "close" follows, and tells more.
+  stream.on("error", ignore); // "close" follows, with more information.
 }
 
 function onInformation(this: Stream): void {
@@ -61,14 +61,14 @@ function onEnd(this: Stream): void {
 
 function onClose(this: Stream): void {
   const listener = this[listenerOf];
-  // Node keeps closed streams for a while; what hangs on them shall not stay as long.
+  // Node keeps closed streams for a while; objects that they refer to must not live as long.
   this[listenerOf] = undefined;
   listener?.onClose(this);
 }
 
 function ignore(): void {}
 
-/** Why a call has no status whose stream is closed. */
+/** Why a call whose stream has closed has no status. */
 export function closeError(connection: Connection, stream: ClientHttp2Stream): ConnectError {
   if (connection.reason !== undefined) {
     return connection.reason();

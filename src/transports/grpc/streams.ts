@@ -7,7 +7,7 @@ import { effectiveTimeoutMs } from "../call/unary-call.js";
 import type { StreamConnection } from "./connections/stream-connection.js";
 import type { RequestHeaders } from "./request-headers.js";
 
-/** Streaming methods, and what ends their connection. */
+/** Streaming methods, and the function that closes their connection. */
 export interface Streams {
   stream: Transport["stream"];
   close(): void;
@@ -19,8 +19,8 @@ interface Loaded {
 }
 
 /**
- * Streaming methods are connect-node's, over a connection of their own. It is loaded when the first of
- * them is called: most programs have none.
+ * Streaming methods are connect-node's, over a connection of their own. It is loaded when the first of them
+ * is called: most programs use no streams.
  */
 export function createStreams(
   options: TransportOptions<GrpcOptions>,
@@ -67,7 +67,7 @@ export function createStreams(
           connection?.close();
           throw new ConnectError("the client was closed", Code.Canceled);
         }
-        // Without a time limit of its own: the deadline's signal says when time is up.
+        // Without a time limit of its own: the deadline's signal aborts it in time.
         return transport.stream(
           method,
           deadline.signal,

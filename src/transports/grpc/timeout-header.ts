@@ -1,10 +1,10 @@
 /**
- * What the server has beyond the time that is left. The client's clock decides: a server whose own runs
- * out first responds with all sorts of errors that say something else.
+ * Extra time for the server beyond the time that is left. The client's clock decides: a server whose timeout
+ * expires first responds with various misleading errors.
  */
 const serverGraceMs = 1_000;
 
-/** The units of `grpc-timeout` that are needed, the finest first: name and length in milliseconds. */
+/** The units of `grpc-timeout` that are used, the finest first: name and length in milliseconds. */
 const units = [
   ["m", 1],
   ["S", 1_000],

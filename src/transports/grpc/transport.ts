@@ -17,13 +17,12 @@ import type { UnaryExchanges } from "./unary-attempt.js";
 import { createUnaryCalls } from "./unary-calls.js";
 import { exchange } from "./unary-exchange.js";
 
-/** Most bytes that the length of a message can say. */
+/** The largest message length that a frame can declare, in bytes. */
 const maxMessageBytes = 0xffffffff;
 
 /**
- * A Connect transport over native gRPC
- * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md): unary methods straight on
- * `node:http2`, streaming methods by connect-node.
+ * A Connect transport over native gRPC (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md):
+ * unary methods directly on `node:http2`, streaming methods by connect-node.
  */
 export function createGrpcTransport(options: TransportOptions<GrpcOptions>): ClosableTransport {
   const { origin } = new URL(options.baseUrl);

@@ -6,12 +6,12 @@ import type { ConnectionPool } from "./connections/pool.js";
 import type { HeaderList } from "./header-list.js";
 import type { UnaryGrpcResponse } from "./unary-response.js";
 
-/** What the unary calls of a transport share. */
+/** State shared by the unary calls of a transport. */
 export interface UnaryExchanges {
   readonly pool: ConnectionPool;
   readonly readMaxBytes: number;
   readonly acceptCompression: readonly Compression[];
-  /** What becomes of a response whose status is OK. */
+  /** Handles a response whose status is OK. */
   finish<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     response: UnaryGrpcResponse,
@@ -24,7 +24,7 @@ export interface UnaryAttempt<I extends DescMessage, O extends DescMessage> {
   readonly shared: UnaryExchanges;
   readonly method: DescMethodUnary<I, O>;
   readonly deadline: Deadline;
-  /** All but `grpc-timeout`. */
+  /** All except `grpc-timeout`. */
   readonly header: HeaderList;
   readonly body: Uint8Array;
 }

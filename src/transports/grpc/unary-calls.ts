@@ -5,9 +5,8 @@ import { attempt, runUnary, type Send, type Start, type UnaryCall } from "../cal
 import { adopted, callOf, lazyRequest, replacedSignal } from "./lazy-request.js";
 
 /**
- * Returns what runs a unary call whose request makes its header and signal when somebody reads them. The
- * caller's own interceptors are applied to each call, as Connect's transports do it; those of this package,
- * which stand behind them, once.
+ * Returns a function that runs a unary call with a lazy request. The caller's own interceptors are applied to
+ * each call, as in Connect's transports; those of this package, which are innermost, once.
  */
 export function createUnaryCalls(interceptors: readonly Interceptor[], send: Send) {
   const callers = interceptors.slice(0, interceptors.findLastIndex(copiesRequests) + 1);

@@ -13,12 +13,12 @@ import type { MaybePromise, UnaryAttempt } from "./unary-attempt.js";
 import { type UnaryGrpcResponse, UnaryResponseReader } from "./unary-response.js";
 
 /**
- * Sends one request and waits for its response. If the server provably did not take the request, it is
- * sent a second time, over whatever connection is there then.
+ * Sends one request and waits for its response. If the server provably did not process the request, it is
+ * sent a second time, over whichever connection is available then.
  *
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  *
- * @throws ConnectError with the status that came, and what the protocol has for the cases without one.
+ * @throws ConnectError with the status received, or the one that the protocol defines if there is none.
  */
 export function exchange<I extends DescMessage, O extends DescMessage>(
   attempt: UnaryAttempt<I, O>,
@@ -40,9 +40,9 @@ class UnaryExchange<I extends DescMessage, O extends DescMessage>
   #stream: ClientHttp2Stream | undefined;
   #startedAtMs = 0;
   #reader: UnaryResponseReader;
-  /** Whether anything of a response has come: the server has taken the request. */
+  /** Whether any byte of a response has arrived: the server has received the request. */
   #responding = false;
-  /** Whether the server has sent all that it will send. */
+  /** Whether the server has sent everything. */
   #ended = false;
 
   constructor(
@@ -66,7 +66,7 @@ class UnaryExchange<I extends DescMessage, O extends DescMessage>
   start(connection: Connection): void {
     const { header, body, deadline } = this.#attempt;
     const remainingMs = deadline.remainingMs();
-    // Now, since it may have waited for the connection, or been refused by another.
+    // Computed now, since it may have waited for the connection, or was refused on another one.
     setTimeoutHeader(header, remainingMs === undefined ? undefined : grpcTimeout(remainingMs));
     const problem = tooLargeForServer(header, connection.maxHeaderListBytes);
     if (problem !== undefined) {
@@ -77,7 +77,7 @@ class UnaryExchange<I extends DescMessage, O extends DescMessage>
     try {
       stream = connection.request(header);
     } catch (reason) {
-      // Node checks what may stand in a header block and throws before anything is sent.
+      // Node validates header blocks and throws before anything is sent.
       this.#fail(ConnectError.from(reason, Code.InvalidArgument));
       return;
     }
@@ -126,9 +126,9 @@ class UnaryExchange<I extends DescMessage, O extends DescMessage>
     }
   }
 
-  /** No more data comes: the response is complete, or its connection is gone. */
+  /** No more data will arrive: the response is complete, or its connection is closed. */
   onEnd(stream: ClientHttp2Stream): void {
-    // While the request has not gone out as a whole, no "close" follows a complete response.
+    // While the request has not been sent completely, no "close" follows a complete response.
     if (!this.#settled && !stream.closed && this.#connection?.session.destroyed === false) {
       this.#ended = true;
       this.#settleWith(this.#reader.onEnd(undefined));
@@ -153,7 +153,7 @@ class UnaryExchange<I extends DescMessage, O extends DescMessage>
     connection.release();
   }
 
-  /** The server did nothing for this request. */
+  /** The server did not process this request. */
   #onRefused(connection: Connection): void {
     const { deadline, header } = this.#attempt;
     deadline.call.inDoubt -= 1;
@@ -225,7 +225,7 @@ class UnaryExchange<I extends DescMessage, O extends DescMessage>
     this.#settled = true;
     this.#attempt.deadline.leave(this);
     const stream = this.#stream;
-    // Tells the server, unless both sides are through.
+    // Notifies the server, unless both sides are done.
     if (stream !== undefined && !(this.#ended && stream.writableFinished)) {
       stream.close(ResetCode.CANCEL);
     }

@@ -7,10 +7,10 @@ import { headerValue, webHeaders } from "./headers.js";
 import { MessageReader } from "./message-reader.js";
 import type { ResponseHeader } from "./stream-events.js";
 
-/** What came back when the status was OK. */
+/** The response to a call whose status is OK. */
 export class UnaryGrpcResponse {
   readonly message: Uint8Array;
-  /** How to unpack the message, if it has to be. */
+  /** How to decompress the message, if it is compressed. */
   readonly compression: Compression | undefined;
 
   readonly #header: IncomingHttpHeaders;
@@ -30,13 +30,13 @@ export class UnaryGrpcResponse {
     this.compression = compression;
   }
 
-  /** Made when somebody reads it. */
+  /** Created on first access. */
   get header(): Headers {
     this.#webHeader ??= webHeaders(this.#header);
     return this.#webHeader;
   }
 
-  /** Made when somebody reads it. */
+  /** Created on first access. */
   get trailer(): Headers {
     this.#webTrailer ??= webHeaders(this.#trailer);
     return this.#webTrailer;
@@ -44,8 +44,8 @@ export class UnaryGrpcResponse {
 }
 
 /**
- * Reads the response of a unary call as it arrives. Each method returns what came of the call once that
- * is known: the response, or the error.
+ * Reads the response of a unary call as it arrives. Each method returns the result of the call once it is
+ * known: the response, or the error.
  *
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses
  */
@@ -69,7 +69,7 @@ export class UnaryResponseReader {
   onHeader(header: ResponseHeader, isLast: boolean): UnaryGrpcResponse | ConnectError | undefined {
     this.#header = header;
     if (!isGrpc(header)) {
-      // Its first bytes may say who responded.
+      // Its first bytes may show who responded.
       return isLast || this.#message.start !== undefined ? this.#unexpected(header) : undefined;
     }
     const encoding = headerValue(header, "grpc-encoding");
@@ -83,7 +83,7 @@ export class UnaryResponseReader {
   onData(chunk: Buffer): ConnectError | undefined {
     this.#message.add(chunk);
     const header = this.#header;
-    // Until the headers have been looked at, the body may be anything.
+    // Until the headers have been checked, the body may be anything.
     if (header === undefined) {
       return undefined;
     }
@@ -98,7 +98,7 @@ export class UnaryResponseReader {
         );
   }
 
-  /** The response is complete: trailers have come, or the stream has ended without any. */
+  /** The response is complete: trailers have arrived, or the stream has ended without trailers. */
   onEnd(trailer: IncomingHttpHeaders | undefined): UnaryGrpcResponse | ConnectError | undefined {
     const header = this.#header;
     if (header === undefined) {
@@ -109,7 +109,7 @@ export class UnaryResponseReader {
     }
     const message = this.#message.finish();
     const isBodyless = message === undefined && this.#message.error === undefined;
-    // A status in the headers counts only where nothing follows ("Trailers-Only").
+    // A status in the headers counts only if nothing follows ("Trailers-Only").
     const { found, error } = statusOf(trailer ?? (isBodyless ? header : undefined));
     if (error !== undefined) {
       if (trailer !== undefined) {
@@ -157,8 +157,8 @@ export class UnaryResponseReader {
 }
 
 /**
- * Whether a response follows the protocol. With a gRPC status it does, whatever its HTTP status is: the
- * mapping of HTTP statuses is only for responses that have none.
+ * Whether a response follows the protocol. A gRPC status makes it valid, whatever its HTTP status: the
+ * mapping of HTTP statuses is only for responses without a gRPC status.
  */
 function isGrpc(header: ResponseHeader): boolean {
   const isOk = header[":status"] === 200 || header["grpc-status"] !== undefined;
@@ -167,7 +167,7 @@ function isGrpc(header: ResponseHeader): boolean {
 
 const contentTypes = /^application\/grpc(?:\+(?:json|proto))?\s*(?:;.*)?$/i;
 
-/** As in every response that went well, without making more of it. */
+/** The trailers of every successful response, without creating an object for them. */
 const ok: Status = { found: true, error: undefined };
 
 function statusOf(fields: IncomingHttpHeaders | undefined): Status {

@@ -21,13 +21,13 @@ export function gatewayError(json: JsonValue, headers: Headers): ConnectError | 
   return error;
 }
 
-/** A detail in the form that `findDetails` reads, with its JSON for people to see. */
+/** A detail in the form that `findDetails` reads, with its JSON for display. */
 function toDetail({ "@type": url, ...debug }: JsonObject): ConnectError["details"][number] {
   const type = String(url).replace(/.*\//, "");
   return {
     type,
-    // A tag with field number 0, which no decoder takes: empty bytes would pass for a detail of this type
-    // with no field set.
+    // A tag with field number 0, which every decoder rejects: empty bytes would decode as a detail of this
+    // type without any field.
     value: writeZitadelDetail(type, debug) ?? Uint8Array.of(0),
     debug,
   };

@@ -12,11 +12,11 @@ import { isObject, isText } from "./http-rule/text.js";
 const incomplete = "cut off or malformed";
 
 /**
- * Reads the response to a call. Only JSON of the response message with a status of 2xx counts as success:
- * a page of a proxy with status 200 must never pass for a removal that was done.
+ * Reads the response to a call. Only JSON of the response message with a status of 2xx counts as success: a
+ * proxy's page with status 200 must never be reported as a successful removal.
  *
- * @throws ConnectError the gateway's own; `ResourceExhausted` beyond `readMaxBytes`; else, for what is
- * not ZITADEL's response, the code by the gRPC mapping of HTTP statuses.
+ * @throws ConnectError the gateway's own; `ResourceExhausted` beyond `readMaxBytes`; for a response that is
+ * not ZITADEL's, the code by the gRPC mapping of HTTP statuses.
  */
 export async function readResponse<I extends DescMessage, O extends DescMessage>(
   response: Response,
@@ -36,7 +36,7 @@ export async function readResponse<I extends DescMessage, O extends DescMessage>
       problem,
     });
   try {
-    // React Native has no body to read from.
+    // React Native has no body stream.
     const reader = response.body?.getReader();
     const decoder = new TextDecoder();
     for (let bytes = 0; ; ) {
@@ -91,8 +91,8 @@ export async function readResponse<I extends DescMessage, O extends DescMessage>
 }
 
 /**
- * Whether JSON has fields, and none that the message knows: then it is the response of something else. A
- * newer server's additional fields come beside known ones.
+ * Whether JSON has only unknown fields: then it is not ZITADEL's response. A newer server's additional fields
+ * come with known ones.
  */
 function isForeign(json: JsonValue, message: DescMessage): boolean {
   return (

@@ -16,7 +16,7 @@ import { readResponse } from "./response.js";
  * what grpc-gateway serves (https://google.aip.dev/127,
  * https://github.com/googleapis/googleapis/blob/master/google/api/http.proto).
  *
- * The deadline is kept here and not sent.
+ * The deadline is enforced here and not sent.
  */
 export function createJsonTransport(
   options: TransportOptions<JsonOptions>,
@@ -29,7 +29,7 @@ export function createJsonTransport(
     firstUrl: string,
   ) => {
     const { method, service, header, signal } = request;
-    // Built anew: an interceptor may have changed the message. One that changed the URL has its way.
+    // Rebuilt: an interceptor may have changed the message. If it changed the URL, that URL is used.
     const built = build(request.message, method);
     const body = built.body ? new TextEncoder().encode(built.body) : undefined;
     checkSize(body, options);

@@ -15,7 +15,7 @@ const maxMs = 120_000;
 export class Backoff {
   /** The last failure, until a connection has served a call. */
   failure: ConnectFailure | undefined;
-  /** Whether time does not mend that. */
+  /** Whether the failure is permanent. */
   isPermanent = false;
 
   readonly #environment: Environment;

@@ -4,18 +4,18 @@ import { tlsFailure } from "./tls-failure.js";
 
 /** Why a connection could not be made. */
 export interface ConnectFailure {
-  /** Makes the error of a call that waited for it. */
+  /** Creates the error of a call that waited for the connection. */
   error: () => ConnectError;
   /**
-   * Whether trying again cannot help: the other side has the wrong certificate, or no HTTP/2. The latter
-   * counts when it comes twice in a row: a proxy may respond for a server that is about to start.
+   * Whether a retry cannot help: the server has an invalid certificate, or no HTTP/2. The latter counts when
+   * it happens twice in a row: a proxy may respond for a server that is about to start.
    */
   isPermanent: boolean | "when repeated";
 }
 
 /**
- * The failure to connect, from what the platform said. The errors of calls are `Unavailable`, as in every
- * gRPC client, with what the platform said as cause.
+ * The failure to connect, from the platform's error. The errors of calls are `Unavailable`, as in every gRPC
+ * client, with the platform's error as cause.
  */
 export function connectFailure(origin: string, reason: Error | undefined): ConnectFailure {
   return {
@@ -35,7 +35,7 @@ export function connectFailure(origin: string, reason: Error | undefined): Conne
   };
 }
 
-/** The failure of a connection that the server ended before a response had come over it. */
+/** The failure of a connection that the server closed before it had carried a response. */
 export function unservedFailure(origin: string): ConnectFailure {
   const message = `the server ended the connection to ${origin} before it had served a call`;
   return {
@@ -61,7 +61,7 @@ function describe(reason: Error | undefined): string {
     return failure;
   }
   if (reason instanceof AggregateError) {
-    // One error for each address that the name has.
+    // One error for each address of the name.
     const messages = reason.errors.map((error) => (error instanceof Error ? error.message : error));
     return messages.join(", ");
   }

@@ -10,16 +10,16 @@ export interface ConnectionOptions extends LivenessOptions {
   idleConnectionTimeoutMs: number;
 }
 
-/** Who is told what becomes of a connection. */
+/** Is notified of the events of a connection. */
 export interface ConnectionOwner<Connection> {
-  /** It may take calls: it is open, it is proven alive, or a stream of it has closed. */
+  /** It may accept calls: it is open, it is verified, or a stream of it has closed. */
   onRoom(connection: Connection): void;
-  /** The first byte of a response has come over it. */
+  /** The first byte of a response has arrived on it. */
   onServed(connection: Connection): void;
-  /** It takes no more calls. */
+  /** It accepts no more calls. */
   onDraining(connection: Connection): void;
   /** The server asks for fewer pings. */
   onTooManyPings(): void;
-  /** It is gone; with a failure when it never came to be. */
+  /** It is closed; with a failure if it was never established. */
   onClosed(connection: Connection, failure: ConnectFailure | undefined): void;
 }

@@ -9,28 +9,28 @@ import { Liveness } from "./liveness.js";
 import { ResetCode } from "./reset-codes.js";
 import { Session } from "./session.js";
 
-/** HTTP/2 has 2^30 stream ids for a client; near the end calls go to a new connection. */
+/** HTTP/2 has 2^30 stream ids for a client; before they run out, calls go to a new connection. */
 const lastStreamId = 2 ** 31 - 10_000;
 
 /**
  * One HTTP/2 connection:
  *
- * - `connecting`: until the server's SETTINGS have come. Waiting for them (as gRPC's own clients do)
- *   costs part of a round trip once, and a call that waits provably was not processed;
- * - `open`: takes calls;
- * - `verifying`: a PING must be acknowledged before it takes more calls, because it was silent for a while;
- * - `draining`: ends its calls and takes no more;
+ * - `connecting`: until the server's SETTINGS have arrived. Waiting for them (as gRPC's own clients do) costs
+ *   part of a round trip once, and a call that waits provably was not processed;
+ * - `open`: accepts calls;
+ * - `verifying`: a PING must be acknowledged before it accepts more calls, because it was silent for a while;
+ * - `draining`: completes its calls and accepts no more;
  * - `closed`.
  */
 export class Connection {
   state: "connecting" | "open" | "verifying" | "draining" | "closed" = "connecting";
-  /** Why this side ended it. */
+  /** Why this side closed it. */
   reason: (() => ConnectError) | undefined;
-  /** The largest header list that the server takes, in bytes as HTTP/2 counts them. */
+  /** The largest header list that the server accepts, in bytes as HTTP/2 counts them. */
   maxHeaderListBytes = Number.POSITIVE_INFINITY;
-  /** Whether a response has come over it. */
+  /** Whether a response has arrived on it. */
   served = false;
-  /** Whether it has been taken note of that it ended, or is no failure that it did. */
+  /** Whether its end has been recorded, or is no failure. */
   isAccounted = false;
   readonly startedAtMs: number;
   readonly session: ClientHttp2Session;
@@ -65,7 +65,7 @@ export class Connection {
     this.#listen();
   }
 
-  /** Whether a call could start on it now, were it alive. */
+  /** Whether a call could start on it now, provided it is alive. */
   get hasRoom(): boolean {
     return (
       this.state === "open" &&
@@ -75,22 +75,22 @@ export class Connection {
     );
   }
 
-  /** Whether the server allows no streams at all for now. */
+  /** Whether the server allows no streams for now. */
   get isPaused(): boolean {
     return this.state === "open" && this.#maxStreams === 0;
   }
 
-  /** Whether it has to be verified before the next call. */
+  /** Whether it must be verified before the next call. */
   get isDoubtful(): boolean {
     return this.#liveness.isDoubtful;
   }
 
-  /** When a byte last came. */
+  /** When the last byte arrived. */
   get lastReadAtMs(): number {
     return this.#liveness.lastReadAtMs;
   }
 
-  /** Has it prove that it is alive; that ends in `onRoom` or `onClosed`. */
+  /** Verifies that it is alive; the result is `onRoom` or `onClosed`. */
   verify(): void {
     this.state = "verifying";
     this.#liveness.ask(() => this.#onAlive());
@@ -127,7 +127,7 @@ export class Connection {
     }
   }
 
-  /** Says that bytes of a response came. */
+  /** Records that bytes of a response arrived. */
   onRead(): void {
     this.#liveness.onRead();
     if (!this.served) {
@@ -136,12 +136,12 @@ export class Connection {
     }
   }
 
-  /** Says that a call got no sign of life: the next one has the connection verified first. */
+  /** Records that a call received no byte: the connection is verified before the next call. */
   suspect(): void {
     this.#liveness.suspect();
   }
 
-  /** Whether the server said, or cannot but mean, that it did nothing for this stream. */
+  /** Whether the server provably did not process this stream. */
   refused(stream: ClientHttp2Stream): boolean {
     return (
       stream.rstCode === ResetCode.REFUSED_STREAM ||
@@ -149,13 +149,13 @@ export class Connection {
     );
   }
 
-  /** Ends the connection and every stream on it at once. */
+  /** Closes the connection and every stream on it at once. */
   destroy(reason: () => ConnectError): void {
     this.reason ??= reason;
     this.#end(ResetCode.CANCEL);
   }
 
-  /** Ends a connection that nobody uses. */
+  /** Closes an unused connection. */
   discard(): void {
     this.isAccounted = true;
     this.#end(ResetCode.NO_ERROR);

@@ -1,6 +1,6 @@
 import type { Environment } from "../../../common/environment.js";
 
-/** Calls back once nothing has started it anew for so long. Starting is cheap: the timer is set once. */
+/** Calls back when it has not been restarted for this long. A restart is cheap: the timer is set once. */
 export class IdleTimer {
   readonly #idleMs: number;
   readonly #environment: Environment;

@@ -1,7 +1,7 @@
 import type { ClientHttp2Session } from "node:http2";
 import type { Environment } from "../../../common/environment.js";
 
-/** After this long without a byte from the server, a connection proves that it is alive before reuse. */
+/** After this long without a byte from the server, a connection is verified before reuse. */
 const verifyAfterMs = 30_000;
 
 /** When a connection is pinged. */
@@ -12,11 +12,11 @@ export interface LivenessOptions {
 }
 
 /**
- * Whether the other side of a connection is still there. At most one PING is on its way: whoever wants
- * to know while it is waits for the same PONG.
+ * Whether the other side of a connection is still alive. At most one PING is in flight: later callers wait
+ * for the same PONG.
  */
 export class Liveness {
-  /** When a byte last came. */
+  /** When the last byte arrived. */
   lastReadAtMs: number;
 
   readonly #session: ClientHttp2Session;
@@ -43,18 +43,18 @@ export class Liveness {
     this.lastReadAtMs = environment.monotonicMs();
   }
 
-  /** Says that bytes came. */
+  /** Records that bytes arrived. */
   onRead(): void {
     this.lastReadAtMs = this.#environment.monotonicMs();
     this.#suspect = false;
   }
 
-  /** Says that a call got no sign of life. */
+  /** Records that a call received no byte. */
   suspect(): void {
     this.#suspect = true;
   }
 
-  /** Whether nothing has come for so long that a PING must be acknowledged before the next call. */
+  /** Whether nothing has arrived for so long that a PING must be acknowledged before the next call. */
   get isDoubtful(): boolean {
     const quietMs = this.#environment.monotonicMs() - this.lastReadAtMs;
     return this.#suspect || quietMs > verifyAfterMs || quietMs > this.#options.pingIntervalMs;
@@ -62,7 +62,7 @@ export class Liveness {
 
   ask(onPong: () => void): void {
     if (this.#session.destroyed || this.#stopped) {
-      return; // Its "close" event is on the way.
+      return; // Its "close" event follows.
     }
     if (this.#asking !== undefined) {
       this.#asking.push(onPong);
@@ -84,7 +84,7 @@ export class Liveness {
     });
   }
 
-  /** Asks whenever nothing came for the interval, as long as there is something to watch over. */
+  /** Sends a PING whenever nothing arrived for the interval, while there is something to watch. */
   watch(hasCalls: () => boolean): void {
     if (this.#cancelIntervalTimer !== undefined || this.#stopped) {
       return;

@@ -14,17 +14,17 @@ const maxConnections = 100;
 /**
  * The connections of one transport, by this policy:
  *
- * - A call goes out on the first connection that has room. Where none has, calls wait in order, and a
- *   connection is opened, whose name is resolved anew; one at a time, 100 at most.
- * - A connection from which nothing has come for a while has to acknowledge a PING first. It has no room until
- *   then, so that another one is opened at once: the calls that wait take whichever is there first.
- * - A connection whose server allows 0 streams for now is waited for; no other is opened.
- * - One that could not be made, or that the server ended before it had served a call, is a failure. The
- *   next is opened after the exponential backoff of gRPC (the first time at once), and again while calls
- *   wait. A connection that has served a call ends the backoff.
- * - While it lasts, calls wait, up to their deadline. A call fails when a second connection that it waited
- *   for could not be made, and at once where time does not mend the last failure.
- * - A connection that no call uses closes after a while. While calls wait the program stays alive.
+ * - A call is sent on the first connection that has room. If no connection has room, calls wait in order, and
+ *   a new connection is opened, for which the name is resolved again; one at a time, 100 at most.
+ * - A connection that was silent for a while has to acknowledge a PING first. It has no room until then, so
+ *   another one is opened at once: waiting calls use whichever is ready first.
+ * - While the server of a connection allows 0 streams, calls wait for it; no other is opened.
+ * - A connection that could not be made, or that the server closed before it had served a call, is a failure.
+ *   The next one is opened after the exponential backoff of gRPC (the first time at once), as long as calls
+ *   wait. A connection that has served a call resets the backoff.
+ * - During the backoff, calls wait, up to their deadline. A call fails when a second connection that it
+ *   waited for could not be made, and at once if the last failure is permanent.
+ * - An unused connection is closed after a while. Waiting calls keep the process alive.
  */
 export class ConnectionPool {
   readonly #options: ConnectionOptions;
@@ -34,7 +34,7 @@ export class ConnectionPool {
   readonly #waiting = new Queue<Waiter>();
   readonly #owner: ConnectionOwner<Connection>;
   #pingIntervalMs: number;
-  /** The last connection, where it was opened while another one had to prove that it is alive. */
+  /** The last connection, if it was opened while another one was being verified. */
   #hedge: Connection | undefined;
   #closed = false;
   #loading: Promise<void> | undefined;
@@ -59,12 +59,12 @@ export class ConnectionPool {
     };
   }
 
-  /** Why calls wait, for a person to read. */
+  /** Why calls wait, for error messages. */
   readonly obstacle = (): string | undefined =>
     this.#backoff.failure?.error().rawMessage ??
     `no connection to ${this.#options.origin} had room for the call`;
 
-  /** Gives the call a connection, now or as soon as there is one. */
+  /** Assigns a connection to the call, now or as soon as there is one. */
   run(waiter: Waiter): void {
     if (this.#closed) {
       waiter.fail(markNotProcessed(closedError()));
@@ -80,13 +80,13 @@ export class ConnectionPool {
     }
   }
 
-  /** Takes a call out that does not want to wait any longer. */
+  /** Removes a call that stops waiting. */
   leave(waiter: Waiter): void {
     this.#waiting.remove(waiter);
     this.#onWaiting();
   }
 
-  /** Ends all connections; calls fail as `Canceled` from now on. */
+  /** Closes all connections; calls fail with `Canceled` from now on. */
   close(): void {
     this.#closed = true;
     this.#failWaiting(() => markNotProcessed(closedError()));
@@ -118,7 +118,7 @@ export class ConnectionPool {
       this.#hedge?.state === "connecting" &&
       !this.#some(({ state }) => state === "verifying")
     ) {
-      // It was opened in case another one is dead, which is alive.
+      // It was opened as a substitute for another one, which turned out to be alive.
       this.#hedge.discard();
     }
   }
@@ -154,7 +154,7 @@ export class ConnectionPool {
     }
   }
 
-  /** By the first call: node:http2 and node:tls are a quarter of what a program takes to start. */
+  /** On the first call: node:http2 and node:tls account for a quarter of a program's start-up time. */
   async #load(): Promise<void> {
     try {
       const { Connection } = await import("./connection.js");
@@ -197,7 +197,10 @@ export class ConnectionPool {
     this.#grow();
   }
 
-  /** A server that opens connections and ends them at once would be asked for ever more of them. */
+  /**
+   * Counts a connection closed before it served a call as a failure; otherwise its server would get ever more
+   * of them.
+   */
   #countUnserved(connection: Connection): void {
     if (!connection.served && !connection.isAccounted) {
       connection.isAccounted = true;
@@ -215,7 +218,7 @@ export class ConnectionPool {
   }
 
   #failWaiting(error: () => ConnectError): void {
-    // Those that are added while these fail are not concerned.
+    // Calls added while these fail are not affected.
     const failing: Waiter[] = [];
     for (let waiter = this.#waiting.shift(); waiter; waiter = this.#waiting.shift()) {
       failing.push(waiter);
@@ -226,7 +229,7 @@ export class ConnectionPool {
     this.#onWaiting();
   }
 
-  /** Keeps the program alive while calls wait, and only then. */
+  /** Keeps the process alive while calls wait, and only then. */
   #onWaiting(): void {
     if (this.#waiting.isEmpty) {
       this.#letProgramEnd?.();

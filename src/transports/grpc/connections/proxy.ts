@@ -4,15 +4,15 @@ import { isLoopback } from "../../../common/loopback.js";
 type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
- * The proxy that the environment names for an origin: `HTTPS_PROXY` for `https:`, `HTTP_PROXY` for
- * `http:`, in capitals or not, unless `NO_PROXY` names the host. Cleartext to this machine never takes a
- * proxy.
+ * The proxy that the environment names for an origin: `HTTPS_PROXY` for `https:`, `HTTP_PROXY` for `http:`,
+ * in upper or lower case, unless `NO_PROXY` names the host. Plain HTTP to loopback never uses a proxy.
  *
- * `NO_PROXY` is a list, separated by commas or spaces, of `*`, host names (which hold for what is below
- * them as well, with or without a dot or `*.` before), addresses and ranges of addresses like
- * `10.0.0.0/8`, each with `:port` where only one is meant.
+ * `NO_PROXY` is a list, separated by commas or spaces, of `*`, host names (which include their subdomains,
+ * with or without a leading dot or `*.`), addresses and address ranges like `10.0.0.0/8`, each optionally
+ * with `:port`.
  *
- * @throws TypeError when the variable holds no http or https URL; it may hold a password, and is not shown.
+ * @throws TypeError when the variable is not an http or https URL; it may contain a password, and is not
+ * shown.
  */
 export function proxyFor(origin: URL, variables: Variables): URL | undefined {
   const name = origin.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
@@ -38,7 +38,7 @@ function read(variables: Variables, name: string): string {
   try {
     return variables[name.toLowerCase()] ?? variables[name] ?? "";
   } catch {
-    // Deno refuses it to a program that may not read the environment.
+    // Deno denies it to a program without permission to read the environment.
     return "";
   }
 }

@@ -4,7 +4,7 @@ interface Place<T> {
   next: Place<T> | undefined;
 }
 
-/** First in, first out, and whoever waits may leave from the middle at no cost to the others. */
+/** First in, first out; an entry can be removed from the middle in constant time. */
 export class Queue<T> {
   readonly #places = new Map<T, Place<T>>();
   #first: Place<T> | undefined;

@@ -51,7 +51,7 @@ export function codeFromReset(rstCode: number): Code {
   }
 }
 
-/** `CANCEL (0x8)`: how a log or a packet capture of the other side calls it. */
+/** `CANCEL (0x8)`: as shown in a log or a packet capture of the other side. */
 export function resetName(rstCode: number): string {
   const [name = "unknown"] = Object.entries(ResetCode).find(([, code]) => code === rstCode) ?? [];
   return `${name} (0x${rstCode.toString(16)})`;

@@ -4,11 +4,11 @@ import { proxyFor } from "./proxy.js";
 import { connectTarget, Tunnel, tlsThrough } from "./tunnel.js";
 
 /**
- * What `http2.connect` is given for each connection: the caller's own options, and the proxy that the
+ * The options passed to `http2.connect` for each connection: the caller's own, and the proxy that the
  * environment names.
  *
- * @param onTunnel is given the tunnel of each connection that goes through a proxy.
- * @throws TypeError when the environment names a proxy that is none.
+ * @param onTunnel is called with the tunnel of each connection through a proxy.
+ * @throws TypeError when the environment names an invalid proxy.
  */
 export function sessionOptions(
   origin: URL,
@@ -19,7 +19,7 @@ export function sessionOptions(
   const proxy =
     nodeOptions?.createConnection === undefined ? proxyFor(origin, process.env) : undefined;
   return {
-    // Megabytes: Node would refuse streams once a session holds 10, which a few large messages do.
+    // Megabytes: Node would reject streams once a session holds 10, which a few large messages do.
     maxSessionMemory: 1_000_000,
     // Beyond this Node resets the stream and may abort the program when the session is collected
     // (https://github.com/nodejs/node/issues/35233); its default is 128.

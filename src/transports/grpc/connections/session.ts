@@ -4,19 +4,19 @@ import type { NodeConnectOptions } from "../../../options/node-connect.js";
 import { sessionOptions } from "./session-options.js";
 import type { Tunnel } from "./tunnel.js";
 
-/** A session of `node:http2` with what it does not tell by itself. */
+/** A session of `node:http2`, with information that it does not expose itself. */
 export class Session {
   readonly http2: ClientHttp2Session;
   /** The first thing that went wrong. */
   error: Error | undefined;
 
-  /** Says that the server's SETTINGS have come, or that nobody waits for them any more. */
+  /** Reports that the server's SETTINGS have arrived, or that they are no longer awaited. */
   readonly stopConnectTimer: () => void;
-  /** What the session cannot tell to keep the program alive, or not. */
+  /** The tunnel, which the session's own `ref` and `unref` do not reach. */
   #tunnel: Tunnel | undefined;
 
   /**
-   * @param options of `connectTimeoutMs` is the time until the server's SETTINGS must have come.
+   * @param options `connectTimeoutMs` is the time until the server's SETTINGS must have arrived.
    * @param onBroken called when it cannot be used, with `error` set.
    */
   constructor(
@@ -39,9 +39,9 @@ export class Session {
         tunnel.on("error", onError);
       }),
     );
-    // Stays on for good: an error of a session that nobody uses any more must not end the process.
+    // Never removed: a late error of an unused session must not terminate the process.
     this.http2.on("error", onError);
-    // A session whose TLS connection the server refuses after the handshake does not say so itself.
+    // A session whose TLS connection the server rejects after the handshake does not report it.
     this.http2.on("connect", (_, socket) => {
       socket.on("error", (error) => {
         onError(error);
@@ -57,7 +57,7 @@ export class Session {
     this.stopConnectTimer = environment.setTimer(onTimeout, connectTimeoutMs, { background: true });
   }
 
-  /** Whether it keeps the program alive. */
+  /** Whether it keeps the process alive. */
   keepProgram(alive: boolean): void {
     if (alive) {
       this.http2.ref();

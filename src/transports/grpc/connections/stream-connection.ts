@@ -46,7 +46,8 @@ export class StreamConnection {
         const stream = await this.#sessions.request(
           method,
           path,
-          // Node would add the port even where it is the default, and ZITADEL picks its instance by this.
+          // Node would add the port even if it is the default, and ZITADEL selects its instance by this
+          // value.
           { ...headers, ":authority": url.host },
           requestOptions,
         );
@@ -61,14 +62,14 @@ export class StreamConnection {
     };
   }
 
-  /** Has a stream wait for the connection: one whose call ends before there is one is never opened. */
+  /** Makes a stream wait for the connection: if its call settles first, the stream is never opened. */
   readonly interceptor: Interceptor = (next) => async (request) => {
     request.signal.throwIfAborted();
     await untilAborted(this.#connect(), request.signal);
     return next(request);
   };
 
-  /** Ends all streams as `Canceled`. */
+  /** Cancels all streams with `Canceled`. */
   close(): void {
     this.#isClosed = true;
     this.#sessions.abort(closed());
@@ -117,7 +118,7 @@ export class StreamConnection {
     tunnel.once("close", () => this.#tunnels.delete(tunnel));
   }
 
-  /** What a session over a tunnel cannot tell: to keep the program alive while there are streams. */
+  /** Ref-counting that does not reach through a tunnel: keeps the process alive while there are streams. */
   #keepTunnels(stream: ClientHttp2Stream): void {
     this.#streams += 1;
     this.#tunnels.forEach((tunnel) => {
@@ -135,11 +136,11 @@ export class StreamConnection {
 }
 
 function guardSession(session: Http2Session): void {
-  // connect-node takes its own listener off before the session reports an unacknowledged PING, and an error
-  // that nobody listens for ends the program.
+  // connect-node removes its own listener before the session reports an unacknowledged PING, and an error
+  // without a listener terminates the process.
   session.on("error", () => undefined);
   if (!session.destroyed) {
-    // A session whose TLS connection the server refuses after the handshake does not say so itself.
+    // A session whose TLS connection the server rejects after the handshake does not report it.
     session.socket.once("error", (error) => session.destroy(error));
   }
 }

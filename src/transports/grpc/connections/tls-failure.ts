@@ -1,6 +1,6 @@
 /**
- * What went wrong with a TLS connection and what to do about it, for an error that Node or OpenSSL made;
- * undefined for other errors. Alerts of the server have a code in some places and only a text in others.
+ * The cause of a TLS failure and what to do about it, for an error of Node or OpenSSL; undefined for other
+ * errors. Alerts of the server have a code in some places and only a text in others.
  */
 export function tlsFailure(error: Error): string | undefined {
   const code = "code" in error ? String(error.code) : "";
@@ -8,7 +8,7 @@ export function tlsFailure(error: Error): string | undefined {
   if (advice === undefined) {
     return undefined;
   }
-  // OpenSSL's text has addresses and source files around what it says.
+  // OpenSSL's text has addresses and source files around the message.
   const [, reason] = /:SSL routines:[^:]*:([^:]+):/.exec(error.message) ?? [];
   return `${reason ?? error.message}. ${advice}`;
 }

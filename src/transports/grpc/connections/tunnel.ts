@@ -8,8 +8,8 @@ import { plainCause } from "../../../errors/plain-cause.js";
 import type { NodeConnectOptions } from "../../../options/node-connect.js";
 
 /**
- * A connection through a proxy by CONNECT (https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6). It can
- * be written to at once: what is written waits for the proxy's response.
+ * A connection through a proxy by CONNECT (https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6). It can be
+ * written to at once: data is buffered until the proxy's response.
  */
 export class Tunnel extends Duplex {
   readonly #proxy: URL;
@@ -24,7 +24,7 @@ export class Tunnel extends Duplex {
     this.#target = target;
   }
 
-  /** Whether the connection keeps the program alive, as with a `Socket`. */
+  /** Whether the connection keeps the process alive, as with a `Socket`. */
   ref(): this {
     this.#keepsAlive = true;
     this.#socket?.ref();
@@ -37,7 +37,7 @@ export class Tunnel extends Duplex {
     return this;
   }
 
-  // What Node's agents ask of a connection that they keep for the next request.
+  // Required by Node's agents for a connection that they keep for the next request.
   setKeepAlive(): this {
     return this;
   }
@@ -51,7 +51,7 @@ export class Tunnel extends Duplex {
   }
 
   override _construct(callback: (error?: Error | null) => void): void {
-    // Most programs have no proxy, and node:http takes longer to load than this package.
+    // Most programs use no proxy, and node:http takes longer to load than this package.
     const http = this.#proxy.protocol === "https:" ? import("node:https") : import("node:http");
     http.then(({ request }) => {
       if (this.destroyed) {
@@ -131,7 +131,7 @@ export class Tunnel extends Duplex {
     callback(error);
   }
 
-  /** Node does not come to `_destroy` while the proxy has not responded. */
+  /** Node does not call `_destroy` while the proxy has not responded. */
   override destroy(error?: Error): this {
     this.#request?.destroy();
     return super.destroy(error);
@@ -164,7 +164,7 @@ export function tlsThrough(
   return socket;
 }
 
-/** The host and port of an origin, as CONNECT wants them. */
+/** The host and port of an origin, as CONNECT requires them. */
 export function connectTarget(origin: URL): string {
   return `${origin.hostname}:${origin.port || (origin.protocol === "https:" ? 443 : 80)}`;
 }

@@ -4,7 +4,7 @@ import { refuseOtherRoutes } from "./other-routes.js";
 import { toQuery } from "./query.js";
 
 /**
- * What a transport for any service needs. A page with ManagementService alone does without: its messages
- * are in `plain-json.ts`, none of its RPCs has a query, and its two routes have different verbs.
+ * The parts of a transport for any service. A page that uses only ManagementService does not load them: its
+ * messages are in `plain-json.ts`, none of its RPCs has a query, and its two routes have different verbs.
  */
 export const anyService: JsonParts = { fromJson, toJson, toQuery, refuseOtherRoutes };

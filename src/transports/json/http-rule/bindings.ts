@@ -13,7 +13,7 @@ export interface HttpBinding {
   readonly template: PathTemplate;
   /** For each variable of the template, the field it binds: from the request's own to the innermost. */
   readonly pathFields: readonly (readonly DescField[])[];
-  /** The request field that is the body; "*" for all that the path does not bind. */
+  /** The request field that is the body; "*" for everything that the path does not bind. */
   readonly body: DescField | "*" | undefined;
   /** The response field that is the body; undefined for the whole message. */
   readonly responseBody: DescField | undefined;
@@ -23,13 +23,14 @@ const cache = new WeakMap<DescMethod, readonly HttpBinding[] | string>();
 
 /**
  * The HTTP mappings of an RPC, from its `google.api.http` annotation: the rule itself, then its
- * `additional_bindings`. When there is none, or it does not fit the messages of the RPC, a string that
- * says so.
+ * `additional_bindings`. If the annotation is missing, or does not fit the messages of the RPC, a string with
+ * the reason.
  */
 export function httpBindings(rpc: DescMethod): readonly HttpBinding[] | string {
   let bindings = cache.get(rpc);
   if (bindings === undefined) {
-    // Read by field number, so it does not matter which copy of annotations.proto the RPC was made with.
+    // Read by field number, so that it does not matter from which copy of annotations.proto the RPC was
+    // generated.
     const rule = getOption(rpc, http);
     try {
       bindings = rule.pattern.case

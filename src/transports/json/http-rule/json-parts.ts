@@ -8,7 +8,7 @@ import type {
 import type { refuseOtherRoutes } from "./other-routes.js";
 import type { toQuery } from "./query.js";
 
-/** What a page carries only where its services need it: see `any-service.ts` and `plain-json.ts`. */
+/** Parts that a page loads only if its services need them: see `any-service.ts` and `plain-json.ts`. */
 export interface JsonParts {
   toJson(
     desc: DescMessage,

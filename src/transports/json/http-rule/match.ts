@@ -20,8 +20,8 @@ export interface HttpRuleMatch {
 }
 
 /**
- * Finds the RPC that a request is for. Returns undefined when no path matches, and
- * `"method-not-allowed"` when the path is another verb's.
+ * Finds the RPC that a request is for. Returns undefined when no path matches, and `"method-not-allowed"`
+ * when the path exists only with another verb.
  *
  * @param path without the query and without the prefix of the service, still encoded. It is decoded
  * once and then split, as grpc-gateway does: an encoded slash separates, too.
@@ -58,7 +58,7 @@ export function matchRequest(
   return found;
 }
 
-/** Of the templates that match a path, the one with more literals is meant; a custom verb is one. */
+/** Of the templates that match a path, the one with the most literals wins; a custom verb counts as one. */
 function literalsOf({ segments, verb }: PathTemplate): number {
   return segments.filter((segment) => !isWildcard(segment)).length + (verb === "" ? 0 : 1);
 }
@@ -67,7 +67,7 @@ function valuesOf({ segments, variables, verb }: PathTemplate, path: readonly st
   const text = path.join("/");
   const parts = text.slice(0, text.length - verb.length).split("/");
   const deep = segments.indexOf("**");
-  // What comes after a deep wildcard is further back by what that has matched beyond one segment.
+  // Segments after a deep wildcard are shifted by the number of segments that it matched beyond one.
   const at = (index: number) =>
     deep >= 0 && index > deep ? index + parts.length - segments.length : index;
   return variables.map(({ start, end }) => parts.slice(at(start), at(end)).join("/"));
@@ -76,8 +76,8 @@ function valuesOf({ segments, variables, verb }: PathTemplate, path: readonly st
 /**
  * Reads the request message of a matched request: the body first, then the path, then the query.
  *
- * @param body parsed; undefined for none.
- * @throws Error when a value cannot be read as what its field holds.
+ * @param body parsed; undefined if there is no body.
+ * @throws Error when a value does not fit the type of its field.
  */
 export function readRequest(
   { binding, values }: HttpRuleMatch,

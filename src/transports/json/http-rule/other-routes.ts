@@ -2,7 +2,7 @@ import type { HttpBinding } from "./bindings.js";
 import { httpBindings } from "./bindings.js";
 import { isWildcard, matchSegments, matchTemplate } from "./template.js";
 
-/** What reads as a literal of another route, or as its verb, reaches that other route. */
+/** A value that looks like a literal of another route, or like its verb, would reach that route. */
 export function refuseOtherRoutes({ template, verb, rpc }: HttpBinding, segments: string[]): void {
   const own = matchSegments(template.segments, segments);
   const path = [...segments.slice(0, -1), segments.at(-1) + template.verb];

@@ -4,11 +4,11 @@ import type { NameKey } from "./text.js";
 import { fromText, isObject, isText, toText } from "./text.js";
 
 /**
- * The query parameters for the JSON of a message: `a.b` for nested fields, the same name again for each
- * item of a list.
+ * The query parameters for the JSON of a message: `a.b` for nested fields, a repeated name for the items of a
+ * list.
  *
- * @throws Error for what a query cannot carry: maps, lists of messages, empty messages without a field
- * whose default can stand for them.
+ * @throws Error for values that a query cannot carry: maps, lists of messages, and empty messages without a
+ * field whose default could represent them.
  */
 export function toQuery(
   message: DescMessage,
@@ -28,7 +28,7 @@ export function toQuery(
       return items.map((item) => [name, toText(field, item)]);
     }
     const isEmpty = Object.keys(value as JsonObject).length === 0;
-    // An empty message is there if one of its fields is, with the value it has anyway.
+    // An empty message is present if one of its fields is, set to its default value.
     const parameters =
       fieldKind === "message"
         ? toQuery(
@@ -38,7 +38,7 @@ export function toQuery(
             `${name}.`,
           )
         : [];
-    // Empty lists and maps are in JSON that was asked to hold all fields.
+    // JSON that includes all fields contains empty lists and maps.
     if (parameters.length === 0 && (fieldKind === "message" || !isEmpty)) {
       throw new Error(
         `a query cannot carry ${name}: a map, a list of messages or a message without fields`,
@@ -56,11 +56,11 @@ function defaultsOf(message: DescMessage, nameKey: NameKey): JsonValue {
 }
 
 /**
- * Puts query parameters into the JSON of a message: the reverse of `toQuery`. Names are those of the
- * proto file or of JSON; unknown ones are passed over, as grpc-gateway does.
+ * Puts query parameters into the JSON of a message: the reverse of `toQuery`. Names are those of the proto
+ * file or of JSON; unknown ones are ignored, as grpc-gateway does.
  *
  * @param skips whether a field, by its path in the proto file, is bound elsewhere.
- * @throws Error when a value cannot be read as what its field holds.
+ * @throws Error when a value does not fit the type of its field.
  */
 export function fromQuery(
   message: DescMessage,
@@ -92,7 +92,7 @@ function findPath(message: DescMessage, names: readonly string[]): DescField[] |
   return path;
 }
 
-/** Sets a field, given by its path, in the JSON of a message; adds to it when it is a list. */
+/** Sets a field, given by its path, in the JSON of a message; appends to it if it is a list. */
 export function putPath(json: JsonObject, path: readonly DescField[], text: string): void {
   let within = json;
   for (const [index, field] of path.entries()) {

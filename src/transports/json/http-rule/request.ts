@@ -19,9 +19,9 @@ import { isObject, toText } from "./text.js";
 export interface HttpRuleRequest {
   readonly binding: HttpBinding;
   readonly verb: string;
-  /** Path and query, encoded, without what the service's routes begin with. */
+  /** Path and query, encoded, without the prefix of the service's routes. */
   readonly target: string;
-  /** The JSON of the body; undefined for none. */
+  /** The JSON of the body; undefined if there is no body. */
   readonly body: string | undefined;
 }
 
@@ -73,15 +73,15 @@ function bind(
   const { template, verb, rpc } = binding;
   const nameKey = jsonOptions?.useProtoFieldName ? "name" : "jsonName";
   const json = parts.toJson(rpc.input, message, jsonOptions) as JsonObject;
-  // A field that is the body goes there whole, with what the path binds of it.
+  // A field that is the body is sent whole, including the parts that the path binds.
   const bodyName = typeof binding.body === "object" && binding.body[nameKey];
   let body = bodyName ? JSON.stringify(json[bodyName]) : undefined;
-  // A path has defaults, too.
+  // A path includes default values, too.
   const full = template.variables.length
     ? parts.toJson(rpc.input, message, { ...jsonOptions, alwaysEmitImplicit: true })
     : json;
   const segments = [...template.segments];
-  // From the end, so that the positions of the variables before stay true.
+  // From the end, so that the positions of earlier variables stay valid.
   template.variables.toReversed().forEach(({ start, end, fieldPath }, index) => {
     const fields = binding.pathFields.at(-1 - index) ?? [];
     const value = pathText(fields, full, nameKey);
@@ -111,7 +111,7 @@ function pathText(fields: readonly DescField[], json: JsonValue, nameKey: NameKe
   for (const field of fields) {
     value = isObject(value) ? value[field[nameKey]] : undefined;
     text = value === undefined ? "" : toText(field, value);
-    // Standard base64 has slashes; grpc-gateway takes both alphabets.
+    // Standard base64 has slashes; grpc-gateway accepts both alphabets.
     if (field.scalar === ScalarType.BYTES) {
       text = text.replaceAll("/", "_").replaceAll("+", "-");
     }
@@ -119,7 +119,7 @@ function pathText(fields: readonly DescField[], json: JsonValue, nameKey: NameKe
   return text;
 }
 
-/** Takes what the path binds out of what goes elsewhere, with messages that then are empty. */
+/** Removes the fields bound by the path from the rest, along with messages that become empty. */
 function remove([field, ...inner]: readonly DescField[], json: JsonValue, nameKey: NameKey): void {
   if (field !== undefined && isObject(json)) {
     const name = field[nameKey];
@@ -132,9 +132,9 @@ function remove([field, ...inner]: readonly DescField[], json: JsonValue, nameKe
 }
 
 /**
- * The path segments for a value. Servers unescape the path once, then resolve dots, join empty segments
- * (both by a redirect) and split at slashes, so those cannot be part of a segment in any encoding; all
- * else is safe once encoded.
+ * The path segments for a value. Servers unescape the path once, then resolve dots, join empty segments (both
+ * by a redirect) and split at slashes, so those cannot be part of a segment in any encoding; everything else
+ * is safe once encoded.
  */
 function toSegments(name: string, value: string, pattern: string[]): string[] {
   const segments = pattern.join() === "*" ? [value] : value.split("/");

@@ -26,7 +26,7 @@ export interface PathVariable {
  * @throws Error when it is malformed.
  */
 export function parseTemplate(template: string): PathTemplate {
-  // After a variable the verb is all that follows; a literal may hold colons itself.
+  // After a variable, only the verb can follow; a literal may itself contain colons.
   const [, afterVariable, afterLiteral = ""] = /\}(:[^/]*)$|(:[^/:}]*)$/.exec(template) ?? [];
   const verb = afterVariable ?? afterLiteral;
   const segments: string[] = [];

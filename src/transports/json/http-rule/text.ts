@@ -2,15 +2,15 @@ import type { DescField, DescMessage, JsonObject, JsonValue } from "@bufbuild/pr
 import { ScalarType } from "@bufbuild/protobuf";
 
 /**
- * How single values look in a URL: as in proto3 JSON, without the quotes.
+ * The text of single values in a URL: as in proto3 JSON, without the quotes.
  *
- * Where grpc-gateway reads something else than JSON, its reading counts: the paths of a FieldMask stay
- * as they are in the proto file.
+ * Where grpc-gateway differs from JSON, grpc-gateway's form is used: the paths of a FieldMask keep the names
+ * of the proto file.
  */
 const textTypes =
   /^google\.protobuf\.(Timestamp|Duration|FieldMask|Struct|(U?Int(32|64)|Double|Float|Bool|String|Bytes)?Value)$/;
 
-/** Which of its two names a field has in the JSON at hand. */
+/** Which of the two names of a field the JSON uses. */
 export type NameKey = "name" | "jsonName";
 
 /** Whether a message has a form that is one piece of text. */
@@ -36,9 +36,9 @@ export function isObject(value: JsonValue | undefined): value is JsonObject {
 }
 
 /**
- * The JSON value that a text in a URL stands for: the reverse of `toText`.
+ * The JSON value for a text in a URL: the reverse of `toText`.
  *
- * @throws Error when it cannot be read as what the field holds.
+ * @throws Error when it does not fit the type of the field.
  */
 export function fromText(field: DescField, text: string): JsonValue {
   switch (field.message?.typeName) {
@@ -49,7 +49,7 @@ export function fromText(field: DescField, text: string): JsonValue {
       return text.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
   }
   if (field.scalar === ScalarType.BOOL || field.message?.typeName === "google.protobuf.BoolValue") {
-    // The spellings that grpc-gateway takes.
+    // The spellings that grpc-gateway accepts.
     if (/^(1|t|T|TRUE|true|True)$/.test(text)) {
       return true;
     }

@@ -3,10 +3,10 @@ import { type Io, UsageError } from "./io.js";
 import { counted } from "./printable.js";
 import type { BulkCommand } from "./settings.js";
 
-/** From so many grants on, a y that is typed from habit is not enough. */
+/** From this many grants on, a y typed out of habit is not enough. */
 const typedFrom = 100;
 
-/** Asks whether to go ahead: by y, or by the number of grants where there are many. */
+/** Asks for confirmation: by y, or by typing the number of grants if there are many. */
 export async function mayGoAhead(
   command: BulkCommand | "restore",
   count: number,
@@ -22,7 +22,7 @@ export async function mayGoAhead(
   return answer?.replaceAll(/[,.'\s]/g, "") === String(count);
 }
 
-/** @throws UsageError when there is no way to ask, and `--yes` was not given. */
+/** @throws UsageError when there is no terminal to ask on, and `--yes` was not given. */
 export function checkCanAsk(yes: boolean | undefined, stdinTaken: boolean, io: Io): void {
   if (!yes && (stdinTaken || !io.stdin.isTTY || !io.stderr.isTTY)) {
     throw new UsageError(

@@ -31,17 +31,17 @@ for (const signal of signals) {
 
 let outputFailure: Error | undefined;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // Whoever reads the results may leave before the end (`| head`); the work goes on.
+  // The reader of the results may stop early (`| head`); the work continues.
   if (error.code !== "EPIPE" && outputFailure === undefined) {
     outputFailure = error;
-    // Results that nobody can keep: nothing more is started, as after Ctrl-C.
+    // The results cannot be stored: no further request is started, as after Ctrl-C.
     for (const listener of [...interruptListeners]) {
       listener();
     }
   }
 });
 process.stderr.on("error", () => {
-  // There is no other place to say so.
+  // There is no other place to report it.
 });
 
 const code = await main(process.argv.slice(2), {
@@ -63,7 +63,7 @@ for (const signal of signals) {
 if (outputFailure !== undefined) {
   process.stderr.write(`Standard output could not be written: ${outputFailure.message}\n`);
 }
-// What cannot be written is not wrong usage, and not success either.
+// Output that cannot be written is neither wrong usage nor success.
 process.exitCode = outputFailure !== undefined && code === exitCode.done ? exitCode.stopped : code;
-// A terminal or a pipe that was read from would keep the process alive.
+// A terminal or a pipe that was read would keep the process alive.
 process.stdin.destroy();

@@ -140,7 +140,7 @@ export function readSettings(command: BulkCommand, flags: SettingFlags): Setting
   if (flags.quiet && !flags.yes) {
     throw new UsageError("--quiet needs --yes: whoever is asked must see what about.");
   }
-  // A value that is not allowed is rejected now.
+  // Reject invalid values now.
   readRate(flags.rate, "http://localhost");
   return {
     rate: (baseUrl) => readRate(flags.rate, baseUrl),

@@ -17,7 +17,7 @@ import { createResults } from "./results.js";
 import { type BulkCommand, type Settings, suspiciousUnknown } from "./settings.js";
 import { createStopSwitch } from "./stop-switch.js";
 
-/** Sends all that is left to do, shows how far it is, reports, and returns the exit code. */
+/** Sends everything that is left to do, shows progress, reports, and returns the exit code. */
 export async function carryOut(
   command: BulkCommand,
   connection: Connection,
@@ -52,9 +52,9 @@ export async function carryOut(
   let othersSeen = plan.someFound;
   let lastFailure: ConnectError | undefined;
   let lookedWrong = false;
-  /** Grants in a request of this run whose response did not come. */
+  /** Grants in a request of this run whose response was lost. */
   const lostNow = new Set<string>();
-  /** Outcomes that a later response may still clear of the doubt. */
+  /** Outcomes whose doubt a later response may still resolve. */
   let held: Outcome<string>[] = [];
   const conclusive = (outcome: Outcome<string>) => {
     write(toLogged(outcome));
@@ -151,7 +151,7 @@ export async function carryOut(
   try {
     await log?.close(reasonOf(ending));
   } catch {
-    // It is in its `failure`.
+    // Kept in its `failure`.
   }
   stopSwitch.end();
   return conclude(
@@ -171,7 +171,7 @@ function* idsOf(grants: Iterable<UserGrant>) {
   }
 }
 
-/** Why a run ended, for its log. */
+/** Why a run stopped, for its log. */
 function reasonOf({ thrown, interrupted, lookedWrong }: Ending): string {
   if (interrupted) {
     return "interrupted";

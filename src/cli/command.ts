@@ -1,16 +1,16 @@
 import type { Io } from "./io.js";
 
-/** A flag, as help, completion and the parser need to know it. */
+/** A flag, as used by help, completion and the parser. */
 export interface Flag {
   readonly type: "string" | "boolean";
   readonly short?: string;
   /** May be given several times. */
   readonly multiple?: boolean;
-  /** What stands for the value in help, such as `<path>`. */
+  /** The placeholder for the value in help, such as `<path>`. */
   readonly value?: string;
-  /** The values that are allowed, where they can be listed. */
+  /** The allowed values, if they can be listed. */
   readonly values?: readonly string[];
-  /** Whether the value is the path of a file: completion then offers files. */
+  /** Whether the value is a file path: completion then offers files. */
   readonly file?: boolean;
   readonly help: string;
 }
@@ -24,26 +24,26 @@ export interface FlagGroup {
   readonly note?: string;
 }
 
-/** A command of the tool. Help, completion and suggestions are made from it. */
+/** A command of the tool. Help, completion and suggestions are generated from it. */
 export interface Command {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** What comes beside flags, as help shows it: `[<grant id> ...]`. */
+  /** The arguments besides flags, as shown by help: `[<grant id> ...]`. */
   readonly arguments?: string;
-  /** What the arguments can be, where that can be listed: for completion. */
+  /** The possible arguments, if they can be listed: for completion. */
   readonly values?: readonly string[];
   /** Paragraphs between the usage line and the flags. */
   readonly description: string;
   readonly examples?: readonly string[];
   readonly groups: readonly FlagGroup[];
-  /** What help ends with. */
+  /** The last part of help. */
   readonly notes?: string;
   /** Runs the command and returns its exit code. @throws UsageError */
   readonly run: (args: readonly string[], io: Io) => Promise<number>;
 }
 
-/** Every command takes it. */
+/** Accepted by every command. */
 export const helpFlag = {
   help: { type: "boolean", short: "h", help: "show this help" },
 } as const satisfies FlagTable;

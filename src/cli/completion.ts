@@ -5,7 +5,7 @@ export type Shell = (typeof shells)[number];
 
 const program = "zitadel-user-grants";
 
-/** Not a command of its own, but a first word as well. */
+/** Not a command, but also possible as the first word. */
 const help = { name: "help", summary: "explain a command" };
 
 /** The script that makes a shell complete commands, flags and their values. */

@@ -9,7 +9,7 @@ import { duration } from "./progress.js";
 import { outcomeLine } from "./results.js";
 import { suspiciousUnknown } from "./settings.js";
 
-/** Why a run ended before its end. */
+/** Why a run stopped early. */
 export interface Ending {
   readonly thrown: unknown;
   readonly interrupted: boolean;
@@ -19,11 +19,11 @@ export interface Ending {
   /** Of the last grants, when the server accepted nothing after them. */
   readonly lastFailure: ConnectError | undefined;
   readonly logFailure: LogFailure | undefined;
-  /** What has happened and could not be logged. */
+  /** The error that prevented the log from recording what has happened. */
   readonly unlogged: readonly LoggedOutcome[];
 }
 
-/** Says what has become of the run, and returns its exit code. */
+/** Reports the result of the run, and returns its exit code. */
 export function conclude(
   plan: Plan,
   doneStatus: string,
@@ -102,7 +102,7 @@ function concludeUnlogged(failure: LogFailure, unlogged: readonly LoggedOutcome[
   return exitCode.stopped;
 }
 
-/** For a shell, where it needs quotes. */
+/** Quoted for a shell, if needed. */
 function quoted(path: string): string {
   return /^[\w./:@%+,=-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

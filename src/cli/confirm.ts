@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import type { Io } from "./io.js";
 
-/** Asks on the terminal. Undefined at Ctrl-C, and at the end of the input. */
+/** Asks on the terminal. Undefined after Ctrl-C, and at the end of the input. */
 export async function ask(question: string, io: Io): Promise<string | undefined> {
   const left = new AbortController();
   const terminal = createInterface({

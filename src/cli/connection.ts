@@ -70,13 +70,13 @@ export type ConnectionFlags = {
     | undefined;
 };
 
-/** Where a command goes, and as whom. */
+/** The server and the account of a command. */
 export interface Connection {
   readonly baseUrl: string;
   readonly orgId: string | undefined;
   readonly protocol: ProtocolName;
   readonly instanceHost: string | undefined;
-  /** Makes a client over that protocol, or over another one. */
+  /** Creates a client over that protocol, or over another one. */
   readonly createClient: (protocol?: ProtocolName) => ManagementClient;
   /** A plain GET, with the credentials of the calls. */
   readonly get: (path: string, headers?: Record<string, string>) => Promise<Response>;
@@ -85,19 +85,19 @@ export interface Connection {
    * and the request retried once.
    */
   readonly request: (path: string, options?: RequestOptions) => Promise<Response>;
-  /** Masks the tokens that were sent: what comes back may echo them. */
+  /** Masks the tokens that were sent: a response may echo them. */
   readonly mask: () => Mask;
   /** Whether the token is read from standard input. */
   readonly usesStdin: boolean;
 }
 
-/** Node's own fetch takes no proxy. */
+/** Node's own fetch does not support proxies. */
 export const fetchThroughProxy = grpc.createFetch();
 
 /**
- * Reads the connection from flags and environment, and the secret from where these say.
+ * Reads the connection from flags and environment, and the secret from where these refer to.
  *
- * @throws UsageError for what is missing, not readable or not allowed.
+ * @throws UsageError for values that are missing, unreadable or not allowed.
  */
 export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Connection> {
   const baseUrl = flags.url ?? nonEmpty(io.env.ZITADEL_URL);

@@ -18,16 +18,16 @@ export interface Issuer {
 }
 
 /**
- * The token, or what renews one, from where flags and environment say.
+ * The token or token source that flags and environment specify.
  *
- * @throws UsageError when there is none, or what there is cannot be used.
+ * @throws UsageError when there is no token, or it cannot be used.
  */
 export async function readToken(
   flags: CredentialFlags,
   { baseUrl, instanceHost, fetch }: Issuer,
   io: Io,
 ): Promise<string | TokenSource> {
-  // A flag is meant for this command, so it comes before what the environment holds.
+  // A flag is meant for this command, so it takes precedence over the environment.
   const tokenFile = flags["token-file"];
   if (tokenFile !== undefined && flags["key-file"] !== undefined) {
     throw new UsageError("Give --token-file or --key-file, not both.");
@@ -75,7 +75,7 @@ function checkToken(value: string, from: string): string {
   return token;
 }
 
-/** What the library rejects, in the words of the tool. */
+/** The library's error, with flags in place of options. */
 export function asUsageError(error: unknown): unknown {
   return error instanceof TypeError ? new UsageError(inFlags(error.message)) : error;
 }

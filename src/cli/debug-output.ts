@@ -6,12 +6,12 @@ import { printable } from "./printable.js";
 
 const shownCharacters = 1000;
 
-/** Sees a plain request go out; what it returns sees the response. */
+/** Called with a plain request; the function that it returns is called with the response. */
 export interface RequestDebug {
   request(method: string, url: string, body: string | undefined): (response: Response) => void;
 }
 
-/** Shows what goes over the wire, one line an event. Tokens are never in it. */
+/** Shows requests and responses, one line an event. Tokens are never included. */
 export function createDebugOutput(
   output: Output,
 ): RequestDebug & { readonly interceptor: Interceptor } {

@@ -11,10 +11,10 @@ import { lookupTurns, type Rate } from "./rate.js";
 import type { BulkCommand } from "./settings.js";
 import type { Identity } from "./whoami.js";
 
-/** Lookups at a time. */
+/** Concurrent lookups. */
 const concurrency = 4;
 
-/** Whether the command could be carried out, as far as that shows without changing anything. */
+/** Whether the command could be carried out, as far as can be checked without changing anything. */
 export async function checkPermission(
   command: BulkCommand,
   connection: Connection,
@@ -33,7 +33,7 @@ export async function checkPermission(
   }
 }
 
-/** Says what there is of each grant: active, inactive, not found, or of another organization. */
+/** Reports each grant: active, inactive, not found, or of another organization. */
 export async function lookUpEach(
   connection: Connection,
   grants: GrantTable,
@@ -50,7 +50,7 @@ export async function lookUpEach(
     while (next < grants.size) {
       const index = next++;
       const grantId = grants.grantId(index);
-      // ZITADEL does not compare the user, and wants one.
+      // ZITADEL does not compare the user, but requires one.
       const record = await lookup.getGrant(grants.userId(index) || "0", grantId);
       const orgId = record?.orgId ?? record?.resourceOwner;
       const isElsewhere =
@@ -77,7 +77,7 @@ export async function lookUpEach(
       return exitCode.stopped;
     }
     line(io.stderr, `The grants cannot be looked up: ${explain(error)}`);
-    // To read grants is a permission of its own.
+    // Reading grants is a separate permission.
     return error.code === Code.PermissionDenied ? exitCode.done : exitCode.aborted;
   } finally {
     stopListening();

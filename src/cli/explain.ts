@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { describeError } from "../errors/describe.js";
 import { printable } from "./printable.js";
 
-/** What to do about ZITADEL's refusals of a caller, by their ids. */
+/** What to do when ZITADEL rejects a caller, by error id. */
 export const advice: Readonly<Record<string, string>> = {
   "AUTH-7fs1e":
     "The token is unknown, has expired, or was made without the scope urn:zitadel:iam:org:project:id:zitadel:aud. Get a new one with that scope.",
@@ -16,7 +16,7 @@ export const advice: Readonly<Record<string, string>> = {
   "EVENT-Shu7e": "This account's role is for another project than the grant's.",
 };
 
-/** What an error of a call says, and what to do about it, in plain words. */
+/** The message of a call's error, and what to do about it. */
 export function explain(error: unknown): string {
   const { code, id, message, requestId } = describeError(error);
   const request = requestId === undefined ? "" : ` Request ${requestId}.`;
@@ -27,7 +27,7 @@ export function explain(error: unknown): string {
   );
 }
 
-/** The options of the library, and what they are called here. */
+/** The options of the library, and the corresponding flags. */
 const flagNames: readonly (readonly [RegExp, string])[] = [
   [/\ballowInsecure: true\b/g, "--allow-insecure"],
   [/\ballowInsecure\b/g, "--allow-insecure"],
@@ -38,7 +38,7 @@ const flagNames: readonly (readonly [RegExp, string])[] = [
   [/\bstartSandbox(?:\(\))?: ?/g, ""],
 ];
 
-/** A message of the library in the words of the tool: whoever reads it knows flags, and no options. */
+/** A message of the library with flags in place of options, which users of the tool do not know. */
 export function inFlags(message: string): string {
   return flagNames.reduce((text, [name, flag]) => text.replace(name, flag), message);
 }

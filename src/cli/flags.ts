@@ -3,14 +3,14 @@ import { similarName } from "../options/spelling.js";
 import type { FlagTable } from "./command.js";
 import { UsageError } from "./io.js";
 
-/** A secret in an argument shows in the list of processes and in the shell's history. */
+/** A secret in an argument is visible in the process list and in the shell's history. */
 const secrets: Readonly<Record<string, string>> = {
   "--token": "Set ZITADEL_TOKEN, or name a file with --token-file (- for standard input).",
   "--key": "Name the key file with --key-file or ZITADEL_KEY_FILE.",
 };
 
 /**
- * Parses flags and what comes beside them.
+ * Parses flags and arguments.
  *
  * @throws UsageError for flags that are unknown, repeated, or lack their value, and for secrets.
  */
@@ -19,7 +19,7 @@ export function parseFlags<const O extends FlagTable>(args: readonly string[], f
   for (const argument of end === -1 ? args : args.slice(0, end)) {
     const [flag = ""] = argument.split("=", 1);
     const name = flag.slice(2);
-    // The sandbox takes --token: one that is no secret.
+    // The sandbox accepts --token: its token is not secret.
     const isSecret = Object.hasOwn(secrets, flag) && !Object.hasOwn(flags, name);
     const instead = isSecret ? secrets[flag] : undefined;
     if (instead !== undefined) {
@@ -52,7 +52,7 @@ function parse<const O extends FlagTable>(args: readonly string[], options: O) {
   });
 }
 
-/** An empty value is a variable that is not set; of a flag given twice one would be ignored. */
+/** An empty value means an unset variable; of a flag given twice, one would be ignored. */
 function checkGiven(tokens: ReturnType<typeof parse>["tokens"], flags: FlagTable): void {
   const seen = new Set<string>();
   for (const token of tokens) {
@@ -75,7 +75,7 @@ function checkGiven(tokens: ReturnType<typeof parse>["tokens"], flags: FlagTable
   }
 }
 
-/** @throws UsageError when there are arguments beside the flags of a command that takes none. */
+/** @throws UsageError when there are arguments for a command without arguments. */
 export function noArguments(command: string, positionals: readonly string[]): void {
   if (positionals.length > 0) {
     throw new UsageError(`${command} takes no arguments; got ${JSON.stringify(positionals[0])}.`);
@@ -100,7 +100,7 @@ export function wholeNumber(
   return number;
 }
 
-/** @throws UsageError unless it is one of them. */
+/** @throws UsageError unless it is one of the allowed values. */
 export function oneOf<T extends string>(
   name: string,
   value: string | undefined,
@@ -112,7 +112,7 @@ export function oneOf<T extends string>(
   throw new UsageError(`${name} takes ${allowed.join(", ")}; got ${JSON.stringify(value)}.`);
 }
 
-/** A whole number of seconds, in milliseconds. @throws UsageError unless it is one that timers take. */
+/** A whole number of seconds, in milliseconds. @throws UsageError unless timers support it. */
 export function seconds(flag: string, value: string | undefined): number | undefined {
   const number = wholeNumber(flag, value, 2_147_483);
   return number === undefined ? undefined : number * 1000;

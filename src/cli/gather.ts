@@ -16,11 +16,11 @@ import { type SelectionEnd, selectGrants } from "./selection.js";
 import type { Selectors } from "./selectors.js";
 import type { BulkCommand } from "./settings.js";
 
-/** The grants of a run, and what there is to show of them. */
+/** The grants of a run, and what is shown of them. */
 export interface Gathered {
   readonly grants: GrantTable;
   readonly overview: Overview;
-  /** Selectors that no grant meets, as they were given. */
+  /** Selectors that match no grant, as they were given. */
   readonly unmatched: readonly string[];
 }
 
@@ -31,7 +31,7 @@ export interface InputFlags {
   readonly "user-column"?: string | undefined;
 }
 
-/** Reads the grants of arguments, a file or standard input, into the log as well. @throws UsageError */
+/** Reads the grants from arguments, a file or standard input, and adds them to the log. @throws UsageError */
 export async function gatherInput(
   command: BulkCommand,
   positionals: readonly string[],
@@ -113,7 +113,7 @@ class Gathering {
     this.#log = log;
   }
 
-  /** Whether it is a new one. */
+  /** Whether the grant is new. */
   add(grant: LoggedGrant): boolean {
     const before = this.grants.size;
     this.grants.add(grant.grantId, grant.userId);

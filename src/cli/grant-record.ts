@@ -3,7 +3,7 @@ import type { LoggedGrant } from "./log/entry.js";
 export type GrantState = "active" | "inactive" | "unknown";
 export type UserType = "human" | "machine" | "unknown";
 
-/** Everything that a search tells about a grant. What it does not tell is undefined. */
+/** Everything that a search returns about a grant. Missing fields are undefined. */
 export interface GrantRecord {
   readonly grantId: string;
   readonly state: GrantState;
@@ -18,7 +18,7 @@ export interface GrantRecord {
   readonly userType: UserType;
   readonly projectId: string;
   readonly projectName: string | undefined;
-  /** When the project is granted by another organization. */
+  /** Set if the project is granted by another organization. */
   readonly projectGrantId: string | undefined;
   readonly orgId: string | undefined;
   readonly orgName: string | undefined;
@@ -42,7 +42,7 @@ const userTypes: Readonly<Record<string, UserType>> = {
   TYPE_MACHINE: "machine",
 };
 
-/** Reads a user grant as ZITADEL's JSON has it. Undefined when it is none. */
+/** Reads a user grant from ZITADEL's JSON. Undefined if it is not a user grant. */
 export function toGrantRecord(json: unknown): GrantRecord | undefined {
   if (!isRecord(json)) {
     return undefined;
@@ -80,7 +80,7 @@ export function toGrantRecord(json: unknown): GrantRecord | undefined {
   };
 }
 
-/** What the log of a run keeps of it. */
+/** The part of it that the log of a run keeps. */
 export function toLoggedGrant(record: GrantRecord): LoggedGrant {
   const { grantId, userId, userName, displayName, email, projectName } = record;
   const { state, roleKeys, projectId, projectGrantId } = record;

@@ -5,19 +5,19 @@ import { StringTable } from "./string-table.js";
 export interface SearchOptions {
   /** Grants in a page; 1000 when not given. */
   readonly pageSize?: number | undefined;
-  /** Grants that were yielded before, by other searches: they are left out. */
+  /** Grants that other searches have already yielded: they are omitted. */
   readonly seen?: StringTable | undefined;
 }
 
-/** What a search to the end came to. */
+/** The result of a complete search. */
 export interface SearchEnd {
-  /** How many grants the server says there are. */
+  /** The number of grants that the server reports. */
   readonly total: number;
   /** Whether the list kept changing while it was read, so that some may be missing. */
   readonly unstable: boolean;
 }
 
-/** A list that changes all the time is read so often. */
+/** How often a list that keeps changing is read. */
 const mostPasses = 3;
 
 /**
@@ -30,7 +30,7 @@ export async function* searchAllGrants(
   { pageSize = 1000, seen = new StringTable() }: SearchOptions = {},
 ): AsyncGenerator<GrantRecord, SearchEnd> {
   for (let pass = 1; ; pass += 1) {
-    // The ids of a million grants take their room: they are not kept twice where once is enough.
+    // The ids of a million grants take much memory: they are not kept twice where once is enough.
     const inThisPass = seen.size === 0 ? seen : new StringTable();
     const load = (offset: number) => lookup.searchGrants(queries, { offset, limit: pageSize });
     let page = await load(0);
@@ -40,7 +40,7 @@ export async function* searchAllGrants(
       offset += page.records.length;
       changed ||= page.total !== total;
       const isLast = page.records.length === 0 || offset >= page.total;
-      // The next page comes while this one is used. Whether it failed is looked at when its turn comes.
+      // The next page is requested while this one is used. Its error is handled when its turn comes.
       const next: Promise<Page<GrantRecord> | { readonly failure: unknown }> | undefined = isLast
         ? undefined
         : load(offset).catch((failure: unknown) => ({ failure }));

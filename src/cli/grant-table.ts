@@ -1,7 +1,7 @@
 import type { UserGrant } from "../bulk/index.js";
 import { StringTable } from "./string-table.js";
 
-/** Grants in the order in which they came, each once, with the ids of their users where these are known. */
+/** Grants in order of arrival, each once, with the ids of their users if known. */
 export class GrantTable {
   readonly #grants = new StringTable();
   readonly #users = new StringTable();
@@ -17,7 +17,7 @@ export class GrantTable {
     return this.#users.size;
   }
 
-  /** Returns the grant's number. A user id that comes later than the grant is kept. */
+  /** Returns the grant's number. A user id that arrives later than the grant is kept. */
   add(grantId: string, userId?: string): number {
     const index = this.#grants.add(grantId);
     if (userId !== undefined && userId !== "") {
@@ -40,7 +40,7 @@ export class GrantTable {
     return this.#grants.at(index);
   }
 
-  /** Empty when it is not known. */
+  /** Empty if unknown. */
   userId(index: number): string {
     const user = this.#userOf[index] ?? 0;
     return user === 0 ? "" : this.#users.at(user - 1);

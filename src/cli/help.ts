@@ -1,13 +1,13 @@
 import { type Command, type Flag, type FlagTable, helpFlag } from "./command.js";
 
-/** The width that help is written for. */
+/** The width of help, in columns. */
 const width = 96;
-/** Where the text beside a flag begins. */
+/** The column at which the description of a flag begins. */
 const indent = 27;
 
 export const exitCodes = `Exit codes: 0 every grant is done; 1 wrong usage, nothing was sent; 2 some grants failed or were not found; 3 stopped early; 4 aborted: connection, authentication or permission failure.`;
 
-/** What `--help` without a command shows. */
+/** The output of `--help` without a command. */
 export function overview(commands: readonly Command[]): string {
   const longest = Math.max(...commands.map(({ name }) => name.length));
   return [
@@ -25,7 +25,7 @@ export function overview(commands: readonly Command[]): string {
   ].join("\n");
 }
 
-/** What `--help` of a command shows. */
+/** The output of `--help` of a command. */
 export function helpOf(command: Command): string {
   const beside = command.arguments === undefined ? "" : ` ${command.arguments}`;
   const parts = [`Usage: zitadel-user-grants ${command.name}${beside} [options]`];
@@ -62,7 +62,7 @@ function nameOf(name: string, { short, value, values, type }: Flag): string {
   return `${short === undefined ? "" : `-${short}, `}--${name}${type === "string" ? ` ${shown}` : ""}`;
 }
 
-/** Breaks lines between words; line breaks that are there stay. */
+/** Wraps lines between words; existing line breaks are kept. */
 export function wrap(text: string, columns: number): string {
   return text
     .split("\n")

@@ -1,7 +1,7 @@
 /**
- * Calls `work` for each value, so many at a time at most, and resolves when all are done.
+ * Calls `work` for each value, at most `limit` at a time, and resolves when all are done.
  *
- * @throws what the first call that fails throws, after those in flight have settled; no further one is
+ * @throws the error of the first call that fails, after those in flight have settled; no further call is
  * started then.
  */
 export async function inParallel<T>(
@@ -13,7 +13,7 @@ export async function inParallel<T>(
     Symbol.asyncIterator in values ? values[Symbol.asyncIterator]() : values[Symbol.iterator]();
   let failure: { readonly reason: unknown } | undefined;
   let reading: Promise<unknown> = Promise.resolve();
-  // One at a time, as an iterator may not be asked for several values at once.
+  // One at a time, as an iterator may not support concurrent `next()` calls.
   const next = () => {
     const result = reading.then(() => iterator.next());
     reading = result.catch(() => undefined);

@@ -6,7 +6,9 @@ import type { LoggedCommand, LogHead } from "./log/entry.js";
 import { printable } from "./printable.js";
 import { type Identity, NoAccess, whoAmI } from "./whoami.js";
 
-/** Finds out where calls go and as whom. Undefined, and said why, when that cannot be known. */
+/**
+ * Finds out the server and the account of the calls. Undefined, after reporting the reason, when that fails.
+ */
 export async function identify(connection: Connection, io: Io): Promise<Identity | undefined> {
   try {
     return await whoAmI(connection);
@@ -20,7 +22,7 @@ export async function identify(connection: Connection, io: Io): Promise<Identity
   }
 }
 
-/** Shows where a command goes, as whom, and what else there is to know before it starts. */
+/** Shows the server, the account, and whatever else matters before a command starts. */
 export function introduce(
   connection: Connection,
   identity: Identity,
@@ -38,7 +40,7 @@ export function introduce(
   }
 }
 
-/** What the log of a run says of it. */
+/** The part of it that the log of a run records. */
 export function headOf(
   command: LoggedCommand,
   connection: Connection,

@@ -1,18 +1,18 @@
-/** A stream to write to; a terminal says so, and how wide it is. */
+/** An output stream; for a terminal, also that it is one and its width. */
 export interface Output {
-  /** @param done is called when it is written, or with what went wrong. */
+  /** @param done is called when the text is written, or with the error. */
   write(text: string, done?: (error?: Error | null) => void): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
 }
 
-/** What a command needs of the process that it runs in. */
+/** What a command needs from its process. */
 export interface Io {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean | undefined };
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Calls the listener each time that the user asks the program to end. Returns what takes it off. */
+  /** Calls the listener on each interrupt (Ctrl-C). Returns a function that removes it. */
   readonly onInterrupt: (listener: () => void) => () => void;
 }
 
@@ -30,7 +30,7 @@ export const exitCode = {
   aborted: 4,
 } as const;
 
-/** What is wrong with the command line, the environment or a file; for the user. */
+/** An error in the command line, the environment or a file, with a message for the user. */
 export class UsageError extends Error {
   override readonly name: string = "UsageError";
 }
@@ -44,16 +44,16 @@ export function line(output: Output, text = ""): void {
   output.write(`${text}\n`);
 }
 
-/** Whoever read the output has left, as `head` does. */
+/** The reader has closed the output, as `head` does. */
 export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
 }
 
 /**
- * Writes, and resolves when the reader has taken it: what is read faster than it is written must not
- * fill the memory.
+ * Writes, and resolves when the reader has consumed it: input that is read faster than output is written must
+ * not fill the memory.
  *
- * @throws OutputClosed when nobody reads any more; otherwise what the system says.
+ * @throws OutputClosed when the reader has closed the output; otherwise the system's error.
  */
 export function writeAll(output: Output, text: string): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -12,8 +12,8 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /**
  * Sends a JSON request to one of ZITADEL's HTTP routes.
  *
- * @throws ConnectError with ZITADEL's code and detail; `ResourceExhausted` for HTTP 429; `Unavailable`
- * when there is no connection; `DeadlineExceeded` when it takes too long; `Canceled` by the signal.
+ * @throws ConnectError with ZITADEL's code and detail; `ResourceExhausted` for HTTP 429; `Unavailable` when
+ * there is no connection; `DeadlineExceeded` when it takes too long; `Canceled` when the signal is aborted.
  */
 export async function sendJson(
   connection: Connection,
@@ -81,7 +81,7 @@ function connectionFailure(
   signal: AbortSignal | undefined,
 ): ConnectError {
   if (reason instanceof ConnectError) {
-    // No token could be had.
+    // The token source failed.
     return reason;
   }
   if (signal?.aborted) {

@@ -5,14 +5,14 @@ import { columnsOf, printable, toWidth } from "./printable.js";
 export const listOutputs = ["table", "csv", "jsonl"] as const;
 export type ListOutput = (typeof listOutputs)[number];
 
-/** Turns grants into text, as they are read. */
+/** Formats grants as they are read. */
 export interface GrantWriter {
-  /** What comes before the first grant. */
+  /** Text before the first grant. */
   readonly start: (firstGrants: readonly GrantRecord[]) => string;
   readonly grants: (grants: readonly GrantRecord[]) => string;
 }
 
-/** The columns of the CSV: all that a search tells. `remove --file` reads them again. */
+/** The columns of the CSV: everything that a search returns. `remove --file` reads them. */
 const csvColumns = [
   "grantId",
   "userId",
@@ -40,10 +40,10 @@ const csvColumns = [
   "resourceOwner",
 ] as const satisfies readonly (keyof GrantRecord)[];
 
-/** Between the roles in a cell. ZITADEL's role keys may hold spaces and commas. */
+/** The separator of roles in a cell. ZITADEL's role keys may contain spaces and commas. */
 export const roleSeparator = "\n";
 
-/** What a spreadsheet would take for a formula; the parser's own rule misses cells of several lines. */
+/** Text that a spreadsheet would take for a formula; the parser's own rule misses multi-line cells. */
 export const formulaStart = /^[=+\-@\t\r]/;
 
 export function grantWriter(output: ListOutput, columns: number): GrantWriter {
@@ -71,7 +71,7 @@ function toCells(grant: GrantRecord): string[] {
   });
 }
 
-/** Each column's title, and what it shows. The last ones are never cut off: ids are copied. */
+/** The title and content of each column. The last ones are never truncated, so that ids can be copied. */
 const tableColumns: readonly (readonly [string, (grant: GrantRecord) => string])[] = [
   ["USER", personOf],
   ["PROJECT", ({ projectName, projectId }) => projectName ?? projectId],
@@ -82,7 +82,7 @@ const tableColumns: readonly (readonly [string, (grant: GrantRecord) => string])
 ];
 const cuttable = 3;
 
-/** A user, for people: name and address, or what there is of them. */
+/** A user, for display: name and address, or whichever is known. */
 export function personOf(
   grant: {
     readonly [Name in "displayName" | "email" | "preferredLoginName" | "userName" | "userId"]?:
@@ -113,7 +113,7 @@ function tableWriter(columns: number): GrantWriter {
         Math.max(...rows.map((cells) => columnsOf(cells[index] ?? ""))),
       );
       const gaps = 2 * (widths.length - 1);
-      // What does not toWidth is taken from the widest column.
+      // Excess width is taken from the widest column.
       for (;;) {
         const excess = widths.reduce((sum, width) => sum + width, gaps) - columns;
         const widest = widths.indexOf(Math.max(...widths.slice(0, cuttable)));

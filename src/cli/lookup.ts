@@ -6,7 +6,7 @@ import { type GrantRecord, isRecord, toGrantRecord } from "./grant-record.js";
 import { type JsonObject, sendJson } from "./json-request.js";
 import { retryPauseMs } from "./retry-pause.js";
 
-/** How a text of a query is compared. */
+/** How a text in a query is compared. */
 export type TextMethod =
   | "TEXT_QUERY_METHOD_EQUALS"
   | "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE"
@@ -26,7 +26,7 @@ export type UserQuery =
   | { readonly emailQuery: { readonly emailAddress: string; readonly method: TextMethod } }
   | { readonly loginNameQuery: { readonly loginName: string; readonly method: TextMethod } };
 
-/** A user, as far as a search for users tells. */
+/** A user, as returned by a search for users. */
 export interface UserRecord {
   readonly userId: string;
   readonly userName: string | undefined;
@@ -36,7 +36,7 @@ export interface UserRecord {
 
 export interface Page<T> {
   readonly records: readonly T[];
-  /** How many there are in all. */
+  /** The total number of results. */
   readonly total: number;
 }
 
@@ -44,7 +44,7 @@ export interface LookupOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds that one request may take; 30,000 when not given. */
   readonly timeoutMs?: number | undefined;
-  /** Is waited for before each request: a rate limit. */
+  /** Awaited before each request: a rate limit. */
   readonly turn?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
   /** The platform's when not given. */
   readonly environment?: Environment | undefined;
@@ -52,24 +52,26 @@ export interface LookupOptions {
 
 /**
  * ZITADEL's routes for looking up and restoring grants, in the organization of the connection. Reads are
- * retried after transient failures; writes are left to who logs each attempt.
+ * retried after transient failures; writes are not, since the caller logs each attempt.
  *
- * Everything throws a ConnectError with ZITADEL's own code and id, or `Unavailable` without a connection.
+ * Every method throws a ConnectError with ZITADEL's own code and id, or `Unavailable` without a connection.
  */
 export interface Lookup {
   /** One page of a search for grants, from `offset` on. */
   searchGrants(queries: readonly GrantQuery[], page: PageRequest): Promise<Page<GrantRecord>>;
   searchUsers(queries: readonly UserQuery[], page: PageRequest): Promise<Page<UserRecord>>;
   /**
-   * Reads a grant from the read side, which lags behind. ZITADEL does not compare the user.
+   * Reads a grant from the read model, which is eventually consistent. ZITADEL does not compare the user.
    *
-   * @returns undefined when there is none in this organization (QUERY-wIPkA).
+   * @returns undefined when it does not exist in this organization (QUERY-wIPkA).
    */
   getGrant(userId: string, grantId: string): Promise<GrantRecord | undefined>;
-  /** Reactivates a grant. ZITADEL v4 says OK for one that is active; v2.70 rejects it with COMMAND-1ML0v. */
+  /**
+   * Reactivates a grant. ZITADEL v4 returns OK if it is already active; v2.70 rejects it with COMMAND-1ML0v.
+   */
   reactivateGrant(userId: string, grantId: string): Promise<void>;
   /**
-   * Adds a grant. Rejected with V3-DKcYh when the user has one of that project: also when this was added
+   * Adds a grant. Rejected with V3-DKcYh when the user already has one of that project, even if it was added
    * by an earlier attempt whose response was lost.
    *
    * @returns the id of the new grant.
@@ -156,14 +158,14 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
   };
 }
 
-/** Ascending: what is added meanwhile comes last. */
+/** Ascending, so that grants added meanwhile come last. */
 function pageQuery({ offset, limit }: PageRequest) {
   return { offset: String(offset), limit, asc: true };
 }
 
 function toPage<T>(json: JsonObject, read: (value: unknown) => T | undefined): Page<T> {
   const { details, result } = json;
-  // Both are left out when there is nothing.
+  // Both are omitted if they are empty.
   const total = isRecord(details) ? Number(details.totalResult ?? 0) : Number.NaN;
   if (!Number.isSafeInteger(total) || !(result === undefined || Array.isArray(result))) {
     throw notZitadel("the result of a search");

@@ -34,7 +34,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     return await command.run(args, io);
   } catch (error) {
     if (error instanceof UsageError) {
-      // What a log or a server says may be in it; of its own it may have several lines.
+      // The message may contain text of a log or a server; the tool's own messages may have several lines.
       for (const text of error.message.split("\n")) {
         line(io.stderr, printable(text));
       }

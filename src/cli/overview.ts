@@ -6,7 +6,7 @@ import { counted, grouped, printable } from "./printable.js";
 const mostExamples = 10;
 const mostNames = 10;
 
-/** Gathers what a run is about to touch, to show it in people's terms before it asks. */
+/** Collects what a run is about to change, to show it before asking for confirmation. */
 export class Overview {
   readonly #projects = new Map<string, { readonly name: string; count: number }>();
   readonly #roles = new Map<string, number>();
@@ -39,7 +39,7 @@ export class Overview {
     }
   }
 
-  /** Of how many grants roles and state are not known. */
+  /** The number of grants whose roles and state are unknown. */
   get unrecorded(): number {
     return this.#total - this.#known;
   }
@@ -54,7 +54,7 @@ export class Overview {
     ].join("");
   }
 
-  /** Projects, roles and the first grants, as far as they are known. */
+  /** Projects, roles and the first grants, as far as known. */
   show(io: Io): void {
     if (this.#known === 0 || this.#known < this.#total) {
       return;
@@ -91,7 +91,7 @@ function showCounts(title: string, counts: readonly (readonly [string, number])[
   }
 }
 
-/** One grant, for people: who has which roles where. */
+/** One grant, for display: who has which roles where. */
 function describe(grant: LoggedGrant): string {
   const { projectName, recorded, grantId } = grant;
   const what = `${projectName ?? recorded?.projectId}: ${recorded?.roleKeys.join(", ") || "no roles"}`;

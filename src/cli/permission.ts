@@ -5,7 +5,7 @@ import type { ProtocolName } from "./connection.js";
 import { explain } from "./explain.js";
 import type { BulkCommand } from "./settings.js";
 
-/** What a probe came to. */
+/** The result of a probe. */
 export interface Probe {
   readonly ok: boolean;
   /** Whether ZITADEL itself responded. */
@@ -13,13 +13,13 @@ export interface Probe {
   readonly detail: string;
 }
 
-/** No grant has it: ZITADEL makes long numbers. */
+/** An id that no grant has: ZITADEL generates long numbers. */
 const noGrant = "0";
 
 /**
- * Finds out whether calls arrive, and whether this account may make them, without changing anything.
- * ZITADEL checks token, organization and permission before it looks at an empty list, or for a grant that
- * is not there.
+ * Finds out whether calls arrive, and whether this account may make them, without changing anything. ZITADEL
+ * checks token, organization and permission before it rejects an empty list or looks for a grant that does
+ * not exist.
  */
 export async function probePermission(
   client: ManagementClient,
@@ -34,7 +34,7 @@ export async function probePermission(
   if (!empty.ok || protocol !== "json") {
     return empty;
   }
-  // An empty list looks like one that was lost on the way.
+  // An empty list looks like one that was lost in transit.
   const list = await expectError(
     client.bulkRemoveUserGrant({ grantId: [noGrant] }),
     "COMMAND-1My0t",

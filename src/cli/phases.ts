@@ -2,25 +2,25 @@ import type { UserGrant } from "../bulk/index.js";
 import type { Plan } from "./plan.js";
 import type { BulkCommand, Settings } from "./settings.js";
 
-/** A part of a run: the next one begins when all of it is decided. */
+/** A part of a run: the next one begins when this one is completely decided. */
 export interface Phase {
   readonly grants: () => Iterable<UserGrant>;
   readonly batchSize: number | undefined;
   readonly concurrency: number | undefined;
-  /** Whether these were in requests of an earlier run whose responses never came. */
+  /** Whether these were in requests of an earlier run whose responses were lost. */
   readonly inDoubt: boolean;
 }
 
-/** So many grants tell whether the request that held them was applied. */
+/** The number of grants that is enough to tell whether the request that held them was applied. */
 const samples = 2;
-/** How many grants that are probably gone are asked for at a time: each in a request of its own. */
+/** How many grants that are probably gone are requested at a time, each in a request of its own. */
 const wideConcurrency = 32;
 
 /**
- * A removal is applied as a whole or not at all. So of each request in doubt a few grants are asked for
- * first. One that is still there proves that the request was not applied: the others are removed
- * together. Otherwise they are probably gone, and each is asked for alone, many at a time: together
- * they would be bisected down to single grants, with twice as many requests.
+ * A removal is applied as a whole or not at all. So of each request in doubt, a few grants are requested
+ * first. If one of them still exists, the request was not applied: the others are removed together. Otherwise
+ * they are probably gone, and each is requested alone, many at a time: together they would be bisected down
+ * to single grants, with twice as many requests.
  */
 export function* phasesOf(
   command: BulkCommand,

@@ -3,22 +3,22 @@ import { LostRequests } from "../bulk/lost-requests.js";
 import type { GrantTable } from "./grant-table.js";
 import type { LogContent } from "./log/content.js";
 
-/** Which grants there are, and which of them are left to ask for. */
+/** All grants, and the ones that are left to request. */
 export interface Plan {
   readonly total: number;
   readonly openCount: number;
-  /** Those that are left, but for the ones in doubt. */
+  /** The remaining grants, except those in doubt. */
   readonly open: () => Iterable<UserGrant>;
-  /** Grants of removals whose responses never came, by request: each grant once. */
+  /** Grants of removals whose responses were lost, by request: each grant once. */
   readonly inDoubt: readonly (readonly UserGrant[])[];
   /** How many grants earlier runs have decided, by status. */
   readonly decided: Readonly<Record<string, number>>;
-  /** Done by an earlier run that did not come to write it. */
+  /** Done by an earlier run that did not get to record it. */
   readonly doneUnwritten: readonly string[];
   /** Whether an earlier run has found grants of this organization. */
   readonly someFound: boolean;
   readonly lost: LostRequests;
-  /** Empty when it is not known. */
+  /** Empty if unknown. */
   readonly userId: (grantId: string) => string;
 }
 
@@ -41,7 +41,7 @@ export function newPlan(grants: GrantTable): Plan {
   };
 }
 
-/** What is left of a run. A failure is not a decision: its cause may be gone. */
+/** The rest of a run. A failure is not a decision: its cause may be gone. */
 export function resumedPlan(content: LogContent): Plan {
   const { grants } = content;
   const { "": _, failed: __, ...decided } = content.counts();

@@ -1,6 +1,6 @@
 /**
- * Text of a server or a file as it may be shown: control characters, and those that cannot be seen or
- * turn the direction of writing, are escaped.
+ * Text of a server or a file in a form that is safe to show: control characters, invisible characters and
+ * those that change the text direction are escaped.
  */
 export function printable(text: string): string {
   return text.replace(
@@ -21,7 +21,7 @@ export function columnsOf(text: string): number {
 const wide =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60]/u;
 
-/** A text of just so many columns: filled with spaces, or cut off with an ellipsis. */
+/** A text of exactly this many columns: padded with spaces, or truncated with an ellipsis. */
 export function toWidth(text: string, columns: number): string {
   if (columnsOf(text) <= columns) {
     return text + " ".repeat(columns - columnsOf(text));

@@ -2,20 +2,20 @@ import type { Summary } from "../bulk/index.js";
 import { line, type Output } from "./io.js";
 import { grouped } from "./printable.js";
 
-/** How often a line comes where there is no terminal, and how often a bar is drawn. */
+/** How often a line is written without a terminal, and how often the bar is redrawn on one. */
 const lineMs = 10_000;
 const drawMs = 100;
 /** Before that, a rate would be a guess. */
 const rateAfterMs = 1000;
 const widestBar = 40;
 
-/** Shows how far a run is. */
+/** Shows the progress of a run. */
 export interface Progress {
   update(summary: Summary): void;
   end(): void;
 }
 
-/** A bar on a terminal, a line now and then elsewhere. */
+/** A bar on a terminal, otherwise a line at intervals. */
 export function createProgress(output: Output, total: number, now: () => number): Progress {
   if (total === 0) {
     return { update() {}, end() {} };
@@ -28,7 +28,7 @@ function bar(output: Output, total: number, now: () => number): Progress {
   let last: Summary | undefined;
   const draw = (summary: Summary) => {
     drawnMs = now();
-    // To the start of the line, and what was there is cleared: the line is never full, so it never wraps.
+    // Return to the start of the line and clear it: the line is never full, so it never wraps.
     output.write(`\r${barLine(summary, total, output.columns ?? 80)}\u001b[K`);
   };
   return {
@@ -93,7 +93,7 @@ function speed({ perSecond, remainingMs, elapsedMs }: Summary): string[] {
   return [`${grouped(Math.round(perSecond))}/s`, ...left];
 }
 
-/** For people: "8 s", "4 min 10 s", "2 h 5 min". */
+/** For display: "8 s", "4 min 10 s", "2 h 5 min". */
 export function duration(ms: number): string {
   const seconds = Math.ceil(ms / 1000);
   if (seconds < 60) {

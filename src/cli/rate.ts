@@ -3,7 +3,7 @@ import { platform, sleep } from "../common/environment.js";
 import type { FlagTable } from "./command.js";
 import { wholeNumber } from "./flags.js";
 
-/** ZITADEL's own cloud locks out an address that sends more than 50 a second for three minutes. */
+/** ZITADEL Cloud blocks an address that sends more than 50 requests a second for three minutes. */
 const cloudRate = 40;
 
 export const rateFlags = {
@@ -30,7 +30,7 @@ export function readRate(flag: string | undefined, baseUrl: string): Rate {
   return { maxPerSecond: isCloud ? cloudRate : undefined, isDefault: true };
 }
 
-/** A limit is said before the run starts. */
+/** A limit is announced before the run starts. */
 export function rateShown({ maxPerSecond, isDefault }: Rate): { readonly Rate?: string } {
   return maxPerSecond === undefined
     ? {}
@@ -39,7 +39,7 @@ export function rateShown({ maxPerSecond, isDefault }: Rate): { readonly Rate?: 
       };
 }
 
-/** Waits until the next request may go. */
+/** Waits until the next request may be sent. */
 export function lookupTurns({
   maxPerSecond,
 }: Rate): ((signal: AbortSignal | undefined) => Promise<void>) | undefined {

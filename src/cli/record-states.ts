@@ -37,7 +37,7 @@ export async function recordStates(
   try {
     await inParallel(indexes(), concurrency, async (index) => {
       const known = grants.grant(index);
-      // ZITADEL does not compare the user, and wants one.
+      // ZITADEL does not compare the user, but requires one.
       const record = await lookup.getGrant(known.userId || "0", known.grantId);
       const grant = record === undefined ? known : toLoggedGrant(record);
       grants.add(grant.grantId, grant.userId);

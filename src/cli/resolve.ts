@@ -19,7 +19,7 @@ export async function resolveProject(lookup: Lookup, project: string): Promise<V
   if ((await lookup.searchGrants([byId], { offset: 0, limit: 1 })).records.length > 0) {
     found.set(project, "its id");
   }
-  // To the end: another project of the same name may come last.
+  // To the end: another project with the same name may come last.
   const named = searchAllGrants(lookup, [
     { projectNameQuery: { projectName: project, method: "TEXT_QUERY_METHOD_EQUALS" } },
   ]);
@@ -42,8 +42,8 @@ export async function resolveProject(lookup: Lookup, project: string): Promise<V
 }
 
 /**
- * The grants of the user with a login name. A user has several login names, and grants show the
- * preferred one, so users are searched first; those of other organizations are found by their grants.
+ * The grants of the user with a login name. A user has several login names, and grants show the preferred
+ * one, so users are searched first; users of other organizations are found by their grants.
  */
 export async function resolveLoginName(lookup: Lookup, loginName: string): Promise<Value> {
   const query = { loginNameQuery: { loginName, method: ignoreCase } } as const;
@@ -51,7 +51,7 @@ export async function resolveLoginName(lookup: Lookup, loginName: string): Promi
   try {
     users = (await lookup.searchUsers([query], { offset: 0, limit: 100 })).records;
   } catch (error) {
-    // A role may read grants and no users.
+    // A role may allow reading grants but not users.
     if (describeError(error).code !== Code.PermissionDenied) {
       throw error;
     }

@@ -3,7 +3,7 @@ import { type Io, line } from "./io.js";
 import type { LoggedOutcome } from "./log/entry.js";
 import { printable } from "./printable.js";
 
-/** Writes lines to standard output: each at once, but on a terminal when the progress bar is gone. */
+/** Writes lines to standard output: immediately, or on a terminal once the progress bar has been removed. */
 export function createResultLines(io: Io) {
   const waiting: string[] = [];
   const waits = Boolean(io.stdout.isTTY && io.stderr.isTTY);
@@ -23,11 +23,13 @@ export function createResultLines(io: Io) {
   };
 }
 
-/** Writes the results of a run, on a terminal without those that are done. */
+/** Writes the results of a run; on a terminal, only those that are not done. */
 export function createResults(io: Io, json: boolean) {
   const lines = createResultLines(io);
   return {
-    /** @param userId "" when it is not known; with it, what `--json` writes is input for `deactivate`. */
+    /**
+     * @param userId "" if unknown; if it is known, the output of `--json` is valid input for `deactivate`.
+     */
     add(outcome: LoggedOutcome, userId: string): void {
       if (io.stdout.isTTY && !json && /^(?:removed|deactivated)$/.test(outcome.status)) {
         return;
@@ -49,7 +51,7 @@ export function outcomeLine({ grantId, status, answerLost, error }: LoggedOutcom
   );
 }
 
-/** What an error says, on one line that a terminal can show; nothing without an error. */
+/** The message of an error, on one line that is safe for a terminal; empty without an error. */
 export function reasonsOf(error: LoggedOutcome["error"]): readonly string[] {
   return error === undefined
     ? []

@@ -16,7 +16,7 @@ import { watchStdin } from "./stdin-watch.js";
 /**
  * Continues the run of a log.
  *
- * @param command the only one that the log may be of, where one was named.
+ * @param command the command that the log must belong to, if one was named.
  */
 export async function resumeRun(
   path: string,
@@ -25,7 +25,7 @@ export async function resumeRun(
   settings: Settings,
   io: Io,
 ): Promise<number> {
-  // The file is not touched before it is known to be a log; nor is a lock put beside another file.
+  // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
   checkCommand(LogContent.readHead(path, "resume"), command);
   const lock = LogLock.take(path, "resume");
   let log: RunLog | undefined;

@@ -6,7 +6,7 @@ const firstPauseMs = 250;
 const longestPauseMs = 30_000;
 const longestAskedMs = 60_000;
 
-/** Milliseconds before the attempt after this one: doubling, and not less than the server asks for. */
+/** Milliseconds before the next attempt: doubling, and at least what the server asks for. */
 export function retryPauseMs(
   environment: Environment,
   attempt: number,

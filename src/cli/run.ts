@@ -132,7 +132,7 @@ export async function runBulk(
   }
 }
 
-/** What cannot be undone is said before it is done. */
+/** Announces what cannot be undone before it is done. */
 function undoShown(overview: Overview, log: RunLog | undefined): { readonly Undo?: string } {
   if (log === undefined) {
     return { Undo: "not possible, as no log is written" };
@@ -144,7 +144,7 @@ function undoShown(overview: Overview, log: RunLog | undefined): { readonly Undo
       };
 }
 
-/** Checks the permission, and given grants one by one. Returns the exit code. */
+/** Checks the permission, and the given grants one by one. Returns the exit code. */
 async function dryRun(
   command: BulkCommand,
   connection: Connection,
@@ -165,7 +165,7 @@ async function dryRun(
   return code;
 }
 
-/** Whether the grants come from standard input. @throws UsageError when none are given. */
+/** Whether the grants come from standard input. @throws UsageError when no grants are given. */
 function checkInput(
   positionals: readonly string[],
   file: string | undefined,

@@ -9,7 +9,7 @@ const projects = [
 ];
 
 /**
- * Adds grants of made-up people, each of whom has one, in two projects.
+ * Adds grants of made-up users, one each, in two projects.
  *
  * @returns the first three of them.
  */

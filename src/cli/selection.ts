@@ -6,9 +6,9 @@ import { Group, nameKey, type Value } from "./selector-values.js";
 import type { Selectors } from "./selectors.js";
 import { StringTable } from "./string-table.js";
 
-/** What a selection came to. */
+/** The result of a selection. */
 export interface SelectionEnd {
-  /** Values that no grant of the selection has, as they were given. */
+  /** Values that match no grant of the selection, as they were given. */
   readonly unmatched: readonly string[];
   /** Whether the grants kept changing while they were read, so that some may be missing. */
   readonly unstable: boolean;
@@ -16,15 +16,15 @@ export interface SelectionEnd {
 
 const equals = "TEXT_QUERY_METHOD_EQUALS";
 const equalsIgnoreCase = "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE";
-/** From so many searches on it is looked whether reading everything takes fewer requests. */
+/** From this many searches on, reading everything may take fewer requests. */
 const manySearches = 20;
 const pageSize = 1000;
 
 /**
- * Reads the grants that the selectors mean, each once. Every one is compared with the selectors here as
- * well: what the server returns beyond them is left out.
+ * Reads the grants that match the selectors, each once. Each grant is also matched here: anything else that
+ * the server returns is omitted.
  *
- * @throws UsageError when the name of a project fits several; ConnectError when a search fails.
+ * @throws UsageError when several projects have the given name; ConnectError when a search fails.
  */
 export async function* selectGrants(
   lookup: Lookup,
@@ -57,7 +57,7 @@ export async function* selectGrants(
   return { unmatched: [...unmatched], unstable };
 }
 
-/** One group for each flag: a grant is meant when it has a value of each. */
+/** One group for each flag: a grant must match one value of each group. */
 async function toGroups(lookup: Lookup, selectors: Selectors): Promise<Group[]> {
   const { users, emails, loginNames, projects, roles } = selectors;
   const resolvedNames: Value[] = [];
@@ -112,7 +112,7 @@ function filterOf(selectors: Selectors): (record: GrantRecord) => boolean {
     isBefore(record.changeDate, changedBeforeMs);
 }
 
-/** Which searches find all grants that are meant: one flag is asked for value by value. */
+/** Which searches find all matching grants: the values of one flag are searched one by one. */
 async function plan(
   lookup: Lookup,
   { userType }: Selectors,
@@ -129,7 +129,7 @@ async function plan(
     if (queries.length === 1 && only !== undefined) {
       base.push(only);
     } else {
-      // The flags come from the most selective one to the least.
+      // Flags are ordered from the most selective to the least.
       each ??= queries;
     }
   }

@@ -5,9 +5,9 @@ import type { GrantQuery } from "./lookup.js";
 export interface Value {
   /** As it was given: `--email jane@example.com`. */
   readonly shown: string;
-  /** A grant that has one of them is meant. */
+  /** A grant that meets one of them matches. */
   readonly keys: readonly string[];
-  /** Together they find all grants that are meant, and maybe others. */
+  /** Together they find all grants that match, and possibly others. */
   readonly queries: readonly GrantQuery[];
 }
 
@@ -27,13 +27,13 @@ export class Group {
     }
   }
 
-  /** The values that a grant has, as they were given. */
+  /** The values that a grant matches, as they were given. */
   matches(record: GrantRecord): string[] {
     return this.#keysOf(record).flatMap((key) => this.#byKey.get(key) ?? []);
   }
 }
 
-/** Names and addresses are compared without regard to case; no id looks like one. */
+/** Names and addresses are compared case-insensitively; no id looks like one. */
 export function nameKey(name: string | undefined): string {
   return `name ${name?.toLowerCase() ?? ""}`;
 }

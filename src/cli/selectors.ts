@@ -7,7 +7,7 @@ import { type Io, UsageError } from "./io.js";
 const states = ["active", "inactive"] as const;
 const userTypes = ["human", "machine"] as const;
 
-/** The flags that say which grants are meant. */
+/** The flags that select grants. */
 export const selectorFlags = {
   user: { type: "string", multiple: true, value: "<id>", help: "grants of this user" },
   "users-file": {
@@ -57,7 +57,7 @@ export const selectorFlags = {
 export const selectorNote =
   "A flag given twice means either value; different flags must all be true.";
 
-/** What the flags hold, checked. */
+/** The validated values of the flags. */
 export interface Selectors {
   readonly users: readonly string[];
   readonly emails: readonly string[];
@@ -111,7 +111,7 @@ function distinct(values: readonly string[]): string[] {
   return [...new Set(values.map((value) => value.trim()))];
 }
 
-/** A date without a time zone would mean another moment on another machine. */
+/** A date without a time zone would mean a different time on another machine. */
 function dateOf(flag: string, value: string | undefined): number | undefined {
   if (value === undefined) {
     return undefined;
@@ -120,7 +120,7 @@ function dateOf(flag: string, value: string | undefined): number | undefined {
     value,
   );
   const ms = match === null ? Number.NaN : Date.parse(value);
-  // Date.parse takes February 30 for March 2.
+  // Date.parse accepts February 30 as March 2.
   const day = match?.[1] ?? "";
   const dayMs = Date.parse(day);
   if (

@@ -6,7 +6,7 @@ import type { RequestDebug } from "./debug-output.js";
 /** How long a plain request may take. */
 const defaultTimeoutMs = 30_000;
 
-/** What a JSON request may be given. */
+/** The options of a JSON request. */
 export interface RequestOptions {
   /** Makes it a POST. */
   readonly body?: unknown;
@@ -20,20 +20,20 @@ export interface PlainRequest extends Omit<RequestOptions, "body"> {
   readonly body?: string | undefined;
 }
 
-/** What is the same for all plain requests of a connection. */
+/** What all plain requests of a connection share. */
 export interface SenderOptions {
   readonly baseUrl: string;
   readonly token: string | TokenSource;
   readonly instanceHost: string | undefined;
   readonly fetch: typeof globalThis.fetch;
-  /** Gathers the tokens that were sent. */
+  /** Collects the tokens that were sent. */
   readonly sent: Set<string>;
   readonly debug: RequestDebug | undefined;
 }
 
 /**
- * Makes what sends plain requests. A rejected token is renewed, and the request retried once. Resolves
- * when all of the response is there.
+ * Creates a function that sends plain requests. A rejected token is renewed, and the request retried once. It
+ * resolves when the complete response has been read.
  */
 export function createSender(
   options: SenderOptions,
@@ -77,7 +77,7 @@ export function createSender(
   };
 }
 
-/** The response with its body read, so that the time limit holds for that, too. */
+/** The response with its body read, so that the time limit applies to the body, too. */
 async function received(response: Response): Promise<Response> {
   const { status, statusText, headers } = response;
   const body = await response.arrayBuffer();

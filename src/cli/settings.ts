@@ -11,10 +11,10 @@ export interface Settings {
   readonly timeoutMs: number | undefined;
   readonly giveUpMs: number | undefined;
   readonly json: boolean;
-  /** Only what goes wrong is said. */
+  /** Only problems are reported. */
   readonly quiet: boolean;
   readonly allowUnknown: boolean;
 }
 
-/** So many grants at the start, all unknown, look like the wrong organization. */
+/** This many unknown grants at the start suggest the wrong organization. */
 export const suspiciousUnknown = 100;

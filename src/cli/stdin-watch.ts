@@ -1,8 +1,8 @@
 import type { Io } from "./io.js";
 
 /**
- * Takes what comes on standard input while something else is waited for: data there that nobody reads
- * was meant for this command. Not for terminals, which a question is asked on.
+ * Reads standard input while something else is awaited: unread data was meant for this command. Not for
+ * terminals, on which a question is asked.
  */
 export function watchStdin({ stdin }: Io): { readonly text: string; readonly end: () => void } {
   let text = "";

@@ -1,16 +1,16 @@
 import { type Io, line } from "./io.js";
 
-/** What Ctrl-C does to a run: once to finish what is in flight, twice to leave at once. */
+/** The effect of Ctrl-C on a run: once to finish what is in flight, twice to exit at once. */
 export interface StopSwitch {
-  /** Whether nothing more is to be started. */
+  /** Whether no further work may be started. */
   readonly stopped: boolean;
-  /** Whether the user asked for that. */
+  /** Whether the user interrupted the run. */
   readonly interrupted: boolean;
-  /** Aborted when requests in flight are given up, too. */
+  /** Aborted when requests in flight are cancelled, too. */
   readonly signal: AbortSignal;
-  /** Starts nothing more, for a reason that is not the user's. */
+  /** Stops starting work, for a reason other than an interrupt. */
   readonly stop: () => void;
-  /** Listens no longer. */
+  /** Removes the listeners. */
   readonly end: () => void;
 }
 

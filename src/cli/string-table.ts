@@ -10,11 +10,11 @@ const digitsFlag = 0x8000;
 export class StringTable {
   readonly #chunks: Buffer[] = [];
   #chunkUsed = chunkBytes;
-  /** Where each string begins: the chunk's number times its size, plus the place in it. */
+  /** Where each string begins: the chunk's number times its size, plus the offset in it. */
   #starts = new Uint32Array(1024);
   /** How many bytes each string takes, and whether these are digits. */
   #lengths = new Uint16Array(1024);
-  /** Open addressing: the number of a string plus one, at a place that its hash says. */
+  /** Open addressing: the number of a string plus one, at a slot determined by its hash. */
   #slots = new Uint32Array(2048);
   #size = 0;
 
@@ -53,7 +53,7 @@ export class StringTable {
     return (this.#slots[this.#find(bytes, length)] ?? 0) - 1;
   }
 
-  /** @throws RangeError for a number that was not given. */
+  /** @throws RangeError for a number that was not assigned. */
   at(index: number): string {
     const bytes = this.#bytesAt(index);
     return this.#lengthAt(index) < digitsFlag

@@ -8,23 +8,23 @@ import { expectationOf, type FoundState } from "./log/expected.js";
 import type { Lookup } from "./lookup.js";
 import { type SearchedStates, searchStates } from "./search-states.js";
 
-/** How long a contradiction is read again: the read side of ZITADEL lags behind. */
+/** How long a contradiction is read again: ZITADEL's read model is eventually consistent. */
 const lagMs = 10_000;
 const firstPauseMs = 250;
-/** So many grants in a row that cannot be looked up are taken for a lost connection. */
+/** This many grants in a row that cannot be looked up are taken for a lost connection. */
 const mostUnknown = 20;
 
-/** What a grant of a log was found to be. */
+/** The result for a grant of a log. */
 export interface Finding {
   readonly grantId: string;
   readonly userId?: string;
   readonly found: FoundState | "unknown";
   readonly expected?: FoundState;
   /**
-   * - `confirmed`: it is as the run said.
+   * - `confirmed`: its state is the one that the run reported.
    * - `contradicted`: it is not.
-   * - `undecided`: the run said nothing for sure.
-   * - `unverified`: it could not be looked up; `error` says why.
+   * - `undecided`: the run has no certain outcome for it.
+   * - `unverified`: it could not be looked up; `error` has the reason.
    */
   readonly verdict: "confirmed" | "contradicted" | "undecided" | "unverified";
   readonly error?: { readonly code: number; readonly id?: string; readonly message: string };
@@ -85,7 +85,7 @@ export async function verifyLog(
       return judged(shown);
     }
     try {
-      // ZITADEL does not compare the user, so any will do where it is not known.
+      // ZITADEL does not compare the user, so any id will do if it is unknown.
       const record = await lookup.getGrant(userId === "" ? grantId : userId, grantId);
       const state = record?.state ?? "gone";
       if (state === "unknown") {
@@ -139,7 +139,7 @@ export async function verifyLog(
   return summary.current();
 }
 
-/** Whether every lookup will fail so. */
+/** Whether every lookup will fail like this. */
 function concernsAll(error: ConnectError): boolean {
   return (
     error.code === Code.Unauthenticated ||

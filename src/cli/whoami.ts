@@ -1,27 +1,28 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { Connection } from "./connection.js";
 
-/** Who calls, and where calls go. */
+/** The account and the server of the calls. */
 export interface Identity {
-  /** For people: name and id. */
+  /** For display: name and id. */
   readonly account: string;
   readonly organization: string;
   readonly accountId: string;
   readonly accountName: string | undefined;
-  /** Null where the account's role may not see its organization and none was given. */
+  /** Null if the account's role may not see its organization and none was given. */
   readonly orgId: string | null;
   readonly orgName: string | undefined;
 }
 
-/** The server cannot be asked, or does not know the token. */
+/** The server cannot be reached, or does not accept the token. */
 export class NoAccess extends Error {
   override readonly name = "NoAccess";
 }
 
 /**
- * Asks for account and organization: two plain requests, which every role may make or which say so.
+ * Requests account and organization: two plain requests that are allowed for every role, or report that they
+ * are not.
  *
- * @throws NoAccess when there is no connection, or when the token is refused; the token source's error.
+ * @throws NoAccess when there is no connection, or when the token is rejected; the token source's error.
  */
 export async function whoAmI(connection: Connection): Promise<Identity> {
   const user = await request(connection, "/oidc/v1/userinfo");
@@ -30,7 +31,7 @@ export async function whoAmI(connection: Connection): Promise<Identity> {
     connection,
     "/management/v1/orgs/me",
     connection.orgId === undefined ? {} : { "x-zitadel-orgid": connection.orgId },
-    // A limited role may not see its organization (AUTH-5mWD2); what it may is asked for later.
+    // A limited role may not see its organization (AUTH-5mWD2); its permissions are checked later.
     [403, 404],
   );
   const { id = connection.orgId, name: orgName } = (org.body.org ?? {}) as Record<string, unknown>;
@@ -58,7 +59,7 @@ async function request(
     text = await response.text();
   } catch (error) {
     if (error instanceof ConnectError) {
-      // No token could be had.
+      // The token source failed.
       throw error;
     }
     throw new NoAccess(`No response from ${url}: ${reasonOf(error)}`);
@@ -78,7 +79,7 @@ async function request(
   }
 }
 
-/** What fetch says is "fetch failed"; the cause is beneath. */
+/** The message of fetch is "fetch failed"; its cause has the reason. */
 export function reasonOf(error: unknown): string {
   let innermost = error;
   while (innermost instanceof Error && innermost.cause instanceof Error) {

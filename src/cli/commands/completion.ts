@@ -3,7 +3,7 @@ import { completionScript, shells } from "../completion.js";
 import { oneOf, parseFlags } from "../flags.js";
 import { exitCode, UsageError } from "../io.js";
 
-/** The command `completion`. It is given the commands, since they include itself. */
+/** The command `completion`. It gets the commands as an argument, since it is one of them. */
 export function completion(commands: () => readonly Command[]): Command {
   return {
     name: "completion",

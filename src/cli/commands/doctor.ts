@@ -45,7 +45,7 @@ async function runDoctor(args: readonly string[], io: Io): Promise<number> {
   try {
     network = await probeNetwork(new URL(connection.baseUrl));
   } catch (error) {
-    // HTTPS_PROXY holds no URL.
+    // HTTPS_PROXY is not a URL.
     throw new UsageError((error as Error).message);
   }
   if (show(network)) {

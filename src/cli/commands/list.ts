@@ -98,7 +98,7 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
   return exitCode.done;
 }
 
-/** Writes grants as they come, no faster than the reader takes them. */
+/** Writes grants as they arrive, no faster than the reader reads them. */
 async function writeGrants(
   selection: AsyncGenerator<GrantRecord, SelectionEnd>,
   writer: GrantWriter,

@@ -20,7 +20,7 @@ const reportFlags = {
   },
 } as const satisfies FlagTable;
 
-/** So many characters are written at once. */
+/** This many characters are written at once. */
 const chunkLength = 1 << 16;
 
 /** The command `report`. */

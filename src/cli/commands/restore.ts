@@ -52,7 +52,7 @@ export const restore: Command = {
     const path = logPathOf("restore", flags.log, positionals);
     const concurrency = wholeNumber("concurrency", flags.concurrency, 100) ?? 4;
     const giveUpMs = seconds("give-up", flags["give-up"]) ?? 300_000;
-    // The file is not touched before it is known to be a log; nor is a lock put beside another file.
+    // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
     LogContent.readHead(path, "restore");
     const lock = LogLock.take(path, "restore");
     let log: RestoreLog | undefined;
@@ -114,7 +114,7 @@ function usersOf(tasks: RestorePlan["tasks"]): string {
   return counted(new Set(tasks.map(({ userId }) => userId)).size, "user");
 }
 
-/** How many of what cannot be restored are named. */
+/** How many grants that cannot be restored are named. */
 const mostNamed = 10;
 
 function showSkipped({ skipped, lost }: RestorePlan, io: Io): void {

@@ -60,7 +60,7 @@ const signInFlags = {
 
 const flags = { ...serverFlags, ...contentFlags, ...signInFlags };
 
-/** The command `sandbox`: starts a sandbox, says how to try it, and ends it when it is interrupted. */
+/** The command `sandbox`: starts a sandbox, shows how to try it, and stops it when it is interrupted. */
 export const sandbox: Command = {
   name: "sandbox",
   summary: "start a sandbox: a local server that behaves like ZITADEL",
@@ -163,7 +163,7 @@ function logLine({ method, outcome, id }: SandboxRequest): string {
   return [method, outcome, ...(id === undefined ? [] : [id])].join(" ");
 }
 
-/** Settings, which a shell and an .env file take alike. */
+/** Settings in a form that both a shell and an .env file accept. */
 function introduction(
   { baseUrl, token, orgId }: SandboxServer,
   viewerToken: string,

@@ -60,7 +60,7 @@ export async function probeOrganization(connection: Connection): Promise<Finding
   }
 }
 
-/** Over each protocol, the removal of nothing: permission is checked, and nothing is changed. */
+/** Sends an empty removal over each protocol: permission is checked, and nothing is changed. */
 export async function probeProtocols(connection: Connection): Promise<Finding[]> {
   const findings: Finding[] = [];
   let permission: Probe | undefined;
@@ -72,7 +72,7 @@ export async function probeProtocols(connection: Connection): Promise<Finding[]>
       const bodyLost = probe.reached && probe.detail.includes("COMMAND-5M0sd");
       const works = probe.reached && !bodyLost;
       findings.push({
-        // What is not used may fail.
+        // A protocol that is not used may fail.
         ok: works || !used,
         title: name,
         detail: works
@@ -91,7 +91,7 @@ export async function probeProtocols(connection: Connection): Promise<Finding[]>
     : [...findings, await permissionFinding(connection, permission)];
 }
 
-/** What the account may do. To look grants up is a permission of its own, and not needed to remove them. */
+/** What the account may do. Looking grants up is a separate permission that removal does not need. */
 async function permissionFinding(connection: Connection, remove: Probe): Promise<Finding> {
   const title = "permission";
   if (!remove.ok) {

@@ -1,4 +1,4 @@
-/** What was tried, and what came of it. */
+/** A check, and its result. */
 export interface Finding {
   readonly ok: boolean;
   readonly title: string;

@@ -3,11 +3,11 @@ import { type Connection, fetchThroughProxy } from "../connection.js";
 import { reasonOf } from "../whoami.js";
 import type { Finding } from "./finding.js";
 
-/** Beyond this, assertions of key files and tokens are rejected as not valid yet, or any more. */
+/** Beyond this, assertions of key files and tokens are rejected as not yet valid, or expired. */
 const mostSkewMs = 30_000;
 const timeoutMs = 30_000;
 
-/** The discovery document tells the instance's own name, and the response's date the server's clock. */
+/** The discovery document names the instance, and the response's date shows the server's clock. */
 export async function probeInstance(connection: Connection): Promise<Finding[]> {
   const { baseUrl, instanceHost } = connection;
   const url = `${baseUrl}/.well-known/openid-configuration`;
@@ -15,7 +15,7 @@ export async function probeInstance(connection: Connection): Promise<Finding[]> 
   let response: Response;
   let text: string;
   try {
-    // Without a token: whoever responds is not known yet.
+    // Without a token: the responder is not known yet.
     response = await fetchThroughProxy(url, {
       ...(instanceHost === undefined
         ? {}
@@ -43,7 +43,7 @@ export async function probeInstance(connection: Connection): Promise<Finding[]> 
   ];
 }
 
-/** What a status that is not OK means before any call. */
+/** What a status other than OK means before any call. */
 function explainStatus({ status, headers }: Response, text: string, url: string): string {
   if (status >= 300 && status < 400) {
     const to = headers.get("location");
@@ -91,7 +91,7 @@ function clockFinding(date: string | null): Finding {
   if (Number.isNaN(serverMs)) {
     return { ok: true, title, detail: "the server does not tell its time" };
   }
-  // The header counts whole seconds.
+  // The header has a resolution of one second.
   const skewMs = platform.wallMs() - serverMs - 500;
   const seconds = Math.round(Math.abs(skewMs) / 1000);
   return Math.abs(skewMs) <= mostSkewMs

@@ -8,8 +8,8 @@ import type { Finding } from "./finding.js";
 const connectMs = 10_000;
 
 /**
- * Tries what comes before any request: the name, the port, TLS. Where a proxy is in use that one is
- * tried: only it may know the name and reach the port.
+ * Checks what precedes any request: the name, the port, TLS. If a proxy is in use, the proxy is checked: only
+ * it may be able to resolve the name and reach the port.
  */
 export async function probeNetwork(url: URL): Promise<Finding[]> {
   const proxy = proxyFor(url, process.env);

@@ -2,14 +2,14 @@ import { createReadStream } from "node:fs";
 import { type Io, UsageError } from "../io.js";
 import { show } from "./ids.js";
 
-/** The text of an input, in pieces, without a byte order mark. */
+/** The text of an input, in chunks, without a byte order mark. */
 export interface Content {
   /** For messages: a path, or "standard input". */
   readonly name: string;
   readonly chunks: AsyncIterable<string>;
 }
 
-/** What files begin with that are no text. */
+/** How files begin that are not text. */
 const signatures: readonly (readonly [string, string])[] = [
   ["504b0304", "a spreadsheet (.xlsx) or a ZIP file: save it as CSV (UTF-8), and give that"],
   ["d0cf11e0", "a spreadsheet (.xls): save it as CSV (UTF-8), and give that"],
@@ -18,9 +18,9 @@ const signatures: readonly (readonly [string, string])[] = [
 ];
 
 /**
- * Opens a file, or standard input for `-`. UTF-8 and UTF-16 are told apart.
+ * Opens a file, or standard input for `-`. Detects UTF-8 and UTF-16.
  *
- * @throws UsageError when it cannot be read, or holds no text. So do the chunks.
+ * @throws UsageError when it cannot be read, or is not text. So do the chunks.
  */
 export function openContent(flag: string, path: string, io: Io): Content {
   const isStdin = path === "-";
@@ -68,7 +68,7 @@ async function* decode(
   }
 }
 
-/** @throws UsageError when these are the first bytes of something else than text. */
+/** @throws UsageError when these are the first bytes of something other than text. */
 function encodingOf(head: Buffer, name: string): string {
   const hex = head.toString("hex", 0, 4);
   for (const [signature, what] of signatures) {
@@ -82,7 +82,7 @@ function encodingOf(head: Buffer, name: string): string {
   if (hex.startsWith("feff")) {
     return "utf-16be";
   }
-  // Without a mark: in UTF-16 every other byte of ids is zero.
+  // Without a byte order mark: in UTF-16, every other byte of ids is zero.
   let even = 0;
   let odd = 0;
   for (const [index, byte] of head.subarray(0, 1024).entries()) {
@@ -125,7 +125,7 @@ export async function* linesOf(
   }
 }
 
-/** The beginning of a content, and the content with nothing taken away. */
+/** The beginning of a content, and the complete content. */
 export async function peek(
   chunks: AsyncIterable<string>,
   characters: number,

@@ -4,20 +4,20 @@ import { delimiterOf } from "./format.js";
 import { show } from "./ids.js";
 
 export interface CsvRow {
-  /** The line on which it begins: a quoted cell may hold line breaks. */
+  /** The line on which it begins: a quoted cell may contain line breaks. */
   readonly number: number;
   readonly cells: readonly string[];
 }
 
-/** A batch is parsed at a time: large enough to be quick, small enough for the memory. */
+/** The size of a parsed batch: large enough to be fast, small enough for the memory. */
 const batchCharacters = 256 * 1024;
 
 /**
- * The rows of a CSV that are not empty, in batches.
+ * The non-empty rows of a CSV, in batches.
  *
- * @param wanted names of columns that tell the delimiter.
- * @param delimiter when it is known.
- * @throws UsageError for quotes that are never closed.
+ * @param wanted names of columns from which the delimiter is detected.
+ * @param delimiter if it is known.
+ * @throws UsageError for an unclosed quote.
  */
 export async function* csvRows(
   chunks: AsyncIterable<string>,
@@ -56,7 +56,7 @@ export async function* csvRows(
   yield parse(buffer);
 }
 
-/** Where the last whole row ends; 0 when a quoted cell is open there. */
+/** Where the last complete row ends; 0 if a quoted cell is open there. */
 function lastRowEnd(text: string): number {
   const end = text.lastIndexOf("\n") + 1;
   let quotes = 0;
@@ -86,7 +86,7 @@ function parseBatch(content: string, delimiter: string, from: number) {
   return { filled, next };
 }
 
-/** Which column is meant. @throws UsageError when there is none. */
+/** Which column is meant. @throws UsageError when there is no such column. */
 export function columnIndex(
   columns: readonly string[],
   flag: string,

@@ -3,10 +3,10 @@ import { isRecord } from "../grant-record.js";
 export const formats = ["text", "csv", "tsv", "jsonl", "json"] as const;
 export type Format = (typeof formats)[number];
 
-/** How much of an input is looked at. */
+/** How much of an input is inspected. */
 export const sniffed = 64 * 1024;
 
-/** The format of an input, by its name and its first characters. */
+/** The format of an input, from its name and its first characters. */
 export function formatOf(path: string | undefined, head: string): Format {
   const [, extension = ""] = /\.([a-z]+)$/i.exec(path ?? "") ?? [];
   const start = head.trimStart();
@@ -40,7 +40,7 @@ function formatOfText(start: string): Format {
   return isCsvHead(first) ? "csv" : "text";
 }
 
-/** Whether the first line is a JSON value that stands alone. */
+/** Whether the first line is a complete JSON value. */
 function isJsonLines(start: string): boolean {
   const end = start.search(/[\r\n]/);
   if (end === -1) {
@@ -62,7 +62,9 @@ function isCsvHead(line: string): boolean {
   );
 }
 
-/** The delimiter of a CSV, by its first line: the one that makes a known column, or the most frequent. */
+/**
+ * The delimiter of a CSV, from its first line: the one that yields a known column, or the most frequent one.
+ */
 export function delimiterOf(line: string, wanted: readonly string[]): string {
   const isWanted = (name: string) => isGrantColumn(name) || wanted.includes(name);
   const known = delimiters.filter((delimiter) => columnNames(line, delimiter).some(isWanted));
@@ -73,7 +75,7 @@ export function delimiterOf(line: string, wanted: readonly string[]): string {
 }
 
 function columnNames(line: string, delimiter: string): string[] {
-  // A name between quotes may hold the delimiter.
+  // A quoted name may contain the delimiter.
   const parts = line.match(/"(?:[^"]|"")*"|[^"]+/g) ?? [];
   const marked = parts
     .map((part) => (part.startsWith('"') ? part.slice(1, -1).replaceAll(delimiter, "\0") : part))
@@ -89,7 +91,7 @@ export function isUserColumn(name: string): boolean {
   return plainName(name) === "userid";
 }
 
-/** "Grant ID", "grant_id" and "grantId" are one name. */
+/** "Grant ID", "grant_id" and "grantId" are the same name. */
 function plainName(name: string): string {
   return name.toLowerCase().replace(/[\s_-]/g, "");
 }

@@ -2,7 +2,7 @@ import { isRecord, toGrantRecord } from "../grant-record.js";
 import type { LoggedGrant } from "../log/entry.js";
 import { grantIdProblem, show, userIdProblem } from "./ids.js";
 
-/** What a line holds: a grant, or why it is none. */
+/** The content of a line: a grant, or why it is not one. */
 export type Reading = LoggedGrant | string;
 
 /** Where ids are, if not under their usual names. */
@@ -11,13 +11,13 @@ export interface ColumnNames {
   readonly userColumn?: string | undefined;
 }
 
-/** What the input tells of a grant beside its ids: any of it may be missing or wrong. */
+/** What the input contains about a grant in addition to its ids: any of it may be missing or wrong. */
 export type Known = Readonly<Record<string, unknown>>;
 
 /**
- * A grant of what was read, checked.
+ * Validates a grant that was read.
  *
- * @param withUser whether a grant without a user is none.
+ * @param withUser whether a grant must have a user.
  */
 export function toGrant(
   userId: unknown,
@@ -43,7 +43,7 @@ export function toGrant(
   return { ...ids, ...checkKnown(known) };
 }
 
-/** What is known counts as a whole: half of a state could not be brought back. */
+/** The state is used only as a whole: half of a state could not be restored. */
 function checkKnown(known: Known): Partial<LoggedGrant> {
   const { state, roleKeys } = known;
   const projectId = text(known.projectId);
@@ -93,11 +93,11 @@ function fromValue(value: unknown, withUser: boolean, names: ColumnNames): Readi
     return fromValue(value.userGrant, withUser, names);
   }
   if (isRecord(value.details) && Object.keys(value).length === 1) {
-    // A search that found nothing.
+    // A search without results.
     return [];
   }
   if (names.column === undefined && value.grantId === undefined && "roleKeys" in value) {
-    // As ZITADEL writes a grant: its id is called id.
+    // In ZITADEL's own form of a grant, the id is called id.
     const record = toGrantRecord(value);
     if (record !== undefined) {
       return [toGrant(record.userId, record.grantId, withUser, { ...record })];

@@ -2,7 +2,7 @@ import { printable } from "../printable.js";
 
 const longest = 200;
 
-/** What keeps a text from being the id of a grant; undefined when nothing does. */
+/** Why a text is not a valid grant id; undefined if it is valid. */
 export function grantIdProblem(id: string): string | undefined {
   return (
     commonProblem(id) ??
@@ -10,7 +10,7 @@ export function grantIdProblem(id: string): string | undefined {
   );
 }
 
-/** What keeps a text from being the id of a user; undefined when nothing does. */
+/** Why a text is not a valid user id; undefined if it is valid. */
 export function userIdProblem(id: string): string | undefined {
   return commonProblem(id);
 }
@@ -33,7 +33,7 @@ function commonProblem(id: string): string | undefined {
   return undefined;
 }
 
-/** A value that is rejected, as it may be shown. */
+/** A rejected value in a form that may be shown. */
 export function show(value: unknown): string {
   const text = printable(
     typeof value === "string" ? JSON.stringify(value) : (JSON.stringify(value) ?? "nothing"),
@@ -42,8 +42,8 @@ export function show(value: unknown): string {
 }
 
 /**
- * Whether ids look as if Excel had rounded them to 15 digits: 400986363463207974 becomes
- * 400986363463207000. One id in a thousand ends so by itself; two in a row hardly do.
+ * Whether ids look as if Excel had rounded them to 15 digits: 400986363463207974 becomes 400986363463207000.
+ * One id in a thousand ends like this by chance; two in a row are unlikely to.
  */
 export class RoundingCheck {
   #long = 0;

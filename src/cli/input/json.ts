@@ -5,8 +5,8 @@ export interface JsonPiece {
 }
 
 /**
- * Takes JSON apart without holding it as a whole: the elements of an array, or values one after the
- * other, on as many lines as they like.
+ * Parses JSON without holding it as a whole: the elements of an array, or consecutive values, each on any
+ * number of lines.
  */
 export async function* jsonPieces(chunks: AsyncIterable<string>): AsyncGenerator<JsonPiece> {
   const splitter = new JsonSplitter();
@@ -19,7 +19,7 @@ export async function* jsonPieces(chunks: AsyncIterable<string>): AsyncGenerator
 class JsonSplitter {
   #line = 1;
   #startLine = 1;
-  /** The value so far. */
+  /** The current value, as far as it was read. */
   #text = "";
   #depth = 0;
   #inArray = false;
@@ -58,7 +58,7 @@ class JsonSplitter {
         case "]":
         case "}":
           if (isOutside) {
-            // The end of the array around; what it is of anything else, the parser says.
+            // The end of the surrounding array; for anything else, the parser reports it.
             yield* this.#take(chunk.slice(from, at));
             this.#inArray = false;
             from = at + 1;

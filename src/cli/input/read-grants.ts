@@ -16,15 +16,14 @@ export interface InputFlags extends ColumnNames {
 
 type Readings = AsyncIterable<readonly (readonly [where: string, reading: Reading])[]>;
 
-/** Lines that are rejected are named up to this number. */
+/** The most rejected lines that are listed. */
 const mostProblems = 10;
 
 /**
- * Reads the grants from arguments, a file or standard input to the end. Says how many ids came more than
- * once.
+ * Reads the grants from arguments, a file or standard input to the end. Reports the number of duplicate ids.
  *
- * @param add takes each grant, and returns whether it is a new one.
- * @throws UsageError naming the lines that are no grants: nothing must be sent then.
+ * @param add takes each grant, and returns whether it is new.
+ * @throws UsageError listing the lines that are not grants: nothing must be sent then.
  */
 export async function readGrants(
   args: readonly string[],
@@ -113,7 +112,7 @@ async function* readContent(
     case "text":
       for await (const [number, raw] of linesOf(all)) {
         const text = raw.trim();
-        // Empty lines, and those that begin with #, are passed over.
+        // Empty lines, and lines that begin with #, are skipped.
         if (text !== "" && !text.startsWith("#")) {
           yield [[at(number), parseText(text, withUser)]];
         }
@@ -122,7 +121,8 @@ async function* readContent(
 }
 
 function parseText(text: string, withUser: boolean): Reading {
-  // Two ids with a space between are a user and a grant to deactivate; they may be two grants to remove.
+  // For a deactivation, two ids with a space between are a user and a grant; for a removal, they may be two
+  // grants.
   const [first = "", second, ...rest] = text.split(withUser ? /\s*[\s/]\s*/ : "/");
   if (second !== undefined && rest.length === 0) {
     return toGrant(first, second, withUser);
@@ -168,7 +168,7 @@ function rowReader(
     withUser || userColumn !== undefined
       ? columnIndex(columns, "user-column", userColumn, isUserColumn, "userId or user_id")
       : columns.findIndex(isUserColumn);
-  // What `list` writes beside the ids.
+  // Columns that `list` writes in addition to the ids.
   const known = knownColumns.map((name) => [name, columns.indexOf(name)] as const);
   const rolesAt = columns.indexOf("roleKeys");
   return (cells) =>
@@ -185,7 +185,7 @@ const knownColumns = [
   ...["userName", "email", "displayName"],
 ];
 
-/** Before what a spreadsheet would take for a formula, `list` puts an apostrophe. */
+/** `list` puts an apostrophe before a value that a spreadsheet would take for a formula. */
 function unescaped(cell: string | undefined): string | undefined {
   return cell?.replace(/^'(?=[=+\-@\t\r])/, "");
 }

@@ -5,7 +5,7 @@ import { show, userIdProblem } from "./ids.js";
 /**
  * Reads a list of user ids, one a line.
  *
- * @throws UsageError when there are none, or naming the lines that are not user ids.
+ * @throws UsageError when the list is empty, or listing the lines that are not user ids.
  */
 export async function readUserIds(flag: string, path: string, io: Io): Promise<string[]> {
   const { name, chunks } = openContent(flag, path, io);

@@ -6,7 +6,9 @@ import { LogContent } from "./content.js";
 import type { LogHead } from "./entry.js";
 import { connectionFlagsOf, differentOrganization } from "./same-run.js";
 
-/** The path of a log, from its flag or as the only argument. @throws UsageError unless there is one. */
+/**
+ * The path of a log, from its flag or as the only argument. @throws UsageError unless exactly one is given.
+ */
 export function logPathOf(
   command: string,
   flag: string | undefined,
@@ -27,9 +29,10 @@ export interface OpenedLog {
 }
 
 /**
- * Reads a log, and connects to where its run went. Undefined, and said why, when that cannot be reached.
+ * Reads a log, and connects to the server of its run. Undefined, after reporting the reason, when it cannot
+ * be reached.
  *
- * @throws UsageError when it is not a log, or of another instance or organization.
+ * @throws UsageError when it is not a log, or belongs to another instance or organization.
  */
 export async function connectToLog(
   path: string,
@@ -52,7 +55,7 @@ export async function connectToLog(
   return { content, ...connected };
 }
 
-/** The connection of a run, with the credentials that are given now. */
+/** The connection of a run, with the current credentials. */
 export async function connectAs(
   head: LogHead,
   flags: ConnectionFlags,

@@ -9,18 +9,18 @@ import { RestoreProgress } from "./restore-progress.js";
 export interface Session {
   readonly at: string;
   readonly head: LogHead;
-  /** When and why it ended; undefined where it was killed, or still runs. */
+  /** When and why it stopped; undefined if it was killed, or is still running. */
   ended?: { readonly at: string; readonly because: string };
 }
 
-/** What a log says about the run that wrote it: grants by their numbers in `grants`. */
+/** What a log records about its run: grants are identified by their numbers in `grants`. */
 export class LogContent {
   readonly path: string;
   readonly grants = new GrantTable();
   readonly states = new GrantStates();
   readonly sessions: Session[] = [];
   readonly restore = new RestoreProgress();
-  /** Up to where the lines are complete. */
+  /** The length of the complete lines, in bytes. */
   wholeBytes = 0;
   /** Numbers of grants of each request without a response. */
   readonly #open = new Map<string, number[]>();
@@ -29,10 +29,10 @@ export class LogContent {
   }
 
   /**
-   * Reads a log, and changes nothing.
+   * Reads a log without changing it.
    *
    * @param flag names the option in messages.
-   * @throws UsageError when it is not a log, or not one to the last of its complete lines.
+   * @throws UsageError when it is not a log, or one of its complete lines is invalid.
    */
   static read(path: string, flag: string): LogContent {
     const content = new LogContent(path);
@@ -59,7 +59,7 @@ export class LogContent {
   }
 
   /**
-   * Reads as far as the head.
+   * Reads only the head.
    *
    * @throws UsageError as `read`.
    */
@@ -68,7 +68,7 @@ export class LogContent {
     try {
       for (const { text } of completeLines(path)) {
         number += 1;
-        // A line end of Windows does no harm.
+        // A Windows line ending does no harm.
         if (number === 1 && text.trimEnd() !== JSON.stringify(logFormat)) {
           break;
         }
@@ -94,7 +94,7 @@ export class LogContent {
     return first.head;
   }
 
-  /** Requests whose responses did not come. */
+  /** Requests whose responses were lost. */
   unanswered(): readonly (readonly number[])[] {
     return [...this.#open.values()];
   }
@@ -152,7 +152,7 @@ export class LogContent {
   }
 }
 
-/** The grants of a log with what was recorded of them, in order. Each comes once. */
+/** The grants of a log with their recorded state, in order. Each occurs once. */
 export function* loggedGrants(path: string): Generator<LoggedGrant> {
   const seen = new GrantTable();
   for (const { text } of completeLines(path)) {

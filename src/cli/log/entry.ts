@@ -1,18 +1,18 @@
 import type { Outcome } from "../../bulk/outcome.js";
 import { describeError } from "../../errors/describe.js";
 
-/** What a log says of itself in its first line. */
+/** The identification of a log in its first line. */
 export const logFormat = { log: "zitadel-user-grants", version: 1 } as const;
 
 export type LoggedCommand = "remove" | "deactivate";
 
-/** What a run is for and who runs it. A log is resumed by the same only. */
+/** What a run does and who runs it. Only the same command and account can resume a log. */
 export interface LogHead {
   readonly command: LoggedCommand;
   readonly url: string;
   readonly instanceHost?: string | undefined;
   readonly protocol?: string | undefined;
-  /** The organization that the calls go to; null where the account may not see it. */
+  /** The organization of the calls; null if the account may not see it. */
   readonly orgId: string | null;
   readonly orgName?: string | undefined;
   /** Whether `--org` named it; otherwise it is the account's own. */
@@ -21,28 +21,28 @@ export interface LogHead {
   readonly accountName?: string | undefined;
 }
 
-/** What must be known of a grant to bring it back. */
+/** The state of a grant that is needed to restore it. */
 export interface RecordedState {
   readonly state: "active" | "inactive" | "unknown";
   readonly roleKeys: readonly string[];
   readonly projectId: string;
-  /** When another organization grants the project. */
+  /** Set if another organization grants the project. */
   readonly projectGrantId: string | undefined;
 }
 
-/** A grant of a run, and what was known of it before. */
+/** A grant of a run, and its state before the run, if known. */
 export interface LoggedGrant {
   readonly grantId: string;
   readonly userId?: string | undefined;
   readonly recorded?: RecordedState | undefined;
-  /** For people. */
+  /** For display. */
   readonly userName?: string | undefined;
   readonly displayName?: string | undefined;
   readonly email?: string | undefined;
   readonly projectName?: string | undefined;
 }
 
-/** An outcome as it is written, and as `--json` shows it. */
+/** An outcome, as written to logs and shown by `--json`. */
 export interface LoggedOutcome {
   readonly grantId: string;
   readonly status: string;
@@ -56,9 +56,9 @@ export interface LoggedOutcome {
 }
 
 /**
- * A line of a log. `answer` says that the response to a request came, so that its ids are not in doubt:
- * with `ok` all of them are done, be their outcomes written or not. Numbers of requests are unique in
- * the whole log.
+ * A line of a log. `answer` records that the response to a request arrived, so that its ids are not in doubt:
+ * with `ok` all of them are done, whether or not their outcomes are written. Numbers of requests are unique
+ * in the whole log.
  */
 export type Entry =
   | typeof logFormat
@@ -86,7 +86,7 @@ export type RestoreEntry =
       readonly accountName?: string | undefined;
     }
   | { readonly restore: "ended"; readonly at: string; readonly because: string }
-  /** Is about to be sent. */
+  /** A step that is about to be sent. */
   | {
       readonly step: string;
       readonly at?: string;
@@ -104,33 +104,33 @@ export type RestoreEntry =
 
 export type RestoreStep = "add" | "deactivate" | "reactivate";
 
-/** A step that was about to be sent, and to which no response is known. */
+/** A step that was about to be sent, and whose response is unknown. */
 export interface LostStep {
   readonly number: string;
-  /** When, in milliseconds since the Unix epoch. */
+  /** The time, in milliseconds since the Unix epoch. */
   readonly atMs: number;
 }
 
-/** What became of a grant in a restore. */
+/** The outcome of a grant in a restore. */
 export interface RestoreOutcome {
   readonly grantId: string;
   /**
-   * - `restored`: a new grant is what the removed one was.
+   * - `restored`: a new grant replaces the removed one.
    * - `reactivated`: the grant is active again.
-   * - `already-there`: a grant with the same user, project, roles and state was there.
+   * - `already-there`: a grant with the same user, project, roles and state exists.
    * - `left-active`: the grant was inactive before the run, and the new one could not be deactivated.
-   * - `failed`: it is not as before; `error` says why.
+   * - `failed`: its earlier state is not restored; `error` has the reason.
    */
   readonly restored: "restored" | "reactivated" | "already-there" | "left-active" | "failed";
   readonly newGrantId?: string;
-  /** Its state now. */
+  /** Its current state. */
   readonly state?: "active" | "inactive";
   readonly answerLost?: true;
   readonly error?: LoggedOutcome["error"];
   readonly at?: string;
 }
 
-/** @throws Error unless the line is one of a log's. */
+/** @throws Error unless the line is a valid line of a log. */
 export function parseEntry(text: string): Entry {
   const value: unknown = JSON.parse(text);
   if (typeof value !== "object" || value === null) {
@@ -157,7 +157,7 @@ export function parseEntry(text: string): Entry {
   return value as Entry;
 }
 
-/** How an outcome is written, in logs and with `--json`. */
+/** An outcome, as written to logs and shown by `--json`. */
 export function toLogged({ grantId, status, answerLost, error }: Outcome<string>): LoggedOutcome {
   const lost = answerLost ? { answerLost } : {};
   if (error === undefined) {
@@ -166,7 +166,7 @@ export function toLogged({ grantId, status, answerLost, error }: Outcome<string>
   return { grantId, status, ...lost, error: describedError(error) };
 }
 
-/** How an error is written. */
+/** An error, as written to logs and shown by `--json`. */
 export function describedError(error: unknown): NonNullable<LoggedOutcome["error"]> {
   const { code, id, message, requestId } = describeError(error);
   return {

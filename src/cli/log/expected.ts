@@ -1,13 +1,13 @@
 import type { LogContent } from "./content.js";
 
-/** How a grant can be found. */
+/** How to look up a grant. */
 export type FoundState = "gone" | "active" | "inactive";
 
-/** What must be so when a log is right about a grant. */
+/** What must be true if a log is right about a grant. */
 export interface Expectation {
-  /** The grant itself, or the one that a restore has put in its place. */
+  /** The grant itself, or the one that a restore has added in its place. */
   readonly grantId: string;
-  /** Undefined where the log says nothing for sure. */
+  /** Undefined if the log is not certain. */
   readonly state: FoundState | undefined;
 }
 

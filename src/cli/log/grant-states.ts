@@ -1,6 +1,6 @@
 import type { OutcomeEntry } from "./entry.js";
 
-/** What a log says of each grant, by its number, in little memory: a log may be of a million. */
+/** What a log records about each grant, by number, in little memory: a log may contain a million. */
 export class GrantStates {
   readonly #statuses: string[] = [""];
   readonly #requestIds: string[] = [""];
@@ -8,7 +8,7 @@ export class GrantStates {
   #confirmed = new Uint8Array(1024);
   #at = new Float64Array(1024);
   #requestId = new Uint32Array(1024);
-  /** Outcomes that say more than their status. */
+  /** Outcomes with more than a status. */
   readonly #details = new Map<number, OutcomeEntry>();
 
   /** Makes room for this number. */
@@ -22,7 +22,7 @@ export class GrantStates {
     }
   }
 
-  /** The response to a request that held these grants came: OK or an error. */
+  /** The response to a request that held these grants arrived: OK or an error. */
   answered(indexes: readonly number[], ok: boolean, at: string | undefined, requestId = ""): void {
     let id = 0;
     if (requestId !== "" && (ok || indexes.length === 1)) {
@@ -39,7 +39,7 @@ export class GrantStates {
     }
   }
 
-  /** It is asked for again: a failure is no outcome any more. */
+  /** The grant is requested again, so an earlier failure no longer counts. */
   asked(index: number): void {
     if (this.status(index) === "failed") {
       this.#status[index] = 0;
@@ -61,7 +61,7 @@ export class GrantStates {
     }
   }
 
-  /** The last status that was written; "" when there is none. */
+  /** The last recorded status; "" if there is no status. */
   status(index: number): string {
     return this.#statuses[this.#status[index] ?? 0] ?? "";
   }
@@ -71,18 +71,18 @@ export class GrantStates {
     return this.#confirmed[index] === 1;
   }
 
-  /** What the last outcome says beside its status. */
+  /** The details of the last outcome. */
   details(index: number): Pick<OutcomeEntry, "answerLost" | "error"> {
     return this.#details.get(index) ?? {};
   }
 
-  /** When it was decided; undefined where that is not known. */
+  /** When it was decided; undefined if unknown. */
   at(index: number): string | undefined {
     const at = this.#at[index] ?? 0;
     return at === 0 ? undefined : new Date(at).toISOString();
   }
 
-  /** ZITADEL's id of the request that decided it, where there is one. */
+  /** ZITADEL's id of the request that decided it, if there is one. */
   requestId(index: number): string | undefined {
     return (
       this.#details.get(index)?.error?.requestId ??

@@ -3,8 +3,8 @@ import { closeSync, openSync, readSync } from "node:fs";
 const chunkBytes = 1 << 18;
 
 /**
- * The lines of a file that are complete, with where each ends. What comes after the last line break is
- * left out. Reads as it goes, so that a log of any size takes little memory.
+ * The complete lines of a file, with the position where each ends. Text after the last line break is omitted.
+ * The file is streamed, so that a log of any size takes little memory.
  *
  * @throws the file system's error; RangeError for a line of more than 16 MiB.
  */

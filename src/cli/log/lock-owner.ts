@@ -3,16 +3,16 @@ import { randomUUID } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 
-/** The process that holds a lock, in enough detail to tell whether it still runs. */
+/** The process that holds a lock, with enough detail to determine whether it is still running. */
 export interface LockOwner {
-  /** Different for each lock that was ever taken. */
+  /** Unique to each lock. */
   readonly id: string;
   readonly pid: number;
   readonly host: string;
   readonly at: string;
-  /** When the process started, as the system counts it; a process that got the number later differs. */
+  /** When the process started, in the system's units; a later process with the same number differs. */
   readonly startedAt: string | null;
-  /** The run of the machine, and the namespace that the process number is of; null where not known. */
+  /** The boot id of the machine, and the namespace of the process number; null if unknown. */
   readonly boot: string | null;
   readonly machine: string | null;
   readonly pidNamespace: string | null;
@@ -32,8 +32,8 @@ export function thisOwner(): LockOwner {
 }
 
 /**
- * `ended`: the process is certainly gone. `running`: it has the number and the start time of the owner.
- * `unknown`: it is of another machine or container, and cannot be seen from here.
+ * `ended`: the process has certainly exited. `running`: it has the number and the start time of the owner.
+ * `unknown`: it belongs to another machine or container, and is not visible from here.
  */
 export function ownerState(owner: LockOwner): "running" | "ended" | "unknown" {
   const here = whereProcessesRun();
@@ -41,7 +41,7 @@ export function ownerState(owner: LockOwner): "running" | "ended" | "unknown" {
     return "unknown";
   }
   if (owner.boot !== here.boot) {
-    // Without a machine's id, two machines of one name cannot be told apart.
+    // Without a machine id, two machines with the same name cannot be distinguished.
     return here.machine === null ? "unknown" : "ended";
   }
   if (owner.pidNamespace !== here.pidNamespace) {
@@ -69,12 +69,12 @@ function whereProcessesRun() {
   };
 }
 
-/** Null where the system does not tell; "ended" for a process that has ended and was not waited for yet. */
+/** Null if the system does not report it; "ended" for a process that has exited and was not reaped yet. */
 function startOf(pid: number): string | null {
   switch (process.platform) {
     case "linux": {
       const stat = readText(`/proc/${pid}/stat`);
-      // The name before the last parenthesis may hold spaces.
+      // The name before the last parenthesis may contain spaces.
       const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ") ?? [];
       return fields[0] === "Z" || fields[0] === "X" ? "ended" : (fields[19] ?? null);
     }

@@ -14,9 +14,9 @@ import { type LockOwner, ownerState, thisOwner } from "./lock-owner.js";
 /**
  * The right to write a log: a file beside it that names the process which holds it.
  *
- * The lock of a process that has ended is replaced. Two that try so at the same time cannot both
- * succeed: whoever replaces the lock with id X must hold the lock `<path>.X` first, and look again
- * whether X is still what is to be replaced.
+ * The lock of a process that has exited is replaced. Two processes that try so at the same time cannot both
+ * succeed: to replace the lock with id X, a process must first hold the lock `<path>.X`, and check again that
+ * X is still the lock to be replaced.
  */
 export class LogLock {
   readonly #path: string;
@@ -41,7 +41,7 @@ export class LogLock {
     try {
       holder = tryToTake(path, owner);
     } catch (error) {
-      // Without the name of a draft that means nothing to anybody.
+      // Without the name of a draft, which means nothing to users.
       const reason = (error as Error).message.replace(/, \w+ '.*$/s, "");
       throw new UsageError(`${flag}: the log cannot be locked with ${path}: ${reason}`);
     }
@@ -51,7 +51,7 @@ export class LogLock {
     return new LogLock(path, owner);
   }
 
-  /** Whether the lock is still this process's: a user may have deleted it, and started another run. */
+  /** Whether this process still holds the lock: a user may have deleted it, and started another run. */
   get held(): boolean {
     return readOwner(this.#path)?.id === this.#owner.id;
   }
@@ -64,18 +64,18 @@ export class LogLock {
   }
 }
 
-/** A log that is named by a symbolic link is locked where it is, as other runs name it otherwise. */
+/** A log that is named by a symbolic link is locked at its target, since other runs may use another name. */
 function withoutLinks(path: string): string {
   try {
     const real = realpathSync(path);
     return real === resolve(path) ? path : real;
   } catch {
-    // There is none yet.
+    // It does not exist yet.
     return path;
   }
 }
 
-/** Returns who holds it; undefined when it is ours now. */
+/** Returns the owner of the lock; undefined if this process holds it now. */
 function tryToTake(path: string, owner: LockOwner): LockOwner | "unreadable" | undefined {
   for (;;) {
     if (create(path, owner)) {
@@ -105,7 +105,7 @@ function tryToTake(path: string, owner: LockOwner): LockOwner | "unreadable" | u
   }
 }
 
-/** Whether the file was not there, and is now, with all of its content at once. */
+/** Creates the file with all of its content at once. Returns whether it did not exist before. */
 function create(path: string, owner: LockOwner): boolean {
   const content = `${JSON.stringify(owner)}\n`;
   const draft = `${path}.${owner.id}.draft`;
@@ -130,7 +130,7 @@ function create(path: string, owner: LockOwner): boolean {
   }
 }
 
-/** For file systems without links. What is read before the content is there is taken for held. */
+/** For file systems without links. A lock without content is treated as held. */
 function createExclusively(path: string, content: string): boolean {
   try {
     writeFileSync(path, content, { flag: "wx", mode: 0o600 });

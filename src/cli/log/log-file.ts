@@ -4,15 +4,15 @@ import { UsageError } from "../io.js";
 import type { Entry } from "./entry.js";
 import type { LogLock } from "./lock.js";
 
-/** A log that cannot be written any more; a run must not send what it could not log. */
+/** A log that can no longer be written; a run must not send what it could not log. */
 export class LogFailure extends UsageError {
   override readonly name: string = "LogFailure";
 }
 
-/** A file of entries, one a line, that is appended to under its lock. */
+/** A file of entries, one a line, appended to under its lock. */
 export class LogFile {
   readonly path: string;
-  /** Different in each process that writes: numbers of requests begin with it. */
+  /** Unique to each writing process: numbers of requests begin with it. */
   readonly session = randomBytes(4).toString("hex");
   readonly #lock: LogLock;
   readonly #file: number;
@@ -30,14 +30,14 @@ export class LogFile {
     this.path = path;
     this.#lock = lock;
     try {
-      // Readable for its owner alone: it tells who lost which access.
+      // Readable only by its owner: it shows who lost which access.
       this.#file = openSync(opened, mode, 0o600);
     } catch (error) {
       throw new UsageError(`${flag}: ${(error as Error).message}`);
     }
   }
 
-  /** Why it cannot be written any more. */
+  /** Why it can no longer be written. */
   get failure(): LogFailure | undefined {
     return this.#failure;
   }
@@ -46,7 +46,7 @@ export class LogFile {
     return this.#closed;
   }
 
-  /** Cuts off what comes after the complete lines. */
+  /** Cuts off text after the complete lines. */
   truncate(wholeBytes: number): void {
     ftruncateSync(this.#file, wholeBytes);
   }
@@ -54,12 +54,12 @@ export class LogFile {
   /** @throws LogFailure */
   append(entry: Entry): void {
     if (this.#failure !== undefined) {
-      // After a line that is cut short, another one would make the log unreadable.
+      // After a truncated line, another one would make the log unreadable.
       throw this.#failure;
     }
     const bytes = Buffer.from(`${JSON.stringify(entry)}\n`);
     try {
-      // On a full disk the first write may be short, and the next one says why.
+      // On a full disk the first write may be short, and the next one reports why.
       for (let written = 0; written < bytes.length; ) {
         written += writeSync(this.#file, bytes, written);
       }
@@ -68,21 +68,21 @@ export class LogFile {
     }
   }
 
-  /** Writes what has happened. Never throws: see `failure`. */
+  /** Records what has happened. Never throws: see `failure`. */
   note(entry: Entry): void {
     try {
       this.append(entry);
-      // Not waited for: should it not come to that, the response to its request is taken for lost.
+      // Not awaited: if the write is lost, the response to its request is taken for lost.
       this.sync().catch(() => undefined);
     } catch {
-      // It is in `failure`.
+      // Kept in `failure`.
     }
   }
 
   /**
-   * Writes what is about to be sent, for good.
+   * Durably records what is about to be sent.
    *
-   * @throws LogFailure when it cannot be written, or when the log is not this process's any more.
+   * @throws LogFailure when it cannot be written, or when this process no longer holds the log.
    */
   async announce(entry: Entry): Promise<void> {
     if (!this.#lock.held) {
@@ -96,7 +96,10 @@ export class LogFile {
     fsyncSync(this.#file);
   }
 
-  /** Resolves when everything written so far is on the disk. Many share one flush. @throws LogFailure */
+  /**
+   * Resolves when everything written so far is on the disk. Concurrent callers share one flush. @throws
+   * LogFailure
+   */
   sync(): Promise<void> {
     if (this.#syncing === undefined) {
       this.#syncing = flush(this.#file)
@@ -108,7 +111,7 @@ export class LogFile {
         });
       return this.#syncing;
     }
-    // The flush under way may have begun before the last lines were written.
+    // The flush in progress may have begun before the last lines were written.
     this.#again ??= this.#syncing
       .catch(() => undefined)
       .then(() => {
@@ -118,7 +121,7 @@ export class LogFile {
     return this.#again;
   }
 
-  /** Writes a last entry, where there is one, and gives up file and lock. @throws LogFailure after that */
+  /** Writes a last entry, if given, and releases file and lock. @throws LogFailure after that */
   async close(last?: Entry): Promise<void> {
     if (this.#closed) {
       return;

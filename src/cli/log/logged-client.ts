@@ -8,11 +8,11 @@ import type { RunLog } from "./run-log.js";
 type ManagementClient = Client<typeof ManagementService>;
 
 /**
- * A client that writes each request into the log before it is sent, and that its response came when it
- * did. An error that leaves open what became of the request is not a response. What cannot be logged
- * ends the run, and is not sent.
+ * A client that logs each request before it is sent, and each response when it arrives. An error that leaves
+ * open whether the request was applied is not a response. A request that cannot be logged is not sent, and
+ * stops the run.
  *
- * @param onLost sees the ids of requests whose responses were lost.
+ * @param onLost is called with the ids of requests whose responses were lost.
  */
 export function loggedClient(
   client: ManagementClient,

@@ -3,13 +3,13 @@ import type { LostStep, RestoreOutcome, RestoreStep } from "./entry.js";
 import type { LogLock } from "./lock.js";
 import { type LogFailure, LogFile } from "./log-file.js";
 
-/** Writes what a restore does into the log of the run that it undoes, so that nothing is done twice. */
+/** Records the steps of a restore in the log of the run that it undoes, so that none is done twice. */
 export class RestoreLog {
   readonly #file: LogFile;
   #lastStep = 0;
 
   /**
-   * @param wholeBytes up to where the log's lines are complete.
+   * @param wholeBytes the length of the log's complete lines, in bytes.
    * @throws UsageError when it cannot be written.
    */
   constructor(path: string, lock: LogLock, wholeBytes: number, identity: Identity) {
@@ -19,12 +19,12 @@ export class RestoreLog {
     this.#file.append({ restore: "started", at: now(), accountId, accountName });
   }
 
-  /** Why it cannot be written any more. */
+  /** Why it can no longer be written. */
   get failure(): LogFailure | undefined {
     return this.#file.failure;
   }
 
-  /** Writes what is about to be sent, for good. @throws LogFailure */
+  /** Durably records what is about to be sent. @throws LogFailure */
   async step(grantId: string, what: RestoreStep): Promise<LostStep> {
     this.#lastStep += 1;
     const step = `${this.#file.session}-${this.#lastStep}`;
@@ -46,7 +46,7 @@ export class RestoreLog {
     this.#file.note({ ...outcome, at: now() });
   }
 
-  /** @throws LogFailure after the lock was given up. */
+  /** @throws LogFailure after the lock was released. */
   async close(because: string): Promise<void> {
     await this.#file.close({ restore: "ended", at: now(), because });
   }

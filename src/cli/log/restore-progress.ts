@@ -3,7 +3,7 @@ import type { LostStep, RestoreEntry, RestoreOutcome, RestoreStep } from "./entr
 interface GrantProgress {
   outcome?: RestoreOutcome;
   newGrantId?: string;
-  /** Attempts to add it whose responses are not known. */
+  /** Attempts to add it whose responses are unknown. */
   lostAdds?: readonly LostStep[];
 }
 
@@ -31,7 +31,7 @@ export class RestoreProgress {
     return this.#byGrant.get(index)?.newGrantId;
   }
 
-  /** Attempts to add a grant in place of a removed one whose responses are not known. */
+  /** Attempts to add a grant in place of a removed one whose responses are unknown. */
   lostAdds(index: number): readonly LostStep[] {
     return this.#byGrant.get(index)?.lostAdds ?? [];
   }

@@ -30,16 +30,16 @@ export class RunLog {
     return this.#file.path;
   }
 
-  /** Why it cannot be written any more. */
+  /** Why it can no longer be written. */
   get failure(): LogFailure | undefined {
     return this.#file.failure;
   }
 
   /**
-   * Prepares a new log: takes its lock and opens a draft, to which the grants are written. The log comes
-   * to be with all of them at `start`, or not at all.
+   * Prepares a new log: takes its lock and opens a draft, to which the grants are written. At `start`, the
+   * log comes into existence with all of them, or not at all.
    *
-   * @throws UsageError when the file exists, is being written, or cannot be made.
+   * @throws UsageError when the file exists, is being written, or cannot be created.
    */
   static create(path: string, flag = "--log"): RunLog {
     const lock = LogLock.take(path, flag);
@@ -64,7 +64,7 @@ export class RunLog {
   /**
    * Continues a log that was read under this lock.
    *
-   * @param wholeBytes up to where its lines are complete: a half-written last line is cut off.
+   * @param wholeBytes the length of its complete lines, in bytes: a half-written last line is cut off.
    * @throws UsageError
    */
   static resume(path: string, lock: LogLock, wholeBytes: number, head: LogHead): RunLog {
@@ -83,9 +83,9 @@ export class RunLog {
   }
 
   /**
-   * Puts the draft in its place, on the disk.
+   * Moves the draft to its final path, durably.
    *
-   * @throws LogFailure, or UsageError when there is another file by now. Nothing is left then.
+   * @throws LogFailure, or UsageError when another file exists by now. No file is left behind then.
    */
   start(head: LogHead): void {
     try {
@@ -97,20 +97,20 @@ export class RunLog {
     }
   }
 
-  /** Gives up a log that was not started: nothing of it is left. */
+  /** Discards a log that was not started: no file is left behind. */
   discard(): void {
     process.off("exit", this.#onExit);
     if (this.#draft !== undefined) {
       rmSync(this.#draft, { force: true });
     }
-    // Without a last entry nothing can fail.
+    // Without a last entry, this cannot fail.
     void this.#file.close();
   }
 
   /**
-   * Writes the ids of a request, for good, and returns its number.
+   * Durably records the ids of a request, and returns its number.
    *
-   * @throws LogFailure when they cannot be written, or when the log is not this process's any more.
+   * @throws LogFailure when they cannot be written, or when this process no longer holds the log.
    */
   async request(ids: readonly string[]): Promise<string> {
     this.#lastRequest += 1;
@@ -119,7 +119,7 @@ export class RunLog {
     return request;
   }
 
-  /** Never throws, as what it says has happened: see `failure`. */
+  /** Never throws, as it records what has happened: see `failure`. */
   answer(request: string, ok: boolean, requestId?: string): void {
     this.#file.note({
       ...{ answer: request, ok, at: now() },
@@ -133,9 +133,9 @@ export class RunLog {
   }
 
   /**
-   * Writes why the run ended, and gives up the lock.
+   * Records why the run stopped, and releases the lock.
    *
-   * @throws LogFailure after the lock was given up.
+   * @throws LogFailure after the lock was released.
    */
   async close(because: string): Promise<void> {
     await this.#file.close({ run: "ended", at: now(), because });
@@ -169,13 +169,13 @@ export class RunLog {
 
 const now = () => new Date().toISOString();
 
-/** The name of a new file is on the disk when its directory is. */
+/** The name of a new file is durable only when its directory is flushed. */
 function syncDirectory(path: string): void {
   try {
     const directory = openSync(path, "r");
     fsyncSync(directory);
     closeSync(directory);
   } catch {
-    // Windows has no such thing, and needs none.
+    // Windows does not support this, and does not need it.
   }
 }

@@ -4,7 +4,7 @@ import type { Identity } from "../whoami.js";
 import type { LogHead } from "./entry.js";
 
 /**
- * The connection of a run, as its log tells: only the credentials need to be given again.
+ * The connection of a run, from its log: only the credentials must be given again.
  *
  * @throws UsageError when flags or environment name another instance or organization than the log.
  */
@@ -35,7 +35,7 @@ export function connectionFlagsOf(head: LogHead, flags: ConnectionFlags, io: Io)
   };
 }
 
-/** Why calls would go to another organization than the run's; undefined when they do not. */
+/** Why calls would go to another organization than the run's; undefined if they do not. */
 export function differentOrganization(
   head: LogHead,
   connection: Connection,

@@ -21,8 +21,8 @@ const factColumns = [
 ] as const;
 
 /**
- * A row for each grant, which also says who ran what, where and when. Cells that a spreadsheet would
- * take for formulas begin with an apostrophe; control characters are escaped.
+ * One row per grant, which also contains who ran what, where and when. Cells that a spreadsheet would take
+ * for formulas begin with an apostrophe; control characters are escaped.
  */
 export function* csvReport(facts: RunFacts, rows: Iterable<ReportRow>): Generator<string> {
   yield `${[...columns, ...factColumns].join(",")}\r\n`;

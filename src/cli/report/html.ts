@@ -4,10 +4,10 @@ import type { ReportRow } from "./rows.js";
 import type { RunFacts } from "./run-facts.js";
 
 /**
- * One page that needs nothing else, and can be printed: who ran what, where and when, how many grants
- * have which outcome, and each grant. It loads nothing and runs nothing.
+ * A self-contained, printable page: who ran what, where and when, how many grants have which outcome, and
+ * each grant. It loads nothing and runs no script.
  *
- * @param rows is gone through twice.
+ * @param rows is iterated twice.
  */
 export function* htmlReport(
   facts: RunFacts,
@@ -118,7 +118,7 @@ function count(rows: Iterable<ReportRow>) {
 }
 
 const id = (text: string) => (text === "" ? "" : `<code>${escapeHtml(text)}</code>`);
-/** As people read it, to the second; in UTC. */
+/** For display, to the second; in UTC. */
 const time = (text: string) =>
   text === ""
     ? ""
@@ -133,7 +133,7 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** What comes from the server or a file is shown as text, whatever it holds. */
+/** Content of the server or a file is shown as text, whatever it contains. */
 function escapeHtml(text: string): string {
   return printable(text).replace(/[&<>"']/g, (character) => entities[character] ?? "");
 }

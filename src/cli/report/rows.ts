@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { type LogContent, loggedGrants } from "../log/content.js";
 import type { LoggedGrant, LoggedOutcome } from "../log/entry.js";
 
-/** One grant of a run, with all that its log tells. What it does not tell is "". */
+/** One grant of a run, with everything that its log contains. Missing values are "". */
 export interface ReportRow {
   readonly grantId: string;
   readonly userId: string;
@@ -15,7 +15,7 @@ export interface ReportRow {
   readonly roleKeys: readonly string[];
   readonly stateBefore: string;
   readonly outcome: string;
-  /** When that was known, in RFC 3339. */
+  /** When that became known, in RFC 3339. */
   readonly at: string;
   readonly reason: string;
   readonly requestId: string;
@@ -24,7 +24,7 @@ export interface ReportRow {
   readonly restoredAt: string;
 }
 
-/** What stands for outcomes that a log does not hold. */
+/** Placeholders for outcomes that a log does not contain. */
 export const undecided = "not asked for";
 export const inDoubt = "response lost";
 

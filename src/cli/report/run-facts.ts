@@ -8,7 +8,7 @@ export interface RunFacts {
   /** Each account that has run it, once. */
   readonly accounts: readonly string[];
   readonly started: string;
-  /** When it ended, "" where that is not known: it was killed, or still runs. */
+  /** When it stopped, "" if unknown: it was killed, or is still running. */
   readonly ended: string;
   /** Each start, resumption and restore, in order. */
   readonly sessions: readonly {

@@ -3,7 +3,7 @@ import type { GrantRecord } from "../grant-record.js";
 import type { Lookup } from "../lookup.js";
 import type { RestoreTask } from "./restore-plan.js";
 
-/** How long a grant that must be there is searched for: searches lag behind. */
+/** How long to search for a grant that must exist: searches are eventually consistent. */
 const lagMs = 10_000;
 const firstPauseMs = 250;
 
@@ -14,9 +14,9 @@ export interface ExistingGrants {
 }
 
 /**
- * The grants of a user of one project, where the server has said that there is one. It can be the one
- * that was to be removed: a removal whose response was lost may not have been carried out. Others are
- * searched for, for up to 10 s.
+ * The grants of a user in one project, when the server has reported that there is one. It can be the one that
+ * was to be removed: a removal whose response was lost may not have been applied. Others are searched for,
+ * for up to 10 s.
  */
 export async function existingGrants(
   { grantId, userId, recorded }: RestoreTask,
@@ -34,8 +34,8 @@ export async function existingGrants(
   const deadlineMs = environment.monotonicMs() + lagMs;
   for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
     const page = await lookup.searchGrants(queries, { offset: 0, limit: 100 });
-    // The removed grant may still show, and a grant of the same project through another project grant
-    // is not what the server means.
+    // The removed grant may still be listed, and a grant of the same project through another project grant is
+    // not the one that the server means.
     const records = page.records.filter((record) => record.grantId !== grantId);
     const found = sorted(records, recorded);
     const leftMs = deadlineMs - environment.monotonicMs();

@@ -3,12 +3,12 @@ import type { MeaningKind } from "../../bulk/classify.js";
 import type { Environment } from "../../common/environment.js";
 import { retryPauseMs } from "../retry-pause.js";
 
-/** How often a step is sent whose error does not say what became of it. */
+/** How often a step is sent whose error leaves open whether it was applied. */
 const attemptsInDoubt = 3;
 
 /**
- * When a step of a restore is sent again. As in a removal, transient failures are retried until the server
- * has accepted nothing for `giveUpMs`: a failure of the whole restore, not of one grant.
+ * When a step of a restore is retried. As in a removal, transient failures are retried until the server has
+ * accepted nothing for `giveUpMs`: that is a failure of the whole restore, not of one grant.
  */
 export class Patience {
   readonly #environment: Environment;
@@ -20,14 +20,14 @@ export class Patience {
     this.#giveUpMs = giveUpMs;
   }
 
-  /** The server has carried out a step, or rejected it for what is in it. */
+  /** The server has applied a step, or rejected it for its content. */
   accepted(): void {
     this.#troubleSinceMs = undefined;
   }
 
   /**
-   * How long to wait before the step is sent again; "give up" when the server accepts nothing any more,
-   * undefined when another attempt makes no sense.
+   * How long to wait before the step is retried; "give up" if the server accepts nothing any more, undefined
+   * if another attempt is pointless.
    */
   pauseMs(kind: MeaningKind, attempt: number, error: ConnectError): number | "give up" | undefined {
     if (kind !== "throttled" && !(kind === "lost" && attempt < attemptsInDoubt)) {

@@ -9,12 +9,12 @@ import { type RestoreContext, type StepResult, sendStep } from "./step.js";
 
 /** How long a deactivation may take. */
 const timeoutMs = 30_000;
-/** How far the clocks of this machine and of the server may be apart. */
+/** The largest expected skew between the clocks of this machine and the server. */
 const clockToleranceMs = 300_000;
 
-/** What became of a grant, and what ends the restore, if anything does. */
+/** The outcome of a grant, and why the restore stops, if it does. */
 export interface Restored {
-  /** Undefined where nothing is known, and all is left to do. */
+  /** Undefined if nothing is known, and everything is left to do. */
   readonly outcome?: RestoreOutcome;
   readonly ends?: Error;
 }
@@ -22,7 +22,7 @@ export interface Restored {
 type Failure = Extract<StepResult<unknown>, { readonly error: ConnectError }>;
 
 /**
- * Brings one grant back, each step logged before it is sent.
+ * Restores one grant, logging each step before it is sent.
  *
  * @throws LogFailure when a step cannot be logged.
  */
@@ -41,7 +41,7 @@ async function reactivate(task: RestoreTask, context: RestoreContext): Promise<R
   if ("value" in result) {
     return done("reactivated");
   }
-  // ZITADEL v2.70 rejects what is active already, be it by an attempt whose response was lost.
+  // ZITADEL v2.70 rejects a grant that is already active, including by an attempt whose response was lost.
   return describeError(result.error).id === "COMMAND-1ML0v"
     ? done(result.lost.length > 0 ? "reactivated" : "already-there")
     : failed(task, result);
@@ -70,7 +70,7 @@ async function addAnew(task: RestoreTask, context: RestoreContext): Promise<Rest
     : failed(task, result);
 }
 
-/** A grant that was added anew is as the removed one was; one that was inactive is not left with more. */
+/** Gives an added grant the state of the removed one; a grant that was inactive must not stay active. */
 async function asBefore(
   task: RestoreTask,
   newGrantId: string,
@@ -109,7 +109,7 @@ async function asBefore(
   };
 }
 
-/** The user has a grant of the project: is it what the removed one was? */
+/** The user has a grant of the project: is it equivalent to the removed one? */
 async function compare(
   task: RestoreTask,
   lost: readonly LostStep[],
@@ -159,7 +159,7 @@ async function compare(
     : fail(message.replace(/\.$/, ""));
 }
 
-/** Whether an attempt to add a grant, whose response was lost, has made this one. */
+/** Whether an attempt to add a grant, whose response was lost, created this one. */
 function madeBy({ atMs }: LostStep, { creationDate = "" }: GrantRecord): boolean {
   return Math.abs(Date.parse(creationDate) - atMs) <= clockToleranceMs;
 }

@@ -1,7 +1,7 @@
 import { type LogContent, loggedGrants } from "../log/content.js";
 import type { RecordedState } from "../log/entry.js";
 
-/** What is to be done for a grant. */
+/** What to do for a grant. */
 export interface RestoreTask {
   readonly index: number;
   readonly grantId: string;
@@ -23,7 +23,7 @@ export type SkipReason =
 export interface RestorePlan {
   readonly tasks: readonly RestoreTask[];
   readonly skipped: ReadonlyMap<SkipReason, number>;
-  /** Grants for which nothing can be done although the run may have changed them. */
+  /** Grants that the run may have changed, but that cannot be restored. */
   readonly lost: readonly string[];
 }
 
@@ -68,7 +68,7 @@ function mayHaveChanged(content: LogContent): Uint8Array {
   }
   for (const request of content.unanswered()) {
     for (const index of request) {
-      // With an outcome after that, the outcome knows.
+      // A later outcome decides.
       if (content.states.status(index) === "") {
         changed[index] = 1;
       }

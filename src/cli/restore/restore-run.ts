@@ -18,7 +18,7 @@ import { Patience } from "./patience.js";
 import { restoreGrant } from "./restore-grant.js";
 import type { RestorePlan, RestoreTask } from "./restore-plan.js";
 
-/** So many grants in a row that fail without a response are taken for a lost connection. */
+/** This many grants in a row that fail without a response are taken for a lost connection. */
 const mostLost = 20;
 
 export interface RestoreSettings {
@@ -26,11 +26,11 @@ export interface RestoreSettings {
   readonly json: boolean;
   /** How long the server may accept nothing before the restore is aborted. */
   readonly giveUpMs: number;
-  /** Is waited for before each request. */
+  /** Awaited before each request. */
   readonly turn?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
 }
 
-/** Restores what the plan says, shows how far it is, and returns the exit code. */
+/** Restores the grants of the plan, shows progress, and returns the exit code. */
 export async function runRestore(
   content: LogContent,
   plan: RestorePlan,

@@ -16,25 +16,25 @@ export interface RestoreContext {
   readonly progress: RestoreProgress;
   readonly patience: Patience;
   readonly environment: Environment;
-  /** Whether nothing more is to be started. */
+  /** Whether no further step may be started. */
   readonly stopped: () => boolean;
-  /** Aborted when requests in flight are given up, too. */
+  /** Aborted when requests in flight are cancelled, too. */
   readonly signal: AbortSignal;
-  /** Is waited for before each deactivation; the lookup has its own. */
+  /** Awaited before each deactivation; the lookup has its own. */
   readonly turn?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
 }
 
-/** What became of a step, and which attempts may have been carried out although no response came. */
+/** The result of a step, and which attempts may have been applied although no response arrived. */
 export type StepResult<T> = { readonly lost: readonly LostStep[] } & (
   | { readonly value: T }
   | {
       readonly error: ConnectError;
-      /** Whether no grant can be restored: the rest is left alone. */
+      /** Whether no grant can be restored, so that the rest is skipped. */
       readonly ends: boolean;
     }
 );
 
-/** The id with which ZITADEL says that the grant is unknown. */
+/** The id with which ZITADEL reports an unknown grant. */
 const notFoundIds: Readonly<Record<RestoreStep, string>> = {
   add: "",
   reactivate: "COMMAND-Lp0gs",
@@ -42,8 +42,8 @@ const notFoundIds: Readonly<Record<RestoreStep, string>> = {
 };
 
 /**
- * Sends one step, each attempt logged before it is sent. All of them may be sent again: of a second grant
- * for the same user and project the server says V3-DKcYh, and the others lead to a state.
+ * Sends one step, logging each attempt before it is sent. All steps may be retried: a second grant for the
+ * same user and project is rejected with V3-DKcYh, and the others are idempotent.
  *
  * @throws LogFailure when it cannot be logged.
  */

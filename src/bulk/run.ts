@@ -213,10 +213,9 @@ class Run<G extends Grant, Status extends string> {
   }
 }
 
-/** The most values that there can be, if known without reading them. */
+/** The most values that there can be, where their length or size tells without reading them. */
 function countOf(values: Iterable<unknown> | AsyncIterable<unknown>): number {
-  if (Array.isArray(values)) {
-    return values.length;
-  }
-  return values instanceof Set || values instanceof Map ? values.size : Number.POSITIVE_INFINITY;
+  const { length, size } = values as { readonly length?: unknown; readonly size?: unknown };
+  const count = length ?? size;
+  return typeof count === "number" && count >= 0 ? count : Number.POSITIVE_INFINITY;
 }

@@ -107,12 +107,12 @@ export async function carryOut(
       concurrency: phase.concurrency,
       onOutcome: (outcome: Outcome<string>) => onOutcome(outcome, phase),
     };
-    const grants = untilStopped(phase.grants());
+    const grants = Object.assign(untilStopped(phase.grants()), { size: phase.size });
     return command === "remove"
       ? removeUserGrantsIn(
           platform,
           client,
-          idsOf(grants),
+          Object.assign(idsOf(grants), { size: phase.size }),
           { ...options, batchSize: phase.batchSize },
           plan.lost,
         )

@@ -5,6 +5,8 @@ import type { BulkCommand, Settings } from "./settings.js";
 /** A part of a run: the next one begins when this one is completely decided. */
 export interface Phase {
   readonly grants: () => Iterable<UserGrant>;
+  /** How many they are: the last requests are spread evenly then. */
+  readonly size: number;
   readonly batchSize: number | undefined;
   readonly concurrency: number | undefined;
   /** Whether these were in requests of an earlier run whose responses were lost. */
@@ -29,18 +31,24 @@ export function* phasesOf(
 ): Generator<Phase> {
   const usual = { batchSize, concurrency };
   if (command === "deactivate") {
-    yield { ...usual, grants: () => [...plan.inDoubt.flat(), ...plan.open()], inDoubt: false };
+    const grants = () => [...plan.inDoubt.flat(), ...plan.open()];
+    yield { ...usual, grants, size: plan.openCount, inDoubt: false };
     return;
   }
+  let inDoubt = 0;
   if (plan.inDoubt.length > 0) {
-    const alone = { batchSize: 1, concurrency: concurrency ?? wideConcurrency, inDoubt: true };
-    yield { ...alone, grants: () => plan.inDoubt.flatMap((request) => request.slice(0, samples)) };
+    const alone = { batchSize: 1, concurrency: concurrency ?? wideConcurrency };
+    const listed = (grants: readonly UserGrant[]) => {
+      inDoubt += grants.length;
+      return { grants: () => grants, size: grants.length, inDoubt: true };
+    };
+    yield { ...alone, ...listed(plan.inDoubt.flatMap((request) => request.slice(0, samples))) };
     const rest = plan.inDoubt.flatMap((request) => request.slice(samples));
     const isInDoubt = ({ grantId }: UserGrant) => plan.lost.mayHaveChanged(grantId);
     const probablyGone = rest.filter(isInDoubt);
     const stillThere = rest.filter((grant) => !isInDoubt(grant));
-    yield { ...alone, grants: () => probablyGone };
-    yield { ...usual, grants: () => stillThere, inDoubt: true };
+    yield { ...alone, ...listed(probablyGone) };
+    yield { ...usual, ...listed(stillThere) };
   }
-  yield { ...usual, grants: plan.open, inDoubt: false };
+  yield { ...usual, grants: plan.open, size: plan.openCount - inDoubt, inDoubt: false };
 }

@@ -64,6 +64,19 @@ describe("removing", () => {
     expect(server.mostInFlight).toBe(4);
   });
 
+  it("knows how many there are from a size as well, which need not be right", async () => {
+    for (const [size, sizes] of [
+      [300, [75, 75, 75, 75]],
+      [10, [100, 100, 100]],
+      [Number.NaN, [100, 100, 100]],
+    ] as const) {
+      const { server, add, remove, collect } = setUp();
+      const ids = add(...numbered(300));
+      await collect(remove(Object.assign(ids.values(), { size })));
+      expect(server.calls.map((call) => call.ids.length)).toEqual(sizes);
+    }
+  });
+
   it("sends a list that fits into one request as one, and keeps its size where requests are scarce", async () => {
     for (const [count, options, sizes] of [
       [100, {}, [100]],

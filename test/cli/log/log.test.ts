@@ -51,6 +51,13 @@ describe("the log", () => {
     }
   });
 
+  it("shows that the last requests of a run are spread evenly over its slots", async () => {
+    const log = newLog();
+    await cli(["remove", ...add(1000), "--yes", "--log", log]);
+    const sizes = entries(log).flatMap(({ ids }) => (Array.isArray(ids) ? [ids.length] : []));
+    expect(sizes.toSorted((a, b) => b - a)).toEqual([...Array(4).fill(100), ...Array(8).fill(75)]);
+  });
+
   it("is not overwritten", async () => {
     const log = file("kept.jsonl", "kept");
     const { exitCode, stderr } = await cli(["remove", "1", "--yes", "--log", log]);
@@ -180,7 +187,8 @@ describe("resume", () => {
     const log = file("unapplied.jsonl", begun(ids, ...requests));
     expect((await cli(["resume", log, "--yes"])).exitCode).toBe(0);
     const sent = entries(log).filter((entry) => "request" in entry).length - requests.length;
-    expect(sent).toBe(6 + 3);
+    // Those of two grants of each, and the rest spread over the four slots.
+    expect(sent).toBe(6 + 4);
   });
 
   it("takes its grants from the log alone", async () => {

@@ -73,6 +73,11 @@ export function sleep(
   });
 }
 
+/** The time now, as RFC 3339 has it, in UTC: `2026-11-22T08:00:00.000Z`. */
+export function timestamp(environment: Environment): string {
+  return new Date(environment.wallMs()).toISOString();
+}
+
 /** From half of the time to all of it, so that a fleet does not come back all at once. */
 export function jittered(environment: Environment, ms: number): number {
   return ms * (0.5 + environment.random() / 2);

@@ -1,3 +1,4 @@
+import { platform, timestamp } from "../../common/environment.js";
 import type { Command, FlagTable } from "../command.js";
 import { parseFlags } from "../flags.js";
 import { exitCode, OutputClosed, UsageError, writeAll } from "../io.js";
@@ -45,7 +46,7 @@ export const report: Command = {
     const parts =
       flags.output === "csv"
         ? csvReport(facts, rows())
-        : htmlReport(facts, rows, new Date().toISOString());
+        : htmlReport(facts, rows, timestamp(platform));
     let chunk = "";
     try {
       for (const part of parts) {

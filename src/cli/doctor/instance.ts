@@ -1,4 +1,5 @@
 import { platform } from "../../common/environment.js";
+import { withinTime } from "../../common/time-limit.js";
 import { type Connection, fetchThroughProxy } from "../connection.js";
 import { reasonOf } from "../whoami.js";
 import type { Finding } from "./finding.js";
@@ -6,6 +7,7 @@ import type { Finding } from "./finding.js";
 /** Beyond this, assertions of key files and tokens are rejected as not yet valid, or expired. */
 const mostSkewMs = 30_000;
 const timeoutMs = 30_000;
+const timedOut = () => new Error(`no response within ${timeoutMs / 1000} s`);
 
 /** The discovery document names the instance, and the response's date shows the server's clock. */
 export async function probeInstance(connection: Connection): Promise<Finding[]> {
@@ -16,14 +18,22 @@ export async function probeInstance(connection: Connection): Promise<Finding[]> 
   let text: string;
   try {
     // Without a token: the responder is not known yet.
-    response = await fetchThroughProxy(url, {
-      ...(instanceHost === undefined
-        ? {}
-        : { headers: { "x-zitadel-instance-host": instanceHost } }),
-      redirect: "manual",
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    text = await response.text();
+    [response, text] = await withinTime(
+      platform,
+      timeoutMs,
+      undefined,
+      timedOut,
+      async (signal) => {
+        const response = await fetchThroughProxy(url, {
+          ...(instanceHost === undefined
+            ? {}
+            : { headers: { "x-zitadel-instance-host": instanceHost } }),
+          redirect: "manual",
+          signal,
+        });
+        return [response, await response.text()];
+      },
+    );
   } catch (error) {
     const advice = url.startsWith("http:") ? " Does this port expect https?" : "";
     return fail(`${url}: ${reasonOf(error)}.${advice}`);

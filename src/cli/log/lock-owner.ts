@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
+import { platform, timestamp } from "../../common/environment.js";
 
 /** The process that holds a lock, with enough detail to determine whether it is still running. */
 export interface LockOwner {
@@ -28,7 +29,7 @@ export function thisOwner(): LockOwner {
     startedAt: startOf(process.pid),
     ...whereProcessesRun(),
   };
-  return { id: randomUUID(), at: new Date().toISOString(), ...ourProcess };
+  return { id: randomUUID(), at: timestamp(platform), ...ourProcess };
 }
 
 /**

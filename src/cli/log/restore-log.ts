@@ -1,3 +1,4 @@
+import { platform, timestamp } from "../../common/environment.js";
 import type { Identity } from "../whoami.js";
 import type { LostStep, RestoreOutcome, RestoreStep } from "./entry.js";
 import type { LogLock } from "./lock.js";
@@ -52,4 +53,4 @@ export class RestoreLog {
   }
 }
 
-const now = () => new Date().toISOString();
+const now = () => timestamp(platform);

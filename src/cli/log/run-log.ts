@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { platform, timestamp } from "../../common/environment.js";
 import { UsageError } from "../io.js";
 import { type LoggedGrant, type LoggedOutcome, type LogHead, logFormat } from "./entry.js";
 import { LogLock } from "./lock.js";
@@ -167,7 +168,7 @@ export class RunLog {
   }
 }
 
-const now = () => new Date().toISOString();
+const now = () => timestamp(platform);
 
 /** The name of a new file is durable only when its directory is flushed. */
 function syncDirectory(path: string): void {

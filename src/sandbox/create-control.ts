@@ -1,3 +1,4 @@
+import { own } from "../options/checker.js";
 import type {
   GrantInit,
   ProjectInit,
@@ -44,7 +45,8 @@ export function createControl(
     return { projectId };
   };
 
-  const addProjectGrant: SandboxControl["addProjectGrant"] = ({ projectId, orgId }) => {
+  const addProjectGrant: SandboxControl["addProjectGrant"] = (init) => {
+    const { projectId, orgId } = own(init);
     mustExist(state.projects, "project", projectId);
     mustExist(state.orgs, "organization", orgId);
     const projectGrantId = state.nextId();
@@ -52,13 +54,14 @@ export function createControl(
     return { projectGrantId };
   };
 
-  const addToken: SandboxControl["addToken"] = ({
-    userId,
-    audience = true,
-    scopes = ["openid"],
-    expiresInMs = Number.POSITIVE_INFINITY,
-    token,
-  }) => {
+  const addToken: SandboxControl["addToken"] = (init) => {
+    const {
+      userId,
+      audience = true,
+      scopes = ["openid"],
+      expiresInMs = Number.POSITIVE_INFINITY,
+      token,
+    } = own(init);
     mustExist(state.users, "user", userId);
     return issueToken(instance, { userId, audience, scopes, expiresInMs }, token);
   };
@@ -73,7 +76,7 @@ export function createControl(
   }: UserInit = {}) => {
     mustExist(state.orgs, "organization", orgId);
     const memberships = roles.map((role) =>
-      toMembership(instance, orgId, typeof role === "string" ? { role } : role),
+      toMembership(instance, orgId, typeof role === "string" ? own({ role }) : own(role)),
     );
     const createdAtMs = now();
     state.users.set(

@@ -4,6 +4,7 @@ import {
   checkOptions,
   isObject,
   oneOf,
+  own,
   show,
   text,
 } from "../options/checker.js";
@@ -70,7 +71,7 @@ function isRole(value: unknown): boolean {
   if (!isObject(value)) {
     return false;
   }
-  const { role, orgId, projectId, ...more } = value as Record<string, unknown>;
+  const { role, orgId, projectId, ...more } = own(value) as Record<string, unknown>;
   return (
     roleNames.includes(role as Role) &&
     [orgId, projectId].every((id) => id === undefined || text[1](id)) &&

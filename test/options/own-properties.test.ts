@@ -10,27 +10,29 @@ import { checkOptions, number } from "../../src/options/checker.js";
 import { createSandbox, startSandbox } from "../../src/sandbox/index.js";
 import { startSecureServer } from "../networks/servers.js";
 import { makeCertificate } from "../support/certificates.js";
+import { respond, startGrpcServer } from "../support/grpc-server.js";
 
 const polluted = new Set<string>();
 
 /** What an attacker has put on the prototype of all objects, until the end of the test. */
-function pollute(name: string, value: unknown): void {
+function pollute(name: string, value: unknown, enumerable = false): void {
   polluted.add(name);
   Object.defineProperty(Object.prototype, name, {
     value,
     configurable: true,
-    // Enumerable ones break Node's own HTTP/2 before it comes to us.
-    enumerable: false,
+    enumerable,
     writable: true,
   });
 }
 
-afterEach(() => {
+function clean(): void {
   for (const name of polluted) {
     Reflect.deleteProperty(Object.prototype, name);
   }
   polluted.clear();
-});
+}
+
+afterEach(clean);
 
 const entries = [
   ["gRPC", grpc],
@@ -87,6 +89,60 @@ describe("a polluted Object.prototype has no effect:", () => {
     expect(stolen).not.toHaveBeenCalled();
   });
 
+  it.each<[string, unknown]>([
+    ["agent", false],
+    ["authority", "attacker.example"],
+    ["ca", "no certificate"],
+    ["createConnection", () => expect.unreachable("a connection of somebody else's")],
+    ["defaultTimeoutMs", 1],
+    ["exclusive", "no boolean"],
+    ["fields", { authorization: "attacker" }],
+    ["header", new Headers({ authorization: "attacker" })],
+    ["host", "attacker.example"],
+    ["hostname", "attacker.example"],
+    ["interceptors", [() => () => expect.unreachable("an interceptor of somebody else's")]],
+    ["localAddress", "192.0.2.1"],
+    ["lookup", () => expect.unreachable("a lookup of somebody else's")],
+    ["nodeOptions", { host: "attacker.example" }],
+    ["parent", -1],
+    ["path", "/run/attacker.sock"],
+    ["peerMaxConcurrentStreams", 0],
+    ["port", 1],
+    ["protocol", "ftp:"],
+    ["remoteCustomSettings", 5],
+    ["servername", "attacker.example"],
+    ["settings", { initialWindowSize: 1 }],
+    ["socketPath", "/run/attacker.sock"],
+    ["timeoutMs", 1],
+    ["x-zitadel-orgid", "another-organization"],
+  ])("an enumerable %s on native gRPC, over TLS and without", async (name, value) => {
+    const certificate = makeCertificate({ name: "localhost", dnsNames: ["localhost"] });
+    const secure = await startSecureServer(certificate);
+    const server = await startGrpcServer(({ stream }) => respond(stream, {}));
+    pollute(name, value, true);
+    const client = grpc.createManagementClient({ baseUrl: server.baseUrl, token: "t" });
+    const overTls = grpc.createManagementClient({
+      baseUrl: `https://localhost:${secure.port}`,
+      nodeOptions: { ca: certificate.cert },
+    });
+    onTestFinished(() => grpc.close(client));
+    onTestFinished(() => grpc.close(overTls));
+
+    await client.deactivateUserGrant({ userId: "1", grantId: "2" });
+    await client.deactivateUserGrant({ userId: "1", grantId: "2" }, {});
+    await overTls.deactivateUserGrant({ userId: "1", grantId: "2" }, { headers: { a: "b" } });
+    clean();
+
+    expect(secure.requests).toHaveLength(1);
+    expect(server.calls.map(({ header }) => header.authorization)).toEqual([
+      "Bearer t",
+      "Bearer t",
+    ]);
+    for (const { header } of server.calls) {
+      expect(Object.keys(header)).not.toContain(name.toLowerCase());
+    }
+  });
+
   it("fetch, issuer and tokenEndpointAuthMethod of token sources", async () => {
     const stolen = vi.fn();
     pollute("fetch", stolen);
@@ -105,6 +161,20 @@ describe("a polluted Object.prototype has no effect:", () => {
     });
     await expect(source({ signal: AbortSignal.timeout(200) })).rejects.toThrow();
     expect(stolen).not.toHaveBeenCalled();
+  });
+
+  it("what the methods of a sandbox are not given", () => {
+    const sandbox = createSandbox();
+    const { userId } = sandbox.addUser();
+    const { projectId } = sandbox.addProject();
+    pollute("token", "attacker");
+    pollute("audience", false);
+    pollute("scopes", 5);
+    pollute("orgId", sandbox.orgId);
+    expect(sandbox.addToken({ userId })).not.toBe("attacker");
+    expect(() => sandbox.addProjectGrant({ projectId } as never)).toThrow(/organization undefined/);
+    pollute("projectId", projectId);
+    expect(() => sandbox.addUser({ roles: [{ role: "PROJECT_OWNER" }] })).toThrow(/projectId/);
   });
 
   it("orgId and batchSize of bulk work, and options of the sandbox", async () => {

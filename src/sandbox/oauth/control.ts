@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import type { ServiceUserKey } from "../../auth/service-user/key-file.js";
+import { own } from "../../options/checker.js";
 import type { Instance } from "../model/instance.js";
 import { randomToken } from "../model/tokens.js";
 
@@ -57,7 +58,8 @@ export function createOAuthControl(
     return userId;
   };
   return {
-    addKey: ({ userId: id, expiresInMs } = {}) => {
+    addKey: (init = {}) => {
+      const { userId: id, expiresInMs } = own(init);
       const userId = userOf(id);
       const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
       const keyId = state.nextId();
@@ -74,14 +76,15 @@ export function createOAuthControl(
     removeKey: (keyId) => {
       oauth.serviceUserKeys.delete(keyId);
     },
-    addClientSecret: ({ userId: id } = {}) => {
-      const userId = userOf(id);
+    addClientSecret: (init = {}) => {
+      const userId = userOf(own(init).userId);
       const clientId = `client-${userId}`;
       const clientSecret = randomToken();
       oauth.clientSecrets.set(clientId, { userId, secret: clientSecret });
       return { clientId, clientSecret };
     },
-    addApp: ({ clientId = state.nextId(), redirectUris, postLogoutRedirectUris = [] }) => {
+    addApp: (init) => {
+      const { clientId = state.nextId(), redirectUris, postLogoutRedirectUris = [] } = own(init);
       oauth.apps.set(clientId, { clientId, redirectUris, postLogoutRedirectUris });
       return { clientId };
     },

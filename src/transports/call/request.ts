@@ -1,4 +1,5 @@
 import type { StreamRequest, UnaryRequest } from "@connectrpc/connect";
+import { own } from "../../options/checker.js";
 import { headerValueProblem } from "../../options/header-value.js";
 
 /** Header fields by name, each once. */
@@ -46,7 +47,7 @@ export function withHeaderFields<R extends AnyRequest>(request: R, added: AddedF
 /** Sets header fields of the request itself. */
 export function setHeaderFields(request: AnyRequest, fields: HeaderFields): void {
   const state = stateOf(request);
-  for (const name in fields) {
+  for (const name of Object.keys(fields)) {
     const value = fields[name] ?? "";
     // `Headers` validates anything that is not plain.
     if (state?.unread !== undefined && headerValueProblem(value) === undefined) {
@@ -64,7 +65,7 @@ export function withParts<R extends AnyRequest>(
 ): R {
   // All properties by name: an interceptor may have derived the request, and copies are spread.
   const { stream, service, method, url, requestMethod, contextValues, message } = request;
-  const { header = request.header, signal = request.signal } = parts;
+  const { header = request.header, signal = request.signal } = own(parts);
   return {
     ...{ stream, service, method, url, requestMethod, contextValues, message, signal, header },
   } as R;
@@ -72,7 +73,7 @@ export function withParts<R extends AnyRequest>(
 
 export function merge(own: Headers, { fields, optional }: AddedFields): Headers {
   const header = new Headers(own);
-  for (const name in fields) {
+  for (const name of Object.keys(fields)) {
     if (!header.has(name)) {
       header.set(name, fields[name] ?? "");
     }

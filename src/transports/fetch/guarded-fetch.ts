@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
+import { own } from "../../options/checker.js";
 import { refusedRedirect, unknownOutcome } from "../call/unexpected-response.js";
 import { discard } from "./body.js";
 import { neverConnected } from "./never-connected.js";
@@ -29,13 +30,16 @@ export async function guardedFetch(
   // Looked up at each call, so that a later replacement of the global one (a test, a tracer) takes effect.
   const send = async () => {
     try {
-      return await (fetch ?? globalThis.fetch)(url, {
-        method,
-        headers: header,
-        signal,
-        body: body ?? null,
-        redirect: "manual",
-      });
+      return await (fetch ?? globalThis.fetch)(
+        url,
+        own<RequestInit>({
+          method,
+          headers: header,
+          signal,
+          body: body ?? null,
+          redirect: "manual",
+        }),
+      );
     } catch (reason) {
       throw connectionError(reason, url, signal, neverConnected(reason));
     }

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import { own } from "../../options/checker.js";
 
 /** gzip by `node:zlib`, which is loaded when a message first needs it. */
 export const compressionGzip: Compression = {
@@ -46,7 +47,7 @@ async function decompress(
   }
   try {
     // zlib stops at the limit, so a small response that decompresses to gigabytes takes no memory.
-    return await promise((done) => run(bytes, { maxOutputLength: readMaxBytes }, done));
+    return await promise((done) => run(bytes, own({ maxOutputLength: readMaxBytes }), done));
   } catch (reason) {
     if (reason instanceof Error && "code" in reason && reason.code === "ERR_BUFFER_TOO_LARGE") {
       throw new ConnectError(

@@ -25,7 +25,7 @@ export function forNode(header: HeaderList): HeaderList | Record<string, string>
   if (takesLists) {
     return header;
   }
-  const object: Record<string, string> = {};
+  const object: Record<string, string> = Object.create(null);
   for (let at = 0; at < header.length; at += 2) {
     object[header[at] ?? ""] = header[at + 1] ?? "";
   }

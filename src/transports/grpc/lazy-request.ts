@@ -48,8 +48,9 @@ class State implements LazyState {
       const header =
         this.base?.header ?? call.header ?? call.defaultHeader?.(call.timeoutMs) ?? new Headers();
       this.#header = this.#added === undefined ? header : merge(header, this.#added);
-      for (const name in this.#set) {
-        this.#header.set(name, this.#set[name] ?? "");
+      const set = this.#set ?? noFields;
+      for (const name of Object.keys(set)) {
+        this.#header.set(name, set[name] ?? "");
       }
     }
     return this.#header;

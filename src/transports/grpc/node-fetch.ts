@@ -6,6 +6,7 @@ import { secretsOf } from "../../common/secret-names.js";
 import { plainCause } from "../../errors/plain-cause.js";
 import type { NodeConnectOptions } from "../../options/node-connect.js";
 import { unref } from "../fetch/unref.js";
+import { ownOptions } from "./connections/own-options.js";
 import { tlsFailure } from "./connections/tls-failure.js";
 
 /**
@@ -106,7 +107,7 @@ function send(
   const { method, signal } = original;
   return new Promise((resolve, reject) => {
     const { agent, request: makeRequest } = agents[url.protocol === "https:" ? "https:" : "http:"];
-    const request = makeRequest(url, { method, headers, signal, agent });
+    const request = makeRequest(url, ownOptions({ method, headers, signal, agent }));
     request.once("response", resolve);
     if (!keepsAlive) {
       // The agent refs it for the next request.

@@ -127,7 +127,7 @@ export class RequestHeaders {
 }
 
 function append(list: HeaderList, fields: HeaderFields): void {
-  for (const name in fields) {
+  for (const name of Object.keys(fields)) {
     list.push(name, fields[name] ?? "");
   }
 }

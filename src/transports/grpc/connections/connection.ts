@@ -1,4 +1,8 @@
-import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import type {
+  ClientHttp2Session,
+  ClientHttp2Stream,
+  ClientSessionRequestOptions,
+} from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Environment } from "../../../common/environment.js";
 import { forNode, type HeaderList } from "../header-list.js";
@@ -234,7 +238,15 @@ export class Connection {
   }
 }
 
-const requestOptions = { endStream: false };
+/** With everything that Node reads, which would look for the rest on `Object.prototype`. */
+const requestOptions = {
+  endStream: false,
+  waitForTrailers: undefined,
+  signal: undefined,
+  parent: undefined,
+  exclusive: undefined,
+  silent: undefined,
+} as unknown as ClientSessionRequestOptions;
 
 function lost({ origin, pingTimeoutMs }: ConnectionOptions): ConnectError {
   return new ConnectError(

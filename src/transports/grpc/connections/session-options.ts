@@ -1,5 +1,6 @@
 import type { ClientSessionOptions, SecureClientSessionOptions } from "node:http2";
 import type { NodeConnectOptions } from "../../../options/node-connect.js";
+import { ownOptions } from "./own-options.js";
 import { proxyFor } from "./proxy.js";
 import { connectTarget, Tunnel, tlsThrough } from "./tunnel.js";
 
@@ -18,7 +19,7 @@ export function sessionOptions(
   const nodeOptions = options as ClientSessionOptions | SecureClientSessionOptions | undefined;
   const proxy =
     nodeOptions?.createConnection === undefined ? proxyFor(origin, process.env) : undefined;
-  return {
+  const all = {
     // Megabytes: Node would reject streams once a session holds 10, which a few large messages do.
     maxSessionMemory: 1_000_000,
     // Beyond this Node resets the stream and may abort the program when the session is collected
@@ -32,6 +33,8 @@ export function sessionOptions(
       },
     }),
     ...nodeOptions,
-    settings: { enablePush: false, ...nodeOptions?.settings },
+    settings: ownOptions({ enablePush: false, ...nodeOptions?.settings }),
   };
+  // A path is that of a socket of this machine.
+  return ownOptions(all, ["path"]);
 }

@@ -6,6 +6,7 @@ import { createMask } from "../../../common/mask.js";
 import { secretsOf } from "../../../common/secret-names.js";
 import { plainCause } from "../../../errors/plain-cause.js";
 import type { NodeConnectOptions } from "../../../options/node-connect.js";
+import { ownOptions } from "./own-options.js";
 
 /**
  * A connection through a proxy by CONNECT (https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6). It can be
@@ -75,14 +76,15 @@ export class Tunnel extends Duplex {
           { syscall: "connect" },
         ),
       );
-    const request = makeRequest({
+    const options = {
       host: proxy.hostname.replace(/^\[|\]$/g, ""),
       port: proxy.port || (proxy.protocol === "https:" ? 443 : 80),
       method: "CONNECT",
       path: this.#target,
       headers: { host: this.#target, ...authorization(proxy) },
-      agent: false,
-    });
+      agent: false as const,
+    };
+    const request = makeRequest(ownOptions(options, ["hostname"]));
     this.#request = request;
     request.once("socket", (socket) => {
       this.#socket = socket;
@@ -146,13 +148,14 @@ export function tlsThrough(
   protocols: string[],
 ): TLSSocket {
   const host = origin.hostname.replace(/^\[|\]$/g, "");
-  const socket = connect({
+  const options = {
     ...(isIP(host) === 0 && { servername: host }),
     ALPNProtocols: protocols,
     ...nodeOptions,
     host,
     socket: tunnel,
-  } as object);
+  };
+  const socket = connect(ownOptions(options, ["path"]) as object);
   socket.ref = () => {
     tunnel.ref();
     return socket;

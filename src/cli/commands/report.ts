@@ -1,12 +1,12 @@
 import { platform, timestamp } from "../../common/environment.js";
 import type { Command, FlagTable } from "../command.js";
 import { parseFlags } from "../flags.js";
-import { exitCode, OutputClosed, UsageError, writeAll } from "../io.js";
+import { exitCode, line, OutputClosed, UsageError, writeAll } from "../io.js";
 import { logPathOf } from "../log/connect.js";
 import { LogContent } from "../log/content.js";
 import { csvReport } from "../report/csv.js";
 import { htmlReport } from "../report/html.js";
-import { reportRows } from "../report/rows.js";
+import { reportRows, unrecordedText } from "../report/rows.js";
 import { runFacts } from "../report/run-facts.js";
 
 const outputs = ["html", "csv"] as const;
@@ -42,7 +42,14 @@ export const report: Command = {
     LogContent.readHead(path, "report");
     const content = LogContent.read(path, "report");
     const facts = runFacts(content);
-    const rows = () => reportRows(content);
+    let unrecorded = 0;
+    const rows = function* () {
+      unrecorded = 0;
+      for (const row of reportRows(content)) {
+        unrecorded += row.isRecorded ? 0 : 1;
+        yield row;
+      }
+    };
     const parts =
       flags.output === "csv"
         ? csvReport(facts, rows())
@@ -61,6 +68,9 @@ export const report: Command = {
       if (!(error instanceof OutputClosed)) {
         throw error;
       }
+    }
+    if (unrecorded > 0) {
+      line(io.stderr, unrecordedText(unrecorded, content.grants.size));
     }
     return exitCode.done;
   },

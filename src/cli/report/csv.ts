@@ -9,7 +9,7 @@ const columns = [
   ...(["projectId", "projectName", "projectGrantId", "roleKeys", "stateBefore"] as const),
   ...(["outcome", "at", "reason", "requestId"] as const),
   ...(["restored", "newGrantId", "restoredAt"] as const),
-] satisfies readonly (keyof ReportRow)[];
+] satisfies readonly Exclude<keyof ReportRow, "isRecorded">[];
 
 const factColumns = [
   "command",

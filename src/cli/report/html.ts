@@ -1,6 +1,6 @@
 import { personOf } from "../list-output.js";
 import { printable } from "../printable.js";
-import type { ReportRow } from "./rows.js";
+import { type ReportRow, unrecordedText } from "./rows.js";
 import type { RunFacts } from "./run-facts.js";
 
 /**
@@ -45,9 +45,12 @@ ${[
       facts.sessions.map(({ what, account, at, end }) => [what, account, at, end]),
     );
   }
-  const { outcomes, projects } = count(rows());
+  const { outcomes, projects, total, unrecorded } = count(rows());
   yield table("Outcomes", ["Outcome", "Grants"], outcomes);
   yield table("Projects", ["Project", "Grants"], projects);
+  if (unrecorded > 0) {
+    yield `<p>${escapeHtml(unrecordedText(unrecorded, total))}</p>\n`;
+  }
   yield `<h2>Grants</h2>\n<table class="grants">\n<thead><tr>${headings.map((name) => `<th scope="col">${name}</th>`).join("")}</tr></thead>\n<tbody>\n`;
   for (const row of rows()) {
     yield rowOf(row);
@@ -71,7 +74,7 @@ function rowOf(row: ReportRow): string {
     id(row.grantId),
     `${escapeHtml(person)}${person === "" ? id(row.userId) : small(row.userId)}`,
     `${escapeHtml(row.projectName)}${row.projectName === "" ? id(row.projectId) : small(row.projectId)}${row.projectGrantId === "" ? "" : small(`project grant ${row.projectGrantId}`)}`,
-    row.roleKeys.map(escapeHtml).join(", "),
+    row.isRecorded ? row.roleKeys.map(escapeHtml).join(", ") : small("not recorded"),
     escapeHtml(row.stateBefore),
     `<b class="${/^[a-z-]+$/.test(row.outcome) ? row.outcome : "open"}">${escapeHtml(row.outcome)}</b>${row.reason === "" ? "" : small(row.reason)}${restored}`,
     `${time(row.at)}${row.restoredAt === "" ? "" : `<small>${time(row.restoredAt)}</small>`}`,
@@ -96,7 +99,11 @@ function table(
 function count(rows: Iterable<ReportRow>) {
   const outcomes = new Map<string, number>();
   const projects = new Map<string, { readonly name: string; count: number }>();
-  for (const { outcome, restored, projectId, projectName } of rows) {
+  let total = 0;
+  let unrecorded = 0;
+  for (const { outcome, restored, projectId, projectName, isRecorded } of rows) {
+    total += 1;
+    unrecorded += isRecorded ? 0 : 1;
     const [whether] = restored.split(":");
     const label = restored === "" ? outcome : `${outcome}, then ${whether}`;
     outcomes.set(label, (outcomes.get(label) ?? 0) + 1);
@@ -112,6 +119,7 @@ function count(rows: Iterable<ReportRow>) {
   const shown = (counts: readonly (readonly [string, number])[]) =>
     counts.toSorted(byCount).map(([name, number]) => [name, String(number)]);
   return {
+    ...{ total, unrecorded },
     outcomes: shown([...outcomes]),
     projects: shown([...projects.values()].map(({ name, count: number }) => [name, number])),
   };

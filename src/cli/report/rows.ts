@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { type LogContent, loggedGrants } from "../log/content.js";
 import type { LoggedGrant, LoggedOutcome } from "../log/entry.js";
+import { counted, grouped } from "../printable.js";
 
 /** One grant of a run, with everything that its log contains. Missing values are "". */
 export interface ReportRow {
@@ -22,6 +23,8 @@ export interface ReportRow {
   readonly restored: string;
   readonly newGrantId: string;
   readonly restoredAt: string;
+  /** Whether the log has the project and the roles. */
+  readonly isRecorded: boolean;
 }
 
 /** Placeholders for outcomes that a log does not contain. */
@@ -52,8 +55,14 @@ export function* reportRows(content: LogContent): Generator<ReportRow> {
       restored: [restored?.restored ?? "", reasonOf(restored?.error)].filter(Boolean).join(": "),
       newGrantId: restored?.newGrantId ?? "",
       restoredAt: restored?.at ?? "",
+      isRecorded: recorded !== undefined,
     };
   }
+}
+
+/** What a log does not tell must not look like a grant without a project. */
+export function unrecordedText(unrecorded: number, total: number): string {
+  return `Project and roles are not known for ${grouped(unrecorded)} of ${counted(total, "grant")}: they were not looked up before the run, which --record does, or not found.`;
 }
 
 function namesOf({ grantId, userId, displayName, email, userName, projectName }: LoggedGrant) {

@@ -27,6 +27,19 @@ const hostileLog = () =>
     ),
   );
 
+it.each(["csv", "html"])(
+  "report --output %s says of which grants the log has only the id",
+  async (output) => {
+    const log = file("bare.jsonl", begun([hostile, "4", { grantId: "5", userId: "6" }]));
+    const { stdout, stderr } = await cli(["report", log, "--output", output]);
+    const text = "Project and roles are not known for 2 of 3 grants";
+    expect(stderr).toContain(text);
+    expect(stdout.includes(text)).toBe(output === "html");
+    const recorded = file("recorded.jsonl", begun([hostile]));
+    expect((await cli(["report", recorded, "--output", output])).stderr).toBe("");
+  },
+);
+
 describe("report --output csv", () => {
   it("has a row for each grant with who, where and when", async () => {
     const [a] = add(1) as [string];

@@ -12,8 +12,8 @@ const partLength = 8;
 const minLength = 4;
 
 /**
- * Makes a mask for secrets: as they are, percent-encoded, form-encoded, JSON-escaped, and in base64 and
- * base64url at each alignment. Upper and lower case are the same to it, since servers change it.
+ * Makes a mask for secrets: as they are, percent-encoded, form-encoded, JSON-escaped, in hex, and in base64
+ * and base64url at each alignment. Upper and lower case are the same to it, since servers change it.
  */
 export function createMask(secrets: Iterable<string>): Mask {
   const parts = new Set<string>();
@@ -85,9 +85,7 @@ function spans(
 
 function encodings(secret: string): string[] {
   const utf8 = latin1(new TextEncoder().encode(secret));
-  const percent = Array.from(utf8, (byte) =>
-    /[\w.~-]/.test(byte) ? byte : `%${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  ).join("");
+  const percent = utf8.replace(/[^\w.~-]/g, (byte) => `%${hex(byte)}`);
   const base64 = base64Forms(utf8);
   return [
     secret,
@@ -99,9 +97,14 @@ function encodings(secret: string): string[] {
     percent.replaceAll("%2a", "*").replaceAll("~", "%7e").replaceAll("%20", "+"),
     JSON.stringify(secret).slice(1, -1),
     jsonAscii(secret),
+    hex(utf8),
     ...base64,
     ...base64.map((form) => form.replaceAll("+", "-").replaceAll("/", "_")),
   ];
+}
+
+function hex(bytes: string): string {
+  return bytes.replace(/[\s\S]/g, (byte) => byte.charCodeAt(0).toString(16).padStart(2, "0"));
 }
 
 /** As it stands within a longer text that is encoded: without the characters that its neighbours share. */

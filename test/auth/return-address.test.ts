@@ -40,6 +40,8 @@ test.each([
   "/\\evil.example",
   "javascript:alert(1)",
   "http://a.example/",
+  "blob:https://a.example//evil.example/x",
+  "blob:https://a.example/0b1c",
 ])("nobody is sent off the origin: %s", (href) => {
   expect(() => returnAddress(href, "https://a.example/")).toThrow(TypeError);
 });

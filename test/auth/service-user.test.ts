@@ -199,6 +199,13 @@ test.each([1024, 2047, 2048, 3072])("a key of %i bits is told by its size", (bit
   }
 });
 
+test("a key file that was read as bytes is rejected with what to do", () => {
+  const bytes = Buffer.from(JSON.stringify(keyFile()));
+  expect(() => createServiceUser(bytes as never, { issuer: server.issuer }, environment)).toThrow(
+    /^key must be the key file of a service user.*; got bytes: read the file as text \("utf8"\)$/,
+  );
+});
+
 test("a key file with a byte order mark is read", async () => {
   expect(await source(`\uFEFF${JSON.stringify(keyFile())}`)()).toBe("token-1");
 });

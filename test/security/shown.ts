@@ -18,6 +18,8 @@ export const encodings: Record<string, (secret: string) => string> = {
   base64url: (secret) => Buffer.from(`>>${secret}`).toString("base64url"),
   JSON: (secret) => JSON.stringify({ authorization: `"Bearer" ${secret}` }),
   "JSON with escaped slashes": (secret) => JSON.stringify(secret).replaceAll("/", "\\/"),
+  hex: (secret) => Buffer.from(secret).toString("hex"),
+  "hex in upper case": (secret) => Buffer.from(`x${secret}`).toString("hex").toUpperCase(),
   "cut at its start": (secret) => secret.slice(9),
   "cut at its end": (secret) => `…${secret.slice(0, 14)}`,
   "a part of 8 characters": (secret) => `(${secret.slice(13, 21)})`,
@@ -77,6 +79,11 @@ function* views(text: string): Generator<string> {
   for (const [run] of text.matchAll(/[A-Za-z0-9+/_-]{10,}/g)) {
     for (let offset = 0; offset < 4; offset++) {
       yield Buffer.from(run.slice(offset), "base64").toString("latin1");
+    }
+  }
+  for (const [run] of text.matchAll(/[0-9a-f]{16,}/gi)) {
+    for (let offset = 0; offset < 2; offset++) {
+      yield Buffer.from(run.slice(offset), "hex").toString("latin1");
     }
   }
   const bytes = /<Buffer ((?:[0-9a-f]{2} ?)+)/g;

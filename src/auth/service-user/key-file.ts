@@ -29,9 +29,10 @@ export interface CheckedKey {
  */
 export function readKeyFile(key: ServiceUserKey | string): CheckedKey {
   const fields = typeof key === "string" ? parse(key) : key;
-  if (typeof fields !== "object" || fields === null) {
+  const isBytes = ArrayBuffer.isView(fields);
+  if (typeof fields !== "object" || fields === null || isBytes) {
     throw new TypeError(
-      `key must be the key file of a service user, as an object or its JSON text; got ${kindOf(fields)}`,
+      `key must be the key file of a service user, as an object or its JSON text; got ${isBytes ? 'bytes: read the file as text ("utf8")' : kindOf(fields)}`,
     );
   }
   const {
@@ -40,7 +41,8 @@ export function readKeyFile(key: ServiceUserKey | string): CheckedKey {
     key: privateKey,
     expirationDate,
     userId,
-  } = fields as Record<string, unknown>;
+    // Nothing that is inherited.
+  } = { __proto__: null, ...fields } as Record<string, unknown>;
   if (type === "application") {
     throw new TypeError(
       "key must be the key file of a service user; this is the key of an application, which cannot call ZITADEL's APIs for itself",

@@ -1,3 +1,5 @@
+import { Code } from "@connectrpc/connect";
+import { tokenError } from "../tokens/token-error.js";
 import { returnAddress } from "./return-address.js";
 
 /** What is stored about a sign-in while the user is at the login page. */
@@ -26,22 +28,34 @@ const maxAgeMs = 3_600_000;
 /**
  * Records a sign-in that this tab starts. It is stored in `sessionStorage` whatever the option `storage` is:
  * the page is unloaded meanwhile.
+ *
+ * @throws what `tokenError` makes when the browser does not allow it.
  */
 export function putAttempt(key: string, state: string, attempt: SignInAttempt): void {
   const prefix = nameOf(key, "");
-  for (const name of Object.keys(sessionStorage)) {
-    if (name.startsWith(prefix) && !isRecent(read(name), attempt.startedAtMs)) {
-      sessionStorage.removeItem(name);
+  try {
+    for (const name of Object.keys(sessionStorage)) {
+      if (name.startsWith(prefix) && !isRecent(read(name), attempt.startedAtMs)) {
+        sessionStorage.removeItem(name);
+      }
     }
+    sessionStorage.setItem(nameOf(key, state), JSON.stringify(attempt));
+  } catch (cause) {
+    throw tokenError(
+      "sessionStorage is full, or the browser's settings block it: a sign-in is kept there while the user is at the login page",
+      Code.FailedPrecondition,
+      { cause },
+    );
   }
-  sessionStorage.setItem(nameOf(key, state), JSON.stringify(attempt));
 }
 
 /** Returns the sign-in with this state, once. */
 export function takeAttempt(key: string, state: string, nowMs: number): SignInAttempt | undefined {
   const name = nameOf(key, state);
   const attempt = read(name);
-  sessionStorage.removeItem(name);
+  if (attempt !== undefined) {
+    sessionStorage.removeItem(name);
+  }
   return isRecent(attempt, nowMs) ? attempt : undefined;
 }
 

@@ -58,7 +58,8 @@ export interface SignIn {
    * Redirects to ZITADEL's login page. The promise resolves when the navigation has started.
    *
    * @throws TypeError for an option that is not allowed, such as a `returnTo` on another origin, or where
-   * the page is not served over https; a `TokenError` with `Unavailable` when ZITADEL cannot be reached.
+   * the page is not served over https; a `TokenError` with `Unavailable` when ZITADEL cannot be reached,
+   * with `FailedPrecondition` when `sessionStorage` is full or blocked.
    */
   start(options?: StartOptions): Promise<void>;
   /**
@@ -67,7 +68,7 @@ export interface SignIn {
    * the address at once, in every outcome, and restores the address where the user was. A second call does
    * the same as the first.
    *
-   * @param url the address that ZITADEL sent the user to. Default: the page's.
+   * @param url the address that ZITADEL sent the user to, with or without the origin. Default: the page's.
    * @returns undefined when there is no response to handle.
    * @throws a `TokenError` with `Unauthenticated` when the user or ZITADEL declined (`oauthError` is
    * `access_denied`, `login_required`, `interaction_required`, …), when the response belongs to no sign-in of

@@ -3,10 +3,13 @@ import { withoutResponse } from "./return-address.js";
 
 /**
  * The parameters of the authorization server's response, if the URL is the response to a sign-in of this
- * package.
+ * package. Routers have it without the origin.
  */
 export function readResponse(redirectUri: string, href: string): URLSearchParams | undefined {
-  const url = new URL(href);
+  if (!URL.canParse(href, redirectUri)) {
+    return undefined;
+  }
+  const url = new URL(href, redirectUri);
   const expected = new URL(redirectUri);
   const { searchParams } = url;
   return url.origin === expected.origin &&

@@ -19,9 +19,11 @@ export function returnAddress(href: string, base: string): string {
     throw new TypeError("returnTo must be a URL, absolute or relative to the page");
   }
   const url = new URL(href, base);
-  if (url.origin !== new URL(base).origin) {
+  const page = new URL(base);
+  // "blob:" has the origin of what is in it, and a whole URL for its path.
+  if (url.origin !== page.origin || url.protocol !== page.protocol) {
     throw new TypeError(
-      `returnTo must be on the origin of the page, ${new URL(base).origin}; got one on ${url.origin}`,
+      `returnTo must be on the origin of the page, ${page.origin}; got one on ${url.protocol === "blob:" ? url.protocol : url.origin}`,
     );
   }
   // "//host/path" would be resolved as another host.

@@ -1,0 +1,43 @@
+import { Code } from "@connectrpc/connect";
+import { afterEach, expect, it, vi } from "vitest";
+import { isTokenError } from "../../src/auth/index.js";
+import { openFakePage } from "../security/fake-page.js";
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+it.each(["QuotaExceededError", "SecurityError"])(
+  "a sign-in that cannot be kept is not started, and the error says why: %s",
+  async (name) => {
+    const page = openFakePage();
+    const throwing = () => {
+      throw new DOMException("no", name);
+    };
+    vi.stubGlobal(
+      "sessionStorage",
+      new Proxy({}, { get: throwing, ownKeys: throwing, deleteProperty: throwing }),
+    );
+    const error = await page.auth.start().catch((reason) => reason);
+    expect(isTokenError(error)).toBe(true);
+    expect(error).toMatchObject({
+      code: Code.FailedPrecondition,
+      rawMessage: expect.stringContaining("sessionStorage is full, or the browser's settings"),
+      cause: { name },
+    });
+    // A response that comes all the same is taken from the address, and belongs to no sign-in.
+    const response = `${page.origin}/callback?code=c0de-of-a-test&state=zitadel-user-grants-x`;
+    const outcome = await page.auth.handleCallback(response).catch((reason) => reason);
+    expect(outcome).toMatchObject({ code: Code.Unauthenticated });
+    expect(String(outcome)).toContain("belongs to no sign-in");
+  },
+);
+
+it("a response is found in the path and query that a router has", async () => {
+  const page = openFakePage();
+  const own = { code: Code.Unauthenticated };
+  const path = "/callback?code=c0de-of-a-test&state=zitadel-user-grants-x";
+  await expect(page.auth.handleCallback(path)).rejects.toMatchObject(own);
+  await expect(page.auth.handleCallback("/other?code=1&state=2")).resolves.toBeUndefined();
+  await expect(page.auth.handleCallback("https://[?code=c0de-of-a-test")).resolves.toBeUndefined();
+});

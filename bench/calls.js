@@ -10,7 +10,7 @@ import { median, summarize } from "./statistics.js";
  * highest.
  */
 export async function measureCalls(options) {
-  const { names, sets, untilMs = Number.POSITIVE_INFINITY } = options;
+  const { names, sets, untilMs = Number.POSITIVE_INFINITY, isEnough = () => false } = options;
   const bySet = [];
   for (let set = 0; set < sets; set++) {
     const startMs = performance.now();
@@ -19,11 +19,15 @@ export async function measureCalls(options) {
     if (set > 0 && performance.now() + tookMs > untilMs) {
       break;
     }
+    if (isEnough((name, reference) => ratios(bySet, name, reference))) {
+      break;
+    }
   }
   return {
     inFlight: options.inFlight,
     sets: bySet.length,
-    ratio: (name, reference) => summarize(bySet.map((set) => ratioInSet(set, name, reference))),
+    ratios: (name, reference) => ratios(bySet, name, reference),
+    ratio: (name, reference) => summarize(ratios(bySet, name, reference)),
     results: names.map((name) => {
       const of = (what) => summarize(bySet.map((set) => median(set.get(name).map(what))));
       return { name, cpuUs: of((block) => block.cpuUs), wallUs: of((block) => block.wallUs) };
@@ -64,6 +68,10 @@ async function measureSet({ names, baseUrl, cert, inFlight, calls, rounds, withM
       child.kill();
     }
   }
+}
+
+function ratios(bySet, name, reference) {
+  return bySet.map((set) => ratioInSet(set, name, reference));
 }
 
 function ratioInSet(set, name, reference) {

@@ -1,13 +1,13 @@
 import { barX, gridX, plot, text } from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 
-import { own, variants } from "./clients.js";
+import { bareWithSpans, own, variants } from "./clients.js";
 
 /** An SVG: CPU time per call with 64 calls in flight, a bar for each client. */
 export function drawChart(results) {
   const { document } = parseHTML("<html></html>");
   const data = results
-    .filter(({ name }) => !variants.includes(name))
+    .filter(({ name }) => !variants.includes(name) && name !== bareWithSpans)
     .map(({ name, cpuUs }) => ({ name, cpuUs: cpuUs.median }))
     .toSorted((a, b) => a.cpuUs - b.cpuUs);
   const svg = plot({

@@ -20,6 +20,12 @@ export const variants = [
   "with OpenTelemetry, spans",
 ];
 
+/** What any client of Connect has to load; it makes no calls. */
+export const core = "protobuf-es and Connect alone";
+
+/** The yardstick a second time: what two processes of the same program differ by is noise. */
+export const bareAgain = "bare node:http2, again";
+
 /** What spans cost by the API of OpenTelemetry alone, beside the same request. */
 export const bareWithSpans = "bare, spans";
 
@@ -53,6 +59,8 @@ export const clients = {
 
   "bare node:http2": (baseUrl) => bareCalls(baseUrl),
 
+  "bare node:http2, again": (baseUrl) => bareCalls(baseUrl),
+
   "bare, spans": async (baseUrl) => {
     const { context, propagation, SpanKind, trace } = await registerOpenTelemetry();
     const tracer = trace.getTracer("bare");
@@ -65,6 +73,12 @@ export const clients = {
       propagation.inject(within, fields);
       return context.with(within, call, undefined, fields).finally(() => span.end());
     };
+  },
+
+  "protobuf-es and Connect alone": async () => {
+    const { createClient } = await import("@connectrpc/connect");
+    const { ManagementService } = await import("zitadel-user-grants/gen/zitadel/management_pb.js");
+    createClient(ManagementService, {});
   },
 
   "@grpc/grpc-js": async (baseUrl) => {

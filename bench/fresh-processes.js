@@ -10,11 +10,22 @@ export async function measureFresh({ names, baseUrl, rounds }) {
       samples.get(name).push(await nextMessage(start("fresh.js", [name, baseUrl])));
     }
   }
-  return Array.from(samples, ([name, runs]) => ({
-    name,
-    loadMs: summarize(runs.map((run) => run.loadMs)),
-    loadCpuMs: summarize(runs.map((run) => run.loadCpuMs)),
-    firstAnswerMs: summarize(runs.map((run) => run.firstAnswerMs)),
-    rssMb: summarize(runs.map((run) => run.rssMb)),
-  }));
+  const ratio = (name, reference, what) =>
+    summarize(
+      samples.get(name).map((run, round) => run[what] / samples.get(reference)[round][what]),
+    );
+  return {
+    ratio,
+    results: Array.from(samples, ([name, runs]) => {
+      const of = (what) => summarize(runs.map((run) => run[what]));
+      const hasCalled = runs[0].firstAnswerMs !== undefined;
+      return {
+        name,
+        loadMs: of("loadMs"),
+        loadCpuMs: of("loadCpuMs"),
+        firstAnswerMs: hasCalled ? of("firstAnswerMs") : undefined,
+        rssMb: of("rssMb"),
+      };
+    }),
+  };
 }

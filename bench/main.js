@@ -1,17 +1,21 @@
 /**
- * npm run bench [-- --quick | --calls]
+ * npm run bench [-- --quick | --calls | --memory]
  *
  * Compares this package with the others that call ZITADEL from Node, and writes docs/performance.md and
  * its chart; takes less than five minutes. With --quick, in under a minute: only whether calls cost what
  * they should, against the peers that say most; ends with 1 when they do not. With --calls: prints
- * what calls cost over cleartext and TLS with 64 in flight, and writes nothing.
+ * what calls cost over cleartext and TLS with 64 in flight, and writes nothing. With --memory: makes a
+ * million calls, which takes minutes, and writes that section of docs/performance.md.
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { measureAllocations } from "./allocations.js";
 import { measureBulk } from "./bulk.js";
 import { measureCalls } from "./calls.js";
 import { drawChart } from "./chart.js";
-import { clients, variants } from "./clients.js";
+import { bareAgain, bareWithSpans, clients, core, own, variants } from "./clients.js";
+import { commitName } from "./commit.js";
 import { measureFresh } from "./fresh-processes.js";
+import { measureMillion, millionSection } from "./million.js";
 import { measurePace } from "./pace.js";
 import { startServer } from "./processes.js";
 import { quickCheck } from "./quick-check.js";
@@ -19,8 +23,8 @@ import { callTable, report } from "./report.js";
 import { measureSizes } from "./sizes.js";
 
 const docs = new URL("../docs/", import.meta.url);
-const names = Object.keys(clients).filter((name) => !variants.includes(name));
-const withVariants = Object.keys(clients);
+const withVariants = Object.keys(clients).filter((name) => name !== bareAgain && name !== core);
+const names = withVariants.filter((name) => !variants.includes(name) && name !== bareWithSpans);
 
 /** What is measured: which clients, over what, how many calls in flight and in a block, and for how long. */
 const cases = [
@@ -29,6 +33,29 @@ const cases = [
   { kind: "cleartext", inFlight: 1, names, calls: 400, budgetMs: 20_000, withMemory: true },
   { kind: "cleartext", inFlight: 1_000, names, calls: 3_000, budgetMs: 25_000 },
 ];
+
+const performanceFile = new URL("performance.md", docs);
+const aboutMillion = /## A million calls\n[\s\S]*?(?=\n## |$)/;
+
+/** The section as it is: a million calls take too long for every run. */
+function lastMillion() {
+  return aboutMillion.exec(readFileSync(performanceFile, "utf8"))?.[0] ?? "";
+}
+
+/** docs/scale.md has the ratios of a real server's pace in a sentence. */
+function writeScale({ results }) {
+  const file = new URL("scale.md", docs);
+  const [a, b, c] = results.map(
+    ({ count, ratio }) => `${ratio.median.toFixed(2)} times for ${count.toLocaleString("en")}`,
+  );
+  writeFileSync(
+    file,
+    readFileSync(file, "utf8").replace(
+      /(?<=four requests at a time: ).*?(?=\. `npm run bench`)/,
+      `${a} grants, ${b} and ${c} (commit ${commitName()})`,
+    ),
+  );
+}
 
 async function* measureCases(server, chosen) {
   for (const { budgetMs, ...options } of chosen) {
@@ -49,6 +76,17 @@ const server = await startServer();
 try {
   if (process.argv.includes("--quick")) {
     process.exitCode = (await quickCheck(server)) ? 0 : 1;
+  } else if (process.argv.includes("--memory")) {
+    const million = await measureMillion({ name: own, baseUrl: server.urls.cleartext });
+    const section = millionSection(million);
+    console.log(section);
+    const page = readFileSync(performanceFile, "utf8");
+    writeFileSync(
+      performanceFile,
+      aboutMillion.test(page)
+        ? page.replace(aboutMillion, section)
+        : page.replace("## Start", `${section}\n## Start`),
+    );
   } else if (process.argv.includes("--calls")) {
     for await (const measured of measureCases(server, cases.slice(0, 2))) {
       console.log(`\n${callTable(measured)}`);
@@ -56,15 +94,25 @@ try {
   } else {
     const calls = await Array.fromAsync(measureCases(server, cases));
     console.error("fresh processes …");
-    const fresh = await measureFresh({ names, baseUrl: server.urls.cleartext, rounds: 7 });
+    const fresh = await measureFresh({
+      names: [...names, core],
+      baseUrl: server.urls.cleartext,
+      rounds: 9,
+    });
+    console.error("allocations …");
+    const allocated = await measureAllocations({
+      names: withVariants,
+      baseUrl: server.urls.cleartext,
+    });
     console.error("sizes and bulk …");
     const sizes = await measureSizes();
     const bulk = await measureBulk();
     console.error("bulk at a real server's pace …");
     const pace = await measurePace();
-    const text = report({ calls, fresh, sizes, bulk, pace });
+    const text = report({ calls, allocated, fresh, sizes, bulk, pace, million: lastMillion() });
     console.log(text);
-    writeFileSync(new URL("performance.md", docs), text);
+    writeFileSync(performanceFile, text);
+    writeScale(pace);
     writeFileSync(new URL("performance.svg", docs), drawChart(calls[0].results));
   }
 } finally {

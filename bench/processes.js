@@ -31,9 +31,9 @@ export async function startServer() {
 }
 
 /** A process that runs a module of this folder, trusting the certificate. */
-export function start(module, args, cert) {
+export function start(module, args, cert, execArgv = []) {
   return fork(new URL(module, import.meta.url), args, {
-    execArgv: ["--expose-gc"],
+    execArgv: ["--expose-gc", ...execArgv],
     env: {
       ...process.env,
       ...(cert && { NODE_EXTRA_CA_CERTS: cert, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: cert }),

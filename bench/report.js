@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { bare, own, variants } from "./clients.js";
+import { bare, core, own, variants } from "./clients.js";
+import { commitName } from "./commit.js";
 import { isTooNoisy } from "./statistics.js";
 
 /** docs/performance.md. */
-export function report({ calls, fresh, sizes, bulk, pace }) {
+export function report({ calls, allocated, fresh, sizes, bulk, pace, million }) {
   return `# Performance
 
 Written by \`npm run bench\`; do not edit.
@@ -13,14 +14,31 @@ Written by \`npm run bench\`; do not edit.
 
 ## How it was measured
 
+- Commit ${commitName()}.
 - ${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} processors; Node ${process.version} on ${process.platform}. Other machines give other times; the ratios move less.
 - The same call everywhere: \`DeactivateUserGrant\` with two ids, a token and an organization, answered with details. The server is a bare \`node:http2\` server in a process of its own, which does nothing but answer.
 - Each client runs in a process of its own. They take turns block by block, in a shifting order, so that whatever else the machine does hits all alike. Each block is compared with the other client's of the same round; the median of these ratios is taken, and all of it is done again with fresh processes. A table has the median of these sets, with the lowest and highest in brackets. Medians of ratios are not ratios of medians: a column of times does not give the column of ratios.
 - CPU time is user and system time of the client's process, garbage collection on other threads included. Wall time is the time of the round divided by its calls: client and server share the processors.
 - \`bare node:http2\` is no client but a yardstick: it makes the same request with protobuf-es, without deadline, errors, connections or interceptors. \`connect-node\` uses this package's generated code.
+- \`bare, spans\` is the same with a span by OpenTelemetry's API around it: what tracing costs whoever does it.
 - Versions: ${versions()}.
 
 ${calls.map((measured) => `## ${measured.inFlight.toLocaleString("en")} calls in flight over ${measured.kind}\n\n${callTable(measured)}`).join("\n\n")}
+
+## Allocation
+
+Bytes that a call allocates on the heap, 64 in flight over cleartext: the same on a busy machine, unlike all else here. Node's own part is that of \`${bare}\`.
+
+${table(
+  ["client", "kB per call", "times bare"],
+  Array.from(allocated)
+    .toSorted(([, a], [, b]) => a - b)
+    .map(([name, bytes]) => [
+      title(name),
+      (bytes / 1000).toFixed(1),
+      ratio(bytes, allocated.get(bare)),
+    ]),
+)}
 
 ## Memory
 
@@ -35,18 +53,30 @@ ${table(
   ]),
 )}
 
+${million}
 ## Start
 
 A fresh process: milliseconds of CPU and of wall time for loading the package and making a client, wall time until the first answer is there, and resident memory then.
 
+\`${core}\` is what any client of Connect loads first, with the same generated code; it makes no call. Ratios are medians of rounds, with the lowest and highest.
+
 ${table(
-  ["client", "CPU to load, ms", `CPU / ${own}`, "loaded, ms", "first answer, ms", "resident, MB"],
-  fresh.map(({ name, loadCpuMs, loadMs, firstAnswerMs, rssMb }) => [
+  [
+    "client",
+    "CPU to load, ms",
+    `times ${own}`,
+    `times ${core}`,
+    "loaded, ms",
+    "first answer, ms",
+    "resident, MB",
+  ],
+  fresh.results.map(({ name, loadCpuMs, loadMs, firstAnswerMs, rssMb }) => [
     name,
     spread(loadCpuMs),
-    ratio(loadCpuMs.median, fresh[0].loadCpuMs.median),
+    spread(fresh.ratio(name, own, "loadCpuMs"), 2),
+    spread(fresh.ratio(name, core, "loadCpuMs"), 2),
     spread(loadMs),
-    spread(firstAnswerMs),
+    firstAnswerMs === undefined ? "" : spread(firstAnswerMs),
     rssMb.median.toFixed(0),
   ]),
 )}
@@ -99,7 +129,7 @@ export function callTable({ results, ratio: ratioOf, sets }) {
       results
         .toSorted((a, b) => a.cpuUs.median - b.cpuUs.median)
         .map(({ name, cpuUs, wallUs }) => [
-          variants.includes(name) ? `${own} ${name}` : name,
+          title(name),
           spread(cpuUs),
           spread(ratioOf(name, own), 2),
           spread(ratioOf(name, bare), 2),
@@ -113,6 +143,10 @@ export function callTable({ results, ratio: ratioOf, sets }) {
     );
   }
   return lines.join("\n\n");
+}
+
+function title(name) {
+  return variants.includes(name) ? `${own} ${name}` : name;
 }
 
 function table(head, rows) {

@@ -9,6 +9,13 @@ export function summarize(values) {
   return { median, low: sorted[0], high: sorted.at(-1) };
 }
 
+/** The middle value, and the middle half of them as lowest and highest: for many values, of which some are off. */
+export function middleHalf(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share) => sorted[Math.round((sorted.length - 1) * share)];
+  return { median: median(values), low: at(0.25), high: at(0.75) };
+}
+
 /** The median of so many values, and nothing else. */
 export function median(values) {
   return summarize(values).median;

@@ -21,12 +21,22 @@ async function run({ calls, inFlight }) {
   return { cpuUs: (user + system) / calls, wallUs: (wallMs * 1000) / calls };
 }
 
+/** Bytes that a call allocates: exact, whatever else the machine does. Needs a heap that no collection disturbs. */
+async function allocated({ calls, inFlight }) {
+  globalThis.gc();
+  const before = process.memoryUsage().heapUsed;
+  await run({ calls, inFlight });
+  return (process.memoryUsage().heapUsed - before) / calls;
+}
+
 process.on("message", async (message) => {
   if (message === "memory") {
     globalThis.gc();
     process.send(process.memoryUsage());
   } else if (message === "exit") {
     process.exit();
+  } else if (message.allocated) {
+    process.send(await allocated(message));
   } else {
     process.send(await run(message));
   }

@@ -14,3 +14,11 @@ it.each([
 ])("the quick benchmark judges what is %s", (_, ratio, sets, expected) => {
   expect(verdict(ratio, bound, sets)).toContain(expected);
 });
+
+it.each([
+  ["does not cost the same", { median: 1.08, low: 1.07, high: 1.09 }],
+  ["costs now this and now that", { median: 1, low: 0.9, high: 1.1 }],
+])("no verdict where the same client in two processes %s", (_, control) => {
+  const dearer = { median: 1.15, low: 1.12, high: 1.19 };
+  expect(verdict(dearer, bound, 5, control)).toContain("noisy");
+});

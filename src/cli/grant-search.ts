@@ -7,6 +7,8 @@ export interface SearchOptions {
   readonly pageSize?: number | undefined;
   /** Grants that other searches have already yielded: they are omitted. */
   readonly seen?: StringTable | undefined;
+  /** The first page, where it was asked for before. */
+  readonly firstPage?: Promise<Page<GrantRecord>> | undefined;
 }
 
 /** The result of a complete search. */
@@ -27,13 +29,13 @@ const mostPasses = 3;
 export async function* searchAllGrants(
   lookup: Lookup,
   queries: readonly GrantQuery[],
-  { pageSize = 1000, seen = new StringTable() }: SearchOptions = {},
+  { pageSize = 1000, seen = new StringTable(), firstPage }: SearchOptions = {},
 ): AsyncGenerator<GrantRecord, SearchEnd> {
   for (let pass = 1; ; pass += 1) {
     // The ids of a million grants take much memory: they are not kept twice where once is enough.
     const inThisPass = seen.size === 0 ? seen : new StringTable();
     const load = (offset: number) => lookup.searchGrants(queries, { offset, limit: pageSize });
-    let page = await load(0);
+    let page = await ((pass === 1 ? firstPage : undefined) ?? load(0));
     const { total } = page;
     let changed = false;
     for (let offset = 0; ; ) {

@@ -1,6 +1,6 @@
 import type { GrantRecord } from "./grant-record.js";
 import { type SearchEnd, searchAllGrants } from "./grant-search.js";
-import type { GrantQuery, Lookup } from "./lookup.js";
+import type { GrantQuery, Lookup, Page } from "./lookup.js";
 import { resolveLoginName, resolveProject } from "./resolve.js";
 import { Group, nameKey, type Value } from "./selector-values.js";
 import type { Selectors } from "./selectors.js";
@@ -19,6 +19,7 @@ const equalsIgnoreCase = "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE";
 /** From this many searches on, reading everything may take fewer requests. */
 const manySearches = 20;
 const pageSize = 1000;
+const searchesAtATime = 4;
 
 /**
  * Reads the grants that match the selectors, each once. Each grant is also matched here: anything else that
@@ -35,26 +36,60 @@ export async function* selectGrants(
   const unmatched = new Set(groups.flatMap(({ values }) => values.map(({ shown }) => shown)));
   const seen = new StringTable();
   let unstable = false;
-  for (const queries of await plan(lookup, selectors, groups)) {
-    const search = searchAllGrants(lookup, queries, { pageSize, seen });
-    let end: SearchEnd | undefined;
-    while (end === undefined) {
-      const { done, value } = await search.next();
-      if (done) {
-        end = value;
-      } else if (isMeant(value)) {
-        const matched = groups.map((group) => group.matches(value));
-        if (matched.every(({ length }) => length > 0)) {
-          for (const shown of matched.flat()) {
-            unmatched.delete(shown);
+  const searches = await plan(lookup, selectors, groups);
+  const firstPages = firstPagesAhead(lookup, searches);
+  try {
+    for (const [index, queries] of searches.entries()) {
+      const search = searchAllGrants(lookup, queries, {
+        ...{ pageSize, seen },
+        firstPage: firstPages.take(index),
+      });
+      let end: SearchEnd | undefined;
+      while (end === undefined) {
+        const { done, value } = await search.next();
+        if (done) {
+          end = value;
+        } else if (isMeant(value)) {
+          const matched = groups.map((group) => group.matches(value));
+          if (matched.every(({ length }) => length > 0)) {
+            for (const shown of matched.flat()) {
+              unmatched.delete(shown);
+            }
+            yield value;
           }
-          yield value;
         }
       }
+      unstable ||= end.unstable;
     }
-    unstable ||= end.unstable;
+  } finally {
+    await firstPages.end();
   }
   return { unmatched: [...unmatched], unstable };
+}
+
+/** Asks for the first pages of the next searches, which for users are the only ones, while one is used. */
+function firstPagesAhead(lookup: Lookup, searches: readonly (readonly GrantQuery[])[]) {
+  const pages = new Map<number, Promise<Page<GrantRecord>>>();
+  let asked = 0;
+  return {
+    take(index: number): Promise<Page<GrantRecord>> | undefined {
+      while (asked < Math.min(searches.length, index + searchesAtATime)) {
+        const page = lookup.searchGrants(searches[asked] ?? [], { offset: 0, limit: pageSize });
+        // Looked at when its turn comes.
+        page.catch(() => undefined);
+        pages.set(asked, page);
+        asked += 1;
+      }
+      const page = pages.get(index);
+      pages.delete(index);
+      return page;
+    },
+    /** Resolves when no request is in flight. */
+    async end(): Promise<void> {
+      asked = searches.length;
+      await Promise.allSettled(pages.values());
+    },
+  };
 }
 
 /** One group for each flag: a grant must match one value of each group. */

@@ -9,7 +9,7 @@ import { connectAs, logPathOf } from "../log/connect.js";
 import { LogContent } from "../log/content.js";
 import { LogLock } from "../log/lock.js";
 import { RestoreLog } from "../log/restore-log.js";
-import { counted } from "../printable.js";
+import { counted, grouped } from "../printable.js";
 import { lookupTurns, rateFlags, rateShown, readRate } from "../rate.js";
 import { type RestorePlan, restorePlan } from "../restore/restore-plan.js";
 import { runRestore } from "../restore/restore-run.js";
@@ -75,11 +75,11 @@ export const restore: Command = {
         io,
       );
       showSkipped(plan, io);
-      if (flags["dry-run"] || plan.tasks.length === 0) {
+      if (flags["dry-run"] || plan.count === 0) {
         line(io.stderr, "Nothing was done.");
         return plan.lost.length > 0 ? exitCode.incomplete : exitCode.done;
       }
-      if (!flags.yes && !(await mayGoAhead("restore", plan.tasks.length, io))) {
+      if (!flags.yes && !(await mayGoAhead("restore", plan.count, io))) {
         line(io.stderr, "Nothing was done.");
         return exitCode.stopped;
       }
@@ -95,23 +95,15 @@ export const restore: Command = {
   },
 };
 
-function planLine({ tasks }: RestorePlan): string {
-  const added = tasks.filter(({ action }) => action === "add");
-  const inactive = added.filter(({ state }) => state === "inactive").length;
-  const reactivated = tasks.length - added.length;
+function planLine({ count, added }: RestorePlan): string {
+  const inactive = added.inactive > 0 ? ` (${grouped(added.inactive)} of them inactive)` : "";
   const parts = [
-    ...(added.length > 0
-      ? [
-          `${added.length} to add anew${inactive > 0 ? ` (${inactive} of them inactive)` : ""}, of ${usersOf(added)}`,
-        ]
+    ...(added.count > 0
+      ? [`${grouped(added.count)} to add anew${inactive}, of ${counted(added.users, "user")}`]
       : []),
-    ...(reactivated > 0 ? [`${reactivated} to reactivate`] : []),
+    ...(count > added.count ? [`${grouped(count - added.count)} to reactivate`] : []),
   ];
   return parts.length > 0 ? parts.join("; ") : "none to restore";
-}
-
-function usersOf(tasks: RestorePlan["tasks"]): string {
-  return counted(new Set(tasks.map(({ userId }) => userId)).size, "user");
 }
 
 /** How many grants that cannot be restored are named. */

@@ -1,5 +1,6 @@
 import { type LogContent, loggedGrants } from "../log/content.js";
-import type { RecordedState } from "../log/entry.js";
+import type { LoggedGrant, RecordedState } from "../log/entry.js";
+import { StringTable } from "../string-table.js";
 
 /** What to do for a grant. */
 export interface RestoreTask {
@@ -20,8 +21,17 @@ export type SkipReason =
   | "its user is not recorded"
   | "it is restored already";
 
+const notRecorded: readonly SkipReason[] = [
+  "its state before the run is not recorded",
+  "its user is not recorded",
+];
+
 export interface RestorePlan {
-  readonly tasks: readonly RestoreTask[];
+  readonly count: number;
+  /** How many of them are to be added anew, of how many users, and how many of these were inactive. */
+  readonly added: { readonly count: number; readonly users: number; readonly inactive: number };
+  /** Reads them from the log, in its order: there may be a million. */
+  readonly tasks: () => Iterable<RestoreTask>;
   readonly skipped: ReadonlyMap<SkipReason, number>;
   /** Grants that the run may have changed, but that cannot be restored. */
   readonly lost: readonly string[];
@@ -30,32 +40,70 @@ export interface RestorePlan {
 /** What a restore of a run has to do: never more than was recorded before the run. */
 export function restorePlan(content: LogContent): RestorePlan {
   const changed = mayHaveChanged(content);
-  const tasks: RestoreTask[] = [];
   const skipped = new Map<SkipReason, number>();
   const lost: string[] = [];
-  const skip = (reason: SkipReason) => skipped.set(reason, (skipped.get(reason) ?? 0) + 1);
-  for (const { grantId, userId, recorded } of loggedGrants(content.path)) {
-    const index = content.grants.indexOf(grantId);
-    const before = content.restore.outcome(index)?.restored;
-    if (before !== undefined && before !== "failed" && before !== "left-active") {
-      skip("it is restored already");
-    } else if (changed[index] !== 1) {
-      skip("the run did not change it");
-    } else if (recorded === undefined || recorded.state === "unknown") {
-      skip("its state before the run is not recorded");
-      lost.push(grantId);
-    } else if (userId === undefined || userId === "") {
-      skip("its user is not recorded");
-      lost.push(grantId);
-    } else if (content.head.command === "remove") {
-      tasks.push({ index, grantId, userId, recorded, state: recorded.state, action: "add" });
-    } else if (recorded.state === "inactive") {
-      skip("it was inactive before");
-    } else {
-      tasks.push({ index, grantId, userId, recorded, state: "active", action: "reactivate" });
+  const users = new StringTable();
+  let count = 0;
+  let added = 0;
+  let inactive = 0;
+  for (const grant of loggedGrants(content.path)) {
+    const task = taskOf(grant, content, changed);
+    if (typeof task === "string") {
+      skipped.set(task, (skipped.get(task) ?? 0) + 1);
+      if (notRecorded.includes(task)) {
+        lost.push(grant.grantId);
+      }
+      continue;
+    }
+    count += 1;
+    if (task.action === "add") {
+      added += 1;
+      inactive += task.state === "inactive" ? 1 : 0;
+      users.add(task.userId);
     }
   }
-  return { tasks, skipped, lost };
+  return {
+    count,
+    added: { count: added, users: users.size, inactive },
+    *tasks() {
+      for (const grant of loggedGrants(content.path)) {
+        const task = taskOf(grant, content, changed);
+        if (typeof task !== "string") {
+          yield task;
+        }
+      }
+    },
+    skipped,
+    lost,
+  };
+}
+
+function taskOf(
+  { grantId, userId, recorded }: LoggedGrant,
+  content: LogContent,
+  changed: Uint8Array,
+): RestoreTask | SkipReason {
+  const index = content.grants.indexOf(grantId);
+  const before = content.restore.outcome(index)?.restored;
+  if (before !== undefined && before !== "failed" && before !== "left-active") {
+    return "it is restored already";
+  }
+  if (changed[index] !== 1) {
+    return "the run did not change it";
+  }
+  if (recorded === undefined || recorded.state === "unknown") {
+    return "its state before the run is not recorded";
+  }
+  if (userId === undefined || userId === "") {
+    return "its user is not recorded";
+  }
+  const { state } = recorded;
+  if (content.head.command === "remove") {
+    return { index, grantId, userId, recorded, state, action: "add" };
+  }
+  return state === "inactive"
+    ? "it was inactive before"
+    : { index, grantId, userId, recorded, state, action: "reactivate" };
 }
 
 /** Grants that the run has changed, or that were in a request whose response was lost. */

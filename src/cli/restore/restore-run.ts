@@ -39,10 +39,10 @@ export async function runRestore(
   { concurrency, json, giveUpMs, turn }: RestoreSettings,
   io: Io,
 ): Promise<number> {
-  const { tasks } = plan;
+  const { count, tasks } = plan;
   const stopSwitch = createStopSwitch(io);
-  const summary = createSummary({ total: tasks.length });
-  const progress = createProgress(io.stderr, tasks.length, platform.monotonicMs);
+  const summary = createSummary({ total: count });
+  const progress = createProgress(io.stderr, count, platform.monotonicMs);
   const client = connection.createClient();
   const context = {
     ...{ client, log, progress: content.restore, environment: platform, turn },
@@ -67,7 +67,7 @@ export async function runRestore(
       : undefined;
   };
   function* untilStopped() {
-    for (const task of tasks) {
+    for (const task of tasks()) {
       if (stopSwitch.stopped) {
         return;
       }
@@ -101,7 +101,7 @@ export async function runRestore(
   }
   stopSwitch.end();
   const { counts, done } = summary.current();
-  const left = tasks.length - done;
+  const left = count - done;
   line(
     io.stderr,
     `${[

@@ -15,14 +15,22 @@ for (const flag of ["--semi-space-growth-factor=1", "--heap-growing-percent=20"]
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const interruptListeners = new Set<() => void>();
-const onSignal = () => {
+let interrupted = false;
+const interrupt = () => {
+  interrupted = true;
+  for (const listener of [...interruptListeners]) {
+    listener();
+  }
+};
+const onSignal = (signal: NodeJS.Signals) => {
   if (interruptListeners.size === 0) {
     // Nothing has begun: what there is of a log is cleared away as the process exits.
     process.stderr.write("\nStopped. Nothing was done.\n");
     process.exit(exitCode.stopped);
   }
-  for (const listener of [...interruptListeners]) {
-    listener();
+  // A terminal that is closed sends several, and fails to write as well: not a user who presses twice.
+  if (signal !== "SIGHUP" || !interrupted) {
+    interrupt();
   }
 };
 for (const signal of signals) {
@@ -35,8 +43,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE" && outputFailure === undefined) {
     outputFailure = error;
     // The results cannot be stored: no further request is started, as after Ctrl-C.
-    for (const listener of [...interruptListeners]) {
-      listener();
+    if (!interrupted) {
+      interrupt();
     }
   }
 });
@@ -52,6 +60,7 @@ const code = await main(process.argv.slice(2), {
   onInterrupt: (listener) => {
     interruptListeners.add(listener);
     if (outputFailure !== undefined) {
+      interrupted = true;
       listener();
     }
     return () => interruptListeners.delete(listener);

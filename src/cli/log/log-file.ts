@@ -68,8 +68,14 @@ export class LogFile {
     }
   }
 
-  /** Records what has happened. Never throws: see `failure`. */
+  /**
+   * Records what has happened. Never throws: see `failure`. The response to a request that was given up
+   * may come when the log is closed: it is taken for lost.
+   */
   note(entry: Entry): void {
+    if (this.#closed) {
+      return;
+    }
     try {
       this.append(entry);
       // Not awaited: if the write is lost, the response to its request is taken for lost.
@@ -85,6 +91,9 @@ export class LogFile {
    * @throws LogFailure when it cannot be written, or when this process no longer holds the log.
    */
   async announce(entry: Entry): Promise<void> {
+    if (this.#closed) {
+      throw new LogFailure(`${this.path} is closed`);
+    }
     if (!this.#lock.held) {
       throw this.#fail(new Error("its lock was deleted or taken by another run"));
     }

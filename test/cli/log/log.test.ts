@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { LogHead } from "../../../src/cli/log/entry.js";
+import { RunLog } from "../../../src/cli/log/run-log.js";
 import { logHarness } from "./harness.js";
 
 const { add, begun, cli, directory, entries, environment, file, newLog, server } = logHarness();
@@ -204,6 +206,20 @@ describe("resume", () => {
 });
 
 describe("a log", () => {
+  it("takes nothing that comes when it is closed, as its file number may be another file's by then", async () => {
+    const path = newLog();
+    const log = RunLog.create(path);
+    log.grant({ grantId: "1" });
+    log.start(entries(file("head.jsonl", begun(["1"])))[2] as unknown as LogHead);
+    const closing = log.close("finished");
+    log.answer("late", false);
+    await closing;
+    log.outcome({ grantId: "1", status: "removed" });
+    await expect(log.request(["1"])).rejects.toThrow(/is closed/);
+    expect(entries(path).at(-1)).toMatchObject({ run: "ended", because: "finished" });
+    expect(log.failure).toBeUndefined();
+  });
+
   it("with the line ends of Windows is read all the same", async () => {
     const [id] = add(1) as [string];
     const path = file("crlf.jsonl", begun([id]).replaceAll("\n", "\r\n"));

@@ -1,6 +1,6 @@
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { type Environment, platform } from "../../common/environment.js";
-import { markNotProcessed } from "../../errors/not-processed.js";
+import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
 import { rewriteMessage } from "../../errors/rewrite-message.js";
 import { headerValueProblem } from "../../options/header-value.js";
 import type { TokenSource } from "../../options/token-source.js";
@@ -60,8 +60,8 @@ export function createTokenAttempts(source: TokenSource, environment: Environmen
       throw explainPause(error);
     }
     const deadline = deadlineOf(call);
-    if (deadline !== undefined) {
-      // The server has carried out nothing.
+    if (deadline !== undefined && !notProcessed(error)) {
+      // The server has carried out nothing, and the request still counts.
       deadline.inDoubt -= 1;
     }
     const second = await obtain(

@@ -237,6 +237,8 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
           ok: true,
         });
         expect(await site.tokenOf(second)).toBe(await site.tokenOf(first));
+        // The used refresh token was not sent.
+        expect(site.grants).toHaveLength(1);
       });
 
       it("signing out in one tab signs out in its duplicate", async () => {

@@ -1,5 +1,5 @@
 /**
- * Shows what goes over the wire, with secrets masked.
+ * Shows requests and responses, with secrets masked.
  *
  * @module zitadel-user-grants/debug
  */
@@ -12,7 +12,7 @@ import { isSecretName, secretsOf } from "./common/secret-names.js";
 import { maskField, maskJson } from "./errors/mask-error.js";
 import { isFunction, show } from "./options/checker.js";
 
-/** What went over the wire, in the order in which it did. */
+/** What was sent and received, in order. */
 export type DebugEvent =
   | (DebugAttempt & { readonly type: "request"; readonly header: DebugHeader })
   | (DebugAttempt & {
@@ -38,9 +38,9 @@ export type DebugEvent =
       readonly durationMs: number;
     });
 
-/** What every event says. */
+/** The fields of every event. */
 export interface DebugAttempt {
-  /** Counts the attempts of the program from 1: a repeated call is several. */
+  /** Numbers the attempts of the program from 1: a retried call has several. */
   readonly attempt: number;
   /** `zitadel.management.v1.ManagementService/DeactivateUserGrant` */
   readonly method: string;
@@ -53,15 +53,15 @@ export type DebugHeader = Readonly<Record<string, string>>;
 let attempts = 0;
 
 /**
- * Makes the option `debug` of a client: it shows each attempt of each call as it goes out, with its
- * token, organization and retries, and what came back. Secrets are masked as `***`: the value of
- * `authorization`, of cookies, and of every field whose name speaks of a token, a key, a secret or a
- * password, and those values wherever the server echoes them.
+ * Creates the option `debug` of a client: it shows each attempt of each call as it is sent, with its token,
+ * organization and retries, and its response. Secrets are masked as `***`: the value of `authorization`, of
+ * cookies, and of every field whose name suggests a token, a key, a secret or a password, and those values
+ * wherever the server echoes them.
  *
- * @param log is called with each event. What it throws is ignored: a log must not end a call.
+ * @param log is called with each event. Errors that it throws are ignored: logging must not fail a call.
  * @returns an interceptor for the option `debug`; under `interceptors` it would see neither token nor
  * retries.
- * @throws TypeError when `log` is no function.
+ * @throws TypeError when `log` is not a function.
  * @example
  * ```ts
  * import { createManagementClient } from "zitadel-user-grants";
@@ -81,7 +81,7 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
     try {
       log(event);
     } catch {
-      // Whoever looks on does not take part.
+      // An observer must not affect the call.
     }
   };
   return (next) => async (request) => {

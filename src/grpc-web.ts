@@ -1,8 +1,8 @@
 /**
  * gRPC-web by `fetch`: for browsers, workers, and everywhere else.
  *
- * In Node, Bun and Deno (`grpc-web.node.ts`), Connect's streams are loaded when the first is opened. A page
- * with `createManagementClient` alone does without.
+ * In Node, Bun and Deno (`grpc-web.node.ts`), Connect's streams are loaded when the first one is opened. A
+ * page that uses only `createManagementClient` does not load them.
  *
  * @module zitadel-user-grants/grpc-web
  */
@@ -15,7 +15,7 @@ import { createStreams } from "./transports/grpc-web/streams.js";
 /**
  * A client of ZITADEL's `ManagementService` over gRPC-web, by `fetch`, in browsers and everywhere else.
  *
- * Deadlines are kept by the client and never sent, because ZITADEL's CORS rules reject `grpc-timeout`.
+ * Deadlines are enforced by the client and never sent, because ZITADEL's CORS rules reject `grpc-timeout`.
  *
  * @param options `baseUrl` is required; a property that is `undefined` counts as not given.
  * @returns a Connect `Client` that can also be passed to `close()`. Its calls reject with a

@@ -27,8 +27,8 @@ const grpc: Protocol<GrpcOptions> = {
 /**
  * A client of ZITADEL's `ManagementService` over native gRPC (HTTP/2).
  *
- * The first call opens a connection. Idle connections do not keep the process alive; `close()` ends them
- * at once.
+ * The first call opens a connection. Idle connections do not keep the process alive; `close()` closes them at
+ * once.
  *
  * @param options `baseUrl` is required; a property that is `undefined` counts as not given.
  * @returns a Connect `Client` that can also be passed to `close()`. Its calls reject with a

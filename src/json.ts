@@ -1,5 +1,5 @@
 /**
- * HTTP/JSON by `fetch`: gets through where gRPC is blocked.
+ * HTTP/JSON by `fetch`, for networks that block gRPC.
  *
  * @module zitadel-user-grants/json
  */
@@ -36,8 +36,8 @@ const json = (parts: JsonParts): Protocol<JsonOptions> => ({
 /**
  * A client of ZITADEL's `ManagementService` over plain HTTP with JSON, by `fetch`, in browsers and everywhere else.
  *
- * Proxies and firewalls that break gRPC usually let it through. Deadlines are kept by the client and never
- * sent.
+ * It usually works through proxies and firewalls that break gRPC. Deadlines are enforced by the client and
+ * never sent.
  *
  * @param options `baseUrl` is required; a property that is `undefined` counts as not given.
  * @returns a Connect `Client` that can also be passed to `close()`. Its calls reject with a

@@ -33,11 +33,11 @@ import { boolean, type Checks, checkOptions } from "./options/checker.js";
 import { withoutCopies } from "./transports/call/apply-interceptors.js";
 import { setHeaderFields } from "./transports/call/request.js";
 
-/** What `openTelemetry` takes. */
+/** The options of `openTelemetry`. */
 export interface OpenTelemetryOptions {
   /**
-   * Whether `traceparent` and what else the program's propagators have goes out with calls. Default
-   * true, and false in a web page, where ZITADEL's CORS rules would fail every call with them.
+   * Whether `traceparent` and the other headers of the program's propagators are sent with calls. Default
+   * true, and false in a web page, where ZITADEL's CORS rules would make every such call fail.
    */
   propagate?: boolean | undefined;
 }
@@ -48,7 +48,7 @@ const checks: Checks<OpenTelemetryOptions> = { propagate: boolean };
 
 /**
  * An interceptor that records a span and a duration for each call, by the semantic conventions for RPC
- * (https://opentelemetry.io/docs/specs/semconv/rpc/). Retries of a call are within its span.
+ * (https://opentelemetry.io/docs/specs/semconv/rpc/). All attempts of a call share one span.
  *
  * Attributes are the method, the server, the status code and ZITADEL's id of an error's cause
  * (`zitadel.error.id`: `COMMAND-3M9sd`). Messages, tokens, and ids of users, grants and organizations are
@@ -81,7 +81,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
     const active = context.active();
     const { attributes } = target;
     const span = tracer.startSpan(target.name, { kind: SpanKind.CLIENT, attributes }, active);
-    // Without an SDK there is nothing that could be found in a context.
+    // Without an SDK, no context can contain a span.
     const isTraced = span.spanContext().spanId !== INVALID_SPANID;
     const within = isTraced ? trace.setSpan(active, span) : active;
     if (propagate) {
@@ -146,17 +146,17 @@ function createInstruments() {
   };
 }
 
-/** What is recorded of each call of one method. */
+/** What is recorded for each call of one method. */
 interface Target {
   readonly url: string;
   /** The span's name. */
   readonly name: string;
   readonly attributes: Attributes;
-  /** Those, and that the call has gone well. */
+  /** The same, for a successful call. */
   readonly ended: Attributes;
 }
 
-/** Returns what is the same for all calls of a method, as long as they go to the same server. */
+/** Returns what is the same for all calls of a method to the same server. */
 function createTargets() {
   const targets = new WeakMap<DescMethod, Target>();
   return ({ method, url }: UnaryRequest | StreamRequest): Target => {
@@ -179,14 +179,14 @@ function createTargets() {
 
 const ok: Attributes = { "rpc.response.status_code": "OK" };
 
-/** "COMMAND-3M9sd". Whatever else a server sends as an id is not for a telemetry backend. */
+/** "COMMAND-3M9sd". Any other text that a server sends as an id does not belong in a telemetry backend. */
 const idShape = /^[A-Z][A-Z0-9_]{1,15}-[A-Za-z0-9]{3,8}$/;
 
-/** What came of a call, as attributes. */
+/** The outcome of a call, as attributes. */
 function describe(reason: unknown): Attributes {
   const { code, id } = describeError(reason);
   const status = Code[code].replace(/(?<=.)([A-Z])/g, "_$1").toUpperCase();
-  // gRPC spells this one so.
+  // gRPC spells this code differently.
   const spelled = status === "CANCELED" ? "CANCELLED" : status;
   return {
     "rpc.response.status_code": spelled,
@@ -203,7 +203,7 @@ function finish(span: Span, outcome: Attributes): void {
   span.end();
 }
 
-/** Says once how a stream ended: to its end, with an error, or left by its reader. */
+/** Reports once how a stream settled: completed, failed, or abandoned by its consumer. */
 async function* watch<T>(
   messages: AsyncIterable<T>,
   end: (reason?: unknown) => void,

@@ -44,14 +44,14 @@ describe.each(bundlers)("%s", (bundler) => {
     await project.run("node", ["build.js", bundler, "server"]);
   });
 
-  it("makes a page that speaks gRPC-web", async () => {
+  it("builds a page that uses gRPC-web", async () => {
     const site = await serve(join(project.folder, "out", bundler, "page"));
     await browser.goto(site.origin);
     expect(JSON.parse(await browser.evaluate(`run(${order()})`))).toEqual(page);
     site.close();
   });
 
-  it("makes a server that speaks native gRPC", async () => {
+  it("builds a server that uses native gRPC", async () => {
     const folder = `out/${bundler}/server`;
     const [program = ""] = (await readdir(join(project.folder, folder))).filter((file) =>
       /^out\.c?js$/.test(file),
@@ -70,7 +70,7 @@ describe.each(bundlers)("%s", (bundler) => {
     );
   });
 
-  it("makes source maps that lead to the package's own files", async () => {
+  it("builds source maps that refer to the package's own files", async () => {
     for (const side of ["page", "server"]) {
       const { maps } = await readOutput(join(project.folder, "out", bundler, side));
       const ours = maps.flatMap(({ sources, sourcesContent }) =>
@@ -132,12 +132,12 @@ describe("Next.js, both halves in one application", () => {
     await project?.remove();
   });
 
-  it("speaks native gRPC on the server", async () => {
+  it("uses native gRPC on the server", async () => {
     const response = await fetch(`${origin}/server`, { method: "POST", body: order() });
     expect(await response.json()).toEqual(server);
   });
 
-  it("speaks gRPC-web in the browser", async () => {
+  it("uses gRPC-web in the browser", async () => {
     await browser.goto(origin);
     const hydrated = `new Promise((resolve) => {
       const look = () => (globalThis.run ? resolve("") : setTimeout(look, 20));

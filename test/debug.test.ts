@@ -19,7 +19,7 @@ describe.each([
     return { sandbox, client };
   }
 
-  it("shows what went out and came back, with the token masked", async () => {
+  it("shows request and response, with the token masked", async () => {
     const events: DebugEvent[] = [];
     const { sandbox, client } = await start((event) => events.push(event));
     const grant = sandbox.addGrant();
@@ -39,7 +39,7 @@ describe.each([
     expect(inspect(events, { depth: 10 })).not.toContain(sandbox.token);
   });
 
-  it("shows each attempt of a call, and what ZITADEL says of a refusal", async () => {
+  it("shows each attempt of a call, and ZITADEL's error", async () => {
     const events: DebugEvent[] = [];
     const tokens = ["wrong-1", "wrong-2"];
     const { client } = await start(
@@ -54,7 +54,7 @@ describe.each([
     expect(inspect(events, { depth: 10 })).not.toMatch(/wrong-/);
   });
 
-  it("goes on when the log throws", async () => {
+  it("continues when the log throws", async () => {
     const { sandbox, client } = await start(() => {
       throw new Error("the disk is full");
     });

@@ -67,7 +67,7 @@ describe.each([
     });
   });
 
-  it("a failed one has the code and ZITADEL's name of the cause, and no message", async () => {
+  it("a failed call has the code and ZITADEL's error id, and no message", async () => {
     const { client } = await start();
     await expect(client.bulkRemoveUserGrant({ grantId: ["123"] })).rejects.toThrow();
     const [span] = spans.getFinishedSpans();

@@ -116,12 +116,12 @@ describe("runtimes", () => {
     });
   });
 
-  it("workerd still refuses native gRPC", async () => {
+  it("workerd still rejects native gRPC", async () => {
     const results = await runSuite("workerd", "/grpc", false);
     expect(results[0]?.error).toContain("The http2.connect method is not implemented");
   });
 
-  it("are what docs/runtimes.md says", async () => {
+  it("are those of docs/runtimes.md", async () => {
     const columns = [...Object.keys(protocols), "the main entry over TLS", "startSandbox"];
     const rows = Object.keys(runtimes).map((runtime) => [
       runtime,

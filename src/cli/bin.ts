@@ -3,8 +3,9 @@ import { setFlagsFromString } from "node:v8";
 import { exitCode } from "./io.js";
 import { main } from "./main.js";
 
-// Long lists make much short-lived garbage. V8 would rather take more memory than collect it, which doubles
-// what the tool holds for a million grants. Both are read whenever the heap grows, so they can be set here.
+// Long lists create much short-lived garbage. V8 prefers to reserve more memory over collecting it, which
+// doubles the memory of the tool for a million grants. Both are read whenever the heap grows, so they can be
+// set here.
 for (const flag of ["--semi-space-growth-factor=1", "--heap-growing-percent=20"]) {
   try {
     setFlagsFromString(flag);

@@ -52,8 +52,8 @@ export async function gatherInput(
 }
 
 /**
- * Searches for the grants that selectors mean, to the end: what is removed while one pages shifts the
- * rest. Undefined, and said why, when the search fails.
+ * Searches for the grants that match the selectors, to the end: removing grants while paging would shift the
+ * rest. Undefined, after reporting the reason, when the search fails.
  *
  * @throws UsageError; Interrupted at Ctrl-C.
  */

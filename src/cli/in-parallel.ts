@@ -1,5 +1,5 @@
 /**
- * Calls `work` for each value, at most `limit` at a time, and resolves when all are done.
+ * Calls `work` for each value, at most `concurrency` at a time, and resolves when all are done.
  *
  * @throws the error of the first call that fails, after those in flight have settled; no further call is
  * started then.

@@ -13,8 +13,9 @@ import { lookupTurns, type Rate } from "./rate.js";
 const concurrency = 8;
 
 /**
- * Looks up each grant, and writes into the log what it is before the run, so that it can be restored.
- * A grant that is not found is written without. Undefined, and said why, when grants cannot be read.
+ * Looks up each grant, and records its state before the run in the log, so that it can be restored. A grant
+ * that is not found is recorded without a state. Undefined, after reporting the reason, when grants cannot be
+ * read.
  *
  * @throws Interrupted at Ctrl-C.
  */

@@ -4,8 +4,8 @@ const mostChunks = 2 ** 32 / chunkBytes;
 const digitsFlag = 0x8000;
 
 /**
- * Numbers different strings in the order in which they come. A million ids take about twenty-five
- * megabytes, where a `Map` takes a hundred.
+ * Numbers distinct strings in order of arrival. A million ids take about twenty-five megabytes, compared with
+ * a hundred in a `Map`.
  */
 export class StringTable {
   readonly #chunks: Buffer[] = [];

@@ -4,8 +4,8 @@ import { kindOf } from "../options/checker.js";
 const checkedNames = ["userId", "grantId"];
 
 /**
- * Rejects what plain JavaScript could pass and what would be sent as something else: a string in place
- * of the list of ids is a list of characters, and a number is no id.
+ * Rejects values that plain JavaScript could pass and that would be sent as something else: a string instead
+ * of a list of ids is a list of characters, and a number is not an id.
  *
  * @throws ConnectError InvalidArgument naming the field, what is allowed and what was given.
  */
@@ -23,7 +23,7 @@ export function checkRequest(method: string, message: object): void {
       if (!Array.isArray(value)) {
         reject(name, "an array of strings", value);
       }
-      // Not forEach, which passes over holes.
+      // Not forEach, which skips holes.
       for (let i = 0; i < value.length; i++) {
         checkId(`${name}[${i}]`, value[i]);
       }

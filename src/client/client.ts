@@ -34,23 +34,23 @@ export interface ManagementClient extends Client<typeof ManagementService> {
    * @throws ConnectError: `NotFound` COMMAND-3M9sd (`isGrantNotFound`); `FailedPrecondition` COMMAND-1S9gx
    * when it is already inactive (`isGrantInactive`; ZITADEL before v4); `InvalidArgument` for ids that are
    * not strings, before anything is sent; `Unauthenticated`, `PermissionDenied`; `Unavailable`,
-   * `DeadlineExceeded` or `Canceled` when it is not known whether the call was carried out.
+   * `DeadlineExceeded` or `Canceled` when it is unknown whether the call was applied.
    */
   deactivateUserGrant(
     request: MessageInitShape<typeof DeactivateUserGrantRequestSchema>,
     options?: CallOptions,
   ): Promise<DeactivateUserGrantResponse>;
   /**
-   * Removes grants, all or nothing: every grant is removed, or the call throws. For many, and for an
+   * Removes grants, all or nothing: every grant is removed, or the call throws. For many grants, with an
    * outcome for each, see `removeUserGrants` of `zitadel-user-grants/bulk`.
    *
    * @param request `grantId`: an array of ids. Duplicates are fine; an empty array is rejected.
    * @param options deadline, signal and headers of this call.
    * @returns an empty message.
    * @throws ConnectError: `NotFound` COMMAND-1My0t when one of them does not exist (`isGrantNotFound`), and
-   * nothing is removed; `InvalidArgument` for what is not an array of strings, before anything is sent;
-   * `Unauthenticated`, `PermissionDenied`; `Unavailable`, `DeadlineExceeded` or `Canceled` when it is not
-   * known whether the call was carried out.
+   * nothing is removed; `InvalidArgument` for anything but an array of strings, before anything is sent;
+   * `Unauthenticated`, `PermissionDenied`; `Unavailable`, `DeadlineExceeded` or `Canceled` when it is unknown
+   * whether the call was applied.
    */
   bulkRemoveUserGrant(
     request: MessageInitShape<typeof BulkRemoveUserGrantRequestSchema>,
@@ -58,18 +58,18 @@ export interface ManagementClient extends Client<typeof ManagementService> {
   ): Promise<BulkRemoveUserGrantResponse>;
 }
 
-/** What the facade needs to know of a protocol. */
+/** The protocol-specific parts of a client. */
 export interface Protocol<O extends CommonOptions> {
   checks: Checks<O>;
-  /** Names of options that another entry takes, with that entry. */
+  /** Names of options that only another entry supports, with that entry. */
   misplaced?: Readonly<Record<string, string>>;
   create: (options: TransportOptions<O>) => ClosableTransport;
 }
 
-/** No call hangs for ever, and no response fills the memory. */
+/** Defaults that keep a call from hanging, and a response from filling the memory. */
 const defaults = { defaultTimeoutMs: 30_000, readMaxBytes: 16 * 1024 * 1024 };
 
-/** Checks the options and makes a transport that adds token and organization to each call. */
+/** Checks the options and creates a transport that adds token and organization to each call. */
 export function buildTransport<O extends CommonOptions>(
   protocol: Protocol<O>,
   options: O,
@@ -82,7 +82,7 @@ export function buildTransport<O extends CommonOptions>(
   const { transport, close } = protocol.create({
     __proto__: null,
     ...rest,
-    // 0 is no limit.
+    // 0 means no limit.
     defaultTimeoutMs: rest.defaultTimeoutMs || undefined,
     interceptors: [
       ...(rest.interceptors ?? []),
@@ -110,8 +110,8 @@ export function buildClient<O extends CommonOptions>(
 }
 
 /**
- * What Connect's `createClient` makes of a unary method. All methods of the service are unary, and what
- * `createClient` has for the streaming ones would be a kilobyte in every page.
+ * A unary method as in Connect's `createClient`. All methods of the service are unary, and the streaming part
+ * of `createClient` would add a kilobyte to every page.
  */
 function callUnaryMethod(
   transport: Transport,

@@ -1,6 +1,6 @@
 const closers = new WeakMap<object, () => void>();
 
-/** Remembers what ends the connections of a client or a transport. */
+/** Remembers the function that closes the connections of a client or a transport. */
 export function registerForClose<T extends object>(target: T, closer: () => void = nothing): T {
   closers.set(target, closer);
   return target;
@@ -9,14 +9,14 @@ export function registerForClose<T extends object>(target: T, closer: () => void
 function nothing(): void {}
 
 /**
- * Ends the connections of a client or a transport at once. Calls in flight reject with `Canceled`, and so
- * do later ones. Over `fetch` (gRPC-web, JSON) there is no connection to end, and nothing happens. Closing
+ * Closes the connections of a client or a transport at once. Calls in flight reject with `Canceled`, and so
+ * do later ones. Over `fetch` (gRPC-web, JSON) there is no connection to close, and nothing happens. Closing
  * twice is fine.
  *
  * @param clientOrTransport what `createManagementClient` or `createTransport` returned, or the `transport`
  * of a sandbox.
  * @returns nothing; the connections are closed when it returns.
- * @throws TypeError for anything that this package did not make: it could not end those connections, and
+ * @throws TypeError for anything that this package did not create: it could not close those connections, and
  * the program would wait for them forever.
  * @example
  * ```ts

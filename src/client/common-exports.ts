@@ -1,4 +1,4 @@
-// What every entry exports beside its own createManagementClient and createTransport.
+// Exports of every entry in addition to its own createManagementClient and createTransport.
 export {
   type BulkRemoveUserGrantRequest,
   BulkRemoveUserGrantRequestSchema,

@@ -13,7 +13,7 @@ const grpcWeb = (parts: GrpcWebParts): Protocol<GrpcWebOptions> => ({
   create: (options) => createGrpcWebTransport(options, parts),
 });
 
-/** It has no streaming methods, and messages of its own alone. */
+/** It has no streaming methods, and uses only its own messages. */
 export function buildGrpcWebClient(options: GrpcWebOptions): ManagementClient {
   return buildClient(grpcWeb({ json: plainJson }), options);
 }

@@ -1,13 +1,13 @@
-/** What the package takes from the platform: clocks, timers and randomness. Tests give another one. */
+/** What the package uses of the platform: clocks, timers and randomness. Tests replace it. */
 export interface Environment {
-  /** Milliseconds since the epoch; jumps when somebody sets the clock. */
+  /** Milliseconds since the epoch; jumps when the clock is set. */
   wallMs(): number;
-  /** Milliseconds that only ever grow, but may stand still while the machine sleeps. */
+  /** Monotonic milliseconds, which may stop while the machine sleeps. */
   monotonicMs(): number;
   /** From 0 to less than 1. */
   random(): number;
   /**
-   * Calls back once, when so many milliseconds have passed on the monotonic clock. Returns what prevents that.
+   * Calls back once, after this many milliseconds on the monotonic clock. Returns a function that cancels it.
    *
    * @param delayMs any number: infinite for never.
    */
@@ -15,11 +15,11 @@ export interface Environment {
 }
 
 export interface TimerOptions {
-  /** The timer does not keep a program alive. */
+  /** The timer does not keep the process alive. */
   readonly background?: boolean;
 }
 
-/** The longest delay that timers take (a 32-bit integer); a longer one would fire at once. */
+/** The longest delay that timers support (a 32-bit integer); a longer one would fire at once. */
 const maxTimerMs = 2 ** 31 - 1;
 
 export const platform: Environment = {
@@ -28,7 +28,7 @@ export const platform: Environment = {
   random: () => Math.random(),
   setTimer(callback, delayMs, options) {
     const endsAtMs = performance.now() + delayMs;
-    // Timers may be a little early, and a long delay is waited for in parts.
+    // Timers may fire slightly early, and a long delay is split.
     const fire = () => {
       const remainingMs = endsAtMs - performance.now();
       if (remainingMs > 0) {
@@ -45,13 +45,13 @@ export const platform: Environment = {
 function startTimer(fire: () => void, delayMs: number, options?: TimerOptions): number {
   const timer: unknown = setTimeout(fire, Math.min(Math.max(0, Math.ceil(delayMs)), maxTimerMs));
   if (options?.background) {
-    // Browsers have numbers here, and nothing to keep alive.
+    // Browsers return numbers, which need no unref.
     (timer as { unref?(): void }).unref?.();
   }
   return timer as number;
 }
 
-/** Resolves after so many milliseconds, or when the signal is aborted if that is sooner. */
+/** Resolves after this many milliseconds, or earlier when the signal is aborted. */
 export function sleep(
   environment: Environment,
   delayMs: number,
@@ -78,7 +78,7 @@ export function timestamp(environment: Environment): string {
   return new Date(environment.wallMs()).toISOString();
 }
 
-/** From half of the time to all of it, so that a fleet does not come back all at once. */
+/** Between half of the time and all of it, so that a fleet does not retry in step. */
 export function jittered(environment: Environment, ms: number): number {
   return ms * (0.5 + environment.random() / 2);
 }

@@ -13,7 +13,7 @@ export const prefixBytes = 5;
  *
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
  *
- * @param allocate makes room for so many bytes, which need not be 0.
+ * @param allocate returns a buffer of this many bytes, which need not be zeroed.
  */
 export function encodeFrame(
   data: Uint8Array,
@@ -23,7 +23,7 @@ export function encodeFrame(
   const { length } = data;
   const frame = allocate(prefixBytes + length);
   frame[0] = flags;
-  // Bytes wrap by themselves, and a view would cost more than all of this.
+  // Bytes wrap around by themselves, and a view would cost more than all of this.
   frame[1] = length >>> 24;
   frame[2] = length >>> 16;
   frame[3] = length >>> 8;
@@ -33,15 +33,15 @@ export function encodeFrame(
 }
 
 /**
- * Collects frames from the chunks in which they come. It holds only what has come, never what a prefix
- * promises: whoever has a limit looks at `length` after each chunk.
+ * Collects frames from chunks. It holds only what has arrived, never what a prefix announces: a caller with a
+ * limit checks `length` after each chunk.
  */
 export class FrameReader {
-  /** The flags of the frame that is on its way. */
+  /** The flags of the current frame. */
   flags = 0;
-  /** The bytes of its data, once its prefix has come; -1 until then. */
+  /** The length of its data in bytes, once its prefix has arrived; -1 until then. */
   length = -1;
-  /** The bytes that are held, of this frame and behind it. */
+  /** The bytes that are held, of this frame and after it. */
   heldBytes = 0;
 
   #chunks: Uint8Array[] = [];
@@ -52,7 +52,7 @@ export class FrameReader {
     this.#readPrefix();
   }
 
-  /** Takes the frame out when all of it is there; the next one is on its way then. */
+  /** Removes and returns the frame when it is complete; the next one becomes current. */
   take(): Frame | undefined {
     const end = prefixBytes + this.length;
     if (this.length < 0 || this.heldBytes < end) {

@@ -1,19 +1,19 @@
-/** Replaces secrets in text that comes from elsewhere. */
+/** Replaces secrets in foreign text. */
 export interface Mask {
-  /** The text with `***` for each secret, in whatever encoding, and for each part of 8 characters or more. */
+  /** The text with `***` for each secret, in any encoding, and for each part of 8 characters or more. */
   text(text: string): string;
-  /** The same for bytes, which keep their number: what they encode stays readable. */
+  /** The same for bytes, whose number is kept, so that an encoded message stays readable. */
   bytes(bytes: Uint8Array): Uint8Array;
 }
 
-/** Shorter parts tell too little of a secret, and would match ordinary words. */
+/** Shorter parts reveal too little of a secret, and would match ordinary words. */
 const partLength = 8;
-/** Anything shorter is in every text. */
+/** Anything shorter occurs in every text. */
 const minLength = 4;
 
 /**
- * Makes a mask for secrets: as they are, percent-encoded, form-encoded, JSON-escaped, in hex, and in base64
- * and base64url at each alignment. Upper and lower case are the same to it, since servers change it.
+ * Creates a mask for secrets: verbatim, percent-encoded, form-encoded, JSON-escaped, in hex, and in base64
+ * and base64url at each alignment. It is case-insensitive, since servers change the case.
  */
 export function createMask(secrets: Iterable<string>): Mask {
   const parts = new Set<string>();
@@ -54,7 +54,7 @@ export function createMask(secrets: Iterable<string>): Mask {
   };
 }
 
-/** Where secrets are, in order and without overlap. */
+/** The positions of secrets, in order and without overlap. */
 function spans(
   text: string,
   parts: ReadonlySet<string>,
@@ -91,7 +91,7 @@ function encodings(secret: string): string[] {
     secret,
     utf8,
     percent,
-    // RFC 3986 has it as above; `encodeURIComponent` and forms leave some characters alone.
+    // As in RFC 3986; `encodeURIComponent` and forms leave some characters unencoded.
     percent.replace(/%2[1789a]/g, decodeURIComponent),
     percent.replaceAll("%20", "+"),
     percent.replaceAll("%2a", "*").replaceAll("~", "%7e").replaceAll("%20", "+"),
@@ -107,7 +107,7 @@ function hex(bytes: string): string {
   return bytes.replace(/[\s\S]/g, (byte) => byte.charCodeAt(0).toString(16).padStart(2, "0"));
 }
 
-/** As it stands within a longer text that is encoded: without the characters that its neighbours share. */
+/** The encoding of a secret inside a longer text: without the characters that it shares with its neighbors. */
 function base64Forms(bytes: string): string[] {
   const alone = btoa(bytes).replace(/=+$/, "");
   return bytes.length < partLength
@@ -119,7 +119,7 @@ function base64Forms(bytes: string): string[] {
       );
 }
 
-/** JSON that escapes all but ASCII, and the slash, as some servers do. */
+/** JSON that escapes everything except ASCII, and the slash, as some servers do. */
 function jsonAscii(text: string): string {
   return JSON.stringify(text)
     .slice(1, -1)
@@ -138,7 +138,7 @@ function latin1(bytes: Uint8Array): string {
   return text;
 }
 
-/** Of ASCII alone: other letters may change their length. */
+/** Only of ASCII: other letters may change their length. */
 function lowerCase(text: string): string {
   return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }

@@ -6,7 +6,7 @@ export function isSecretName(name: string): boolean {
   return secretName.test(name);
 }
 
-/** The secrets in header fields: the value without its scheme, and what HTTP Basic encodes. */
+/** The secrets in header fields: the value without its scheme, and the decoded HTTP Basic credentials. */
 export function secretsOf(fields: Iterable<readonly [string, unknown]>): string[] {
   const secrets: string[] = [];
   for (const [name, value] of fields) {

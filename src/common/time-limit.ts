@@ -14,10 +14,10 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
 }
 
 /**
- * Runs something that may take so long, whether or not it heeds its signal. Unlike `AbortSignal.timeout` and
- * `AbortSignal.any` it leaves nothing behind: a million requests share one outer signal.
+ * Runs something with a time limit, whether or not it respects its signal. Unlike `AbortSignal.timeout` and
+ * `AbortSignal.any`, it leaves nothing behind: a million requests share one outer signal.
  *
- * @throws what `timeoutError` makes; the outer signal's reason when that is aborted.
+ * @throws the error of `timeoutError`; the outer signal's reason when that is aborted.
  */
 export async function withinTime<T>(
   environment: Environment,

@@ -1,21 +1,23 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { findZitadelDetail } from "./zitadel-detail.js";
 
-/** What an error of a call says, in one place. */
+/** The description of a call's error. */
 export interface ErrorDescription {
-  /** The gRPC status code; `Unknown` for what is no error of a call. */
+  /** The gRPC status code; `Unknown` for anything that is not an error of a call. */
   code: Code;
-  /** ZITADEL's name of the cause, the same in every language ("COMMAND-3M9sd"); undefined where none came along. */
+  /**
+   * ZITADEL's error id, the same in every language ("COMMAND-3M9sd"); undefined if there is none in the
+   * error.
+   */
   id: string | undefined;
-  /** For people, in the language of the request's `accept-language`. Never decide by it. */
+  /** For display, in the language of the request's `accept-language`. Never branch on it. */
   message: string;
-  /** ZITADEL's id of the request, which its support asks for; undefined where none came along. */
+  /** ZITADEL's id of the request, for its support; undefined if there is none in the error. */
   requestId: string | undefined;
 }
 
 /**
- * Reads what an error of a call means: its code, ZITADEL's id of the cause, the message, and the id of the
- * request.
+ * Describes an error of a call: its code, ZITADEL's error id, the message, and the id of the request.
  *
  * Details are `zitadel.v1.ErrorDetail` (proto/zitadel/message.proto), and `zitadel.error.v2.ErrorDetail`
  * of newer endpoints, whose `slug` is the id. Details of other types, and those that do not decode, are
@@ -47,12 +49,13 @@ export function describeError(error: unknown): ErrorDescription {
     return {
       code,
       id: detail?.id,
-      // ZITADEL's own text ("Errors.Token.Invalid") leaves the reader alone.
+      // ZITADEL's own text ("Errors.Token.Invalid") does not help the reader.
       message: detail?.id === "AUTH-7fs1e" ? `${message}: ${refusedToken}` : message,
       requestId: metadata.get("x-request-id") ?? undefined,
     };
   } catch {
-    // Thrown by somebody else: an object that is no string, or whose properties cannot be read.
+    // Thrown by other code: an object that cannot be converted to a string, or whose properties cannot be
+    // read.
     return {
       code: Code.Unknown,
       id: undefined,

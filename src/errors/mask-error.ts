@@ -4,10 +4,11 @@ import { plainCause } from "./plain-cause.js";
 import { rewriteMessage } from "./rewrite-message.js";
 
 /**
- * Masks the secrets of a call in the error that it fails with: in message, stack, metadata, details and
- * cause. An error without any is left as it is, but for its cause (`plainCause`).
+ * Masks the secrets of a call in its error: in message, stack, metadata, details and cause. An error without
+ * secrets is left unchanged, except for its cause (`plainCause`).
  *
- * @param own the caller's abort reason, or what this package made of it: it stays the object that it is.
+ * @param own the caller's abort reason, or the error that this package derived from it: it stays the same
+ * object.
  */
 export function maskError(reason: unknown, mask: Mask, own?: unknown): ConnectError {
   const error = reason instanceof ConnectError ? reason : ConnectError.from(reason);
@@ -27,10 +28,10 @@ export function maskError(reason: unknown, mask: Mask, own?: unknown): ConnectEr
   return error;
 }
 
-/** JSON with masked strings, names of properties included. */
+/** JSON with masked strings, including property names. */
 export function maskJson<T>(value: T, mask: Mask): T {
   const text = JSON.stringify(value) ?? "";
-  // Most values hold no secret, and are not taken apart.
+  // Most values contain no secret, and are not decoded.
   return mask.text(text) === text ? value : (deeply(value, mask) as T);
 }
 
@@ -48,7 +49,7 @@ function deeply(value: unknown, mask: Mask): unknown {
     : value;
 }
 
-/** One field: names are foreign too, and a binary value is masked in what it encodes. */
+/** One field: names are foreign too, and a binary value is masked in its decoded form. */
 export function maskField(name: string, value: string, mask: Mask): [name: string, value: string] {
   return [mask.text(name), name.endsWith("-bin") ? maskBase64(value, mask) : mask.text(value)];
 }

@@ -1,13 +1,13 @@
 import type { Mask } from "../common/mask.js";
 
-/** Causes of causes: what is deeper tells nothing more. */
+/** The depth of nested causes that is kept: deeper ones add no information. */
 const maxDepth = 4;
 
 /**
- * What of an error of the platform or of a library goes into one of ours: name, code, system call and
- * masked message, and the same of its causes. Such errors can hold whole requests and raw bytes (`rawPacket`).
+ * The parts of a platform or library error that go into one of ours: name, code, system call and masked
+ * message, and the same of its causes. Such errors can hold whole requests and raw bytes (`rawPacket`).
  *
- * @returns undefined for what is neither an error nor text.
+ * @returns undefined for anything that is neither an error nor text.
  */
 export function plainCause(reason: unknown, mask: Mask, depth = 0): Error | string | undefined {
   if (typeof reason === "string") {
@@ -18,7 +18,7 @@ export function plainCause(reason: unknown, mask: Mask, depth = 0): Error | stri
   }
   const { name, code, syscall, cause, errors } = reason as Error & Record<string, unknown>;
   const inner = depth < maxDepth ? plainCause(cause, mask, depth + 1) : undefined;
-  // One error for each address that a name has.
+  // One error for each address of the name.
   const several = Array.isArray(errors) ? errors.map((error) => error?.message).join(", ") : "";
   const message = mask.text(String(reason.message || several));
   const plain = new Error(message, inner === undefined ? undefined : { cause: inner });
@@ -31,7 +31,7 @@ export function plainCause(reason: unknown, mask: Mask, depth = 0): Error | stri
     plain,
     typeof code === "string" && { code: mask.text(code) },
     typeof code === "number" && { code },
-    // Tells whether there was a connection: see never-connected.ts.
+    // Shows whether there was a connection: see never-connected.ts.
     typeof syscall === "string" && { syscall: mask.text(syscall) },
   );
 }

@@ -54,7 +54,7 @@ function readDetail(type: string, detail: Detail): ZitadelDetail | undefined {
   return { id, message };
 }
 
-/** The bytes of a detail that came as JSON; undefined for a detail of another type. */
+/** The bytes of a detail received as JSON; undefined for a detail of another type. */
 export function writeZitadelDetail(
   type: string,
   json: Readonly<Record<string, unknown>>,

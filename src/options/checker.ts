@@ -2,8 +2,8 @@ import { headerValueProblem } from "./header-value.js";
 import { similarName } from "./spelling.js";
 
 /**
- * What is allowed, in words; whether a value is, or in words what exactly is allowed; and how a value that
- * is not is shown.
+ * A description of the allowed values; a check that returns whether a value is allowed, or a more exact
+ * description; and how a rejected value is shown.
  */
 export type Check = readonly [
   allowed: string,
@@ -11,24 +11,24 @@ export type Check = readonly [
   show?: (value: unknown) => string,
 ];
 
-/** One check for each option: a type that forgets one does not compile. */
+/** One check for each option: a type with a missing one does not compile. */
 export type Checks<O> = { readonly [K in keyof Required<O>]: Check };
 
 export interface CheckSettings<O> {
   /** The function that takes the options: messages begin with it. */
   caller?: string;
-  /** Stands before the names of options in messages. */
+  /** The prefix of option names in messages. */
   prefix?: string;
-  /** Names of options that only another entry takes, with that entry. */
+  /** Names of options that only another entry supports, with that entry. */
   misplaced?: Readonly<Record<string, string>>;
   required?: readonly (keyof O & string)[];
-  /** How values are shown where a check does not say. */
+  /** How values are shown if a check does not define it. */
   show?: (value: unknown) => string;
 }
 
 /**
- * Checks an options object. What is checked is what is used: each of its own properties is read once, and
- * what is inherited, from a polluted `Object.prototype` say, is no option.
+ * Checks an options object. Exactly the checked values are used: each own property is read once, and
+ * inherited properties, for example of a polluted `Object.prototype`, are ignored.
  *
  * @returns a frozen copy without a prototype, and without the options that are undefined.
  * @throws TypeError naming the option, what is allowed and what was given.
@@ -82,7 +82,7 @@ export function own<O extends object>(object: O): O {
   return { __proto__: null, ...object };
 }
 
-/** Arrays and plain objects as they are now; anything else has an identity of its own. */
+/** A copy of arrays and plain objects; anything else has an identity of its own and is kept. */
 function copied(value: unknown): unknown {
   if (Array.isArray(value)) {
     return [...value];
@@ -101,7 +101,7 @@ export function show(value: unknown): string {
   return typeof value === "function" ? "a function" : String(value);
 }
 
-/** What a value is, without showing it. */
+/** Describes a value without showing it. */
 export function kindOf(value: unknown): string {
   if (value === undefined) {
     return "nothing";
@@ -116,7 +116,7 @@ export function kindOf(value: unknown): string {
       : `a value of type ${typeof value}`;
 }
 
-/** Describes what may be a secret. */
+/** Describes a value that may be a secret. */
 export function describe(value: unknown): string {
   return headerValueProblem(value) ?? "another value";
 }
@@ -160,10 +160,10 @@ export function integer(unit: string, minimum: number, maximum: number): Check {
   ];
 }
 
-/** Milliseconds up to what timers take. */
+/** Milliseconds up to the limit of timers. */
 export const timeMs = (minimum: number): Check => integer("milliseconds", minimum, 2 ** 31 - 1);
 
-/** Bytes up to what the length of a message can say. */
+/** Bytes up to the limit of a message's length field. */
 export const bytes = (minimum: number): Check => integer("bytes", minimum, 2 ** 32 - 1);
 
 export function listOf(what: string, isItem: (item: unknown) => boolean): Check {

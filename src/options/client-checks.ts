@@ -25,8 +25,8 @@ import type { RetryOptions } from "./retry.js";
 /**
  * Checks the options of a client or a transport.
  *
- * @param checks of the protocol that the entry speaks.
- * @param misplaced names of options that only another entry takes, with that entry.
+ * @param checks of the entry's protocol.
+ * @param misplaced names of options that only another entry supports, with that entry.
  * @returns a frozen copy without those that are undefined, `baseUrl` without its final slash.
  * @throws TypeError naming the option, what is allowed and what was given.
  */
@@ -56,11 +56,11 @@ export function checkClientOptions<O extends CommonOptions>(
 function checkBaseUrl(baseUrl: unknown, allowInsecure: boolean): string {
   const text = typeof baseUrl === "string" ? baseUrl : "";
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  // The text decides, since `new URL("https://host?")` has an empty query.
+  // Checked in the text, since `new URL("https://host?")` has an empty query.
   if (url === undefined || !/^https?:$/.test(url.protocol) || /[?#@]/.test(text)) {
     throw new TypeError(
       `baseUrl must be an absolute http or https URL, without credentials, query or fragment, such as "https://example.zitadel.cloud"; got ${
-        // What stands before an @ may be a password, and a query may hold a token.
+        // The part before an @ may be a password, and a query may contain a token.
         text.includes("@") ? "another value" : show(text.split(/[?#]/)[0] || baseUrl)
       }`,
     );
@@ -91,7 +91,7 @@ const retryChecks: Checks<RetryOptions> = {
 };
 
 export const commonChecks: Checks<CommonOptions> = {
-  // Needs allowInsecure beside it, so it is checked on its own.
+  // Depends on allowInsecure, so it is checked separately.
   baseUrl: ["", () => true],
   token: [
     'a token without the word "Bearer", or a function that returns one',

@@ -36,8 +36,8 @@ export interface CommonOptions {
    */
   instanceHost?: string | undefined;
   /**
-   * The deadline of calls that set no `timeoutMs` of their own, in milliseconds, 0 to 2147483647; 0 for
-   * none. Default 30000 (30 s). A call that takes longer fails with `DeadlineExceeded`.
+   * The deadline of calls that set no `timeoutMs` of their own, in milliseconds, 0 to 2147483647; 0 means no
+   * deadline. Default 30000 (30 s). A call that takes longer fails with `DeadlineExceeded`.
    */
   defaultTimeoutMs?: number | undefined;
   /**
@@ -50,9 +50,9 @@ export interface CommonOptions {
    * they see each call once, however often it is retried, and they see no token.
    */
   interceptors?: Interceptor[] | undefined;
-  /** Reports what goes over the wire, with secrets masked: `debug` of `zitadel-user-grants/debug`. */
+  /** Reports requests and responses, with secrets masked: `debug` of `zitadel-user-grants/debug`. */
   debug?: Interceptor | undefined;
-  /** Allows `http:` to other machines: everybody on the way can then read the tokens. Default false. */
+  /** Allows `http:` to other machines: anyone on the network path can then read the tokens. Default false. */
   allowInsecure?: boolean | undefined;
   /** Options for reading and writing JSON, as in Connect. */
   jsonOptions?: Partial<JsonReadOptions & JsonWriteOptions> | undefined;
@@ -82,7 +82,7 @@ export interface ConnectionOptions {
   nodeOptions?: NodeConnectOptions | undefined;
   /** Compressions accepted for responses, most preferred first, as in Connect. Default gzip, then br. */
   acceptCompression?: Compression[] | undefined;
-  /** Compression of requests, as in Connect. Default none. ZITADEL accepts gzip. */
+  /** Compression of requests, as in Connect. Default: no compression. ZITADEL accepts gzip. */
   sendCompression?: Compression | undefined;
   /** The smallest request message that is compressed, in bytes. Default 1024. */
   compressMinBytes?: number | undefined;
@@ -112,7 +112,7 @@ export interface GrpcWebOptions extends CommonOptions, BinaryFormatOptions, Fetc
 export interface JsonOptions extends CommonOptions, FetchOptions {
   /**
    * The path prefix of a service's routes, by protobuf package: `{ "acme.v1": "/acme" }`. Default:
-   * `/management/v1`, `/admin/v1`, `/auth/v1` and `/system/v1` for ZITADEL's v1 packages, none for all
+   * `/management/v1`, `/admin/v1`, `/auth/v1` and `/system/v1` for ZITADEL's v1 packages, no prefix for all
    * others.
    */
   pathPrefixes?: Readonly<Record<string, string>> | undefined;

@@ -5,7 +5,7 @@ const isCompression = (value: unknown): boolean =>
   isObject(value) && "name" in value && "compress" in value;
 
 export const connectionChecks: Checks<ConnectionOptions> = {
-  // It may hold a key.
+  // It may contain a key.
   nodeOptions: ["an object", isObject, describe],
   acceptCompression: listOf("compressions", isCompression),
   sendCompression: ["a compression", isCompression],

@@ -1,7 +1,7 @@
 /**
- * What keeps a value from being one token of a header: for ids and bearer tokens, which are visible
- * ASCII without spaces (RFC 6750, section 2.1 allows no more for a token). The result describes the
- * value and does not hold it. Undefined when nothing is wrong.
+ * Why a value is not a single token of a header: for ids and bearer tokens, which are visible ASCII without
+ * spaces (RFC 6750, section 2.1 allows no more for a token). The result describes the value without
+ * containing it. Undefined if the value is valid.
  */
 export function headerValueProblem(value: unknown): string | undefined {
   if (typeof value !== "string") {

@@ -2,7 +2,7 @@ import type { ConnectionOptions } from "./client-options.js";
 
 const grpc = "zitadel-user-grants/grpc";
 
-/** The options of connections, and the entry that takes them: for those that leave connections to `fetch`. */
+/** The options of connections, and the entry that supports them: for entries that use `fetch`. */
 export const misplacedConnectionOptions: Readonly<Record<keyof ConnectionOptions, string>> = {
   nodeOptions: grpc,
   acceptCompression: grpc,

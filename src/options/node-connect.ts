@@ -4,7 +4,7 @@
  * `http2.SecureClientSessionOptions` is passed through.
  */
 export interface NodeConnectOptions {
-  /** Certificate authorities to trust in place of Node's own, PEM. */
+  /** Certificate authorities to trust instead of Node's own, PEM. */
   ca?: string | Uint8Array | (string | Uint8Array)[] | undefined;
   /** The client's certificate chain, PEM. */
   cert?: string | Uint8Array | (string | Uint8Array)[] | undefined;
@@ -12,7 +12,7 @@ export interface NodeConnectOptions {
   key?: string | Uint8Array | (string | Uint8Array)[] | undefined;
   /** The client's key and certificate as PKCS#12. */
   pfx?: string | Uint8Array | undefined;
-  /** Opens `key` or `pfx`. */
+  /** The passphrase of `key` or `pfx`. */
   passphrase?: string | undefined;
   /** The name that the server's certificate must have, if it is not the host of `baseUrl`. */
   servername?: string | undefined;

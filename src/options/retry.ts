@@ -25,7 +25,7 @@ export interface RetryOptions {
   backoffMultiplier?: number | undefined;
   /** The codes on which a call is retried. Default `[Code.Unavailable]`. */
   retryableStatusCodes?: Code[] | undefined;
-  /** More methods that are safe to execute twice. Default: none. */
+  /** More methods that are safe to execute twice. Default: no other methods. */
   idempotentMethods?: DescMethod[] | undefined;
   /**
    * The longest wait in milliseconds that the server may request, by `grpc-retry-pushback-ms` or

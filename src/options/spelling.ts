@@ -1,7 +1,7 @@
 /**
- * The candidate that is probably meant: one that has most letters in common with `name`, in the same
- * order, or one of which a part was given ("timeout" for "defaultTimeoutMs"), or more than all of it
- * ("organizationId" for "orgId"). Of two that are as likely, the first.
+ * The candidate that is probably meant: it has most letters in common with `name`, in the same order, or
+ * `name` is a part of it ("timeout" for "defaultTimeoutMs"), or contains all of it ("organizationId" for
+ * "orgId"). The first of equally likely ones.
  */
 export function similarName(name: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;

@@ -1,8 +1,8 @@
-/** What a token source is called with. */
+/** The argument of a token source. */
 export interface TokenRequest {
   /** The token that the server has just rejected with UNAUTHENTICATED: do not return it again. */
   readonly refused?: string | undefined;
-  /** Aborted when the call that needs the token ends: at its deadline, or when the caller aborts it. */
+  /** Aborted when the call that needs the token settles: at its deadline, or when the caller aborts it. */
   readonly signal?: AbortSignal | undefined;
 }
 

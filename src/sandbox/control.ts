@@ -2,7 +2,7 @@ import type { FaultInit } from "./fail-next.js";
 import type { Role } from "./model/roles.js";
 import type { OAuthControl } from "./oauth/control.js";
 
-/** A manager role to give to a user. */
+/** A manager role to assign to a user. */
 export interface RoleAssignment {
   /** `IAM_…` is held at the instance, `ORG_…` in an organization, `PROJECT_…` in one project. */
   readonly role: Role;
@@ -12,12 +12,12 @@ export interface RoleAssignment {
   readonly projectId?: string | undefined;
 }
 
-/** What one grant is, as the sandbox knows it. */
+/** The state of one grant in the sandbox. */
 export interface GrantInfo {
   readonly userId: string;
   readonly orgId: string;
   readonly projectId: string;
-  /** Absent when there are none. */
+  /** Absent if there are no roles. */
   readonly roleKeys?: readonly string[];
   readonly state: "active" | "inactive";
 }
@@ -34,14 +34,14 @@ export interface ProjectInit {
   /** The organization that owns it. Default: the sandbox's own. */
   readonly orgId?: string | undefined;
   readonly name?: string | undefined;
-  /** The keys of the roles that can be granted. Default: none; `addGrant` adds those that it uses. */
+  /** The keys of the roles that can be granted. Default: no roles; `addGrant` adds those that it uses. */
   readonly roleKeys?: readonly string[] | undefined;
 }
 
-/** A user to add. Everything is optional; what is left out is made up. */
+/** A user to add. Everything is optional; missing fields are made up. */
 export interface UserInit {
   readonly userId?: string | undefined;
-  /** Where the user belongs, and where calls go that name no organization. Default: `orgId`. */
+  /** The organization of the user, and of calls that name no organization. Default: `orgId`. */
   readonly orgId?: string | undefined;
   /** Machines are ZITADEL's service users: they have no email. Default: `"human"`. */
   readonly type?: "human" | "machine" | undefined;
@@ -54,7 +54,7 @@ export interface UserInit {
   readonly userName?: string | undefined;
   /** Default: `userName`. */
   readonly loginName?: string | undefined;
-  /** A language tag that comes before `accept-language`. Default: none, as for service users. */
+  /** A language tag that comes before `accept-language`. Default: no language, as for service users. */
   readonly preferredLanguage?: string | undefined;
   /** The access token that is returned. Default: a random one. */
   readonly token?: string | undefined;
@@ -62,39 +62,39 @@ export interface UserInit {
   readonly roles?: readonly (Role | RoleAssignment)[] | undefined;
 }
 
-/** A grant to add: project access of a user. Everything is optional; what is left out is made up. */
+/** A grant to add: project access of a user. Everything is optional; missing fields are made up. */
 export interface GrantInit {
   readonly grantId?: string | undefined;
-  /** Default: a new user. One that the sandbox does not know is added, with a made-up name. */
+  /** Default: a new user. An unknown user is added, with a made-up name. */
   readonly userId?: string | undefined;
   /** Default: the sandbox's own organization. */
   readonly orgId?: string | undefined;
   /** Default: the sandbox's own project, or in another organization a new one. */
   readonly projectId?: string | undefined;
-  /** Default: none. Roles that the project does not have are added to it. */
+  /** Default: no roles. Roles that the project lacks are added to it. */
   readonly roleKeys?: readonly string[] | undefined;
   /** Default: `"active"`. */
   readonly state?: "active" | "inactive" | undefined;
 }
 
-/** Looks at and changes what the sandbox knows, past all permissions. */
+/** Reads and changes the state of the sandbox, without permission checks. */
 export interface SandboxControl extends OAuthControl {
-  /** An access token of a user who is IAM_OWNER: everything is allowed. */
+  /** An access token of a user who is IAM_OWNER, to whom everything is allowed. */
   readonly token: string;
-  /** The organization that exists from the start, and that the owner of `token` belongs to. */
+  /** The organization that exists from the start. The owner of `token` belongs to it. */
   readonly orgId: string;
-  /** The project that exists from the start, in that organization. Grants are of it by default. */
+  /** The project that exists from the start, in that organization. Grants belong to it by default. */
   readonly projectId: string;
 
   /**
    * Adds a grant.
    *
    * @throws TypeError for a field that is unknown or not allowed, when the organization or the project does
-   * not exist, and when the grant does already.
+   * not exist, and when the grant already exists.
    */
   addGrant(grant?: GrantInit): { userId: string; grantId: string };
 
-  /** The grant, or undefined when there is none: never added, or removed. */
+  /** The grant, or undefined if it does not exist: it was never added, or has been removed. */
   grant(grantId: string): GrantInfo | undefined;
 
   /**
@@ -113,7 +113,7 @@ export interface SandboxControl extends OAuthControl {
 
   /**
    * Lets another organization grant a project to its own users, as a project grant of ZITADEL does.
-   * `addGrant` does it where it is needed.
+   * `addGrant` calls it if needed.
    *
    * @throws TypeError when the organization or the project does not exist.
    */
@@ -138,18 +138,18 @@ export interface SandboxControl extends OAuthControl {
     readonly userId: string;
     /** Whether it has the audience scope of ZITADEL's APIs; they reject it otherwise. Default: true. */
     readonly audience?: boolean | undefined;
-    /** The scopes that decide what `/oidc/v1/userinfo` tells. Default: `["openid"]`. */
+    /** The scopes that decide what `/oidc/v1/userinfo` returns. Default: `["openid"]`. */
     readonly scopes?: readonly string[] | undefined;
-    /** Milliseconds from now until it expires. Default: it does not. */
+    /** Milliseconds from now until it expires. Default: it does not expire. */
     readonly expiresInMs?: number | undefined;
     /** The token itself. Default: a random one. */
     readonly token?: string | undefined;
   }): string;
 
   /**
-   * Lets the next calls go wrong: fail, take longer, or lose their response.
+   * Injects faults into the next calls: they fail, take longer, or lose their response.
    *
-   * @throws TypeError for a fault that makes no sense.
+   * @throws TypeError for an invalid fault.
    */
   failNext(fault: FaultInit): void;
 

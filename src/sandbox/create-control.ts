@@ -16,9 +16,9 @@ import { createUser, MadeUpUser } from "./model/users.js";
 import { createOAuthControl } from "./oauth/control.js";
 
 /**
- * Fills the instance with what exists from the start.
+ * Adds the entities that exist from the start.
  *
- * @internal Its types are Node's, and what is exported from here loads in browser projects too.
+ * @internal Its types are Node's, and exports of this file are loaded in browser projects too.
  */
 export function createControl(
   instance: Instance,
@@ -87,7 +87,7 @@ export function createControl(
     return { userId, token: addToken({ userId, token }) };
   };
 
-  /** The id of the grant of a project to an organization; undefined for its own. */
+  /** The id of the grant of a project to an organization; undefined for the organization's own project. */
   const projectGrantFor = (projectId: string, orgId: string): string | undefined => {
     if (state.projects.get(projectId)?.orgId === orgId) {
       return undefined;
@@ -127,7 +127,7 @@ export function createControl(
       projectGrantId: projectGrantFor(projectId, orgId),
       roleKeys,
       state: grantState,
-      // Adding is the first change, and an inactive grant has seen a second.
+      // Adding is the first change, and an inactive grant has a second one.
       sequence: grantState === "active" ? 1n : 2n,
       createdAtMs: now(),
       changedAtMs: now(),

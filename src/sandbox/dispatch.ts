@@ -24,10 +24,10 @@ import { lookupRoute } from "./protocols/lookup/routes.js";
 export type Dispatch = (request: HttpRequest) => Promise<HttpResponse>;
 
 /**
- * Makes what responds to all requests.
+ * Creates the handler of all requests.
  *
  * @param allows whether one more request is within the rate limit.
- * @param onRequest is told of each request after its response is made.
+ * @param onRequest is called with each request after its response has been built.
  */
 export function createDispatch(
   instance: Instance,
@@ -60,10 +60,10 @@ function summaryOf({ method, path }: HttpRequest, response: HttpResponse): Sandb
     : { method: outcome.rpc, outcome: outcome.code, id: outcome.id };
 }
 
-/** Responds with the first route that takes a request, or with the gateway's `Not Found`. */
+/** Responds with the first route that handles a request, or with the gateway's `Not Found`. */
 function createRouter(instance: Instance): Dispatch {
-  // The order is ZITADEL's. A new kind of endpoint is a function in a file of its own that takes the
-  // instance and returns a Route; it goes into this list, and is asked after those above it.
+  // The order is ZITADEL's. A new kind of endpoint is a function in a file of its own that takes the instance
+  // and returns a Route; it goes into this list, and is tried after those above it.
   const routes: readonly Route[] = [
     healthRoute,
     grpcRoute(instance),

@@ -12,21 +12,21 @@ import {
 } from "../options/checker.js";
 import { type FaultQueue, type RpcName, rpcNames } from "./model/faults.js";
 
-/** What goes wrong with the next calls. At least one of `code`, `delayMs` and `lost` is needed. */
+/** A fault of the next calls. At least one of `code`, `delayMs` and `lost` is required. */
 export interface FaultInit {
-  /** The call fails with it, and does nothing. */
+  /** The call fails with this code, and has no effect. */
   readonly code?: Code | undefined;
   /** The id of ZITADEL's error detail, `"COMMAND-3M9sd"`. Only with `code`. Default: no detail. */
   readonly id?: string | undefined;
   /** Only with `code`. Default: one that names `failNext`. */
   readonly message?: string | undefined;
-  /** How many calls it happens to, from 1. Default: 1. */
+  /** The number of calls that are affected, from 1. Default: 1. */
   readonly times?: number | undefined;
-  /** Milliseconds that the call takes longer. Default: 0. */
+  /** Milliseconds by which the call is delayed. Default: 0. */
   readonly delayMs?: number | undefined;
-  /** `true`: the call is done, and the connection is reset before its response. Not with `code`. */
+  /** `true`: the call is applied, and the connection is reset before its response. Not with `code`. */
   readonly lost?: boolean | undefined;
-  /** The RPC that it happens to. Default: any. */
+  /** The RPC that is affected. Default: any. */
   readonly rpc?: RpcName | undefined;
 }
 
@@ -43,7 +43,7 @@ const checks: Checks<FaultInit> = {
   rpc: oneOf(rpcNames),
 };
 
-/** @throws TypeError that says what is wrong. */
+/** @throws TypeError with the reason. */
 export function failNext(faults: FaultQueue, init: FaultInit): void {
   if (!isObject(init)) {
     throw new TypeError(`failNext takes an object; got ${show(init)}`);

@@ -41,30 +41,32 @@ export type { SandboxSeed } from "./seed.js";
 
 /** A sandbox on a local port. */
 export interface SandboxServer extends SandboxControl {
-  /** Where it is: `http://localhost:…`. It serves no other host name unless `hosts` says so. */
+  /** Its base URL: `http://localhost:…`. It serves no other host name unless `hosts` does. */
   readonly baseUrl: string;
-  /** Ends all connections at once. Afterwards nothing of it keeps a program alive. */
+  /** Closes all connections at once. Afterwards it does not keep the process alive. */
   close(): Promise<void>;
 }
 
 /** A sandbox in memory. */
 export interface Sandbox extends SandboxControl {
-  /** Speaks gRPC with it, and gives a call the sandbox's token and organization where it has none. */
+  /**
+   * Uses gRPC with the sandbox, and adds the sandbox's token and organization to calls that have none of
+   * their own.
+   */
   readonly transport: Transport;
-  /** Ends all calls at once, as `Canceled`; so do later ones. */
+  /** Cancels all calls at once, with `Canceled`; later calls fail likewise. */
   close(): void;
 }
 
 /**
- * Starts a sandbox on a local port, for tests and for trying things out: native gRPC over cleartext
- * HTTP/2, gRPC-web and JSON over HTTP/1.1 and HTTP/2, and CORS, on one port of the loopback addresses. It
- * checks tokens, organizations and permissions as ZITADEL does, and keeps everything in memory.
+ * Starts a sandbox on a local port, for tests and experiments: native gRPC over cleartext HTTP/2, gRPC-web
+ * and JSON over HTTP/1.1 and HTTP/2, and CORS, on one port of the loopback addresses. It checks tokens,
+ * organizations and permissions as ZITADEL does, and keeps everything in memory.
  *
  * @param options everything has a default.
- * @returns where it listens, its token and organization, and functions that look at and change what it
- * holds.
- * @throws TypeError for an option that is unknown or not allowed, and for a mistake in the seed. Rejects
- * with the system's error when the port is taken (`EADDRINUSE`) or there is no file of the seed (`ENOENT`).
+ * @returns its base URL, its token and organization, and functions that read and change its state.
+ * @throws TypeError for an option that is unknown or not allowed, and for a mistake in the seed. Rejects with
+ * the system's error when the port is in use (`EADDRINUSE`) or the seed file does not exist (`ENOENT`).
  * @example
  * ```ts
  * import { createManagementClient } from "zitadel-user-grants";
@@ -90,13 +92,13 @@ export async function startSandbox(options: SandboxServerOptions = {}): Promise<
 }
 
 /**
- * Makes the same sandbox in memory, without sockets.
+ * Creates the same sandbox in memory, without sockets.
  *
  * @param options everything has a default; there is no port.
- * @returns a Connect `Transport` to it, its token and organization, and functions that look at and change
- * what it holds.
- * @throws TypeError for an option that is unknown or not allowed, and for a mistake in the seed; the
- * system's error (`ENOENT`) when there is no file of the seed.
+ * @returns a Connect `Transport` to it, its token and organization, and functions that read and change its
+ * state.
+ * @throws TypeError for an option that is unknown or not allowed, and for a mistake in the seed; the system's
+ * error (`ENOENT`) when the seed file does not exist.
  * @example
  * ```ts
  * import { createClient } from "@connectrpc/connect";

@@ -56,7 +56,7 @@ export const grantChecks: Checks<GrantInit> = {
   state: oneOf(["active", "inactive"]),
 };
 
-/** @throws TypeError that says what is wrong with it, and where it is. */
+/** @throws TypeError with the reason and the position. */
 export function checkInit<O extends object>(where: string, init: unknown, checks: Checks<O>): O {
   if (!isObject(init)) {
     throw new TypeError(`${where} must be an object; got ${show(init)}`);

@@ -5,8 +5,8 @@ import { effectiveTimeoutMs } from "../transports/call/unary-call.js";
 import type { HttpRequest, HttpResponse } from "./http/http.js";
 
 /**
- * A transport that speaks gRPC with the sandbox in memory: everything is serialized, framed and parsed
- * as it would be on a connection.
+ * A transport that uses gRPC with the sandbox in memory: everything is serialized, framed and parsed as on a
+ * connection.
  */
 export function createMemoryTransport(
   host: string,
@@ -52,7 +52,7 @@ export function createMemoryTransport(
     readMaxBytes: 0xffffffff,
     writeMaxBytes: 0xffffffff,
   });
-  // The header takes whole milliseconds.
+  // The header has a resolution of one millisecond.
   const wholeMs = (timeoutMs: number | undefined) => {
     const limitMs = effectiveTimeoutMs(timeoutMs, undefined);
     return limitMs === undefined ? undefined : Math.ceil(limitMs);
@@ -65,7 +65,9 @@ export function createMemoryTransport(
   };
 }
 
-/** Gives a call the token and the organization that it lacks. An empty organization means none. */
+/**
+ * Adds the token and the organization to a call that lacks them. An empty organization means no organization.
+ */
 export function defaultsInterceptor(token: string, orgId: string): Interceptor {
   return (next) => (request) => {
     if (!request.header.has("authorization")) {

@@ -12,21 +12,21 @@ import { headerValueProblem } from "../options/header-value.js";
 import { type Generation, generations } from "./model/generation.js";
 import type { SandboxSeed } from "./seed.js";
 
-/** What both kinds of sandbox take. Everything is optional; `undefined` counts as not given. */
+/** The options of both kinds of sandbox. Everything is optional; `undefined` counts as not given. */
 export interface SandboxOptions {
-  /** The access token that `token` of the result has. Default: a random one. */
+  /** The access token that is returned as `token`. Default: a random one. */
   readonly token?: string | undefined;
-  /** The id of the organization that exists from the start. Default: one like ZITADEL's. */
+  /** The id of the organization that exists from the start. Default: an id like ZITADEL's. */
   readonly orgId?: string | undefined;
   /**
-   * Which ZITADEL the sandbox is like, in everything in which the two differ: `"v4"` (default), or
-   * `"v2.70"`, which for one rejects the deactivation of an inactive grant with FAILED_PRECONDITION
-   * COMMAND-1S9gx, sends errors over gRPC-web in the body and no request ids.
+   * The version of ZITADEL that the sandbox imitates, in everything in which the two differ: `"v4"`
+   * (default), or `"v2.70"`, which for example rejects the deactivation of an inactive grant with
+   * FAILED_PRECONDITION COMMAND-1S9gx, sends errors over gRPC-web in the body, and sends no request ids.
    */
   readonly generation?: Generation | undefined;
   /**
-   * Organizations, projects, users and grants that are there from the start: an object, or the path of a
-   * JSON file that holds it. Default: none.
+   * Organizations, projects, users and grants that exist from the start: an object, or the path of a JSON
+   * file with that object. Default: no seed.
    */
   readonly seed?: SandboxSeed | string | undefined;
   /**
@@ -37,29 +37,29 @@ export interface SandboxOptions {
   readonly hosts?: readonly string[] | undefined;
   /** How many milliseconds each management call takes. Default: 0. */
   readonly requestLatencyMs?: number | undefined;
-  /** How many milliseconds a bulk removal takes on top for each id. Default: 0. */
+  /** How many milliseconds a bulk removal takes in addition for each id. Default: 0. */
   readonly idLatencyMs?: number | undefined;
   /**
-   * How many milliseconds a change takes to show in searches for grants, as on a busy server. Reading a
-   * single grant brings them up to date. Default: 0.
+   * How many milliseconds a change takes to appear in searches for grants, as on a busy server. Reading a
+   * single grant brings searches up to date. Default: 0.
    */
   readonly projectionDelayMs?: number | undefined;
   /**
-   * How many requests a second are served, on average; the others get HTTP 429, as on ZITADEL's cloud.
-   * From 1. Default: all are served.
+   * How many requests a second are served, on average; the others get HTTP 429, as on ZITADEL Cloud. From 1.
+   * Default: all are served.
    */
   readonly requestsPerSecond?: number | undefined;
-  /** Milliseconds that the access tokens of the token endpoint live, from 1. Default: 12 hours. */
+  /** The lifetime of access tokens of the token endpoint in milliseconds, from 1. Default: 12 hours. */
   readonly accessTokenLifetimeMs?: number | undefined;
-  /** Milliseconds that a refresh token lives while it is not used, from 1. Default: 30 days. */
+  /** The lifetime of an unused refresh token in milliseconds, from 1. Default: 30 days. */
   readonly refreshTokenLifetimeMs?: number | undefined;
   /** The clock, in milliseconds since the Unix epoch. Default: `Date.now`. */
   readonly now?: (() => number) | undefined;
-  /** Called once for each request, after its response is made. Default: nothing is called. */
+  /** Called once for each request, after its response has been built. Default: nothing is called. */
   readonly onRequest?: ((request: SandboxRequest) => void) | undefined;
 }
 
-/** What startSandbox takes. */
+/** The options of startSandbox. */
 export interface SandboxServerOptions extends SandboxOptions {
   /** The TCP port, 0 to 65535. Default: 0, a free one. */
   readonly port?: number | undefined;

@@ -3,7 +3,7 @@ import type { Route } from "./http/http.js";
 import { isOpenIdPath } from "./oauth/openid.js";
 import { quotaCookie } from "./protocols/gateway.js";
 
-/** Preflights of everything that is not gRPC-web. Those of the gateway carry its quota cookie. */
+/** Preflights of everything except gRPC-web. Those of the gateway carry its quota cookie. */
 export const preflightRoute: Route = (request) => {
   if (!isPreflight(request)) {
     return undefined;

@@ -4,11 +4,11 @@ import type { GrantInit, OrgInit, ProjectInit, SandboxControl, UserInit } from "
 import { checkInit, grantChecks, orgChecks, projectChecks, userChecks } from "./init-checks.js";
 
 /**
- * What a sandbox knows from the start, in the order in which it is added: users can be of an organization
- * of the seed, and grants of a project of it. `schema/sandbox-seed.json` of this package is its JSON Schema.
+ * The initial state of a sandbox, in the order in which it is added: users can belong to an organization of
+ * the seed, and grants to a project of it. `schema/sandbox-seed.json` of this package is its JSON Schema.
  */
 export interface SandboxSeed {
-  /** For editors: where the JSON Schema is. */
+  /** For editors: the location of the JSON Schema. */
   readonly $schema?: string | undefined;
   readonly orgs?: readonly OrgInit[] | undefined;
   readonly projects?: readonly ProjectInit[] | undefined;
@@ -27,10 +27,10 @@ const seedChecks: Checks<SandboxSeed> = {
 };
 
 /**
- * Reads a seed from its file, when it is one, and checks it.
+ * Reads a seed, from its file if a path is given, and checks it.
  *
- * @throws TypeError that says what is wrong and where. It fails with the system's error (`ENOENT`) when
- * there is no such file.
+ * @throws TypeError with the reason and the position. It fails with the system's error (`ENOENT`) when the
+ * file does not exist.
  */
 export function readSeed(seed: SandboxSeed | string): SandboxSeed {
   const value: unknown = typeof seed === "string" ? parse(seed) : seed;
@@ -44,9 +44,9 @@ export function readSeed(seed: SandboxSeed | string): SandboxSeed {
 }
 
 /**
- * Adds what a seed holds.
+ * Adds the content of a seed.
  *
- * @throws TypeError that says what refers to nothing, and where.
+ * @throws TypeError with the unresolved reference and its position.
  */
 export function plantSeed(control: SandboxControl, seed: SandboxSeed): void {
   addAll("orgs", seed.orgs, control.addOrg);

@@ -49,7 +49,7 @@ test.each(sources)("%s opens the API, with one token for many calls", async (_, 
 });
 
 test.each(sources)(
-  "%s: a token that ends early costs one more token request, and no call",
+  "%s: a token that expires early costs one more token request, and fails no call",
   async (_, create) => {
     sandbox = await startSandbox();
     using opened = createClient(create);
@@ -62,7 +62,7 @@ test.each(sources)(
   },
 );
 
-test("a key that was removed is refused with what usually causes it", async () => {
+test("a key that was removed is rejected with the usual cause", async () => {
   sandbox = await startSandbox();
   const key = sandbox.addKey();
   using opened = createClient((fetch) => serviceUser(key, { issuer: sandbox.baseUrl, fetch }));

@@ -15,7 +15,7 @@ function create(changes: Partial<ClientCredentialsOptions> = {}) {
   return { server, source };
 }
 
-test("client_secret_basic percent-encodes both parts, as RFC 6749 says", async () => {
+test("client_secret_basic percent-encodes both parts, as RFC 6749 requires", async () => {
   const { server, source } = create({ clientId: "a:b ü", clientSecret: "p+q&r/s%t~" });
   await source();
   const { form, headers } = server.tokenRequests[0]!;
@@ -39,7 +39,7 @@ test("client_secret_post sends both in the body, and no authorization header", a
 test.each([
   ["invalid_request", "Errors.User.Machine.Secret.Invalid", /clientSecret is wrong/],
   ["invalid_client", "client not found", /clientId is wrong, or issuer is another instance/],
-])("%s says what usually causes it", async (error, description, hint) => {
+])("%s names the usual cause", async (error, description, hint) => {
   const { server, source } = create();
   server.answer = () => oauthError(400, error, description);
   const reason = await Promise.resolve(source()).catch((thrown) => thrown);
@@ -80,7 +80,7 @@ test.each<[string, Record<string, unknown>, string]>([
     { clientSecrets: "s3cret" },
     'unknown option "clientSecrets"; did you mean clientSecret? Known are: issuer',
   ],
-])("%s is refused at once, without showing what was given", (_, changes, message) => {
+])("%s is rejected at once, without showing what was given", (_, changes, message) => {
   const attempt = () => create(changes as Partial<ClientCredentialsOptions>);
   expect(attempt).toThrow(TypeError);
   expect(attempt).toThrow(message);
@@ -92,7 +92,7 @@ test.each([
   "http://127.0.0.1:8080",
   "http://[::1]:8080",
   "http://zitadel.localhost",
-])("an issuer on this machine may be without TLS: %s", async (issuer) => {
+])("an issuer on loopback may be without TLS: %s", async (issuer) => {
   const server = createFakeIssuer(issuer);
   const source = clientCredentials({
     issuer,

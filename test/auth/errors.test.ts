@@ -212,7 +212,7 @@ test.each(failures)("no secret shows in an error or a log: %s", async (_, code, 
   }
 });
 
-test("a certificate that is not trusted is not tried again, and says what to do", async () => {
+test("an untrusted certificate is not retried, and the error names what to do", async () => {
   server.answer = failures.find(([name]) => name.startsWith("a certificate"))?.[2] as never;
   await expect(sources[1]?.()).rejects.toThrow(/was not sent: fetch failed.*NODE_EXTRA_CA_CERTS/);
   expect(server.tokenRequests).toHaveLength(1);
@@ -242,7 +242,7 @@ test.each<[string, Record<string, unknown>, RegExp]>([
     /its end_session_endpoint is not an https URL/,
   ],
 ])(
-  "a discovery document %s is refused, and nothing is sent on its word",
+  "a discovery document %s is rejected, and no request follows it",
   async (_, metadata, message) => {
     server.metadata = metadata;
     const error = await Promise.resolve(sources[1]?.()).catch((reason) => reason);
@@ -255,7 +255,7 @@ test.each<[string, Record<string, unknown>, RegExp]>([
   },
 );
 
-test("an issuer that is no ZITADEL says so", async () => {
+test("an issuer that is not a ZITADEL is reported", async () => {
   const fetch = async () => new Response("not found", { status: 404 });
   const source = createClientCredentials(
     { issuer: server.issuer, clientId: "admin", clientSecret, fetch },
@@ -268,7 +268,7 @@ test("an issuer that is no ZITADEL says so", async () => {
   });
 });
 
-test("over the platform's own fetch a redirect is not followed, and a secret goes nowhere else", async () => {
+test("over the platform's own fetch, a redirect is not followed, and no secret is sent elsewhere", async () => {
   const seen: string[] = [];
   const httpServer = createServer((request, response) => {
     const origin = `http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`;

@@ -67,7 +67,7 @@ describe.each([
   ["the platform's fetch", "undefined"],
   ["createFetch", "createFetch()"],
 ])("with %s", (_, fetch) => {
-  it("a renewal in the background that gets no response does not keep a program alive", async () => {
+  it("a background renewal without a response does not keep the process alive", async () => {
     const issuer = await startIssuer((response, request) => {
       if (request === 1) {
         issue(response, "first");

@@ -35,7 +35,7 @@ function watch<T>(promise: Promise<T> | T) {
   return watched;
 }
 
-test("one call a minute for 48 hours at a 12-hour lifetime makes 5 token requests, and every call has a token that lives", async () => {
+test("one call a minute for 48 hours at a 12-hour lifetime makes 5 token requests, and every call has a valid token", async () => {
   const issuedAt = new Map<string, number>();
   server.answer = () => {
     const response = server.issue({ expires_in: 43200 });
@@ -61,7 +61,7 @@ test("1,000 concurrent first calls make one discovery and one token request", as
   expect(environment.timers).toBe(0);
 });
 
-test("a token is renewed when the wall clock says that it expires, though the monotonic one slept", async () => {
+test("a token is renewed when the wall clock says that it expires, though the monotonic clock slept", async () => {
   await source();
   environment.setWall(12 * hour);
   expect(await source()).toBe("token-2");
@@ -74,7 +74,7 @@ test("a token is renewed when the monotonic clock says that it expires, though t
   expect(await source()).toBe("token-2");
 });
 
-test("after nine tenths of its life a short-lived token is renewed in the background, and no call waits", async () => {
+test("a short-lived token is renewed in the background after nine tenths of its lifetime, and no call waits", async () => {
   server.answer = () => server.issue({ expires_in: 10 });
   await source();
   await environment.advance(8_999);
@@ -88,7 +88,7 @@ test("after nine tenths of its life a short-lived token is renewed in the backgr
   expect(server.tokenRequests).toHaveLength(2);
 });
 
-test("a renewal that takes 9 s completes while the old token still works: one request for all calls", async () => {
+test("a renewal of 9 s completes while the old token is still valid: one request for all calls", async () => {
   await source();
   await environment.advance(12 * hour - 60_000);
   let respond = (_: Response) => {};
@@ -111,7 +111,7 @@ test("a renewal that takes 9 s completes while the old token still works: one re
   expect(environment.timers).toBe(0);
 });
 
-test("a renewal in the background ends after 30 s, and has only timers that keep no program alive", async () => {
+test("a background renewal stops after 30 s, and its timers do not keep the process alive", async () => {
   server.answer = () => server.issue({ expires_in: 600 });
   await source();
   await environment.advance(540_000);
@@ -127,7 +127,7 @@ test("a renewal in the background ends after 30 s, and has only timers that keep
   expect(server.tokenRequests).toHaveLength(length);
 });
 
-test("a call that comes while a renewal in the background is under way waits for it when the token has expired", async () => {
+test("a call during a background renewal waits for it if the token has expired", async () => {
   server.answer = () => server.issue({ expires_in: 100 });
   await source();
   await environment.advance(95_000);
@@ -147,7 +147,7 @@ test("a call that comes while a renewal in the background is under way waits for
   expect(call.value).toMatch(/^token-/);
 });
 
-test("a background renewal that is rejected has pauses that grow, and fails no call", async () => {
+test("a background renewal that is rejected is retried with growing pauses, and fails no call", async () => {
   await source();
   await environment.advance(12 * hour - 61_000);
   server.answer = () => oauthError(400, "invalid_client");
@@ -161,7 +161,7 @@ test("a background renewal that is rejected has pauses that grow, and fails no c
   await expect(source()).rejects.toMatchObject({ code: Code.Unauthenticated });
 });
 
-test("Retry-After: 3600 holds up nobody for more than 30 s", async () => {
+test("Retry-After: 3600 delays no caller for more than 30 s", async () => {
   const retryLater = { status: 503, headers: { "retry-after": "3600" } };
   server.answer = () => Response.json({}, retryLater);
   const first = watch(source({ signal: new AbortController().signal }));
@@ -179,7 +179,7 @@ test("Retry-After: 3600 holds up nobody for more than 30 s", async () => {
   expect(server.tokenRequests).toHaveLength(2);
 });
 
-test("a call's own deadline decides how long it waits, and its error says what the cause was", async () => {
+test("a call's own deadline decides how long it waits, and its error names the cause", async () => {
   server.answer = unreachable;
   const deadline = new Deadline(60_000, undefined, { onExpiry: () => {} });
   onTestFinished(() => deadline.end());
@@ -193,7 +193,7 @@ test("a call's own deadline decides how long it waits, and its error says what t
   });
 });
 
-test("a token without expires_in is used until a server refuses it", async () => {
+test("a token without expires_in is used until a server rejects it", async () => {
   server.answer = () => server.issue({ expires_in: undefined });
   await source();
   environment.setWall(1000 * hour);
@@ -201,7 +201,7 @@ test("a token without expires_in is used until a server refuses it", async () =>
   expect(await source({ refused: "token-1" })).toBe("token-2");
 });
 
-test("a hundred calls refused with the same token make one token request", async () => {
+test("a hundred calls rejected with the same token make one token request", async () => {
   await source();
   const late = source({ refused: "token-1" });
   const tokens = await Promise.all(
@@ -224,7 +224,7 @@ test("a token endpoint that is down for 10 s and back fails no call", async () =
   expect(environment.timers).toBe(0);
 });
 
-test("a token endpoint that takes connections and does not answer for 10 s fails no call", async () => {
+test("a token endpoint that accepts connections and does not respond for 10 s fails no call", async () => {
   server.answer = neverAnswers;
   const call = watch(source());
   await environment.advance(9_999);
@@ -233,7 +233,7 @@ test("a token endpoint that takes connections and does not answer for 10 s fails
   expect(call.value).toBe("token-1");
 });
 
-test("while the old token still works, an endpoint that is down delays no call and fails none", async () => {
+test("while the old token is valid, an endpoint that is down neither delays nor fails a call", async () => {
   await source();
   await environment.advance(12 * hour - 31_000);
   server.answer = neverAnswers;
@@ -246,7 +246,7 @@ test("while the old token still works, an endpoint that is down delays no call a
   expect(call.error).toMatchObject({ code: Code.DeadlineExceeded });
 });
 
-test("a caller who aborts leaves alone, and the others get their token", async () => {
+test("a caller that aborts does not affect the others", async () => {
   let answer = (_: Response) => {};
   server.answer = () =>
     new Promise((resolve) => {
@@ -265,7 +265,7 @@ test("a caller who aborts leaves alone, and the others get their token", async (
   expect(stayed.value).toBe("token-1");
 });
 
-test("the request dies when nobody waits any more, and the next caller gets one of its own", async () => {
+test("the request is aborted when no caller waits any more, and the next caller starts a new one", async () => {
   server.answer = neverAnswers;
   const callers = [new AbortController(), new AbortController()];
   const calls = callers.map(({ signal }) => watch(source({ signal })));
@@ -283,7 +283,7 @@ test("the request dies when nobody waits any more, and the next caller gets one 
   expect(server.tokenRequests).toHaveLength(2);
 });
 
-test("a caller who comes in the moment in which the last one leaves gets a request of its own", async () => {
+test("a caller that arrives just as the last one leaves starts a new request", async () => {
   server.answer = neverAnswers;
   const leaver = new AbortController();
   const left = watch(source({ signal: leaver.signal }));
@@ -294,7 +294,7 @@ test("a caller who comes in the moment in which the last one leaves gets a reque
   expect(left.error).toMatchObject({ code: Code.Canceled });
 });
 
-test("nothing of a call hangs on to a signal that lives longer", async () => {
+test("no listener of a call stays on a longer-lived signal", async () => {
   const { signal } = new AbortController();
   await source({ signal });
   await source({ signal, refused: "token-1" });
@@ -303,7 +303,7 @@ test("nothing of a call hangs on to a signal that lives longer", async () => {
   expect(getEventListeners(signal, "abort")).toEqual([]);
 });
 
-test("a caller who leaves at once sends nothing", async () => {
+test("a caller that leaves at once sends nothing", async () => {
   const caller = new AbortController();
   const call = watch(source({ signal: caller.signal }));
   caller.abort();
@@ -325,7 +325,7 @@ test("nothing runs on between attempts after the callers have left", async () =>
   expect(environment.timers).toBe(0);
 });
 
-test("a call's own error is what a caller gets whose call has ended", async () => {
+test("a caller whose call has settled gets the call's own error", async () => {
   const reason = new ConnectError("no response within 5 ms", Code.DeadlineExceeded);
   await expect(source({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   expect(server.discoveries).toHaveLength(0);
@@ -345,7 +345,7 @@ test("without a signal a source gives up after 30 s, naming what it could not re
   expect(environment.timers).toBe(0);
 });
 
-test("with a signal a source gives up after 25 s: before a call's 30 s, which would tell nothing of the cause", async () => {
+test("with a signal a source gives up after 25 s: before a call's 30 s, whose error could not name the cause", async () => {
   server.answer = neverAnswers;
   const call = watch(source({ signal: new AbortController().signal }));
   await environment.advance(25_000);
@@ -367,7 +367,7 @@ test("attempts are spread: at most one each half second in a long outage", async
 test.each([
   ["7", 7_000],
   [new Date(Date.parse("2026-11-22T08:00:07Z")).toUTCString(), 7_000],
-])("after 429 the next attempt waits as Retry-After says: %s", async (retryAfter, waitMs) => {
+])("after 429 the next attempt waits as Retry-After requires: %s", async (retryAfter, waitMs) => {
   server.answer = () => Response.json({}, { status: 429, headers: { "retry-after": retryAfter } });
   const call = watch(source());
   await environment.advance(waitMs - 1);
@@ -377,7 +377,7 @@ test.each([
   expect(call.value).toBe("token-1");
 });
 
-test("a refusal is not cached: the next call asks again, without another discovery", async () => {
+test("a rejection is not cached: the next call sends a new request, without another discovery", async () => {
   server.answer = () => oauthError(400, "invalid_client", "client not found");
   await expect(source()).rejects.toMatchObject({ code: Code.Unauthenticated });
   expect(server.tokenRequests).toHaveLength(1);

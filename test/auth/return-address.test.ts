@@ -17,7 +17,7 @@ test.each([
   ["/b?x#h", "/b?x#h"],
   ["c", "/a/c"],
   ["https://a.example/d", "/d"],
-])("somebody returns to an address of the origin: %s", (href, expected) => {
+])("the user returns to an address of the origin: %s", (href, expected) => {
   expect(returnAddress(href, "https://a.example/a/b")).toBe(expected);
 });
 
@@ -42,6 +42,6 @@ test.each([
   "http://a.example/",
   "blob:https://a.example//evil.example/x",
   "blob:https://a.example/0b1c",
-])("nobody is sent off the origin: %s", (href) => {
+])("the user is never sent to another origin: %s", (href) => {
   expect(() => returnAddress(href, "https://a.example/")).toThrow(TypeError);
 });

@@ -80,7 +80,7 @@ test.each([
   });
 });
 
-test("the token request is the grant that ZITADEL takes, with both scopes and those of the caller", async () => {
+test("the token request has the grant type that ZITADEL accepts, both required scopes and the caller's", async () => {
   await source(keyFile(), ["profile", "openid", "email"])();
   const { url, form, headers } = server.tokenRequests[0]!;
   expect(url).toBe("https://issuer.example/oauth/v2/token");
@@ -101,7 +101,7 @@ test("each token request has an assertion of its own time", async () => {
   expect(second.iat - first.iat).toBe(43_200);
 });
 
-test("the audience is the issuer as the server writes it, whatever slash the option ends in", async () => {
+test("the audience is the issuer as the server spells it, with or without a final slash in the option", async () => {
   const token = createServiceUser(
     keyFile(),
     { issuer: "https://issuer.example/", fetch: server.fetch },
@@ -112,12 +112,12 @@ test("the audience is the issuer as the server writes it, whatever slash the opt
   expect(JSON.parse(atob(payload)).aud).toBe("https://issuer.example");
 });
 
-test("an id_token that names somebody else as audience does not matter to a program", async () => {
+test("an id_token with another audience is ignored", async () => {
   server.answer = () => server.issue({ id_token: "not.even.one" });
   expect(await source(keyFile())()).toBe("token-1");
 });
 
-test("an expired key is refused with its date before anything is sent", async () => {
+test("an expired key is rejected with its date before anything is sent", async () => {
   expect(() => source(keyFile({ expirationDate: "2026-11-21T07:59:59Z" }))).toThrow(
     new TypeError(
       "the key of this service user expired on 2026-11-21T07:59:59.000Z: make a new one in ZITADEL",
@@ -175,21 +175,21 @@ test.each([
     /^key\.key must be/,
   ],
   ["no date", { expirationDate: "s3cret" }, /^key\.expirationDate must be a date/],
-])("a key file with %s is refused, naming the field and not its value", (_, key, message) => {
+])("a key file with %s is rejected, naming the field and not its value", (_, key, message) => {
   const attempt = () => source(typeof key === "string" ? key : keyFile(key));
   expect(attempt).toThrow(TypeError);
   expect(attempt).toThrow(message);
   expect(attempt).not.toThrow(/s3c/);
 });
 
-test("a key that is cut off is refused before anything is sent", async () => {
+test("a truncated key is rejected before anything is sent", async () => {
   const cut = `-----BEGIN RSA PRIVATE KEY-----\n${btoa("\x30\x03\x02\x01\x00")}\n-----END RSA PRIVATE KEY-----`;
   expect(() => source(keyFile({ key: cut }))).toThrow(
     /^key\.key must be an RSA private key in PEM/,
   );
 });
 
-test.each([1024, 2047, 2048, 3072])("a key of %i bits is told by its size", (bits) => {
+test.each([1024, 2047, 2048, 3072])("the size of a key of %i bits is detected", (bits) => {
   const attempt = () => source(keyFile({ key: makePrivateKey(bits) }));
   if (bits < 2048) {
     expect(attempt).toThrow(TypeError);
@@ -247,7 +247,7 @@ test("a key that has expired by a clock that is ahead, and not by the server's, 
 test.each([
   [-70_000, "The clock of this machine is 70 s ahead of the server's"],
   [90_000, "The clock of this machine is 90 s behind the server's"],
-])("the error says how far a clock is off: %i ms", async (offsetMs, complaint) => {
+])("the error states the clock skew: %i ms", async (offsetMs, complaint) => {
   const options = { issuer: server.issuer, fetch: serverAheadBy(offsetMs) };
   server.answer = () => oauthError(400, "invalid_grant", "invalid assertion");
   const refused = createServiceUser(keyFile(), options, environment)();
@@ -292,7 +292,7 @@ test.each(["https://auth.example.com", "a b", "a\r\nx: y", "", 7])(
   },
 );
 
-test("invalid_grant says what usually causes it", async () => {
+test("invalid_grant comes with its usual cause", async () => {
   server.answer = () => oauthError(400, "invalid_grant", "invalid assertion");
   await expect(source(keyFile())()).rejects.toMatchObject({
     code: Code.Unauthenticated,

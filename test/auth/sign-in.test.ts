@@ -36,7 +36,7 @@ test.each<[string, Record<string, unknown>, string]>([
     'storage must be "memory", "sessionStorage" or "localStorage"',
   ],
   ["a client secret", { clientSecret: "s3cret" }, 'unknown option "clientSecret"'],
-])("%s is refused at once, without showing what was given", (_, changes, message) => {
+])("%s is rejected at once, without showing what was given", (_, changes, message) => {
   const attempt = () => signIn({ ...options, ...changes } as SignInOptions);
   expect(attempt).toThrow(TypeError);
   expect(attempt).toThrow(message);
@@ -44,7 +44,7 @@ test.each<[string, Record<string, unknown>, string]>([
 });
 
 test.each(["memory", "sessionStorage", "localStorage"] as const)(
-  "where a page is rendered on a server, nobody is signed in, and nothing breaks: %s",
+  "when a page is rendered on a server, no user is signed in, and nothing fails: %s",
   async (storage) => {
     const auth = signIn({ ...options, storage });
     expect(auth.signedIn).toBe(false);

@@ -82,7 +82,7 @@ describe.each(["gRPC-web", "JSON"] as const)(
       orgId: target.orgId,
     });
 
-    it("deactivates a grant, with a deadline that the server never hears of", async () => {
+    it("deactivates a grant, with a deadline that is never sent", async () => {
       const grant = sandbox.addGrant();
       expect(await inPage("deactivate", options(sandbox), grant, 10_000)).toEqual({ ok: true });
       expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
@@ -94,7 +94,7 @@ describe.each(["gRPC-web", "JSON"] as const)(
       expect(grants.map((id) => sandbox.grant(id))).toEqual([undefined, undefined]);
     });
 
-    it("sees the id of an error, and the request's where it is exposed", async () => {
+    it("sees the error id, and the request id if it is exposed", async () => {
       const grant = { userId: "1", grantId: "999999999999999999" };
       expect(await inPage("deactivate", options(sandbox), grant)).toMatchObject({
         ok: false,
@@ -107,7 +107,7 @@ describe.each(["gRPC-web", "JSON"] as const)(
       });
     });
 
-    it("ends a call at its deadline", async () => {
+    it("settles a call at its deadline", async () => {
       const grant = slow.addGrant();
       expect(await inPage("deactivate", options(slow), grant, 50)).toMatchObject({
         ok: false,
@@ -115,7 +115,7 @@ describe.each(["gRPC-web", "JSON"] as const)(
       });
     });
 
-    it("ends a call by an abort, with the reason as cause", async () => {
+    it("cancels a call by an abort, with the reason as cause", async () => {
       const grant = slow.addGrant();
       expect(await inPage("abort", options(slow), grant)).toMatchObject({
         ok: false,

@@ -25,7 +25,7 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
     });
 
     describe.each(storages)("signing out with tokens in %s", (storage) => {
-      it("ends the sessions of all tabs, each of which is told and asks for no token again", async () => {
+      it("ends the sessions of all tabs, each of which is notified and requests no token again", async () => {
         const first = await site.openSignedIn(storage);
         const second = await site.openSignedIn(storage);
         const token = await site.tokenOf(second);
@@ -45,7 +45,7 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
         await expect.poll(() => site.userinfoStatus(token)).toBe(401);
       });
 
-      it("ends a sign-in whose callback is under way in another tab", async () => {
+      it("cancels a sign-in whose callback is in progress in another tab", async () => {
         const first = await site.openSignedIn(storage);
         const second = await site.open(storage);
         site.holdTokenResponses();
@@ -80,7 +80,7 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
         },
       );
 
-      it("a tab is told when somebody signs in, signs out and signs in again in another one", async () => {
+      it("a tab is notified when a user signs in, signs out and signs in again in another one", async () => {
         const first = await site.open("localStorage");
         await site.inPage(first, "listen");
         const second = await site.openSignedIn("localStorage");
@@ -95,7 +95,7 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
           .toEqual([{ type: "signed-in", user: sub }, { type: "signed-out" }]);
       });
 
-      it("a tab that listens is told of another user, and goes on as that one", async () => {
+      it("a tab that listens is notified of another user, and continues as that user", async () => {
         const first = await site.openSignedIn("localStorage");
         await site.inPage(first, "listen");
         const second = await site.open("localStorage");
@@ -107,7 +107,7 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
         expect(await site.inPage(first, "token")).toEqual({ ok: true, value: "another-token" });
       });
 
-      it("a tab that does not listen never goes on as another user", async () => {
+      it("a tab that does not listen never continues as another user", async () => {
         const first = await site.openSignedIn("localStorage");
         await site.tokenOf(first);
         const second = await site.open("localStorage");
@@ -123,7 +123,7 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
         expect(await site.inPage(first, "user")).toMatchObject({ sub: "another-user" });
       });
 
-      it("a session that ended is told as such", async () => {
+      it("the end of a session is reported", async () => {
         const page = await site.openSignedIn("memory", "/x?short");
         await site.inPage(page, "listen");
         site.sandbox.expireTokens();
@@ -151,7 +151,7 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
       );
 
       it.each(["memory", "sessionStorage"] as const)(
-        "are in no message that another document of the origin hears: %s",
+        "are in no message that another document of the origin receives: %s",
         async (storage) => {
           const spy = await site.open("memory");
           await site.inPage(spy, "eavesdrop");
@@ -191,7 +191,7 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
           expect(site.grants).toHaveLength(2 * round);
         }
       });
-      it("two tabs that share a session refresh once, and both go on", async () => {
+      it("two tabs that share a session refresh once, and both continue", async () => {
         const first = await site.openSignedIn("localStorage");
         const second = await site.open("localStorage");
         for (let round = 1; round <= 5; round++) {
@@ -207,7 +207,7 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
         }
       });
 
-      it("a duplicated tab has a copy of the session: both refresh one at a time and hand on the result", async () => {
+      it("a duplicated tab has a copy of the session: both refresh one at a time and share the result", async () => {
         const first = await site.openSignedIn("sessionStorage");
         const second = await site.duplicate(first);
         expect(await site.tokenOf(second)).toBe(await site.tokenOf(first));
@@ -224,7 +224,7 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
         }
       });
 
-      it("a duplicated tab that was not told of a refresh asks for the result", async () => {
+      it("a duplicated tab that was not notified of a refresh requests the result", async () => {
         const first = await site.openSignedIn("sessionStorage");
         const session = await site.stored(first);
         site.sandbox.expireTokens();

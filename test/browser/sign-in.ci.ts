@@ -6,5 +6,5 @@ import { describeSignIn } from "./sign-in-suite.js";
 if (existsSync(firefoxBinary)) {
   describeSignIn("Firefox", launchFirefox);
 } else {
-  it.skip("Firefox is not here: apt-get install firefox-esr", () => {});
+  it.skip("Firefox is not installed: apt-get install firefox-esr", () => {});
 }

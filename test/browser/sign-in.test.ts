@@ -14,7 +14,7 @@ const site = startSignInSite<Page>(launchChromium, (page, note) =>
 const { inPage, open, openSignedIn, stored, tokenOf } = site;
 
 describe.each(storages)("with tokens in %s", (storage) => {
-  it("somebody signs in, is where they were, calls the API, and is signed in after a reload unless it is memory", async () => {
+  it("a user signs in, returns to the same address, calls the API, and is still signed in after a reload unless the storage is memory", async () => {
     const page = await openSignedIn(storage);
     expect(page.url()).toBe(`${site.origin}/${storage}${where}`);
     expect(await inPage(page, "signedIn")).toBe(true);
@@ -42,7 +42,7 @@ describe.each(storages)("with tokens in %s", (storage) => {
     expect(await tokenOf(page)).not.toBe(before);
   });
 
-  it("signing out forgets and revokes the tokens, and ends at the page for it", async () => {
+  it("signing out deletes and revokes the tokens, and leads to the page for it", async () => {
     const page = await openSignedIn(storage);
     const token = await tokenOf(page);
     await inPage(page, "signOut").catch(() => {});
@@ -73,7 +73,7 @@ describe("signing in", () => {
     expect(site.grants).toEqual(["authorization_code"]);
   });
 
-  it("somebody who cancels is where they were, and the error says so", async () => {
+  it("a user who cancels returns to the same address, and the error reports it", async () => {
     const page = await open("memory");
     await inPage(page, "start").catch(() => {});
     await page.getByRole("button", { name: "Cancel" }).click();
@@ -87,7 +87,7 @@ describe("signing in", () => {
     expect(site.grants).toEqual([]);
   });
 
-  it("a response that this tab did not ask for is rejected, and nothing is sent", async () => {
+  it("a response that this tab did not request is rejected, and nothing is sent", async () => {
     const state = "zitadel-user-grants-made-up";
     const page = await open("memory", `/callback?code=stolen&state=${state}&keep=1`);
     const { first } = await inPage(page, "callback");
@@ -98,7 +98,7 @@ describe("signing in", () => {
     expect(site.grants).toEqual([]);
   });
 
-  it("the response of another issuer is rejected (RFC 9207), and the code goes nowhere", async () => {
+  it("the response of another issuer is rejected (RFC 9207), and the code is sent nowhere", async () => {
     const page = await open("memory");
     await inPage(page, "start").catch(() => {});
     await page.waitForURL("**/ui/login**");
@@ -117,7 +117,7 @@ describe("signing in", () => {
   it.each<[string, (answer: Record<string, unknown>, other: string) => unknown, RegExp]>([
     ["another sign-in", (answer, other) => ({ ...answer, id_token: other }), /"nonce" claim value/],
     ["nobody", ({ id_token: _, ...answer }) => answer, /"id_token" property/],
-  ])("an id token of %s is refused, and shows in no error", async (_, change, message) => {
+  ])("an ID token of %s is rejected, and appears in no error", async (_, change, message) => {
     const other = await idTokenOfAnotherSignIn();
     const page = await open("memory");
     await page.route(`${site.sandbox.baseUrl}/oauth/v2/token`, async (route) => {
@@ -142,7 +142,7 @@ describe("signing in", () => {
     return JSON.parse(session ?? "").idToken;
   }
 
-  it("without offline_access a session ends with its token, and says so", async () => {
+  it("without offline_access a session ends with its token, and this is reported", async () => {
     const page = await openSignedIn("localStorage", "/x?short");
     expect(await inPage(page, "deactivate", site.sandbox.addGrant())).toMatchObject({ ok: true });
     site.sandbox.expireTokens();
@@ -155,7 +155,7 @@ describe("signing in", () => {
     expect(site.grants).toEqual([]);
   });
 
-  it("parameters of the page's own that are called code and state stay where they are", async () => {
+  it("the page's own parameters named code and state are kept", async () => {
     const own = "/callback?code=SUMMER&state=CA";
     const page = await open("memory", own);
     const { first } = await inPage(page, "callback");
@@ -204,7 +204,7 @@ describe("signing in", () => {
     expect(JSON.stringify(outcome).replaceAll("\\", "")).toMatch(message);
   });
 
-  it("nobody is sent to another origin", async () => {
+  it("the user is never sent to another origin", async () => {
     const page = await open("memory");
     expect(await inPage(page, "start", "https://evil.example/")).toMatchObject({
       ok: false,
@@ -215,7 +215,7 @@ describe("signing in", () => {
 });
 
 describe("the refresh token", () => {
-  it("a caller who leaves does not lose the answer", async () => {
+  it("a caller that leaves does not lose the response", async () => {
     const page = await openSignedIn("memory");
     const token = await tokenOf(page);
     let answer = () => {};
@@ -234,7 +234,7 @@ describe("the refresh token", () => {
     expect(site.grants).toEqual(["refresh_token"]);
   });
 
-  it("a lost answer ends the session, and says so", async () => {
+  it("a lost response ends the session, and this is reported", async () => {
     const page = await openSignedIn("localStorage");
     const token = await tokenOf(page);
     const lose = async (route: Route) => {
@@ -250,7 +250,7 @@ describe("the refresh token", () => {
     expect(await inPage(page, "signedIn")).toBe(false);
   });
 
-  it("a request that did not arrive is made again", async () => {
+  it("a request that did not arrive is retried", async () => {
     const page = await openSignedIn("localStorage");
     const token = await tokenOf(page);
     await page.route(`${site.sandbox.baseUrl}/oauth/v2/token`, (route) => route.abort(), {

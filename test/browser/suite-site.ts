@@ -53,7 +53,7 @@ export function describeBrowser(name: string, open: () => Promise<SimpleBrowser>
         expectAllWell(await run("serviceWorker", entry, "/"));
       });
 
-      it("says Unavailable while offline, and works again when back", async () => {
+      it("fails with Unavailable while offline, and works again once online", async () => {
         const outcomes = await run("offline", entry, "/");
         const unavailable = 14;
         expect(outcomes).toEqual(["COMMAND-1My0t", unavailable, "COMMAND-1My0t"]);

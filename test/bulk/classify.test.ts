@@ -53,7 +53,7 @@ describe("what an error means for a bulk run", () => {
   });
 });
 
-describe("how long the server asks to be left alone", () => {
+describe("how long the server asks to wait", () => {
   const asked = (metadata: HeadersInit) =>
     retryAfterMs(
       new ConnectError("", Code.Unavailable, metadata),

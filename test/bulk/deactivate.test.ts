@@ -48,7 +48,7 @@ describe("deactivating", () => {
     expect(server.mostInFlight).toBe(8);
   });
 
-  it("reports what the server says of each grant", async () => {
+  it("reports the server's outcome for each grant", async () => {
     const { deactivate } = setUp({ a: "active", i: "inactive", f: "foreign" });
     expect(await deactivate(["a", "i", "f", "gone"])).toMatchObject([
       { grantId: "a", status: "deactivated" },
@@ -58,13 +58,13 @@ describe("deactivating", () => {
     ]);
   });
 
-  it("says already-inactive where the server does", async () => {
+  it("reports already-inactive if the server does", async () => {
     const { server, deactivate } = setUp({ i: "inactive" });
     server.inactive = "error";
     expect(await deactivate(["i"])).toEqual([{ grantId: "i", status: "already-inactive" }]);
   });
 
-  it("after a lost answer, OK says that it is inactive and already-inactive leaves open who did it", async () => {
+  it("after a lost response, OK proves that it is inactive and already-inactive leaves open which request did it", async () => {
     const now = setUp({ a: "active" });
     now.server.fate = applyAndLose(Code.Unavailable);
     expect(await now.deactivate(["a"])).toEqual([{ grantId: "a", status: "deactivated" }]);
@@ -76,7 +76,7 @@ describe("deactivating", () => {
     ]);
   });
 
-  it("fails what the server would not take, and does not send it", async () => {
+  it("fails grants that the server would reject, and does not send them", async () => {
     const { server, deactivate } = setUp({ a: "active" });
     const outcomes = await deactivate([
       { userId: "", grantId: "b" },
@@ -93,7 +93,7 @@ describe("deactivating", () => {
     expect(server.calls).toHaveLength(1);
   });
 
-  it("has no batches", () => {
+  it("does not batch", () => {
     const { client } = new ModelServer(new FakeEnvironment(1));
     expect(() => deactivateUserGrants(client, [], { batchSize: 5 } as never)).toThrow(
       /unknown option "batchSize"/,

@@ -14,7 +14,7 @@ function tableIn(document: string, headCell: string): number[][] {
   return rows.map((row) => row.split("|").slice(1, -1).map(Number.parseFloat));
 }
 
-describe("what a list costs of which some are gone", () => {
+describe("the cost of a list of which some grants are gone", () => {
   it.each([
     ["the first half, the rest are there", (i: number) => i < 5000, 0.55],
     ["the second half, the others are there", (i: number) => i >= 5000, 0.56],
@@ -38,7 +38,7 @@ describe("what a list costs of which some are gone", () => {
 });
 
 // The mean of many lists is held to its limit in group-testing.ci.ts.
-describe("the documents say what is measured", () => {
+describe("the documents state the measured values", () => {
   it.each(tableIn("bulk.md", "gone of 100"))(
     "%i gone of 100: %i requests",
     async (gone, said = 0) => {
@@ -80,7 +80,7 @@ describe("sizes of groups", () => {
     [0.25, 3, 3],
     [0.45, 1, 1],
     [0.9, 1, 1],
-  ])("with a share of %d begin at most with what fits", (share, least, most) => {
+  ])("with a share of %d begin at most with the largest size that fits", (share, least, most) => {
     const { first, part } = findGroupSizes(share, 100);
     expect(first).toBeGreaterThanOrEqual(least);
     expect(first).toBeLessThanOrEqual(most);

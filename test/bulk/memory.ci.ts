@@ -15,7 +15,7 @@ function heapMb(count: number, distinct: boolean): number {
 }
 
 describe("a million ids from a generator, against ten thousand", () => {
-  it("take at most 120 MB more when they are told apart", () => {
+  it("take at most 120 MB more when duplicates are detected", () => {
     expect(heapMb(1_000_000, false) - heapMb(10_000, false)).toBeLessThanOrEqual(120);
   });
 

@@ -64,7 +64,7 @@ describe("removing", () => {
     expect(server.mostInFlight).toBe(4);
   });
 
-  it("knows how many there are from a size as well, which need not be right", async () => {
+  it("also reads the number of ids from a size, which need not be right", async () => {
     for (const [size, sizes] of [
       [300, [75, 75, 75, 75]],
       [10, [100, 100, 100]],
@@ -90,7 +90,7 @@ describe("removing", () => {
     }
   });
 
-  it("does nothing before the first outcome is asked for, and nothing when left before", async () => {
+  it("does nothing before the first outcome is requested, and nothing when left before", async () => {
     const { server, remove } = setUp();
     let read = false;
     const source = (function* () {
@@ -103,7 +103,7 @@ describe("removing", () => {
     expect([read, server.calls.length]).toEqual([false, 0]);
   });
 
-  it("drops an id that comes again before the first has its outcome when ids are said to be distinct", async () => {
+  it("drops a duplicate that arrives before the first one has its outcome when ids are declared distinct", async () => {
     const { server, add, remove, collect } = setUp();
     add("1", "2", "3");
     const { outcomes } = await collect(
@@ -145,7 +145,7 @@ describe("removing", () => {
     expect(server.calls[0]?.timeoutMs).toBe(1234);
   });
 
-  it("takes unknown and foreign grants out and removes the others", async () => {
+  it("isolates unknown and foreign grants and removes the others", async () => {
     const { server, add, remove, collect } = setUp();
     const ids = add(...numbered(100));
     server.grants.delete("17");
@@ -171,7 +171,7 @@ describe("removing", () => {
     expect(server.calls.length).toBeLessThanOrEqual(120);
   });
 
-  it("fails ids that cannot be asked for, at no cost to the others", async () => {
+  it("fails invalid ids, at no cost to the others", async () => {
     const { server, add, remove, collect } = setUp();
     add("1", "2");
     const odd = ["1", "", "a\0b", "\ud800", undefined, 42, "2"] as string[];
@@ -183,7 +183,7 @@ describe("removing", () => {
     expect(server.calls).toHaveLength(1);
   });
 
-  it("isolates an id that the server refuses for a reason of its own", async () => {
+  it("isolates an id that the server rejects for a reason of its own", async () => {
     const { server, add, remove, collect } = setUp();
     const ids = add(...numbered(50));
     server.grants.set("20", "failing");
@@ -192,7 +192,7 @@ describe("removing", () => {
     expect(outcomes.filter(({ status }) => status === "removed")).toHaveLength(49);
   });
 
-  it("does not take a batch apart for ever when the server only fails", async () => {
+  it("does not split a batch forever when the server only fails", async () => {
     const { server, add, remove, collect } = setUp();
     server.fate = () => ({ failure: { afterMs: 1, code: Code.Internal } });
     const { outcomes } = await collect(remove(add(...numbered(100))));
@@ -219,8 +219,8 @@ describe("removing", () => {
   });
 });
 
-describe("lost answers", () => {
-  it("a removal that was applied and whose answer was lost is not-found with answerLost", async () => {
+describe("lost responses", () => {
+  it("a removal that was applied and whose response was lost is not-found with answerLost", async () => {
     const { server, add, remove, collect } = setUp();
     server.fate = (_, index) =>
       index === 0
@@ -244,7 +244,7 @@ describe("lost answers", () => {
     expect(of("9")).toEqual({ grantId: "9", status: "removed" });
   });
 
-  it("a refusal for pressure says that nothing was applied", async () => {
+  it("a throttled request was not applied", async () => {
     const { server, remove, collect } = setUp();
     server.fate = (_, index) =>
       index === 0 ? { failure: { afterMs: 5, code: Code.ResourceExhausted } } : { workAfterMs: 1 };
@@ -271,8 +271,8 @@ describe("lost answers", () => {
   });
 });
 
-describe("what an earlier run left unanswered", () => {
-  it("makes a grant that is not found one that was perhaps removed, until it is disproved", async () => {
+describe("requests of an earlier run without a response", () => {
+  it("mark a grant that is not found as possibly removed, until that is disproved", async () => {
     const { world, server, add, collect } = setUp();
     add("2");
     const earlier = new LostRequests();
@@ -343,7 +343,7 @@ describe("stopping", () => {
     expect(outcomes.filter(({ status }) => status === "failed")).toHaveLength(100);
   });
 
-  it("an abort cancels what is in flight and reports it as lost", async () => {
+  it("an abort cancels requests in flight and reports them as lost", async () => {
     const { world, server, add, remove, collect } = setUp();
     const abort = new AbortController();
     const reason = new Error("shutting down");
@@ -366,7 +366,7 @@ describe("stopping", () => {
     expect([outcomes.length, server.calls.length]).toEqual([0, 0]);
   });
 
-  it("an abort is heard while the source is silent", async () => {
+  it("an abort takes effect while the source is silent", async () => {
     const { world, remove, collect } = setUp();
     const abort = new AbortController();
     const silent = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
@@ -375,7 +375,7 @@ describe("stopping", () => {
     expect(thrown).toMatchObject({ code: Code.Canceled });
   });
 
-  it("an error of the source fails what was read and is thrown as it is", async () => {
+  it("an error of the source fails the grants that were read and is rethrown unchanged", async () => {
     const { server, add, remove, collect } = setUp();
     add("1", "2");
     const failure = new Error("disk");
@@ -393,7 +393,7 @@ describe("stopping", () => {
     expect(server.calls).toEqual([]);
   });
 
-  it("break waits for what is in flight and gives it to onOutcome", async () => {
+  it("break waits for requests in flight and passes their outcomes to onOutcome", async () => {
     const { world, server, add, remove } = setUp();
     const seen: RemoveOutcome[] = [];
     let returned = false;
@@ -421,7 +421,7 @@ describe("stopping", () => {
     expect(returned).toBe(true);
   });
 
-  it("so does what it rejects with", async () => {
+  it("so does a rejection of its promise", async () => {
     const { server, add, remove, collect } = setUp();
     const full = new Error("disk full");
     const { thrown } = await collect(
@@ -431,7 +431,7 @@ describe("stopping", () => {
     expect(server.calls.length).toBeLessThan(20);
   });
 
-  it("what onOutcome throws stops the run", async () => {
+  it("an error thrown by onOutcome stops the run", async () => {
     const { add, remove, collect } = setUp();
     const full = new Error("disk full");
     const { thrown } = await collect(
@@ -446,7 +446,7 @@ describe("stopping", () => {
 });
 
 describe("the source", () => {
-  it("is read no faster than requests go out, nor while nobody takes outcomes", async () => {
+  it("is read no faster than requests are sent, nor while outcomes are not consumed", async () => {
     const { world, server, remove } = setUp();
     let read = 0;
     const source = (function* () {
@@ -462,7 +462,7 @@ describe("the source", () => {
     await world.run((async () => run.return?.())());
   });
 
-  it("gets its grants sent before it ends, when it is slow", async () => {
+  it("has its grants sent before it ends, when it is slow", async () => {
     const { world, add, remove } = setUp();
     add("1", "2");
     const answered: string[] = [];
@@ -485,7 +485,7 @@ describe("the source", () => {
 });
 
 describe("pressure", () => {
-  it("a batch that is refused five times has failed, and the run goes on", async () => {
+  it("a batch that is throttled five times has failed, and the run continues", async () => {
     const { server, add, remove, collect } = setUp();
     server.fate = ({ ids }) =>
       ids.includes("0")
@@ -498,7 +498,7 @@ describe("pressure", () => {
     expect(server.calls.filter(({ ids }) => ids.includes("0"))).toHaveLength(5);
   });
 
-  it("sends fewer at a time, and more again when the server takes them", async () => {
+  it("sends fewer at a time, and more again when the server accepts them", async () => {
     const { server, add, remove, collect } = setUp();
     const inFlight: number[] = [];
     server.fate = (_, index) => {
@@ -523,7 +523,7 @@ describe("pressure", () => {
     expect(server.calls[1]?.startedMs).toBeLessThan(7100);
   });
 
-  it("stops with the last refusal when the server takes nothing for giveUpMs", async () => {
+  it("stops with the last error when the server accepts nothing for giveUpMs", async () => {
     const { world, server, remove, collect } = setUp();
     server.fate = () => ({ failure: { afterMs: 1, code: Code.Unavailable } });
     const { thrown, outcomes } = await collect(remove(numbered(100_000), { giveUpMs: 60_000 }));
@@ -553,7 +553,7 @@ describe("pressure", () => {
     },
   );
 
-  it("does not count the time in which it had nothing to ask", async () => {
+  it("does not count the time in which it had nothing to request", async () => {
     const { world, server, add, remove, collect } = setUp();
     const [first = "", second = ""] = add("1", "2");
     async function* slow() {
@@ -579,7 +579,7 @@ describe("pressure", () => {
   });
 });
 
-describe("what is refused before anything is read", () => {
+describe("input that is rejected before anything is read", () => {
   const { client } = new ModelServer(new FakeEnvironment(1));
   it.each([
     [() => removeUserGrants({} as never, []), /^client must be a client of .*ManagementService/],
@@ -605,7 +605,7 @@ describe("what is refused before anything is read", () => {
     expect(call).toThrow(message);
   });
 
-  it("not what is undefined", () => {
+  it("but not undefined options", () => {
     expect(() => removeUserGrants(client, [], { batchSize: undefined })).not.toThrow();
   });
 });

@@ -54,7 +54,7 @@ async function startCuttingProxy(targetPort: number, cuts: () => boolean) {
 }
 
 describe.each(protocols)("over %s", (_, entry) => {
-  it("removes, deactivates, and takes out what cannot be", async () => {
+  it("removes, deactivates, and isolates the grants that cannot be", async () => {
     const sandbox = await startSandbox();
     const { projectId } = sandbox.addProject();
     const { token } = sandbox.addUser({
@@ -94,7 +94,7 @@ describe.each(protocols)("over %s", (_, entry) => {
     await sandbox.close();
   });
 
-  it(`reports the truth when connections break and the token is revoked (seed ${seed})`, async () => {
+  it(`reports accurate outcomes when connections break and the token is revoked (seed ${seed})`, async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.record({
@@ -157,7 +157,7 @@ describe.each(protocols)("over %s", (_, entry) => {
 
 // A server of HTTP/1.1 alone.
 describe.each(protocols.slice(1))("a proxy's 429 over %s", (_, entry) => {
-  it("is waited for as long as its Retry-After says", async () => {
+  it("is respected for as long as its Retry-After requires", async () => {
     const sandbox = await startSandbox();
     const { grantId } = sandbox.addGrant();
     let refusals = 0;

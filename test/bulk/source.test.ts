@@ -13,15 +13,15 @@ function open(values: Iterable<string>, most: number, distinct = false) {
   });
 }
 
-describe("telling ids apart", () => {
-  it("ends with an error that names the way out when there are more than a Set takes", async () => {
+describe("detecting duplicate ids", () => {
+  it("stops with an error that names the solution when there are more than a Set can hold", async () => {
     const { grants, failure } = await open(["1", "2", "2", "3", "4"], 3).gather(10, 100, false);
     expect(grants.map(({ grantId }) => grantId)).toEqual(["1", "2", "3"]);
     expect(failure?.error).toBeInstanceOf(RangeError);
     expect(String(failure?.error)).toContain("distinct: true");
   });
 
-  it("is left to the caller who says that they are distinct", async () => {
+  it("is left to the caller that declares them distinct", async () => {
     const { grants, failure } = await open(["1", "2", "2", "3", "4"], 3, true).gather(
       10,
       100,

@@ -6,7 +6,7 @@ import { FakeEnvironment } from "../support/fake-environment.js";
 import { ModelServer, serverError } from "./model-server.js";
 
 describe("the summary of a run", () => {
-  it("counts what has come so far, with rate and time left", () => {
+  it("counts outcomes so far, with rate and time left", () => {
     let nowMs = 0;
     const summary = createSummary({ total: 4000, now: () => nowMs });
     expect(summary.current()).toMatchObject({ done: 0, perSecond: 0, remainingMs: undefined });
@@ -71,7 +71,7 @@ describe("summary() of a run", () => {
     return { world, server, ids };
   }
 
-  it("carries the run out and counts it, once however often it is called", async () => {
+  it("runs to completion and counts, once however often it is called", async () => {
     const { world, server, ids } = setUp(1000);
     server.grants.delete("500");
     const run = removeUserGrantsIn(world, server.client, ids, {});
@@ -88,7 +88,7 @@ describe("summary() of a run", () => {
     expect(server.grants.size).toBe(0);
   });
 
-  it("counts what a loop took before, and what came after the loop was left", async () => {
+  it("counts the outcomes that a loop consumed, and those after it", async () => {
     const { world, server, ids } = setUp(1000);
     const run = removeUserGrantsIn(world, server.client, ids, {});
     await world.run(
@@ -102,7 +102,7 @@ describe("summary() of a run", () => {
     expect(counts.removed).toBe(1000 - server.grants.size);
   });
 
-  it("rejects with what ended the run", async () => {
+  it("rejects with the error that stopped the run", async () => {
     const { world, server, ids } = setUp(10);
     server.revokedFrom = 0;
     const summary = removeUserGrantsIn(world, server.client, ids, {}).summary();

@@ -45,7 +45,7 @@ let logs = 0;
 const newLog = () => join(directory, `run-${logs++}.jsonl`);
 
 describe("remove", () => {
-  it("removes the ids of its arguments, and says where, as whom and how many", async () => {
+  it("removes the ids of its arguments, and reports the instance, the account and how many", async () => {
     const [a, b] = add(2) as [string, string];
     const { exitCode, stdout, stderr } = await cli(["remove", a, b, a, "--yes"]);
     expect(exitCode).toBe(0);
@@ -58,7 +58,7 @@ describe("remove", () => {
     expect(sandbox.grant(a)).toBeUndefined();
   });
 
-  it.each(["grpc", "grpc-web", "json"])("speaks %s", async (protocol) => {
+  it.each(["grpc", "grpc-web", "json"])("uses %s", async (protocol) => {
     const [id] = add(1) as [string];
     expect((await cli(["remove", id, "--yes", "--protocol", protocol])).exitCode).toBe(0);
     expect(sandbox.grant(id)).toBeUndefined();
@@ -97,7 +97,7 @@ describe("remove", () => {
     expect(stdout.split("\n")).toHaveLength(4);
   });
 
-  it("names bad lines and sends nothing", async () => {
+  it("lists invalid lines and sends nothing", async () => {
     const [id] = add(1) as [string];
     const path = file("bad.txt", `${id}\nnot an id\n${"x".repeat(300)}\n`);
     const { exitCode, stderr } = await cli(["remove", "--file", path, "--yes"]);
@@ -157,7 +157,7 @@ describe("remove", () => {
     });
   });
 
-  it("shows nothing of the server's that a terminal would obey", async () => {
+  it("shows no control characters of the server on a terminal", async () => {
     const [id] = add(1) as [string];
     const { orgId } = sandbox.addOrg({ name: "Acme\u001b[2J\u202e" });
     const { token } = sandbox.addUser({ orgId, name: "Eve\u0007", roles: ["IAM_OWNER"] });
@@ -182,7 +182,7 @@ describe("remove", () => {
     expect((await cli(["remove", "999", "--yes", "--allow-unknown"])).exitCode).toBe(0);
   });
 
-  it("stops when the first hundred are all unknown, and says what that can mean", async () => {
+  it("stops when the first hundred are all unknown, and reports what that can mean", async () => {
     const unknown = Array.from({ length: 600 }, (_, index) => String(1000 + index)).join("\n");
     const { exitCode, stderr } = await cli(["remove", "--yes"], { stdin: unknown });
     expect(exitCode).toBe(3);
@@ -192,7 +192,7 @@ describe("remove", () => {
     expect(allowed.exitCode).toBe(0);
   });
 
-  it("does nothing in a dry run, and says so", async () => {
+  it("does nothing in a dry run, and reports that", async () => {
     const [id] = add(1) as [string];
     const { exitCode, stdout, stderr } = await cli(["remove", id, "--dry-run"]);
     expect([exitCode, stdout]).toEqual([0, `${id}\tactive\n`]);
@@ -214,7 +214,7 @@ describe("remove", () => {
       /AUTHZ-cdgFk.*no manager role/,
     ],
     ["unknown organization", () => ({ ZITADEL_ORG_ID: "42" }), /AUTH-Bs7Ds.*does not exist/],
-  ])("ends with exit code 4: %s", async (_, env, message) => {
+  ])("exits with code 4: %s", async (_, env, message) => {
     const [id] = add(1) as [string];
     const { exitCode, stderr } = await cli(["remove", id, "--yes"], {
       env: { ...environment(), ...env() },
@@ -224,7 +224,7 @@ describe("remove", () => {
     expect(sandbox.grant(id)).toBeDefined();
   });
 
-  it("ends with exit code 4 when nobody listens", async () => {
+  it("exits with code 4 when the server is not listening", async () => {
     const server = createServer();
     const port = await listen(server);
     await new Promise((resolve) => server.close(resolve));
@@ -236,7 +236,7 @@ describe("remove", () => {
   });
 });
 
-describe("what is refused with exit code 1", () => {
+describe("input that is rejected with exit code 1", () => {
   it.each<[string, string[], Setting, RegExp]>([
     ["no way to ask", ["remove", "1"], {}, /Nothing was done: there is no terminal.*--yes/],
     [
@@ -302,7 +302,7 @@ describe("on a terminal", () => {
     },
   });
 
-  it("asks first, and goes ahead when told so", async () => {
+  it("asks first, and continues when confirmed", async () => {
     const [id] = add(1) as [string];
     const declined = await cli(["remove", id], asked("n\n"));
     expect(declined.exitCode).toBe(3);
@@ -314,7 +314,7 @@ describe("on a terminal", () => {
     expect(sandbox.grant(id)).toBeUndefined();
   });
 
-  it("shows a bar, and of the results those that are not done", async () => {
+  it("shows a bar, and only the results that are not done", async () => {
     const ids = add(250);
     const path = file("terminal.txt", [...ids, "999"].join("\n"));
     const { stdout, stderr } = await cli(["remove", "--file", path, "--yes"], { isTerminal: true });
@@ -324,7 +324,7 @@ describe("on a terminal", () => {
 });
 
 describe("Ctrl-C", () => {
-  it("finishes what is in flight, reports, and ends with exit code 3", async () => {
+  it("finishes requests in flight, reports, and exits with code 3", async () => {
     await sandbox.close();
     sandbox = await startSandbox({ requestLatencyMs: 20 });
     const ids = add(3000);
@@ -352,7 +352,7 @@ describe("Ctrl-C", () => {
     expect(ids.filter((id) => sandbox.grant(id) !== undefined)).toHaveLength(3000 - removed.length);
   });
 
-  it("pressed twice leaves at once, and says what may have been removed", async () => {
+  it("pressed twice exits at once, and reports which grants may have been removed", async () => {
     let interrupt = () => {};
     const silent = createServer((request, response) => {
       if (request.url?.endsWith("_bulk")) {
@@ -387,7 +387,7 @@ describe("deactivate", () => {
     expect(sandbox.grant(b.grantId)?.state).toBe("inactive");
   });
 
-  it("says which of them the older servers knew to be inactive, and resumes", async () => {
+  it("reports which of them older servers rejected as inactive, and resumes", async () => {
     await sandbox.close();
     sandbox = await startSandbox({ generation: "v2.70" });
     const { userId, grantId } = sandbox.addGrant({ state: "inactive" });
@@ -425,7 +425,7 @@ describe("secrets", () => {
     expect(fromStdin.exitCode).toBe(0);
   });
 
-  it("come from a key file, whose tokens are got when they are needed", async () => {
+  it("come from a key file, whose tokens are requested on demand", async () => {
     const { ZITADEL_TOKEN: _, ...env } = environment();
     const keyFile = file("key.json", JSON.stringify(sandbox.addKey()));
     const [a = "", b = ""] = add(2);
@@ -436,7 +436,7 @@ describe("secrets", () => {
     expect(fromEnvironment.exitCode).toBe(0);
   });
 
-  it("are named when they cannot be used: a key that is unknown, a file that is no key", async () => {
+  it("are reported when they cannot be used: an unknown key, a file that is not a key", async () => {
     const { ZITADEL_TOKEN: _, ...env } = environment();
     const key = sandbox.addKey();
     sandbox.removeKey(key.keyId);
@@ -450,7 +450,7 @@ describe("secrets", () => {
     expect([wrong.exitCode, wrong.stderr]).toEqual([1, expect.stringMatching(/serviceaccount/)]);
   });
 
-  it("show nowhere", async () => {
+  it("are never shown", async () => {
     const { token } = sandbox.addUser();
     const { stdout, stderr } = await cli(["remove", "1", "--yes"], {
       env: { ...environment(), ZITADEL_TOKEN: token },
@@ -474,7 +474,7 @@ describe("help", () => {
 });
 
 describe("--quiet", () => {
-  it("says nothing on standard error when all is well, and what is not otherwise", async () => {
+  it("writes nothing to standard error on success, and only problems otherwise", async () => {
     const [a, b] = add(2) as [string, string];
     const { exitCode, stdout, stderr } = await cli(["remove", a, "--yes", "--quiet", "--no-log"]);
     expect([exitCode, stdout, stderr]).toEqual([0, `${a}\tremoved\n`, ""]);
@@ -485,7 +485,7 @@ describe("--quiet", () => {
 });
 
 describe("when nothing is found", () => {
-  it("says what that can mean, below a hundred too", async () => {
+  it("reports what that can mean, below a hundred too", async () => {
     const { exitCode, stderr } = await cli(["remove", "998", "999", "--yes", "--no-log"]);
     expect(stderr).toMatch(/None of the grants was found.*organization above is not theirs/);
     expect(exitCode).toBe(2);
@@ -493,7 +493,7 @@ describe("when nothing is found", () => {
 });
 
 describe("--rate", () => {
-  it("limits the requests, and says so before it starts", async () => {
+  it("limits the requests, and announces it before it starts", async () => {
     const ids = add(20);
     const startedMs = performance.now();
     const { stderr } = await cli([
@@ -516,7 +516,7 @@ describe("--rate", () => {
 });
 
 describe("--debug", () => {
-  it("shows what goes over the wire, and no token", async () => {
+  it("shows requests and responses, and no token", async () => {
     const [a] = add(1) as [string];
     const { stderr } = await cli(["remove", a, "--yes", "--debug", "--no-log"]);
     expect(stderr).toMatch(/debug > GET http.*\/oidc\/v1\/userinfo\n/);

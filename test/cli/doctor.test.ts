@@ -26,7 +26,7 @@ const doctor = (env: Record<string, string> = {}, argv: string[] = []) =>
   });
 
 describe("doctor", () => {
-  it("tries everything and finds nothing", async () => {
+  it("checks everything and finds no problem", async () => {
     const { exitCode, stdout } = await doctor();
     expect(stdout.replace(/^(ok|FAIL) +(name resolution|\S+).*$/gm, "$1 $2")).toBe(
       `${[
@@ -61,7 +61,7 @@ describe("doctor", () => {
     expect(exitCode).toBe(4);
   });
 
-  it("names a port on which nothing speaks TLS", async () => {
+  it("names a port without TLS", async () => {
     const { exitCode, stdout } = await doctor({
       ZITADEL_URL: sandbox.baseUrl.replace("http:", "https:"),
     });
@@ -69,14 +69,14 @@ describe("doctor", () => {
     expect(exitCode).toBe(4);
   });
 
-  it("names a host that is no instance", async () => {
+  it("names a host that is not an instance", async () => {
     const { stdout } = await doctor({
       ZITADEL_URL: sandbox.baseUrl.replace("localhost", "127.0.0.1"),
     });
     expect(stdout).toMatch(/FAIL/);
   });
 
-  it("tells a missing role from a role that lacks the permission", async () => {
+  it("distinguishes a missing role from a role that lacks the permission", async () => {
     const nobody = await doctor({ ZITADEL_TOKEN: sandbox.addUser().token });
     expect(nobody.stdout).toMatch(/FAIL {2}permission .*AUTHZ-cdgFk.*no manager role/);
     const viewer = await doctor({
@@ -142,7 +142,7 @@ describe("doctor", () => {
     });
   }
 
-  it("names a clock that is off, and a proxy that lets JSON through alone", async () => {
+  it("names clock skew, and a proxy that passes only JSON", async () => {
     const server = await jsonOnly(true);
     const { exitCode, stdout } = await doctor({ ZITADEL_URL: server.baseUrl }, [
       ...["--protocol", "json"],
@@ -155,7 +155,7 @@ describe("doctor", () => {
     expect(exitCode).toBe(4);
   });
 
-  it("names what drops the body of a DELETE", async () => {
+  it("names a proxy that drops the body of a DELETE", async () => {
     const server = await jsonOnly(false);
     const url = { ZITADEL_URL: server.baseUrl };
     const { exitCode, stdout } = await doctor(url, ["--protocol", "json"]);
@@ -201,7 +201,7 @@ describe("doctor", () => {
       /something else than ZITADEL/,
     ],
     ["404", { status: 404 }, /the domain of one\? .*--instance-host/],
-  ])("says in plain words: %s", async (_, reply, message) => {
+  ])("reports in plain words: %s", async (_, reply, message) => {
     const server = await startJsonServer(() => reply);
     const { exitCode, stdout } = await doctor({ ZITADEL_URL: server.baseUrl });
     await server.close();
@@ -210,7 +210,7 @@ describe("doctor", () => {
     expect(server.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true);
   });
 
-  it("names a proxy that cannot be used, and the variable that it is from", async () => {
+  it("names an unusable proxy, and the variable that sets it", async () => {
     vi.stubEnv("HTTPS_PROXY", "http://proxy.invalid:3128");
     const { exitCode, stdout } = await doctor({ ZITADEL_URL: "https://zitadel.example" });
     vi.unstubAllEnvs();
@@ -220,7 +220,7 @@ describe("doctor", () => {
     expect(exitCode).toBe(4);
   });
 
-  it("heeds --instance-host", async () => {
+  it("respects --instance-host", async () => {
     const url = { ZITADEL_URL: sandbox.baseUrl.replace("localhost", "127.0.0.1") };
     expect((await doctor(url)).exitCode).toBe(4);
     const { exitCode, stdout } = await doctor(url, ["--instance-host", "localhost"]);
@@ -246,7 +246,7 @@ describe("doctor", () => {
     expect(failed.exitCode).toBe(4);
   });
 
-  it("tells who may remove and not look up", async () => {
+  it("reports an account that may remove but not look up", async () => {
     const { stdout } = await doctor();
     expect(stdout).toMatch(/ok {4}permission +may remove, deactivate and look up grants/);
   });

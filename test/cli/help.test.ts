@@ -20,7 +20,7 @@ describe.each(commands)("help of $name", (command) => {
   });
 });
 
-describe("what is misspelt", () => {
+describe("misspelt words", () => {
   it.each([
     [["remoev"], /no command "remoev"; did you mean remove\?/],
     [["help", "doktor"], /did you mean doctor\?/],
@@ -36,7 +36,7 @@ describe("what is misspelt", () => {
     expect([exitCode, stdout]).toEqual([1, ""]);
   });
 
-  it("gives the help of the command that was meant", async () => {
+  it("shows the help of the command that was meant", async () => {
     expect((await run(["remove", "--nope"])).stderr).toContain("help remove\n");
   });
 });

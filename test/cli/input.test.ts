@@ -133,7 +133,7 @@ describe("the input", () => {
     expect((await read(source)).ids).toEqual(ids);
   });
 
-  it("of a search tells who has what", async () => {
+  it("of a search contains who has what", async () => {
     const { grants } = await read({ file: ["o.json", JSON.stringify(search)], withUser: true });
     expect(grants[0]).toMatchObject({
       grantId: ids[0],
@@ -148,12 +148,12 @@ describe("the input", () => {
     expect((await read({ stdin: empty })).ids).toEqual([]);
   });
 
-  it("has ids that come more than once counted, and said", async () => {
+  it("has duplicate ids counted and reported", async () => {
     const { stderr } = await read({ stdin: [...ids, ...ids, ids[0]].join("\n") });
     expect(stderr).toBe("3 ids came more than once, and count once.\n");
   });
 
-  it("takes user ids that are printable, and grant ids that are not only digits", async () => {
+  it("accepts printable user ids, and grant ids that are not only digits", async () => {
     const { grants } = await read({ args: ["jürgen@example.com/a_B-9"], withUser: true });
     expect(grants).toMatchObject([{ userId: "jürgen@example.com", grantId: "a_B-9" }]);
   });
@@ -229,7 +229,7 @@ describe("the input", () => {
     await expect(read(source)).rejects.toThrow(message);
   });
 
-  it("is read in pieces: rows and values may end anywhere", async () => {
+  it("is read in chunks: rows and values may be split anywhere", async () => {
     const many = Array.from({ length: 20_000 }, (_, n) => String(400986363463207974n + BigInt(n)));
     const csv = `"na\nme",grantId\n${many.map((id) => `"x ""y""\nz",${id}`).join("\n")}\n`;
     expect((await read({ file: ["many.csv", csv] })).ids).toEqual(many);

@@ -91,7 +91,7 @@ describe.each(["v4", "v2.70"] as const)("against ZITADEL %s", (generation) => {
       expect(await listed("--changed-before", "2020-01-01T00:00Z")).toEqual([]);
     });
 
-    it("says which values no grant has", async () => {
+    it("reports values that match no grant", async () => {
       const { exitCode, stderr } = await cli([
         ...["list", "--email", "jane@example.com", "--email", "nobody@example.com"],
       ]);
@@ -146,7 +146,7 @@ describe.each(["v4", "v2.70"] as const)("against ZITADEL %s", (generation) => {
       expect(await listed("--project", projectId)).toHaveLength(1);
     });
 
-    it("says what is in the way", async () => {
+    it("reports why a search failed", async () => {
       const { token } = sandbox.addUser();
       const { exitCode, stderr } = await cli(["list"], {
         env: { ...environment(), ZITADEL_TOKEN: token },
@@ -157,7 +157,7 @@ describe.each(["v4", "v2.70"] as const)("against ZITADEL %s", (generation) => {
   });
 
   describe("remove and deactivate by selector", () => {
-    it("show what is about to happen in people's terms, and do it", async () => {
+    it("show what is about to happen in readable form, and do it", async () => {
       const { exitCode, stdout, stderr } = await cli([
         ...["remove", "--project", "Billing", "--role", "reader", "--no-log", "--yes"],
       ]);
@@ -191,7 +191,7 @@ describe.each(["v4", "v2.70"] as const)("against ZITADEL %s", (generation) => {
       expect(sandbox.grant(company.grants.joeBilling)?.state).toBe("active");
     });
 
-    it("tell what is not matched, and end with exit code 2 for it", async () => {
+    it("report what is not matched, and exit with code 2 for it", async () => {
       const argv = ["remove", "--email", "jane@example.com", "--email", "nobody@example.com"];
       const { exitCode, stderr } = await cli([...argv, "--yes", "--no-log"]);
       expect(stderr).toContain("Not matched   --email nobody@example.com\n");
@@ -203,7 +203,7 @@ describe.each(["v4", "v2.70"] as const)("against ZITADEL %s", (generation) => {
       expect((await cli([...argv, "--yes", "--allow-unknown"])).exitCode).toBe(0);
     });
 
-    it("do nothing in a dry run but tell what would be done", async () => {
+    it("do nothing in a dry run but report what would be done", async () => {
       const { exitCode, stdout, stderr } = await cli(["remove", "--role", "reader", "--dry-run"]);
       expect(stderr).toContain("Grants        4 to remove, of 2 users; 1 of them inactive\n");
       expect(stderr).toContain("This was a dry run: nothing was done.");
@@ -253,7 +253,7 @@ describe.each(["v4", "v2.70"] as const)("against ZITADEL %s", (generation) => {
     expect(again.stdout.trim().split("\n")).toHaveLength(4);
   });
 
-  it("a dry run tells of given ids what can be known", async () => {
+  it("a dry run reports the state of given ids", async () => {
     const { grants } = company;
     const other = sandbox.addOrg().orgId;
     const foreign = sandbox.addGrant({ orgId: other }).grantId;

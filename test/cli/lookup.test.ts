@@ -89,7 +89,7 @@ async function readAll(lookup: Lookup, pageSize: number) {
 }
 
 describe("the lookup routes", () => {
-  it("tell everything about a grant, with the token and the organization of the call", async () => {
+  it("return everything about a grant, with the token and the organization of the call", async () => {
     const { lookup, requests } = await lookupOf(() => searchResult(["1"], 1));
     const query = { userIdQuery: { userId: "7" } };
     const { records, total } = await lookup.searchGrants([query], { offset: 20, limit: 10 });
@@ -130,7 +130,7 @@ describe("the lookup routes", () => {
     });
   });
 
-  it("read one grant, and know when there is none", async () => {
+  it("read one grant, and report when it does not exist", async () => {
     const { lookup, requests } = await lookupOf(({ path }) =>
       path.endsWith("/2")
         ? { status: 404, body: errorJson(5, "QUERY-wIPkA", "User grant not found") }
@@ -144,7 +144,7 @@ describe("the lookup routes", () => {
     expect(await lookup.getGrant("7", "2")).toBeUndefined();
   });
 
-  it("take no other NOT_FOUND for a grant that is gone", async () => {
+  it("do not mistake another NOT_FOUND for a grant that is gone", async () => {
     const { lookup } = await lookupOf(() => ({
       status: 404,
       headers: { "x-request-id": "abc" },
@@ -172,7 +172,7 @@ describe("the lookup routes", () => {
     ]);
   });
 
-  it("are retried when they read, and the pause that the server asks for is kept", async () => {
+  it("are retried when they read, after the pause that the server asks for", async () => {
     const replies: (JsonReply | undefined)[] = [
       { status: 503, headers: { "retry-after": "7" } },
       undefined,
@@ -189,7 +189,7 @@ describe("the lookup routes", () => {
     expect(slept[1]).toBeLessThanOrEqual(500);
   });
 
-  it("are not retried when they write and may have been carried out", async () => {
+  it("are not retried when they write and may have been applied", async () => {
     const { lookup, requests, slept } = await lookupOf(() => undefined);
     const error = await lookup
       .addGrant({ userId: "7", projectId: "8", roleKeys: [] })
@@ -204,7 +204,7 @@ describe("the lookup routes", () => {
     ["JSON of something else", { body: { hello: "world" } }],
     ["a result that is no list of grants", { body: { details: {}, result: [{ name: "x" }] } }],
     ["half of a response", { body: '{"details":' }],
-  ])("never take %s for a result", async (_, reply) => {
+  ])("never mistake %s for a result", async (_, reply) => {
     const { lookup } = await lookupOf(() => reply);
     const error = await lookup
       .searchGrants([], { offset: 0, limit: 1 })
@@ -233,7 +233,7 @@ describe("a search that is read to its end", () => {
     expect(requests).toHaveLength(3);
   });
 
-  it("goes on where a server returns smaller pages than it was asked for", async () => {
+  it("continues when a server returns smaller pages than requested", async () => {
     const { lookup } = await lookupOf(pages(() => all, 4));
     expect((await readAll(lookup, 10)).ids).toEqual(all);
   });
@@ -246,13 +246,13 @@ describe("a search that is read to its end", () => {
     expect(end).toEqual({ total: 20, unstable: false });
   });
 
-  it("says so when the list never stands still", async () => {
+  it("reports a list that keeps changing", async () => {
     let reads = 0;
     const { lookup } = await lookupOf(pages(() => all.slice(0, 25 - (reads++ % 2))));
     expect((await readAll(lookup, 10)).end.unstable).toBe(true);
   });
 
-  it("yields a grant once that two pages show", async () => {
+  it("yields a grant once that is on two pages", async () => {
     const shifted = [...all.slice(0, 10), "100", ...all.slice(10)];
     const { lookup } = await lookupOf(pages(() => shifted));
     expect((await readAll(lookup, 10)).ids).toEqual(all);

@@ -26,7 +26,7 @@ function world(columns: number, isTTY = true) {
 }
 
 describe("the bar", () => {
-  it.each([20, 40, 60, 80, 100, 200])("fits %i columns, whatever there is to tell", (columns) => {
+  it.each([20, 40, 60, 80, 100, 200])("fits %i columns, whatever there is to show", (columns) => {
     const { written, progress, step } = world(columns);
     for (let i = 0; i < 50; i++) {
       step(400, 999);
@@ -41,7 +41,7 @@ describe("the bar", () => {
     expect(written.at(-1)).toBe("\n");
   });
 
-  it("tells no rate and no time left before there is a rate", () => {
+  it("shows no rate and no time left before there is a rate", () => {
     const { summary, step } = world(100);
     step(900, 500);
     expect(barLine(summary.current(), 1_000_000, 100)).not.toMatch(/\/s|left/);
@@ -60,8 +60,8 @@ describe("the bar", () => {
   });
 });
 
-describe("where there is no terminal", () => {
-  it("a line comes every ten seconds", () => {
+describe("without a terminal", () => {
+  it("a line is written every ten seconds", () => {
     const { written, step } = world(100, false);
     for (let i = 0; i < 35; i++) {
       step(1000, 100);

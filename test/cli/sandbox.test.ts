@@ -36,7 +36,7 @@ async function start(...args: string[]) {
 }
 
 describe("the sandbox command", () => {
-  it("prints settings, serves what they say, logs requests, and ends when it is interrupted", async () => {
+  it("prints settings, serves them, logs requests, and exits when it is interrupted", async () => {
     const { values, list, interrupt, ended } = await start();
     const { details, result } = await list(values.ZITADEL_VIEWER_TOKEN);
     expect(details.totalResult).toBe("3");
@@ -65,7 +65,7 @@ describe("the sandbox command", () => {
     expect(first.ZITADEL_TOKEN).toBe("sandbox-token");
   });
 
-  it("takes token, organization, generation and a number of grants", async () => {
+  it("accepts token, organization, generation and a number of grants", async () => {
     const { values, list } = await start(
       ...["--token", "t", "--org", "o", "--generation", "v2.70", "--grants", "100", "--quiet"],
     );
@@ -81,7 +81,7 @@ describe("the sandbox command", () => {
     expect((await ended).stderr).toBe("");
   });
 
-  it("takes a seed, and adds nothing to its grants", async () => {
+  it("accepts a seed, and adds nothing to its grants", async () => {
     const folder = mkdtempSync(join(tmpdir(), "seed-"));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const path = join(folder, "seed.json");
@@ -93,7 +93,7 @@ describe("the sandbox command", () => {
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining("seed.grants[0].state")]);
   });
 
-  it("knows the page that signs people in", async () => {
+  it("registers the page that signs users in", async () => {
     const redirectUri = "http://localhost:5173/callback";
     const { values } = await start("--redirect-uri", redirectUri, "--client-id", "page");
     expect(values.ZITADEL_CLIENT_ID).toBe("page");
@@ -108,7 +108,7 @@ describe("the sandbox command", () => {
     expect(response.headers.get("location")).toMatch(/^\/ui\/login\?/);
   });
 
-  it("says so when the port is taken", async () => {
+  it("reports a port that is in use", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     onTestFinished(() => void server.close());
     await new Promise((resolve) => server.once("listening", resolve));
@@ -147,7 +147,7 @@ describe("the sandbox command", () => {
     [["--redirect-uri", "x"], /--redirect-uri takes a URL/],
     [["--seed", "none.json"], /The file of --seed cannot be read/],
     [["--nope"], /nope/],
-  ])("rejects %j with exit code 1 and says why", async (args, message) => {
+  ])("rejects %j with exit code 1 and the reason", async (args, message) => {
     const { exitCode, stdout, stderr } = await run(["sandbox", ...args]);
     expect([exitCode, stdout]).toEqual([1, ""]);
     expect(stderr).toMatch(message);

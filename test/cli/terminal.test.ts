@@ -33,7 +33,7 @@ const argumentsOf = (count: number) =>
   Array.from({ length: count }, () => sandbox.addGrant().grantId);
 
 describe("as a process on a terminal", () => {
-  it("asks, shows a bar, and ends by itself", async () => {
+  it("asks, shows a bar, and exits by itself", async () => {
     const ids = argumentsOf(500);
     const { exitCode, screen } = await inTerminal(
       ["remove", ...ids],
@@ -45,7 +45,7 @@ describe("as a process on a terminal", () => {
     expect(ids.some((id) => sandbox.grant(id) !== undefined)).toBe(false);
   });
 
-  it("takes Ctrl-C at the question for a no", async () => {
+  it("treats Ctrl-C at the prompt as a no", async () => {
     const ids = argumentsOf(1);
     const { exitCode, screen } = await inTerminal(["remove", ...ids], [[/\[y\/N\]/, "\u0003"]]);
     expect(screen).toContain("Nothing was done.");
@@ -53,7 +53,7 @@ describe("as a process on a terminal", () => {
     expect(sandbox.grant(ids[0] ?? "")).toBeDefined();
   });
 
-  it("finishes what is in flight at Ctrl-C", async () => {
+  it("finishes requests in flight at Ctrl-C", async () => {
     const ids = argumentsOf(5000);
     const { exitCode, screen } = await inTerminal(
       ["remove", "--yes", "--concurrency", "1", ...ids],
@@ -66,7 +66,7 @@ describe("as a process on a terminal", () => {
     expect(screen).toContain(`${removed} removed`);
   });
 
-  it("takes Ctrl-C in the last request for done when nothing is left", async () => {
+  it("exits as done after Ctrl-C in the last request", async () => {
     const ids = argumentsOf(20);
     sandbox.failNext({ rpc: "BulkRemoveUserGrant", delayMs: 1 });
     sandbox.failNext({ rpc: "BulkRemoveUserGrant", delayMs: 2000 });
@@ -96,7 +96,7 @@ describe("as a process on a terminal", () => {
     },
   );
 
-  it("takes a terminal that is closed for Ctrl-C", async () => {
+  it("treats a closed terminal like Ctrl-C", async () => {
     const ids = argumentsOf(5000);
     const log = join(directory, "closed.jsonl");
     void inTerminal(

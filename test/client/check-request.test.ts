@@ -28,7 +28,7 @@ describe.each(Object.entries({ grpc, "grpc-web": grpcWeb, json }))("over %s", (_
     }
   });
 
-  it("takes arrays of strings, and messages", async () => {
+  it("accepts arrays of strings, and messages", async () => {
     const sandbox = await startSandbox();
     const client = entry.createManagementClient({ baseUrl: sandbox.baseUrl, token: sandbox.token });
     const [a, b, c] = [sandbox.addGrant(), sandbox.addGrant(), sandbox.addGrant()];

@@ -44,7 +44,7 @@ async function runProgram(code: string): Promise<{ exitCode: number | null; outp
 
 describe("a program that has made its calls", () => {
   it.each(["zitadel-user-grants", "zitadel-user-grants/grpc", "zitadel-user-grants/grpc-web"])(
-    "with %s ends by itself",
+    "with %s exits by itself",
     async (entry) => {
       const grant = sandbox.addGrant();
       const { exitCode, output } = await runProgram(`
@@ -60,7 +60,7 @@ describe("a program that has made its calls", () => {
 });
 
 describe("close", () => {
-  it("ends the calls in flight of a client as Canceled", async () => {
+  it("settles the calls in flight of a client with Canceled", async () => {
     const server = createServer();
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -86,7 +86,7 @@ describe("close", () => {
     }
   });
 
-  it("takes a transport, and is fine to call twice", async () => {
+  it("accepts a transport, and can be called twice", async () => {
     const transport = createTransport({ baseUrl: sandbox.baseUrl, token: sandbox.token });
     await createClient(ManagementService, transport).deactivateUserGrant(sandbox.addGrant());
     close(transport);
@@ -99,7 +99,7 @@ describe("close", () => {
     await client.deactivateUserGrant(sandbox.addGrant());
   });
 
-  it("refuses what this package did not make", () => {
+  it("rejects objects that this package did not create", () => {
     const client = createClient(ManagementService, {
       unary: undefined,
       stream: undefined,

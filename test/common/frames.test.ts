@@ -46,7 +46,7 @@ it(`a body that ends within a frame is an error (seed ${seed})`, async () => {
   );
 });
 
-it("a prefix is told before its data comes, and nothing is held for what it promises", async () => {
+it("a prefix is reported before its data arrives, and no memory is reserved for its length", async () => {
   const reader = new FrameReader();
   reader.add(Uint8Array.of(1, 0xff, 0xff, 0xff, 0xff, 7));
   expect(reader).toMatchObject({ flags: 1, length: 0xffffffff, heldBytes: 6 });

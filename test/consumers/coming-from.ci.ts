@@ -53,7 +53,7 @@ async function runProgram(name: string): Promise<{ output: string; state: string
 }
 
 describe.each(["@zitadel/client", "@zitadel/node"])("a program moved from %s", (origin) => {
-  it("removes the same, and can tell more about what is gone", async () => {
+  it("removes the same, and reports more about grants that are gone", async () => {
     expect(await runProgram(origin)).toEqual({
       output: "not found: gone, no permission or the wrong host",
       state: "gone",

@@ -89,7 +89,7 @@ describe("a service of one's own around the client is tested with createSandbox"
 describe("Connect-Query", () => {
   const project = projectOf("connect-query");
 
-  it("removes a grant by a button of React", async () => {
+  it("removes a grant by a React button", async () => {
     await expectOneCopy(project());
     const { folder, run } = project();
     await run("esbuild", [

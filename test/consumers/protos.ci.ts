@@ -74,7 +74,7 @@ describe("docs/protos.md", () => {
     expect(await project.run("node", ["same.js"])).toBe("true\n");
   });
 
-  it("says what happens with ZITADEL's protos in the same workspace", async () => {
+  it("describes what happens with ZITADEL's protos in the same workspace", async () => {
     await write("theirs/zitadel/object.proto", 'syntax = "proto3";\npackage zitadel.v1;\n');
     const config = files.find(({ name }) => name === "buf.yaml")?.content ?? "";
     await write("buf.yaml", config.replace("modules:\n", "modules:\n  - path: theirs\n"));

@@ -39,7 +39,7 @@ function find(name: string, types: string) {
 }
 
 describe("the doc comment of", () => {
-  it.each(functions)("$name of $entry says what it takes, returns and throws", (found) => {
+  it.each(functions)("$name of $entry lists parameters, return value and errors", (found) => {
     const { comment, parameters } = found;
     expect(comment).toMatch(/@returns \S/);
     expect(comment).toMatch(/@throws \S/);

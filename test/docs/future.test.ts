@@ -8,7 +8,7 @@ import { blocksOf, root } from "../support/programs.js";
 
 const run = promisify(execFile);
 
-it("the program of docs/future.md deletes an authorization, and tells one that did not exist", async () => {
+it("the program of docs/future.md deletes an authorization, and recognizes one that did not exist", async () => {
   const folder = join(root, ".cache", "future");
   await mkdir(folder, { recursive: true });
   const [block] = blocksOf("docs/future.md").filter(({ language }) => language === "ts");

@@ -25,7 +25,7 @@ const unknown: Detail = { type: "google.rpc.RetryInfo", value: new Uint8Array([1
 const malformed: Detail = { type: "zitadel.v1.ErrorDetail", value: new Uint8Array([255, 255]) };
 
 describe("describeError", () => {
-  it("gives code, id, message and request id", () => {
+  it("returns code, id, message and request id", () => {
     const error = callError(
       Code.NotFound,
       "User grant not found (COMMAND-3M9sd)",
@@ -40,7 +40,7 @@ describe("describeError", () => {
     });
   });
 
-  it("passes over details that are unknown or do not decode", () => {
+  it("ignores details that are unknown or do not decode", () => {
     const error = callError(Code.NotFound, "x", [unknown, malformed, v1("", ""), v1("A-1", "y")]);
     expect(describeError(error)).toMatchObject({ id: "A-1", message: "y" });
     expect(describeError(callError(Code.NotFound, "x", [malformed]))).toEqual({
@@ -63,7 +63,7 @@ describe("describeError", () => {
   });
 
   it.each([undefined, null, "text", 7, new Error("plain"), { code: 5 }])(
-    "takes %s, which is no error of a call",
+    "accepts %s, which is not an error of a call",
     (value) => {
       expect(describeError(value)).toMatchObject({ code: Code.Unknown, id: undefined });
       expect(isGrantNotFound(value)).toBe(false);
@@ -72,7 +72,7 @@ describe("describeError", () => {
   );
 });
 
-describe("describeError, given what says nothing about itself,", () => {
+describe("describeError, given an error that cannot be read,", () => {
   const throwing = new Proxy(new Error("x"), {
     get() {
       throw new Error("not to be read");
@@ -96,21 +96,21 @@ describe("describeError, given what says nothing about itself,", () => {
     expect(isGrantNotFound(value)).toBe(false);
   });
 
-  it("reads what is there beside details that are none", () => {
+  it("reads valid details beside malformed ones", () => {
     const error = callError(Code.NotFound, "x", [null as never, v1("COMMAND-3M9sd", "gone")]);
     expect(describeError(error)).toMatchObject({ code: Code.NotFound, id: "COMMAND-3M9sd" });
   });
 });
 
 describe("the predicates", () => {
-  it("tell a grant that is gone from the other meanings of NotFound", () => {
+  it("distinguish a grant that is gone from the other meanings of NotFound", () => {
     expect(isGrantNotFound(callError(Code.NotFound, "", [v1("COMMAND-3M9sd", "")]))).toBe(true);
     expect(isGrantNotFound(callError(Code.NotFound, "", [v1("COMMAND-1My0t", "")]))).toBe(true);
     expect(isGrantNotFound(callError(Code.NotFound, "", [v1("AUTHZ-cdgFk", "")]))).toBe(false);
     expect(isGrantNotFound(callError(Code.NotFound, "unable to set instance", []))).toBe(false);
   });
 
-  it("know an inactive grant by the id of older servers", () => {
+  it("recognize an inactive grant by the error id of older servers", () => {
     expect(isGrantInactive(callError(Code.FailedPrecondition, "", [v1("COMMAND-1S9gx", "")]))).toBe(
       true,
     );

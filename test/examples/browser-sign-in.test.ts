@@ -68,7 +68,7 @@ async function deactivate(page: Page, grant: { userId: string; grantId: string }
   return page.getByRole("status").textContent();
 }
 
-test("somebody signs in, deactivates grants in two tabs across the end of a token, and signs out", async () => {
+test("a user signs in, deactivates grants in two tabs across the expiry of a token, and signs out", async () => {
   const page = await context.newPage();
   await page.goto(`${origin}/?from=mail`);
   await page.getByRole("button", { name: "Sign in" }).click();

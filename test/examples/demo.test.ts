@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { root } from "../support/programs.js";
 
-test("the demo tells what happened to each grant, in 80 columns", async () => {
+test("the demo reports what happened to each grant, in 80 columns", async () => {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, ["examples/demo.js"], {
     cwd: root,
     timeout: 20_000,

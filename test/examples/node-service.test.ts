@@ -38,7 +38,7 @@ function post(body: unknown): Promise<Response> {
   return fetch(url, { method: "POST", body: JSON.stringify(body) });
 }
 
-test("the Node service deactivates grants with a key file, across the end of a token", async () => {
+test("the Node service deactivates grants with a key file, across the expiry of a token", async () => {
   for (const round of [1, 2]) {
     const grant = sandbox.addGrant();
     const response = await post(grant);
@@ -49,7 +49,7 @@ test("the Node service deactivates grants with a key file, across the end of a t
   }
 });
 
-test("the Node service says why a grant was not deactivated", async () => {
+test("the Node service reports why a grant was not deactivated", async () => {
   const response = await post({ userId: "1", grantId: "999999999999999999" });
   expect(response.status).toBe(502);
   expect(await response.json()).toMatchObject({
@@ -58,7 +58,7 @@ test("the Node service says why a grant was not deactivated", async () => {
   });
 });
 
-test("the Node service ends when it is told to, connections and all", async () => {
+test("the Node service exits on request, connections included", async () => {
   await (await post(sandbox.addGrant())).text();
   service.kill("SIGTERM");
   expect(await once(service, "exit")).toEqual([0, null]);

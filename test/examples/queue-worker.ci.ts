@@ -75,7 +75,7 @@ it("compiles", async () => {
   await project.run("npm", ["run", "check"]);
 });
 
-it("loses and invents nothing when workers are killed and jobs come twice", async () => {
+it("loses and invents nothing when workers are killed and jobs are delivered twice", async () => {
   const env = {
     DATABASE_URL: databaseUrl,
     ZITADEL_URL: sandbox.baseUrl,

@@ -54,7 +54,7 @@ describe("the off-boarding webhook", () => {
 
   it("compiles", () => project().run("npm", ["run", "check"]));
 
-  it("removes all grants of a person who left, and those alone", async () => {
+  it("removes all grants of a person who left, and only those", async () => {
     const keyFile = join(project().folder, "key.json");
     await writeFile(keyFile, JSON.stringify(sandbox.addKey()));
     const secret = "a secret of both sides";

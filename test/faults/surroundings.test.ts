@@ -54,22 +54,25 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     await server.close();
   });
 
-  it.each([-86_400_000, 86_400_000])("a clock that jumps by %i ms ends no call", async (jumpMs) => {
-    vi.useFakeTimers({ toFake: ["Date"] });
-    const server = await start({
-      answer: (exchange) => {
-        vi.setSystemTime(Date.now() + jumpMs);
-        setTimeout(() => answerWell(exchange), 20);
-      },
-    });
-    const client = clients[protocol]({ baseUrl: `http://127.0.0.1:${server.port}` });
-    await client.deactivateUserGrant(grant, { timeoutMs: 5_000 });
-    await client.deactivateUserGrant(grant, { timeoutMs: 5_000 });
-    close(client);
-    await server.close();
-  });
+  it.each([-86_400_000, 86_400_000])(
+    "a clock that jumps by %i ms fails no call",
+    async (jumpMs) => {
+      vi.useFakeTimers({ toFake: ["Date"] });
+      const server = await start({
+        answer: (exchange) => {
+          vi.setSystemTime(Date.now() + jumpMs);
+          setTimeout(() => answerWell(exchange), 20);
+        },
+      });
+      const client = clients[protocol]({ baseUrl: `http://127.0.0.1:${server.port}` });
+      await client.deactivateUserGrant(grant, { timeoutMs: 5_000 });
+      await client.deactivateUserGrant(grant, { timeoutMs: 5_000 });
+      close(client);
+      await server.close();
+    },
+  );
 
-  it("a process without file descriptors gets Unavailable, and goes on once there are some", async () => {
+  it("a process without file descriptors gets Unavailable, and recovers once there are some", async () => {
     const server = await start({ answer: answerWell });
     const dist = (name: string) => JSON.stringify(new URL(`../../dist/${name}`, import.meta.url));
     const script = `

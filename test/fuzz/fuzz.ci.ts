@@ -24,7 +24,7 @@ afterAll(() => {
 });
 
 it.each(["grpc", "grpc-web", "json"] as const)(
-  "mutated answers over %s are errors, or say what they hold",
+  "mutated responses over %s are errors, or contain what they report",
   async (protocol) => {
     report(`mutated answers over ${protocol}`, await fuzzTransport(protocol, runs, seed));
   },
@@ -34,10 +34,10 @@ it("any JSON is an error, or an object without one", async () => {
   report("JSON bodies", await fuzzJsonBodies(runs / 2, seed));
 });
 
-it("any answer of the token endpoint is an error, or the token in it", async () => {
+it("any response of the token endpoint is an error, or the token in it", async () => {
   report("OAuth answers", await fuzzOAuthAnswers(runs / 20, seed));
 });
 
-it("any command line ends with an exit code and words for people", async () => {
+it("any command line results in an exit code and a readable message", async () => {
   report("command lines", await fuzzCommandLine(runs / 50, seed));
 });

@@ -12,7 +12,7 @@ function report(what: string, tally: Tally): void {
 }
 
 it.each(["grpc", "grpc-web", "json"] as const)(
-  "mutated answers over %s are errors, or say what they hold",
+  "mutated responses over %s are errors, or contain what they report",
   async (protocol) => {
     report(protocol, await fuzzTransport(protocol, 500, seed));
   },
@@ -22,10 +22,10 @@ it("any JSON is an error, or an object without one", async () => {
   report("JSON bodies", await fuzzJsonBodies(500, seed));
 });
 
-it("any answer of the token endpoint is an error, or the token in it", async () => {
+it("any response of the token endpoint is an error, or the token in it", async () => {
   report("OAuth answers", await fuzzOAuthAnswers(100, seed));
 });
 
-it("any command line ends with an exit code and words for people", async () => {
+it("any command line results in an exit code and a readable message", async () => {
   report("command lines", await fuzzCommandLine(100, seed));
 });

@@ -72,7 +72,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     await sandbox.close();
   });
 
-  it("a name that nobody knows is Unavailable, and reached once it is known", async () => {
+  it("a name that cannot be resolved is Unavailable, and reached once it can be", async () => {
     let known = false;
     const { sandbox, grant, client } = await start();
     stubLookup(() => (known ? [{ address: "127.0.0.1", family: 4 }] : undefined));
@@ -86,7 +86,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     await sandbox.close();
   });
 
-  it("instanceHost names the instance where the address does not", async () => {
+  it("instanceHost names the instance if the address does not", async () => {
     const { sandbox, grant, client } = await start();
     stubLookup(() => [{ address: "127.0.0.1", family: 4 }]);
     const error = await failure(client("cluster.test").deactivateUserGrant(grant));

@@ -60,7 +60,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(proxy.connects).toEqual([]);
   });
 
-  it("its credentials go to the proxy alone, and into no error", async () => {
+  it("its credentials are sent only to the proxy, and appear in no error", async () => {
     const proxy = await startProxy({ refuse: 407 });
     vi.stubEnv("HTTPS_PROXY", proxy.url.replace("//", "//user:p%40ss@"));
     const error = await failure(deactivate(createTransport(protocol, "https://zitadel.internal")));
@@ -73,14 +73,14 @@ describe.each(protocols)("over %s", (protocol) => {
     );
   });
 
-  it("a proxy that is not there is named", async () => {
+  it("an unreachable proxy is named", async () => {
     vi.stubEnv("HTTPS_PROXY", "http://127.0.0.1:1");
     const error = await failure(deactivate(createTransport(protocol, "https://zitadel.internal")));
     expect(error.code).toBe(Code.Unavailable);
     expect(error.message).toMatch(/the proxy 127\.0\.0\.1:1 cannot be reached: .*ECONNREFUSED/);
   });
 
-  it("a deadline ends a call that the proxy lets hang", async () => {
+  it("a deadline settles a call that hangs in the proxy", async () => {
     const hanging = await startHttp2Wire({ connection: () => true, answer: answerWell });
     vi.stubEnv("HTTPS_PROXY", `http://127.0.0.1:${hanging.port}`);
     const transport = createTransport(protocol, "https://zitadel.internal");
@@ -103,7 +103,7 @@ it("HTTP_PROXY carries cleartext HTTP/2 to other machines", async () => {
   await server.close();
 });
 
-it("a connection of the caller's own takes no proxy", async () => {
+it("a caller's own connection uses no proxy", async () => {
   const server = await startHttp2Wire({ answer: answerWell });
   vi.stubEnv("HTTP_PROXY", "http://127.0.0.1:1");
   const transport = createTransport("grpc", "http://zitadel.internal", {
@@ -145,9 +145,12 @@ describe("the proxy of an address", () => {
     expect(proxyFor(new URL(origin), environment)?.href).toBe(expected);
   });
 
-  it.each(["socks5://user:secret@p:1", "http://", "://secret"])("%s is refused unseen", (value) => {
-    const refuse = () => proxyFor(new URL("https://a.b"), { HTTPS_PROXY: value });
-    expect(refuse).toThrow(/^HTTPS_PROXY must be the http or https URL of a proxy/);
-    expect(refuse).not.toThrow(/secret@/);
-  });
+  it.each(["socks5://user:secret@p:1", "http://", "://secret"])(
+    "%s is rejected without being shown",
+    (value) => {
+      const refuse = () => proxyFor(new URL("https://a.b"), { HTTPS_PROXY: value });
+      expect(refuse).toThrow(/^HTTPS_PROXY must be the http or https URL of a proxy/);
+      expect(refuse).not.toThrow(/secret@/);
+    },
+  );
 });

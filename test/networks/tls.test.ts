@@ -12,13 +12,13 @@ const trusted = makeCertificate({ name: "localhost", issuer: authority, ...names
 const ca = authority.cert;
 
 describe.each(protocols)("over %s", (protocol) => {
-  it("a private certificate authority is trusted when it is given", async () => {
+  it("a private certificate authority is trusted if configured", async () => {
     const { port } = await startSecureServer(trusted);
     const transport = createTransport(protocol, `https://localhost:${port}`, { ca });
     expect(await deactivate(transport)).toBe(5n);
   });
 
-  it("an unknown authority is refused, with what to set", async () => {
+  it("an unknown authority is rejected, with the option to set", async () => {
     const { port, requests } = await startSecureServer(trusted);
     const error = await failure(deactivate(createTransport(protocol, `https://localhost:${port}`)));
     expect(error.code).toBe(Code.Unavailable);
@@ -26,13 +26,13 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(requests).toEqual([]);
   });
 
-  it("a self-signed certificate is refused, with what to set", async () => {
+  it("a self-signed certificate is rejected, with the option to set", async () => {
     const { port } = await startSecureServer(makeCertificate({ name: "localhost", ...names }));
     const error = await failure(deactivate(createTransport(protocol, `https://localhost:${port}`)));
     expect(error.message).toMatch(/self-signed.*nodeOptions\.ca/s);
   });
 
-  it("an expired certificate is refused as that", async () => {
+  it("an expired certificate is rejected as expired", async () => {
     const expired = { notAfter: new Date(Date.now() - 3_600_000) };
     const certificate = { name: "localhost", issuer: authority, ...names, ...expired };
     const { port } = await startSecureServer(makeCertificate(certificate));
@@ -40,7 +40,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect((await failure(deactivate(transport))).message).toMatch(/expired.*renewed/s);
   });
 
-  it("a certificate from tomorrow is refused, with the clock as a likely cause", async () => {
+  it("a certificate from tomorrow is rejected, with the clock as a likely cause", async () => {
     const early = { notBefore: new Date(Date.now() + 3_600_000) };
     const certificate = { name: "localhost", issuer: authority, ...names, ...early };
     const { port } = await startSecureServer(makeCertificate(certificate));
@@ -48,7 +48,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect((await failure(deactivate(transport))).message).toMatch(/not yet valid.*clock/s);
   });
 
-  it("a certificate for another name is refused, with what to set", async () => {
+  it("a certificate for another name is rejected, with the option to set", async () => {
     const other = { name: "other", issuer: authority, dnsNames: ["other.example.com"] };
     const { port } = await startSecureServer(makeCertificate(other));
     const transport = createTransport(protocol, `https://localhost:${port}`, { ca });
@@ -56,7 +56,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(error.message).toMatch(/other\.example\.com.*nodeOptions\.servername/s);
   });
 
-  it("a pinned server name takes the place of the host", async () => {
+  it("a pinned server name replaces the host", async () => {
     const internal = { name: "x", issuer: authority, dnsNames: ["zitadel.internal"] };
     const { port } = await startSecureServer(makeCertificate(internal));
     const nodeOptions = { ca, servername: "zitadel.internal" };
@@ -64,7 +64,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(await deactivate(transport)).toBe(5n);
   });
 
-  it("a client certificate is shown", async () => {
+  it("a client certificate is sent", async () => {
     const own = makeCertificate({ name: "client", issuer: authority });
     const server = { ...trusted, ca, requestCert: true, rejectUnauthorized: true };
     const { port } = await startSecureServer(server);
@@ -95,7 +95,7 @@ describe.each(protocols)("over %s", (protocol) => {
   });
 });
 
-it("gRPC on a server with HTTP/1.1 alone says what it needs", async () => {
+it("gRPC on a server with only HTTP/1.1 fails with the requirement", async () => {
   const server = createHttpsServer({ ...trusted, ALPNProtocols: ["http/1.1"] });
   const port = await listenForTest(server, "127.0.0.1");
   const transport = createTransport("grpc", `https://localhost:${port}`, { ca });

@@ -36,7 +36,7 @@ describe("baseUrl", () => {
     expect(refusal({ baseUrl: given })).toMatch(message);
   });
 
-  it("with credentials is refused without showing them", () => {
+  it("with credentials is rejected without showing them", () => {
     const message = refusal({ baseUrl: "https://admin:hunter2@example.com" });
     expect(message).toMatch(/without credentials/);
     expect(message).not.toMatch(/hunter2|admin/);
@@ -50,11 +50,11 @@ describe("baseUrl", () => {
     "http://127.9.8.7",
     "http://[::1]:8080",
     "https://example.com/prefix/",
-  ])("%s is taken", (given) => {
+  ])("%s is accepted", (given) => {
     expect(() => createGrpcWeb({ baseUrl: given })).not.toThrow();
   });
 
-  it("in cleartext to another machine is taken with allowInsecure", () => {
+  it("over plain HTTP to another machine is accepted with allowInsecure", () => {
     expect(() =>
       createGrpcWeb({ baseUrl: "http://zitadel.internal", allowInsecure: true }),
     ).not.toThrow();
@@ -63,7 +63,7 @@ describe("baseUrl", () => {
 
 describe("token and orgId", () => {
   it.each(["token", "orgId"])(
-    "%s that cannot be a header value is refused without being shown",
+    "%s that cannot be a header value is rejected without being shown",
     (name) => {
       for (const [value, problem] of [
         ["secret-1\n", /a string of 9 characters with a line break at position 9/],
@@ -121,14 +121,14 @@ describe("other options", () => {
     ["defaultTimeout", "defaultTimeoutMs"],
     ["interceptor", "interceptors"],
     ["retries", "retry"],
-  ])("with the unknown name %s is refused with %s, the nearest known one", (name, known) => {
+  ])("with the unknown name %s is rejected with %s, the nearest known one", (name, known) => {
     for (const create of [createGrpc, createGrpcWeb]) {
       const message = refusal({ baseUrl, [name]: "1" }, create);
       expect(message).toContain(`unknown option "${name}"; did you mean ${known}?`);
     }
   });
 
-  it("with an unknown name like no other is refused with all that are known", () => {
+  it("with an unknown name unlike any other is rejected with all known names", () => {
     expect(refusal({ baseUrl, zzz: "1" })).toMatch(
       /unknown option "zzz"\. Known are: baseUrl, token/,
     );
@@ -138,7 +138,7 @@ describe("other options", () => {
     expect(refusal({ baseUrl, constructor: 1 })).toMatch(/unknown option/);
   });
 
-  it("of the other half is refused with the entry that takes it", () => {
+  it("of the other build is rejected with the entry that supports it", () => {
     expect(refusal({ baseUrl, fetch }, createTransport)).toMatch(/zitadel-user-grants\/grpc-web/);
     expect(refusal({ baseUrl, fetch }, createGrpc)).toMatch(/zitadel-user-grants\/grpc-web/);
     expect(refusal({ baseUrl, nodeOptions: { ca: "x" } }, createForWeb)).toMatch(
@@ -153,7 +153,7 @@ describe("other options", () => {
   });
 
   it.each([undefined, null, "https://example.com", 1])(
-    "%j in place of options is refused",
+    "%j instead of options is rejected",
     (options) => {
       expect(refusal(options)).toMatch(/options must be an object|baseUrl/);
     },
@@ -163,7 +163,7 @@ describe("other options", () => {
 describe("instanceHost in a web page", () => {
   afterEach(() => vi.unstubAllGlobals());
 
-  it("is refused, since the preflight would fail", () => {
+  it("is rejected, since the preflight would fail", () => {
     vi.stubGlobal("document", {});
     expect(refusal({ baseUrl, instanceHost: "example.com" })).toMatch(/CORS/);
   });

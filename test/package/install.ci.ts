@@ -46,14 +46,14 @@ describe("a fresh clone", () => {
     expect(await installAndRun(`git+file://${clone}`)).toBe("inactive\n");
   });
 
-  it("is packed by npm pack alone, and what it packs works", async () => {
+  it("is packed by npm pack alone, and the package works", async () => {
     const [{ filename }] = JSON.parse(
       await runIn(clone, "npm", ["pack", "--json", "--prefer-offline"], { timeoutMs: 280_000 }),
     ) as [{ filename: string }];
     expect(await installAndRun(join(clone, filename))).toBe("inactive\n");
   });
 
-  it("is not packed with what an earlier build left in dist/", async () => {
+  it("is packed without files that an earlier build left in dist/", async () => {
     await cp(join(clone, "README.md"), join(clone, "dist/left.js"));
     await runIn(clone, "npm", ["pack", "--json"], { timeoutMs: 280_000 });
     expect(existsSync(join(clone, "dist/left.js"))).toBe(false);

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { expect, it } from "vitest";
 
-it("a program that has closed its sandbox ends by itself", async () => {
+it("a program that has closed its sandbox exits by itself", async () => {
   const program = `
     import { startSandbox } from "zitadel-user-grants/sandbox";
     const sandbox = await startSandbox({ requestLatencyMs: 3_600_000 });

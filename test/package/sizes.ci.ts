@@ -26,7 +26,7 @@ const pages = [
 const file = new URL("../../docs/sizes.md", import.meta.url);
 const kilobytes = (bytes: number) => (bytes / 1000).toFixed(1);
 
-it("what a page pays for each entry is within its budget, and what docs/sizes.md says", async () => {
+it("the size of each entry in a page is within its budget, and equal to docs/sizes.md", async () => {
   const rows: string[][] = [];
   for (const { names, entry, maxBytes } of pages) {
     const code = `import { ${names} } from "${entry}"; globalThis.used = [${names}];`;

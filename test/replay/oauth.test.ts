@@ -64,7 +64,7 @@ function compare(response: RawResponse, exchange: Exchange): void {
   expect(masked(response.body)).toEqual(masked(bodyOf(exchange)));
 }
 
-describe("the sandbox answers token requests like the recorded ZITADEL:", () => {
+describe("the sandbox responds to token requests like the recorded ZITADEL:", () => {
   it.each(readRecordings("oauth") as [string, TokenExchange][])("%s", async (name, exchange) => {
     const { form } = exchange.request;
     const { clientId, clientSecret } = sandbox.addClientSecret();

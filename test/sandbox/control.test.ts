@@ -17,7 +17,7 @@ describe("the sandbox's own functions", () => {
     expect(sandbox.grant("h")).toBeUndefined();
   });
 
-  it("refuse what refers to nothing, and say what", () => {
+  it("reject unresolved references, and name them", () => {
     const sandbox = createSandbox();
     expect(() => sandbox.addGrant({ orgId: "1" })).toThrow('no organization "1"');
     expect(() => sandbox.addGrant({ projectId: "1" })).toThrow('no project "1"');
@@ -84,7 +84,7 @@ describe("the transport in memory", () => {
 });
 
 describe("the transport in memory, as any other,", () => {
-  it("takes limits of any number of milliseconds, and refuses what is no number", async () => {
+  it("accepts limits of any number of milliseconds, and rejects other values", async () => {
     const client = createClient(ManagementService, createSandbox().transport);
     const codeOf = async (timeoutMs: number) =>
       await client.bulkRemoveUserGrant({}, { timeoutMs }).catch(({ code }) => code as Code);
@@ -104,7 +104,7 @@ describe("the transport in memory, as any other,", () => {
 });
 
 describe("options", () => {
-  it.each([null, 5, "x", []])("%j in their place is refused", async (options) => {
+  it.each([null, 5, "x", []])("%j in their place is rejected", async (options) => {
     await expect(startSandbox(options as never)).rejects.toThrow(/options must be an object; got/);
   });
 
@@ -120,7 +120,7 @@ describe("options", () => {
     [{ requestLatencyMs: -1 }, "got -1"],
     [{ idLatencyMs: Number.NaN }, "got NaN"],
     [{ port: 65_536 }, "0 to 65535; got 65536"],
-  ])("%j is refused", async (options, message) => {
+  ])("%j is rejected", async (options, message) => {
     await expect(startSandbox(options as object)).rejects.toThrow(message);
     expect(() => createSandbox(options as object)).toThrow(TypeError);
   });

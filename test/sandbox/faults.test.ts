@@ -65,7 +65,7 @@ describe.each(Object.entries(ways))("failNext, over %s,", (_, open) => {
     expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
   });
 
-  it("fails as many calls as it is told, of the RPC that it is told", async () => {
+  it("fails the given number of calls, of the given RPC", async () => {
     const { sandbox, client } = await open();
     const grant = sandbox.addGrant();
     sandbox.failNext({ code: Code.Unavailable, times: 2, rpc: "BulkRemoveUserGrant" });
@@ -77,7 +77,7 @@ describe.each(Object.entries(ways))("failNext, over %s,", (_, open) => {
     expect(sandbox.grant(grant.grantId)).toBeUndefined();
   });
 
-  it("loses the response of a call that is done", async () => {
+  it("loses the response of a call that is applied", async () => {
     const { sandbox, client } = await open();
     const { grantId } = sandbox.addGrant();
     sandbox.failNext({ lost: true });
@@ -88,7 +88,7 @@ describe.each(Object.entries(ways))("failNext, over %s,", (_, open) => {
     await client.deactivateUserGrant(sandbox.addGrant());
   });
 
-  it("delays a call, which its deadline can end", async () => {
+  it("delays a call, which its deadline can settle", async () => {
     const { sandbox, client } = await open();
     sandbox.failNext({ delayMs: 3_600_000 });
     const grant = sandbox.addGrant();
@@ -97,7 +97,7 @@ describe.each(Object.entries(ways))("failNext, over %s,", (_, open) => {
     expect(sandbox.grant(grant.grantId)?.state).toBe("active");
   });
 
-  it("bulk work tells a lost answer by answerLost", async () => {
+  it("bulk work reports a lost response by answerLost", async () => {
     const { sandbox, client } = await open();
     const ids = [sandbox.addGrant().grantId, sandbox.addGrant().grantId];
     sandbox.failNext({ lost: true, rpc: "BulkRemoveUserGrant" });
@@ -111,7 +111,7 @@ describe.each(Object.entries(ways))("failNext, over %s,", (_, open) => {
     ]);
   });
 
-  it("requestsPerSecond rejects what is too much with HTTP 429", async () => {
+  it("requestsPerSecond rejects excess requests with HTTP 429", async () => {
     let now = 1_000_000;
     const { sandbox, client } = await open({ requestsPerSecond: 2, now: () => now });
     const call = () => client.deactivateUserGrant(sandbox.addGrant());
@@ -123,7 +123,7 @@ describe.each(Object.entries(ways))("failNext, over %s,", (_, open) => {
     await failureOf(call());
   });
 
-  it("onRequest is told the method, the outcome and the id", async () => {
+  it("onRequest receives the method, the outcome and the id", async () => {
     const seen: SandboxRequest[] = [];
     const { sandbox, client } = await open({ onRequest: (request) => seen.push(request) });
     await client.deactivateUserGrant(sandbox.addGrant());

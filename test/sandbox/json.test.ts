@@ -66,7 +66,7 @@ describe("the JSON routes of the sandbox", () => {
     });
   });
 
-  it("tell another verb from another path", async () => {
+  it("distinguish another verb from another path", async () => {
     expect(await send("POST", bulk, "{}")).toMatchObject({
       status: 405,
       body: { code: 12, message: "Method Not Allowed" },
@@ -77,7 +77,7 @@ describe("the JSON routes of the sandbox", () => {
     });
   });
 
-  it("keep the deadline of grpc-timeout, and refuse a malformed one", async () => {
+  it("enforce the deadline of grpc-timeout, and reject a malformed one", async () => {
     const call = (timeout: string) =>
       send("DELETE", bulk, '{"grantId":["1"]}', { "grpc-timeout": timeout });
     expect(await call("1n")).toMatchObject({ status: 504, body: { code: 4 } });
@@ -88,7 +88,7 @@ describe("the JSON routes of the sandbox", () => {
     });
   });
 
-  it("refuse a message over 4 MiB as the gRPC server behind them does", async () => {
+  it("reject a message over 4 MiB as the gRPC server behind them does", async () => {
     const ids = Array.from({ length: 230_000 }, () => "4".repeat(18));
     expect(await send("DELETE", bulk, JSON.stringify({ grantId: ids }))).toMatchObject({
       status: 429,
@@ -99,7 +99,7 @@ describe("the JSON routes of the sandbox", () => {
     });
   });
 
-  it("refuse values of another type", async () => {
+  it("reject values of another type", async () => {
     for (const body of ['{"grantId":"1"}', '{"grantId":[1]}', "[]", "null", '"text"']) {
       expect(await send("DELETE", bulk, body)).toMatchObject({ status: 400, body: { code: 3 } });
     }
@@ -128,7 +128,7 @@ describe("JSON as Go's decoder reads it", () => {
     ['{"a" 1}', "invalid character '1' after object key"],
     ['{"a":1 2}', "invalid character '2' after object key:value pair"],
     ["[1 2]", "invalid character '2' after array element"],
-  ])("%j is refused: %s", (text, message) => {
+  ])("%j is rejected: %s", (text, message) => {
     expect(() => parseGoJson(text)).toThrow(message);
   });
 });

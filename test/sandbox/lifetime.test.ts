@@ -66,8 +66,8 @@ describe("closing the sandbox", () => {
   });
 });
 
-describe("a client that leaves", () => {
-  it("has not changed anything when it leaves before the work is done", async () => {
+describe("a client that disconnects", () => {
+  it("has not changed anything when it disconnects before the call is applied", async () => {
     const sandbox = createSandbox({ requestLatencyMs: 3_600_000 });
     const client = createClient(ManagementService, sandbox.transport);
     const grant = sandbox.addGrant();
@@ -80,14 +80,14 @@ describe("a client that leaves", () => {
   });
 });
 
-describe("bytes that are no HTTP", () => {
+describe("bytes that are not HTTP", () => {
   it.each([
     ["half a preface", "PRI"],
     ["a preface and nonsense", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnonsense, and more of it"],
     ["another protocol", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
     ["a request line that ends nowhere", `GET /${"a".repeat(20_000)}`],
     ["a header that must not be", "GET / HTTP/1.1\r\nhost: localhost\r\ncontent-length: x\r\n\r\n"],
-  ])("(%s) disturb nobody else", async (_, bytes) => {
+  ])("(%s) do not affect other clients", async (_, bytes) => {
     const sandbox = await startSandbox();
     const socket = connectTcp(Number(new URL(sandbox.baseUrl).port), "127.0.0.1");
     socket.on("error", () => undefined);

@@ -175,7 +175,7 @@ describe("a search for grants", () => {
 });
 
 describe("adding a grant", () => {
-  it("gives a new id, and says what stands in the way", async () => {
+  it("returns a new id, or reports what prevents it", async () => {
     const { sandbox, call } = await open();
     const { projectId } = sandbox.addProject({ roleKeys: ["reader"] });
     const { userId } = sandbox.addUser();
@@ -210,7 +210,7 @@ describe("adding a grant", () => {
 });
 
 describe("reactivating a grant", () => {
-  it("makes it active, or says that it is in v2.70", async () => {
+  it("makes it active, or in v2.70 reports that it is", async () => {
     const { sandbox, call } = await open({ generation: "v2.70" });
     const { userId, grantId } = sandbox.addGrant({ state: "inactive" });
     const path = `/users/${userId}/grants/${grantId}/_reactivate`;

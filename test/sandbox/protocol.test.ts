@@ -64,7 +64,7 @@ function statusOf(fields: RawResponse["headers"]) {
   };
 }
 
-describe("a message that is not as it should be", () => {
+describe("a malformed message", () => {
   it.each<[string, number, string, Call]>([
     ["nothing at all", 2, "EOF", { body: Buffer.alloc(0) }],
     ["half a prefix", 2, "unexpected EOF", { body: Buffer.from([0, 0]) }],
@@ -114,13 +114,13 @@ describe("a message that is not as it should be", () => {
         body: encodeFrame(gzipSync(Buffer.alloc(4_194_305)), 1),
       },
     ],
-  ])("%s is refused before the interceptors", async (_, code, message, call) => {
+  ])("%s is rejected before the interceptors", async (_, code, message, call) => {
     const response = await callGrpc(call);
     expect([response.code, response.message]).toEqual([code, message]);
     expect(response.headers).not.toHaveProperty("x-request-id");
   });
 
-  it("of exactly 4 MiB is taken", async () => {
+  it("of exactly 4 MiB is accepted", async () => {
     // 209,715 ids of 18 characters, and one that fills up.
     const ids = Array.from({ length: 209_715 }, () => "4".repeat(18));
     const body = removal([...ids, "44"]);
@@ -190,12 +190,12 @@ describe("a deadline", () => {
     ["1234567890S", 'transport: timeout string is too long: "1234567890S"'],
     ["10x", 'transport: timeout unit is not recognized: "10x"'],
     ["aS", 'strconv.ParseUint: parsing "a": invalid syntax'],
-  ])("that reads %s is refused", async (timeout, cause) => {
+  ])("%s is rejected", async (timeout, cause) => {
     const { status, body } = await callGrpc({ headers: { "grpc-timeout": timeout } });
     expect([status, body.toString()]).toEqual([400, `malformed grpc-timeout: ${cause}\n`]);
   });
 
-  it("ends a call that takes longer, and changes nothing", async () => {
+  it("settles a call that takes longer, and changes nothing", async () => {
     const slow = await startSandbox({ requestLatencyMs: 60_000 });
     const grant = slow.addGrant();
     const response = await sendHttp2({
@@ -226,7 +226,7 @@ describe("accept-language", () => {
     ["de;q=0, en", english],
     ["de;q=x", english],
     ["", english],
-  ])("%j is answered in the language that it prefers", async (language, message) => {
+  ])("%j gets a response in the preferred language", async (language, message) => {
     const response = await callGrpc({ headers: { "accept-language": language } });
     expect(response.message).toBe(message);
   });
@@ -268,7 +268,7 @@ describe("the instance", () => {
     expect(response.message).toMatch(message);
   });
 
-  it("has the host names that it is given", async () => {
+  it("has the configured host names", async () => {
     const named = await startSandbox({ hosts: ["zitadel.example.com", "127.0.0.1"] });
     const { port } = new URL(named.baseUrl);
     const headers = { authorization: `Bearer ${named.token}` };
@@ -283,7 +283,7 @@ describe("the instance", () => {
 });
 
 describe("the content type", () => {
-  it("is answered as it was sent, and read as binary whatever it says", async () => {
+  it("is echoed as it was sent, and the message is read as binary in any case", async () => {
     const type = "application/grpc+json";
     const { headers, message } = await callGrpc({ headers: { "content-type": type } });
     expect([headers["content-type"], message]).toEqual([
@@ -292,7 +292,7 @@ describe("the content type", () => {
     ]);
   });
 
-  it("of gRPC is no route over HTTP/1.1, and neither is an unknown subtype", async () => {
+  it("of gRPC is not a route over HTTP/1.1, nor is an unknown subtype", async () => {
     const headers = { "content-type": "application/grpc" };
     const url = sandbox.baseUrl + deactivate;
     const http1 = await sendHttp1({ method: "POST", url, headers });
@@ -329,7 +329,7 @@ describe("the content type", () => {
     expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
   });
 
-  it("of gRPC-web over HTTP/1.1 may come in pieces of any size", async () => {
+  it("of gRPC-web over HTTP/1.1 may arrive in chunks of any size", async () => {
     const body = deactivation("1", "2");
     const { resolve, promise } = Promise.withResolvers<string | undefined>();
     const { request } = await import("node:http");
@@ -353,7 +353,7 @@ describe("the content type", () => {
   });
 });
 
-describe("an RPC that is not there", () => {
+describe("an RPC that does not exist", () => {
   it.each([
     ["/other.Service/Method", "unknown service other.Service"],
     [

@@ -64,7 +64,7 @@ describe.each(Object.entries(ways))("through %s", (_, start) => {
     return { sandbox, client, as, owner: as(sandbox.token) };
   }
 
-  it("deactivates a grant, and answers the same again for an inactive one", async () => {
+  it("deactivates a grant, and responds alike for an inactive one", async () => {
     const { sandbox, client, owner } = await open();
     const grant = sandbox.addGrant({ userId: "u1" });
     expect(sandbox.grant(grant.grantId)?.state).toBe("active");
@@ -80,7 +80,7 @@ describe.each(Object.entries(ways))("through %s", (_, start) => {
     expect(await client.deactivateUserGrant(grant, owner)).toEqual(first);
   });
 
-  it("refuses to deactivate an inactive grant when it is to be like an older server", async () => {
+  it("rejects the deactivation of an inactive grant when it imitates an older server", async () => {
     const { sandbox, client, owner } = await open({ generation: "v2.70" });
     const grant = sandbox.addGrant({ state: "inactive" });
     expect(await errorOf(client.deactivateUserGrant(grant, owner))).toEqual([
@@ -132,7 +132,7 @@ describe.each(Object.entries(ways))("through %s", (_, start) => {
     await client.deactivateUserGrant(mine, as(projectOwner.token));
   });
 
-  it("tells by an empty list whether the caller may remove grants", async () => {
+  it("shows by an empty list whether the caller may remove grants", async () => {
     const { sandbox, client, as, owner } = await open();
     const viewer = sandbox.addUser({ roles: ["ORG_OWNER_VIEWER"] }).token;
     expect(await errorOf(client.bulkRemoveUserGrant({}, owner))).toEqual([
@@ -145,7 +145,7 @@ describe.each(Object.entries(ways))("through %s", (_, start) => {
     ]);
   });
 
-  it("answers calls that run at the same time, each grant once", async () => {
+  it("serves concurrent calls, each grant once", async () => {
     const { sandbox, client, owner } = await open();
     const grants = Array.from({ length: 40 }, () => sandbox.addGrant().grantId);
     const removals = [...grants, ...grants].map((grantId) =>

@@ -27,7 +27,7 @@ const schema = JSON.parse(readFileSync(schemaUrl, "utf8"));
 const isValid = new Ajv({ strict: false }).compile(schema);
 
 describe("a seed", () => {
-  it("is there from the start", () => {
+  it("exists from the start", () => {
     const sandbox = createSandbox({ seed, orgId: "home" });
     expect(sandbox.grant("g1")).toEqual({
       userId: "jane",
@@ -68,7 +68,7 @@ describe("a seed", () => {
     expect(isValid(wrong)).toBe(false);
   });
 
-  it("that is right is right by the JSON Schema, too", () => {
+  it("that is valid is valid by the JSON Schema, too", () => {
     expect([isValid(seed), isValid.errors]).toEqual([true, null]);
     expect(schema.definitions.role.enum).toEqual(roleNames);
     const known = (kind: "orgs" | "projects" | "users" | "grants") =>
@@ -83,7 +83,7 @@ describe("a seed", () => {
     }
   });
 
-  it("says where it refers to nothing", () => {
+  it("reports the position of an unresolved reference", () => {
     const grants = [{ projectId: "none" }];
     expect(() => createSandbox({ seed: { grants } })).toThrow(
       'seed.grants[0]: The sandbox has no project "none"',

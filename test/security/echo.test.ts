@@ -126,7 +126,7 @@ const places: Record<string, (exchange: Exchange, echo: string) => void> = {
 
 describe.each(ways)("over %s with %s", (protocol, _, fetch) => {
   describe.each(Object.entries(places))("a token that a server repeats in %s", (place, answer) => {
-    it.each(Object.entries(encodings))("shows nowhere: %s", async (_, encode) => {
+    it.each(Object.entries(encodings))("appears nowhere: %s", async (_, encode) => {
       const options = { answer: (exchange: Exchange) => answer(exchange, encode(token)) };
       const server = await (protocol === "grpc"
         ? startHttp2Wire(options)
@@ -162,8 +162,8 @@ describe.each(ways)("over %s with %s", (protocol, _, fetch) => {
   });
 });
 
-describe("a server that repeats what a call sends in bytes that are no HTTP/2", () => {
-  it.each(Object.entries(encodings))("shows nothing of it: %s", async (_, encode) => {
+describe("a server that echoes a call in bytes that are not HTTP/2", () => {
+  it.each(Object.entries(encodings))("no secret of it appears: %s", async (_, encode) => {
     const server = createServer((socket) => {
       socket.on("error", () => undefined);
       socket.once("data", () => socket.end(`HTTP/1.1 400 ${encode(token)}\r\n\r\n`));
@@ -216,8 +216,8 @@ describe("a stream", () => {
   });
 });
 
-describe("what is the caller's own", () => {
-  it("stays the object that it is: the reason of an abort", async () => {
+describe("the caller's own values", () => {
+  it("stay the same object: the reason of an abort", async () => {
     const client = createGrpcWebClient({
       baseUrl: "https://zitadel.example",
       token,

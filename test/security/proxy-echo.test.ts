@@ -51,7 +51,7 @@ describe.each(Object.entries(calls))("over %s", (_, call) => {
   describe.each(Object.entries(answers))(
     "a proxy that repeats its credentials in %s",
     (_, answer) => {
-      it.each(Object.entries(encodings))("shows them nowhere: %s", async (_, encode) => {
+      it.each(Object.entries(encodings))("never shown: %s", async (_, encode) => {
         await startProxy((request) =>
           answer(`${encode(password)} ${request.split("Basic ")[1] ?? ""}`),
         );
@@ -64,7 +64,7 @@ describe.each(Object.entries(calls))("over %s", (_, call) => {
   );
 });
 
-it("a token source behind such a proxy shows them nowhere either", async () => {
+it("a token source behind such a proxy never shows them either", async () => {
   await startProxy((request) => `${request}\r\n\r\n`);
   const source = serviceUser(serviceUserKey, { issuer: baseUrl, fetch: createFetch() });
   const signal = AbortSignal.timeout(500);

@@ -92,7 +92,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
   });
 
   it.each(["a\r\nx-injected: yes", "a\nb", "a\u0000b"])(
-    "a header of a call with %j is refused before anything is sent",
+    "a header of a call with %j is rejected before anything is sent",
     async (value) => {
       const { server, create } = await start();
       const client = create();
@@ -143,23 +143,20 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     await server.close();
   });
 
-  it.each([301, 302, 303, 307, 308])(
-    "a redirect with HTTP %i takes no token along",
-    async (status) => {
-      const other = await startHttp1Wire("json", { answer: answerWell });
-      const { server, create } = await start((exchange) => {
-        exchange.head({ location: `http://127.0.0.1:${other.port}/` }, status);
-        exchange.end();
-      });
-      const client = create();
-      const error = await failure(() => client.bulkRemoveUserGrant({ grantId: ["1"] }));
-      expect(other.requests).toBe(0);
-      expect(shown(error)).not.toContain(token);
-      close(client);
-      await server.close();
-      await other.close();
-    },
-  );
+  it.each([301, 302, 303, 307, 308])("a redirect with HTTP %i carries no token", async (status) => {
+    const other = await startHttp1Wire("json", { answer: answerWell });
+    const { server, create } = await start((exchange) => {
+      exchange.head({ location: `http://127.0.0.1:${other.port}/` }, status);
+      exchange.end();
+    });
+    const client = create();
+    const error = await failure(() => client.bulkRemoveUserGrant({ grantId: ["1"] }));
+    expect(other.requests).toBe(0);
+    expect(shown(error)).not.toContain(token);
+    close(client);
+    await server.close();
+    await other.close();
+  });
 
   it("a server that echoes the token has it masked in the error", async () => {
     const { server, create } = await start((exchange) => {
@@ -198,7 +195,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
 
 describe("options", () => {
   it.each(["__proto__", "constructor", "toString", "hasOwnProperty"])(
-    "named %s are refused like any other unknown one",
+    "named %s are rejected like any other unknown one",
     (name) => {
       const options = JSON.parse(`{"baseUrl":"https://example.com","${name}":{"polluted":1}}`);
       expect(() => createGrpcWebClient(options)).toThrow(/unknown option/);
@@ -210,7 +207,7 @@ describe("options", () => {
     },
   );
 
-  it("that somebody put on Object.prototype do not count", () => {
+  it("on Object.prototype are ignored", () => {
     const prototype = Object.prototype as { allowInsecure?: boolean };
     prototype.allowInsecure = true;
     try {
@@ -223,7 +220,7 @@ describe("options", () => {
   it.each([
     ["http://example.com", /https/],
     ["https://user:t0ken-that-nobody-may-see@example.com", /without credentials/],
-  ])("baseUrl %s is refused without showing a secret", (baseUrl, message) => {
+  ])("baseUrl %s is rejected without showing a secret", (baseUrl, message) => {
     let refusal: unknown;
     try {
       createGrpcWebClient({ baseUrl });

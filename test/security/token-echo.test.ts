@@ -160,7 +160,7 @@ describe.each(Object.entries(fetches))("with %s", (_, fetch) => {
   );
 });
 
-it("a token that was issued shows in no error of the renewal after it", async () => {
+it("a token that was issued appears in no error of the next renewal", async () => {
   const issued: string[] = [];
   const issuer = await serve((text) => text, {
     token: () => {

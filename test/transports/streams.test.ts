@@ -55,7 +55,7 @@ function endless(): { handler: Handler; ended: Promise<void> } {
 }
 
 describe.each(["gRPC", "gRPC-web"] as const)("a server-streaming method over %s", (protocol) => {
-  it("hands on messages, headers and trailers, through interceptors that copy what they hand on", async () => {
+  it("passes on messages, headers and trailers, through interceptors that copy what they pass on", async () => {
     const baseUrl = await startServer(protocol, three);
     let counted = 0;
     const seen: string[] = [];
@@ -95,7 +95,7 @@ describe.each(["gRPC", "gRPC-web"] as const)("a server-streaming method over %s"
     expect(seen).not.toContain("authorization");
   });
 
-  it("carries token, organization and instance, but for what the call has itself", async () => {
+  it("carries token, organization and instance, unless the call has its own", async () => {
     const sent: (string | null)[][] = [];
     const baseUrl = await startServer(protocol, async function* ({ requestHeader }) {
       const names = ["authorization", "x-zitadel-orgid", "x-zitadel-instance-host"];
@@ -113,7 +113,7 @@ describe.each(["gRPC", "gRPC-web"] as const)("a server-streaming method over %s"
     ]);
   });
 
-  it("stays at its end once it is there", async () => {
+  it("stays done once it is done", async () => {
     const transport = (protocol === "gRPC" ? grpc : grpcWeb).createTransport({
       baseUrl: await startServer(protocol, three),
     });
@@ -126,7 +126,7 @@ describe.each(["gRPC", "gRPC-web"] as const)("a server-streaming method over %s"
     expect(ends).toEqual([false, false, false, true, true]);
   });
 
-  it("is not repeated when its token is refused: the source hears of it at the next call", async () => {
+  it("is not retried when its token is rejected: the source is notified at the next call", async () => {
     const tokens: (string | null)[] = [];
     const baseUrl = await startServer(protocol, async function* (context) {
       tokens.push(context.requestHeader.get("authorization"));
@@ -153,7 +153,7 @@ describe.each(["gRPC", "gRPC-web"] as const)("a server-streaming method over %s"
     expect(asked).toEqual([undefined, "t-1", undefined]);
   });
 
-  it("ends at both ends when the reader of its messages stops", async () => {
+  it("is closed on both sides when its consumer stops", async () => {
     const { handler, ended } = endless();
     const baseUrl = await startServer(protocol, handler);
     const transport = (protocol === "gRPC" ? grpc : grpcWeb).createTransport({ baseUrl });
@@ -166,7 +166,7 @@ describe.each(["gRPC", "gRPC-web"] as const)("a server-streaming method over %s"
     await ended;
   });
 
-  it("ends at both ends when its caller aborts, with the caller's reason", async () => {
+  it("is closed on both sides when its caller aborts, with the caller's reason", async () => {
     const { handler, ended } = endless();
     const client = connect(protocol, { baseUrl: await startServer(protocol, handler) });
     const controller = new AbortController();
@@ -180,7 +180,7 @@ describe.each(["gRPC", "gRPC-web"] as const)("a server-streaming method over %s"
     await ended;
   });
 
-  it("ends at its deadline", async () => {
+  it("settles at its deadline", async () => {
     const { handler, ended } = endless();
     const client = connect(protocol, { baseUrl: await startServer(protocol, handler) });
     const read = async () => {
@@ -212,7 +212,7 @@ describe("a stream over gRPC-web", () => {
     expect(sent).not.toContain("grpc-timeout");
   });
 
-  it("ends as ResourceExhausted at a message beyond readMaxBytes", async () => {
+  it("fails with ResourceExhausted at a message beyond readMaxBytes", async () => {
     const baseUrl = await startServer("gRPC-web", async function* () {
       yield { payload: { data: new Uint8Array(100) } };
     });
@@ -232,7 +232,7 @@ describe("a stream over gRPC-web", () => {
     });
   });
 
-  it("says what answered in ZITADEL's place", async () => {
+  it("reports a response that is not ZITADEL's", async () => {
     const { baseUrl } = await startHttpServer((_, response) => {
       response.writeHead(200, { "content-type": "text/html" }).end("<h1>Log in</h1>");
     });
@@ -242,7 +242,7 @@ describe("a stream over gRPC-web", () => {
   });
 });
 
-it("a client-streaming method over gRPC-web is refused with the entry that has it", async () => {
+it("a client-streaming method over gRPC-web is rejected with the entry that supports it", async () => {
   const client = connect("gRPC-web", { baseUrl: "http://127.0.0.1:1" });
   await expect(client.clientStream(three())).rejects.toMatchObject({
     code: Code.Unimplemented,

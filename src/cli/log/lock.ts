@@ -14,14 +14,14 @@ import { type LockOwner, ownerState, thisOwner } from "./lock-owner.js";
 /**
  * The right to write a log: a file beside it that names the process which holds it.
  *
- * The lock of a process that has exited is replaced. Two processes that try so at the same time cannot both
+ * The lock of a process that has exited is replaced. Two processes that try this at the same time cannot both
  * succeed: to replace the lock with id X, a process must first hold the lock `<path>.X`, and check again that
  * X is still the lock to be replaced.
  */
 export class LogLock {
   readonly #path: string;
   readonly #owner: LockOwner;
-  /** Whatever ends the process, but for a kill. */
+  /** Runs on every exit of the process except a kill. */
   readonly #onExit = () => this.release();
 
   private constructor(path: string, owner: LockOwner) {

@@ -4,8 +4,8 @@ import { secretsOf } from "../../common/secret-names.js";
 import { maskError } from "../../errors/mask-error.js";
 
 /**
- * Returns what masks, in the errors of attempts, the secrets that they sent: whatever the server or the
- * platform repeats of them comes in here. Stands inside of what adds the token.
+ * Returns an interceptor that masks, in the errors of attempts, the secrets that they sent, wherever the
+ * server or the platform echoes them. It runs inside the interceptor that adds the token.
  */
 export function createMasking() {
   // Most calls send the same token.

@@ -16,7 +16,7 @@ import {
 import { createMasking, onStreamFailure } from "./mask.js";
 import { createTokenAttempts } from "./token-attempts.js";
 
-/** What a client adds to the metadata of its calls. */
+/** The metadata that a client adds to its calls. */
 export interface Metadata {
   token?: string | TokenSource | undefined;
   orgId?: string | undefined;
@@ -29,8 +29,8 @@ const headerInstanceHost = "x-zitadel-instance-host";
 const optional = [headerAuthorization, headerOrganization, headerInstanceHost];
 
 /**
- * Adds token, organization and instance host to each call. What the call itself has wins, and where it
- * has an empty value, no header is sent. The caller's interceptors hold another request, without these.
+ * Adds token, organization and instance host to each call. Headers of the call take precedence, and an empty
+ * one removes the header. The caller's interceptors hold another request, without these.
  */
 export function createMetadataInterceptor(metadata: Metadata): Interceptor {
   const { token, orgId, instanceHost } = metadata;
@@ -78,7 +78,7 @@ export function createMetadataInterceptor(metadata: Metadata): Interceptor {
 
 type Response = Promise<UnaryResponse | StreamResponse>;
 
-/** Whether the call has a token of its own, or shall have none. */
+/** Whether the call has a token of its own, or is to have no token. */
 function hasAuthorization(request: UnaryRequest | StreamRequest): boolean {
   return stateOf(request)?.unread === undefined && request.header.has(headerAuthorization);
 }

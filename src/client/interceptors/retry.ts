@@ -9,12 +9,12 @@ import { remainingMs } from "../../transports/call/deadline.js";
 import { retrySwitch } from "./retry-switch.js";
 
 /**
- * Makes unary calls again as `RetryOptions` says
- * (https://github.com/grpc/proposal/blob/master/A6-client-retries.md). An attempt that the server could
- * only be asked for beyond the call's deadline is not waited for: the call fails with the error it has.
+ * Retries unary calls as `RetryOptions` describes
+ * (https://github.com/grpc/proposal/blob/master/A6-client-retries.md). If the next attempt would start after
+ * the call's deadline, the call fails at once with the last error.
  *
- * Stands outside of the metadata interceptor: each attempt asks the token source, since a token may
- * expire while a call waits.
+ * Runs outside the metadata interceptor: each attempt calls the token source, since a token may expire while
+ * a call waits.
  */
 export function createRetryInterceptor(
   options: RetryOptions,
@@ -76,7 +76,7 @@ export function createRetryInterceptor(
         }
       }
     };
-    // Nothing but one reaction to the first attempt where it goes well, as nearly all do.
+    // A single reaction to the first attempt if it succeeds, as nearly all do.
     return (request) =>
       request.stream || !request.contextValues.get(retrySwitch)
         ? next(request)
@@ -84,7 +84,7 @@ export function createRetryInterceptor(
   });
 }
 
-/** By name: a program may hold the same method generated twice. */
+/** By name: a program may contain the same method generated twice. */
 function fullName(method: DescMethod): string {
   return `${method.parent.typeName}/${method.name}`;
 }

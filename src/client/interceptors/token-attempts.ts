@@ -7,7 +7,7 @@ import type { TokenSource } from "../../options/token-source.js";
 import { deadlineOf } from "../../transports/call/deadline.js";
 import { onStreamFailure } from "./mask.js";
 
-/** How long no new token is requested after one that was new has been rejected; doubles each time. */
+/** How long no new token is requested after a new one has been rejected; doubles each time. */
 const firstPauseMs = 1_000;
 const maxPauseMs = 30_000;
 
@@ -18,8 +18,9 @@ interface Call {
 
 /**
  * Makes calls with the tokens of a source. After UNAUTHENTICATED the source is called again, with the
- * rejected token, and a unary call is retried once, if another token came back. A stream is not, since
- * messages of it may have been passed on: its rejected token is told to the source at the next call.
+ * rejected token, and a unary call is retried once, if another token came back. A stream is not retried,
+ * since messages may already have been passed on: its rejected token is passed to the source at the next
+ * call.
  *
  * When the new token is rejected as well, no further one is requested for a while: servers that reject
  * every token would cost a token request for each call.
@@ -46,7 +47,7 @@ export function createTokenAttempts(source: TokenSource, environment: Environmen
     return response;
   };
 
-  /** What an attempt that failed comes to. */
+  /** How to handle a failed attempt. */
   const failed = async <C extends Call, R>(
     call: C,
     send: Send<C, R>,
@@ -61,7 +62,7 @@ export function createTokenAttempts(source: TokenSource, environment: Environmen
     }
     const deadline = deadlineOf(call);
     if (deadline !== undefined && !notProcessed(error)) {
-      // The server has carried out nothing, and the request still counts.
+      // The server has not processed the call, and the request still counts.
       deadline.inDoubt -= 1;
     }
     const second = await obtain(
@@ -101,7 +102,7 @@ export function createTokenAttempts(source: TokenSource, environment: Environmen
     );
   };
 
-  // Promises only where there is something to wait for: most sources have a token at hand.
+  // Promises only if there is something to wait for: most sources have a token ready.
   return <C extends Call, R>(call: C, send: Send<C, R>): Promise<R> => {
     const rejected = rejectedByStream;
     const first = obtain(source, call, rejected, "no token, so nothing was sent");
@@ -117,7 +118,7 @@ export function createTokenAttempts(source: TokenSource, environment: Environmen
 
 type Send<C, R> = (call: C, token: string) => Promise<R>;
 
-/** What a call says that ends while it waits for a token. */
+/** The error of a call that settles while it waits for a token. */
 const waitsForToken = () =>
   "the token source was called and has not returned a token: see what it waits for";
 const waitsForAnotherToken = () =>
@@ -129,11 +130,11 @@ function obtain(
   refused: string | undefined,
   failure: string,
 ): string | Promise<string> {
-  // The call has not gone out yet, or was rejected for its token.
+  // The call has not been sent yet, or was rejected for its token.
   const fail = (reason: unknown) =>
     Promise.reject(markNotProcessed(noToken(reason, call, failure)));
   try {
-    // A getter: most sources have a token at hand, and making a signal is dear.
+    // A getter: most sources have a token ready, and creating a signal is expensive.
     const request = {
       refused,
       get signal() {
@@ -171,7 +172,7 @@ function checked(token: unknown): string {
   return token as string;
 }
 
-/** The call's error when its source failed with another: the same code, and what came of the call. */
+/** The error of a call whose source failed: the same code, with the consequence for the call. */
 function noToken(reason: unknown, { signal }: Call, failure: string): ConnectError {
   if (!(reason instanceof ConnectError)) {
     return new ConnectError(
@@ -182,7 +183,7 @@ function noToken(reason: unknown, { signal }: Call, failure: string): ConnectErr
       reason,
     );
   }
-  // A source of the caller's own says what it wants to say.
+  // The error of a caller's own source is passed unchanged.
   if (!("oauthError" in reason) || (signal.aborted && reason === signal.reason)) {
     return reason;
   }

@@ -1,6 +1,6 @@
 import { type HttpRequest, type HttpResponse, headerOf } from "./http.js";
 
-/** What requests from other origins may be. Every origin is allowed, with credentials. */
+/** The requests that are allowed from other origins. Every origin is allowed, with credentials. */
 export interface CorsPolicy {
   readonly methods: readonly string[];
   /** Request headers that a preflight may name, in lower case. */
@@ -43,8 +43,8 @@ export function isPreflight(request: HttpRequest): boolean {
 }
 
 /**
- * Responds to a preflight. One that is refused looks the same but for the `access-control-` headers, which
- * are all left out. https://fetch.spec.whatwg.org/#cors-preflight-fetch
+ * Responds to a preflight. The response to a rejected one differs only in that all `access-control-` headers
+ * are missing. https://fetch.spec.whatwg.org/#cors-preflight-fetch
  */
 export function preflightResponse(request: HttpRequest, policy: CorsPolicy): HttpResponse {
   const headers: Record<string, string> = {
@@ -88,8 +88,8 @@ export function actualCorsHeaders(
 }
 
 /**
- * Browsers send the names in lower case, sorted, each once, and the server's CORS library takes no
- * other form. https://fetch.spec.whatwg.org/#cors-unsafe-request-header-names
+ * Browsers send the names in lower case, sorted, each once, and the server's CORS library accepts no other
+ * form. https://fetch.spec.whatwg.org/#cors-unsafe-request-header-names
  */
 function allowsHeaders(list: string, policy: CorsPolicy): boolean {
   const names = list

@@ -1,9 +1,9 @@
-/** A request as routes see it, whichever HTTP version or memory it came through. */
+/** A request as seen by routes, independent of the HTTP version or memory transport. */
 export interface HttpRequest {
   readonly method: string;
   /** Path without the query, percent-encoded as it was sent. */
   readonly path: string;
-  /** What follows the `?`, or the empty string. */
+  /** The part after the `?`, or the empty string. */
   readonly query: string;
   readonly httpVersion: 1 | 2;
   /** The `Host` header or `:authority`. */
@@ -11,7 +11,7 @@ export interface HttpRequest {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: AsyncIterable<Uint8Array>;
-  /** Aborted when the client has left, or when the sandbox is closed. */
+  /** Aborted when the client disconnects, or when the sandbox is closed. */
   readonly signal: AbortSignal;
 }
 
@@ -24,9 +24,9 @@ export interface HttpResponse {
   readonly trailers?: Readonly<Record<string, string>> | undefined;
   /** Sent like a stream: without `content-length`, and without `date`, which grpc-go leaves out. */
   readonly streamed?: true | undefined;
-  /** The connection is reset in its place. */
+  /** The connection is reset instead of a response. */
   readonly lost?: true | undefined;
-  /** What was called and how it ended, for the log of requests. */
+  /** The method and the outcome, for the log of requests. */
   readonly outcome?: RpcOutcome | undefined;
 }
 
@@ -38,8 +38,8 @@ export interface RpcOutcome {
 }
 
 /**
- * One kind of endpoint: handles the requests that are its own, and returns undefined for all others.
- * `dispatch.ts` asks the routes in turn.
+ * One kind of endpoint: handles its own requests, and returns undefined for all others. `dispatch.ts` tries
+ * the routes in order.
  */
 export type Route = (
   request: HttpRequest,
@@ -51,7 +51,7 @@ export function headerOf(request: HttpRequest, name: string): string | undefined
   return typeof value === "object" ? value[0] : value;
 }
 
-/** The whole body, or undefined when it is longer than `maxBytes`. */
+/** The whole body, or undefined if it is longer than `maxBytes`. */
 export async function readBody(
   request: HttpRequest,
   maxBytes: number,
@@ -68,7 +68,7 @@ export async function readBody(
   return Buffer.concat(chunks, length);
 }
 
-/** What Go's `http.Error` sends. */
+/** The response of Go's `http.Error`. */
 export function plainTextError(status: number, text: string): HttpResponse {
   return {
     status,

@@ -6,7 +6,7 @@ import type { HttpRequest, HttpResponse } from "./http.js";
 
 type Dispatch = (request: HttpRequest) => Promise<HttpResponse>;
 
-/** Handles a request that came over HTTP/1.1. */
+/** Handles a request over HTTP/1.1. */
 export async function answerHttp1(
   dispatch: Dispatch,
   incoming: IncomingMessage,
@@ -38,24 +38,24 @@ export async function answerHttp1(
   } else if (response.status !== 204) {
     outgoing.setHeader("content-length", body.byteLength);
   }
-  // Go leaves out the header that says what is HTTP/1.1's default.
+  // Go omits the header that states HTTP/1.1's default.
   outgoing.removeHeader("connection");
   outgoing.writeHead(response.status, response.headers as Record<string, string | string[]>);
-  // Without this, a body that ends at once would get a content-length in place of chunks.
+  // Without this, a body that ends immediately would have a content-length instead of chunks.
   outgoing.flushHeaders();
   outgoing.end(body);
-  // A body that is left unread would keep the connection from its next request.
+  // An unread body would block the connection for its next request.
   incoming.resume();
 }
 
-/** Handles a request that came over HTTP/2. */
+/** Handles a request over HTTP/2. */
 export async function answerHttp2(
   dispatch: Dispatch,
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
 ): Promise<void> {
   const controller = new AbortController();
-  // A stream that its client resets ends with an error event; the signal tells whom it concerns.
+  // A stream that its client resets ends with an error event; the signal notifies the handlers.
   stream.on("error", () => undefined);
   stream.on("close", () => controller.abort(new Error("the client has left")));
   const response = await orInternalError(
@@ -92,11 +92,11 @@ export async function answerHttp2(
     { waitForTrailers: trailers !== undefined, sendDate: !response.streamed } as object,
   );
   stream.end(body);
-  // Unread bytes would keep flow-control window that other streams of the connection need.
+  // Unread bytes would occupy flow-control window that other streams of the connection need.
   stream.resume();
 }
 
-/** The chunks of a body. A route that has seen enough of them must not end the exchange by leaving. */
+/** The chunks of a body. A route that stops reading must not abort the exchange. */
 function unread(body: Readable): AsyncIterable<Uint8Array> {
   return { [Symbol.asyncIterator]: () => body.iterator({ destroyOnReturn: false }) };
 }
@@ -108,7 +108,7 @@ function splitTarget(target: string): { path: string; query: string } {
     : { path: target.slice(0, mark), query: target.slice(mark + 1) };
 }
 
-/** A route that throws is a bug of the sandbox, unless the client has left it in the middle. */
+/** A route that throws is a bug of the sandbox, unless the client has disconnected. */
 async function orInternalError(response: Promise<HttpResponse>): Promise<HttpResponse> {
   try {
     return await response;

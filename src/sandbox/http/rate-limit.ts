@@ -1,7 +1,7 @@
 import type { HttpResponse } from "./http.js";
 
 /**
- * Counts requests: a second's worth may come at once, and more as time passes.
+ * Counts requests: the requests of one second may come at once, and more as time passes.
  *
  * @returns whether one more is allowed.
  */
@@ -20,7 +20,7 @@ export function createRateLimit(requestsPerSecond: number, now: () => number): (
   };
 }
 
-/** What the proxy in front of ZITADEL's cloud says, whichever protocol the request has. */
+/** The response of the proxy in front of ZITADEL Cloud, for every protocol. */
 export const tooManyRequests: HttpResponse = {
   status: 429,
   headers: { "content-type": "text/plain; charset=utf-8" },

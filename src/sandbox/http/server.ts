@@ -4,18 +4,18 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import type { HttpRequest, HttpResponse } from "./http.js";
 import { answerHttp1, answerHttp2 } from "./node-http.js";
 
-/** How a client with prior knowledge of HTTP/2 begins. RFC 9113, section 3.4. */
+/** The first bytes of a client with prior knowledge of HTTP/2. RFC 9113, section 3.4. */
 const http2Preface = Buffer.from("PRI ");
 
 export interface SandboxServer {
   readonly port: number;
-  /** Ends all connections at once; resolves when the port is free again. */
+  /** Closes all connections at once; resolves when the port is free again. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * Listens on the loopback addresses of IPv4 and, where there is one, IPv6, with HTTP/1.1 and cleartext
- * HTTP/2 on the same port: the first bytes of a connection tell which.
+ * Listens on the loopback addresses of IPv4 and, if available, IPv6, with HTTP/1.1 and cleartext HTTP/2 on
+ * the same port: the first bytes of a connection show which.
  */
 export async function listen(
   port: number,
@@ -55,7 +55,7 @@ export async function listen(
   };
 }
 
-/** Reads as many bytes as it takes to tell the protocol, and puts them back. */
+/** Reads as many bytes as needed to detect the protocol, and unshifts them. */
 function handOver(socket: Socket, next: (isHttp2: boolean) => void): void {
   let seen = Buffer.alloc(0);
   const onData = (chunk: Buffer) => {
@@ -69,8 +69,8 @@ function handOver(socket: Socket, next: (isHttp2: boolean) => void): void {
     socket.pause();
     socket.unshift(seen);
     next(matches);
-    // HTTP/2 starts a paused socket itself, and Node's would miss what has been put back otherwise; Bun's
-    // begins before the rest can be read, and fails without.
+    // HTTP/2 starts a paused socket itself, and Node's would otherwise miss the unshifted bytes; Bun's begins
+    // before the rest can be read, and fails without this.
     if (!matches || process.versions.bun !== undefined) {
       socket.resume();
     }
@@ -91,8 +91,8 @@ async function listenOnLoopback(
       if (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT") {
         return [v4];
       }
-      // `localhost` would reach somebody else's server over IPv6. A port of the system's choice can be
-      // chosen again; the caller's cannot.
+      // `localhost` would reach another server over IPv6. A port chosen by the system can be chosen again;
+      // the caller's cannot.
       await new Promise((resolve) => v4.close(resolve));
       if (port !== 0 || attempt === 10) {
         throw error;

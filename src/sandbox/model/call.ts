@@ -8,18 +8,18 @@ import { languagesOf, translate } from "./messages.js";
 import { authorize, type Caller } from "./permissions.js";
 import type { Permission } from "./roles.js";
 
-/** What a call of the management service needs and does. */
+/** What a call of the management service requires and does. */
 export interface Call<T> {
   readonly rpc: RpcName;
   readonly permission: Permission;
-  /** Rejects a message that breaks the rules of its own definition, with an RpcError. */
+  /** Rejects a message that violates the rules of its definition, with an RpcError. */
   readonly validate: () => void;
   readonly latencyMs: number;
   readonly run: (caller: Caller) => T;
 }
 
 /**
- * Runs a call as ZITADEL's interceptors do, unless it is to go wrong: the instance by host name, the
+ * Runs a call as ZITADEL's interceptors do, unless a fault is injected: the instance by host name, the
  * caller's token, organization and permission, the message's own rules, and only then the command, whose
  * errors are the only translated ones.
  *
@@ -61,7 +61,7 @@ async function perform<T>(
   const caller = authorize(instance, request, permission);
   validate();
   signal.throwIfAborted();
-  // A timer costs a millisecond even for none.
+  // Even a timer of 0 ms takes a millisecond.
   if (latencyMs > 0) {
     await sleep(platform, latencyMs, signal);
     signal.throwIfAborted();

@@ -21,12 +21,12 @@ export interface ProjectGrant {
   readonly grantedOrgId: string;
 }
 
-/** A manager role that a user holds: at the instance, in an organization, or in one project of it. */
+/** A manager role of a user: at the instance, in an organization, or in one project of it. */
 export interface Membership {
   readonly role: Role;
   /** Undefined for a role at the instance. */
   readonly orgId: string | undefined;
-  /** Undefined but for a role in one project. */
+  /** Only for a role in one project. */
   readonly projectId: string | undefined;
 }
 
@@ -37,11 +37,11 @@ export interface User {
   readonly userName: string;
   readonly loginName: string;
   readonly displayName: string;
-  /** Machines have none, and no email. */
+  /** Only for humans; machines have no email either. */
   readonly firstName: string | undefined;
   readonly lastName: string | undefined;
   readonly email: string | undefined;
-  /** Comes before the accept-language header of a request. Service users have none. */
+  /** Takes precedence over the accept-language header of a request. Not set for service users. */
   readonly preferredLanguage: string | undefined;
   readonly memberships: readonly Membership[];
   readonly createdAtMs: number;
@@ -49,7 +49,7 @@ export interface User {
 
 export interface AccessToken {
   readonly userId: string;
-  /** Whether it was asked for with the scope of ZITADEL's own APIs; without, they reject it. */
+  /** Whether it was requested with the scope of ZITADEL's own APIs; they reject it otherwise. */
   readonly audience: boolean;
   readonly scopes: readonly string[];
   readonly expiresAtMs: number;
@@ -60,11 +60,11 @@ export interface Grant {
   readonly userId: string;
   readonly orgId: string;
   readonly projectId: string;
-  /** For a project of another organization: by what it was granted to this one. */
+  /** For a project of another organization: the project grant. */
   readonly projectGrantId: string | undefined;
   readonly roleKeys: readonly string[];
   readonly state: "active" | "inactive";
-  /** The number of changes that the grant has seen. */
+  /** The number of changes of the grant so far. */
   readonly sequence: bigint;
   readonly createdAtMs: number;
   readonly changedAtMs: number;

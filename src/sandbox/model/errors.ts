@@ -5,9 +5,9 @@ import { ErrorDetailSchema } from "../../../gen/zitadel/message_pb.js";
 import type { MessageKey } from "./messages.js";
 
 /**
- * The error of an RPC. With an `id` it is one of ZITADEL's own: the status message is then the text
- * with the id in brackets, and the detail holds both apart. Without, it comes from the libraries that
- * the server is built with.
+ * The error of an RPC. With an `id` it is one of ZITADEL's own: the status message is then the text with the
+ * id in brackets, and the detail holds both separately. Without an `id`, it comes from the libraries that the
+ * server is built with.
  */
 export class RpcError extends Error {
   readonly code: Code;
@@ -57,7 +57,7 @@ export function deadlineExceeded(early: boolean): RpcError {
 
 export const errorDetailTypeUrl = `type.googleapis.com/${ErrorDetailSchema.typeName}`;
 
-/** The trailers that tell the outcome. https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md */
+/** The trailers with the outcome. https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md */
 export function statusTrailers(error: RpcError | undefined): Record<string, string> {
   if (error === undefined) {
     return { "grpc-status": "0" };
@@ -92,7 +92,10 @@ function statusBytes(error: RpcError, id: string): Uint8Array {
     .finish();
 }
 
-/** Percent-encodes all but printable ASCII, and the percent sign, as `Percent-Byte` of the gRPC document. */
+/**
+ * Percent-encodes everything except printable ASCII, and the percent sign, as `Percent-Byte` of the gRPC
+ * document.
+ */
 function percentEncode(message: string): string {
   let encoded = "";
   for (const byte of Buffer.from(message)) {

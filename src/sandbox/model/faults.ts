@@ -1,6 +1,6 @@
 import type { Code } from "@connectrpc/connect";
 
-/** The RPCs that the sandbox serves; those but the first two as HTTP/JSON alone. */
+/** The RPCs that the sandbox serves; all except the first two only over HTTP/JSON. */
 export const rpcNames = [
   "DeactivateUserGrant",
   "BulkRemoveUserGrant",
@@ -15,20 +15,20 @@ export const rpcNames = [
 /** The RPCs that the sandbox serves, by their names in the protos. */
 export type RpcName = (typeof rpcNames)[number];
 
-/** What goes wrong with a call. */
+/** An injected fault of a call. */
 export interface Fault {
   /** Undefined for any. */
   readonly rpc: RpcName | undefined;
-  /** Undefined when the call is made. */
+  /** Undefined if the call is executed. */
   readonly code: Code | undefined;
   readonly id: string | undefined;
   readonly message: string;
   readonly delayMs: number;
-  /** Whether the connection is reset in place of a response. */
+  /** Whether the connection is reset instead of a response. */
   readonly lost: boolean;
 }
 
-/** The faults that are to happen, each to the next calls that it is meant for. */
+/** The pending faults, each for the next calls that it applies to. */
 export class FaultQueue {
   readonly #waiting: { readonly fault: Fault; times: number }[] = [];
 
@@ -51,7 +51,7 @@ export class FaultQueue {
   }
 }
 
-/** Thrown in place of a response: the work is done, and the connection is to be reset. */
+/** Thrown instead of a response: the call is applied, and the connection is to be reset. */
 export class ResponseLost extends Error {
   constructor() {
     super("the response is lost");

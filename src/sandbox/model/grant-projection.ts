@@ -1,6 +1,6 @@
 import type { Grant } from "./entities.js";
 
-/** A grant as it is from now on; undefined when it was removed. */
+/** The new state of a grant; undefined if it was removed. */
 interface Change {
   readonly orgId: string;
   readonly grantId: string;
@@ -8,8 +8,8 @@ interface Change {
 }
 
 /**
- * The read side: what searches see. It may lag behind the write side, and catches up whenever it is
- * read, so that no timer is needed.
+ * The read model: the data that searches return. It may lag behind the write side, and catches up whenever it
+ * is read, so that no timer is needed.
  */
 export class GrantProjection {
   readonly #now: () => number;
@@ -41,7 +41,7 @@ export class GrantProjection {
     }
   }
 
-  /** Applies what has been pending for long enough, or all of it. */
+  /** Applies changes that have been pending for long enough, or all of them. */
   catchUp(all: boolean): void {
     const visibleSinceMs = all ? Number.POSITIVE_INFINITY : this.#now() - this.#delayMs;
     const later = this.#pending.findIndex(({ atMs }) => atMs > visibleSinceMs);
@@ -56,9 +56,9 @@ export class GrantProjection {
   }
 
   /**
-   * All grants of an organization, or of all of them, that match.
+   * All matching grants of an organization, or of all organizations.
    *
-   * @param key names what `matches` looks for: searches with the same key find the same.
+   * @param key identifies `matches`: searches with the same key have the same result.
    */
   search(
     orgId: string | undefined,
@@ -81,7 +81,7 @@ export class GrantProjection {
     return this.#lastSearch.found;
   }
 
-  /** Forgets the last search: what it was joined with has changed. */
+  /** Discards the last search: data that it was joined with has changed. */
   invalidate(): void {
     this.#lastSearch = undefined;
   }

@@ -5,7 +5,7 @@ import { GrantProjection } from "./grant-projection.js";
 export class GrantStore {
   readonly projection: GrantProjection;
   readonly #byId = new Map<string, Grant>();
-  /** Most users have one grant, and there may be a million of them: that one needs no set. */
+  /** Most users have one grant, and there may be a million users: a single grant needs no set. */
   readonly #idsOfUser = new Map<string, string | Set<string>>();
 
   constructor(now: () => number, projectionDelayMs: number) {
@@ -24,7 +24,7 @@ export class GrantStore {
     return this.#byId.has(grantId);
   }
 
-  /** Adds a grant, or puts it in the place of the one with the same id. */
+  /** Adds a grant, or replaces the one with the same id. */
   set(grant: Grant): void {
     if (!this.#byId.has(grant.grantId)) {
       this.#link(grant);

@@ -4,7 +4,7 @@ import { RpcError } from "./errors.js";
 import type { Instance } from "./instance.js";
 import { languagesOf, translate } from "./messages.js";
 
-/** Where a request says that it goes. ZITADEL finds its instance by it. */
+/** The host that a request names. ZITADEL finds its instance by it. */
 export interface Origin {
   readonly instanceHost: string;
   readonly publicHost: string;
@@ -36,7 +36,7 @@ function originOf(request: HttpRequest): Origin {
   };
 }
 
-/** @throws RpcError `NotFound` without a detail when the host is no domain of the instance. */
+/** @throws RpcError `NotFound` without a detail when the host is not a domain of the instance. */
 export function checkInstance(instance: Instance, request: HttpRequest): void {
   const origin = originOf(request);
   if (!instance.hosts.includes(hostName(origin.instanceHost))) {
@@ -53,7 +53,7 @@ export function checkInstance(instance: Instance, request: HttpRequest): void {
   }
 }
 
-/** What the look-up of the instance says when the deadline of the call passes under it. */
+/** The error of the instance lookup when the deadline of the call passes during it. */
 export function instanceLookupTimedOut(instance: Instance, request: HttpRequest): RpcError {
   const origin = originOf(request);
   const cause = "ID=QUERY-d3fas Message=An internal error occurred";
@@ -83,7 +83,7 @@ function hostName(host: string): string {
   return host.split(":")[0] ?? "";
 }
 
-/** A host with a port that is none could be a trick (`localhost:@elsewhere`), so it counts as absent. */
+/** A host with an invalid port could be a trick (`localhost:@elsewhere`), so it counts as absent. */
 function isHost(value: string | undefined): value is string {
   if (value === undefined || value === "") {
     return false;

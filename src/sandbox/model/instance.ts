@@ -3,21 +3,21 @@ import type { Generation } from "./generation.js";
 import type { OAuthState } from "./oauth-state.js";
 import type { State } from "./state.js";
 
-/** One ZITADEL instance: what its endpoints share. */
+/** One ZITADEL instance: the state shared by its endpoints. */
 export interface Instance {
   readonly state: State;
-  /** Who can sign in, and who has. */
+  /** Who can sign in, and who is signed in. */
   readonly oauth: OAuthState;
   /** Host names that the instance serves, without port. The first is its ExternalDomain. */
   readonly hosts: readonly string[];
   readonly generation: Generation;
-  /** How long a management call takes, and each id of a bulk removal on top. */
+  /** How long a management call takes, and in addition each id of a bulk removal. */
   readonly requestLatencyMs: number;
   readonly idLatencyMs: number;
-  /** What is to go wrong. */
+  /** Injected faults. */
   readonly faults: FaultQueue;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
-  /** The `x-request-id` of the next response, as a header; none where this generation sends none. */
+  /** The `x-request-id` header of the next response; undefined if this generation does not send it. */
   readonly requestIdHeader: () => { readonly "x-request-id"?: string };
 }

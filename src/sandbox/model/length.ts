@@ -12,7 +12,7 @@ export function checkIdLength(field: string, id: string): void {
   }
 }
 
-/** What is wrong with a text under the rule `string.max_len: 200`; undefined when nothing is. */
+/** Why a text violates the rule `string.max_len: 200`; undefined if it does not. */
 export function tooLong(text: string): string | undefined {
   return text.length > 200 && [...text].length > 200
     ? "value length must be at most 200 runes"

@@ -1,6 +1,6 @@
 import { type HttpRequest, headerOf } from "../http/http.js";
 
-/** What ZITADEL's commands fail with, by their names there. */
+/** The errors of ZITADEL's commands, by their names there. */
 export type MessageKey =
   | "Errors.Instance.NotFound"
   | "Errors.UserGrant.NotFound"
@@ -47,7 +47,7 @@ const german: Record<MessageKey, string> = {
 
 const translations: Record<string, Record<MessageKey, string>> = { en: english, de: german };
 
-/** The message in the first language of the list that there is, else in English. */
+/** The message in the first supported language of the list, else in English. */
 export function translate(key: MessageKey, languages: readonly string[]): string {
   for (const language of languages) {
     const messages = translations[language.split("-")[0] ?? ""];
@@ -58,15 +58,15 @@ export function translate(key: MessageKey, languages: readonly string[]): string
   return english[key];
 }
 
-/** The languages that a response may be in, best first: the user's own, then those of the request. */
+/** The languages for a response, best first: the user's own, then those of the request. */
 export function languagesOf(preferredLanguage: string | undefined, request: HttpRequest): string[] {
   const accepted = parseAcceptLanguage(headerOf(request, "accept-language") ?? "");
   return preferredLanguage === undefined ? accepted : [preferredLanguage, ...accepted];
 }
 
 /**
- * Language tags in lower case, the best quality first and among equals in the order given. A header
- * with a mistake in it counts as absent. RFC 9110, sections 12.4.2 and 12.5.4.
+ * Language tags in lower case, the highest quality first, equal ones in the order given. An invalid header
+ * counts as absent. RFC 9110, sections 12.4.2 and 12.5.4.
  */
 function parseAcceptLanguage(header: string): string[] {
   const ranges: { tag: string; quality: number }[] = [];

@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 
-/** A public client of kind user agent, which signs people in with PKCE. */
+/** A public client of type user agent, which signs users in with PKCE. */
 export interface App {
   readonly clientId: string;
   readonly redirectUris: readonly string[];
@@ -20,7 +20,7 @@ export interface ClientSecret {
   readonly secret: string;
 }
 
-/** What a page asked for when it sent a person to sign in. */
+/** The request with which a page sent a user to sign in. */
 export interface AuthRequest {
   readonly id: string;
   readonly clientId: string;
@@ -38,7 +38,7 @@ export interface AuthCode {
   readonly authenticatedAtMs: number;
 }
 
-/** A person's session with one app: it has one access token and one refresh token at a time. */
+/** A user's session with one app: it has one access token and one refresh token at a time. */
 export interface OidcSession {
   readonly userId: string;
   readonly clientId: string;
@@ -47,7 +47,7 @@ export interface OidcSession {
   readonly authenticatedAtMs: number;
   readonly accessToken: string;
   readonly refreshToken: string | undefined;
-  /** When the refresh token ends. */
+  /** When the refresh token expires. */
   readonly expiresAtMs: number;
 }
 
@@ -62,7 +62,7 @@ export interface OAuthState {
   readonly authRequests: Map<string, AuthRequest>;
   readonly codes: Map<string, AuthCode>;
   readonly sessions: Set<OidcSession>;
-  /** Signs id tokens. Made when it is first needed. */
+  /** Signs ID tokens. Created on first use. */
   readonly signingKey: () => Promise<SigningKey>;
 }
 

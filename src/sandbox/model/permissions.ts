@@ -5,7 +5,7 @@ import { RpcError } from "./errors.js";
 import type { Instance } from "./instance.js";
 import { type Permission, roleAllows } from "./roles.js";
 
-/** Who calls, for which organization, and how far the permission reaches that the call needs. */
+/** The caller, the organization of the call, and the scope of the permission that the call needs. */
 export interface Caller {
   readonly user: User;
   readonly orgId: string;

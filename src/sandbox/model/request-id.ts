@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 const alphabet = "0123456789abcdefghijklmnopqrstuv";
 
 /**
- * Makes ids like those of `x-request-id`: 20 characters that hold the time, something of the process
+ * Generates ids like those of `x-request-id`: 20 characters that encode the time, random bytes of the process
  * and a counter.
  */
 export function createRequestIds(now: () => number): () => { "x-request-id": string } {

@@ -1,4 +1,4 @@
-/** The permissions that the endpoints of the sandbox ask for. */
+/** The permissions that the endpoints of the sandbox require. */
 export type Permission =
   | "user.grant.read"
   | "user.grant.write"
@@ -11,9 +11,9 @@ const reading = ["user.grant.read", "user.read", "org.read"] as const;
 const everything = [...grants, "user.read", "org.read"] as const;
 
 /**
- * What a manager role allows, as in the `RolePermissionMappings` of ZITADEL's `defaults.yaml`, reduced
- * to the permissions that are asked for here. The first part of a role's name is where it is held: at
- * the instance (`IAM_`), in an organization (`ORG_`) or in one project (`PROJECT_`).
+ * The permissions of a manager role, as in the `RolePermissionMappings` of ZITADEL's `defaults.yaml`, reduced
+ * to those that are checked here. The first part of a role's name is its level: the instance (`IAM_`), an
+ * organization (`ORG_`) or one project (`PROJECT_`).
  */
 const permissionsOfRoles = {
   IAM_OWNER: everything,

@@ -1,7 +1,7 @@
 import type { AccessToken, Org, Project, ProjectGrant, User } from "./entities.js";
 import { GrantStore } from "./grant-store.js";
 
-/** Everything that the sandbox knows. Grants are replaced, not changed. */
+/** The complete state of the sandbox. Grants are replaced, not changed. */
 export interface State {
   readonly orgs: Map<string, Org>;
   readonly projects: Map<string, Project>;
@@ -13,7 +13,7 @@ export interface State {
   readonly nextId: () => string;
 }
 
-/** @param projectionDelayMs how long a change takes to show in searches. */
+/** @param projectionDelayMs how long a change takes to appear in searches. */
 export function createState(now: () => number, projectionDelayMs: number): State {
   let lastId = 400_000_000_000_000_000n;
   return {
@@ -23,7 +23,7 @@ export function createState(now: () => number, projectionDelayMs: number): State
     users: new Map(),
     tokens: new Map(),
     grants: new GrantStore(now, projectionDelayMs),
-    // 18 digits, like ZITADEL's, and far enough apart that a mistyped one is nobody's.
+    // 18 digits, like ZITADEL's, and far enough apart that a mistyped id is unused.
     nextId: () => {
       lastId += 16_777_259n;
       return String(lastId);

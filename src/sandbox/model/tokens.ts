@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { AccessToken } from "./entities.js";
 import type { Instance } from "./instance.js";
 
-/** Makes an access token that the instance takes until it expires, and returns it. */
+/** Creates an access token that the instance accepts until it expires, and returns it. */
 export function issueToken(
   instance: Instance,
   token: Omit<AccessToken, "expiresAtMs"> & { readonly expiresInMs: number },

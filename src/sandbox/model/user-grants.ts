@@ -5,8 +5,8 @@ import type { Instance } from "./instance.js";
 import type { Caller } from "./permissions.js";
 
 /**
- * Deactivates a grant of the caller's organization. The user id is not looked at. An inactive grant
- * is known before the caller's projects are: whoever may deactivate anything learns of it.
+ * Deactivates a grant of the caller's organization. The user id is ignored. An inactive grant is reported
+ * before the caller's projects are checked, so every caller that may deactivate any grant learns of it.
  *
  * @throws CommandError
  */
@@ -26,7 +26,7 @@ export function deactivateUserGrant(instance: Instance, caller: Caller, grantId:
 }
 
 /**
- * Activates a grant of the caller's organization again.
+ * Reactivates a grant of the caller's organization.
  *
  * @throws CommandError
  */
@@ -50,8 +50,8 @@ export function reactivateUserGrant(instance: Instance, caller: Caller, grantId:
 }
 
 /**
- * Removes all grants or none. The ids are checked one after the other, so the first bad one decides
- * about the error.
+ * Removes all grants or none of them. The ids are checked one after the other, so the first invalid one
+ * decides the error.
  *
  * @throws CommandError
  */
@@ -78,7 +78,7 @@ export function bulkRemoveUserGrant(
   }
 }
 
-/** What of a grant is new. */
+/** The data of a new grant. */
 export type NewGrant = Pick<Grant, "userId" | "projectId" | "projectGrantId" | "roleKeys">;
 
 /**
@@ -126,7 +126,7 @@ export function addUserGrant(instance: Instance, caller: Caller, init: NewGrant)
   return grant;
 }
 
-/** Returns the grant of the project to the organization; undefined when the project is its own. */
+/** Returns the grant of the project to the organization; undefined if the project is its own. */
 function checkProjectGrant(
   { state, generation }: Instance,
   orgId: string,
@@ -136,7 +136,7 @@ function checkProjectGrant(
   if (project?.orgId === orgId && projectGrantId === undefined) {
     return undefined;
   }
-  // v2.70 looks for the grant of a project only where the request names one.
+  // v2.70 looks for the grant of a project only if the request names one.
   if (generation === "v2.70" && projectGrantId === undefined) {
     throw new CommandError(Code.FailedPrecondition, "Errors.Project.NotFound", "COMMAND-3n77S");
   }

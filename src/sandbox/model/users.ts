@@ -1,11 +1,11 @@
 import type { User } from "./entities.js";
 
-/** What is known of a user; the rest is made up. */
+/** The known data of a user; the rest is made up. */
 export type UserInit = Pick<User, "userId" | "orgId" | "createdAtMs"> & {
   readonly [K in keyof User]?: User[K] | undefined;
 };
 
-/** The user whom only a grant names: everything about them is made up, of their id. */
+/** A user that only a grant names: all data is made up, from the id. */
 export class MadeUpUser implements User {
   readonly userId: string;
   readonly orgId: string;
@@ -20,7 +20,7 @@ export class MadeUpUser implements User {
     this.createdAtMs = createdAtMs;
   }
 
-  // Not kept, but made when they are looked at: there may be a million of these users.
+  // Not stored, but created on access: there may be a million of these users.
   get userName(): string {
     return `user-${this.userId}`;
   }

@@ -6,7 +6,7 @@ import { MadeUpUser } from "../model/users.js";
 import { loginPage } from "./pages.js";
 import { OAuthError, readForm, redirect, responding } from "./response.js";
 
-/** `/oauth/v2/authorize`. OpenID Connect Core 1.0, section 3.1.2. It leads to the login page. */
+/** `/oauth/v2/authorize`. OpenID Connect Core 1.0, section 3.1.2. It redirects to the login page. */
 export function authorizeRoute(instance: Instance): Route {
   return (request) =>
     request.path === "/oauth/v2/authorize" && ["GET", "POST"].includes(request.method)
@@ -14,7 +14,7 @@ export function authorizeRoute(instance: Instance): Route {
       : undefined;
 }
 
-/** `/ui/login`: where a person presses "sign in". */
+/** `/ui/login`: where a user clicks "sign in". */
 export function loginRoute(instance: Instance): Route {
   return async (request) => {
     if (request.path !== "/ui/login") {
@@ -41,7 +41,7 @@ function authorize(instance: Instance, form: URLSearchParams): HttpResponse {
     throw new OAuthError(400, "invalid_request", "Errors.App.NotFound");
   }
   const redirectUri = text("redirect_uri") ?? "";
-  // Before this is known to be right, nobody is sent anywhere.
+  // Before this is validated, nothing is redirected.
   if (!app.redirectUris.includes(redirectUri)) {
     throw new OAuthError(
       400,
@@ -95,7 +95,7 @@ function redirectBack(request: AuthRequest, parameters: Record<string, string>):
   return redirect(url.href);
 }
 
-/** A page with more than this is slow to load and of no use. */
+/** A page with more than this is slow to load and useless. */
 const mostPeople = 200;
 
 function people({ state }: Instance): { userId: string; name: string }[] {

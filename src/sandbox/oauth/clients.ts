@@ -11,7 +11,7 @@ interface Credentials {
   readonly secret: string;
 }
 
-/** @throws OAuthError when there are none, or two. */
+/** @throws OAuthError when credentials are missing, or given twice. */
 function readCredentials(request: HttpRequest, form: URLSearchParams): Credentials {
   const inForm = { clientId: form.get("client_id") ?? "", secret: form.get("client_secret") ?? "" };
   const [, basic] = /^Basic (.*)$/i.exec(headerOf(request, "authorization") ?? "") ?? [];

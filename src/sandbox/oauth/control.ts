@@ -4,25 +4,25 @@ import { own } from "../../options/checker.js";
 import type { Instance } from "../model/instance.js";
 import { randomToken } from "../model/tokens.js";
 
-/** What signs in to the sandbox. */
+/** Credentials of the sandbox's users and applications. */
 export interface OAuthControl {
   /**
-   * Makes a key file for a user.
+   * Creates a key file for a user.
    *
    * @throws TypeError when the user does not exist.
    */
   addKey(key?: {
     /** Default: the owner of the sandbox's `token`, to whom everything is allowed. */
     readonly userId?: string | undefined;
-    /** Milliseconds from now until the key ends. Default: it ends in the year 9999. */
+    /** Milliseconds from now until the key expires. Default: it expires in the year 9999. */
     readonly expiresInMs?: number | undefined;
   }): ServiceUserKey;
 
-  /** Makes a key unknown to the server. */
+  /** Revokes a key. */
   removeKey(keyId: string): void;
 
   /**
-   * Makes a client id and a secret for a user. Those made before for the same user end.
+   * Creates a client id and a secret for a user. Earlier ones of the same user become invalid.
    *
    * @throws TypeError when the user does not exist.
    */
@@ -31,22 +31,19 @@ export interface OAuthControl {
     readonly userId?: string | undefined;
   }): { clientId: string; clientSecret: string };
 
-  /** Registers an application that signs people in with PKCE, without a secret. */
+  /** Registers an application that signs users in with PKCE, without a secret. */
   addApp(app: {
-    /** Default: one like ZITADEL's. */
+    /** Default: an id like ZITADEL's. */
     readonly clientId?: string | undefined;
     readonly redirectUris: readonly string[];
     readonly postLogoutRedirectUris?: readonly string[] | undefined;
   }): { clientId: string };
 
-  /**
-   * Ends the access tokens of a user, or of everybody, now: as if their time were up already. Refresh
-   * tokens live on.
-   */
+  /** Expires the access tokens of a user, or of all users, now. Refresh tokens stay valid. */
   expireTokens(userId?: string): void;
 }
 
-/** @internal Its types are Node's, and what is exported from here loads in browser projects too. */
+/** @internal Its types are Node's, and exports of this file are loaded in browser projects too. */
 export function createOAuthControl(
   { oauth, state, now }: Instance,
   ownerId: () => string,

@@ -17,7 +17,7 @@ export function endSessionRoute(instance: Instance): Route {
       : undefined;
 }
 
-/** Where people end up whose application names no page for it. */
+/** Where users are redirected whose application names no page for it. */
 export const signedOutRoute: Route = (request) =>
   request.path === signedOutPath && request.method === "GET" ? signedOutPage() : undefined;
 
@@ -54,7 +54,7 @@ async function signOut(
   return redirect(target.href);
 }
 
-/** An expired hint is as good as any: it says who signs out, and grants nothing. */
+/** An expired hint is accepted: it identifies the user who signs out, and grants nothing. */
 async function readHint(
   { oauth }: Instance,
   request: HttpRequest,

@@ -5,10 +5,10 @@ import type { Instance } from "../model/instance.js";
 import { issuerOf, OAuthError } from "./response.js";
 
 /**
- * Says whose assertion this is: RFC 7523, section 3, with ZITADEL's limits. It may have been issued up to
- * an hour ago, and a second ahead.
+ * Returns the subject of an assertion: RFC 7523, section 3, with ZITADEL's limits. It may have been issued up
+ * to an hour ago, and up to a second in the future.
  *
- * @throws OAuthError the same for whatever is wrong with it.
+ * @throws OAuthError the same one for every defect.
  */
 export async function verifyAssertion(
   instance: Instance,

@@ -3,7 +3,7 @@ import type { Route } from "../http/http.js";
 import type { Instance } from "../model/instance.js";
 import { openIdResponse } from "./openid.js";
 
-/** `/oauth/v2/keys`: what id tokens are verified with. RFC 7517. */
+/** `/oauth/v2/keys`: the keys for verifying ID tokens. RFC 7517. */
 export function keysRoute(instance: Instance): Route {
   return async (request) => {
     if (request.path !== "/oauth/v2/keys" || request.method !== "GET") {

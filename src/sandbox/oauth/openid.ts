@@ -5,12 +5,12 @@ import { RpcError } from "../model/errors.js";
 import type { Instance } from "../model/instance.js";
 import { checkInstance } from "../model/instance-host.js";
 
-/** Whether a path is of the OAuth and OpenID Connect endpoints. */
+/** Whether a path belongs to the OAuth and OpenID Connect endpoints. */
 export function isOpenIdPath(path: string): boolean {
   return /^\/(oauth|oidc|\.well-known)\//.test(path);
 }
 
-/** Refuses OpenID Connect requests to a host that is no domain of the instance; takes no others. */
+/** Rejects OpenID Connect requests to a host that is not a domain of the instance; handles no others. */
 export function openIdInstanceRoute(instance: Instance): Route {
   return (request) => {
     if (!isOpenIdPath(request.path)) {
@@ -42,7 +42,7 @@ export function openIdResponse(
       ...actualCorsHeaders(request, apiCors),
       "cache-control": "no-store",
       "content-type": "application/json",
-      // An hour ago: the browser is to keep nothing, whatever its clock says.
+      // An hour ago: browsers must not cache it, whatever their clock shows.
       expires: new Date(instance.now() - 3_600_000).toUTCString(),
       pragma: "no-cache",
       "set-cookie": [

@@ -1,7 +1,7 @@
 import type { HttpResponse } from "../http/http.js";
 import type { App } from "../model/oauth-state.js";
 
-/** A small login page: choose who you are, and press the button. */
+/** A small login page: choose a user, and click the button. */
 export function loginPage(
   authRequestId: string,
   app: App | undefined,

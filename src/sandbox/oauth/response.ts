@@ -17,7 +17,7 @@ export class OAuthError extends Error {
   }
 }
 
-/** The origin that the instance is asked at: issuer and base of its endpoints. */
+/** The origin of the request: issuer and base of the endpoints. */
 export function issuerOf(request: HttpRequest): string {
   return `http://${request.host}`;
 }

@@ -5,7 +5,7 @@ import { openIdResponse } from "./openid.js";
 import { OAuthError, readForm, responding } from "./response.js";
 import { endSession, findSession } from "./sessions.js";
 
-/** `/oauth/v2/revoke`. RFC 7009. A refresh token takes its access token along. */
+/** `/oauth/v2/revoke`. RFC 7009. Revoking a refresh token also revokes its access token. */
 export function revokeRoute(instance: Instance): Route {
   return (request) =>
     request.path === "/oauth/v2/revoke" && request.method === "POST"

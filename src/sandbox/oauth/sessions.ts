@@ -38,7 +38,7 @@ export function redeemCode(instance: Instance, app: App, form: URLSearchParams):
   return addSession(instance, { userId, clientId, scopes, nonce, authenticatedAtMs });
 }
 
-/** Redeems a refresh token, once. The access token that came with it ends too. */
+/** Redeems a refresh token, once. The access token issued with it is revoked too. */
 export function redeemRefreshToken(
   instance: Instance,
   app: App,
@@ -62,7 +62,7 @@ export function redeemRefreshToken(
   return addSession(instance, session);
 }
 
-/** The session that one of these tokens is of. */
+/** The session to which one of these tokens belongs. */
 export function findSession({ oauth }: Instance, token: string): OidcSession | undefined {
   for (const session of oauth.sessions) {
     if (session.refreshToken === token || session.accessToken === token) {

@@ -8,7 +8,7 @@ import { issuerOf } from "./response.js";
 
 const audienceScope = "urn:zitadel:iam:org:project:id:zitadel:aud";
 
-/** Issues an access token. Without the audience scope it is one that ZITADEL's own APIs refuse. */
+/** Issues an access token. Without the audience scope, ZITADEL's own APIs reject it. */
 export function issueAccessToken(
   instance: Instance,
   userId: string,
@@ -22,7 +22,7 @@ export function issueAccessToken(
   });
 }
 
-/** The token response: RFC 6749, section 5.1. By the time it is written, a part of a second has gone. */
+/** The token response: RFC 6749, section 5.1. By the time it is written, part of a second has passed. */
 export async function tokenResponse(
   instance: Instance,
   request: HttpRequest,

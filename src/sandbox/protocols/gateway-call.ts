@@ -8,13 +8,13 @@ import { parseGoJson } from "./go-json.js";
 import { readDeadline } from "./grpc-timeout.js";
 import { hasPassed, outcomeOf, withDeadline } from "./rpc.js";
 
-/** Where reading stops; JSON is longer than the message of 4 MiB that it may hold. */
+/** Where reading stops; JSON is longer than the 4 MiB message that it may encode. */
 const maxBodyBytes = 64 * 1024 * 1024;
 
-/** A call that came as JSON: first its message is read, then it is made. */
+/** A call received as JSON: first its message is read, then it is executed. */
 export interface GatewayCall<T> {
   readonly rpc: string;
-  /** @throws Error that says what is wrong with the body. */
+  /** @throws Error with the reason why the body is invalid. */
   readonly read: (body: JsonValue | undefined) => T;
   readonly call: (message: T, signal: AbortSignal) => Promise<Json>;
 }
@@ -48,7 +48,7 @@ export async function serveGatewayCall<T>(
   }
 }
 
-/** @throws RpcError `InvalidArgument` for what is not JSON, or not of the message. */
+/** @throws RpcError `InvalidArgument` for invalid JSON, or JSON that does not fit the message. */
 async function readMessage<T>(request: HttpRequest, read: (body: JsonValue | undefined) => T) {
   const bytes = await readBody(request, maxBodyBytes);
   if (bytes === undefined) {

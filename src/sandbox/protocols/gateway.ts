@@ -7,10 +7,10 @@ import type { Instance } from "../model/instance.js";
 
 export type Json = JsonValue | readonly Json[] | { readonly [key: string]: Json };
 
-/** Tells browsers that the quota of authenticated requests is not used up. */
+/** Tells browsers that the quota of authenticated requests is not exhausted. */
 export const quotaCookie = ["zitadel.quota.exhausted=; Path=/; Max-Age=0; SameSite=Lax"] as const;
 
-/** The HTTP status that the gateway gives to a code of gRPC. */
+/** The HTTP status to which the gateway maps a gRPC code. */
 const httpStatusOfCode: Partial<Record<Code, number>> = {
   [Code.Canceled]: 499,
   [Code.InvalidArgument]: 400,
@@ -62,7 +62,7 @@ export function gatewayError(
   };
 }
 
-/** What the gateway itself says: no such route, no such method, not JSON. */
+/** The gateway's own error: no such route, no such method, invalid JSON. */
 export function gatewayRejection(
   instance: Instance,
   request: HttpRequest,
@@ -77,7 +77,7 @@ export function gatewayRejection(
   };
 }
 
-/** What protojson writes: each build of it puts a space after commas, or none. */
+/** The output of protojson: each build of it puts a space after commas, or does not. */
 function protoJson(instance: Instance, value: Json): string {
   return instance.generation === "v4" ? spacedJson(value) : JSON.stringify(value);
 }
@@ -125,7 +125,7 @@ function gatewayHeaders(instance: Instance, request: HttpRequest): Record<string
   };
 }
 
-/** The headers of the inner call, some of them handed on under another name. */
+/** The headers of the inner call, some of them passed under another name. */
 function callHeaders(instance: Instance): Record<string, string> {
   return {
     "cache-control": "no-store",

@@ -1,11 +1,11 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 
 /**
- * Reads the first JSON value of a text, as Go's `json.Decoder` does: what follows it is left alone, and
- * a text without any is no error.
+ * Reads the first JSON value of a text, as Go's `json.Decoder` does: the text after it is ignored, and a text
+ * without a value is no error.
  *
  * @returns undefined for a text of white space.
- * @throws Error in the words of Go, for a value that ends too early and for the common kinds of wrong ones.
+ * @throws Error with Go's message, for a truncated value and for the common kinds of invalid ones.
  */
 export function parseGoJson(text: string): JsonValue | undefined {
   if (text.trim() === "") {
@@ -29,7 +29,7 @@ export function parseGoJson(text: string): JsonValue | undefined {
   }
 }
 
-/** Where V8 and Go say the same in other words. */
+/** Go's messages for errors that V8 reports with another message. */
 const places: readonly [RegExp, string][] = [
   [/property name or/, "looking for beginning of object key string"],
   [/double-quoted property name/, "looking for beginning of object key string"],

@@ -3,14 +3,14 @@ import { Code } from "@connectrpc/connect";
 import { encodeFrame, FrameReader } from "../../common/frames.js";
 import { earlyError, type RpcError } from "../model/errors.js";
 
-/** The most that grpc-go takes of one message unless it is told otherwise. */
+/** The default limit of grpc-go for one message. */
 const maxMessageBytes = 4 * 1024 * 1024;
 
 /**
  * Reads the one message of a unary request: a byte of flags, four of length, the message.
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  *
- * @throws RpcError in the words of grpc-go. Too long a message is refused before it is read.
+ * @throws RpcError with grpc-go's message. A message over the limit is rejected before it is read.
  */
 export async function readMessage(
   body: AsyncIterable<Uint8Array>,
@@ -33,8 +33,8 @@ export async function readMessage(
 }
 
 /**
- * Frames the message of a response. It is compressed when the request was, which says that the client
- * can read it; an empty message never is.
+ * Frames the message of a response. It is compressed if the request was, which shows that the client supports
+ * it; an empty message never is.
  */
 export function frameMessage(message: Uint8Array, encoding: string | undefined): Uint8Array {
   const compressed = encoding === "gzip" && message.byteLength > 0;
@@ -42,7 +42,7 @@ export function frameMessage(message: Uint8Array, encoding: string | undefined):
   return encodeFrame(payload, compressed ? 1 : 0);
 }
 
-/** @throws RpcError when the server has nothing to decompress it with. */
+/** @throws RpcError when the server does not support the compression. */
 export function checkEncoding(encoding: string | undefined): void {
   if (encoding !== undefined && encoding !== "identity" && encoding !== "gzip") {
     throw earlyError(

@@ -15,7 +15,7 @@ import { type RpcResponse, respondToRpc } from "./rpc.js";
 const binaryType = "application/grpc-web";
 const textType = "application/grpc-web-text";
 
-/** What the wrapper lets through. `grpc-timeout` and tracing headers are not among it. */
+/** The headers that the wrapper passes. `grpc-timeout` and tracing headers are not among them. */
 const cors: CorsPolicy = {
   methods: ["GET", "POST", "HEAD"],
   headers: [...clientHeaders, "u-a"],
@@ -40,7 +40,7 @@ export function grpcWebRoute(instance: Instance): Route {
   };
 }
 
-/** The wrapper takes only preflights that name `x-grpc-web`; others are the JSON routes' business. */
+/** The wrapper handles only preflights that name `x-grpc-web`; the JSON routes handle the others. */
 function concernsGrpcWeb(request: HttpRequest): boolean {
   return (
     (headerOf(request, "access-control-request-headers") ?? "")

@@ -3,7 +3,7 @@ import type { Instance } from "../model/instance.js";
 import { readDeadline } from "./grpc-timeout.js";
 import { respondToRpc } from "./rpc.js";
 
-/** The subtypes that ZITADEL routes to its gRPC server. `json` too is read and written as binary. */
+/** The subtypes that ZITADEL routes to its gRPC server. `json` is also read and written as binary. */
 const contentType = /^application\/grpc(\+proto|\+json)?$/;
 
 /** Native gRPC. https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md */

@@ -9,11 +9,11 @@ import { instanceLookupTimedOut } from "../model/instance-host.js";
 import { type ManagementMethod, managementMethods } from "../model/management.js";
 import { checkEncoding, frameMessage, readMessage } from "./grpc-message.js";
 
-/** The response to a call, before it is put into the form of gRPC or gRPC-web. */
+/** The response to a call, before it is encoded as gRPC or gRPC-web. */
 export interface RpcResponse {
   /** Without content-type. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The framed message of a call that went well. */
+  /** The framed message of a successful call. */
   readonly frame: Uint8Array | undefined;
   readonly trailers: Readonly<Record<string, string>>;
   readonly outcome: RpcOutcome;
@@ -82,7 +82,9 @@ export async function respondToRpc(
   }
 }
 
-/** What ZITADEL's interceptors put on a response: it must not be cached, and support can find it. */
+/**
+ * The headers that ZITADEL's interceptors add to a response: it must not be cached, and support can find it.
+ */
 function interceptorHeaders(instance: Instance): Record<string, string> {
   const expires = new Date(instance.now()).toUTCString();
   return {
@@ -97,7 +99,7 @@ function interceptorHeaders(instance: Instance): Record<string, string> {
 }
 
 /**
- * Runs the call until it ends or its deadline passes.
+ * Runs the call until it settles or its deadline passes.
  *
  * @throws RpcError `DeadlineExceeded`
  */
@@ -155,8 +157,8 @@ function parse(method: ManagementMethod, bytes: Uint8Array) {
   try {
     return fromBinary(method.desc.input, bytes);
   } catch (error) {
-    // A text decoder throws TypeError for bytes that are no UTF-8. Go's protobuf library puts a
-    // no-break space after its name, in this build of it, so that nobody compares its messages.
+    // A text decoder throws TypeError for invalid UTF-8. In this build, Go's protobuf library puts a no-break
+    // space after its name, so that its messages cannot be compared.
     const cause =
       error instanceof TypeError
         ? "string field contains invalid UTF-8"

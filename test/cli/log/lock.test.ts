@@ -37,7 +37,7 @@ describe("the lock of a log", () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  it("is one for all names of a log", () => {
+  it("is the same for all names of a log", () => {
     const path = newPath();
     const link = newPath();
     writeFileSync(path, "");
@@ -52,7 +52,7 @@ describe("the lock of a log", () => {
     rmSync(path);
   });
 
-  it("of a process that has ended is replaced", () => {
+  it("of a process that has exited is replaced", () => {
     const path = newPath();
     stale(path);
     const lock = LogLock.take(path, "--log");
@@ -61,14 +61,14 @@ describe("the lock of a log", () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  it("of a process whose number another one has by now is replaced", () => {
+  it("of a process whose number has been reused is replaced", () => {
     const path = newPath();
     const owner = { ...thisOwner(), startedAt: "1" };
     writeFileSync(`${path}.lock`, JSON.stringify(owner));
     LogLock.take(path, "--log").release();
   });
 
-  it("of a process that has ended and was not waited for yet is replaced", async () => {
+  it("of a process that has exited and was not reaped yet is replaced", async () => {
     const path = newPath();
     // The shell becomes a program that never waits for the child that it has started before.
     const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"]);
@@ -88,7 +88,7 @@ describe("the lock of a log", () => {
     ["of another machine", JSON.stringify({ ...thisOwner(), host: "elsewhere", pid: 1 })],
     ["of another container", JSON.stringify({ ...thisOwner(), pidNamespace: "pid:[1]", pid: 1 })],
     ["that cannot be read", ""],
-  ])("%s is left alone, and how to get on is said", (_, content) => {
+  ])("%s is kept, and the error names what to do", (_, content) => {
     const path = newPath();
     writeFileSync(`${path}.lock`, content);
     expect(() => LogLock.take(path, "resume")).toThrow(/delete .*\.lock|delete that file/);

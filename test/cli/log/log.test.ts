@@ -77,7 +77,7 @@ describe("the log", () => {
     expect(exitCode).toBe(1);
   });
 
-  it("leaves nothing behind when the answer is no", async () => {
+  it("leaves no file behind when the user declines", async () => {
     const [a] = add(1) as [string];
     const log = newLog();
     const { exitCode } = await cli(["remove", a, "--log", log], {
@@ -90,7 +90,7 @@ describe("the log", () => {
 });
 
 describe("resume", () => {
-  it("continues where the run stopped: what is decided stays so, what is in doubt is asked for", async () => {
+  it("continues where the run stopped: decided grants stay decided, grants in doubt are requested", async () => {
     const [open, unwritten] = add(2) as [string, string];
     server().addGrant({ grantId: "5" });
     const log = file(
@@ -132,7 +132,7 @@ describe("resume", () => {
     expect(ids.some((id) => server().grant(id) !== undefined)).toBe(false);
   });
 
-  it("asks again for what failed", async () => {
+  it("requests failed grants again", async () => {
     const [id] = add(1) as [string];
     const log = newLog();
     const { token } = server().addUser();
@@ -144,7 +144,7 @@ describe("resume", () => {
     expect((await cli(["resume", log, "--yes"])).exitCode).toBe(0);
   });
 
-  it("continues with another token when the first one expired on the way", async () => {
+  it("continues with another token when the first one expired during the run", async () => {
     const ids = add(1000);
     const log = newLog();
     const expired = server().addUser({ roles: ["ORG_OWNER"] }).token;
@@ -166,7 +166,7 @@ describe("resume", () => {
     expect(ids.some((id) => server().grant(id) !== undefined)).toBe(false);
   });
 
-  it("does not take grants that a killed run has removed for a wrong organization", async () => {
+  it("does not mistake grants that a killed run has removed for a wrong organization", async () => {
     const gone = Array.from({ length: 400 }, (_, index) => String(1000 + index));
     const left = add(50);
     const requests = [0, 100, 200, 300].map((from, index) =>
@@ -181,7 +181,7 @@ describe("resume", () => {
     expect(sent).toBe(401);
   });
 
-  it("removes together what a lost request did not: two grants of it tell", async () => {
+  it("removes together what a lost request did not: two of its grants prove it", async () => {
     const ids = add(300);
     const requests = [0, 100, 200].map((from, index) =>
       JSON.stringify({ request: `a-${index}`, ids: ids.slice(from, from + 100) }),
@@ -206,7 +206,7 @@ describe("resume", () => {
 });
 
 describe("a log", () => {
-  it("takes nothing that comes when it is closed, as its file number may be another file's by then", async () => {
+  it("records nothing once it is closed, as its file descriptor may be reused by then", async () => {
     const path = newLog();
     const log = RunLog.create(path);
     log.grant({ grantId: "1" });
@@ -220,7 +220,7 @@ describe("a log", () => {
     expect(log.failure).toBeUndefined();
   });
 
-  it("with the line ends of Windows is read all the same", async () => {
+  it("with Windows line endings is read all the same", async () => {
     const [id] = add(1) as [string];
     const path = file("crlf.jsonl", begun([id]).replaceAll("\n", "\r\n"));
     const { exitCode, stdout } = await cli(["resume", path, "--yes"]);
@@ -228,7 +228,7 @@ describe("a log", () => {
     expect((await cli(["verify", path])).exitCode).toBe(0);
   });
 
-  it("in a folder that is not there is named, and no draft of it", async () => {
+  it("in a missing folder is named, and its draft is not", async () => {
     const [id] = add(1) as [string];
     const path = join(directory, "nowhere", "run.jsonl");
     const { exitCode, stderr } = await cli(["remove", id, "--yes", "--log", path]);
@@ -238,7 +238,7 @@ describe("a log", () => {
   });
 });
 
-describe("resume leaves a file as it is", () => {
+describe("resume does not change a file", () => {
   const key = '{"type":"serviceaccount","keyId":"1","key":"-----BEGIN RSA","userId":"2"}';
   it.each<[string, () => string, RegExp]>([
     ["a key file without a line break", () => key, /not a log/],

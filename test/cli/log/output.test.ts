@@ -42,7 +42,7 @@ describe("results that cannot be written", () => {
     expect(removedOf(ids)).toHaveLength(3000);
   });
 
-  it("do not stop it where a reader has left", async () => {
+  it("do not stop it when the reader has closed the output", async () => {
     const ids = add(1000);
     const { exitCode, stderr } = await shell(
       `{ $TOOL remove --yes --no-log; echo "code $?" >&2; } | head -1 > /dev/null`,
@@ -55,7 +55,7 @@ describe("results that cannot be written", () => {
 });
 
 describe("a log that cannot be written", () => {
-  it("stops the run before it sends what is not in it, and says what was removed", async () => {
+  it("stops the run before it sends what is not logged, and reports what was removed", async () => {
     const ids = add(2000);
     const log = newLog();
     // Beyond 60 KiB a write is short, and the next one an error, as on a full disk.
@@ -82,7 +82,7 @@ describe("a log that cannot be written", () => {
     expect(removedOf(ids)).toHaveLength(2000);
   });
 
-  it("sends nothing when the list does not fit", async () => {
+  it("sends nothing when the list cannot be written", async () => {
     const ids = add(2000);
     const log = newLog();
     const { exitCode, stderr } = await shell(

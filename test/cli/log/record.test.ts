@@ -4,7 +4,7 @@ import { logHarness } from "./harness.js";
 const { add, cli, directory, entries, environment, file, newLog, server } = logHarness();
 
 describe("a run over bare ids", () => {
-  it("says before it starts that it cannot be undone", async () => {
+  it("warns before it starts that it cannot be undone", async () => {
     const [a] = add(1) as [string];
     const { stderr } = await cli(["remove", a, "--yes", "--log", newLog()]);
     expect(stderr).toMatch(/Undo {10}not possible for 1 grant: .*--record/);
@@ -41,7 +41,7 @@ describe("a run over bare ids", () => {
     expect(restored.map((grant) => grant?.roleKeys)).toEqual([roleKeys, roleKeys]);
   });
 
-  it("does nothing with --record where grants cannot be read", async () => {
+  it("does nothing with --record if grants cannot be read", async () => {
     const [a] = add(1) as [string];
     const { token } = server().addUser();
     const { exitCode, stderr } = await cli(["remove", a, "--record", "--yes", "--log", newLog()], {

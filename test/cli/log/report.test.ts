@@ -28,7 +28,7 @@ const hostileLog = () =>
   );
 
 it.each(["csv", "html"])(
-  "report --output %s says of which grants the log has only the id",
+  "report --output %s shows which grants the log knows only by id",
   async (output) => {
     const log = file("bare.jsonl", begun([hostile, "4", { grantId: "5", userId: "6" }]));
     const { stdout, stderr } = await cli(["report", log, "--output", output]);
@@ -86,7 +86,7 @@ describe("report --output csv", () => {
 });
 
 describe("report --output html", () => {
-  it("stands alone, and shows what comes from the server as text", async () => {
+  it("is self-contained, and shows the server's values as text", async () => {
     const { exitCode, stdout } = await cli(["report", hostileLog(), "--output", "html"]);
     expect(exitCode).toBe(0);
     expect(stdout).toContain("default-src 'none'");
@@ -98,7 +98,7 @@ describe("report --output html", () => {
     expect(stdout).toContain("r&lt;1&gt;");
   });
 
-  it("tells of resumptions and restores", async () => {
+  it("lists resumptions and restores", async () => {
     const grant = server().addGrant({ roleKeys: ["reader"] });
     const recorded = { state: "active", roleKeys: ["reader"], projectId: server().projectId };
     const log = file("sessions.jsonl", begun([{ ...grant, recorded }]));

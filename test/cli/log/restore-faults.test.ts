@@ -21,7 +21,7 @@ const badToken = {
   },
 };
 
-describe.each(["v4", "v2.70"] as const)("restore where requests go wrong, %s", (generation) => {
+describe.each(["v4", "v2.70"] as const)("restore when requests fail, %s", (generation) => {
   const { cli, entries, environment, newLog, server } = logHarness({ generation });
   let gateway: Awaited<ReturnType<typeof startFaultyGateway>>;
   let fate: (method: string, path: string) => Fate;
@@ -71,7 +71,7 @@ describe.each(["v4", "v2.70"] as const)("restore where requests go wrong, %s", (
     fate = (method, path) => (kind(method, path) ? (fates.shift() ?? "pass") : "pass");
   };
 
-  it("adds no grant twice when responses are lost, and leaves none active that was not", async () => {
+  it("adds no grant twice when responses are lost, and leaves no grant active that was inactive", async () => {
     const { users, log } = await removed("active", "inactive", "active", "inactive");
     first(isAdd, "lost", "lost", "lost", "lost");
     const { exitCode, outcomes, stderr } = await restore(log);
@@ -94,7 +94,7 @@ describe.each(["v4", "v2.70"] as const)("restore where requests go wrong, %s", (
     expect(exitCode).toBe(0);
   });
 
-  it("retries a reactivation, also where the first one was carried out", async () => {
+  it("retries a reactivation, also if the first one was applied", async () => {
     const { userId, grantId } = server().addGrant({ roleKeys: ["reader"] });
     const log = newLog();
     await throughGateway(["deactivate", "--yes", "--log", log, "--user", userId]);
@@ -133,7 +133,7 @@ describe.each(["v4", "v2.70"] as const)("restore where requests go wrong, %s", (
     expect(exitCode).toBe(0);
   });
 
-  it("takes a grant for its own only when it was added at the time of a lost attempt", async () => {
+  it("recognizes a grant as its own only if it was added at the time of a lost attempt", async () => {
     const { users, log } = await removed("inactive", "inactive");
     const [ours = "", theirs = ""] = users;
     const grants = users.map((userId) => server().addGrant({ userId, roleKeys: ["reader"] }));
@@ -164,7 +164,7 @@ describe.each(["v4", "v2.70"] as const)("restore where requests go wrong, %s", (
     expect(exitCode).toBe(2);
   });
 
-  it("finds a grant at once whose removal was not carried out", async () => {
+  it("finds a grant at once whose removal was not applied", async () => {
     const { userId, grantId } = server().addGrant({ roleKeys: ["reader"] });
     const log = newLog();
     fate = (method) => (method === "DELETE" ? badToken : "pass");

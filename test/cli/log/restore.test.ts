@@ -33,7 +33,7 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
   const restore = (log: string, ...flags: string[]) =>
     cli(["restore", "--log", log, "--yes", "--json", ...flags]);
 
-  it("adds removed grants anew, and those that were inactive are so again", async () => {
+  it("adds removed grants again, and deactivates those that were inactive", async () => {
     const [active, inactive] = [
       recordedGrant("active", ["reader", "writer"]),
       recordedGrant("inactive"),
@@ -81,7 +81,7 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
     expect(exitCode).toBe(0);
   });
 
-  it("counts a grant that is active again already as there", async () => {
+  it("counts a grant that is already active again as there", async () => {
     const grant = recordedGrant();
     const log = await ran("deactivate", [grant]);
     await cli(["restore", log, "--yes"]);
@@ -105,7 +105,7 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
     expect(exitCode).toBe(2);
   });
 
-  it("takes the same grant for there, and another one for a failure", async () => {
+  it("accepts an equivalent grant, and reports another one as a failure", async () => {
     const [same, other, active] = [recordedGrant(), recordedGrant(), recordedGrant("inactive")];
     const log = await ran("remove", [same, other, active]);
     const there = server().addGrant({ userId: same.userId, roleKeys: ["reader"] });
@@ -130,7 +130,7 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
     expect(exitCode).toBe(2);
   });
 
-  it("continues after a kill: what was added is finished, and what may have been is compared", async () => {
+  it("continues after a kill: added grants are finished, and possibly added ones are compared", async () => {
     const [added, lost] = [recordedGrant("inactive"), recordedGrant()];
     const log = await ran("remove", [added, lost]);
     const addedAnew = server().addGrant({ userId: added.userId, roleKeys: ["reader"] });

@@ -32,7 +32,7 @@ async function verified(
 }
 
 describe("a contradiction", () => {
-  it("is read again for 10 s, since the read side lags", async () => {
+  it("is read again for 10 s, since the read model lags", async () => {
     const time = new FakeEnvironment();
     const [finding] = await verified(
       async () => (time.monotonicMs() < 9000 ? active : undefined),
@@ -56,7 +56,7 @@ describe("a contradiction", () => {
 });
 
 describe("a grant that cannot be looked up", () => {
-  it("is said to be so", async () => {
+  it("is reported as such", async () => {
     const found = await verified(
       async (_, grantId) => {
         if (grantId === "2") {

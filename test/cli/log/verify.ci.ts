@@ -11,7 +11,7 @@ const findings = (stdout: string) =>
 
 // A contradiction is read again for 10 s.
 describe("verify", () => {
-  it("tells what is not as the run said, what it did not decide, and what was in no outcome", async () => {
+  it("reports contradictions, undecided grants, and grants without an outcome", async () => {
     const [there, unwritten, undecided] = add(3) as [string, string, string];
     const log = file(
       "contradicted.jsonl",

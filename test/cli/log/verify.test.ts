@@ -36,7 +36,7 @@ describe("verify", () => {
       () => server().addUser({ roles: ["ORG_USER_SELF_MANAGER"] }).token,
     ],
     ["no role", () => server().addUser().token],
-  ])("ends with exit code 4 for %s", async (_, token) => {
+  ])("exits with code 4 for %s", async (_, token) => {
     const ids = add(1);
     const log = newLog();
     await cli(["remove", ...ids, "--yes", "--log", log]);

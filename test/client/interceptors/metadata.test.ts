@@ -22,7 +22,7 @@ async function startGate(good?: string) {
 const sent = (requests: IncomingMessage[], name: string) => requests.map((r) => r.headers[name]);
 
 describe("the metadata of a call", () => {
-  it("holds token, organization and instance host", async () => {
+  it("contains token, organization and instance host", async () => {
     const server = await startGate();
     const client = createManagementClient({
       baseUrl: server.baseUrl,
@@ -38,7 +38,7 @@ describe("the metadata of a call", () => {
     });
   });
 
-  it("lacks what was not given", async () => {
+  it("lacks options that were not given", async () => {
     const server = await startGate();
     await createManagementClient({ baseUrl: server.baseUrl }).bulkRemoveUserGrant(call);
     const { headers } = server.requests[0] as IncomingMessage;
@@ -84,7 +84,7 @@ describe("the metadata of a call", () => {
 });
 
 describe("a token source", () => {
-  it("is asked before each call", async () => {
+  it("is called before each call", async () => {
     const server = await startGate();
     let count = 0;
     const client = createManagementClient({
@@ -96,7 +96,7 @@ describe("a token source", () => {
     expect(sent(server.requests, "authorization")).toEqual(["Bearer t-1", "Bearer t-2"]);
   });
 
-  it("is asked once more with the refused token, and the call is made once more, seen once", async () => {
+  it("is called again with the rejected token, and the call is retried once, seen once", async () => {
     const server = await startGate("good");
     const asked: (string | undefined)[] = [];
     let seen = 0;
@@ -119,7 +119,7 @@ describe("a token source", () => {
     expect(seen).toBe(1);
   });
 
-  it("that returns the refused token again ends the call with the server's error", async () => {
+  it("that returns the rejected token again fails the call with the server's error", async () => {
     const server = await startGate("good");
     const client = createManagementClient({ baseUrl: server.baseUrl, token: () => "old" });
     await expect(client.bulkRemoveUserGrant(call)).rejects.toMatchObject({
@@ -129,7 +129,7 @@ describe("a token source", () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it("is never asked a third time", async () => {
+  it("is never called a third time", async () => {
     const server = await startGate("good");
     let count = 0;
     const client = createManagementClient({ baseUrl: server.baseUrl, token: () => `t${++count}` });
@@ -140,7 +140,7 @@ describe("a token source", () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it("is not asked when the call brings its own authorization", async () => {
+  it("is not called when the call has its own authorization", async () => {
     const server = await startGate("good");
     let count = 0;
     const client = createManagementClient({ baseUrl: server.baseUrl, token: () => `t${++count}` });
@@ -154,7 +154,7 @@ describe("a token source", () => {
     ["a ConnectError", new ConnectError("down", Code.Unavailable), Code.Unavailable, /^down$/],
     ["another error", new Error("no key"), Code.Unauthenticated, /token source failed: no key/],
   ])(
-    "that throws %s ends the call with it, and nothing is sent",
+    "that throws %s fails the call with it, and nothing is sent",
     async (_, error, code, message) => {
       const server = await startGate();
       const client = createManagementClient({
@@ -170,7 +170,7 @@ describe("a token source", () => {
   );
 
   it.each(["", "secret\r\nx-evil: 1", "Bearer secret", undefined, 7])(
-    "that returns %j ends the call as Unauthenticated without showing it",
+    "that returns %j fails the call with Unauthenticated without showing it",
     async (token) => {
       const server = await startGate();
       const client = createManagementClient({
@@ -185,7 +185,7 @@ describe("a token source", () => {
     },
   );
 
-  it("that never answers ends with the call's deadline, and is told so", async () => {
+  it("that never responds is aborted at the call's deadline", async () => {
     const server = await startGate();
     let signal: AbortSignal | undefined;
     const client = createManagementClient({
@@ -203,7 +203,7 @@ describe("a token source", () => {
     expect(signal?.aborted).toBe(true);
   });
 
-  it("that never answers is named when the caller aborts", async () => {
+  it("that never responds is named when the caller aborts", async () => {
     const server = await startGate();
     const controller = new AbortController();
     const client = createManagementClient({
@@ -222,7 +222,7 @@ describe("a token source", () => {
     });
   });
 
-  it("that never returns another token ends with the deadline, and nothing is in doubt", async () => {
+  it("that never returns another token fails at the deadline, and nothing is in doubt", async () => {
     const sandbox = await startSandbox();
     onTestFinished(() => sandbox.close());
     const client = createManagementClient({

@@ -42,14 +42,14 @@ const rejection = (promise: Promise<unknown>): Promise<ConnectError> =>
   );
 
 describe("over a real connection", () => {
-  it("a deactivation is made again on UNAVAILABLE", async () => {
+  it("a deactivation is retried on UNAVAILABLE", async () => {
     const server = await startFlaky(unavailable, unavailable);
     const client = createManagementClient({ baseUrl: server.baseUrl, retry: quick });
     await client.deactivateUserGrant(grant);
     expect(server.requests).toHaveLength(3);
   });
 
-  it("nothing is made again without the option", async () => {
+  it("nothing is retried without the option", async () => {
     for (const retry of [undefined, false]) {
       const { baseUrl, requests } = await startFlaky(unavailable);
       const client = createManagementClient({ baseUrl, retry });
@@ -58,14 +58,14 @@ describe("over a real connection", () => {
     }
   });
 
-  it("a bulk removal is not made again on UNAVAILABLE: it may have been carried out", async () => {
+  it("a bulk removal is not retried on UNAVAILABLE: it may have been applied", async () => {
     const server = await startFlaky(unavailable);
     const client = createManagementClient({ baseUrl: server.baseUrl, retry: quick });
     expect((await rejection(client.bulkRemoveUserGrant(bulk))).code).toBe(Code.Unavailable);
     expect(server.requests).toHaveLength(1);
   });
 
-  it("a bulk removal is made again when no connection was made", async () => {
+  it("a bulk removal is retried when no connection was made", async () => {
     const server = await startFlaky();
     await server.close();
     let attempts = 0;
@@ -84,7 +84,7 @@ describe("over a real connection", () => {
     expect(attempts).toBe(6);
   });
 
-  it("a bulk removal is made again when the token source could not be reached", async () => {
+  it("a bulk removal is retried when the token endpoint could not be reached", async () => {
     const server = await startFlaky();
     let asked = 0;
     const client = createManagementClient({
@@ -152,7 +152,7 @@ describe("over a real connection", () => {
     ]);
   });
 
-  it("a call that shall wait beyond its deadline fails at once, with the server's error", async () => {
+  it("a call that would wait beyond its deadline fails at once, with the server's error", async () => {
     const server = await startFlaky({ ...unavailable, "retry-after": "20" });
     const client = createManagementClient({ baseUrl: server.baseUrl, retry: true });
     const error = await rejection(client.deactivateUserGrant(grant, { timeoutMs: 10_000 }));
@@ -160,7 +160,7 @@ describe("over a real connection", () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it("an abort ends the wait as Canceled, with the caller's reason", async () => {
+  it("an abort settles the wait with Canceled and the caller's reason", async () => {
     const server = await startFlaky({ ...unavailable, "retry-after": "20" });
     const controller = new AbortController();
     const client = createManagementClient({
@@ -233,7 +233,7 @@ describe("the waits between attempts", () => {
     expect((await waits(options, [{}], () => 1)).delays[0]).toBeCloseTo(1200);
   });
 
-  it("are what the server asks for, and begin anew after that", async () => {
+  it("are what the server asks for, and start over after that", async () => {
     const pushback = { "grpc-retry-pushback-ms": "1234" };
     const { delays } = await waits({ maxTokens: 100 }, [{}, {}, pushback, {}]);
     expect(delays).toEqual([200, 400, 1234, 200]);
@@ -266,7 +266,7 @@ describe("the waits between attempts", () => {
   });
 });
 
-describe("what is repeated", () => {
+describe("retried methods", () => {
   /** How often a call is attempted that fails as UNAVAILABLE. */
   async function attempts(
     options: RetryOptions,
@@ -295,7 +295,7 @@ describe("what is repeated", () => {
     return { client: createClient(ManagementService, transport), count: () => count };
   }
 
-  it("is what the option names besides", async () => {
+  it("include those that the option names", async () => {
     const idempotentMethods = [ManagementService.method.bulkRemoveUserGrant];
     const options = { maxAttempts: 3, idempotentMethods };
     expect(await attempts(options, (client) => client.bulkRemoveUserGrant(bulk))).toBe(3);
@@ -305,30 +305,27 @@ describe("what is repeated", () => {
     [0, 1],
     [1, 3],
     [2, 3],
-  ])(
-    "is a method that declares idempotency_level %i: %i attempts",
-    async (idempotency, expected) => {
-      const declare: Interceptor = (next) => (request) =>
-        next(
-          Object.create(request, {
-            method: {
-              value: Object.create(request.method, { idempotency: { value: idempotency } }),
-            },
-          }),
-        );
-      const call = (client: ReturnType<typeof make>["client"]) => client.bulkRemoveUserGrant(bulk);
-      expect(await attempts({ maxAttempts: 3 }, call, [declare])).toBe(expected);
-    },
-  );
+  ])("by idempotency_level %i: %i attempts", async (idempotency, expected) => {
+    const declare: Interceptor = (next) => (request) =>
+      next(
+        Object.create(request, {
+          method: {
+            value: Object.create(request.method, { idempotency: { value: idempotency } }),
+          },
+        }),
+      );
+    const call = (client: ReturnType<typeof make>["client"]) => client.bulkRemoveUserGrant(bulk);
+    expect(await attempts({ maxAttempts: 3 }, call, [declare])).toBe(expected);
+  });
 
-  it("is nothing when the call says so", async () => {
+  it("are not retried when the call switches it off", async () => {
     const contextValues = createContextValues().set(retrySwitch, false);
     const call = (client: ReturnType<typeof make>["client"]) =>
       client.deactivateUserGrant(grant, { contextValues });
     expect(await attempts({}, call)).toBe(1);
   });
 
-  it("is nothing once half of the budget is gone", async () => {
+  it("are not retried once half of the budget is used", async () => {
     const { client, count } = make({ maxTokens: 6, maxAttempts: 100 });
     await rejection(client.deactivateUserGrant(grant));
     expect(count()).toBe(3);
@@ -336,7 +333,7 @@ describe("what is repeated", () => {
     expect(count()).toBe(4);
   });
 
-  it("grows again with the budget that successful calls give back", async () => {
+  it("are retried again as successful calls restore the budget", async () => {
     let fail = true;
     let count = 0;
     const transport = createRouterTransport(
@@ -401,11 +398,11 @@ describe("the option", () => {
     [{ idempotentMethods: ["x"] }, /^retry.idempotentMethods must be an array of methods/],
     [{ tokenRatio: 0 }, /^retry.tokenRatio must be/],
     [{ maxAttempt: 3 }, /^unknown option "retry.maxAttempt"; did you mean maxAttempts\?/],
-  ])("%j is refused by name", (retry, message) => {
+  ])("%j is rejected by name", (retry, message) => {
     expect(refusal(retry)).toMatch(message);
   });
 
-  it("takes undefined for not given", () => {
+  it("treats undefined as not given", () => {
     expect(() =>
       createManagementClient({ baseUrl: "https://example.com", retry: { maxAttempts: undefined } }),
     ).not.toThrow();

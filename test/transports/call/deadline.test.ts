@@ -72,7 +72,7 @@ async function startSlowServers(workMs: () => number) {
 const entries = { grpc, "grpc-web": grpcWeb, json } as const;
 
 describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
-  test("500 calls with 1 to 25 ms are OK or DeadlineExceeded, whatever the server says at its own", async () => {
+  test("500 calls with 1 to 25 ms are OK or DeadlineExceeded, whatever the server returns at its own", async () => {
     let calls = 0;
     const urls = await startSlowServers(() => calls++ % 30);
     const { createManagementClient, close } = entries[protocol];
@@ -95,7 +95,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     expect([...endings.values()].reduce((a, b) => a + b)).toBe(500);
   });
 
-  test("a call that is never sent says so at its deadline", async () => {
+  test("a call that is never sent reports so at its deadline", async () => {
     const { createManagementClient, close } = entries[protocol];
     const client = createManagementClient({
       baseUrl: "http://127.0.0.1:1",
@@ -113,7 +113,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
   });
 });
 
-test("what a server says at the deadline is no reason to stop a bulk run", async () => {
+test("a server's error at the deadline does not stop a bulk run", async () => {
   let requests = 0;
   const { grpc: baseUrl } = await startSlowServers(() => (requests++ < 2 ? 10_000 : 0));
   const client = grpc.createManagementClient({ baseUrl });
@@ -128,7 +128,7 @@ test("what a server says at the deadline is no reason to stop a bulk run", async
   expect(requests).toBeGreaterThan(2);
 });
 
-test("a status that comes before the timer has fired but after the deadline is DeadlineExceeded", async () => {
+test("a status that arrives before the timer has fired but after the deadline is DeadlineExceeded", async () => {
   const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
   const server = await startGrpcServer(({ stream }) => {
     // The loop stands still until the deadline is over, and the response is there when it goes on.

@@ -65,7 +65,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     expect(events.filter(({ type }) => type === "error")).toHaveLength(3);
   });
 
-  test("an interceptor decides what becomes of a deadline, and cannot hold the call beyond it", async () => {
+  test("an interceptor can replace the error of a deadline, but cannot delay the call beyond it", async () => {
     const fallback: Interceptor = (next) => async (call) => {
       try {
         return await next(call);
@@ -100,7 +100,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     ],
     ["assigns to it", (call: object, change: object) => Object.assign(call, change)],
   ])(
-    "the signal of an interceptor that %s ends the attempt, on the wire too",
+    "the signal of an interceptor that %s cancels the attempt, on the wire too",
     async (_, change) => {
       let over: Promise<void> | undefined;
       const seen: unknown[] = [];
@@ -133,7 +133,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     },
   );
 
-  test("attempts that still run when the call is over are ended", async () => {
+  test("attempts still in progress when the call settles are cancelled", async () => {
     let over: Promise<void> | undefined;
     const { client } = await connected(
       (exchange) => {
@@ -159,7 +159,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     await over;
   });
 
-  test("the request goes out as interceptors changed it, and they see no token", async () => {
+  test("the request is sent as interceptors changed it, and they see no token", async () => {
     const seen: string[] = [];
     const paths: string[] = [];
     const { client } = await connected(
@@ -192,7 +192,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
   });
 });
 
-test("native gRPC takes the path of the url that an interceptor set, and no other server's", async () => {
+test("native gRPC uses the path of the URL that an interceptor set, but not another server", async () => {
   const { startGrpcServer, respond } = await import("../../support/grpc-server.js");
   const server = await startGrpcServer(({ stream }) => respond(stream, {}));
   const urls = [`${server.baseUrl}/elsewhere/Method`, "https://evil.example/x", "nonsense"];

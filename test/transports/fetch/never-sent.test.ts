@@ -89,7 +89,7 @@ describe.each(entries)(
 );
 
 describe.each(entries)("a call over %s", (_, { createManagementClient }) => {
-  it("ends as DeadlineExceeded when an error comes at its deadline", async () => {
+  it("fails with DeadlineExceeded when an error arrives at its deadline", async () => {
     const client = createManagementClient({
       baseUrl: "https://example.com",
       fetch: async () => {
@@ -104,7 +104,7 @@ describe.each(entries)("a call over %s", (_, { createManagementClient }) => {
     ).rejects.toMatchObject({ code: Code.DeadlineExceeded });
   });
 
-  it("ends as ResourceExhausted when a compressed response unpacks to more than readMaxBytes", async () => {
+  it("fails with ResourceExhausted when a compressed response decompresses to more than readMaxBytes", async () => {
     const { baseUrl } = await startHttpServer((request, response) => {
       const isJson = request.headers["content-type"]?.startsWith("application/json");
       const large = Buffer.alloc(1_000_000, 0x20);

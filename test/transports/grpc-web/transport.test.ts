@@ -59,7 +59,7 @@ describe("a call", () => {
   });
 });
 
-describe("where fetch gives no stream, as in React Native,", () => {
+describe("when fetch provides no stream, as in React Native,", () => {
   const withoutStream = (body: Buffer, headers: Record<string, string>) => async () =>
     Object.defineProperty(
       new Response(new Uint8Array(body), {
@@ -220,7 +220,7 @@ describe("a response", () => {
     }
   });
 
-  it("of status 0 with details of an error is no success", async () => {
+  it("of status 0 with details of an error is not a success", async () => {
     const details = Buffer.from([8, 7]).toString("base64");
     const error = await outcome(
       Buffer.concat([
@@ -231,7 +231,7 @@ describe("a response", () => {
     expect(error.code).toBe(Code.Internal);
   });
 
-  it("beyond readMaxBytes is refused by its length prefix, whatever that promises", async () => {
+  it("beyond readMaxBytes is rejected by its length prefix, whatever that announces", async () => {
     const huge = Buffer.from([0, 0xff, 0xff, 0xff, 0xff]);
     expect(await outcome(huge)).toMatchObject({ code: Code.ResourceExhausted });
     const error = await outcome(
@@ -245,7 +245,7 @@ describe("a response", () => {
     });
   });
 
-  it("gives the request id, from an error in the trailers too", async () => {
+  it("exposes the request id, from an error in the trailers too", async () => {
     const error = await outcome(status("grpc-status: 5\r\n"), { "x-request-id": "r-2" });
     expect(describeError(error).requestId).toBe("r-2");
   });
@@ -259,20 +259,17 @@ describe("a response that is not gRPC-web", () => {
     [404, "text/plain", "404 page not found", Code.Unimplemented],
     [502, "text/html", "", Code.Unavailable],
     [503, "text/plain", "upstream secret-token refused", Code.Unavailable],
-  ])(
-    "%i %s says what came back and what may be in the way",
-    async (statusCode, type, body, code) => {
-      const { baseUrl } = await startHttpServer((_, response) => {
-        response.writeHead(statusCode, { "content-type": type }).end(body);
-      });
-      const client = createManagementClient({ baseUrl, token: "secret-token" });
-      const error = await failure(client.bulkRemoveUserGrant(request));
-      expect(Code[error.code]).toBe(Code[code]);
-      expect(error.message).toContain(`HTTP ${statusCode} with ${type}`);
-      expect(error.message).toContain(body.replace("secret-token", "***"));
-      expect(error.message).not.toContain("secret-token");
-    },
-  );
+  ])("%i %s reports the response and its probable cause", async (statusCode, type, body, code) => {
+    const { baseUrl } = await startHttpServer((_, response) => {
+      response.writeHead(statusCode, { "content-type": type }).end(body);
+    });
+    const client = createManagementClient({ baseUrl, token: "secret-token" });
+    const error = await failure(client.bulkRemoveUserGrant(request));
+    expect(Code[error.code]).toBe(Code[code]);
+    expect(error.message).toContain(`HTTP ${statusCode} with ${type}`);
+    expect(error.message).toContain(body.replace("secret-token", "***"));
+    expect(error.message).not.toContain("secret-token");
+  });
 
   it("that redirects is not followed", async () => {
     const elsewhere = await startHttpServer((_, response) => answer(response, okAnswer));
@@ -287,7 +284,7 @@ describe("a response that is not gRPC-web", () => {
     expect(elsewhere.requests).toHaveLength(0);
   });
 
-  it("that never comes, because nobody listens, is Unavailable", async () => {
+  it("that never arrives, because the port is closed, is Unavailable", async () => {
     const server = await startHttpServer(() => undefined);
     await server.close();
     const client = createManagementClient({ baseUrl: server.baseUrl });
@@ -296,7 +293,7 @@ describe("a response that is not gRPC-web", () => {
     expect(error.message).toMatch(/ECONNREFUSED/);
   });
 
-  it("that breaks off is Unavailable", async () => {
+  it("that is truncated is Unavailable", async () => {
     const { baseUrl } = await startHttpServer((_, response) => {
       response.writeHead(200, { "content-type": "application/grpc-web+proto" });
       response.write(frame(0, ""));
@@ -307,7 +304,7 @@ describe("a response that is not gRPC-web", () => {
   });
 });
 
-describe("the end of a call", () => {
+describe("the error of a call", () => {
   const silent = () => startHttpServer(() => undefined);
 
   it("is DeadlineExceeded at timeoutMs of the call, or of the client", async () => {
@@ -351,7 +348,7 @@ describe("the end of a call", () => {
     expect(error.cause).toMatchObject({ name: "TimeoutError" });
   });
 
-  it("comes before anything is sent when the signal is aborted already", async () => {
+  it("arrives before anything is sent when the signal is aborted already", async () => {
     const { baseUrl, requests } = await silent();
     const client = createManagementClient({ baseUrl });
     const error = await failure(
@@ -361,7 +358,7 @@ describe("the end of a call", () => {
     expect(requests).toHaveLength(0);
   });
 
-  it("comes at the deadline even when an interceptor waits for ever", async () => {
+  it("arrives at the deadline even when an interceptor waits forever", async () => {
     const { baseUrl } = await silent();
     const client = createManagementClient({
       baseUrl,
@@ -373,7 +370,7 @@ describe("the end of a call", () => {
     });
   });
 
-  it("takes timers off: a timeout beyond what timers take does not end the call at once", async () => {
+  it("clears timers: a timeout beyond the limit of timers does not settle the call at once", async () => {
     const { baseUrl } = await startHttpServer((_, response) => answer(response, okAnswer));
     const client = createManagementClient({ baseUrl });
     await client.bulkRemoveUserGrant(request, { timeoutMs: 2 ** 40 });
@@ -385,7 +382,7 @@ describe("the end of a call", () => {
 });
 
 describe("the request", () => {
-  it("beyond writeMaxBytes is refused before it is sent", async () => {
+  it("beyond writeMaxBytes is rejected before it is sent", async () => {
     const { baseUrl, requests } = await startHttpServer((_, response) =>
       answer(response, okAnswer),
     );

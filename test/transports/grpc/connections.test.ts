@@ -56,7 +56,7 @@ describe("connections are", () => {
     expect(server.sessions).toHaveLength(1);
   });
 
-  test("as many as the calls in flight need, where the server limits its streams", async () => {
+  test("as many as the calls in flight need, if the server limits its streams", async () => {
     const held: ReceivedCall[] = [];
     const server = await startGrpcServer(
       (call) => {
@@ -83,7 +83,7 @@ describe("connections are", () => {
     expect(server.calls).toHaveLength(10_000);
   });
 
-  test("made as nodeOptions say", async () => {
+  test("made with nodeOptions", async () => {
     const server = await startGrpcServer(answer);
     const { port } = new URL(server.baseUrl);
     const { client } = createTestClient({
@@ -107,7 +107,7 @@ describe("connections are", () => {
     expect(server.sessions).toHaveLength(2);
   });
 
-  test("made anew after the server ended them", async () => {
+  test("reopened after the server closed them", async () => {
     const server = await startGrpcServer(answer);
     const { client } = createTestClient(server);
     await client.deactivateUserGrant(request);
@@ -120,8 +120,8 @@ describe("connections are", () => {
   });
 });
 
-describe("a connection that went deaf", () => {
-  test("while idle is found out before it is used again", async () => {
+describe("a connection that became unresponsive", () => {
+  test("while idle is detected before it is used again", async () => {
     const server = await startGrpcServer(answer);
     const proxy = await startTcpProxy(Number(new URL(server.baseUrl).port));
     const { client } = createTestClient({
@@ -137,7 +137,7 @@ describe("a connection that went deaf", () => {
     expect(proxy.connections()).toBe(2);
   });
 
-  test("under a call is found out by a ping, before the deadline", async () => {
+  test("during a call is detected by a ping, before the deadline", async () => {
     const server = await startGrpcServer(() => proxy.freeze());
     const proxy = await startTcpProxy(Number(new URL(server.baseUrl).port));
     const { client } = createTestClient({
@@ -174,7 +174,7 @@ describe("a connection that went deaf", () => {
 });
 
 describe("GOAWAY", () => {
-  test("moves the calls that the server did not take to a new connection, and no other", async () => {
+  test("moves the calls that the server did not process to a new connection, and no others", async () => {
     const server = await startGrpcServer((call) => {
       if (server.sessions.length > 1) {
         answer(call);
@@ -192,7 +192,7 @@ describe("GOAWAY", () => {
     expect(server.calls.map(({ stream }) => stream.session === server.sessions[1])).toHaveLength(3);
   });
 
-  test("with an error does not repeat a call that the server may have processed", async () => {
+  test("with an error does not retry a call that the server may have processed", async () => {
     const server = await startGrpcServer(({ stream }) => stream.session?.goaway(2, 1));
     const { client } = createTestClient(server);
 
@@ -203,7 +203,7 @@ describe("GOAWAY", () => {
     expect(server.calls).toHaveLength(1);
   });
 
-  test.each([0, 2, 11])("with code %i on an idle connection hurts nobody", async (code) => {
+  test.each([0, 2, 11])("with code %i on an idle connection fails no call", async (code) => {
     const server = await startGrpcServer(answer);
     const { client } = createTestClient(server);
     await client.deactivateUserGrant(request);
@@ -239,7 +239,7 @@ describe("a call without a connection", () => {
     expect(notProcessed(error)).toBe(true);
   });
 
-  test("fails with a hint when the server speaks HTTP/1.1 alone", async () => {
+  test("fails with a hint when the server supports only HTTP/1.1", async () => {
     const server = createHttpServer((_, response) => response.end("hello"));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     onTestFinished(() => void server.close());
@@ -252,7 +252,7 @@ describe("a call without a connection", () => {
     expect(error.rawMessage).toContain("HTTP/2");
   });
 
-  test("ends at its deadline and at its abort while it waits for one", async () => {
+  test("settles at its deadline and at its abort while it waits for one", async () => {
     const baseUrl = await startTcpServer((socket) => onTestFinished(() => void socket.destroy()));
     const { client } = createTestClient({ baseUrl });
     const signal = AbortSignal.abort("enough");
@@ -269,7 +269,7 @@ describe("a call without a connection", () => {
 });
 
 describe("close", () => {
-  test("ends calls in flight, calls that wait, and later ones, as Canceled", async () => {
+  test("settles calls in flight, calls that wait, and later ones with Canceled", async () => {
     const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
     const server = await startGrpcServer(() => arrive(), { settings: { maxConcurrentStreams: 1 } });
     const { client, close } = createTestClient(server);

@@ -50,7 +50,7 @@ const interceptors: Record<string, Interceptor> = {
 describe.each(Object.keys(interceptors))("with an interceptor that %s", (what) => {
   const interceptor = interceptors[what] as Interceptor;
 
-  test("token and organization go out, and the call's own headers win", async () => {
+  test("token and organization are sent, and the call's own headers take precedence", async () => {
     const { client, sent } = await start({ interceptors: [interceptor] });
     await client.deactivateUserGrant(grant);
     await client.deactivateUserGrant(grant, { headers: { "x-zitadel-orgid": "43" } });
@@ -71,7 +71,7 @@ describe.each(Object.keys(interceptors))("with an interceptor that %s", (what) =
   });
 });
 
-test("without a time limit no grpc-timeout goes out, unless the call has one of its own", async () => {
+test("without a time limit no grpc-timeout is sent, unless the call has one of its own", async () => {
   const { client, sent } = await start({ defaultTimeoutMs: 0 });
   await client.deactivateUserGrant(grant);
   await client.deactivateUserGrant(grant, { headers: { "grpc-timeout": "5S", "x-own": "" } });
@@ -79,7 +79,7 @@ test("without a time limit no grpc-timeout goes out, unless the call has one of 
   expect(sent()[1]).toMatchObject({ "grpc-timeout": "5S", "x-own": "" });
 });
 
-test("calls that run at once keep their headers and deadlines apart", async () => {
+test("concurrent calls keep their headers and deadlines separate", async () => {
   const { client, sent } = await start({});
   await Promise.all(
     [10_000, 20_000, 40_000].map((timeoutMs) =>
@@ -150,7 +150,7 @@ describe("fields of a propagator", () => {
     ["plain", { TraceParent: "00-1-2-01" }, {}],
     ["with spaces", { traceparent: "00-1-2-01", baggage: "a=1, b=2" }, {}],
     ["beside headers of the call", { traceparent: "00-1-2-01" }, { "x-own": "1" }],
-  ])("go out with token and organization: %s", async (_, fields, headers) => {
+  ])("are sent with token and organization: %s", async (_, fields, headers) => {
     register(fields as Record<string, string>);
     let inside: string | null = null;
     const look: Interceptor = (next) => (request) => {

@@ -73,7 +73,7 @@ const settings = (maxConcurrentStreams?: number) =>
 const until = (condition: () => boolean) =>
   vi.waitUntil(condition, { interval: 1, timeout: 5_000 });
 
-describe("a server that opens connections and ends them at once", () => {
+describe("a server that accepts connections and closes them at once", () => {
   test.each([
     [
       "by GOAWAY",
@@ -83,7 +83,7 @@ describe("a server that opens connections and ends them at once", () => {
     ],
     ["by FIN", (socket: Socket) => socket.end()],
     ["by RST", (socket: Socket) => void setTimeout(() => socket.resetAndDestroy(), 10)],
-  ])("%s is asked again after 1 s, 1.6 s, 2.56 s, …, 120 s at most", async (_, end) => {
+  ])("%s is retried after 1 s, 1.6 s, 2.56 s, …, 120 s at most", async (_, end) => {
     const server = await startServer((socket) => {
       socket.write(settings(0));
       end(socket);
@@ -108,7 +108,7 @@ describe("a server that opens connections and ends them at once", () => {
   });
 });
 
-test("a limit of 0 streams is waited for on the same connection", async () => {
+test("with a limit of 0 streams, calls wait for the same connection", async () => {
   const opened: Socket[] = [];
   const server = await startServer((socket) => {
     opened.push(socket);
@@ -128,7 +128,7 @@ test("a limit of 0 streams is waited for on the same connection", async () => {
   expect(server.connections()).toBe(1);
 });
 
-test("growth that failed is tried again while calls wait", async () => {
+test("a further connection that failed is retried while calls wait", async () => {
   const server = await startServer((socket, number) => {
     if (number === 1) {
       socket.write(settings(1));
@@ -183,7 +183,7 @@ test("while no connection can be made, calls wait for the next attempt, and fail
   expect(second.errors[0]?.code).toBe(Code.Unavailable);
 });
 
-test("calls fail at once where time does not mend the last failure", async () => {
+test("calls fail at once if the last failure is permanent", async () => {
   const server = await startServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
   const environment = new FakeEnvironment();
   const pool = createPool(server.origin, environment);

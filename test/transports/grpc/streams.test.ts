@@ -109,7 +109,7 @@ function startHalfServer() {
 }
 
 describe("a stream", () => {
-  it("gives the server one second more than it has itself", async () => {
+  it("allows the server one second more than it has itself", async () => {
     const { baseUrl, calls } = await startGrpcServer(({ stream }) => respond(stream, {}));
     await openStream(transportFor({ baseUrl }), 4_000);
     expect(calls[0]?.header["grpc-timeout"]).toBe("5000m");
@@ -125,7 +125,7 @@ describe("a stream", () => {
     expect(authorities).toEqual(["zitadel.internal"]);
   });
 
-  it("says what to set when the server's certificate is not trusted", async () => {
+  it("names the option to set when the server's certificate is not trusted", async () => {
     const { port } = await startSecureGrpcServer("localhost");
     await expect(
       openStream(transportFor({ baseUrl: `https://localhost:${port}` })),
@@ -135,7 +135,7 @@ describe("a stream", () => {
     });
   });
 
-  it("names a proxy that is not there", async () => {
+  it("names an unreachable proxy", async () => {
     vi.stubEnv("HTTPS_PROXY", "http://127.0.0.1:1");
     await expect(
       openStream(transportFor({ baseUrl: "https://zitadel.internal" })),
@@ -145,7 +145,7 @@ describe("a stream", () => {
     });
   });
 
-  it("without headers ends as Canceled when the client is closed", async () => {
+  it("without headers fails with Canceled when the client is closed", async () => {
     const { baseUrl, arrived } = await startSilentServer();
     const transport = transportFor({ baseUrl });
     const call = openStream(transport);
@@ -155,7 +155,7 @@ describe("a stream", () => {
     ]);
   });
 
-  it("without a connection ends as Canceled when the client is closed, and later ones as well", async () => {
+  it("without a connection fails with Canceled when the client is closed, and later ones as well", async () => {
     const { port } = await startHeldConnection(1);
     const transport = transportFor({ baseUrl: `https://127.0.0.1:${port}` });
     const call = openStream(transport);
@@ -164,7 +164,7 @@ describe("a stream", () => {
     await expect(openStream(transport)).rejects.toMatchObject({ code: Code.Canceled });
   });
 
-  it("without headers ends as Unavailable when a PING is not answered", async () => {
+  it("without headers fails with Unavailable when a PING is not acknowledged", async () => {
     const { server, arrived } = await startSilentServer();
     const { port } = server.address() as { port: number };
     const proxy = await startTcpProxy(port);
@@ -177,7 +177,7 @@ describe("a stream", () => {
     ]);
   });
 
-  it("that has begun ends as Canceled when the client is closed", async () => {
+  it("that has begun fails with Canceled when the client is closed", async () => {
     const { baseUrl } = await startHalfServer();
     const transport = transportFor({ baseUrl });
     const messages = (await openStream(transport)).message[Symbol.asyncIterator]();
@@ -187,7 +187,7 @@ describe("a stream", () => {
     await expect(end).rejects.toMatchObject({ code: Code.Canceled });
   });
 
-  it("that has begun ends as Unavailable when a PING is not answered", async () => {
+  it("that has begun fails with Unavailable when a PING is not acknowledged", async () => {
     const { server } = await startHalfServer();
     const proxy = await startTcpProxy((server.address() as { port: number }).port);
     const transport = transportFor({
@@ -203,7 +203,7 @@ describe("a stream", () => {
     await expect(read()).rejects.toMatchObject({ code: Code.Unavailable });
   });
 
-  it("that expires while its server takes no more streams is never opened", async () => {
+  it("that expires while its server accepts no more streams is never opened", async () => {
     const { server, baseUrl, calls } = await startHalfServer();
     server.updateSettings({ maxConcurrentStreams: 1 });
     const transport = transportFor({ baseUrl });
@@ -237,7 +237,7 @@ describe("a stream", () => {
     expect(secure.authorities).toHaveLength(1);
   });
 
-  it("whose connection is not made in time ends as Unavailable", async () => {
+  it("whose connection is not made in time fails with Unavailable", async () => {
     const { port } = await startHeldConnection(1);
     const transport = transportFor({
       baseUrl: `https://127.0.0.1:${port}`,
@@ -249,7 +249,7 @@ describe("a stream", () => {
     });
   });
 
-  it("whose response is cut off within a message ends as Internal", async () => {
+  it("whose response is truncated within a message fails with Internal", async () => {
     const { baseUrl } = await startGrpcServer(({ stream }) =>
       respond(stream, { body: Buffer.from([0, 0, 0, 0, 9, 1]) }),
     );
@@ -259,7 +259,7 @@ describe("a stream", () => {
     });
   });
 
-  it("has no limit when it asks for more time than timers take", async () => {
+  it("has no limit when its timeout exceeds the limit of timers", async () => {
     const { baseUrl } = await startGrpcServer(({ stream }) => respond(stream, {}));
     await expect(openStream(transportFor({ baseUrl }), 2 ** 40)).resolves.toBeDefined();
   });

@@ -45,7 +45,7 @@ async function errorOf(promise: Promise<unknown>): Promise<ConnectError> {
 const request = { userId: "1", grantId: "2" };
 
 describe("request", () => {
-  test("is one framed message, with the headers that gRPC wants", async () => {
+  test("is one framed message, with the headers that gRPC requires", async () => {
     const { server, client } = await connected(({ stream }) => respond(stream, {}));
 
     await client.deactivateUserGrant(request);
@@ -82,7 +82,7 @@ describe("request", () => {
 });
 
 describe("answer", () => {
-  test("gives the message, headers and trailers", async () => {
+  test("has the message, headers and trailers", async () => {
     const body = toBinary(
       DeactivateUserGrantResponseSchema,
       create(DeactivateUserGrantResponseSchema, { details: { sequence: 7n } }),
@@ -113,7 +113,7 @@ describe("answer", () => {
     expect(trailer.get("x-trailer-bin")).toBe("AAEC");
   });
 
-  test("with a status in trailers alone fails with that status and everybody's metadata", async () => {
+  test("with a status only in trailers fails with that status and the metadata of both", async () => {
     const { client } = await connected(({ stream }) =>
       respond(stream, {
         header: { "x-request-id": "abc" },
@@ -141,7 +141,7 @@ describe("answer", () => {
     expect(error.rawMessage).toBe("no");
   });
 
-  test("does not take a status in the headers for its own when a body follows", async () => {
+  test("ignores a status in the headers when a body follows", async () => {
     const { client } = await connected(({ stream }) =>
       respond(stream, { header: { "grpc-status": "0" }, trailer: undefined }),
     );
@@ -152,7 +152,7 @@ describe("answer", () => {
     expect(error.rawMessage).toBe("protocol error: missing status");
   });
 
-  test("that promises 4 GiB is refused at its prefix", async () => {
+  test("that announces 4 GiB is rejected at its prefix", async () => {
     const prefix = Buffer.from([0, 0xff, 0xff, 0xff, 0xff]);
     const { server, client } = await connected(({ stream }) => {
       stream.respond({ ":status": 200, "content-type": "application/grpc" });
@@ -183,7 +183,7 @@ describe("answer", () => {
     expect((await errorOf(client.deactivateUserGrant(request))).code).toBe(code);
   });
 
-  test("from a proxy says what came back", async () => {
+  test("from a proxy is reported with its content", async () => {
     const { client } = await connected(({ stream }) => {
       stream.respond({ ":status": 403, "content-type": "text/html" });
       stream.end("<h1>Blocked by firewall</h1>");
@@ -205,13 +205,16 @@ describe("answer", () => {
     [8, Code.Canceled],
     [11, Code.ResourceExhausted],
     [12, Code.PermissionDenied],
-  ])("that is a reset with code %i fails as the gRPC mapping has it", async (rstCode, code) => {
-    const { client } = await connected(({ stream }) => stream.close(rstCode));
+  ])(
+    "that is a reset with code %i fails with the code of the gRPC mapping",
+    async (rstCode, code) => {
+      const { client } = await connected(({ stream }) => stream.close(rstCode));
 
-    expect((await errorOf(client.deactivateUserGrant(request))).code).toBe(code);
-  });
+      expect((await errorOf(client.deactivateUserGrant(request))).code).toBe(code);
+    },
+  );
 
-  test("survives a connection that is cut: unavailable, and possibly processed", async () => {
+  test("that is cut off is Unavailable, and possibly processed", async () => {
     const { client } = await connected(({ stream }) => stream.session?.socket.destroy());
 
     const error = await errorOf(client.deactivateUserGrant(request));
@@ -249,7 +252,7 @@ describe("compression", () => {
     );
   });
 
-  test("does not unpack a response beyond readMaxBytes", async () => {
+  test("does not decompress a response beyond readMaxBytes", async () => {
     const bomb = gzipSync(Buffer.alloc(50_000_000));
     const { client } = await connected(
       ({ stream }) =>
@@ -260,7 +263,7 @@ describe("compression", () => {
     expect((await errorOf(client.deactivateUserGrant(request))).code).toBe(Code.ResourceExhausted);
   });
 
-  test("by an encoding that was not offered is refused", async () => {
+  test("by an encoding that was not offered is rejected", async () => {
     const { client } = await connected(({ stream }) =>
       respond(stream, { header: { "grpc-encoding": "zstd" }, body: frame(1, "?") }),
     );
@@ -306,7 +309,7 @@ describe("interceptors", () => {
 });
 
 describe("a call", () => {
-  test("ends at its deadline, which the server is told", async () => {
+  test("settles at its deadline, which is sent to the server", async () => {
     const { server, client } = await connected(() => undefined);
 
     const error = await errorOf(client.deactivateUserGrant(request, { timeoutMs: 50 }));
@@ -315,7 +318,7 @@ describe("a call", () => {
     expect(server.calls[0]?.header["grpc-timeout"]).toMatch(/^10[0-5][0-9]m$/);
   });
 
-  test("ends when the caller aborts it, with the caller's reason as cause", async () => {
+  test("settles when the caller aborts it, with the caller's reason as cause", async () => {
     const controller = new AbortController();
     const { server, client } = await connected(() => controller.abort("enough"));
 
@@ -330,7 +333,7 @@ describe("a call", () => {
     expect(stream?.rstCode).toBe(8);
   });
 
-  test("that the server refuses is made once more, and no more than once", async () => {
+  test("that the server refuses is retried once, and no more than once", async () => {
     const { server, client } = await connected(({ stream }) => stream.close(7));
 
     const error = await errorOf(client.deactivateUserGrant(request));

@@ -78,7 +78,7 @@ describe("a call whose response has begun is not sent again", () => {
 });
 
 describe("verification", () => {
-  test("takes the PONG of a keep-alive PING that was on its way", async () => {
+  test("uses the PONG of a keep-alive PING that was in flight", async () => {
     let pings = 0;
     const { client } = await connected(
       (exchange) => {
@@ -126,7 +126,7 @@ describe("a response that is complete before the request", () => {
   test.each([
     ["a message without a status", false, Code.Internal],
     ["a page", true, Code.Unavailable],
-  ])("by END_STREAM on a DATA frame, with %s, ends the call", async (_, isPage, code) => {
+  ])("by END_STREAM on a DATA frame, with %s, settles the call", async (_, isPage, code) => {
     const { createServer } = await import("node:http2");
     const server = createServer({ settings: { initialWindowSize: 10 } });
     server.on("stream", (stream) => {
@@ -153,7 +153,7 @@ describe("a response that is complete before the request", () => {
 });
 
 test.each([1_000, 3_900])(
-  "a response with %i header fields does not end the program",
+  "a response with %i header fields does not terminate the process",
   async (count) => {
     const fields = Object.fromEntries(
       Array.from({ length: count }, (_, index) => [`x${index}`, ""]),
@@ -174,7 +174,7 @@ test.each([1_000, 3_900])(
   },
 );
 
-test("a call without a deadline keeps the program alive, whatever it waits for", async () => {
+test("a call without a deadline keeps the process alive, whatever it waits for", async () => {
   const { server } = await connected((exchange) => setTimeout(() => answerWell(exchange), 50), {
     settings: () => Uint8Array.of(0, 3, 0, 0, 0, 0),
   });
@@ -206,7 +206,7 @@ test.each([
   [2_000, 70_000, "the 2000 that the server allows"],
   [1_000_000, 70_000, "the 65536 that Node sends"],
 ])(
-  "a server that takes %i bytes of headers and a header of %i: InvalidArgument",
+  "a server that accepts %i bytes of headers and a header of %i: InvalidArgument",
   async (maxHeaderListSize, length, limit) => {
     const server = await startGrpcServer(({ stream }) => respond(stream, {}), {
       settings: { maxHeaderListSize },
@@ -240,7 +240,7 @@ test.each(["application/grpc;charset=utf-8", "application/grpc+proto; charset=ut
   },
 );
 
-test("a status beside an unknown encoding counts where there is no message", async () => {
+test("a status beside an unknown encoding counts if there is no message", async () => {
   const server = await startGrpcServer(({ stream }) =>
     respond(stream, {
       header: { "grpc-encoding": "zstd" },
@@ -254,7 +254,7 @@ test("a status beside an unknown encoding counts where there is no message", asy
   expect((await errorOf(client.deactivateUserGrant(grant))).code).toBe(Code.NotFound);
 });
 
-test("a stream that both sides have ended is not reset", async () => {
+test("a stream that both sides have closed is not reset", async () => {
   const resets: number[] = [];
   const { client } = await connected((exchange) => {
     answerWell(exchange);

@@ -252,7 +252,7 @@ describe("what the transport sends, the matcher reads back", () => {
     );
   });
 
-  it(`for any string in the path, or refuses it: never another route (seed ${seed})`, () => {
+  it(`for any string in the path, or rejects it: never another route (seed ${seed})`, () => {
     const any = fc.oneof(
       segment,
       fc

@@ -90,11 +90,11 @@ describe("the request", () => {
     ["post", "POST"],
     ["delete", "DELETE"],
     ["patch", "PATCH"],
-  ] as const)("takes the verb of %s", (key, verb) => {
+  ] as const)("uses the verb of %s", (key, verb) => {
     expect(build({ [key]: "/x" }, {})).toBe(`${verb} /x`);
   });
 
-  it("takes the verb of a custom pattern", () => {
+  it("uses the verb of a custom pattern", () => {
     expect(build({ custom: { kind: "REPORT", path: "/x/{name}" } }, { name: "n" })).toBe(
       "REPORT /x/n",
     );
@@ -161,7 +161,7 @@ describe("the request", () => {
     expect(build({ put: "/x", body: "nested" }, {})).toBe("PUT /x");
   });
 
-  it("has as body all that the path does not bind", () => {
+  it("has as body everything that the path does not bind", () => {
     const method: MethodSpec = { post: "/x/{name}/{nested.id}", body: "*" };
     expect(build(method, { name: "n", nested: { id: "1" }, ids: ["2"] })).toBe(
       'POST /x/n/1 {"ids":["2"]}',
@@ -179,7 +179,7 @@ describe("the request", () => {
   });
 });
 
-describe("what cannot be sent is refused", () => {
+describe("requests that cannot be sent are rejected", () => {
   it.each([
     ["empty", ""],
     ["a dot", "."],
@@ -293,7 +293,7 @@ describe("what cannot be sent is refused", () => {
 });
 
 describe("a path template", () => {
-  it("keeps colons of literals, and takes the verb after the last", () => {
+  it("keeps colons of literals, and reads the verb after the last", () => {
     expect(parseTemplate("/v1/a:b/c:d:e")).toEqual({
       segments: ["v1", "a:b", "c:d"],
       variables: [],
@@ -325,7 +325,7 @@ describe("matching", () => {
     expect(match("GET", "/a/%", get("/a/{name}"))).toBeUndefined();
   });
 
-  it("tells a wrong verb from a wrong path", () => {
+  it("distinguishes a wrong verb from a wrong path", () => {
     expect(match("POST", "/a/b", get("/a/{name}"))).toBe("method-not-allowed");
     expect(match("POST", "/b", get("/a/{name}"))).toBeUndefined();
   });
@@ -337,7 +337,7 @@ describe("matching", () => {
     expect(match("GET", "/a/x:other", ...methods)).toEqual(["Method0", "x:other"]);
   });
 
-  it("lets the path win over the body, and passes over unknown and bound query parameters", () => {
+  it("lets the path take precedence over the body, and ignores unknown and bound query parameters", () => {
     const [rpc] = service({ post: "/a/{name}", body: "nested" }).methods;
     const found = matchRequest([rpc!], "POST", "/a/n");
     const message = readRequest(

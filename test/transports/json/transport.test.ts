@@ -106,7 +106,7 @@ describe("a call", () => {
     expect(requests[0]?.headers["content-type"]).toBeUndefined();
   });
 
-  it("can begin its routes elsewhere", async () => {
+  it("can use another prefix", async () => {
     const urls: string[] = [];
     const client = createManagementClient({
       baseUrl: "http://localhost",
@@ -123,7 +123,7 @@ describe("a call", () => {
     ).toThrow(TypeError);
   });
 
-  it("sends what interceptors have made of message and URL", async () => {
+  it("sends message and URL as changed by interceptors", async () => {
     const sent: string[] = [];
     const client = createManagementClient({
       baseUrl: "http://localhost",
@@ -142,7 +142,7 @@ describe("a call", () => {
     expect(sent).toEqual(["http://localhost/management/v1/users/1/grants/changed/_deactivate"]);
   });
 
-  it("ends at its deadline, and at its caller's abort, while the response is awaited and read", async () => {
+  it("settles at its deadline, and at its caller's abort, while the response is awaited and read", async () => {
     for (const start of [false, true]) {
       let arrived = () => {};
       const { baseUrl } = await startHttpServer((_, response) => {
@@ -163,7 +163,7 @@ describe("a call", () => {
     }
   });
 
-  it("refuses a message over writeMaxBytes before anything is sent, and a response over readMaxBytes", async () => {
+  it("rejects a message over writeMaxBytes before anything is sent, and a response over readMaxBytes", async () => {
     const { baseUrl, requests } = await startHttpServer((_, response) => {
       response.writeHead(200, { "content-type": "application/json" });
       response.end(`{"details":{"resourceOwner":"${"x".repeat(100)}"}}`);
@@ -179,7 +179,7 @@ describe("a call", () => {
     expect((await call({ readMaxBytes: 200 })).details?.resourceOwner).toHaveLength(100);
   });
 
-  it("with an id that the path cannot take is refused before the token source is asked", async () => {
+  it("with an id that the path cannot carry is rejected before the token source is called", async () => {
     let asked = 0;
     const client = createManagementClient({
       baseUrl: "http://localhost:1",
@@ -194,7 +194,7 @@ describe("a call", () => {
     expect(asked).toBe(0);
   });
 
-  it("with a header that HTTP cannot carry is refused without showing its value", async () => {
+  it("with a header that HTTP cannot carry is rejected without showing its value", async () => {
     const client = createManagementClient({ baseUrl: "http://localhost:1" });
     const error = await failure(
       client.bulkRemoveUserGrant(
@@ -208,7 +208,7 @@ describe("a call", () => {
   it.each<[string, MethodSpec, string]>([
     ["streaming", { get: "/x", streaming: true }, "server_streaming"],
     ["without an annotation", {}, "no google.api.http annotation"],
-  ])("that is %s fails as Unimplemented and says why", async (_, method, why) => {
+  ])("that is %s fails with Unimplemented and the reason", async (_, method, why) => {
     const service = buildService({ name: "string" }, [method]);
     const transport = createTransport({ baseUrl: "http://localhost:1" });
     const client = createClient(service, transport) as unknown as {
@@ -244,7 +244,7 @@ describe("a call", () => {
 });
 
 describe("the gateway's error", () => {
-  it("has the code, message, details and request id that gRPC gives", async () => {
+  it("has the same code, message, details and request id as over gRPC", async () => {
     const error = await outcome({
       status: 404,
       headers: { "x-request-id": "r-1" },
@@ -291,7 +291,7 @@ describe("the gateway's error", () => {
   });
 });
 
-describe("what is not the gateway's answer", () => {
+describe("a response that is not the gateway's", () => {
   it.each<[string, Answer, Code, string[]]>([
     [
       "a page of a proxy",
@@ -379,7 +379,7 @@ describe("what is not the gateway's answer", () => {
       Code.Unknown,
       ["redirect"],
     ],
-  ])("%s is an error that says what came", async (_, answer, code, texts) => {
+  ])("%s is an error that describes it", async (_, answer, code, texts) => {
     const error = await outcome(answer);
     expect(Code[error.code]).toBe(Code[code]);
     for (const text of texts) {
@@ -393,7 +393,7 @@ describe("what is not the gateway's answer", () => {
     expect(error).toMatchObject({ code: Code.PermissionDenied, rawMessage: "no" });
   });
 
-  it("fields of a newer server beside known ones are ignored, and refused when asked to", async () => {
+  it("fields of a newer server beside known ones are ignored, or rejected if so configured", async () => {
     const answer = { body: '{"details":{"sequence":"5","new":{}},"new":1}' };
     const client = await clientOf(answer);
     const request = { userId: "1", grantId: "2" };
@@ -418,7 +418,7 @@ describe("what is not the gateway's answer", () => {
     expect(error.message).toContain("details");
   });
 
-  it("a body that breaks off is Unavailable, as over the other protocols", async () => {
+  it("a truncated body is Unavailable, as over the other protocols", async () => {
     const { baseUrl } = await startHttpServer((_, response) => {
       response.writeHead(200, { "content-type": "application/json", "content-length": "100" });
       response.write('{"details":{', () => response.socket?.destroy());

@@ -1,4 +1,4 @@
-/** Which part of a list is wanted: `zitadel.v1.ListQuery`. */
+/** The requested part of a list: `zitadel.v1.ListQuery`. */
 export interface Page {
   readonly offset: number;
   /** 0 for all. */
@@ -6,10 +6,10 @@ export interface Page {
   readonly asc: boolean;
 }
 
-/** A part of a list, and how long all of it is. */
+/** A part of a list, and the length of the whole list. */
 export interface Found<T> {
   readonly items: readonly T[];
-  /** 0 for a page past the end: ZITADEL counts in the same query, which returns no row then. */
+  /** 0 for a page past the end: ZITADEL counts in the same query, which then returns no row. */
   readonly total: number;
 }
 

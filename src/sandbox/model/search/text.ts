@@ -12,7 +12,7 @@ export const textMethods = [
 
 export type TextMethod = (typeof textMethods)[number];
 
-/** Whether a text matches; one that is not there never does, as in SQL. */
+/** Whether a text matches; a missing one never does, as in SQL. */
 export type TextMatch = (text: string | undefined) => boolean;
 
 export function textMatch(wanted: string, method: TextMethod = textMethods[0]): TextMatch {

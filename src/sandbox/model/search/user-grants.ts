@@ -58,7 +58,7 @@ function matchOf(instance: Instance, { orgId }: Caller, query: Query): Match {
     case "projectGrantIdQuery":
       return ({ projectGrantId = "" }) => projectGrantId === text;
     case "roleKeyQuery":
-      // The method is not looked at.
+      // The method is ignored.
       return ({ roleKeys }) => roleKeys.includes(text);
     case "withGrantedQuery":
       return (grant) =>
@@ -85,7 +85,7 @@ function matchOf(instance: Instance, { orgId }: Caller, query: Query): Match {
     case "projectNameQuery":
       return byName((grant) => state.projects.get(grant.projectId)?.name);
     default:
-      // `inUserIdsQuery` of v4, which it takes and which finds nothing.
+      // `inUserIdsQuery` of v4, which is accepted and finds nothing.
       return () => false;
   }
 }
@@ -95,7 +95,7 @@ const userTypes: Readonly<Record<string, string>> = {
   TYPE_MACHINE: "machine",
 };
 
-/** The domain that an organization gets from its name. */
+/** The domain that ZITADEL derives from an organization's name. */
 export function orgDomain(name: string, host: string): string {
   return `${name.toLowerCase().replaceAll(" ", "-")}.${host}`;
 }

@@ -7,7 +7,7 @@ import { textMatch } from "./text.js";
 
 type Match = (user: User) => boolean;
 
-/** What users can be sorted by: `zitadel.user.v1.UserFieldName`; the order is that of its numbers. */
+/** The fields by which users can be sorted: `zitadel.user.v1.UserFieldName`, in the order of its numbers. */
 export const userFields = [
   "USER_FIELD_NAME_UNSPECIFIED",
   "USER_FIELD_NAME_USER_NAME",
@@ -33,7 +33,7 @@ export function checkUserQueries(queries: readonly (Query | undefined)[]): void 
   );
 }
 
-/** The users of the caller's organization that match all queries, by id unless told otherwise. */
+/** The users of the caller's organization that match all queries, by id unless requested otherwise. */
 export function searchUsers(
   { state }: Instance,
   { orgId }: Caller,
@@ -98,7 +98,7 @@ function matchOf(query: Query): Match {
       return (user) => !matches.some((match) => match(user));
     }
     default:
-      // Nobody here has a nickname.
+      // Users of the sandbox have no nickname.
       return () => false;
   }
 }

@@ -1,8 +1,8 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 
 /**
- * Readers of the JSON form of protobuf messages, for the few that the sandbox takes and this package has
- * no generated code for. https://protobuf.dev/programming-guides/json/
+ * Readers of the JSON form of protobuf messages, for the few that the sandbox accepts and for which this
+ * package has no generated code. https://protobuf.dev/programming-guides/json/
  */
 export type Reader<T> = (value: JsonValue, field: string) => T;
 
@@ -39,7 +39,7 @@ export function list<T>(reader: Reader<T>): Reader<readonly T[]> {
       : fail("repeated", field, value);
 }
 
-/** Members that are unknown or null count as absent, and names may be written in both ways. */
+/** Unknown members and null count as absent, and both spellings of names are accepted. */
 export function message<S extends Shape>(shape: S): Reader<MessageOf<S>> {
   return (value, field) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -57,7 +57,7 @@ export function message<S extends Shape>(shape: S): Reader<MessageOf<S>> {
   };
 }
 
-/** The member of a `oneof` that is set, with its fields; undefined when none is. */
+/** The member of a `oneof` that is set, with its fields; undefined if no member is set. */
 export function oneof(
   members: Readonly<Record<string, Reader<object>>>,
 ): Reader<{ kind: string; fields: Readonly<Record<string, unknown>> } | undefined> {

@@ -44,7 +44,7 @@ const userGrantQueries = {
   userTypeQuery: message({ type: userType }),
 };
 
-/** Queries hold queries. */
+/** Queries can be nested. */
 const userQuery: Reader<Query | undefined> = (value, field) => readUserQuery(value, field);
 const readUserQuery = oneof({
   userNameQuery: message({ userName: string, method }),

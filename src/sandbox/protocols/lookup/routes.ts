@@ -18,7 +18,7 @@ import { serveGatewayCall } from "../gateway-call.js";
 import { readAddUserGrant, readListUserGrants, readListUsers, readNothing } from "./requests.js";
 import { listDetailsView, orgView, protoDate, userGrantView, userView } from "./views.js";
 
-/** A route of the gateway, for an RPC that this package has no generated code for. */
+/** A route of the gateway, for an RPC for which this package has no generated code. */
 interface Lookup<T> {
   readonly rpc: RpcName;
   readonly verb: "GET" | "POST";
@@ -138,7 +138,7 @@ const routes: readonly ((instance: Instance) => Route)[] = [
   }),
 ];
 
-/** The routes around the two RPCs, as JSON alone: finding, reading, adding and reactivating grants. */
+/** The routes around the two RPCs, only as JSON: finding, reading, adding and reactivating grants. */
 export function lookupRoute(instance: Instance): Route {
   const all = routes.map((create) => create(instance));
   return (request) => {

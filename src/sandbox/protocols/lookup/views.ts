@@ -98,12 +98,12 @@ function detailsView(grant: Grant): JsonMessage {
   };
 }
 
-/** A `google.protobuf.Timestamp`: without a fraction when there is none. */
+/** A `google.protobuf.Timestamp`: without a fraction if that is zero. */
 export function protoDate(ms: number): string {
   return new Date(ms).toISOString().replace(".000Z", "Z");
 }
 
-/** Protobuf's JSON leaves out what is empty. */
+/** Protobuf's JSON omits empty values. */
 function withoutDefaults(members: { readonly [name: string]: Json | undefined }): JsonMessage {
   const present: Record<string, Json> = {};
   for (const name in members) {

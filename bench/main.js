@@ -12,7 +12,7 @@ import { measureAllocations } from "./allocations.js";
 import { measureBulk } from "./bulk.js";
 import { measureCalls } from "./calls.js";
 import { drawChart } from "./chart.js";
-import { bareAgain, bareWithSpans, clients, core, own, variants } from "./clients.js";
+import { bareAgain, bareWithSpans, clients, core, variants } from "./clients.js";
 import { commitName } from "./commit.js";
 import { measureFresh } from "./fresh-processes.js";
 import { measureMillion, millionSection } from "./million.js";
@@ -77,7 +77,7 @@ try {
   if (process.argv.includes("--quick")) {
     process.exitCode = (await quickCheck(server)) ? 0 : 1;
   } else if (process.argv.includes("--memory")) {
-    const million = await measureMillion({ name: own, baseUrl: server.urls.cleartext });
+    const million = await measureMillion({ baseUrl: server.urls.cleartext });
     const section = millionSection(million);
     console.log(section);
     const page = readFileSync(performanceFile, "utf8");

@@ -51,7 +51,7 @@ async function runProgram(issuer: string, fetch: string, code: string) {
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 15_000,
+    timeout: 50_000,
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
@@ -66,7 +66,7 @@ async function runProgram(issuer: string, fetch: string, code: string) {
 describe.each([
   ["the platform's fetch", "undefined"],
   ["createFetch", "createFetch()"],
-])("with %s", (_, fetch) => {
+])("with %s", { timeout: 60_000 }, (_, fetch) => {
   it("a background renewal without a response does not keep the process alive", async () => {
     const issuer = await startIssuer((response, request) => {
       if (request === 1) {

@@ -4,7 +4,7 @@ import { searchAllGrants } from "./grant-search.js";
 import { UsageError } from "./io.js";
 import type { GrantQuery, Lookup, UserRecord } from "./lookup.js";
 import { printable } from "./printable.js";
-import { nameKey, type Value } from "./selector-values.js";
+import { nameKey, shownFlag, type Value } from "./selector-values.js";
 
 const ignoreCase = "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE";
 
@@ -35,7 +35,7 @@ export async function resolveProject(lookup: Lookup, project: string): Promise<V
   }
   const [projectId = project] = found.keys();
   return {
-    shown: `--project ${project}`,
+    shown: shownFlag("project", project),
     keys: [projectId],
     queries: [{ projectIdQuery: { projectId } }],
   };

@@ -2,7 +2,7 @@ import type { GrantRecord } from "./grant-record.js";
 import { type SearchEnd, searchAllGrants } from "./grant-search.js";
 import type { GrantQuery, Lookup, Page } from "./lookup.js";
 import { resolveLoginName, resolveProject } from "./resolve.js";
-import { Group, nameKey, type Value } from "./selector-values.js";
+import { Group, nameKey, shownFlag, type Value } from "./selector-values.js";
 import type { Selectors } from "./selectors.js";
 import { StringTable } from "./string-table.js";
 
@@ -128,7 +128,7 @@ async function toGroups(lookup: Lookup, selectors: Selectors): Promise<Group[]> 
     new Group(
       ({ roleKeys }) => roleKeys,
       roles.map((roleKey) => ({
-        shown: `--role ${roleKey}`,
+        shown: shownFlag("role", roleKey),
         keys: [roleKey],
         queries: [{ roleKeyQuery: { roleKey, method: equals } }],
       })),

@@ -11,6 +11,11 @@ export interface Value {
   readonly queries: readonly GrantQuery[];
 }
 
+/** A flag and its value, for messages; in quotes where the space around the value would not be seen. */
+export function shownFlag(flag: string, value: string): string {
+  return `--${flag} ${value === value.trim() ? value : JSON.stringify(value)}`;
+}
+
 /** The values of one flag: a grant must have one of them. */
 export class Group {
   readonly values: readonly Value[];

@@ -1,6 +1,7 @@
 import type { FlagTable } from "./command.js";
 import { oneOf } from "./flags.js";
 import type { GrantRecord } from "./grant-record.js";
+import { show, userIdProblem } from "./input/ids.js";
 import { readUserIds } from "./input/read-user-ids.js";
 import { type Io, UsageError } from "./io.js";
 
@@ -95,11 +96,12 @@ export async function readSelectors(flags: SelectorFlags, io: Io): Promise<Selec
   const usersFile = flags["users-file"];
   const listed = usersFile === undefined ? [] : await readUserIds("--users-file", usersFile, io);
   return {
-    users: distinct([...(flags.user ?? []), ...listed]),
+    users: distinct([...(flags.user ?? []).map(userIdOf), ...listed]),
     emails: distinct(flags.email ?? []),
     loginNames: distinct(flags["login-name"] ?? []),
-    projects: distinct(flags.project ?? []),
-    roles: distinct(flags.role ?? []),
+    // Names and keys are exact: they may begin or end with a space.
+    projects: [...new Set(flags.project)],
+    roles: [...new Set(flags.role)],
     state: oneOf("--state", flags.state, states),
     userType: oneOf("--user-type", flags["user-type"], userTypes),
     createdBeforeMs: dateOf("--created-before", flags["created-before"]),
@@ -109,6 +111,15 @@ export async function readSelectors(flags: SelectorFlags, io: Io): Promise<Selec
 
 function distinct(values: readonly string[]): string[] {
   return [...new Set(values.map((value) => value.trim()))];
+}
+
+function userIdOf(value: string): string {
+  const id = value.trim();
+  const problem = userIdProblem(id);
+  if (problem !== undefined) {
+    throw new UsageError(`--user takes a user id; got ${show(id)} (${problem}).`);
+  }
+  return id;
 }
 
 /** A date without a time zone would mean a different time on another machine. */

@@ -53,6 +53,12 @@ test("one call a minute for 48 hours at a 12-hour lifetime makes 5 token request
   expect(server.discoveries).toHaveLength(1);
 });
 
+test("a held token comes as it is, not as a promise of it", async () => {
+  expect(source()).toBeInstanceOf(Promise);
+  const token = await source();
+  expect(source()).toBe(token);
+});
+
 test("1,000 concurrent first calls make one discovery and one token request", async () => {
   const tokens = await Promise.all(Array.from({ length: 1000 }, () => source()));
   expect(new Set(tokens)).toEqual(new Set(["token-1"]));

@@ -108,27 +108,38 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
     return renewal;
   };
 
-  return async (request) => {
-    if (request?.refused !== undefined) {
-      keeper.drop(request.refused);
+  const ready = (refused: string | undefined): string | undefined => {
+    if (refused !== undefined) {
+      keeper.drop(refused);
     }
     const held = keeper.held();
-    if (held !== undefined && !isExpired(held.lifetime, environment)) {
-      const nowMs = environment.monotonicMs();
-      if (
-        current === undefined &&
-        isDue(held.lifetime, environment) &&
-        nowMs >= Math.max(earliestMs, earliestInBackgroundMs)
-      ) {
-        current = start(true);
-      }
-      return held.token;
+    if (held === undefined || isExpired(held.lifetime, environment)) {
+      return undefined;
     }
-    const signal = request?.signal;
+    const nowMs = environment.monotonicMs();
+    if (
+      current === undefined &&
+      isDue(held.lifetime, environment) &&
+      nowMs >= Math.max(earliestMs, earliestInBackgroundMs)
+    ) {
+      current = start(true);
+    }
+    return held.token;
+  };
+  const requested = async (signal: AbortSignal | undefined): Promise<string> => {
     if (signal?.aborted) {
       throw aborted(signal);
     }
     current ??= start(false);
     return join(current, signal, environment);
+  };
+
+  // A held token as it is: a promise of it would cost every call.
+  return (request) => {
+    try {
+      return ready(request?.refused) ?? requested(request?.signal);
+    } catch (reason) {
+      return Promise.reject(reason);
+    }
   };
 }

@@ -14,7 +14,7 @@ import {
   withHeaderFields,
 } from "../../transports/call/request.js";
 import { createMasking, onStreamFailure } from "./mask.js";
-import { createTokenAttempts } from "./token-attempts.js";
+import { createTokenAttempts, type Send } from "./token-attempts.js";
 
 /** The metadata that a client adds to its calls. */
 export interface Metadata {
@@ -48,7 +48,12 @@ export function createMetadataInterceptor(metadata: Metadata): Interceptor {
   let last: { bearer: string; added: AddedFields } | undefined;
 
   return withoutCopies((next) => {
-    const send = (request: UnaryRequest | StreamRequest, added: AddedFields): Response => {
+    const send = (
+      request: UnaryRequest | StreamRequest,
+      added: AddedFields,
+      accepted?: (response: UnaryResponse | StreamResponse) => UnaryResponse | StreamResponse,
+      failed?: (error: unknown) => Response,
+    ): Response => {
       const sent = withHeaderFields(request, added);
       const fail = (reason: unknown): never => {
         throw masked(reason, sent);
@@ -57,17 +62,22 @@ export function createMetadataInterceptor(metadata: Metadata): Interceptor {
       try {
         response = next(sent);
       } catch (reason) {
-        return Promise.reject(masked(reason, sent));
+        response = Promise.reject(reason);
       }
       return request.stream
         ? response.then((it) => onStreamFailure(it as StreamResponse, fail), fail)
-        : response.then(undefined, fail);
+        : response.then(accepted, failed ? (reason) => failed(masked(reason, sent)) : fail);
     };
-    const sendWith = (request: UnaryRequest | StreamRequest, bearer: string): Response => {
+    const sendWith: Send<UnaryRequest | StreamRequest, UnaryResponse | StreamResponse> = (
+      request,
+      bearer,
+      accepted,
+      failed,
+    ) => {
       if (last?.bearer !== bearer) {
         last = { bearer, added: withBearer(bearer) };
       }
-      return send(request, last.added);
+      return send(request, last.added, accepted, failed);
     };
     return (request) =>
       withToken === undefined || hasAuthorization(request)

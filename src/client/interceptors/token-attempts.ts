@@ -88,7 +88,7 @@ export function createTokenAttempts(source: TokenSource, environment: Environmen
 
   const attempt = <C extends Call, R>(call: C, send: Send<C, R>, first: string): Promise<R> => {
     if (!call.stream) {
-      return send(call, first).then(accepted, (error) => failed(call, send, first, error));
+      return send(call, first, accepted, (error) => failed(call, send, first, error));
     }
     const rejectLater = (error: unknown): never => {
       if (isUnauthenticated(error)) {
@@ -116,7 +116,13 @@ export function createTokenAttempts(source: TokenSource, environment: Environmen
   };
 }
 
-type Send<C, R> = (call: C, token: string) => Promise<R>;
+/** One attempt, with the reactions to it: a promise of their own would cost every call. */
+export type Send<C, R> = (
+  call: C,
+  token: string,
+  accepted?: (response: R) => R,
+  failed?: (error: unknown) => Promise<R>,
+) => Promise<R>;
 
 /** The error of a call that settles while it waits for a token. */
 const waitsForToken = () =>

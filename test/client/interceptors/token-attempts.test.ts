@@ -14,7 +14,10 @@ function start() {
   );
   const attempts = createTokenAttempts(source, environment);
   const call = (send: (token: string) => Promise<string>) =>
-    attempts({ stream: false, signal: new AbortController().signal }, (_, token) => send(token));
+    attempts(
+      { stream: false, signal: new AbortController().signal },
+      (_, token, accepted, failed): Promise<string> => send(token).then(accepted, failed),
+    );
   return { environment, server, call };
 }
 

@@ -56,7 +56,7 @@ process.stderr.on("error", () => {
 const code = await main(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
-  stderr: process.stderr,
+  stderr: Object.assign(process.stderr, { isDumb: process.env.TERM === "dumb" }),
   env: process.env,
   onInterrupt: (listener) => {
     interruptListeners.add(listener);

@@ -3,6 +3,8 @@ export interface Output {
   /** @param done is called when the text is written, or with the error. */
   write(text: string, done?: (error?: Error | null) => void): unknown;
   readonly isTTY?: boolean | undefined;
+  /** Whether it knows no escapes, as with TERM=dumb: nothing is drawn over itself then. */
+  readonly isDumb?: boolean | undefined;
   readonly columns?: number | undefined;
 }
 

@@ -20,7 +20,7 @@ export function createProgress(output: Output, total: number, now: () => number)
   if (total === 0) {
     return { update() {}, end() {} };
   }
-  return output.isTTY ? bar(output, total, now) : lines(output, total, now);
+  return output.isTTY && !output.isDumb ? bar(output, total, now) : lines(output, total, now);
 }
 
 function bar(output: Output, total: number, now: () => number): Progress {

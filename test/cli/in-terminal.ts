@@ -7,6 +7,8 @@ export interface TerminalOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly columns?: number;
+  /** "xterm" when not given. */
+  readonly term?: string;
   /** What to type when a text comes up, in this order; `$1` is what its group has found. */
   readonly keys?: readonly (readonly [text: RegExp, typed: string])[];
   /** Kills the process, as kill -9 does, when this comes up. */
@@ -18,12 +20,12 @@ export interface TerminalOptions {
 /** Runs the built command in a pseudo-terminal. */
 export function inTerminal(
   argv: readonly string[],
-  { env, cwd, columns = 80, keys = [], killAt, when }: TerminalOptions,
+  { env, cwd, columns = 80, term = "xterm", keys = [], killAt, when }: TerminalOptions,
 ): Promise<{ exitCode: number; screen: string }> {
   const terminal = spawn(process.execPath, [bin, ...argv], {
-    ...{ name: "xterm", cols: columns, rows: 30 },
+    ...{ name: term, cols: columns, rows: 30 },
     ...(cwd === undefined ? {} : { cwd }),
-    env: { TERM: "xterm", ...env },
+    env: { TERM: term, ...env },
   });
   const waiting = [...keys];
   const acts = [

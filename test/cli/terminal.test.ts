@@ -6,6 +6,9 @@ import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { inTerminal as runInTerminal, type TerminalOptions } from "./in-terminal.js";
 import { withoutLog } from "./run.js";
 
+// Processes take long to start on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
+
 let sandbox: SandboxServer;
 beforeAll(async () => {
   sandbox = await startSandbox({ requestLatencyMs: 20 });
@@ -43,6 +46,17 @@ describe("as a process on a terminal", () => {
     expect(screen).toMatch(/500 removed, 0 not found, 0 failed/);
     expect(exitCode).toBe(0);
     expect(ids.some((id) => sandbox.grant(id) !== undefined)).toBe(false);
+  });
+
+  it("draws nothing over itself where the terminal knows no escapes", async () => {
+    const ids = argumentsOf(3);
+    const { exitCode, screen } = await inTerminal(["remove", ...ids], [[/\[y\/N\]/, "y\r"]], {
+      term: "dumb",
+    });
+    expect(screen).toMatch(/3 removed, 0 not found, 0 failed/);
+    expect(screen).not.toMatch(/[█░]/);
+    expect(screen).not.toContain("\u001b");
+    expect(exitCode).toBe(0);
   });
 
   it("treats Ctrl-C at the prompt as a no", async () => {
@@ -105,7 +119,7 @@ describe("as a process on a terminal", () => {
       { when: [/░/, (terminal) => (terminal as unknown as { destroy(): void }).destroy()] },
     );
     await vi.waitFor(() => expect(existsSync(log) && !existsSync(`${log}.lock`)).toBe(true), {
-      timeout: 15_000,
+      timeout: 50_000,
     });
     const entries = readFileSync(log, "utf8")
       .trim()

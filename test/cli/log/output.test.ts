@@ -1,8 +1,11 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { logHarness } from "./harness.js";
+
+// Processes take long to start on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const bin = fileURLToPath(new URL("../../../dist/cli/bin.js", import.meta.url));
 const { add, entries, environment, newLog, server } = logHarness({ requestLatencyMs: 5 });

@@ -1,7 +1,7 @@
 import { nextMessage, start } from "./processes.js";
 import { summarize } from "./statistics.js";
 
-/** Milliseconds that loading, making a client and the first answer take in a fresh process. */
+/** Milliseconds that loading, making a client and the first response take in a fresh process. */
 export async function measureFresh({ names, baseUrl, rounds }) {
   const samples = new Map(names.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {

@@ -1,4 +1,4 @@
-/** A fresh process: how long loading a package and making a client takes, and until the first answer. */
+/** A fresh process: how long loading a package and making a client takes, and until the first response. */
 import { clients } from "./clients.js";
 
 const [name, baseUrl] = process.argv.slice(2);

@@ -58,7 +58,7 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
         await site.inPage(second, "release");
         const { first: outcome } = await site.inPage(second, "callback");
         expect(outcome).toMatchObject({ ok: false, code: Code.Unauthenticated });
-        expect(JSON.stringify(outcome)).toContain("somebody signed out meanwhile");
+        expect(JSON.stringify(outcome)).toContain("the user signed out meanwhile");
         expect(await site.inPage(second, "signedIn")).toBe(false);
         expect(await site.stored(second)).toBe("[{},{}]");
       });

@@ -53,7 +53,7 @@ describe.each(storages)("with tokens in %s", (storage) => {
       ok: false,
       code: Code.Unauthenticated,
       name: "ConnectError",
-      message: "[unauthenticated] nobody is signed in: call start() to sign in",
+      message: "[unauthenticated] no user is signed in: call start() to sign in",
     });
     const userinfo = await fetch(`${site.sandbox.baseUrl}/oidc/v1/userinfo`, {
       headers: { authorization: `Bearer ${token}` },

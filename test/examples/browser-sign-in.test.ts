@@ -101,7 +101,7 @@ test("a user signs in, deactivates grants in two tabs across the expiry of a tok
   const late = sandbox.addGrant();
   await page.getByLabel("Grant").fill(late.grantId);
   await page.getByRole("button", { name: "Deactivate" }).click();
-  await page.getByText("nobody is signed in: call start() to sign in").waitFor();
+  await page.getByText("no user is signed in: call start() to sign in").waitFor();
   await page.getByRole("button", { name: "Sign in" }).waitFor();
   expect(sandbox.grant(late.grantId)?.state).toBe("active");
 }, 40_000);

@@ -48,7 +48,7 @@ export async function handleResponse(
     const session = await redeem(context, server, response, state, attempt, signal);
     if (signOuts.count !== signOutsBefore) {
       revokeQuietly(context, session);
-      throw tokenError("somebody signed out meanwhile: sign in again", Code.Unauthenticated);
+      throw tokenError("the user signed out meanwhile: sign in again", Code.Unauthenticated);
     }
     store.write(session);
     tabs.changed(session);

@@ -144,5 +144,5 @@ function currentSession(
 }
 
 function signedOut(): Error {
-  return tokenError("nobody is signed in: call start() to sign in", Code.Unauthenticated);
+  return tokenError("no user is signed in: call start() to sign in", Code.Unauthenticated);
 }

@@ -36,7 +36,7 @@ export const restore: Command = {
   summary: "bring back what a run has removed or deactivated",
   arguments: "<log>",
   description:
-    "Brings grants back to the state that was recorded before the run, and never to more. Removed grants are added anew, with new ids; those that were inactive are deactivated again at once. Of deactivated grants, those that were active are reactivated. Grants without a recorded state are skipped, and named. What is done is written into the same log, so a restore that was stopped continues where it was.",
+    "Brings grants back to the state that was recorded before the run, and never to more. Removed grants are added again, with new ids; those that were inactive are deactivated again at once. Of deactivated grants, those that were active are reactivated. Grants without a recorded state are skipped, and named. What is done is written into the same log, so a restore that was stopped continues where it was.",
   examples: ["zitadel-user-grants restore --log run.jsonl"],
   groups: [
     { title: "What happens", flags: restoreFlags },
@@ -99,7 +99,7 @@ function planLine({ count, added }: RestorePlan): string {
   const inactive = added.inactive > 0 ? ` (${grouped(added.inactive)} of them inactive)` : "";
   const parts = [
     ...(added.count > 0
-      ? [`${grouped(added.count)} to add anew${inactive}, of ${counted(added.users, "user")}`]
+      ? [`${grouped(added.count)} to add again${inactive}, of ${counted(added.users, "user")}`]
       : []),
     ...(count > added.count ? [`${grouped(count - added.count)} to reactivate`] : []),
   ];

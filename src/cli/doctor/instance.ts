@@ -109,6 +109,6 @@ function clockFinding(date: string | null): Finding {
     : {
         ok: false,
         title,
-        detail: `this machine's clock is ${seconds} s ${skewMs > 0 ? "ahead of" : "behind"} the server's: tokens from key files are refused. Set it right, by NTP for example.`,
+        detail: `this machine's clock is ${seconds} s ${skewMs > 0 ? "ahead of" : "behind"} the server's: tokens from key files are rejected. Correct it, for example with NTP.`,
       };
 }

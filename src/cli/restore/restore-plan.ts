@@ -28,7 +28,7 @@ const notRecorded: readonly SkipReason[] = [
 
 export interface RestorePlan {
   readonly count: number;
-  /** How many of them are to be added anew, of how many users, and how many of these were inactive. */
+  /** How many of them are to be added again, of how many users, and how many of these were inactive. */
   readonly added: { readonly count: number; readonly users: number; readonly inactive: number };
   /** Reads them from the log, in its order: there may be a million. */
   readonly tasks: () => Iterable<RestoreTask>;

@@ -40,7 +40,7 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
     ];
     const log = await ran("remove", [active, inactive, "999"]);
     const { exitCode, stdout, stderr } = await restore(log);
-    expect(stderr).toContain("2 to add anew (1 of them inactive), of 2 users");
+    expect(stderr).toContain("2 to add again (1 of them inactive), of 2 users");
     expect(stderr).toContain("1: the run did not change it");
     expect(exitCode).toBe(0);
     for (const { grantId, newGrantId } of outcomes(stdout)) {
@@ -162,7 +162,7 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
     const log = await ran("remove", [grant]);
     const before = readFileSync(log, "utf8");
     const dry = await cli(["restore", "--log", log, "--dry-run"]);
-    expect(dry.stderr).toContain("1 to add anew, of 1 user");
+    expect(dry.stderr).toContain("1 to add again, of 1 user");
     expect(readFileSync(log, "utf8")).toBe(before);
     const { token } = server().addUser({ roles: ["ORG_OWNER_VIEWER"] });
     const refused = await cli(["restore", "--log", log, "--yes"], {

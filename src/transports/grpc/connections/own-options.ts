@@ -15,7 +15,7 @@ const hasDefault = new Set([
 ]);
 
 /**
- * Options for a module of Node, which reads them with what they inherit: whatever somebody has put on
+ * Options for a module of Node, which reads them with what they inherit: anything that was put on
  * `Object.prototype` by now is undefined in them. A missing prototype would not do, since Node copies them.
  *
  * @param also names to shadow of those that Node has defaults for in some functions.

@@ -241,7 +241,7 @@ const slow: Fault[] = [
     expect: ["Unimplemented", "Internal"],
   },
   {
-    name: "early hints before the answer",
+    name: "early hints before the response",
     answer: (exchange) => {
       for (let n = 0; n < 5; n++) {
         exchange.info(103, { link: "</style.css>; rel=preload" });
@@ -306,7 +306,7 @@ const inBetween: Fault[] = [
     }),
   ),
   {
-    name: "the wrong content type around the right answer",
+    name: "the wrong content type around the right response",
     answer: (exchange) => {
       exchange.head({ "content-type": "text/plain" });
       exchange.body(messageBytes(exchange.protocol));
@@ -528,9 +528,9 @@ const json: Fault[] = (
     ["a list", "[]", "Unknown"],
     ["a string", '"ok"', "Unknown"],
     ["true", "true", "Unknown"],
-    ["somebody else's object", '{"status":"ok"}', "Unknown"],
+    ["another server's object", '{"status":"ok"}', "Unknown"],
     ["a field of the wrong type", '{"details":"ok"}', "Unknown"],
-    ["a number that is none", '{"details":{"sequence":"abc"}}', "Unknown"],
+    ["an invalid number", '{"details":{"sequence":"abc"}}', "Unknown"],
     ["a number beyond 64 bits", '{"details":{"sequence":"99999999999999999999"}}', "Unknown"],
     ["100,000 nested lists", `${"[".repeat(100_000)}${"]".repeat(100_000)}`, "Unknown"],
     ["100,000 open braces", '{"a":'.repeat(100_000), "Unknown"],
@@ -741,7 +741,7 @@ const http2: Fault[] = [
     }),
   ),
   {
-    name: "RST_STREAM REFUSED_STREAM: nothing was done, so it is made again",
+    name: "RST_STREAM REFUSED_STREAM: not processed, so it is retried",
     protocols: grpc,
     answer: (exchange) => exchange.frame(frameType.rstStream, 0, uint32(7)),
     expect: "ok",
@@ -793,7 +793,7 @@ const http2: Fault[] = [
     expect: "Internal",
   },
   {
-    name: "RST_STREAM NO_ERROR after a complete answer",
+    name: "RST_STREAM NO_ERROR after a complete response",
     protocols: grpc,
     answer: (exchange) => {
       exchange.head();
@@ -804,7 +804,7 @@ const http2: Fault[] = [
     expect: "ok",
   },
   {
-    name: "GOAWAY that counts the call in, which is then answered",
+    name: "GOAWAY that includes the call, which then gets its response",
     protocols: grpc,
     answer: (exchange) => {
       exchange.frame(frameType.goaway, 0, goaway(exchange.streamId, 0), 0);
@@ -817,7 +817,7 @@ const http2: Fault[] = [
     expect: "ok",
   },
   {
-    name: "GOAWAY that does not count the call in: nothing was done, so it is made again",
+    name: "GOAWAY that excludes the call: not processed, so it is retried",
     protocols: grpc,
     answer: (exchange) => exchange.frame(frameType.goaway, 0, goaway(0, 0), 0),
     expect: "ok",
@@ -898,7 +898,7 @@ const http2: Fault[] = [
     expect: ["ok", "Unavailable", "DeadlineExceeded"],
   },
   {
-    name: "an HTTP/1.1 answer on the port",
+    name: "an HTTP/1.1 response on the port",
     protocols: grpc,
     connection: (socket, number) =>
       number === 1 &&
@@ -941,7 +941,7 @@ const http2: Fault[] = [
     expect: "error",
   },
   {
-    name: "a push that nobody allowed",
+    name: "a push without permission",
     protocols: grpc,
     answer: (exchange) =>
       exchange.frame(frameType.pushPromise, 4, Buffer.concat([uint32(2), Buffer.of(0x82)])),
@@ -1027,7 +1027,9 @@ export function expectedEndings(fault: Fault, protocol: Protocol): Expected {
 /** Whether a call that met a fault ended as it should. */
 export function isRight(expected: Expected, ending: string): boolean {
   if (expected === "error") {
-    return !["ok", "wrong answer", "no ConnectError", "hangs", "DeadlineExceeded"].includes(ending);
+    return !["ok", "wrong response", "no ConnectError", "hangs", "DeadlineExceeded"].includes(
+      ending,
+    );
   }
   return typeof expected === "string" ? ending === expected : expected.includes(ending as Ending);
 }

@@ -6,7 +6,7 @@ import { startHttp1Wire } from "./http1-wire.ts";
 import { startHttp2Wire } from "./http2-wire.ts";
 
 /** "ok" for the right answer, the name of the error's code, or what else came out. */
-export type Ending = "ok" | keyof typeof Code | "wrong answer" | "no ConnectError" | "hangs";
+export type Ending = "ok" | keyof typeof Code | "wrong response" | "no ConnectError" | "hangs";
 
 export interface Outcome {
   /** How the call with the fault ended. */
@@ -104,7 +104,7 @@ async function call(
   const ending: Promise<{ ending: Ending; error?: unknown }> = client
     .deactivateUserGrant({ userId: "1", grantId: "2" }, { timeoutMs, ...(signal && { signal }) })
     .then(
-      ({ details }) => ({ ending: details?.sequence === 5n ? "ok" : "wrong answer" }),
+      ({ details }) => ({ ending: details?.sequence === 5n ? "ok" : "wrong response" }),
       (error: unknown) => ({
         ending:
           error instanceof ConnectError

@@ -26,7 +26,7 @@ afterAll(() => {
 it.each(["grpc", "grpc-web", "json"] as const)(
   "mutated responses over %s are errors, or contain what they report",
   async (protocol) => {
-    report(`mutated answers over ${protocol}`, await fuzzTransport(protocol, runs, seed));
+    report(`mutated responses over ${protocol}`, await fuzzTransport(protocol, runs, seed));
   },
 );
 
@@ -35,7 +35,7 @@ it("any JSON is an error, or an object without one", async () => {
 });
 
 it("any response of the token endpoint is an error, or the token in it", async () => {
-  report("OAuth answers", await fuzzOAuthAnswers(runs / 20, seed));
+  report("OAuth responses", await fuzzOAuthAnswers(runs / 20, seed));
 });
 
 it("any command line results in an exit code and a readable message", async () => {

@@ -23,7 +23,7 @@ it("any JSON is an error, or an object without one", async () => {
 });
 
 it("any response of the token endpoint is an error, or the token in it", async () => {
-  report("OAuth answers", await fuzzOAuthAnswers(100, seed));
+  report("OAuth responses", await fuzzOAuthAnswers(100, seed));
 });
 
 it("any command line results in an exit code and a readable message", async () => {

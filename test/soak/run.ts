@@ -139,7 +139,7 @@ async function workOnBulk({ protocol, client }: (typeof clients)[number]): Promi
         timeoutMs,
       })) {
         seen.add(grantId);
-        const ending = `${status}${answerLost === true ? ", answer lost" : ""}`;
+        const ending = `${status}${answerLost === true ? ", response lost" : ""}`;
         count(`bulk over ${protocol}: ${ending}`);
         const [state] = await ask<string[]>({ ask: "states", grantIds: [grantId] });
         const mayBeGone = status === "removed" || answerLost === true;

@@ -81,7 +81,7 @@ describe("request", () => {
   });
 });
 
-describe("answer", () => {
+describe("response", () => {
   test("has the message, headers and trailers", async () => {
     const body = toBinary(
       DeactivateUserGrantResponseSchema,

@@ -139,8 +139,10 @@ describe("the sandbox command", () => {
   });
 
   it.each([
-    [["--port", "x"], /port/],
-    [["--port", "70000"], /0 to 65535/],
+    [["--port", "x"], /^--port must be/],
+    [["--port", "70000"], /^--port must be an integer from 0 to 65535/],
+    [["--token", "a b"], /^--token must/],
+    [["--org", "a b"], /^--org must/],
     [["--generation", "v3"], /v4, v2.70/],
     [["--grants", "many"], /--grants takes a whole number/],
     [["--client-id", "x"], /--client-id needs --redirect-uri/],

@@ -5,6 +5,7 @@ import {
   startSandbox,
 } from "../../sandbox/index.js";
 import type { Command, FlagTable } from "../command.js";
+import { inFlags } from "../explain.js";
 import { noArguments, parseFlags, wholeNumber } from "../flags.js";
 import { exitCode, type Io, line, UsageError } from "../io.js";
 import { addDemoGrants } from "../sandbox-demo.js";
@@ -140,7 +141,9 @@ async function runSandbox(args: readonly string[], io: Io): Promise<number> {
 function explain(error: unknown, port: number, io: Io): number {
   const { code, message } = error as NodeJS.ErrnoException;
   if (error instanceof TypeError) {
-    throw new UsageError(message);
+    // In the words of the tool: the library names its function and its options.
+    const flag = inFlags(message).replace(/^(port|token|generation|seed)\b/, "--$1");
+    throw new UsageError(flag);
   }
   if (code === "EADDRINUSE") {
     line(

@@ -26,7 +26,7 @@ export function unrefFetch(given: Fetch | undefined): Fetch {
 /** Runs a function and records the requests that it starts. */
 let watched = (send: () => Promise<Response>): Promise<Response> => {
   // https://undici.nodejs.org/#/docs/api/DiagnosticsChannel: there is no other way to the socket.
-  const channels = globalThis.process?.getBuiltinModule?.("node:diagnostics_channel");
+  const channels = globalThis.process?.getBuiltinModule?.("diagnostics_channel");
   if (channels === undefined) {
     return send();
   }

@@ -50,7 +50,7 @@ export function resumedPlan(content: LogContent): Plan {
   const lost = new LostRequests();
   const doubted = new Uint8Array(grants.size);
   const inDoubt: UserGrant[][] = [];
-  for (const request of content.unanswered()) {
+  for (const request of content.withoutResponse()) {
     lost.lost(request.map((index) => grants.grantId(index)));
     const left = request.filter((index) => isLeft(index) && doubted[index] !== 1);
     for (const index of left) {
@@ -60,7 +60,7 @@ export function resumedPlan(content: LogContent): Plan {
       inDoubt.push(left.map((index) => grants.grant(index)));
     }
   }
-  for (const request of content.unanswered()) {
+  for (const request of content.withoutResponse()) {
     // A later request with the response OK has found it.
     const found = request.filter((index) => content.states.confirmed(index));
     lost.found(found.map((index) => grants.grantId(index)));

@@ -50,7 +50,7 @@ export function describeError(error: unknown): ErrorDescription {
       code,
       id: detail?.id,
       // ZITADEL's own text ("Errors.Token.Invalid") does not help the reader.
-      message: detail?.id === "AUTH-7fs1e" ? `${message}: ${refusedToken}` : message,
+      message: detail?.id === "AUTH-7fs1e" ? `${message}: ${invalidTokenHint}` : message,
       requestId: metadata.get("x-request-id") ?? undefined,
     };
   } catch {
@@ -59,13 +59,13 @@ export function describeError(error: unknown): ErrorDescription {
     return {
       code: Code.Unknown,
       id: undefined,
-      message: "something was thrown that says nothing about itself",
+      message: "a value without a readable message was thrown",
       requestId: undefined,
     };
   }
 }
 
-const refusedToken =
+const invalidTokenHint =
   "the token is unknown or has expired, or it was issued without the scope urn:zitadel:iam:org:project:id:zitadel:aud";
 
 /**

@@ -17,12 +17,12 @@ export const doctor: Command = {
   name: "doctor",
   summary: "find out what is wrong with connection, token or permission",
   description:
-    "Tries name resolution, proxy, connection and TLS, the instance and its clock, the token, the organization, each protocol and the permission, and says which of them fails and what to do. Changes nothing.",
+    "Tries name resolution, proxy, connection and TLS, the instance and its clock, the token, the organization, each protocol and the permission, and reports which of them fails and what to do. Changes nothing.",
   groups: [
     { title: "Output", flags: outputFlags },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
   ],
-  notes: "Exit codes: 0 everything is fine; 1 wrong usage; 4 something that is needed fails.",
+  notes: "Exit codes: 0 everything is fine; 1 wrong usage; 4 a required check fails.",
   run: runDoctor,
 };
 

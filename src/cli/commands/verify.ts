@@ -23,17 +23,17 @@ const verifyFlags = {
 /** The command `verify`. */
 export const verify: Command = {
   name: "verify",
-  summary: "check that grants are as the log of a run says",
+  summary: "check that grants have the state that the log of a run reports",
   arguments: "<log>",
   description:
-    "Reads each grant of a log again, and says whether it is gone, inactive or active, and whether the run said so. Changes nothing. A long log is compared with a search through the whole organization, where that is quicker; what does not agree is looked up. A contradiction is read again for up to 10 seconds, since searches of ZITADEL lag behind changes.",
+    "Reads each grant of a log again, and reports whether it is gone, inactive or active, and whether that agrees with the run. Changes nothing. A long log is compared with a search through the whole organization, if that is faster; grants that do not agree are looked up. A contradiction is read again for up to 10 seconds, since ZITADEL's searches lag behind changes.",
   examples: ["zitadel-user-grants verify --log run.jsonl"],
   groups: [
     { title: "What happens", flags: verifyFlags },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
   ],
   notes:
-    "Exit codes: 0 every grant is as the run said; 1 wrong usage; 2 some are not, or could not be looked up; 3 stopped early; 4 aborted: connection, authentication or permission failure.",
+    "Exit codes: 0 every grant is as the run reported; 1 wrong usage; 2 some are not, or could not be looked up; 3 stopped early; 4 aborted: connection, authentication or permission failure.",
   async run(args, io) {
     const { values: flags, positionals } = parseFlags(args, { ...verifyFlags, ...connectionFlags });
     const path = logPathOf("verify", flags.log, positionals);

@@ -95,7 +95,7 @@ export class LogContent {
   }
 
   /** Requests whose responses were lost. */
-  unanswered(): readonly (readonly number[])[] {
+  withoutResponse(): readonly (readonly number[])[] {
     return [...this.#open.values()];
   }
 
@@ -134,7 +134,7 @@ export class LogContent {
       }
     } else if ("answer" in entry) {
       const request = this.#open.get(entry.answer) ?? [];
-      this.states.answered(request, entry.ok, entry.at, entry.requestId);
+      this.states.responded(request, entry.ok, entry.at, entry.requestId);
       this.#open.delete(entry.answer);
     } else if ("status" in entry) {
       this.states.decide(this.#known(entry.grantId), entry);

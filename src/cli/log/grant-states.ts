@@ -23,7 +23,7 @@ export class GrantStates {
   }
 
   /** The response to a request that held these grants arrived: OK or an error. */
-  answered(indexes: readonly number[], ok: boolean, at: string | undefined, requestId = ""): void {
+  responded(indexes: readonly number[], ok: boolean, at: string | undefined, requestId = ""): void {
     let id = 0;
     if (requestId !== "" && (ok || indexes.length === 1)) {
       id = this.#requestIds.push(requestId) - 1;

@@ -55,13 +55,13 @@ async function logged<Response>(
         options?.onHeader?.(headers);
       },
     });
-    log.answer(request, true, requestId);
+    log.response(request, true, requestId);
     return response;
   } catch (error) {
     if (classify(ConnectError.from(error), notFoundId).maybeApplied) {
       onLost(ids);
     } else {
-      log.answer(request, false, describeError(error).requestId);
+      log.response(request, false, describeError(error).requestId);
     }
     throw error;
   }

@@ -35,14 +35,14 @@ export class RestoreLog {
   }
 
   /** Never throws: see `failure`. */
-  answer(step: string, ok: boolean, newGrantId?: string): void {
+  response(step: string, ok: boolean, newGrantId?: string): void {
     this.#file.note({
       ...{ stepResponse: step, ok, at: now() },
       ...(newGrantId === undefined ? {} : { newGrantId }),
     });
   }
 
-  /** Never throws, as `answer`. */
+  /** Never throws, as `response`. */
   outcome(outcome: RestoreOutcome): void {
     this.#file.note({ ...outcome, at: now() });
   }

@@ -121,14 +121,14 @@ export class RunLog {
   }
 
   /** Never throws, as it records what has happened: see `failure`. */
-  answer(request: string, ok: boolean, requestId?: string): void {
+  response(request: string, ok: boolean, requestId?: string): void {
     this.#file.note({
       ...{ answer: request, ok, at: now() },
       ...(requestId === undefined ? {} : { requestId }),
     });
   }
 
-  /** Never throws, as `answer`. */
+  /** Never throws, as `response`. */
   outcome(outcome: LoggedOutcome): void {
     this.#file.note({ ...outcome, at: now() });
   }

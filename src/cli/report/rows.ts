@@ -33,7 +33,7 @@ export const inDoubt = "response lost";
 
 /** Each grant of a run, in the order of its list. */
 export function* reportRows(content: LogContent): Generator<ReportRow> {
-  const unanswered = new Set(content.unanswered().flat());
+  const withoutResponse = new Set(content.withoutResponse().flat());
   for (const grant of loggedGrants(content.path)) {
     const index = content.grants.indexOf(grant.grantId);
     const { states, restore } = content;
@@ -46,7 +46,7 @@ export function* reportRows(content: LogContent): Generator<ReportRow> {
       projectGrantId: recorded?.projectGrantId ?? "",
       roleKeys: recorded?.roleKeys ?? [],
       stateBefore: recorded?.state ?? "",
-      outcome: outcomeOf(content, index, unanswered),
+      outcome: outcomeOf(content, index, withoutResponse),
       at: states.at(index) ?? "",
       reason: [reasonOf(error), ...(answerLost ? ["a response was lost"] : [])]
         .filter((text) => text !== "")
@@ -76,12 +76,16 @@ function namesOf({ grantId, userId, displayName, email, userName, projectName }:
   };
 }
 
-function outcomeOf(content: LogContent, index: number, unanswered: ReadonlySet<number>): string {
+function outcomeOf(
+  content: LogContent,
+  index: number,
+  withoutResponse: ReadonlySet<number>,
+): string {
   const status = content.states.status(index);
   if (content.states.confirmed(index) && (status === "" || status === "failed")) {
     return content.head.command === "remove" ? "removed" : "deactivated";
   }
-  return status || (unanswered.has(index) ? inDoubt : undecided);
+  return status || (withoutResponse.has(index) ? inDoubt : undecided);
 }
 
 function reasonOf(error: LoggedOutcome["error"]): string {

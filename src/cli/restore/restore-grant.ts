@@ -137,7 +137,7 @@ async function compare(
   }
   const ours = lost.find((step) => madeBy(step, exact));
   if (ours !== undefined && (exact.state === state || exact.state === "active")) {
-    context.log.answer(ours.number, true, exact.grantId);
+    context.log.response(ours.number, true, exact.grantId);
     return exact.state === state
       ? { outcome: { grantId, restored: "restored", newGrantId: exact.grantId, state } }
       : await asBefore(task, exact.grantId, context);

@@ -114,7 +114,7 @@ function mayHaveChanged(content: LogContent): Uint8Array {
     const isLost = content.states.details(index).answerLost === true;
     changed[index] = isDone || isLost || content.states.confirmed(index) ? 1 : 0;
   }
-  for (const request of content.unanswered()) {
+  for (const request of content.withoutResponse()) {
     for (const index of request) {
       // A later outcome decides.
       if (content.states.status(index) === "") {

@@ -60,7 +60,7 @@ export async function sendStep<T>(
     try {
       const value = await send();
       patience.accepted();
-      log.answer(step.number, true, what === "add" ? String(value) : undefined);
+      log.response(step.number, true, what === "add" ? String(value) : undefined);
       return { value, lost };
     } catch (reason) {
       error = ConnectError.from(reason);
@@ -69,7 +69,7 @@ export async function sendStep<T>(
     if (maybeApplied) {
       lost.push(step);
     } else {
-      log.answer(step.number, false);
+      log.response(step.number, false);
     }
     if (kind !== "throttled" && kind !== "lost") {
       patience.accepted();

@@ -7,7 +7,7 @@ import type { HttpRequest, HttpResponse } from "./http.js";
 type Dispatch = (request: HttpRequest) => Promise<HttpResponse>;
 
 /** Handles a request over HTTP/1.1. */
-export async function answerHttp1(
+export async function handleHttp1(
   dispatch: Dispatch,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
@@ -49,7 +49,7 @@ export async function answerHttp1(
 }
 
 /** Handles a request over HTTP/2. */
-export async function answerHttp2(
+export async function handleHttp2(
   dispatch: Dispatch,
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,

@@ -2,7 +2,7 @@ import { createServer as createHttp1Server } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { HttpRequest, HttpResponse } from "./http.js";
-import { answerHttp1, answerHttp2 } from "./node-http.js";
+import { handleHttp1, handleHttp2 } from "./node-http.js";
 
 /** The first bytes of a client with prior knowledge of HTTP/2. RFC 9113, section 3.4. */
 const http2Preface = Buffer.from("PRI ");
@@ -23,11 +23,11 @@ export async function listen(
 ): Promise<SandboxServer> {
   const sockets = new Set<Socket>();
   const http1 = createHttp1Server({ keepAliveTimeout: 0 }, (incoming, outgoing) => {
-    answerHttp1(dispatch, incoming, outgoing).catch((error) => incoming.destroy(error));
+    handleHttp1(dispatch, incoming, outgoing).catch((error) => incoming.destroy(error));
   });
   const http2 = createHttp2Server({ settings: { maxConcurrentStreams: 250 } });
   http2.on("stream", (stream, headers) => {
-    answerHttp2(dispatch, stream, headers).catch((error) => stream.destroy(error));
+    handleHttp2(dispatch, stream, headers).catch((error) => stream.destroy(error));
   });
   http2.on("session", (session: ServerHttp2Session) => {
     session.on("error", () => session.destroy());

@@ -24,10 +24,10 @@ const shownCharacters = 120;
  * (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md), and a message with the response
  * and its probable cause.
  */
-export function unexpectedResponse(answer: UnexpectedResponse): ConnectError {
-  const { status, headers, expected, problem } = answer;
-  const [code, cause] = meaning(answer);
-  const start = answer.body.replace(/[\s\p{Cc}]+/gu, " ").trim();
+export function unexpectedResponse(response: UnexpectedResponse): ConnectError {
+  const { status, headers, expected, problem } = response;
+  const [code, cause] = meaning(response);
+  const start = response.body.replace(/[\s\p{Cc}]+/gu, " ").trim();
   const shown = start.length > shownCharacters ? `${start.slice(0, shownCharacters)}…` : start;
   return new ConnectError(
     `got HTTP ${status} with ${headers.get("content-type") ?? "no content type"} where ${expected} was expected${problem ? ` (${problem})` : ""}${shown ? `: ${JSON.stringify(shown)}` : ", and no text"}. ${cause}`,
@@ -37,7 +37,7 @@ export function unexpectedResponse(answer: UnexpectedResponse): ConnectError {
 }
 
 /** A redirect is an error: following it would send the token to its target. */
-export function refusedRedirect(response: Response): ConnectError {
+export function redirectError(response: Response): ConnectError {
   const location = response.headers.get("location");
   let target = "";
   try {

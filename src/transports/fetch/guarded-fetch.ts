@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
 import { own } from "../../options/checker.js";
-import { refusedRedirect, unknownOutcome } from "../call/unexpected-response.js";
+import { redirectError, unknownOutcome } from "../call/unexpected-response.js";
 import { discard } from "./body.js";
 import { neverConnected } from "./never-connected.js";
 
@@ -57,7 +57,7 @@ export async function guardedFetch(
     (response.status >= 300 && response.status < 400 && response.status !== 304)
   ) {
     discard(response);
-    throw refusedRedirect(response);
+    throw redirectError(response);
   }
   return response;
 }
@@ -90,7 +90,7 @@ export function connectionError(
       isUnsent ? "No connection was made, so nothing was carried out." : unknownOutcome,
       typeof document === "undefined"
         ? ""
-        : " The browser's console says whether CORS was the cause.",
+        : " The browser's console shows whether CORS was the cause.",
     ].join(""),
     Code.Unavailable,
     undefined,

@@ -27,7 +27,7 @@ export async function readResponse<I extends DescMessage, O extends DescMessage>
 ): Promise<MessageShape<O>> {
   const { status, headers, ok } = response;
   let text = "";
-  const refuse = (problem?: string) =>
+  const failure = (problem?: string) =>
     unexpectedResponse({
       status,
       headers,
@@ -59,34 +59,34 @@ export async function readResponse<I extends DescMessage, O extends DescMessage>
   } catch (reason) {
     throw ok || signal.aborted || reason instanceof ConnectError
       ? connectionError(reason, url, signal)
-      : refuse(incomplete);
+      : failure(incomplete);
   }
   if (!/^application\/([\w.-]+\+)?json\b/i.test(headers.get("content-type") ?? "")) {
-    throw refuse();
+    throw failure();
   }
   let json: JsonValue;
   try {
     json = JSON.parse(text) as JsonValue;
   } catch {
-    throw refuse(incomplete);
+    throw failure(incomplete);
   }
   const error = ok && output.field.code ? undefined : gatewayError(json, headers);
   if (error !== undefined) {
     throw error;
   }
   if (!ok) {
-    throw refuse();
+    throw failure();
   }
   if (responseBody !== undefined) {
     json = { [responseBody.jsonName]: json };
   }
   if (jsonOptions?.ignoreUnknownFields === undefined && isForeign(json, output)) {
-    throw refuse(`no field of ${output.typeName}`);
+    throw failure(`no field of ${output.typeName}`);
   }
   try {
     return fromJson(output, json, { ignoreUnknownFields: true, ...jsonOptions });
   } catch (cause) {
-    throw refuse(String(cause));
+    throw failure(String(cause));
   }
 }
 

@@ -212,7 +212,7 @@ describe("a log", () => {
     log.grant({ grantId: "1" });
     log.start(entries(file("head.jsonl", begun(["1"])))[2] as unknown as LogHead);
     const closing = log.close("finished");
-    log.answer("late", false);
+    log.response("late", false);
     await closing;
     log.outcome({ grantId: "1", status: "removed" });
     await expect(log.request(["1"])).rejects.toThrow(/is closed/);

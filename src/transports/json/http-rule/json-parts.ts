@@ -5,7 +5,7 @@ import type {
   JsonWriteOptions,
   MessageShape,
 } from "@bufbuild/protobuf";
-import type { refuseOtherRoutes } from "./other-routes.js";
+import type { rejectOtherRoutes } from "./other-routes.js";
 import type { toQuery } from "./query.js";
 
 /** Parts that a page loads only if its services need them: see `any-service.ts` and `plain-json.ts`. */
@@ -21,5 +21,5 @@ export interface JsonParts {
     options?: Partial<JsonReadOptions>,
   ): MessageShape<D>;
   toQuery?: typeof toQuery;
-  refuseOtherRoutes?: typeof refuseOtherRoutes;
+  rejectOtherRoutes?: typeof rejectOtherRoutes;
 }

@@ -3,7 +3,7 @@ import { httpBindings } from "./bindings.js";
 import { isWildcard, matchSegments, matchTemplate } from "./template.js";
 
 /** A value that looks like a literal of another route, or like its verb, would reach that route. */
-export function refuseOtherRoutes({ template, verb, rpc }: HttpBinding, segments: string[]): void {
+export function rejectOtherRoutes({ template, verb, rpc }: HttpBinding, segments: string[]): void {
   const own = matchSegments(template.segments, segments);
   const path = [...segments.slice(0, -1), segments.at(-1) + template.verb];
   for (const other of template.variables.length > 0 ? rpc.parent.methods : []) {

@@ -89,7 +89,7 @@ function bind(
     segments.splice(start, end - start, ...toSegments(fieldPath, value, pattern));
     remove(fields, json, nameKey);
   });
-  parts.refuseOtherRoutes?.(binding, segments);
+  parts.rejectOtherRoutes?.(binding, segments);
   let target = `/${segments.map(encode).join("/")}${template.verb}`;
   if (binding.body === "*") {
     body = JSON.stringify(json);

@@ -10,8 +10,8 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 describe.each(["v4", "v2.70"] as const)("a restore that is killed, %s", (generation) => {
   it(
-    `adds nothing twice, and nothing more than was recorded, 50 times (seed ${seed})`,
-    () => killAndRestore(directory, generation, seed, 50),
+    `adds nothing twice, and nothing more than was recorded, 30 times (seed ${seed})`,
+    () => killAndRestore(directory, generation, seed, 30),
     600_000,
   );
 });

@@ -19,7 +19,7 @@ const inputFlags = (command: BulkCommand) =>
       type: "string",
       value: "<name>",
       values: formats,
-      help: "the format, where name and content do not say",
+      help: "the format, if it cannot be detected from name and content",
     },
     column: {
       type: "string",
@@ -41,7 +41,7 @@ export const actionFlags = {
   yes: {
     type: "boolean",
     short: "y",
-    help: "do not ask; needed where there is no terminal to ask on",
+    help: "do not ask; required if there is no terminal to ask on",
   },
   "allow-unknown": {
     type: "boolean",
@@ -51,7 +51,7 @@ export const actionFlags = {
   quiet: {
     type: "boolean",
     short: "q",
-    help: "say nothing on standard error unless something goes wrong; needs --yes",
+    help: "print nothing to standard error unless something goes wrong; needs --yes",
   },
 } as const satisfies FlagTable;
 
@@ -64,11 +64,11 @@ const logFlags = {
   },
   "no-log": {
     type: "boolean",
-    help: "write no log: what ends this run early cannot be resumed, verified or restored",
+    help: "write no log: the run cannot be resumed, verified or restored",
   },
   record: {
     type: "boolean",
-    help: "look up each given grant first, and log its user, project, roles and state: restore needs them. Selected grants are recorded anyway, and so is what list writes",
+    help: "look up each given grant first, and log its user, project, roles and state: restore needs them. Selected grants and the output of list are recorded anyway",
   },
   resume: {
     type: "string",
@@ -91,7 +91,7 @@ export const paceFlags = (command: BulkCommand) =>
     "give-up": {
       type: "string",
       value: "<seconds>",
-      help: "stop when the server accepts nothing for so long (300)",
+      help: "stop when the server accepts nothing for this long (300)",
     },
   }) as const satisfies FlagTable;
 

@@ -49,7 +49,7 @@ export const connectionFlags = {
   "instance-host": {
     type: "string",
     value: "<name>",
-    help: "public domain of the instance, where the url is another address of it",
+    help: "public domain of the instance, if the url is another address of it",
   },
   "allow-insecure": {
     type: "boolean",
@@ -57,7 +57,7 @@ export const connectionFlags = {
   },
   debug: {
     type: "boolean",
-    help: "show what goes over the wire on standard error, with secrets masked",
+    help: "print requests and responses to standard error, with secrets masked",
   },
 } as const satisfies FlagTable;
 

@@ -33,7 +33,7 @@ export const selectorFlags = {
     type: "string",
     multiple: true,
     value: "<id or name>",
-    help: "grants of this project: its id (quicker), or its exact name",
+    help: "grants of this project: its id (faster), or its exact name",
   },
   role: {
     type: "string",

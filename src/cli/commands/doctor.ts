@@ -15,7 +15,7 @@ const outputFlags = {
 /** The command `doctor`. */
 export const doctor: Command = {
   name: "doctor",
-  summary: "find out what is wrong with connection, token or permission",
+  summary: "diagnose connection, token and permission problems",
   description:
     "Tries name resolution, proxy, connection and TLS, the instance and its clock, the token, the organization, each protocol and the permission, and reports which of them fails and what to do. Changes nothing.",
   groups: [

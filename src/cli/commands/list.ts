@@ -16,9 +16,9 @@ const outputFlags = {
   output: {
     type: "string",
     values: listOutputs,
-    help: "table on a terminal by default, csv elsewhere; csv and jsonl hold all that is known of a grant, and remove --file reads them",
+    help: "table on a terminal by default, csv elsewhere; csv and jsonl contain everything known about a grant, and remove --file accepts them",
   },
-  quiet: { type: "boolean", short: "q", help: "do not say how many grants there are" },
+  quiet: { type: "boolean", short: "q", help: "do not report the number of grants" },
 } as const satisfies FlagTable;
 
 /** The command `list`. */

@@ -17,7 +17,7 @@ const reportFlags = {
     type: "string",
     value: "<name>",
     values: outputs,
-    help: "html, a page that stands alone and can be printed, or csv, for spreadsheets",
+    help: "html, a self-contained and printable page, or csv, for spreadsheets",
   },
 } as const satisfies FlagTable;
 
@@ -27,10 +27,10 @@ const chunkLength = 1 << 16;
 /** The command `report`. */
 export const report: Command = {
   name: "report",
-  summary: "make a page or a table of a run's log, for the records",
+  summary: "turn a run's log into a page or a table, for the records",
   arguments: "<log>",
   description:
-    "Says who ran it, where and when, and of each grant the user, project, roles, outcome, reason, time and request id, as far as the log holds them. Needs no connection.",
+    "Reports who ran it, where and when, and for each grant the user, project, roles, outcome, reason, time and request id, as far as the log contains them. Needs no connection.",
   examples: ["zitadel-user-grants report --log run.jsonl --output html > run.html"],
   groups: [{ title: "Report", flags: reportFlags }],
   async run(args, io) {

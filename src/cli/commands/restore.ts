@@ -22,7 +22,7 @@ const restoreFlags = {
   yes: {
     type: "boolean",
     short: "y",
-    help: "do not ask; needed where there is no terminal to ask on",
+    help: "do not ask; required if there is no terminal to ask on",
   },
   concurrency: { type: "string", value: "<n>", help: "grants at a time (4)" },
   ...rateFlags,
@@ -33,17 +33,17 @@ const restoreFlags = {
 /** The command `restore`. */
 export const restore: Command = {
   name: "restore",
-  summary: "bring back what a run has removed or deactivated",
+  summary: "restore grants that a run has removed or deactivated",
   arguments: "<log>",
   description:
-    "Brings grants back to the state that was recorded before the run, and never to more. Removed grants are added again, with new ids; those that were inactive are deactivated again at once. Of deactivated grants, those that were active are reactivated. Grants without a recorded state are skipped, and named. What is done is written into the same log, so a restore that was stopped continues where it was.",
+    "Brings grants back to the state that was recorded before the run, and never beyond it. Removed grants are added again, with new ids; those that were inactive are deactivated again at once. Of deactivated grants, those that were active are reactivated. Grants without a recorded state are skipped, and named. Each step is recorded in the same log, so a stopped restore continues where it was.",
   examples: ["zitadel-user-grants restore --log run.jsonl"],
   groups: [
     { title: "What happens", flags: restoreFlags },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
   ],
   notes:
-    "Exit codes: 0 everything is back; 1 wrong usage, nothing was sent; 2 some grants failed, were left active, or have no recorded state; 3 stopped early; 4 aborted: connection, authentication or permission failure. Adding grants needs the permission user.grant.write.",
+    "Exit codes: 0 everything is restored; 1 wrong usage, nothing was sent; 2 some grants failed, were left active, or have no recorded state; 3 stopped early; 4 aborted: connection, authentication or permission failure. Adding grants needs the permission user.grant.write.",
   async run(args, io) {
     const { values: flags, positionals } = parseFlags(args, {
       ...restoreFlags,

@@ -14,7 +14,7 @@ export const resume: Command = {
   summary: "continue a run from its log",
   arguments: "<log>",
   description:
-    "Continues a run that was stopped, aborted or killed. The log knows instance, organization and grants, so only the credentials are needed. What was decided is left alone; what failed is tried again.",
+    "Continues a run that was stopped, aborted or killed. The log knows instance, organization and grants, so only the credentials are needed. Decided grants are kept; failed ones are retried.",
   examples: ["zitadel-user-grants resume run.jsonl"],
   groups: [
     { title: "What happens", flags: resumeFlags },

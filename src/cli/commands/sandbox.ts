@@ -16,7 +16,7 @@ const serverFlags = {
     type: "string",
     value: "<v4|v2.70>",
     values: ["v4", "v2.70"],
-    help: "which ZITADEL it is like; v4 by default",
+    help: "the version of ZITADEL to imitate; v4 by default",
   },
   quiet: { type: "boolean", help: "do not log requests" },
 } as const satisfies FlagTable;
@@ -50,7 +50,7 @@ const signInFlags = {
     type: "string",
     multiple: true,
     value: "<url>",
-    help: "where a page that signs people in is called back; may be given several times",
+    help: "callback address of a page that signs users in; may be given several times",
   },
   "client-id": {
     type: "string",

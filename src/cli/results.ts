@@ -6,14 +6,24 @@ import { printable } from "./printable.js";
 /** Writes lines to standard output: immediately, or on a terminal once the progress bar has been removed. */
 export function createResultLines(io: Io) {
   const waiting: string[] = [];
+  let full: Promise<void> | undefined;
   const waits = Boolean(io.stdout.isTTY && io.stderr.isTTY);
   return {
     add(text: string): void {
       if (waits) {
         waiting.push(text);
       } else {
-        line(io.stdout, text);
+        let goesOn: unknown;
+        const written = new Promise<void>((resolve) => {
+          // Called as well when nobody reads any more.
+          goesOn = io.stdout.write(`${text}\n`, () => resolve());
+        });
+        full = goesOn === false ? written : undefined;
       }
+    },
+    /** Resolves when the reader has taken what was added; undefined while there is room for more. */
+    taken(): Promise<void> | undefined {
+      return full;
     },
     end(): void {
       for (const text of waiting) {

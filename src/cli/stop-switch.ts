@@ -4,6 +4,8 @@ import { type Io, line } from "./io.js";
 export interface StopSwitch {
   /** Whether no further work may be started. */
   readonly stopped: boolean;
+  /** Resolves as soon as no further work may be started. */
+  readonly whenStopped: Promise<void>;
   /** Whether the user interrupted the run. */
   readonly interrupted: boolean;
   /** Aborted when requests in flight are cancelled, too. */
@@ -18,12 +20,20 @@ export function createStopSwitch(io: Io): StopSwitch {
   const hardStop = new AbortController();
   let interrupted = false;
   let stopped = false;
+  let resolveStopped = () => {};
+  const whenStopped = new Promise<void>((resolve) => {
+    resolveStopped = resolve;
+  });
+  const stop = () => {
+    stopped = true;
+    resolveStopped();
+  };
   const end = io.onInterrupt(() => {
     if (interrupted) {
       hardStop.abort(new Error("interrupted"));
     } else {
       interrupted = true;
-      stopped = true;
+      stop();
       line(io.stderr);
       line(io.stderr, "Finishing what is in flight. Press Ctrl-C again to leave at once.");
     }
@@ -36,9 +46,6 @@ export function createStopSwitch(io: Io): StopSwitch {
       return interrupted;
     },
     signal: hardStop.signal,
-    stop() {
-      stopped = true;
-    },
-    end,
+    ...{ whenStopped, stop, end },
   };
 }

@@ -63,13 +63,18 @@ export const verify: Command = {
               io.stderr,
               `Reading all ${counted(total, "grant")} of the organization: quicker than to look up each of the run.`,
             ),
-          onFinding(finding) {
+          async onFinding(finding) {
             const key = `${finding.verdict} ${finding.found}`;
             counts.set(key, (counts.get(key) ?? 0) + 1);
             if (io.stdout.isTTY && !flags.json && finding.verdict === "confirmed") {
               return;
             }
             lines.add(flags.json ? JSON.stringify(finding) : findingLine(finding));
+            const taken = lines.taken();
+            if (taken !== undefined) {
+              // Grants are judged faster than anybody reads about them.
+              await Promise.race([taken, stopSwitch.whenStopped]);
+            }
           },
         },
       );

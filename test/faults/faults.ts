@@ -390,15 +390,15 @@ const messages: Fault[] = [
   {
     name: "a gzip bomb",
     answer: (exchange) => {
-      const bomb = (bytes: Uint8Array) => gzipSync(bytes, { level: 9 });
-      const gibibyteIsh = new Uint8Array(100 * 1024 * 1024);
+      const bomb = (bytes: Uint8Array) => gzipSync(bytes, { level: 1 });
+      const unpacked = new Uint8Array(32 * 1024 * 1024);
       if (exchange.protocol === "grpc") {
         exchange.head({ "grpc-encoding": "gzip" });
-        exchange.body(frame(1, bomb(gibibyteIsh)));
+        exchange.body(frame(1, bomb(unpacked)));
       } else {
         exchange.head({ "content-encoding": "gzip" });
-        gibibyteIsh.set(exchange.protocol === "json" ? [0x20] : [0, 6, 0x3f, 0xff, 0xfb]);
-        exchange.body(bomb(gibibyteIsh));
+        unpacked.set(exchange.protocol === "json" ? [0x20] : [0, 6, 0x3f, 0xff, 0xfb]);
+        exchange.body(bomb(unpacked));
       }
       finish(exchange);
     },

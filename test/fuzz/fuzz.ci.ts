@@ -1,5 +1,6 @@
 import { afterAll, expect, it } from "vitest";
 import { tableOf, writeFigures } from "../support/figures.js";
+import { fuzzFrames } from "./frames.js";
 import { fuzzCommandLine, fuzzJsonBodies, fuzzOAuthAnswers } from "./inputs.js";
 import { fuzzTransport, type Tally } from "./transports.js";
 
@@ -29,6 +30,10 @@ it.each(["grpc", "grpc-web", "json"] as const)(
     report(`mutated responses over ${protocol}`, await fuzzTransport(protocol, runs, seed));
   },
 );
+
+it("frames in any order are errors, or one message and OK", async () => {
+  report("frames in any order over grpc", await fuzzFrames(runs / 50, seed));
+});
 
 it("any JSON is an error, or an object without one", async () => {
   report("JSON bodies", await fuzzJsonBodies(runs / 2, seed));

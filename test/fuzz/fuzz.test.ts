@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { fuzzFrames } from "./frames.js";
 import { fuzzCommandLine, fuzzJsonBodies, fuzzOAuthAnswers } from "./inputs.js";
 import { fuzzTransport, type Tally } from "./transports.js";
 
@@ -17,6 +18,10 @@ it.each(["grpc", "grpc-web", "json"] as const)(
     report(protocol, await fuzzTransport(protocol, 500, seed));
   },
 );
+
+it("frames in any order are errors, or one message and OK", async () => {
+  report("frames", await fuzzFrames(300, seed));
+});
 
 it("any JSON is an error, or an object without one", async () => {
   report("JSON bodies", await fuzzJsonBodies(500, seed));

@@ -13,7 +13,7 @@ export interface LivenessOptions {
 
 /**
  * Whether the other side of a connection is still alive. At most one PING is in flight: later callers wait
- * for the same PONG.
+ * for the PONG of the next, since its own may have been lying in a buffer since before they asked.
  */
 export class Liveness {
   /** When the last byte arrived. */
@@ -25,7 +25,8 @@ export class Liveness {
   readonly #onLost: () => void;
   #suspect = false;
   #stopped = false;
-  #asking: (() => void)[] | undefined;
+  #isAsking = false;
+  #askNext: (() => void)[] = [];
   #cancelPongTimer: (() => void) | undefined;
   #cancelIntervalTimer: (() => void) | undefined;
 
@@ -64,11 +65,11 @@ export class Liveness {
     if (this.#session.destroyed || this.#stopped) {
       return; // Its "close" event follows.
     }
-    if (this.#asking !== undefined) {
-      this.#asking.push(onPong);
+    if (this.#isAsking) {
+      this.#askNext.push(onPong);
       return;
     }
-    this.#asking = [onPong];
+    this.#isAsking = true;
     this.#cancelPongTimer = this.#startTimer(this.#options.pingTimeoutMs, this.#onLost);
     this.#session.ping((error) => {
       if (error !== null || this.#stopped) {
@@ -76,10 +77,12 @@ export class Liveness {
       }
       this.#cancelPongTimer?.();
       this.onRead();
-      const asking = this.#asking ?? [];
-      this.#asking = undefined;
-      for (const answer of asking) {
-        answer();
+      this.#isAsking = false;
+      onPong();
+      const next = this.#askNext;
+      this.#askNext = [];
+      for (const ask of next) {
+        this.ask(ask);
       }
     });
   }

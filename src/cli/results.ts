@@ -15,7 +15,7 @@ export function createResultLines(io: Io) {
       } else {
         let goesOn: unknown;
         const written = new Promise<void>((resolve) => {
-          // Called as well when nobody reads any more.
+          // Called as well after the reader has left.
           goesOn = io.stdout.write(`${text}\n`, () => resolve());
         });
         full = goesOn === false ? written : undefined;

@@ -72,7 +72,7 @@ export const verify: Command = {
             lines.add(flags.json ? JSON.stringify(finding) : findingLine(finding));
             const taken = lines.taken();
             if (taken !== undefined) {
-              // Grants are judged faster than anybody reads about them.
+              // Findings come faster than a reader takes them.
               await Promise.race([taken, stopSwitch.whenStopped]);
             }
           },

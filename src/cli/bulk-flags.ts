@@ -45,7 +45,7 @@ export const actionFlags = {
   },
   "allow-unknown": {
     type: "boolean",
-    help: `grants that are not found count as done, also when the first ${suspiciousUnknown} all are`,
+    help: `count grants that are not found as done, even if the first ${suspiciousUnknown} all are`,
   },
   json: { type: "boolean", help: "outcomes as JSON Lines" },
   quiet: {

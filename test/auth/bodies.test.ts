@@ -8,7 +8,7 @@ import { createFetch } from "../../src/grpc.js";
 
 const block = Buffer.alloc(64 * 1024, " ");
 
-/** Writes for ever, as long as somebody reads. */
+/** Writes forever, as long as the client reads. */
 function pour(response: ServerResponse, zip: boolean): { readonly bytes: () => number } {
   let bytes = 0;
   response.writeHead(200, {

@@ -50,7 +50,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Everything that a request carries which nobody may read, as sent and as encoded. */
+/** Everything that a request carries and must stay secret, as sent and as encoded. */
 function secretsOf({ form, headers }: SeenRequest): string[] {
   const basic = headers.get("authorization")?.slice("Basic ".length);
   const assertion = form.get("assertion");

@@ -9,7 +9,7 @@ export interface SeenRequest {
 export interface FakeIssuer {
   readonly issuer: string;
   readonly fetch: typeof globalThis.fetch;
-  /** Answers of the token endpoint; the default issues `token-1`, `token-2`, … for 12 hours. */
+  /** Responses of the token endpoint; the default issues `token-1`, `token-2`, … for 12 hours. */
   answer: (request: SeenRequest) => Response | Promise<Response>;
   /** Changes to the discovery document. */
   metadata: Record<string, unknown>;

@@ -16,9 +16,9 @@ import type { FakeEnvironment } from "../support/fake-environment.js";
 export interface Fate {
   /** After so many milliseconds the server works on it; undefined for never. */
   workAfterMs?: number | undefined;
-  /** After so many milliseconds the client hears this instead of the server's answer. */
+  /** After so many milliseconds the client gets this instead of the server's response. */
   failure?: { afterMs: number; code: Code; retryAfter?: string } | undefined;
-  /** From work to answer. */
+  /** From work to response. */
   answerMs?: number | undefined;
 }
 
@@ -32,7 +32,7 @@ export interface Call {
   startedMs: number;
 }
 
-/** ZITADEL's answer with an id of the cause. */
+/** ZITADEL's response with an error id. */
 export function serverError(code: Code, id: string): ConnectError {
   return new ConnectError(`something (${id})`, code, undefined, [
     { desc: ErrorDetailSchema, value: { id, message: "something" } },
@@ -50,9 +50,9 @@ export class ModelServer {
   readonly changed = new Set<string>();
   /** Grants in requests whose client heard nothing that tells what became of them. */
   readonly lostIds = new Set<string>();
-  /** From this request on the token is refused. */
+  /** From this request on the token is rejected. */
   revokedFrom = Number.POSITIVE_INFINITY;
-  /** How a second deactivation is answered. */
+  /** The response to a second deactivation. */
   inactive: "ok" | "error" = "ok";
   inFlight = 0;
   mostInFlight = 0;

@@ -25,7 +25,7 @@ const lossCode = fc.constantFrom(
 
 const fate: fc.Arbitrary<Fate> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ workAfterMs: delayMs, answerMs: delayMs }) },
-  // Applied, then or later, and the answer dropped.
+  // Applied, then or later, and the response dropped.
   {
     weight: 3,
     arbitrary: fc.record({
@@ -35,7 +35,7 @@ const fate: fc.Arbitrary<Fate> = fc.oneof(
   },
   // Dropped before it was applied.
   { weight: 1, arbitrary: fc.record({ failure: fc.record({ afterMs: delayMs, code: lossCode }) }) },
-  // Refused for pressure.
+  // Throttled.
   {
     weight: 1,
     arbitrary: fc.record({

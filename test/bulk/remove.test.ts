@@ -543,7 +543,7 @@ describe("pressure", () => {
     "stops within giveUpMs and a tenth when the server does not respond: %s",
     async (_, timeoutMs, giveUpMs) => {
       const { world, server, add, remove, collect } = setUp();
-      // Two requests are answered first.
+      // Two requests get their responses first.
       server.fate = (_, index) => (index < 2 ? { workAfterMs: 1 } : {});
       const options = { timeoutMs, giveUpMs, batchSize: 1 };
       const { thrown } = await collect(remove(add(...numbered(10_000)), options));

@@ -16,7 +16,7 @@ export interface JsonReply {
   readonly body?: unknown;
 }
 
-/** A server that answers JSON requests as the test says; `undefined` resets the connection. */
+/** A server that responds to JSON requests as the test defines; `undefined` resets the connection. */
 export async function startJsonServer(
   reply: (request: JsonRequest) => JsonReply | undefined,
 ): Promise<{

@@ -41,7 +41,7 @@ export async function killAndResume(directory: string, seed: number, kills: numb
         if (results.includes("done")) {
           break;
         }
-        // Without a kill the log is free, so somebody must have got on.
+        // Without a kill the log is free, so progress must have been made.
         expect(results, "nobody held the log").not.toEqual(results.map(() => "locked out"));
       }
       checkLog(log, ids, new Set(unknownIds), (id) => sandbox.grant(id) !== undefined);

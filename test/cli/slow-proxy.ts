@@ -1,7 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { connect, createServer, type Socket } from "node:net";
 
-/** Passes requests on at once and answers after a while, so that a client can be gone before they come. */
+/** Passes requests on at once and responses after a while, so that a client can be gone before they come. */
 export async function startSlowProxy(targetPort: number, answerDelayMs: number) {
   const sockets = new Set<Socket>();
   const server = createServer((near) => {

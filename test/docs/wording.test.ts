@@ -24,7 +24,7 @@ const terms: readonly (readonly [pattern: RegExp, use: string])[] = [
 /** Prose in which a listed word is the right one. */
 const legitimate = [
   // What TCP, HTTP/2 and Node call it.
-  /connection refused|refused connection|ECONNREFUSED|REFUSED_STREAM/i,
+  /connections? (are )?refused|refused connection|ECONNREFUSED|REFUSED_STREAM/i,
   /refuse(s|d)? (the|a) (stream|call|request)\b|(server|that it reports as) refuse[sd]|refused (by the server|on another one)/i,
   // The option of a token source, the keys of outcomes and logs, and the placeholder for "no TLS".
   /`refused`|answersLost|`answer`|"answer"/,
@@ -47,7 +47,7 @@ function files(...patterns: string[]): string[] {
 
 /** Lines of comments; those of one block together, since sentences run over lines. */
 function comments(code: string): string[] {
-  const blocks = [...code.matchAll(/\/\*\*?(.*?)\*\//gs)].map(([, text = ""]) =>
+  const blocks = [...code.matchAll(/^\s*\/\*\*?\s(.*?)\*\//gms)].map(([, text = ""]) =>
     text.replace(/\n\s*\*/g, " "),
   );
   const lines = [...code.matchAll(/(?:^|\s)\/\/ (.*)/g)].map(([, text = ""]) => text);
@@ -81,6 +81,7 @@ describe("the standard terms are used", () => {
     const code = files("src/**/*.ts");
     expect(code.length).toBeGreaterThan(200);
     expect(check(code, comments)).toEqual([]);
+    expect(check(files("test/**/*.{ts,js}"), comments)).toEqual([]);
   });
 
   it("in test titles", () => {

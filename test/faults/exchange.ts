@@ -3,20 +3,20 @@ import type { Socket } from "node:net";
 export type Protocol = "grpc" | "grpc-web" | "json";
 export type Fields = Record<string, string | string[]>;
 
-/** One request that reached a server, and the means to answer it well, badly or not at all. */
+/** One request that reached a server, and the means to respond well, badly or not at all. */
 export interface Exchange {
   readonly protocol: Protocol;
   /** Counts the requests of the server, from 1. */
   readonly number: number;
   readonly path: string;
   readonly socket: Socket;
-  /** Resolves when the request is over: answered to the end, reset by either side, or its connection is gone. */
+  /** Resolves when the request is over: completely responded to, reset by either side, or its connection is gone. */
   readonly over: Promise<void>;
-  /** An informational answer. */
+  /** An informational response. */
   info(status: number, fields?: Fields): void;
   head(fields?: Fields, status?: number): void;
   body(bytes: Uint8Array | string): void;
-  /** Ends the answer; HTTP/2 with trailers, where some are given. */
+  /** Ends the response; HTTP/2 with trailers, where some are given. */
   end(trailers?: Fields): void;
   /** HTTP/2: a frame of this stream. */
   frame(type: number, flags: number, payload?: Uint8Array, streamId?: number): void;
@@ -59,7 +59,7 @@ export const contentTypes: Record<Protocol, string> = {
   json: "application/json",
 };
 
-/** The bytes of the answer's message, as the protocol frames them. */
+/** The bytes of the response's message, as the protocol frames them. */
 export function messageBytes(protocol: Protocol): Buffer {
   return protocol === "json" ? Buffer.from(messageJson) : frame(0, message);
 }
@@ -75,7 +75,7 @@ export function finish(exchange: Exchange, fields: Fields = { "grpc-status": "0"
   exchange.end(exchange.protocol === "grpc" ? fields : undefined);
 }
 
-/** Answers as a healthy server does. */
+/** Responds as a healthy server does. */
 export function answerWell(exchange: Exchange): void {
   exchange.head();
   exchange.body(messageBytes(exchange.protocol));

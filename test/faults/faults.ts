@@ -50,7 +50,7 @@ const http1: readonly Protocol[] = ["grpc-web", "json"];
 const grpc: readonly Protocol[] = ["grpc"];
 const framed: readonly Protocol[] = ["grpc", "grpc-web"];
 
-/** A call that nothing answers ends at its deadline, and these are quick ones. */
+/** A call without a response settles at its deadline, and these are quick ones. */
 const shortMs = 300;
 
 const half = (exchange: Exchange) => {
@@ -103,7 +103,7 @@ const connections: Fault[] = [
   {
     name: "a connection that is closed as soon as it is made",
     connection: (socket, number) => number === 1 && socket.end() !== undefined,
-    // Over HTTP/2 it provably never was open, so that the call can be made again.
+    // Over HTTP/2 it provably never was open, so that the call can be retried.
     expect: { grpc: ["ok", "Unavailable"], "grpc-web": "Unavailable", json: "Unavailable" },
   },
   {

@@ -23,7 +23,7 @@ const maxFrameBytes = 16_384;
 export interface Http2WireOptions extends WireOptions {
   /** The payload of the server's SETTINGS for a connection, counted from 1; undefined for none at all. */
   settings?: ((connection: number) => Uint8Array | undefined) | undefined;
-  /** Whether PINGs are answered. Default true. */
+  /** Whether PINGs are acknowledged. Default true. */
   pong?: boolean | undefined;
 }
 

@@ -5,7 +5,7 @@ import type { Fault } from "./faults.ts";
 import { startHttp1Wire } from "./http1-wire.ts";
 import { startHttp2Wire } from "./http2-wire.ts";
 
-/** "ok" for the right answer, the name of the error's code, or what else came out. */
+/** "ok" for the right response, the name of the error's code, or what else came out. */
 export type Ending = "ok" | keyof typeof Code | "wrong response" | "no ConnectError" | "hangs";
 
 export interface Outcome {

@@ -4,7 +4,7 @@ import { fuzzFrames } from "./frames.js";
 import { fuzzCommandLine, fuzzJsonBodies, fuzzOAuthAnswers } from "./inputs.js";
 import { fuzzTransport, type Tally } from "./transports.js";
 
-// FUZZ_SEED repeats a run that failed; FUZZ_RUNS is how many answers each transport gets.
+// FUZZ_SEED repeats a run that failed; FUZZ_RUNS is how many responses each transport gets.
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
 const runs = Number(process.env.FUZZ_RUNS ?? 100_000);
 const rows: string[][] = [];

@@ -20,11 +20,11 @@ export type Tally = Record<string, number>;
 
 const ofConnection = new Set([":status", "transfer-encoding", "content-length", "connection"]);
 
-/** A mutated answer that nobody ends would make a call wait as long. */
+/** A mutated response that never ends would make a call wait as long. */
 const hangMs = 3_000;
 
 /**
- * Calls again and again, each time answered with the bytes of a recorded answer that were changed at
+ * Calls again and again, each time getting the bytes of a recorded response that were changed at
  * random: in the body, the headers or the trailers. A call must end by itself, as a ConnectError or with
  * a response that the changed bytes really hold.
  */
@@ -110,9 +110,9 @@ function isOneMessage(body: Buffer): boolean {
 }
 
 interface Caller {
-  /** Makes a call that gets this answer; its error, if it fails. */
+  /** Makes a call that gets this response; its error, if it fails. */
   call(answer: Answer): Promise<ConnectError | undefined>;
-  /** Makes a call that is answered well. */
+  /** Makes a call that succeeds. */
   callWell(): Promise<void>;
   close(): Promise<void>;
 }
@@ -160,7 +160,7 @@ async function createWireCaller(): Promise<Caller> {
     },
     async callWell() {
       current = undefined;
-      // The last mutated answer may just be ending the connection.
+      // The last mutated response may just be ending the connection.
       await failure(client.deactivateUserGrant(grant, options));
       await client.deactivateUserGrant(grant, options);
     },
@@ -182,7 +182,7 @@ function createFetchCaller(protocol: "grpc-web" | "json"): Caller {
         try {
           headers.append(name, String(value));
         } catch {
-          // No platform hands on a field like this.
+          // No platform passes on a field like this.
         }
       }
       current = () => new Response(new Uint8Array(body), { status, headers });

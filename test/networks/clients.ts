@@ -32,7 +32,7 @@ export function createTransport(
   return transport;
 }
 
-/** The number that the server answers with. */
+/** The number in the server's response. */
 export async function deactivate(transport: Transport): Promise<bigint | undefined> {
   const client = createClient(ManagementService, transport);
   const { details } = await client.deactivateUserGrant({ userId: "1", grantId: "2" });

@@ -15,7 +15,7 @@ export interface SecureServer {
   requests: { path: string; authority: string | undefined; authorization: string | undefined }[];
 }
 
-/** A TLS server that speaks gRPC, gRPC-web and JSON, each call answered well, for the duration of a test. */
+/** A TLS server that speaks gRPC, gRPC-web and JSON, each call served normally, for the duration of a test. */
 export async function startSecureServer(options: SecureServerOptions): Promise<SecureServer> {
   const requests: SecureServer["requests"] = [];
   const server = createSecureServer({ allowHTTP1: true, ...options }, (request, response) => {

@@ -24,7 +24,7 @@ describe("package.json", () => {
         "gen/zitadel/management_pb.js",
         "gen/zitadel/management_pb",
       ),
-      // Packing must not build anew: other tests use dist/ meanwhile.
+      // Packing must not rebuild: other tests use dist/ meanwhile.
       { cwd: root, encoding: "utf8", env: { ...process.env, npm_config_ignore_scripts: "true" } },
     );
     expect(status, stdout).toBe(0);

@@ -15,7 +15,7 @@ export interface RawResponse {
   readonly body: Buffer;
 }
 
-/** Makes one request with a connection of its own, and leaves the answer as it came. */
+/** Makes one request with a connection of its own, and leaves the response as it came. */
 export function sendHttp1({ method, url, body, ...request }: RawRequest): Promise<RawResponse> {
   return new Promise((resolve, reject) => {
     // Node leaves it out of a DELETE, whose body the server then takes for the next request.

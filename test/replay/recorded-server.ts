@@ -6,15 +6,15 @@ import { bodyOf, type Exchange, statusOf } from "./recordings.js";
 export interface RecordedServer {
   readonly http1Url: string;
   readonly http2Url: string;
-  /** Chooses what every request is answered with from now on. */
+  /** Chooses the response to every request from now on. */
   answerWith(exchange: Exchange): void;
   close(): Promise<void>;
 }
 
-/** Headers that belong to the recorded connection and not to the answer. */
+/** Headers that belong to the recorded connection and not to the response. */
 const ofConnection = new Set([":status", "transfer-encoding", "content-length", "connection"]);
 
-/** A server that understands nothing, and sends the bytes of one recorded answer to every request. */
+/** A server that understands nothing, and sends the bytes of one recorded response to every request. */
 export async function startRecordedServer(): Promise<RecordedServer> {
   let current: Exchange | undefined;
   const answer = () => {

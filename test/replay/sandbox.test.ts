@@ -101,7 +101,7 @@ function frames(body: Buffer): unknown[] {
   return [{ flags, content }, ...frames(body.subarray(end))];
 }
 
-/** Both answers in one: the one of a removal is empty. */
+/** Both responses in one: the one of a removal is empty. */
 function comparableMessage(bytes: Uint8Array): unknown {
   const { details } = fromBinary(DeactivateUserGrantResponseSchema, bytes);
   return (

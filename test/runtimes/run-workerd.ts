@@ -4,7 +4,7 @@ import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 
 const [entry = "", surroundings = ""] = process.argv.slice(2);
-// The entry that is meant for Node is here to see that it is still refused.
+// The entry that is meant for Node is here to see that it is still rejected.
 const needsNode = entry.endsWith("/grpc");
 const { outputFiles } = await build({
   entryPoints: ["worker.ts"],

@@ -3,7 +3,7 @@ export interface Surroundings {
   baseUrl: string;
   /** A server with the same token that takes a minute for each call. */
   slowBaseUrl: string;
-  /** A server of native gRPC that closes a connection with each answer; not for other protocols. */
+  /** A server of native gRPC that closes a connection with each response; not for other protocols. */
   goingAwayBaseUrl?: string;
   /** Whether the protocol keeps `x-request-id` from programs of another origin. */
   hidesRequestId?: boolean;
@@ -13,7 +13,7 @@ export interface Surroundings {
   orgId: string;
   /** How many calls are made at once, and how many grants are removed in bulk. */
   many: number;
-  /** Grants of nobody else, as many as `grantsNeeded`. */
+  /** Grants of its own, as many as `grantsNeeded`. */
   grants: { userId: string; grantId: string }[];
 }
 

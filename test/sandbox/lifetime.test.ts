@@ -25,7 +25,7 @@ describe("closing the sandbox", () => {
     stream.on("error", () => undefined);
     const message = Buffer.from(`\x0a\x12${grant.userId}\x12\x12${grant.grantId}`);
     stream.end(Buffer.concat([Buffer.from([0, 0, 0, 0, message.byteLength]), message]));
-    // The server has read the call once it answers what was sent after it.
+    // The server has read the call once it responds to what was sent after it.
     await new Promise((resolve) => session.ping(resolve));
 
     const ended = [silent, idle, session].map(

@@ -63,7 +63,7 @@ function varint(value: number): number[] {
 /** Header fields carry visible ASCII, and a message percent-encodes what else there is. */
 const percent = (text: string) => encodeURIComponent(text);
 
-/** Where a server repeats a secret. Answers of JSON that are gRPC's alone are left out. */
+/** Where a server repeats a secret. JSON responses that only gRPC has are left out. */
 const places: Record<string, (exchange: Exchange, echo: string) => void> = {
   "the message of an error": (exchange, echo) => {
     if (exchange.protocol === "json") {

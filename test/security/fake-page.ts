@@ -23,7 +23,7 @@ class FakeStorage {
   }
 }
 
-/** A page in which somebody signs in, without a browser: the globals that the code under test reads. */
+/** A page in which a user signs in, without a browser: the globals that the code under test reads. */
 export function openFakePage({
   storage,
   shares,

@@ -10,7 +10,7 @@ import { encodings, expectNoSecret, shown, token } from "./shown.js";
 
 const password = "pr0xy-p4ssword/of+the=company";
 
-/** A proxy that answers CONNECT with bytes of a test's choosing, which may repeat what it was sent. */
+/** A proxy that responds to CONNECT with bytes of a test's choosing, which may repeat what it was sent. */
 async function startProxy(answer: (request: string) => string): Promise<void> {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);

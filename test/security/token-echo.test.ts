@@ -80,7 +80,7 @@ interface Endpoints {
   token?: (echo: string) => Answer;
 }
 
-/** A server that issues tokens and serves the API, but where a test has it answer otherwise. */
+/** A server that issues tokens and serves the API, but where a test has it respond otherwise. */
 async function serve(encode: (secret: string) => string, { discovery, token }: Endpoints) {
   const server = createServer((request, response) => {
     const sent = String(request.headers.authorization ?? "").replace("Basic ", "");

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 
 /**
  * Writes what a run has found into docs/reliability.md, between `<!-- name -->` and `<!-- /name -->`, when
- * WRITE_FIGURES is set: a run on any machine shall not change files that are committed.
+ * WRITE_FIGURES is set: a run on any machine must not change files that are committed.
  */
 export function writeFigures(name: string, text: string): void {
   if (process.env.WRITE_FIGURES === undefined) {

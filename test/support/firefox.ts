@@ -97,7 +97,7 @@ function openPage(send: Send, context: string): TestPage {
     }
     return JSON.parse(result?.value ?? "{}").value;
   };
-  /** Undefined where the page leaves for another document meanwhile, which can take the answer along. */
+  /** Undefined where the page leaves for another document meanwhile, which can discard the response. */
   const attempt = <A>(holds: (argument: A) => boolean, argument: A) =>
     Promise.race([
       evaluate(holds, argument).catch(() => undefined),

@@ -1,7 +1,7 @@
 import { createServer, type Http2Session } from "node:http2";
 import type { AddressInfo } from "node:net";
 
-/** A gRPC server over cleartext HTTP/2 that says GOAWAY with each answer, which is always OK and empty. */
+/** A gRPC server over cleartext HTTP/2 that sends GOAWAY with each response, which is always OK and empty. */
 export async function startGoingAway(): Promise<{ baseUrl: string; close: () => Promise<void> }> {
   const sessions = new Set<Http2Session>();
   const server = createServer();

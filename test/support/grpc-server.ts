@@ -26,7 +26,7 @@ export interface GrpcServer {
   close: () => Promise<void>;
 }
 
-/** A cleartext HTTP/2 server on a free port, for the duration of a test; it answers each call as told. */
+/** A cleartext HTTP/2 server on a free port, for the duration of a test; it responds to each call as told. */
 export async function startGrpcServer(
   handle: (call: ReceivedCall) => void,
   options: ServerOptions & { port?: number } = {},
@@ -61,7 +61,7 @@ export async function startGrpcServer(
   return { baseUrl: `http://127.0.0.1:${port}`, calls, sessions, server, close };
 }
 
-/** Answers with headers, any bytes, and trailers. */
+/** Responds with headers, any bytes, and trailers. */
 export function respond(
   stream: ServerHttp2Stream,
   answer: {
@@ -81,7 +81,7 @@ export function respond(
   stream.end(body ?? frame(0, ""));
 }
 
-/** Answers with headers alone ("Trailers-Only"). */
+/** Responds with only headers ("Trailers-Only"). */
 export function respondHeadersOnly(stream: ServerHttp2Stream, header: OutgoingHttpHeaders): void {
   stream.respond(
     { ":status": 200, "content-type": "application/grpc+proto", ...header },

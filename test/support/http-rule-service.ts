@@ -54,7 +54,7 @@ const scalars: Record<string, Type> = {
   bytes: Type.BYTES,
 };
 
-/** A service with one method for each spec; all take the same request, and answer with it. */
+/** A service with one method for each spec; all take the same request, and respond with it. */
 export function buildService(fields: FieldSpecs, methods: readonly MethodSpec[]): DescService {
   const proto3Optional: string[] = [];
   const request = create(DescriptorProtoSchema, {

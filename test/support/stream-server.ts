@@ -6,7 +6,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { ConformanceService } from "../conformance/gen/connectrpc/conformance/v1/service_pb.js";
 import { listenForTest } from "../networks/servers.js";
 
-/** A server of somebody else's service, made with Connect's router, for the duration of a test. */
+/** A server of another service, made with Connect's router, for the duration of a test. */
 export async function startRouter(
   protocol: "gRPC" | "gRPC-web",
   service: Partial<ServiceImpl<typeof ConformanceService>>,
@@ -21,7 +21,7 @@ export async function startRouter(
 
 const { serverStream } = ConformanceService.method;
 
-/** Opens a server stream at once; Connect's client opens it when somebody reads. */
+/** Opens a server stream at once; Connect's client opens it when it is read. */
 export function openStream(
   transport: Transport,
   timeoutMs?: number,

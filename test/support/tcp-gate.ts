@@ -4,7 +4,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 export interface TcpGate {
   readonly baseUrl: string;
   open(): Promise<void>;
-  /** Ends all connections; new ones are refused. */
+  /** Closes all connections; new connections are refused. */
   shut(): Promise<void>;
 }
 

@@ -3,7 +3,7 @@ import { listenForTest } from "../networks/servers.js";
 import { makeCertificate } from "./certificates.js";
 import { respond } from "./grpc-server.js";
 
-/** A TLS server that answers each stream with one empty message, for the duration of a test. */
+/** A TLS server that responds to each stream with one empty message, for the duration of a test. */
 export async function startSecureGrpcServer(
   name: string,
 ): Promise<{ port: number; ca: string; authorities: (string | undefined)[] }> {

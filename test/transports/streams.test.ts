@@ -14,7 +14,7 @@ import { openStream, startRouter } from "../support/stream-server.js";
 
 type Handler = (context: HandlerContext) => AsyncIterable<object>;
 
-/** A server of somebody else's service; it gives each call a header and a trailer. */
+/** A server of another service; it gives each call a header and a trailer. */
 function startServer(protocol: "gRPC" | "gRPC-web", serverStream: Handler): Promise<string> {
   return startRouter(protocol, {
     async *serverStream(_, context) {

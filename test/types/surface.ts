@@ -94,7 +94,7 @@ same<ErrorDescription["id"], string | undefined>();
 isGrantNotFound(caught) satisfies boolean;
 isGrantInactive(caught) satisfies boolean;
 
-// Requests and answers.
+// Requests and responses.
 export async function calls(): Promise<void> {
   const { details } = await client.deactivateUserGrant({ userId: "1", grantId: "2" });
   same<NonNullable<typeof details>["sequence"], bigint>();

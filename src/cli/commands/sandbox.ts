@@ -65,9 +65,8 @@ const flags = { ...serverFlags, ...contentFlags, ...signInFlags };
 export const sandbox: Command = {
   name: "sandbox",
   summary: "start a sandbox: a local server that behaves like ZITADEL",
-  description: `Starts a sandbox on this machine and prints settings for it, in the form of an .env file. Ctrl-C ends
-it, and everything in it is gone. Ids and tokens are the same each time, so that settings written once
-stay true.
+  description: `Starts a sandbox on this machine and prints settings for it, in the form of an .env file. Ctrl-C stops
+it and discards its data. Ids and tokens are the same each time, so that saved settings stay valid.
 
 Each request is logged to standard error: the method, its outcome, and the id of the error if there
 is one.`,

@@ -8,7 +8,7 @@ import { answer, okAnswer, startHttpServer } from "../../support/http-server.js"
 
 const call = { grantId: ["1"] };
 
-/** A server that refuses every token but the good one. */
+/** A server that rejects every token but the valid one. */
 async function startGate(good?: string) {
   return await startHttpServer((request, response) => {
     if (good === undefined || request.headers.authorization === `Bearer ${good}`) {

@@ -26,7 +26,7 @@ const bulk = { grantId: ["2"] };
 const quick = { initialBackoffMs: 1 };
 const unavailable = { "grpc-status": "14", "grpc-message": "away" };
 
-/** Fails as the headers say, one call after the other, then answers OK. */
+/** Fails as the headers define, one call after the other, then responds with OK. */
 async function startFlaky(...failures: Record<string, string>[]) {
   const left = [...failures];
   return await startHttpServer((_, response) => {
@@ -80,7 +80,7 @@ describe("over a real connection", () => {
     const error = await rejection(client.bulkRemoveUserGrant(bulk));
     expect(error.code).toBe(Code.Unavailable);
     expect(error.message).toMatch(/ECONNREFUSED.*nothing was carried out/);
-    // Each attempt is made once more by itself, since nothing was sent.
+    // Each attempt is retried once by itself, since nothing was sent.
     expect(attempts).toBe(6);
   });
 

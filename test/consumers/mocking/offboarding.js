@@ -4,7 +4,7 @@ import { isGrantNotFound, ManagementService } from "zitadel-user-grants";
 import { removeUserGrants } from "zitadel-user-grants/bulk";
 
 /**
- * Answers `DeactivateUserGrant` so that it may be repeated, and `BulkRemoveUserGrant` so that grants
+ * Responds to `DeactivateUserGrant` so that it may be repeated, and `BulkRemoveUserGrant` so that grants
  * which are gone already do not stand in the way. Takes any transport to ZITADEL.
  */
 export function createOffboarding(transport) {

@@ -19,7 +19,7 @@ async function failure(promise: Promise<unknown>): Promise<ConnectError> {
   return error as ConnectError;
 }
 
-/** What a client makes of one answer. */
+/** What a client makes of one response. */
 async function outcome(
   body: Buffer | string,
   headers: Record<string, string | string[]> = {},

@@ -60,7 +60,7 @@ describe("connections are", () => {
     const held: ReceivedCall[] = [];
     const server = await startGrpcServer(
       (call) => {
-        // None is answered until all are there, so none may wait for another.
+        // No call gets a response until all are there, so none may wait for another.
         if (held.push(call) === 5) {
           held.forEach(answer);
         }

@@ -33,7 +33,7 @@ interface Answer {
   headers?: Record<string, string>;
 }
 
-/** A client of a server that gives one answer to everything. */
+/** A client of a server that gives one response to everything. */
 async function clientOf({ status = 200, type = "application/json", body = "", headers }: Answer) {
   const { baseUrl } = await startHttpServer((_, response) => {
     response.writeHead(status, { ...(type === null ? {} : { "content-type": type }), ...headers });

@@ -131,7 +131,7 @@ const steps: fc.Arbitrary<Step[]> = fc.oneof(
 );
 
 /**
- * Calls again and again, each time answered with frames that HTTP/2 and gRPC allow or not, in any order,
+ * Calls again and again, and responds each time with frames that HTTP/2 and gRPC allow or not, in any order,
  * up to the end of the connection. A call must end by itself; it may go well only with one whole message
  * and an OK in trailers, and it must not be sent again once anything of a response has come.
  */

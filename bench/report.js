@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { bare, core, own, variants } from "./clients.js";
 import { commitName } from "./commit.js";
 import { isTooNoisy } from "./statistics.js";
@@ -14,7 +14,7 @@ Written by \`npm run bench\`; do not edit.
 
 ## How it was measured
 
-- Commit ${commitName()}.
+- Commit ${commitName()}. Load average of the machine, of which this run is a part of 2 at most: ${loadavg()[0].toFixed(0)}.
 - ${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} processors; Node ${process.version} on ${process.platform}. Other machines give other times; the ratios move less.
 - The same call everywhere: \`DeactivateUserGrant\` with two ids, a token and an organization, whose response has details. The server is a bare \`node:http2\` server in a process of its own, which does nothing but respond.
 - Each client runs in a process of its own. They take turns block by block, in a shifting order, so that whatever else the machine does hits all alike. Each block is compared with the other client's of the same round; the median of these ratios is taken, and all of it is done again with fresh processes. A table has the median of these sets, with the lowest and highest in brackets. Medians of ratios are not ratios of medians: a column of times does not give the column of ratios.

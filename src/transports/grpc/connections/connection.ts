@@ -1,8 +1,4 @@
-import type {
-  ClientHttp2Session,
-  ClientHttp2Stream,
-  ClientSessionRequestOptions,
-} from "node:http2";
+import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Environment } from "../../../common/environment.js";
 import { forNode, type HeaderList } from "../header-list.js";
@@ -10,6 +6,7 @@ import { connectFailure } from "./connect-failure.js";
 import type { ConnectionOptions, ConnectionOwner } from "./connection-owner.js";
 import { IdleTimer } from "./idle-timer.js";
 import { Liveness } from "./liveness.js";
+import { requestOptions } from "./own-options.js";
 import { ResetCode } from "./reset-codes.js";
 import { Session } from "./session.js";
 
@@ -237,16 +234,6 @@ export class Connection {
     this.#owner.onClosed(this, failure);
   }
 }
-
-/** With everything that Node reads, which would look for the rest on `Object.prototype`. */
-const requestOptions = {
-  endStream: false,
-  waitForTrailers: undefined,
-  signal: undefined,
-  parent: undefined,
-  exclusive: undefined,
-  silent: undefined,
-} as unknown as ClientSessionRequestOptions;
 
 function lost({ origin, pingTimeoutMs }: ConnectionOptions): ConnectError {
   return new ConnectError(

@@ -1,3 +1,5 @@
+import type { ClientSessionRequestOptions } from "node:http2";
+
 /** What objects inherit by the standard. */
 const standard =
   /^(?:__\w+__|constructor|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|to(?:Locale)?String|valueOf)$/;
@@ -32,3 +34,15 @@ export function ownOptions<O extends object>(options: O, also: readonly string[]
 }
 
 const undefinedValue = { __proto__: null, value: undefined, enumerable: true };
+
+/**
+ * Of a unary call's stream: everything that Node reads, which would look for the rest on `Object.prototype`.
+ */
+export const requestOptions = {
+  endStream: false,
+  waitForTrailers: undefined,
+  signal: undefined,
+  parent: undefined,
+  exclusive: undefined,
+  silent: undefined,
+} as unknown as ClientSessionRequestOptions;

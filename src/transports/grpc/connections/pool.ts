@@ -219,11 +219,7 @@ export class ConnectionPool {
 
   #failWaiting(error: () => ConnectError): void {
     // Calls added while these fail are not affected.
-    const failing: Waiter[] = [];
-    for (let waiter = this.#waiting.shift(); waiter; waiter = this.#waiting.shift()) {
-      failing.push(waiter);
-    }
-    for (const waiter of failing) {
+    for (const waiter of this.#waiting.takeAll()) {
       waiter.fail(error());
     }
     this.#onWaiting();

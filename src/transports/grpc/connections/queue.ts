@@ -33,6 +33,15 @@ export class Queue<T> {
     return item;
   }
 
+  /** Removes all, in their order. */
+  takeAll(): T[] {
+    const items: T[] = [];
+    for (let item = this.shift(); item !== undefined; item = this.shift()) {
+      items.push(item);
+    }
+    return items;
+  }
+
   remove(item: T): void {
     const place = this.#places.get(item);
     if (place === undefined) {

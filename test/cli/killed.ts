@@ -58,10 +58,11 @@ function runProcess(
   environment: Record<string, string>,
   attempt: Blow | undefined,
 ): Promise<Result> {
-  const argv = existsSync(log)
-    ? ["resume", log, "--yes"]
-    : ["remove", "--yes", "--log", log, "--file", "-"];
-  return hit(argv, log, environment, attempt, { input: ids.join("\n") });
+  return existsSync(log)
+    ? hit(["resume", log, "--yes"], log, environment, attempt)
+    : hit(["remove", "--yes", "--log", log, "--file", "-"], log, environment, attempt, {
+        input: ids.join("\n"),
+      });
 }
 
 function checkLog(

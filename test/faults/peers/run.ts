@@ -1,5 +1,8 @@
 // Puts the faults to other clients as well, and writes what came of it side by side. Needs the built
 // package, and `npm ci` in this folder.
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import type { Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
@@ -107,17 +110,60 @@ async function judge(fault: Fault, protocol: Protocol, client: Client): Promise<
   return leftOver.length > 0 ? ["leaves something", leftOver.join(", ")] : ["right", ending];
 }
 
+const concernedBy = (protocol: Protocol) => faults.filter((fault) => hasProtocol(fault, protocol));
+
+/** In a process of its own: puts the faults to one client from the given one on, and sends each verdict. */
+async function judgeAll(protocol: Protocol, index: number, from: number): Promise<void> {
+  const client = clients[protocol]?.[index];
+  for (const fault of client ? concernedBy(protocol).slice(from) : []) {
+    const judged = await judge(fault, protocol, client as Client);
+    await new Promise((resolve) => process.send?.(judged, resolve));
+  }
+}
+
+/**
+ * The verdicts of one client. Node aborts a process in which a session's memory goes before that of its
+ * streams (https://github.com/nodejs/node/issues/35233); the faults after that are put to another one.
+ */
+async function verdictsOf(protocol: Protocol, index: number): Promise<[Verdict, string][]> {
+  const verdicts: [Verdict, string][] = [];
+  const { length } = concernedBy(protocol);
+  while (verdicts.length < length) {
+    const child = fork(fileURLToPath(import.meta.url), [
+      protocol,
+      String(index),
+      String(verdicts.length),
+    ]);
+    child.on("message", (judged) => verdicts.push(judged as [Verdict, string]));
+    await once(child, "exit");
+    if (verdicts.length < length) {
+      verdicts.push(["crashes", "the process was aborted"]);
+    }
+  }
+  return verdicts;
+}
+
+const [ofProtocol, ofIndex, from] = process.argv.slice(2);
+if (ofProtocol !== undefined) {
+  await judgeAll(ofProtocol as Protocol, Number(ofIndex), Number(from));
+  process.exit();
+}
+
 const sections: string[] = [];
 let ownRight = true;
 for (const [protocol, all] of Object.entries(clients) as [Protocol, Client[]][]) {
-  const concerned = faults.filter((fault) => hasProtocol(fault, protocol));
+  const concerned = concernedBy(protocol);
   const tallies = all.map(() => new Map<Verdict, number>());
   const rows: string[][] = [];
-  for (const fault of concerned) {
+  const judged: [Verdict, string][][] = [];
+  for (const index of all.keys()) {
+    judged.push(await verdictsOf(protocol, index));
+  }
+  for (const [place, fault] of concerned.entries()) {
     const cells: string[] = [];
     let differs = false;
-    for (const [index, client] of all.entries()) {
-      const [verdict, what] = await judge(fault, protocol, client);
+    for (const index of all.keys()) {
+      const [verdict, what] = judged[index]?.[place] ?? ["wrong", "no verdict"];
       const tally = tallies[index];
       tally?.set(verdict, (tally.get(verdict) ?? 0) + 1);
       differs ||= verdict !== "right";

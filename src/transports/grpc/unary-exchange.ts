@@ -150,7 +150,7 @@ class UnaryExchange<I extends DescMessage, O extends DescMessage>
         this.#fail(closeError(connection, stream));
       }
     }
-    connection.release();
+    connection.release(this.#ended && stream.rstCode === ResetCode.NO_ERROR ? undefined : stream);
   }
 
   /** The server did not process this request. */

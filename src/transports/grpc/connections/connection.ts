@@ -111,7 +111,11 @@ export class Connection {
     return stream;
   }
 
-  release(): void {
+  /** @param broken the stream, if it has closed without a complete response. */
+  release(broken?: ClientHttp2Stream): void {
+    if (broken !== undefined) {
+      this.#session.onBrokenStream(broken);
+    }
     this.#streams -= 1;
     if (this.#streams === 0) {
       this.#session.keepProgram(false);

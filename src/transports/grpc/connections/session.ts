@@ -1,6 +1,7 @@
-import { type ClientHttp2Session, connect } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import type { Environment } from "../../../common/environment.js";
 import type { NodeConnectOptions } from "../../../options/node-connect.js";
+import { holdFor, memoryOf } from "./session-memory.js";
 import { sessionOptions } from "./session-options.js";
 import type { Tunnel } from "./tunnel.js";
 
@@ -14,6 +15,7 @@ export class Session {
   readonly stopConnectTimer: () => void;
   /** The tunnel, which the session's own `ref` and `unref` do not reach. */
   #tunnel: Tunnel | undefined;
+  #memory: object | undefined;
 
   /**
    * @param options `connectTimeoutMs` is the time until the server's SETTINGS must have arrived.
@@ -43,6 +45,7 @@ export class Session {
     this.http2.on("error", onError);
     // A session whose TLS connection the server rejects after the handshake does not report it.
     this.http2.on("connect", (_, socket) => {
+      this.#memory = memoryOf(this.http2);
       socket.on("error", (error) => {
         onError(error);
         onBroken();
@@ -55,6 +58,11 @@ export class Session {
       onBroken();
     };
     this.stopConnectTimer = environment.setTimer(onTimeout, connectTimeoutMs, { background: true });
+  }
+
+  /** Records that a stream has closed without a complete response. */
+  onBrokenStream(stream: ClientHttp2Stream): void {
+    holdFor(stream, this.#memory);
   }
 
   /** Whether it keeps the process alive. */

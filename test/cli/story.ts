@@ -96,7 +96,7 @@ export function describeStory(generation: "v4" | "v2.70"): void {
 
       const verified = await terminal(["verify", log]);
       expect(verified.screen).toMatch(/\d+ gone/);
-      expect(verified.screen).not.toMatch(/not as the run said/);
+      expect(verified.screen).not.toMatch(/NOT as reported/);
       expect(verified.exitCode).toBe(0);
 
       const report = await terminal(["report", log, "--output", "csv"]);

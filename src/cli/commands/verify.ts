@@ -101,8 +101,8 @@ export const verify: Command = {
 };
 
 const verdicts: Readonly<Record<Finding["verdict"], string>> = {
-  confirmed: "as the run said",
-  contradicted: "NOT as the run said",
+  confirmed: "as reported",
+  contradicted: "NOT as reported",
   undecided: "the run did not decide it",
   unverified: "could not be looked up",
 };

@@ -51,7 +51,7 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
       });
     }
     expect((await cli(["verify", log])).stderr).toContain(
-      "3 as the run said: 1 gone, 1 inactive, 1 active",
+      "3 as reported: 1 gone, 1 inactive, 1 active",
     );
   });
 

@@ -54,7 +54,7 @@ describe("a long log", () => {
     server().addGrant();
     const { exitCode, stderr } = await cli(["verify", log, "--debug"]);
     expect(stderr).toContain("Reading all 1 grant of the organization");
-    expect(stderr).toContain("1200 as the run said: 1200 gone");
+    expect(stderr).toContain("1200 as reported: 1200 gone");
     expect(exitCode).toBe(0);
     expect(stderr).not.toMatch(/GET .*\/grants\//);
   });

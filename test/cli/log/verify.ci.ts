@@ -32,7 +32,7 @@ describe("verify", () => {
         { grantId: undecided, found: "active", verdict: "undecided" },
       ]),
     );
-    expect(stderr).toContain("2 NOT as the run said: 2 active");
+    expect(stderr).toContain("2 NOT as reported: 2 active");
     expect(exitCode).toBe(2);
   });
 });

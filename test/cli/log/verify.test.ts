@@ -11,8 +11,8 @@ describe("verify", () => {
     const { exitCode, stdout, stderr } = await cli(["verify", "--log", log], {
       env: { ZITADEL_TOKEN: server().token },
     });
-    expect(stderr).toContain("4 as the run said: 4 gone");
-    expect(stdout).toContain(`${ids[0]}\tgone\tas the run said\n`);
+    expect(stderr).toContain("4 as reported: 4 gone");
+    expect(stdout).toContain(`${ids[0]}\tgone\tas reported\n`);
     expect(exitCode).toBe(0);
   });
 

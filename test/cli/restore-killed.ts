@@ -140,7 +140,8 @@ async function listed(projectId: string, env: Record<string, string>): Promise<R
 function checkOutcomes(log: string, command: string, held: readonly Row[]): void {
   const byGrant = new Map(held.map((row) => [row.grantId, row]));
   const outcomes = new Map<string, Record<string, string>>();
-  for (const text of readFileSync(log, "utf8").split("\n").filter(Boolean)) {
+  // A line that was cut short, by a full disk or a kill, ends the log until something is appended to it.
+  for (const text of readFileSync(log, "utf8").split("\n").slice(0, -1)) {
     const entry = JSON.parse(text);
     if ("restored" in entry) {
       outcomes.set(entry.grantId, entry);

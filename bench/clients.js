@@ -211,8 +211,8 @@ async function bareCalls(baseUrl) {
           reject(new Error(`grpc-status ${status}`));
           return;
         }
-        const answer = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
-        resolve(fromBinary(DeactivateUserGrantResponseSchema, answer.subarray(5)));
+        const received = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+        resolve(fromBinary(DeactivateUserGrantResponseSchema, received.subarray(5)));
       });
       stream.end(body);
     });

@@ -18,12 +18,12 @@ export async function measureFresh({ names, baseUrl, rounds }) {
     ratio,
     results: Array.from(samples, ([name, runs]) => {
       const of = (what) => summarize(runs.map((run) => run[what]));
-      const hasCalled = runs[0].firstAnswerMs !== undefined;
+      const hasCalled = runs[0].firstResponseMs !== undefined;
       return {
         name,
         loadMs: of("loadMs"),
         loadCpuMs: of("loadCpuMs"),
-        firstAnswerMs: hasCalled ? of("firstAnswerMs") : undefined,
+        firstResponseMs: hasCalled ? of("firstResponseMs") : undefined,
         rssMb: of("rssMb"),
       };
     }),

@@ -11,7 +11,7 @@ await call?.();
 process.send({
   loadMs: loadedMs - startMs,
   loadCpuMs: (user + system) / 1000,
-  firstAnswerMs: call && performance.now() - startMs,
+  firstResponseMs: call && performance.now() - startMs,
   rssMb: process.memoryUsage.rss() / 2 ** 20,
 });
 process.exit();

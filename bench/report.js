@@ -70,13 +70,13 @@ ${table(
     "first response, ms",
     "resident, MB",
   ],
-  fresh.results.map(({ name, loadCpuMs, loadMs, firstAnswerMs, rssMb }) => [
+  fresh.results.map(({ name, loadCpuMs, loadMs, firstResponseMs, rssMb }) => [
     name,
     spread(loadCpuMs),
     spread(fresh.ratio(name, own, "loadCpuMs"), 2),
     spread(fresh.ratio(name, core, "loadCpuMs"), 2),
     spread(loadMs),
-    firstAnswerMs === undefined ? "" : spread(firstAnswerMs),
+    firstResponseMs === undefined ? "" : spread(firstResponseMs),
     rssMb.median.toFixed(0),
   ]),
 )}

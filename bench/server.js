@@ -1,6 +1,6 @@
 /**
  * What every client calls: a bare HTTP/2 server in a process of its own, cleartext and TLS, that gives
- * the same answer to each gRPC call. Prints its ports as JSON.
+ * the same response to each gRPC call. Prints its ports as JSON.
  */
 import { readFileSync } from "node:fs";
 import { createSecureServer, createServer } from "node:http2";

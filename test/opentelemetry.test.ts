@@ -16,7 +16,7 @@ import { createManagementClient as createGrpcWebClient } from "../src/grpc-web.j
 import { createManagementClient as createJsonClient } from "../src/json.js";
 import { openTelemetry } from "../src/opentelemetry.js";
 import { startSandbox } from "../src/sandbox/index.js";
-import { answer, okAnswer, startHttpServer } from "./support/http-server.js";
+import { okResponse, respond, startHttpServer } from "./support/http-server.js";
 
 const spans = new InMemorySpanExporter();
 trace.setGlobalTracerProvider(
@@ -98,7 +98,7 @@ describe("the trace", () => {
     [true, true],
     [false, false],
   ])("with propagate: %s goes out: %s", async (propagate, goesOut) => {
-    const server = await startHttpServer((_, response) => answer(response, okAnswer));
+    const server = await startHttpServer((_, response) => respond(response, okResponse));
     const client = createGrpcWebClient({
       baseUrl: server.baseUrl,
       interceptors: [openTelemetry({ propagate })],

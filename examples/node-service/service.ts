@@ -20,17 +20,17 @@ const client = createManagementClient({
 });
 
 const server = createServer(async (request, response) => {
-  const answer = (status: number, body: unknown) =>
+  const respond = (status: number, body: unknown) =>
     response
       .writeHead(status, { "content-type": "application/json" })
       .end(`${JSON.stringify(body)}\n`);
   try {
     const { userId, grantId } = (await json(request)) as { userId: string; grantId: string };
     await client.deactivateUserGrant({ userId, grantId });
-    answer(200, { grantId, state: "inactive" });
+    respond(200, { grantId, state: "inactive" });
   } catch (error) {
     const { id, message, requestId } = describeError(error);
-    answer(502, { id, message, requestId });
+    respond(502, { id, message, requestId });
   }
 });
 server.listen(Number(PORT), "127.0.0.1", () => {

@@ -41,7 +41,7 @@ test.each([
   ["invalid_client", "client not found", /clientId is wrong, or issuer is another instance/],
 ])("%s names the usual cause", async (error, description, hint) => {
   const { server, source } = create();
-  server.answer = () => oauthError(400, error, description);
+  server.respond = () => oauthError(400, error, description);
   const reason = await Promise.resolve(source()).catch((thrown) => thrown);
   expect(reason.code).toBe(Code.Unauthenticated);
   expect(reason.rawMessage).toContain(`HTTP 400, ${error} (${description})`);

@@ -76,7 +76,7 @@ const echo = ({ form, headers }: SeenRequest) => {
 const failures: [
   name: string,
   code: Code,
-  answer: (request: SeenRequest) => Response | Promise<Response>,
+  respond: (request: SeenRequest) => Response | Promise<Response>,
 ][] = [
   [
     "refused, repeating the request",
@@ -169,8 +169,8 @@ const failures: [
   ["no response", Code.DeadlineExceeded, () => new Promise(() => {})],
 ];
 
-test.each(failures)("no secret shows in an error or a log: %s", async (_, code, answer) => {
-  server.answer = answer;
+test.each(failures)("no secret shows in an error or a log: %s", async (_, code, respond) => {
+  server.respond = respond;
   for (const source of sources) {
     const seen = server.tokenRequests.length;
     let error: unknown;
@@ -213,7 +213,7 @@ test.each(failures)("no secret shows in an error or a log: %s", async (_, code, 
 });
 
 test("an untrusted certificate is not retried, and the error names what to do", async () => {
-  server.answer = failures.find(([name]) => name.startsWith("a certificate"))?.[2] as never;
+  server.respond = failures.find(([name]) => name.startsWith("a certificate"))?.[2] as never;
   await expect(sources[1]?.()).rejects.toThrow(/was not sent: fetch failed.*NODE_EXTRA_CA_CERTS/);
   expect(server.tokenRequests).toHaveLength(1);
 });

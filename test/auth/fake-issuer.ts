@@ -10,7 +10,7 @@ export interface FakeIssuer {
   readonly issuer: string;
   readonly fetch: typeof globalThis.fetch;
   /** Responses of the token endpoint; the default issues `token-1`, `token-2`, … for 12 hours. */
-  answer: (request: SeenRequest) => Response | Promise<Response>;
+  respond: (request: SeenRequest) => Response | Promise<Response>;
   /** Changes to the discovery document. */
   metadata: Record<string, unknown>;
   readonly discoveries: SeenRequest[];
@@ -27,7 +27,7 @@ export function createFakeIssuer(issuer = "https://issuer.example"): FakeIssuer 
     discoveries: [],
     tokenRequests: [],
     metadata: {},
-    answer: () => self.issue(),
+    respond: () => self.issue(),
     issue: (changes) =>
       Response.json({
         access_token: `token-${++issued}`,
@@ -52,7 +52,7 @@ export function createFakeIssuer(issuer = "https://issuer.example"): FakeIssuer 
         });
       }
       self.tokenRequests.push(request);
-      return self.answer(request);
+      return self.respond(request);
     },
   };
   return self;

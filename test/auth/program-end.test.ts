@@ -8,12 +8,12 @@ import { describe, expect, it, onTestFinished } from "vitest";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** An authorization server whose token responses a test writes. */
-async function startIssuer(answer: (response: ServerResponse, request: number) => void) {
+async function startIssuer(respond: (response: ServerResponse, request: number) => void) {
   let requests = 0;
   const server = createServer(({ url }, response) => {
     response.setHeader("content-type", "application/json");
     if (url === "/token") {
-      answer(response, ++requests);
+      respond(response, ++requests);
     } else if (url === "/requests") {
       response.end(String(requests));
     } else {

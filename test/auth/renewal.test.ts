@@ -21,7 +21,7 @@ beforeEach(() => {
   );
 });
 
-const neverAnswers = () => new Promise<Response>(() => {});
+const neverResponds = () => new Promise<Response>(() => {});
 const unreachable = () =>
   Promise.reject(new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED") }));
 
@@ -37,7 +37,7 @@ function watch<T>(promise: Promise<T> | T) {
 
 test("one call a minute for 48 hours at a 12-hour lifetime makes 5 token requests, and every call has a valid token", async () => {
   const issuedAt = new Map<string, number>();
-  server.answer = () => {
+  server.respond = () => {
     const response = server.issue({ expires_in: 43200 });
     issuedAt.set(`token-${server.tokenRequests.length}`, environment.monotonicMs());
     return response;
@@ -81,7 +81,7 @@ test("a token is renewed when the monotonic clock says that it expires, though t
 });
 
 test("a short-lived token is renewed in the background after nine tenths of its lifetime, and no call waits", async () => {
-  server.answer = () => server.issue({ expires_in: 10 });
+  server.respond = () => server.issue({ expires_in: 10 });
   await source();
   await environment.advance(8_999);
   expect(await source()).toBe("token-1");
@@ -98,7 +98,7 @@ test("a renewal of 9 s completes while the old token is still valid: one request
   await source();
   await environment.advance(12 * hour - 60_000);
   let respond = (_: Response) => {};
-  server.answer = () =>
+  server.respond = () =>
     new Promise((resolve) => {
       respond = resolve;
     });
@@ -118,10 +118,10 @@ test("a renewal of 9 s completes while the old token is still valid: one request
 });
 
 test("a background renewal stops after 30 s, and its timers do not keep the process alive", async () => {
-  server.answer = () => server.issue({ expires_in: 600 });
+  server.respond = () => server.issue({ expires_in: 600 });
   await source();
   await environment.advance(540_000);
-  server.answer = unreachable;
+  server.respond = unreachable;
   expect(await source()).toBe("token-1");
   await settle();
   expect(environment.timers).toBeGreaterThan(0);
@@ -134,11 +134,11 @@ test("a background renewal stops after 30 s, and its timers do not keep the proc
 });
 
 test("a call during a background renewal waits for it if the token has expired", async () => {
-  server.answer = () => server.issue({ expires_in: 100 });
+  server.respond = () => server.issue({ expires_in: 100 });
   await source();
   await environment.advance(95_000);
   let respond = (_: Response) => {};
-  server.answer = () =>
+  server.respond = () =>
     new Promise((resolve) => {
       respond = resolve;
     });
@@ -156,7 +156,7 @@ test("a call during a background renewal waits for it if the token has expired",
 test("a background renewal that is rejected is retried with growing pauses, and fails no call", async () => {
   await source();
   await environment.advance(12 * hour - 61_000);
-  server.answer = () => oauthError(400, "invalid_client");
+  server.respond = () => oauthError(400, "invalid_client");
   for (let second = 0; second < 59; second++) {
     expect(await source()).toBe("token-1");
     await environment.advance(1_000);
@@ -169,14 +169,14 @@ test("a background renewal that is rejected is retried with growing pauses, and 
 
 test("Retry-After: 3600 delays no caller for more than 30 s", async () => {
   const retryLater = { status: 503, headers: { "retry-after": "3600" } };
-  server.answer = () => Response.json({}, retryLater);
+  server.respond = () => Response.json({}, retryLater);
   const first = watch(source({ signal: new AbortController().signal }));
   await environment.advance(25_000);
   expect(first.error).toMatchObject({
     code: Code.Unavailable,
     rawMessage: expect.stringContaining("failed: HTTP 503; it asks to wait 3600 s"),
   });
-  server.answer = () => server.issue();
+  server.respond = () => server.issue();
   const second = watch(source());
   await environment.advance(4_999);
   expect(second.ended).toBe(false);
@@ -186,7 +186,7 @@ test("Retry-After: 3600 delays no caller for more than 30 s", async () => {
 });
 
 test("a call's own deadline decides how long it waits, and its error names the cause", async () => {
-  server.answer = unreachable;
+  server.respond = unreachable;
   const deadline = new Deadline(60_000, undefined, { onExpiry: () => {} });
   onTestFinished(() => deadline.end());
   const call = watch(source({ signal: deadline.signal }));
@@ -200,7 +200,7 @@ test("a call's own deadline decides how long it waits, and its error names the c
 });
 
 test("a token without expires_in is used until a server rejects it", async () => {
-  server.answer = () => server.issue({ expires_in: undefined });
+  server.respond = () => server.issue({ expires_in: undefined });
   await source();
   environment.setWall(1000 * hour);
   expect(await source()).toBe("token-1");
@@ -220,21 +220,21 @@ test("a hundred calls rejected with the same token make one token request", asyn
 });
 
 test("a token endpoint that is down for 10 s and back fails no call", async () => {
-  server.answer = unreachable;
+  server.respond = unreachable;
   const signal = new AbortController().signal;
   const calls = [watch(source({ signal })), watch(source())];
   await environment.advance(10_000);
-  server.answer = () => server.issue();
+  server.respond = () => server.issue();
   await environment.advance(1_000);
   expect(calls.map((call) => call.value)).toEqual(["token-1", "token-1"]);
   expect(environment.timers).toBe(0);
 });
 
 test("a token endpoint that accepts connections and does not respond for 10 s fails no call", async () => {
-  server.answer = neverAnswers;
+  server.respond = neverResponds;
   const call = watch(source());
   await environment.advance(9_999);
-  server.answer = () => server.issue();
+  server.respond = () => server.issue();
   await environment.advance(1_000);
   expect(call.value).toBe("token-1");
 });
@@ -242,7 +242,7 @@ test("a token endpoint that accepts connections and does not respond for 10 s fa
 test("while the old token is valid, an endpoint that is down neither delays nor fails a call", async () => {
   await source();
   await environment.advance(12 * hour - 31_000);
-  server.answer = neverAnswers;
+  server.respond = neverResponds;
   for (let second = 0; second < 30; second++) {
     expect(await source()).toBe("token-1");
     await environment.advance(1_000);
@@ -253,10 +253,10 @@ test("while the old token is valid, an endpoint that is down neither delays nor 
 });
 
 test("a caller that aborts does not affect the others", async () => {
-  let answer = (_: Response) => {};
-  server.answer = () =>
+  let respond = (_: Response) => {};
+  server.respond = () =>
     new Promise((resolve) => {
-      answer = resolve;
+      respond = resolve;
     });
   const leaver = new AbortController();
   const left = watch(source({ signal: leaver.signal }));
@@ -266,13 +266,13 @@ test("a caller that aborts does not affect the others", async () => {
   await settle();
   expect(left.error).toMatchObject({ code: Code.Canceled, cause: "enough" });
   expect(stayed.ended).toBe(false);
-  answer(server.issue());
+  respond(server.issue());
   await settle();
   expect(stayed.value).toBe("token-1");
 });
 
 test("the request is aborted when no caller waits any more, and the next caller starts a new one", async () => {
-  server.answer = neverAnswers;
+  server.respond = neverResponds;
   const callers = [new AbortController(), new AbortController()];
   const calls = callers.map(({ signal }) => watch(source({ signal })));
   await settle();
@@ -284,17 +284,17 @@ test("the request is aborted when no caller waits any more, and the next caller 
   expect(server.tokenRequests[0]?.signal.aborted).toBe(true);
   expect(environment.timers).toBe(0);
   expect(calls.map((call) => call.error?.code)).toEqual([Code.Canceled, Code.DeadlineExceeded]);
-  server.answer = () => server.issue();
+  server.respond = () => server.issue();
   expect(await source()).toBe("token-1");
   expect(server.tokenRequests).toHaveLength(2);
 });
 
 test("a caller that arrives just as the last one leaves starts a new request", async () => {
-  server.answer = neverAnswers;
+  server.respond = neverResponds;
   const leaver = new AbortController();
   const left = watch(source({ signal: leaver.signal }));
   await settle();
-  server.answer = () => server.issue();
+  server.respond = () => server.issue();
   leaver.abort();
   expect(await source()).toBe("token-1");
   expect(left.error).toMatchObject({ code: Code.Canceled });
@@ -304,7 +304,7 @@ test("no listener of a call stays on a longer-lived signal", async () => {
   const { signal } = new AbortController();
   await source({ signal });
   await source({ signal, refused: "token-1" });
-  server.answer = () => oauthError(400, "invalid_client");
+  server.respond = () => oauthError(400, "invalid_client");
   await Promise.resolve(source({ signal, refused: "token-2" })).catch(() => {});
   expect(getEventListeners(signal, "abort")).toEqual([]);
 });
@@ -319,7 +319,7 @@ test("a caller that leaves at once sends nothing", async () => {
 });
 
 test("nothing runs on between attempts after the callers have left", async () => {
-  server.answer = unreachable;
+  server.respond = unreachable;
   const caller = new AbortController();
   const call = watch(source({ signal: caller.signal }));
   await environment.advance(5_000);
@@ -338,7 +338,7 @@ test("a caller whose call has settled gets the call's own error", async () => {
 });
 
 test("without a signal a source gives up after 30 s, naming what it could not reach", async () => {
-  server.answer = unreachable;
+  server.respond = unreachable;
   const call = watch(source());
   await environment.advance(29_999);
   expect(call.ended).toBe(false);
@@ -352,7 +352,7 @@ test("without a signal a source gives up after 30 s, naming what it could not re
 });
 
 test("with a signal a source gives up after 25 s: before a call's 30 s, whose error could not name the cause", async () => {
-  server.answer = neverAnswers;
+  server.respond = neverResponds;
   const call = watch(source({ signal: new AbortController().signal }));
   await environment.advance(25_000);
   expect(call.error).toMatchObject({
@@ -363,7 +363,7 @@ test("with a signal a source gives up after 25 s: before a call's 30 s, whose er
 });
 
 test("attempts are spread: at most one each half second in a long outage", async () => {
-  server.answer = unreachable;
+  server.respond = unreachable;
   watch(source());
   await environment.advance(25_000);
   expect(server.tokenRequests.length).toBeGreaterThan(25);
@@ -374,20 +374,20 @@ test.each([
   ["7", 7_000],
   [new Date(Date.parse("2026-11-22T08:00:07Z")).toUTCString(), 7_000],
 ])("after 429 the next attempt waits as Retry-After requires: %s", async (retryAfter, waitMs) => {
-  server.answer = () => Response.json({}, { status: 429, headers: { "retry-after": retryAfter } });
+  server.respond = () => Response.json({}, { status: 429, headers: { "retry-after": retryAfter } });
   const call = watch(source());
   await environment.advance(waitMs - 1);
   expect(server.tokenRequests).toHaveLength(1);
-  server.answer = () => server.issue();
+  server.respond = () => server.issue();
   await environment.advance(1);
   expect(call.value).toBe("token-1");
 });
 
 test("a rejection is not cached: the next call sends a new request, without another discovery", async () => {
-  server.answer = () => oauthError(400, "invalid_client", "client not found");
+  server.respond = () => oauthError(400, "invalid_client", "client not found");
   await expect(source()).rejects.toMatchObject({ code: Code.Unauthenticated });
   expect(server.tokenRequests).toHaveLength(1);
-  server.answer = () => server.issue();
+  server.respond = () => server.issue();
   expect(await source()).toBe("token-1");
   expect(server.discoveries).toHaveLength(1);
 });

@@ -113,7 +113,7 @@ test("the audience is the issuer as the server spells it, with or without a fina
 });
 
 test("an id_token with another audience is ignored", async () => {
-  server.answer = () => server.issue({ id_token: "not.even.one" });
+  server.respond = () => server.issue({ id_token: "not.even.one" });
   expect(await source(keyFile())()).toBe("token-1");
 });
 
@@ -249,7 +249,7 @@ test.each([
   [90_000, "The clock of this machine is 90 s behind the server's"],
 ])("the error states the clock skew: %i ms", async (offsetMs, complaint) => {
   const options = { issuer: server.issuer, fetch: serverAheadBy(offsetMs) };
-  server.answer = () => oauthError(400, "invalid_grant", "invalid assertion");
+  server.respond = () => oauthError(400, "invalid_grant", "invalid assertion");
   const refused = createServiceUser(keyFile(), options, environment)();
   await expect(refused).rejects.toThrow(complaint);
   const expired = keyFile({ expirationDate: "2026-11-22T06:00:00Z" });
@@ -293,7 +293,7 @@ test.each(["https://auth.example.com", "a b", "a\r\nx: y", "", 7])(
 );
 
 test("invalid_grant comes with its usual cause", async () => {
-  server.answer = () => oauthError(400, "invalid_grant", "invalid assertion");
+  server.respond = () => oauthError(400, "invalid_grant", "invalid assertion");
   await expect(source(keyFile())()).rejects.toMatchObject({
     code: Code.Unauthenticated,
     rawMessage:

@@ -102,10 +102,10 @@ describe("signing in", () => {
     const page = await open("memory");
     await inPage(page, "start").catch(() => {});
     await page.waitForURL("**/ui/login**");
-    const answer = `${site.origin}/memory/callback?code=c0de&iss=https%3A%2F%2Fevil.example&state=`;
+    const callback = `${site.origin}/memory/callback?code=c0de&iss=https%3A%2F%2Fevil.example&state=`;
     await page.goto(`${site.origin}/memory/`);
     const state = /:state:([\w-]+)/.exec(await stored(page))?.[1] ?? "";
-    const outcome = await inPage(page, "callbackWith", answer + state);
+    const outcome = await inPage(page, "callbackWith", callback + state);
     expect(outcome).toMatchObject({ ok: false, code: Code.Unauthenticated });
     expect(JSON.stringify(outcome)).toContain('unexpected \\"iss\\" (issuer) response parameter');
     expect(JSON.stringify(outcome)).not.toContain("c0de");
@@ -114,9 +114,13 @@ describe("signing in", () => {
     expect(await stored(page)).toBe("[{},{}]");
   });
 
-  it.each<[string, (answer: Record<string, unknown>, other: string) => unknown, RegExp]>([
-    ["another sign-in", (answer, other) => ({ ...answer, id_token: other }), /"nonce" claim value/],
-    ["nobody", ({ id_token: _, ...answer }) => answer, /"id_token" property/],
+  it.each<[string, (response: Record<string, unknown>, other: string) => unknown, RegExp]>([
+    [
+      "another sign-in",
+      (response, other) => ({ ...response, id_token: other }),
+      /"nonce" claim value/,
+    ],
+    ["nobody", ({ id_token: _, ...response }) => response, /"id_token" property/],
   ])("an ID token of %s is rejected, and appears in no error", async (_, change, message) => {
     const other = await idTokenOfAnotherSignIn();
     const page = await open("memory");
@@ -218,18 +222,18 @@ describe("the refresh token", () => {
   it("a caller that leaves does not lose the response", async () => {
     const page = await openSignedIn("memory");
     const token = await tokenOf(page);
-    let answer = () => {};
-    const answered = new Promise<void>((resolve) => {
-      answer = resolve;
+    let respond = () => {};
+    const responded = new Promise<void>((resolve) => {
+      respond = resolve;
     });
     await page.route(`${site.sandbox.baseUrl}/oauth/v2/token`, async (route) => {
       const response = await route.fetch();
-      await page.evaluate(() => performance.mark("answered"));
-      await answered;
+      await page.evaluate(() => performance.mark("responded"));
+      await responded;
       await route.fulfill({ response });
     });
     expect(await inPage(page, "leave", token)).toMatchObject({ ok: false, code: Code.Canceled });
-    answer();
+    respond();
     expect(await tokenOf(page)).not.toBe(token);
     expect(site.grants).toEqual(["refresh_token"]);
   });

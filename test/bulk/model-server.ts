@@ -19,7 +19,7 @@ export interface Fate {
   /** After so many milliseconds the client gets this instead of the server's response. */
   failure?: { afterMs: number; code: Code; retryAfter?: string } | undefined;
   /** From work to response. */
-  answerMs?: number | undefined;
+  responseMs?: number | undefined;
 }
 
 export type GrantState = "active" | "inactive" | "foreign" | "failing";
@@ -107,7 +107,7 @@ export class ModelServer {
       : [(input as DeactivateUserGrantRequest).grantId];
     const call = { method, ids, header, timeoutMs, startedMs: this.#world.monotonicMs() };
     const index = this.calls.push(call) - 1;
-    const { workAfterMs, failure, answerMs = 1 } = this.fate(call, index);
+    const { workAfterMs, failure, responseMs = 1 } = this.fate(call, index);
     const revoked = index >= this.revokedFrom;
     return new Promise((resolve, reject) => {
       let heard = false;
@@ -140,7 +140,7 @@ export class ModelServer {
               heard = true;
               refusal === undefined ? resolve() : reject(refusal);
             }
-          }, answerMs);
+          }, responseMs);
         }, workAfterMs);
       }
     });

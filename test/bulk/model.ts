@@ -24,7 +24,7 @@ const lossCode = fc.constantFrom(
 );
 
 const fate: fc.Arbitrary<Fate> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ workAfterMs: delayMs, answerMs: delayMs }) },
+  { weight: 5, arbitrary: fc.record({ workAfterMs: delayMs, responseMs: delayMs }) },
   // Applied, then or later, and the response dropped.
   {
     weight: 3,
@@ -104,7 +104,7 @@ async function play(s: Scenario, remove: boolean) {
   const fates = s.fates[Symbol.iterator]();
   server.fate = () => {
     const next = fates.next().value as Fate;
-    return world.random() < s.calmness ? { workAfterMs: 2, answerMs: 1 } : next;
+    return world.random() < s.calmness ? { workAfterMs: 2, responseMs: 1 } : next;
   };
   server.revokedFrom = s.revokedFrom ?? Number.POSITIVE_INFINITY;
   server.inactive = s.seed % 2 === 0 ? "ok" : "error";

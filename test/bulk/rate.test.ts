@@ -5,10 +5,10 @@ import { FakeEnvironment } from "../support/fake-environment.js";
 import { ModelServer } from "./model-server.js";
 
 /** When each request of a run over so many grants, one a request, was sent. */
-async function sentMs(count: number, maxPerSecond: number, answerMs = 1): Promise<number[]> {
+async function sentMs(count: number, maxPerSecond: number, responseMs = 1): Promise<number[]> {
   const world = new FakeEnvironment(1);
   const server = new ModelServer(world);
-  server.fate = () => ({ workAfterMs: 1, answerMs });
+  server.fate = () => ({ workAfterMs: 1, responseMs });
   const grants = Array.from({ length: count }, (_, index) => ({
     userId: "u",
     grantId: String(index),

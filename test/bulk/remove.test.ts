@@ -121,7 +121,7 @@ describe("removing", () => {
     "takes no longer than requests of 100, four at a time: %d grants at 7 ms a request and 0.6 ms each",
     async (count) => {
       const { world, server, add, remove, collect } = setUp();
-      server.fate = ({ ids }) => ({ workAfterMs: 7 + 0.6 * ids.length, answerMs: 0 });
+      server.fate = ({ ids }) => ({ workAfterMs: 7 + 0.6 * ids.length, responseMs: 0 });
       await collect(remove(add(...numbered(count))));
       const slots = [0, 0, 0, 0];
       for (let left = count; left > 0; left -= 100) {
@@ -465,10 +465,10 @@ describe("the source", () => {
   it("has its grants sent before it ends, when it is slow", async () => {
     const { world, add, remove } = setUp();
     add("1", "2");
-    const answered: string[] = [];
+    const found: string[] = [];
     async function* waiting() {
       yield "1";
-      while (answered.length === 0) {
+      while (found.length === 0) {
         await sleep(world, 10);
       }
       yield "2";
@@ -476,11 +476,11 @@ describe("the source", () => {
     await world.run(
       (async () => {
         for await (const { grantId } of remove(waiting())) {
-          answered.push(grantId);
+          found.push(grantId);
         }
       })(),
     );
-    expect(answered).toEqual(["1", "2"]);
+    expect(found).toEqual(["1", "2"]);
   });
 });
 

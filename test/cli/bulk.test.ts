@@ -293,11 +293,11 @@ describe("input that is rejected with exit code 1", () => {
 });
 
 describe("on a terminal", () => {
-  const asked = (answer: string): Setting => ({
+  const asked = (typed: string): Setting => ({
     isTerminal: true,
     onOutput: (text, { type }) => {
       if (text.includes("[y/N]")) {
-        type(answer);
+        type(typed);
       }
     },
   });

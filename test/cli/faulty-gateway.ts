@@ -21,13 +21,13 @@ export async function startFaultyGateway(
       response.end(JSON.stringify(what.body ?? {}));
       return;
     }
-    const far = request(new URL(url, target()), { method, headers }, async (answer) => {
-      const content = await buffer(answer);
+    const far = request(new URL(url, target()), { method, headers }, async (upstream) => {
+      const content = await buffer(upstream);
       if (what === "lost") {
         incoming.socket.destroy();
         return;
       }
-      response.writeHead(answer.statusCode ?? 500, answer.headers);
+      response.writeHead(upstream.statusCode ?? 500, upstream.headers);
       response.end(content);
     });
     far.on("error", () => incoming.socket.destroy());

@@ -36,16 +36,16 @@ export async function startJsonServer(
         incoming.headers["content-type"] === "application/json" ? JSON.parse(content) : undefined,
     };
     requests.push(request);
-    const answer = reply(request);
-    if (answer === undefined) {
+    const given = reply(request);
+    if (given === undefined) {
       incoming.socket.destroy();
       return;
     }
-    response.writeHead(answer.status ?? 200, {
+    response.writeHead(given.status ?? 200, {
       "content-type": "application/json",
-      ...answer.headers,
+      ...given.headers,
     });
-    response.end(typeof answer.body === "string" ? answer.body : JSON.stringify(answer.body ?? {}));
+    response.end(typeof given.body === "string" ? given.body : JSON.stringify(given.body ?? {}));
   });
   await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
   return {

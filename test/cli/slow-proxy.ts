@@ -2,7 +2,7 @@ import type { AddressInfo } from "node:net";
 import { connect, createServer, type Socket } from "node:net";
 
 /** Passes requests on at once and responses after a while, so that a client can be gone before they come. */
-export async function startSlowProxy(targetPort: number, answerDelayMs: number) {
+export async function startSlowProxy(targetPort: number, responseDelayMs: number) {
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
     const far = connect(targetPort, "localhost");
@@ -16,7 +16,9 @@ export async function startSlowProxy(targetPort: number, answerDelayMs: number) 
       });
     }
     near.pipe(far);
-    far.on("data", (chunk) => setTimeout(() => near.destroyed || near.write(chunk), answerDelayMs));
+    far.on("data", (chunk) =>
+      setTimeout(() => near.destroyed || near.write(chunk), responseDelayMs),
+    );
   });
   await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
   return {

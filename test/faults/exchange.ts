@@ -37,7 +37,7 @@ export interface WireOptions {
   port?: number | undefined;
   /** Called for each connection, counted from 1. True when it has dealt with it. */
   connection?: ((socket: Socket, number: number) => boolean) | undefined;
-  answer: (exchange: Exchange) => void;
+  respond: (exchange: Exchange) => void;
 }
 
 /** `DeactivateUserGrantResponse { details { sequence: 5 } }` */
@@ -76,7 +76,7 @@ export function finish(exchange: Exchange, fields: Fields = { "grpc-status": "0"
 }
 
 /** Responds as a healthy server does. */
-export function answerWell(exchange: Exchange): void {
+export function respondWell(exchange: Exchange): void {
   exchange.head();
   exchange.body(messageBytes(exchange.protocol));
   finish(exchange);

@@ -26,7 +26,7 @@ export interface Fault {
   /** What is right for the call that meets it. */
   expect: Expected | Partial<Record<Protocol, Expected>>;
   /** What the server does with the request. Default: nothing wrong. */
-  answer?: (exchange: Exchange) => void;
+  respond?: (exchange: Exchange) => void;
   /** How many requests meet the fault. Default 1. */
   times?: number;
   /** What the server does with a connection, counted from 1; true when that is all. */
@@ -71,7 +71,7 @@ const fails = (fields: Record<string, string | string[]>) => (exchange: Exchange
   finish(exchange, fields);
 };
 const notFound = { "grpc-status": "5" };
-const answersWith =
+const respondsWith =
   (body: string | Uint8Array, fields = {}) =>
   (exchange: Exchange) => {
     exchange.head(fields);
@@ -114,25 +114,25 @@ const connections: Fault[] = [
   },
   {
     name: "a black hole behind the request",
-    answer: () => undefined,
+    respond: () => undefined,
     timeoutMs: shortMs,
     expect: "DeadlineExceeded",
   },
   {
     name: "a black hole behind the headers",
-    answer: (exchange) => exchange.head(),
+    respond: (exchange) => exchange.head(),
     timeoutMs: shortMs,
     expect: "DeadlineExceeded",
   },
-  { name: "a reset before the headers", answer: reset, expect: "Unavailable" },
+  { name: "a reset before the headers", respond: reset, expect: "Unavailable" },
   {
     name: "an end of the connection before the headers",
-    answer: ({ socket }) => socket.end(),
+    respond: ({ socket }) => socket.end(),
     expect: "Unavailable",
   },
   {
     name: "a reset in the middle of the message",
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(half(exchange));
       reset(exchange);
@@ -141,7 +141,7 @@ const connections: Fault[] = [
   },
   {
     name: "an end of the connection in the middle of the message",
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(half(exchange));
       exchange.socket.end();
@@ -150,7 +150,7 @@ const connections: Fault[] = [
   },
   {
     name: "a reset before the trailers",
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(messageBytes(exchange.protocol));
       reset(exchange);
@@ -185,7 +185,7 @@ const connections: Fault[] = [
 const slow: Fault[] = [
   {
     name: "a response that drips in byte by byte",
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       const bytes = [...messageBytes(exchange.protocol)];
       const drip = () => {
@@ -203,7 +203,7 @@ const slow: Fault[] = [
   },
   {
     name: "a response that drips in and never ends",
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       if (exchange.protocol === "json") {
         exchange.body("{");
@@ -218,7 +218,7 @@ const slow: Fault[] = [
   },
   {
     name: "a response of more and more bytes",
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       const chunk = Buffer.alloc(256 * 1024, " ");
       if (exchange.protocol !== "json") {
@@ -233,7 +233,7 @@ const slow: Fault[] = [
   {
     name: "messages without end where one was asked for",
     protocols: framed,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       const timer = setInterval(() => exchange.body(messageBytes(exchange.protocol)), 1);
       void exchange.over.then(() => clearInterval(timer));
@@ -242,7 +242,7 @@ const slow: Fault[] = [
   },
   {
     name: "early hints before the response",
-    answer: (exchange) => {
+    respond: (exchange) => {
       for (let n = 0; n < 5; n++) {
         exchange.info(103, { link: "</style.css>; rel=preload" });
       }
@@ -254,7 +254,7 @@ const slow: Fault[] = [
   },
   {
     name: "early hints and nothing else",
-    answer: (exchange) => {
+    respond: (exchange) => {
       const timer = setInterval(() => exchange.info(103), 20);
       void exchange.over.then(() => clearInterval(timer));
     },
@@ -281,14 +281,14 @@ const inBetween: Fault[] = [
   ...pages.map(
     ([status, text, code]): Fault => ({
       name: `an HTML page with HTTP ${status}`,
-      answer: page(status, text),
+      respond: page(status, text),
       expect: code,
     }),
   ),
   ...[301, 302, 303, 307, 308].map(
     (status): Fault => ({
       name: `a redirect with HTTP ${status}`,
-      answer: (exchange) => {
+      respond: (exchange) => {
         exchange.head({ location: "http://127.0.0.1:9/login" }, status);
         exchange.end();
       },
@@ -298,7 +298,7 @@ const inBetween: Fault[] = [
   ...[204, 205, 304].map(
     (status): Fault => ({
       name: `HTTP ${status} without a body`,
-      answer: (exchange) => {
+      respond: (exchange) => {
         exchange.head(exchange.protocol === "grpc" ? {} : { "content-length": "0" }, status);
         exchange.end();
       },
@@ -307,7 +307,7 @@ const inBetween: Fault[] = [
   ),
   {
     name: "the wrong content type around the right response",
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head({ "content-type": "text/plain" });
       exchange.body(messageBytes(exchange.protocol));
       finish(exchange);
@@ -316,7 +316,7 @@ const inBetween: Fault[] = [
   },
   {
     name: "the content type of another protocol",
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head({
         "content-type": contentTypes[exchange.protocol === "json" ? "grpc-web" : "json"],
       });
@@ -327,7 +327,7 @@ const inBetween: Fault[] = [
   },
   {
     name: "no content type",
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head({ "content-type": [] });
       exchange.body(messageBytes(exchange.protocol));
       finish(exchange);
@@ -336,7 +336,7 @@ const inBetween: Fault[] = [
   },
   {
     name: "a header block of 100 kB",
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head({ "x-large": Array.from({ length: 100 }, () => "x".repeat(1000)) });
       exchange.body(messageBytes(exchange.protocol));
       finish(exchange);
@@ -345,7 +345,7 @@ const inBetween: Fault[] = [
   },
   {
     name: "header fields that come twice",
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head({ "x-request-id": ["a", "b"], date: ["x", "y"], "set-cookie": ["a", "b"] });
       exchange.body(messageBytes(exchange.protocol));
       finish(exchange);
@@ -358,7 +358,7 @@ const messages: Fault[] = [
   {
     name: "a length prefix of 4 GiB",
     protocols: framed,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(Uint8Array.of(0, 0xff, 0xff, 0xff, 0xff, 1));
     },
@@ -367,7 +367,7 @@ const messages: Fault[] = [
   {
     name: "a content length of 4 GiB",
     protocols: ["json"],
-    answer: ({ socket }) => {
+    respond: ({ socket }) => {
       socket.write(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 4294967295\r\n\r\n{",
       );
@@ -377,7 +377,7 @@ const messages: Fault[] = [
   },
   {
     name: "a message of 20 MiB",
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       const padding = " ".repeat(20 * 1024 * 1024);
       exchange.body(
@@ -389,7 +389,7 @@ const messages: Fault[] = [
   },
   {
     name: "a gzip bomb",
-    answer: (exchange) => {
+    respond: (exchange) => {
       const bomb = (bytes: Uint8Array) => gzipSync(bytes, { level: 1 });
       const unpacked = new Uint8Array(32 * 1024 * 1024);
       if (exchange.protocol === "grpc") {
@@ -407,7 +407,7 @@ const messages: Fault[] = [
   {
     name: "a compressed message that is no gzip",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head({ "grpc-encoding": "gzip" });
       exchange.body(frame(1, "no gzip"));
       finish(exchange);
@@ -417,7 +417,7 @@ const messages: Fault[] = [
   {
     name: "a body that is no gzip though it says so",
     protocols: http1,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head({ "content-encoding": "gzip" });
       exchange.body(messageBytes(exchange.protocol));
       finish(exchange);
@@ -427,7 +427,7 @@ const messages: Fault[] = [
   {
     name: "the compressed flag without an encoding",
     protocols: framed,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(frame(1, gzipSync(message)));
       finish(exchange);
@@ -437,7 +437,7 @@ const messages: Fault[] = [
   {
     name: "an encoding that was not asked for",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head({ "grpc-encoding": "snappy" });
       exchange.body(frame(1, message));
       finish(exchange);
@@ -448,7 +448,7 @@ const messages: Fault[] = [
     (flags): Fault => ({
       name: `the flags ${flags} before a message`,
       protocols: framed,
-      answer: (exchange) => {
+      respond: (exchange) => {
         exchange.head();
         exchange.body(frame(flags, message));
         finish(exchange);
@@ -459,7 +459,7 @@ const messages: Fault[] = [
   {
     name: "a response that ends within its message, properly",
     protocols: framed,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(half(exchange));
       finish(exchange);
@@ -469,7 +469,7 @@ const messages: Fault[] = [
   {
     name: "a response that ends within its length prefix",
     protocols: framed,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(Uint8Array.of(0, 0, 0));
       exchange.end(exchange.protocol === "grpc" ? { "grpc-status": "0" } : undefined);
@@ -479,7 +479,7 @@ const messages: Fault[] = [
   {
     name: "a message that is no protobuf",
     protocols: framed,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(frame(0, Uint8Array.of(0x0a, 0x7f, 1)));
       finish(exchange);
@@ -489,7 +489,7 @@ const messages: Fault[] = [
   {
     name: "status 0 without a message",
     protocols: framed,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       finish(exchange);
     },
@@ -498,7 +498,7 @@ const messages: Fault[] = [
   {
     name: "two messages",
     protocols: framed,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(messageBytes(exchange.protocol));
       exchange.body(messageBytes(exchange.protocol));
@@ -509,7 +509,7 @@ const messages: Fault[] = [
   {
     name: "data after the trailers",
     protocols: ["grpc-web"],
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(messageBytes("grpc-web"));
       exchange.body(frame(128, "grpc-status: 0\r\n"));
@@ -544,7 +544,7 @@ const json: Fault[] = (
 ).map(([name, body, expect]) => ({
   name: `JSON: ${name}`,
   protocols: ["json"],
-  answer: answersWith(body),
+  respond: respondsWith(body),
   expect,
 }));
 
@@ -574,7 +574,7 @@ const jsonErrors: Fault[] = (
 ).map(([name, status, body, expect]) => ({
   name: `JSON: ${name}`,
   protocols: ["json"],
-  answer: gatewayError(status, body),
+  respond: gatewayError(status, body),
   expect,
 }));
 
@@ -582,7 +582,7 @@ const status: Fault[] = [
   {
     name: "no trailers",
     protocols: framed,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(messageBytes(exchange.protocol));
       exchange.end();
@@ -592,7 +592,7 @@ const status: Fault[] = [
   {
     name: "trailers without a status",
     protocols: framed,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(messageBytes(exchange.protocol));
       finish(exchange, { "x-other": "1" });
@@ -602,7 +602,7 @@ const status: Fault[] = [
   {
     name: "trailers of garbage",
     protocols: ["grpc-web"],
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(messageBytes("grpc-web"));
       exchange.body(frame(128, Uint8Array.of(0, 255, 58, 13, 10, 58, 58, 0)));
@@ -613,7 +613,7 @@ const status: Fault[] = [
   {
     name: "an empty frame of trailers under a status in the headers",
     protocols: ["grpc-web"],
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head({ "grpc-status": "5", "grpc-message": "gone" });
       exchange.body(frame(128, ""));
       exchange.end();
@@ -624,7 +624,7 @@ const status: Fault[] = [
     (value): Fault => ({
       name: `grpc-status: ${JSON.stringify(value)} beside a message`,
       protocols: framed,
-      answer: (exchange) => {
+      respond: (exchange) => {
         exchange.head();
         exchange.body(messageBytes(exchange.protocol));
         // Spaces around a field's value do not count (RFC 9110, section 5.5).
@@ -657,7 +657,7 @@ const status: Fault[] = [
     ([value, expect]): Fault => ({
       name: `grpc-status twice: ${value.join(" and ")}`,
       protocols: framed,
-      answer: (exchange) => {
+      respond: (exchange) => {
         exchange.head();
         exchange.body(messageBytes(exchange.protocol));
         finish(exchange, { "grpc-status": [...value] });
@@ -677,33 +677,33 @@ const status: Fault[] = [
     ([name, text]): Fault => ({
       name: `grpc-message: ${name}`,
       protocols: framed,
-      answer: fails({ ...notFound, "grpc-message": text }),
+      respond: fails({ ...notFound, "grpc-message": text }),
       expect: "NotFound",
     }),
   ),
   {
     name: "grpc-message: bytes that are no UTF-8",
     protocols: framed,
-    answer: fails({ ...notFound, "grpc-message": "\u00ff\u00fe\u0080" }),
+    respond: fails({ ...notFound, "grpc-message": "\u00ff\u00fe\u0080" }),
     expect: "NotFound",
   },
   {
     name: "grpc-message: raw NUL and line breaks",
     protocols: grpc,
-    answer: fails({ ...notFound, "grpc-message": "a\u0000b\r\nc: d" }),
+    respond: fails({ ...notFound, "grpc-message": "a\u0000b\r\nc: d" }),
     expect: "error",
   },
   {
     name: "grpc-message: a megabyte",
     protocols: framed,
-    answer: fails({ ...notFound, "grpc-message": "x".repeat(1_000_000) }),
+    respond: fails({ ...notFound, "grpc-message": "x".repeat(1_000_000) }),
     expect: { grpc: "error", "grpc-web": "NotFound" },
   },
   ...["", "!!!", "AAAA", "CAU", "CAUSA2FiYxoF/////w=="].map(
     (value): Fault => ({
       name: `grpc-status-details-bin: ${JSON.stringify(value)}`,
       protocols: framed,
-      answer: fails({
+      respond: fails({
         ...notFound,
         "grpc-message": "gone",
         "grpc-status-details-bin": value,
@@ -736,27 +736,27 @@ const http2: Fault[] = [
     ([code, name, expect]): Fault => ({
       name: `RST_STREAM ${name}`,
       protocols: grpc,
-      answer: (exchange) => exchange.frame(frameType.rstStream, 0, uint32(code)),
+      respond: (exchange) => exchange.frame(frameType.rstStream, 0, uint32(code)),
       expect,
     }),
   ),
   {
     name: "RST_STREAM REFUSED_STREAM: not processed, so it is retried",
     protocols: grpc,
-    answer: (exchange) => exchange.frame(frameType.rstStream, 0, uint32(7)),
+    respond: (exchange) => exchange.frame(frameType.rstStream, 0, uint32(7)),
     expect: "ok",
   },
   {
     name: "RST_STREAM REFUSED_STREAM without end",
     protocols: grpc,
     times: 2,
-    answer: (exchange) => exchange.frame(frameType.rstStream, 0, uint32(7)),
+    respond: (exchange) => exchange.frame(frameType.rstStream, 0, uint32(7)),
     expect: "Unavailable",
   },
   {
     name: "RST_STREAM REFUSED_STREAM after the headers: the request was taken, so it is not sent again",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.frame(frameType.rstStream, 0, uint32(7));
     },
@@ -765,7 +765,7 @@ const http2: Fault[] = [
   {
     name: "RST_STREAM REFUSED_STREAM after the whole message",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(messageBytes("grpc"));
       exchange.frame(frameType.rstStream, 0, uint32(7));
@@ -775,7 +775,7 @@ const http2: Fault[] = [
   {
     name: "1,000 header fields",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head(Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`x-${n}`, "1"])));
       exchange.body(messageBytes("grpc"));
       finish(exchange);
@@ -785,7 +785,7 @@ const http2: Fault[] = [
   {
     name: "RST_STREAM in the middle of the message",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(half(exchange));
       exchange.frame(frameType.rstStream, 0, uint32(2));
@@ -795,7 +795,7 @@ const http2: Fault[] = [
   {
     name: "RST_STREAM NO_ERROR after a complete response",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head();
       exchange.body(messageBytes("grpc"));
       finish(exchange);
@@ -806,7 +806,7 @@ const http2: Fault[] = [
   {
     name: "GOAWAY that includes the call, which then gets its response",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.frame(frameType.goaway, 0, goaway(exchange.streamId, 0), 0);
       setTimeout(() => {
         exchange.head();
@@ -819,13 +819,13 @@ const http2: Fault[] = [
   {
     name: "GOAWAY that excludes the call: not processed, so it is retried",
     protocols: grpc,
-    answer: (exchange) => exchange.frame(frameType.goaway, 0, goaway(0, 0), 0),
+    respond: (exchange) => exchange.frame(frameType.goaway, 0, goaway(0, 0), 0),
     expect: "ok",
   },
   {
     name: "GOAWAY that does not count the call in, and the end of the connection",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.frame(frameType.goaway, 0, goaway(0, 0), 0);
       exchange.socket.end();
     },
@@ -834,7 +834,7 @@ const http2: Fault[] = [
   {
     name: "GOAWAY in two steps, as a graceful shutdown has it",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.frame(frameType.goaway, 0, goaway(2 ** 31 - 1, 0), 0);
       exchange.frame(frameType.goaway, 0, goaway(exchange.streamId, 0), 0);
       exchange.head();
@@ -846,7 +846,7 @@ const http2: Fault[] = [
   {
     name: "GOAWAY that counts the call in, and the end of the connection",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.frame(frameType.goaway, 0, goaway(exchange.streamId, 0), 0);
       exchange.socket.end();
     },
@@ -855,7 +855,7 @@ const http2: Fault[] = [
   {
     name: "GOAWAY with an error that counts the call in",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.frame(frameType.goaway, 0, goaway(exchange.streamId, 2), 0);
       exchange.socket.end();
     },
@@ -926,7 +926,7 @@ const http2: Fault[] = [
   {
     name: "a frame of an unknown type",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.frame(0xfa, 0xff, Buffer.from("what is this"), 0);
       exchange.head();
       exchange.body(messageBytes("grpc"));
@@ -937,26 +937,26 @@ const http2: Fault[] = [
   {
     name: "a frame beyond the largest size",
     protocols: grpc,
-    answer: (exchange) => exchange.frame(frameType.data, 0, new Uint8Array(20_000)),
+    respond: (exchange) => exchange.frame(frameType.data, 0, new Uint8Array(20_000)),
     expect: "error",
   },
   {
     name: "a push without permission",
     protocols: grpc,
-    answer: (exchange) =>
+    respond: (exchange) =>
       exchange.frame(frameType.pushPromise, 4, Buffer.concat([uint32(2), Buffer.of(0x82)])),
     expect: "error",
   },
   {
     name: "a header block that does not decompress",
     protocols: grpc,
-    answer: (exchange) => exchange.frame(frameType.headers, 4, Buffer.of(0xff, 0xff, 0xff, 0xff)),
+    respond: (exchange) => exchange.frame(frameType.headers, 4, Buffer.of(0xff, 0xff, 0xff, 0xff)),
     expect: "error",
   },
   {
     name: "a header block that goes on and on",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       exchange.head({ "x-large": Array.from({ length: 1000 }, () => "x".repeat(1000)) });
     },
     // The connection ends by it, perhaps with the next call on it.
@@ -966,19 +966,19 @@ const http2: Fault[] = [
   {
     name: "data before the headers",
     protocols: grpc,
-    answer: (exchange) => exchange.frame(frameType.data, 0, messageBytes("grpc")),
+    respond: (exchange) => exchange.frame(frameType.data, 0, messageBytes("grpc")),
     expect: "error",
   },
   {
     name: "a response to a stream that was never opened",
     protocols: grpc,
-    answer: (exchange) => exchange.frame(frameType.data, 0, messageBytes("grpc"), 99),
+    respond: (exchange) => exchange.frame(frameType.data, 0, messageBytes("grpc"), 99),
     expect: "error",
   },
   {
     name: "a flood of PINGs and SETTINGS",
     protocols: grpc,
-    answer: (exchange) => {
+    respond: (exchange) => {
       for (let n = 0; n < 500; n++) {
         exchange.frame(frameType.ping, 0, Buffer.alloc(8), 0);
         exchange.frame(frameType.settings, 0, Buffer.alloc(0), 0);

@@ -38,7 +38,7 @@ export async function startHttp1Wire(
         }
         received = received.subarray(headEnd + 4 + length);
         const path = head.split(" ")[1] ?? "";
-        options.answer(createExchange(protocol, ++requests, path, socket));
+        options.respond(createExchange(protocol, ++requests, path, socket));
       }
     });
   });

@@ -101,7 +101,9 @@ function serve(
         endings.delete(streamId);
         socket.off("close", over.resolve);
       });
-      options.answer(createExchange(++counts.requests, socket, streamId, over, write, bodies.send));
+      options.respond(
+        createExchange(++counts.requests, socket, streamId, over, write, bodies.send),
+      );
     }
   };
   let received = Buffer.alloc(0);

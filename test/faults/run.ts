@@ -1,6 +1,6 @@
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { ManagementService } from "../../gen/zitadel/management_pb.js";
-import { answerWell, type Protocol, type WireServer } from "./exchange.ts";
+import { type Protocol, respondWell, type WireServer } from "./exchange.ts";
 import type { Fault } from "./faults.ts";
 import { startHttp1Wire } from "./http1-wire.ts";
 import { startHttp2Wire } from "./http2-wire.ts";
@@ -38,12 +38,12 @@ export async function runFault(
   const options = {
     connection: fault.connection,
     ...fault.wire,
-    answer: (exchange: Parameters<typeof answerWell>[0]) => {
-      if (exchange.number > times || fault.answer === undefined) {
-        answerWell(exchange);
+    respond: (exchange: Parameters<typeof respondWell>[0]) => {
+      if (exchange.number > times || fault.respond === undefined) {
+        respondWell(exchange);
       } else {
         over = exchange.over.then(() => true);
-        fault.answer(exchange);
+        fault.respond(exchange);
       }
     },
   };

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { close, createManagementClient as createGrpcClient } from "../../src/grpc.js";
 import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
 import { createManagementClient as createJsonClient } from "../../src/json.js";
-import { answerWell } from "./exchange.js";
+import { respondWell } from "./exchange.js";
 import { startHttp1Wire } from "./http1-wire.js";
 import { startHttp2Wire } from "./http2-wire.js";
 
@@ -25,7 +25,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     protocol === "grpc" ? startHttp2Wire(options) : startHttp1Wire(protocol, options);
 
   it("a server that restarts under load lets calls fail as Unavailable at most", async () => {
-    let server = await start({ answer: answerWell });
+    let server = await start({ respond: respondWell });
     const { port } = server;
     const client = clients[protocol]({ baseUrl: `http://127.0.0.1:${port}` });
     const endings = new Map<string, number>();
@@ -43,7 +43,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     for (let restarts = 0; restarts < 5; restarts++) {
       await vi.waitUntil(() => server.requests > 20, { interval: 1 });
       await server.close();
-      server = await start({ port, answer: answerWell });
+      server = await start({ port, respond: respondWell });
     }
     await callers;
     expect([...endings.keys()].filter((ending) => ending !== "ok")).toEqual(
@@ -59,9 +59,9 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     async (jumpMs) => {
       vi.useFakeTimers({ toFake: ["Date"] });
       const server = await start({
-        answer: (exchange) => {
+        respond: (exchange) => {
           vi.setSystemTime(Date.now() + jumpMs);
-          setTimeout(() => answerWell(exchange), 20);
+          setTimeout(() => respondWell(exchange), 20);
         },
       });
       const client = clients[protocol]({ baseUrl: `http://127.0.0.1:${server.port}` });
@@ -73,7 +73,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
   );
 
   it("a process without file descriptors gets Unavailable, and recovers once there are some", async () => {
-    const server = await start({ answer: answerWell });
+    const server = await start({ respond: respondWell });
     const dist = (name: string) => JSON.stringify(new URL(`../../dist/${name}`, import.meta.url));
     const script = `
       import { closeSync, openSync } from "node:fs";

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
 import { close, createManagementClient } from "../../src/grpc.js";
-import { answerWell, type Exchange, type Fields, frame, message } from "../faults/exchange.js";
+import { type Exchange, type Fields, frame, message, respondWell } from "../faults/exchange.js";
 import { encodeHeaders, frameType, goaway, startHttp2Wire, uint32 } from "../faults/http2-wire.js";
 import type { Tally } from "./transports.js";
 
@@ -141,9 +141,9 @@ export async function fuzzFrames(numRuns: number, seed: number): Promise<Tally> 
   let current: Step[] | undefined;
   const responded = new Set<number>();
   const server = await startHttp2Wire({
-    answer: (exchange) => {
+    respond: (exchange) => {
       if (current === undefined) {
-        answerWell(exchange);
+        respondWell(exchange);
         return;
       }
       if (write(exchange, current)) {

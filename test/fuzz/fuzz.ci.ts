@@ -1,7 +1,7 @@
 import { afterAll, expect, it } from "vitest";
 import { tableOf, writeFigures } from "../support/figures.js";
 import { fuzzFrames } from "./frames.js";
-import { fuzzCommandLine, fuzzJsonBodies, fuzzOAuthAnswers } from "./inputs.js";
+import { fuzzCommandLine, fuzzJsonBodies, fuzzOAuthResponses } from "./inputs.js";
 import { fuzzTransport, type Tally } from "./transports.js";
 
 // FUZZ_SEED repeats a run that failed; FUZZ_RUNS is how many responses each transport gets.
@@ -40,7 +40,7 @@ it("any JSON is an error, or an object without one", async () => {
 });
 
 it("any response of the token endpoint is an error, or the token in it", async () => {
-  report("OAuth responses", await fuzzOAuthAnswers(runs / 20, seed));
+  report("OAuth responses", await fuzzOAuthResponses(runs / 20, seed));
 });
 
 it("any command line results in an exit code and a readable message", async () => {

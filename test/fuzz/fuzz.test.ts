@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { fuzzFrames } from "./frames.js";
-import { fuzzCommandLine, fuzzJsonBodies, fuzzOAuthAnswers } from "./inputs.js";
+import { fuzzCommandLine, fuzzJsonBodies, fuzzOAuthResponses } from "./inputs.js";
 import { fuzzTransport, type Tally } from "./transports.js";
 
 // Another one each time; FUZZ_SEED repeats a run that failed.
@@ -28,7 +28,7 @@ it("any JSON is an error, or an object without one", async () => {
 });
 
 it("any response of the token endpoint is an error, or the token in it", async () => {
-  report("OAuth responses", await fuzzOAuthAnswers(100, seed));
+  report("OAuth responses", await fuzzOAuthResponses(100, seed));
 });
 
 it("any command line results in an exit code and a readable message", async () => {

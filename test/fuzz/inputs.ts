@@ -62,7 +62,7 @@ function isPlainObject(value: unknown): boolean {
 }
 
 /** Anything as a response of the token endpoint: a token comes out only if it was in there. */
-export async function fuzzOAuthAnswers(numRuns: number, seed: number): Promise<Tally> {
+export async function fuzzOAuthResponses(numRuns: number, seed: number): Promise<Tally> {
   const clientSecret = "s3cret-of-the-client";
   const recorded = readRecordings("oauth").map(([, { response }]) =>
     response.body.replace("<opaque token>", "opaque-token").replace(',"id_token":"<jwt>"', ""),
@@ -96,7 +96,7 @@ export async function fuzzOAuthAnswers(numRuns: number, seed: number): Promise<T
     isDiscovery,
     async (body, status, type, hitsDiscovery) => {
       const environment = new FakeEnvironment();
-      const answer = () => new Response(body, { status, headers: { "content-type": type } });
+      const respond = () => new Response(body, { status, headers: { "content-type": type } });
       const fetch = async (input: string | URL | Request) =>
         String(input).includes("/.well-known/") !== hitsDiscovery
           ? Response.json(
@@ -104,7 +104,7 @@ export async function fuzzOAuthAnswers(numRuns: number, seed: number): Promise<T
                 ? { access_token: "issued", token_type: "Bearer", expires_in: 1 }
                 : { issuer, token_endpoint: `${issuer}/oauth/v2/token` },
             )
-          : answer();
+          : respond();
       const source = createClientCredentials(
         { issuer, clientId: "program", clientSecret, fetch: fetch as typeof globalThis.fetch },
         environment,

@@ -3,12 +3,12 @@ import fc from "fast-check";
 import { close, createManagementClient as createGrpcClient } from "../../src/grpc.js";
 import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
 import { createManagementClient as createJsonClient } from "../../src/json.js";
-import { answerWell, type Fields, type Protocol } from "../faults/exchange.js";
+import { type Fields, type Protocol, respondWell } from "../faults/exchange.js";
 import { startHttp2Wire } from "../faults/http2-wire.js";
 import { bodyOf, readRecordings, statusOf } from "../replay/recordings.js";
 import { mutate, mutateFields, mutations } from "./mutations.js";
 
-interface Answer {
+interface RecordedResponse {
   status: number;
   header: Fields;
   body: Buffer;
@@ -34,7 +34,7 @@ export async function fuzzTransport(
   seed: number,
 ): Promise<Tally> {
   const exchanges = [...readRecordings(protocol), ...readRecordings(protocol, "v2.70")];
-  const recorded = exchanges.map(([, exchange]): Answer => {
+  const recorded = exchanges.map(([, exchange]): RecordedResponse => {
     const header = Object.entries(exchange.response.headers).filter(
       ([name]) => !ofConnection.has(name),
     );
@@ -52,13 +52,13 @@ export async function fuzzTransport(
     fc.constantFrom("body", "body", "header", "trailer", "all"),
     mutations,
     async (index, part, changes) => {
-      const answer = recorded[index] as Answer;
+      const response = recorded[index] as RecordedResponse;
       const changed = (name: string) => part === name || part === "all";
-      const mutated: Answer = {
-        status: answer.status,
-        header: changed("header") ? mutateFields(answer.header, changes) : answer.header,
-        body: changed("body") ? mutate(answer.body, changes) : answer.body,
-        trailer: changed("trailer") ? mutateFields(answer.trailer, changes) : answer.trailer,
+      const mutated: RecordedResponse = {
+        status: response.status,
+        header: changed("header") ? mutateFields(response.header, changes) : response.header,
+        body: changed("body") ? mutate(response.body, changes) : response.body,
+        trailer: changed("trailer") ? mutateFields(response.trailer, changes) : response.trailer,
       };
       const error = await caller.call(mutated);
       const name = error === undefined ? "ok" : Code[error.code];
@@ -81,7 +81,7 @@ export async function fuzzTransport(
 }
 
 /** Whether a response says that the call was carried out, as far as a look from outside can tell. */
-function mayBeOk(protocol: Protocol, { status, body, header, trailer }: Answer): boolean {
+function mayBeOk(protocol: Protocol, { status, body, header, trailer }: RecordedResponse): boolean {
   if (protocol === "json") {
     const { code } = JSON.parse(body.toString().replace(/^\ufeff/, "")) ?? {};
     return status >= 200 && status < 300 && !(typeof code === "number" && code in Code);
@@ -111,7 +111,7 @@ function isOneMessage(body: Buffer): boolean {
 
 interface Caller {
   /** Makes a call that gets this response; its error, if it fails. */
-  call(answer: Answer): Promise<ConnectError | undefined>;
+  call(response: RecordedResponse): Promise<ConnectError | undefined>;
   /** Makes a call that succeeds. */
   callWell(): Promise<void>;
   close(): Promise<void>;
@@ -137,11 +137,11 @@ async function createCaller(protocol: Protocol): Promise<Caller> {
 }
 
 async function createWireCaller(): Promise<Caller> {
-  let current: Answer | undefined;
+  let current: RecordedResponse | undefined;
   const server = await startHttp2Wire({
-    answer(exchange) {
+    respond(exchange) {
       if (current === undefined) {
-        answerWell(exchange);
+        respondWell(exchange);
         return;
       }
       const { status, header, body, trailer } = current;
@@ -154,8 +154,8 @@ async function createWireCaller(): Promise<Caller> {
   });
   const client = createGrpcClient({ baseUrl: `http://127.0.0.1:${server.port}` });
   return {
-    async call(answer) {
-      current = answer;
+    async call(response) {
+      current = response;
       return await failure(client.deactivateUserGrant(grant, options));
     },
     async callWell() {

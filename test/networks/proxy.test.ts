@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { notProcessed } from "../../src/errors/not-processed.js";
 import { close, ManagementService } from "../../src/grpc.js";
 import { proxyFor } from "../../src/transports/grpc/connections/proxy.js";
-import { answerWell } from "../faults/exchange.js";
+import { respondWell } from "../faults/exchange.js";
 import { startHttp2Wire } from "../faults/http2-wire.js";
 import { makeCertificate } from "../support/certificates.js";
 import { createTransport, deactivate, failure, protocols } from "./clients.js";
@@ -81,7 +81,7 @@ describe.each(protocols)("over %s", (protocol) => {
   });
 
   it("a deadline settles a call that hangs in the proxy", async () => {
-    const hanging = await startHttp2Wire({ connection: () => true, answer: answerWell });
+    const hanging = await startHttp2Wire({ connection: () => true, respond: respondWell });
     vi.stubEnv("HTTPS_PROXY", `http://127.0.0.1:${hanging.port}`);
     const transport = createTransport(protocol, "https://zitadel.internal");
     const client = createClient(ManagementService, transport);
@@ -93,7 +93,7 @@ describe.each(protocols)("over %s", (protocol) => {
 });
 
 it("HTTP_PROXY carries cleartext HTTP/2 to other machines", async () => {
-  const server = await startHttp2Wire({ answer: answerWell });
+  const server = await startHttp2Wire({ respond: respondWell });
   const proxy = await startProxy({ resolve: () => ({ host: "127.0.0.1", port: server.port }) });
   vi.stubEnv("HTTP_PROXY", proxy.url);
   const transport = createTransport("grpc", "http://zitadel.internal:8080");
@@ -104,7 +104,7 @@ it("HTTP_PROXY carries cleartext HTTP/2 to other machines", async () => {
 });
 
 it("a caller's own connection uses no proxy", async () => {
-  const server = await startHttp2Wire({ answer: answerWell });
+  const server = await startHttp2Wire({ respond: respondWell });
   vi.stubEnv("HTTP_PROXY", "http://127.0.0.1:1");
   const transport = createTransport("grpc", "http://zitadel.internal", {
     createConnection: () => connect(server.port, "127.0.0.1"),

@@ -25,14 +25,14 @@ export async function startSecureServer(options: SecureServerOptions): Promise<S
       authorization: request.headers.authorization,
     });
     request.resume();
-    request.on("end", () => answer(request, response));
+    request.on("end", () => respond(request, response));
   });
   server.on("sessionError", () => undefined);
   const port = await listenForTest(server, "127.0.0.1");
   return { port, requests };
 }
 
-function answer(request: Http2ServerRequest, response: Http2ServerResponse): void {
+function respond(request: Http2ServerRequest, response: Http2ServerResponse): void {
   const type = String(request.headers["content-type"]);
   const protocol: Protocol = type.startsWith("application/grpc-web")
     ? "grpc-web"

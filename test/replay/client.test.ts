@@ -37,7 +37,7 @@ const sources = generations.flatMap((generation) =>
 
 describe.each(sources)("the client reads %s of %s:", (protocol, generation) => {
   it.each(readRecordings(protocol, generation))("%s", async (name, exchange) => {
-    server.answerWith(exchange);
+    server.respondWith(exchange);
     const isBulk = name.startsWith("bulk/");
     const client = clients[protocol];
     const call = isBulk
@@ -61,7 +61,7 @@ describe.each(sources)("the client reads %s of %s:", (protocol, generation) => {
 
 describe.each(generations)("the client reads json of %s:", (generation) => {
   it.each(readRecordings("json", generation))("%s", async (name, exchange) => {
-    server.answerWith(exchange);
+    server.respondWith(exchange);
     const isBulk = name.startsWith("bulk/");
     const call = isBulk
       ? clients.json.bulkRemoveUserGrant({ grantId: ["1"] })

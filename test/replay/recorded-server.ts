@@ -7,7 +7,7 @@ export interface RecordedServer {
   readonly http1Url: string;
   readonly http2Url: string;
   /** Chooses the response to every request from now on. */
-  answerWith(exchange: Exchange): void;
+  respondWith(exchange: Exchange): void;
   close(): Promise<void>;
 }
 
@@ -17,9 +17,9 @@ const ofConnection = new Set([":status", "transfer-encoding", "content-length", 
 /** A server that understands nothing, and sends the bytes of one recorded response to every request. */
 export async function startRecordedServer(): Promise<RecordedServer> {
   let current: Exchange | undefined;
-  const answer = () => {
+  const recorded = () => {
     if (current === undefined) {
-      throw new Error("nothing to answer with");
+      throw new Error("nothing to respond with");
     }
     const headers = Object.fromEntries(
       Object.entries(current.response.headers).filter(([name]) => !ofConnection.has(name)),
@@ -30,7 +30,7 @@ export async function startRecordedServer(): Promise<RecordedServer> {
 
   const http1 = createHttp1Server((request, response) => {
     request.resume().on("end", () => {
-      const { status, headers, body } = answer();
+      const { status, headers, body } = recorded();
       response.writeHead(status, headers);
       response.flushHeaders();
       response.end(body);
@@ -40,7 +40,7 @@ export async function startRecordedServer(): Promise<RecordedServer> {
   http2.on("stream", (stream) => {
     stream.on("error", () => undefined);
     stream.resume().on("end", () => {
-      const { status, headers, trailers, body } = answer();
+      const { status, headers, trailers, body } = recorded();
       stream.on("wantTrailers", () => stream.sendTrailers(trailers));
       stream.respond({ ":status": status, ...headers }, { waitForTrailers: true });
       stream.end(body);
@@ -61,7 +61,7 @@ export async function startRecordedServer(): Promise<RecordedServer> {
   return {
     http1Url: url(servers[0]),
     http2Url: url(servers[1]),
-    answerWith: (exchange) => {
+    respondWith: (exchange) => {
       current = exchange;
     },
     close: async () => {

@@ -137,7 +137,7 @@ export async function runSuite(entry: Entry, surroundings: Surroundings): Promis
     });
   }
 
-  await check(`${many} calls at once are all answered`, async (createClient) => {
+  await check(`${many} calls at once all succeed`, async (createClient) => {
     const client = createClient({});
     await Promise.all(Array.from({ length: many }, () => client.deactivateUserGrant(take())));
   });

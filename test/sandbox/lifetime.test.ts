@@ -55,7 +55,7 @@ describe("closing the sandbox", () => {
     const grant = sandbox.addGrant();
     const codeOf = (call: Promise<unknown>) =>
       call.then(
-        () => "answered",
+        () => "responded",
         (error: unknown) => ConnectError.from(error).code,
       );
     const underWay = codeOf(client.deactivateUserGrant(grant));
@@ -105,12 +105,12 @@ describe("localhost", () => {
   it("is the sandbox over IPv4 and over IPv6", async () => {
     const sandbox = await startSandbox();
     const { port } = new URL(sandbox.baseUrl);
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       ["127.0.0.1", "[::1]"].map((host) =>
         fetch(`http://${host}:${port}/debug/healthz`).then((response) => response.text()),
       ),
     );
-    expect(answers).toEqual(["ok", "ok"]);
+    expect(responses).toEqual(["ok", "ok"]);
     await sandbox.close();
   });
 });

@@ -98,7 +98,7 @@ const tokenInvalid = own(
 
 const deactivations: Scenario[] = [
   {
-    title: "a deactivation answers with the details, 64-bit sequence and date included",
+    title: "a deactivation returns the details, 64-bit sequence and date included",
     run: async ({ sandbox, client }) => {
       const grant = sandbox.addGrant();
       const message = await client().deactivateUserGrant(grant);
@@ -202,11 +202,11 @@ const removals: Scenario[] = [
     title: "a removal of several grants, active or not, some named twice",
     run: async ({ sandbox, client }) => {
       const ids = [sandbox.addGrant().grantId, sandbox.addGrant({ state: "inactive" }).grantId];
-      const answer = await client().bulkRemoveUserGrant({ grantId: [...ids, ...ids] });
-      return { answer: { ...answer }, left: ids.map((id) => sandbox.grant(id)) };
+      const response = await client().bulkRemoveUserGrant({ grantId: [...ids, ...ids] });
+      return { response: { ...response }, left: ids.map((id) => sandbox.grant(id)) };
     },
     expected: {
-      answer: { $typeName: "zitadel.management.v1.BulkRemoveUserGrantResponse" },
+      response: { $typeName: "zitadel.management.v1.BulkRemoveUserGrantResponse" },
       left: [undefined, undefined],
     },
   },
@@ -423,7 +423,7 @@ const calls: Scenario[] = [
     expected: { requestId },
   },
   {
-    title: "the caller's interceptors see each call once, no token, and the answer",
+    title: "the caller's interceptors see each call once, no token, and the response",
     run: async ({ sandbox, client }) => {
       const seen: unknown[] = [];
       const watch: Interceptor = (next) => async (request) => {

@@ -125,9 +125,9 @@ const places: Record<string, (exchange: Exchange, echo: string) => void> = {
 };
 
 describe.each(ways)("over %s with %s", (protocol, _, fetch) => {
-  describe.each(Object.entries(places))("a token that a server repeats in %s", (place, answer) => {
+  describe.each(Object.entries(places))("a token that a server repeats in %s", (place, respond) => {
     it.each(Object.entries(encodings))("appears nowhere: %s", async (_, encode) => {
-      const options = { answer: (exchange: Exchange) => answer(exchange, encode(token)) };
+      const options = { respond: (exchange: Exchange) => respond(exchange, encode(token)) };
       const server = await (protocol === "grpc"
         ? startHttp2Wire(options)
         : startHttp1Wire(protocol, options));
@@ -184,7 +184,7 @@ describe("a stream", () => {
     const { createTransport } = await import("../../src/grpc-web.js");
     const { ManagementService } = await import("../../gen/zitadel/management_pb.js");
     const server = await startHttp1Wire("grpc-web", {
-      answer: (exchange) => {
+      respond: (exchange) => {
         exchange.head();
         finish(exchange, { "grpc-status": "5", "grpc-message": percent(token) });
       },

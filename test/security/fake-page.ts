@@ -117,7 +117,7 @@ export function openFakePage({
       })
         .setProtectedHeader({ alg: "RS256" })
         .sign(privateKey);
-      server.answer = () =>
+      server.respond = () =>
         server.issue({
           access_token: "access-token",
           refresh_token: "refresh-token",

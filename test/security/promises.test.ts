@@ -12,11 +12,11 @@ import { createFakeIssuer } from "../auth/fake-issuer.js";
 import { serviceUserKey } from "../auth/keys.js";
 import { run } from "../cli/run.js";
 import {
-  answerWell,
   type Exchange,
   finish,
   messageBytes,
   type Protocol,
+  respondWell,
 } from "../faults/exchange.js";
 import { startHttp1Wire } from "../faults/http1-wire.js";
 import { startHttp2Wire } from "../faults/http2-wire.js";
@@ -37,12 +37,12 @@ afterEach(() => {
 });
 
 /** A server for the duration of a test, and what reached it. */
-async function serve(protocol: Protocol, answer: (exchange: Exchange) => void) {
+async function serve(protocol: Protocol, respond: (exchange: Exchange) => void) {
   const paths: string[] = [];
   const options = {
-    answer: (exchange: Exchange) => {
+    respond: (exchange: Exchange) => {
       paths.push(exchange.path);
-      answer(exchange);
+      respond(exchange);
     },
   };
   const server = await (protocol === "grpc"
@@ -90,7 +90,7 @@ test("Plain HTTP is rejected except on loopback, unless `allowInsecure` is set."
 test("No redirect is followed with a token.", async () => {
   for (const protocol of protocols) {
     for (const status of [301, 302, 303, 307, 308]) {
-      const other = await serve("json", answerWell);
+      const other = await serve("json", respondWell);
       const { baseUrl } = await serve(protocol, (exchange) => {
         exchange.head({ location: other.baseUrl }, status);
         exchange.end();
@@ -162,7 +162,7 @@ test("No error shows a secret that its call sent, not even when the server echoe
     expectNoSecret(shown(error), token);
   }
   const server = createFakeIssuer();
-  server.answer = ({ headers }) =>
+  server.respond = ({ headers }) =>
     Response.json(
       { error: "no", error_description: headers.get("authorization") },
       { status: 400 },
@@ -232,7 +232,7 @@ test("The command line tool prints no secret.", async () => {
 
 test("Tokens, organizations and hosts with line breaks, spaces or control characters are rejected before anything is sent.", async () => {
   for (const protocol of protocols) {
-    const { baseUrl, server } = await serve(protocol, answerWell);
+    const { baseUrl, server } = await serve(protocol, respondWell);
     for (const hostile of ["1\r\nx-injected: yes", "1\nx: y", "1\u0000", "1 2"]) {
       for (const option of ["token", "orgId", "instanceHost"]) {
         expect(
@@ -257,7 +257,7 @@ test("An id never changes the path, method, host or organization of a request.",
     "..",
     "1",
   ];
-  const { baseUrl, paths } = await serve("json", answerWell);
+  const { baseUrl, paths } = await serve("json", respondWell);
   const client = createClient("json", { baseUrl, token });
   for (const id of ids) {
     await failureOf(client.deactivateUserGrant({ userId: id, grantId: id }));
@@ -295,7 +295,7 @@ test("Response bodies are read up to `readMaxBytes` (16 MiB) for calls, and up t
     const { baseUrl } = await serve(protocol, (exchange) => {
       exchange.head();
       exchange.body(new Uint8Array(200_000).fill(0x20));
-      answerWell(exchange);
+      respondWell(exchange);
     });
     const client = createClient(protocol, { baseUrl, token, readMaxBytes: 1_000 });
     expect(await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }))).toBeInstanceOf(
@@ -303,14 +303,14 @@ test("Response bodies are read up to `readMaxBytes` (16 MiB) for calls, and up t
     );
   }
   const server = createFakeIssuer();
-  server.answer = () => new Response(" ".repeat(1024 * 1024 + 1));
+  server.respond = () => new Response(" ".repeat(1024 * 1024 + 1));
   const { issuer, fetch } = server;
   const source = clientCredentials({ issuer, fetch, clientId: "a", clientSecret: issuerSecret });
   expect(String(await failureOf(Promise.resolve(source())))).toContain("more than 1 MiB");
 });
 
 test("Only a complete response with an explicit success counts as success.", async () => {
-  const answers: ((exchange: Exchange) => void)[] = [
+  const responses: ((exchange: Exchange) => void)[] = [
     (exchange) => {
       exchange.head({ "content-type": "text/html" });
       exchange.body("<p>Welcome</p>");
@@ -327,8 +327,8 @@ test("Only a complete response with an explicit success counts as success.", asy
     },
   ];
   for (const protocol of protocols) {
-    for (const answer of answers) {
-      const { baseUrl } = await serve(protocol, answer);
+    for (const respond of responses) {
+      const { baseUrl } = await serve(protocol, respond);
       const client = createClient(protocol, { baseUrl, token });
       expect(await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }))).toBeInstanceOf(
         ConnectError,

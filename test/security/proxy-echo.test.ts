@@ -11,10 +11,10 @@ import { encodings, expectNoSecret, shown, token } from "./shown.js";
 const password = "pr0xy-p4ssword/of+the=company";
 
 /** A proxy that responds to CONNECT with bytes of a test's choosing, which may repeat what it was sent. */
-async function startProxy(answer: (request: string) => string): Promise<void> {
+async function startProxy(respond: (request: string) => string): Promise<void> {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
-    socket.once("data", (bytes) => socket.end(answer(bytes.toString("latin1"))));
+    socket.once("data", (bytes) => socket.end(respond(bytes.toString("latin1"))));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
@@ -40,7 +40,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   fetch: () => createFetch()(baseUrl, { headers: { authorization: `Bearer ${token}` } }),
 };
 
-const answers: Record<string, (echo: string) => string> = {
+const responses: Record<string, (echo: string) => string> = {
   "bytes that are no HTTP": (echo) => `${echo}\r\n\r\n`,
   "a status text": (echo) => `HTTP/1.1 407 ${echo.replace(/[^ -~]/g, "")}\r\n\r\n`,
   "a header": (echo) => `HTTP/1.1 200 OK\r\nx y: ${echo}\r\n\r\n`,
@@ -48,12 +48,12 @@ const answers: Record<string, (echo: string) => string> = {
 };
 
 describe.each(Object.entries(calls))("over %s", (_, call) => {
-  describe.each(Object.entries(answers))(
+  describe.each(Object.entries(responses))(
     "a proxy that repeats its credentials in %s",
-    (_, answer) => {
+    (_, respond) => {
       it.each(Object.entries(encodings))("never shown: %s", async (_, encode) => {
         await startProxy((request) =>
-          answer(`${encode(password)} ${request.split("Basic ")[1] ?? ""}`),
+          respond(`${encode(password)} ${request.split("Basic ")[1] ?? ""}`),
         );
         const error = await call().catch((reason) => reason);
         expect(error).toBeInstanceOf(Error);

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { close, createManagementClient as createGrpcClient } from "../../src/grpc.js";
 import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
 import { createManagementClient as createJsonClient } from "../../src/json.js";
-import { answerWell, type Exchange, finish } from "../faults/exchange.js";
+import { type Exchange, finish, respondWell } from "../faults/exchange.js";
 import { startHttp1Wire } from "../faults/http1-wire.js";
 import { startHttp2Wire } from "../faults/http2-wire.js";
 
@@ -47,12 +47,12 @@ function shown(error: unknown): string {
 }
 
 describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
-  async function start(answer: (exchange: Exchange) => void = answerWell) {
+  async function start(respond: (exchange: Exchange) => void = respondWell) {
     const paths: string[] = [];
     const options = {
-      answer: (exchange: Exchange) => {
+      respond: (exchange: Exchange) => {
         paths.push(exchange.path);
-        answer(exchange);
+        respond(exchange);
       },
     };
     const server = await (protocol === "grpc"
@@ -144,7 +144,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
   });
 
   it.each([301, 302, 303, 307, 308])("a redirect with HTTP %i carries no token", async (status) => {
-    const other = await startHttp1Wire("json", { answer: answerWell });
+    const other = await startHttp1Wire("json", { respond: respondWell });
     const { server, create } = await start((exchange) => {
       exchange.head({ location: `http://127.0.0.1:${other.port}/` }, status);
       exchange.end();

@@ -27,15 +27,15 @@ const secret = clientSecret.replace("ü", "");
 
 const fetches = { "the platform's fetch": undefined, createFetch: createFetch() };
 
-interface Answer {
+interface FakeResponse {
   status?: number;
   type?: string;
   headers?: Record<string, string>;
   body: unknown;
 }
 
-const json = (body: unknown, status = 200): Answer => ({ status, body });
-const page = (echo: string): Answer => ({
+const json = (body: unknown, status = 200): FakeResponse => ({ status, body });
+const page = (echo: string): FakeResponse => ({
   status: 403,
   type: "text/html",
   body: `<p>${echo}</p>`,
@@ -46,7 +46,7 @@ const inHeaders = (echo: string): Record<string, string> => ({
 });
 
 /** Where an authorization server repeats the secret of a client. */
-const tokenPlaces: Record<string, (echo: string) => Answer> = {
+const tokenPlaces: Record<string, (echo: string) => FakeResponse> = {
   "the description of an error": (echo) =>
     json({ error: "invalid_request", error_description: echo }, 400),
   "the error itself": (echo) => json({ error: echo }, 400),
@@ -61,7 +61,7 @@ const tokenPlaces: Record<string, (echo: string) => Answer> = {
     json({ access_token: `${echo}\n`, token_type: echo }),
   "an error that may pass": (echo) => json({ error: "busy", error_description: echo }, 503),
 };
-const discoveryPlaces: Record<string, (echo: string, document: object) => Answer> = {
+const discoveryPlaces: Record<string, (echo: string, document: object) => FakeResponse> = {
   "the description of an error": (echo) => json({ error: "no", error_description: echo }, 400),
   "a page": page,
   "bytes that are no JSON": (echo) => ({ body: `{${echo}` }),
@@ -70,14 +70,14 @@ const discoveryPlaces: Record<string, (echo: string, document: object) => Answer
   "an error that may pass": (echo) => json({ error: "busy", error_description: echo }, 503),
 };
 const wellIssued = { access_token: "T0ken-that-is-issued", token_type: "Bearer", expires_in: 600 };
-const successes: Record<string, (echo: string) => Answer> = {
+const successes: Record<string, (echo: string) => FakeResponse> = {
   "other fields": (echo) => json({ ...wellIssued, [echo]: echo, scope: echo, refresh_token: echo }),
   "its headers": (echo) => ({ ...json(wellIssued), headers: inHeaders(echo) }),
 };
 
 interface Endpoints {
-  discovery?: (echo: string, document: object) => Answer;
-  token?: (echo: string) => Answer;
+  discovery?: (echo: string, document: object) => FakeResponse;
+  token?: (echo: string) => FakeResponse;
 }
 
 /** A server that issues tokens and serves the API, but where a test has it respond otherwise. */

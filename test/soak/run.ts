@@ -31,18 +31,18 @@ process.on("uncaughtException", (error) => violation(`uncaught exception: ${erro
 process.on("warning", (warning) => violation(`warning: ${warning.message}`));
 
 const child = fork(new URL("./server.ts", import.meta.url), { stdio: "inherit" });
-const answers = new Map<number, (value: unknown) => void>();
+const waiting = new Map<number, (value: unknown) => void>();
 let questions = 0;
 const hello = await new Promise<Hello>((resolve) => child.once("message", resolve as never));
 child.on("message", ({ id, value }: { id: number; value: unknown }) => {
-  answers.get(id)?.(value);
-  answers.delete(id);
+  waiting.get(id)?.(value);
+  waiting.delete(id);
 });
 type Asked = Question extends infer Q ? (Q extends Question ? Omit<Q, "id"> : never) : never;
 function ask<T>(question: Asked): Promise<T> {
   return new Promise((resolve) => {
     const id = ++questions;
-    answers.set(id, resolve as (value: unknown) => void);
+    waiting.set(id, resolve as (value: unknown) => void);
     child.send({ ...question, id });
   });
 }
@@ -107,7 +107,7 @@ async function callOne(
   const [state] = await ask<string[]>({ ask: "states", grantIds: [grant.grantId] });
   const done = removes ? "gone" : "inactive";
   if (ending === "OK" && state !== done) {
-    violation(`${what} was answered OK, and the server says ${state}`);
+    violation(`${what} got OK, and the server says ${state}`);
   }
   if (state !== done && state !== "active") {
     violation(`${what} ended as ${detail}, and the server says ${state}`);

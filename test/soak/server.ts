@@ -161,16 +161,16 @@ async function makeTrouble(): Promise<void> {
 }
 
 process.on("message", (question: Question) => {
-  const answer = (value: unknown) => process.send?.({ id: question.id, value });
+  const respond = (value: unknown) => process.send?.({ id: question.id, value });
   switch (question.ask) {
     case "add":
-      answer(Array.from({ length: question.count }, () => sandbox.addGrant()));
+      respond(Array.from({ length: question.count }, () => sandbox.addGrant()));
       break;
     case "states":
-      answer(question.grantIds.map((id) => sandbox.grant(id)?.state ?? "gone"));
+      respond(question.grantIds.map((id) => sandbox.grant(id)?.state ?? "gone"));
       break;
     case "trouble":
-      answer(trouble);
+      respond(trouble);
   }
 });
 process.on("disconnect", () => process.exit());

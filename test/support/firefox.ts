@@ -8,7 +8,7 @@ import type { TestBrowser, TestPage } from "./test-browser.js";
 
 export const firefoxBinary = "/usr/lib/firefox-esr/firefox-esr";
 
-interface Answer {
+interface Reply {
   id: number;
   message?: string;
   result: {
@@ -21,7 +21,7 @@ interface Answer {
 }
 
 /** Sends a command and returns its result; see https://w3c.github.io/webdriver-bidi/. */
-export type Send = (method: string, params?: object) => Promise<Answer["result"]>;
+export type Send = (method: string, params?: object) => Promise<Reply["result"]>;
 
 /** Debian's Firefox, through WebDriver BiDi. */
 export async function startFirefox(): Promise<{ send: Send; close: () => Promise<void> }> {
@@ -38,11 +38,11 @@ export async function startFirefox(): Promise<{ send: Send; close: () => Promise
     socket.onopen = resolve;
     socket.onerror = reject;
   });
-  const waiting = new Map<number, (answer: Answer) => void>();
+  const waiting = new Map<number, (reply: Reply) => void>();
   socket.onmessage = ({ data }) => {
-    const answer = JSON.parse(data) as Answer;
-    waiting.get(answer.id)?.(answer);
-    waiting.delete(answer.id);
+    const reply = JSON.parse(data) as Reply;
+    waiting.get(reply.id)?.(reply);
+    waiting.delete(reply.id);
   };
   let sent = 0;
   const send: Send = (method, params = {}) =>

@@ -64,13 +64,13 @@ export async function startGrpcServer(
 /** Responds with headers, any bytes, and trailers. */
 export function respond(
   stream: ServerHttp2Stream,
-  answer: {
+  response: {
     header?: OutgoingHttpHeaders;
     body?: Buffer;
     trailer?: OutgoingHttpHeaders | undefined;
   },
 ): void {
-  const { header, body, trailer } = { trailer: { "grpc-status": "0" }, ...answer };
+  const { header, body, trailer } = { trailer: { "grpc-status": "0" }, ...response };
   stream.respond(
     { ":status": 200, "content-type": "application/grpc+proto", ...header },
     trailer === undefined ? {} : { waitForTrailers: true },

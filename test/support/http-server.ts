@@ -37,10 +37,10 @@ export function frame(flags: number, data: Uint8Array | string): Buffer {
 }
 
 /** A successful gRPC-web response with an empty message. */
-export const okAnswer = Buffer.concat([frame(0, ""), frame(128, "grpc-status: 0\r\n")]);
+export const okResponse = Buffer.concat([frame(0, ""), frame(128, "grpc-status: 0\r\n")]);
 
 /** Responds to gRPC-web with status 200. */
-export function answer(response: ServerResponse, body: Buffer | string, headers = {}): void {
+export function respond(response: ServerResponse, body: Buffer | string, headers = {}): void {
   response.writeHead(200, { "content-type": "application/grpc-web+proto", ...headers });
   response.end(body);
 }

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { notProcessed } from "../../../src/errors/not-processed.js";
 import { createManagementClient, type TokenRequest } from "../../../src/grpc-web.js";
 import { startSandbox } from "../../../src/sandbox/index.js";
-import { answer, okAnswer, startHttpServer } from "../../support/http-server.js";
+import { okResponse, respond, startHttpServer } from "../../support/http-server.js";
 
 const call = { grantId: ["1"] };
 
@@ -12,9 +12,9 @@ const call = { grantId: ["1"] };
 async function startGate(good?: string) {
   return await startHttpServer((request, response) => {
     if (good === undefined || request.headers.authorization === `Bearer ${good}`) {
-      answer(response, okAnswer);
+      respond(response, okResponse);
     } else {
-      answer(response, "", { "grpc-status": "16", "grpc-message": "Errors.Token.Invalid" });
+      respond(response, "", { "grpc-status": "16", "grpc-message": "Errors.Token.Invalid" });
     }
   });
 }

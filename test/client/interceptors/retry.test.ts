@@ -19,7 +19,7 @@ import {
   type RetryOptions,
 } from "../../../src/grpc-web.js";
 import { FakeEnvironment } from "../../support/fake-environment.js";
-import { answer, okAnswer, startHttpServer } from "../../support/http-server.js";
+import { okResponse, respond, startHttpServer } from "../../support/http-server.js";
 
 const grant = { userId: "1", grantId: "2" };
 const bulk = { grantId: ["2"] };
@@ -31,7 +31,7 @@ async function startFlaky(...failures: Record<string, string>[]) {
   const left = [...failures];
   return await startHttpServer((_, response) => {
     const failure = left.shift();
-    answer(response, failure === undefined ? okAnswer : "", failure);
+    respond(response, failure === undefined ? okResponse : "", failure);
   });
 }
 

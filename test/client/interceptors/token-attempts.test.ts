@@ -70,7 +70,7 @@ describe("a server that rejects every token", () => {
 describe("a source that has no token", () => {
   it("the call's error says that nothing was sent, with the cause", async () => {
     const { server, call } = start();
-    server.answer = () =>
+    server.respond = () =>
       Response.json({ error: "invalid_client", error_description: "no" }, { status: 400 });
     let sent = 0;
     const error = await call(async () => String(sent++)).catch((reason) => reason);

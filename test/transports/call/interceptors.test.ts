@@ -4,7 +4,7 @@ import { type DebugEvent, debug } from "../../../src/debug.js";
 import * as grpc from "../../../src/grpc.js";
 import * as grpcWeb from "../../../src/grpc-web.js";
 import * as json from "../../../src/json.js";
-import { answerWell, type Exchange } from "../../faults/exchange.js";
+import { type Exchange, respondWell } from "../../faults/exchange.js";
 import { startHttp1Wire } from "../../faults/http1-wire.js";
 import { startHttp2Wire } from "../../faults/http2-wire.js";
 
@@ -13,13 +13,13 @@ const grant = { userId: "1", grantId: "2" };
 
 describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
   async function connected(
-    answer: (exchange: Exchange) => void,
+    respond: (exchange: Exchange) => void,
     options: Partial<grpc.GrpcOptions & json.JsonOptions>,
   ) {
     const server =
       protocol === "grpc"
-        ? await startHttp2Wire({ answer })
-        : await startHttp1Wire(protocol, { answer });
+        ? await startHttp2Wire({ respond })
+        : await startHttp1Wire(protocol, { respond });
     const { createManagementClient, close } = entries[protocol];
     const baseUrl = `http://127.0.0.1:${server.port}`;
     const client = createManagementClient({ baseUrl, ...options } as never);
@@ -109,7 +109,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
           if (exchange.number === 1) {
             over = exchange.over;
           } else {
-            answerWell(exchange);
+            respondWell(exchange);
           }
         },
         {
@@ -140,7 +140,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
         if (exchange.number === 1) {
           over = exchange.over;
         } else {
-          answerWell(exchange);
+          respondWell(exchange);
         }
       },
       {
@@ -165,7 +165,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     const { client } = await connected(
       (exchange) => {
         paths.push(exchange.path);
-        answerWell(exchange);
+        respondWell(exchange);
       },
       {
         token: "secret",

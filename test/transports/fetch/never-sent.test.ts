@@ -6,7 +6,7 @@ import * as grpcWeb from "../../../src/grpc-web.js";
 import * as json from "../../../src/json.js";
 import { startSecureServer } from "../../networks/servers.js";
 import { makeCertificate } from "../../support/certificates.js";
-import { answer, frame, startHttpServer } from "../../support/http-server.js";
+import { frame, respond, startHttpServer } from "../../support/http-server.js";
 
 const entries = [
   ["gRPC-web", grpcWeb],
@@ -110,7 +110,11 @@ describe.each(entries)("a call over %s", (_, { createManagementClient }) => {
       const large = Buffer.alloc(1_000_000, 0x20);
       const body = gzipSync(isJson ? large : frame(0, large));
       const headers = { "content-encoding": "gzip" };
-      answer(response, body, isJson ? { ...headers, "content-type": "application/json" } : headers);
+      respond(
+        response,
+        body,
+        isJson ? { ...headers, "content-type": "application/json" } : headers,
+      );
     });
     const client = createManagementClient({ baseUrl, readMaxBytes: 10_000 });
     await expect(client.bulkRemoveUserGrant({ grantId: ["1"] })).rejects.toMatchObject({

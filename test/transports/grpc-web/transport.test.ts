@@ -6,7 +6,7 @@ import {
   createTransport,
   ManagementService,
 } from "../../../src/grpc-web.js";
-import { answer, frame, okAnswer, startHttpServer } from "../../support/http-server.js";
+import { frame, okResponse, respond, startHttpServer } from "../../support/http-server.js";
 
 const request = { grantId: ["1"] };
 
@@ -25,7 +25,7 @@ async function outcome(
   headers: Record<string, string | string[]> = {},
   options = {},
 ): Promise<ConnectError> {
-  const { baseUrl } = await startHttpServer((_, response) => answer(response, body, headers));
+  const { baseUrl } = await startHttpServer((_, response) => respond(response, body, headers));
   const client = createManagementClient({ baseUrl, token: "secret-token", ...options });
   return await failure(client.bulkRemoveUserGrant(request));
 }
@@ -35,7 +35,7 @@ describe("a call", () => {
     let body: Buffer = Buffer.alloc(0);
     const { baseUrl, requests } = await startHttpServer((_, response, received) => {
       body = received;
-      answer(response, okAnswer, { "x-request-id": "r-1" });
+      respond(response, okResponse, { "x-request-id": "r-1" });
     });
     const client = createManagementClient({ baseUrl: `${baseUrl}/prefix/` });
     let id: string | null = null;
@@ -72,7 +72,7 @@ describe("when fetch provides no stream, as in React Native,", () => {
     createManagementClient({ baseUrl: "https://example.com", fetch }).bulkRemoveUserGrant(request);
 
   it("a response is read in one piece", async () => {
-    await expect(call(withoutStream(okAnswer, {}))).resolves.toBeDefined();
+    await expect(call(withoutStream(okResponse, {}))).resolves.toBeDefined();
   });
 
   it("errors keep their code", async () => {
@@ -160,14 +160,14 @@ describe("a response", () => {
     ],
     [
       "two messages",
-      Buffer.concat([frame(0, ""), okAnswer]),
+      Buffer.concat([frame(0, ""), okResponse]),
       {},
       Code.Unimplemented,
       /second message/,
     ],
     [
       "data after the trailers",
-      Buffer.concat([okAnswer, frame(0, "")]),
+      Buffer.concat([okResponse, frame(0, "")]),
       {},
       Code.Internal,
       /after the trailers/,
@@ -182,7 +182,7 @@ describe("a response", () => {
     ["a message that is cut off", Buffer.from([0, 0, 0, 0, 9, 1]), {}, Code.Internal, /cut off/],
     [
       "an error in the headers and success in the trailers",
-      okAnswer,
+      okResponse,
       { "grpc-status": "7" },
       Code.PermissionDenied,
       /^$/,
@@ -235,7 +235,7 @@ describe("a response", () => {
     const huge = Buffer.from([0, 0xff, 0xff, 0xff, 0xff]);
     expect(await outcome(huge)).toMatchObject({ code: Code.ResourceExhausted });
     const error = await outcome(
-      Buffer.concat([frame(0, "12345"), okAnswer]),
+      Buffer.concat([frame(0, "12345"), okResponse]),
       {},
       { readMaxBytes: 4 },
     );
@@ -272,7 +272,7 @@ describe("a response that is not gRPC-web", () => {
   });
 
   it("that redirects is not followed", async () => {
-    const elsewhere = await startHttpServer((_, response) => answer(response, okAnswer));
+    const elsewhere = await startHttpServer((_, response) => respond(response, okResponse));
     const { baseUrl } = await startHttpServer((_, response) => {
       response.writeHead(307, { location: `${elsewhere.baseUrl}/x?secret=1` }).end();
     });
@@ -371,7 +371,7 @@ describe("the error of a call", () => {
   });
 
   it("clears timers: a timeout beyond the limit of timers does not settle the call at once", async () => {
-    const { baseUrl } = await startHttpServer((_, response) => answer(response, okAnswer));
+    const { baseUrl } = await startHttpServer((_, response) => respond(response, okResponse));
     const client = createManagementClient({ baseUrl });
     await client.bulkRemoveUserGrant(request, { timeoutMs: 2 ** 40 });
     await client.bulkRemoveUserGrant(request, { timeoutMs: 0 });
@@ -384,7 +384,7 @@ describe("the error of a call", () => {
 describe("the request", () => {
   it("beyond writeMaxBytes is rejected before it is sent", async () => {
     const { baseUrl, requests } = await startHttpServer((_, response) =>
-      answer(response, okAnswer),
+      respond(response, okResponse),
     );
     const client = createClient(ManagementService, createTransport({ baseUrl, writeMaxBytes: 2 }));
     expect(await failure(client.bulkRemoveUserGrant(request))).toMatchObject({

@@ -25,7 +25,7 @@ function createTestClient(options: Options) {
 }
 
 const request = { userId: "1", grantId: "2" };
-const answer = ({ stream }: ReceivedCall) => respond(stream, {});
+const respondOk = ({ stream }: ReceivedCall) => respond(stream, {});
 
 async function errorOf(promise: Promise<unknown>): Promise<ConnectError> {
   const reason = await promise.then(
@@ -46,7 +46,7 @@ async function startTcpServer(onSocket: (socket: import("node:net").Socket) => v
 
 describe("connections are", () => {
   test("opened by the first call, and shared", async () => {
-    const server = await startGrpcServer(answer);
+    const server = await startGrpcServer(respondOk);
     const { client } = createTestClient(server);
     expect(server.sessions).toHaveLength(0);
 
@@ -62,7 +62,7 @@ describe("connections are", () => {
       (call) => {
         // No call gets a response until all are there, so none may wait for another.
         if (held.push(call) === 5) {
-          held.forEach(answer);
+          held.forEach(respondOk);
         }
       },
       { settings: { maxConcurrentStreams: 2 } },
@@ -75,7 +75,7 @@ describe("connections are", () => {
   });
 
   test("enough for 10,000 calls at once", { timeout: 60_000 }, async () => {
-    const server = await startGrpcServer(answer, { settings: { maxConcurrentStreams: 250 } });
+    const server = await startGrpcServer(respondOk, { settings: { maxConcurrentStreams: 250 } });
     const { client } = createTestClient({ ...server, defaultTimeoutMs: 60_000 });
 
     await Promise.all(Array.from({ length: 10_000 }, () => client.deactivateUserGrant(request)));
@@ -84,7 +84,7 @@ describe("connections are", () => {
   });
 
   test("made with nodeOptions", async () => {
-    const server = await startGrpcServer(answer);
+    const server = await startGrpcServer(respondOk);
     const { port } = new URL(server.baseUrl);
     const { client } = createTestClient({
       baseUrl: "http://nowhere.invalid",
@@ -97,7 +97,7 @@ describe("connections are", () => {
   });
 
   test("closed when no call needed them for a while", async () => {
-    const server = await startGrpcServer(answer);
+    const server = await startGrpcServer(respondOk);
     const { client } = createTestClient({ ...server, idleConnectionTimeoutMs: 1 });
 
     await client.deactivateUserGrant(request);
@@ -108,7 +108,7 @@ describe("connections are", () => {
   });
 
   test("reopened after the server closed them", async () => {
-    const server = await startGrpcServer(answer);
+    const server = await startGrpcServer(respondOk);
     const { client } = createTestClient(server);
     await client.deactivateUserGrant(request);
 
@@ -122,7 +122,7 @@ describe("connections are", () => {
 
 describe("a connection that became unresponsive", () => {
   test("while idle is detected before it is used again", async () => {
-    const server = await startGrpcServer(answer);
+    const server = await startGrpcServer(respondOk);
     const proxy = await startTcpProxy(Number(new URL(server.baseUrl).port));
     const { client } = createTestClient({
       baseUrl: proxy.baseUrl,
@@ -158,7 +158,7 @@ describe("a connection that became unresponsive", () => {
       if (server.calls.length === 2) {
         proxy.freeze();
       } else {
-        answer(call);
+        respondOk(call);
       }
     });
     const proxy = await startTcpProxy(Number(new URL(server.baseUrl).port));
@@ -177,11 +177,11 @@ describe("GOAWAY", () => {
   test("moves the calls that the server did not process to a new connection, and no others", async () => {
     const server = await startGrpcServer((call) => {
       if (server.sessions.length > 1) {
-        answer(call);
+        respondOk(call);
       } else if (server.calls.length === 2) {
         // Takes the first stream and not the second.
         call.stream.session?.goaway(0, 1);
-        answer(server.calls[0]!);
+        respondOk(server.calls[0]!);
       }
     });
     const { client } = createTestClient(server);
@@ -204,7 +204,7 @@ describe("GOAWAY", () => {
   });
 
   test.each([0, 2, 11])("with code %i on an idle connection fails no call", async (code) => {
-    const server = await startGrpcServer(answer);
+    const server = await startGrpcServer(respondOk);
     const { client } = createTestClient(server);
     await client.deactivateUserGrant(request);
 
@@ -217,7 +217,7 @@ describe("GOAWAY", () => {
 
 describe("a call without a connection", () => {
   test("fails as Unavailable when the server refuses it, and was not processed", async () => {
-    const server = await startGrpcServer(answer);
+    const server = await startGrpcServer(respondOk);
     await server.close();
     const { client } = createTestClient(server);
 

@@ -41,7 +41,7 @@ const interceptors: Record<string, Interceptor> = {
     seen.push(request.header.get("authorization"), request.header.get("x-zitadel-orgid"));
     return next(request);
   },
-  "answers with a copy": (next) => async (request) => {
+  "returns a copy": (next) => async (request) => {
     const response = await next(request);
     return { ...response } as typeof response;
   },

@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { notProcessed } from "../../../src/errors/not-processed.js";
 import { close, createManagementClient, type GrpcOptions } from "../../../src/grpc.js";
-import { answerWell, type Exchange, frame, message } from "../../faults/exchange.js";
+import { type Exchange, frame, message, respondWell } from "../../faults/exchange.js";
 import { frameType, goaway, startHttp2Wire, uint32 } from "../../faults/http2-wire.js";
 import { respond, startGrpcServer } from "../../support/grpc-server.js";
 import { startTcpProxy } from "../../support/tcp-proxy.js";
@@ -12,11 +12,11 @@ import { startTcpProxy } from "../../support/tcp-proxy.js";
 const grant = { userId: "1", grantId: "2" };
 
 async function connected(
-  answer: (exchange: Exchange) => void,
+  respond: (exchange: Exchange) => void,
   wire: Partial<Parameters<typeof startHttp2Wire>[0]> = {},
   options: Partial<GrpcOptions> = {},
 ) {
-  const server = await startHttp2Wire({ ...wire, answer });
+  const server = await startHttp2Wire({ ...wire, respond });
   const client = createManagementClient({
     baseUrl: `http://127.0.0.1:${server.port}`,
     ...options,
@@ -83,7 +83,7 @@ describe("verification", () => {
     const { client } = await connected(
       (exchange) => {
         if (exchange.number > 1) {
-          answerWell(exchange);
+          respondWell(exchange);
           return;
         }
         exchange.socket.on("data", (chunk: Buffer) => {
@@ -175,7 +175,7 @@ test.each([1_000, 3_900])(
 );
 
 test("a call without a deadline keeps the process alive, whatever it waits for", async () => {
-  const { server } = await connected((exchange) => setTimeout(() => answerWell(exchange), 50), {
+  const { server } = await connected((exchange) => setTimeout(() => respondWell(exchange), 50), {
     settings: () => Uint8Array.of(0, 3, 0, 0, 0, 0),
   });
   const going = new Promise<void>((resolve) => {
@@ -257,7 +257,7 @@ test("a status beside an unknown encoding counts if there is no message", async 
 test("a stream that both sides have closed is not reset", async () => {
   const resets: number[] = [];
   const { client } = await connected((exchange) => {
-    answerWell(exchange);
+    respondWell(exchange);
     exchange.socket.on("data", (chunk: Buffer) => {
       for (let at = 0; at + 9 <= chunk.length; at += 9 + chunk.readUIntBE(at, 3)) {
         if (chunk[at + 3] === frameType.rstStream) {

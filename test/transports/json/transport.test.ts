@@ -26,7 +26,7 @@ async function failure(promise: Promise<unknown>): Promise<ConnectError> {
   return error as ConnectError;
 }
 
-interface Answer {
+interface FakeResponse {
   status?: number;
   type?: string | null;
   body?: string;
@@ -34,7 +34,12 @@ interface Answer {
 }
 
 /** A client of a server that gives one response to everything. */
-async function clientOf({ status = 200, type = "application/json", body = "", headers }: Answer) {
+async function clientOf({
+  status = 200,
+  type = "application/json",
+  body = "",
+  headers,
+}: FakeResponse) {
   const { baseUrl } = await startHttpServer((_, response) => {
     response.writeHead(status, { ...(type === null ? {} : { "content-type": type }), ...headers });
     response.end(body);
@@ -43,8 +48,8 @@ async function clientOf({ status = 200, type = "application/json", body = "", he
 }
 
 /** What a removal ends as. */
-async function outcome(answer: Answer): Promise<ConnectError> {
-  const client = await clientOf(answer);
+async function outcome(response: FakeResponse): Promise<ConnectError> {
+  const client = await clientOf(response);
   return await failure(client.bulkRemoveUserGrant({ grantId: ["1"] }));
 }
 
@@ -215,13 +220,13 @@ describe("a call", () => {
       method0: (request: object) => Promise<object> | AsyncIterable<object>;
     };
     const run = async () => {
-      const answer = client.method0({});
-      if (Symbol.asyncIterator in answer) {
-        for await (const _ of answer) {
+      const result = client.method0({});
+      if (Symbol.asyncIterator in result) {
+        for await (const _ of result) {
           // Nothing comes.
         }
       } else {
-        await answer;
+        await result;
       }
     };
     const error = await failure(run());
@@ -292,7 +297,7 @@ describe("the gateway's error", () => {
 });
 
 describe("a response that is not the gateway's", () => {
-  it.each<[string, Answer, Code, string[]]>([
+  it.each<[string, FakeResponse, Code, string[]]>([
     [
       "a page of a proxy",
       { status: 502, type: "text/html", body: "<html>Bad\n Gateway" },
@@ -379,8 +384,8 @@ describe("a response that is not the gateway's", () => {
       Code.Unknown,
       ["redirect"],
     ],
-  ])("%s is an error that describes it", async (_, answer, code, texts) => {
-    const error = await outcome(answer);
+  ])("%s is an error that describes it", async (_, response, code, texts) => {
+    const error = await outcome(response);
     expect(Code[error.code]).toBe(Code[code]);
     for (const text of texts) {
       expect(error.message).toContain(text);
@@ -394,8 +399,8 @@ describe("a response that is not the gateway's", () => {
   });
 
   it("fields of a newer server beside known ones are ignored, or rejected if so configured", async () => {
-    const answer = { body: '{"details":{"sequence":"5","new":{}},"new":1}' };
-    const client = await clientOf(answer);
+    const response = { body: '{"details":{"sequence":"5","new":{}},"new":1}' };
+    const client = await clientOf(response);
     const request = { userId: "1", grantId: "2" };
     expect((await client.deactivateUserGrant(request)).details?.sequence).toBe(5n);
     const call = (jsonOptions: object, body: string) =>
@@ -404,7 +409,7 @@ describe("a response that is not the gateway's", () => {
         jsonOptions,
         fetch: async () => new Response(body, { headers: { "content-type": "application/json" } }),
       }).deactivateUserGrant(request);
-    const error = await failure(call({ ignoreUnknownFields: false }, answer.body));
+    const error = await failure(call({ ignoreUnknownFields: false }, response.body));
     expect(error.code).toBe(Code.Unknown);
     expect(await call({ ignoreUnknownFields: true }, '{"new":1}')).toEqual(
       expect.objectContaining({ $typeName: "zitadel.management.v1.DeactivateUserGrantResponse" }),

@@ -1,4 +1,4 @@
-// `npm publish` runs this first: a package page without its repository helps nobody, and provenance
+// `npm publish` runs this first: a package page without its repository is of no help, and provenance
 // cannot be checked against it.
 import { readFileSync } from "node:fs";
 import process from "node:process";

@@ -74,7 +74,7 @@ test.each<[string, Record<string, unknown>, string]>([
   ["an unknown method", { tokenEndpointAuthMethod: "s3cret" }, "tokenEndpointAuthMethod must be"],
   ["scopes as one string", { scopes: "openid profile" }, "scopes must be an array of scopes"],
   ["two scopes in one", { scopes: ["openid profile"] }, "scopes must be an array of scopes"],
-  ["a fetch that is none", { fetch: true }, "fetch must be a function like fetch"],
+  ["a fetch that is not a function", { fetch: true }, "fetch must be a function like fetch"],
   [
     "a misspelt option",
     { clientSecrets: "s3cret" },

@@ -79,13 +79,13 @@ const failures: [
   respond: (request: SeenRequest) => Response | Promise<Response>,
 ][] = [
   [
-    "refused, repeating the request",
+    "rejected, repeating the request",
     Code.Unauthenticated,
     (r) => oauthError(400, "invalid_grant", echo(r)),
   ],
-  ["refused in the error itself", Code.Unauthenticated, (r) => oauthError(401, echo(r))],
+  ["rejected in the error itself", Code.Unauthenticated, (r) => oauthError(401, echo(r))],
   [
-    "refused with a challenge",
+    "rejected with a challenge",
     Code.Unauthenticated,
     (r) =>
       new Response("{}", {
@@ -94,7 +94,7 @@ const failures: [
       }),
   ],
   [
-    "refused with HTML",
+    "rejected with HTML",
     Code.Unauthenticated,
     (r) => new Response(`<p>${echo(r)}`, { status: 403, headers: { "content-type": "text/html" } }),
   ],
@@ -135,7 +135,7 @@ const failures: [
     () => Response.json({ access_token: `${issuedToken}\r\nx: y`, token_type: "Bearer" }),
   ],
   [
-    "a lifetime that is none",
+    "a lifetime that is not a number",
     Code.Unauthenticated,
     () => Response.json({ access_token: issuedToken, token_type: "Bearer", expires_in: "soon" }),
   ],

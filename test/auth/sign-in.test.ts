@@ -26,7 +26,7 @@ test.each<[string, Record<string, unknown>, string]>([
     "redirectUri must be an absolute https URL",
   ],
   [
-    "a postLogoutRedirectUri that is none",
+    "a postLogoutRedirectUri that is not a URL",
     { postLogoutRedirectUri: "" },
     "postLogoutRedirectUri must be an absolute https URL",
   ],

@@ -45,6 +45,8 @@ function files(...patterns: string[]): string[] {
   return globSync(patterns, { cwd: root, exclude: (path) => /node_modules/.test(path) });
 }
 
+const everyCode = () => files("{src,test,bench,examples,scripts}/**/*.{ts,tsx,js}");
+
 /** Lines of comments; those of one block together, since sentences run over lines. */
 function comments(code: string): string[] {
   const blocks = [...code.matchAll(/^\s*\/\*\*?\s(.*?)\*\//gms)].map(([, text = ""]) =>
@@ -54,11 +56,13 @@ function comments(code: string): string[] {
   return [...blocks, ...lines].map((text) => text.replace(/\s+/g, " "));
 }
 
+/** Titles of tests; those of the rows of a table, and of scenarios and faults, as well. */
 function titles(code: string): string[] {
   const calls = code.matchAll(
     /^\s*(?:it|describe|test)(?:\.\w+)*(?:\(|[^"`\n]*\)\()\s*(["`])(.*?)\1/gm,
   );
-  return [...calls].map(([, , title = ""]) => title);
+  const rows = code.matchAll(/^\s*(?:\{ )?(?:\[|(?:title|name):)\s*(["`])([^"`]* [^"`]*)\1,/gm);
+  return [...calls, ...rows].map(([, , title = ""]) => title);
 }
 
 /** Text that users read, without code. */
@@ -78,8 +82,8 @@ function check(paths: readonly string[], texts: (content: string) => string[]): 
 
 describe("the standard terms are used", () => {
   it("in comments of the code", () => {
-    const code = files("src/**/*.ts");
-    expect(code.length).toBeGreaterThan(200);
+    const code = everyCode();
+    expect(code.length).toBeGreaterThan(550);
     expect(check(code, comments)).toEqual([]);
   });
 
@@ -89,6 +93,19 @@ describe("the standard terms are used", () => {
       tests.flatMap((path) => titles(readFileSync(join(root, path), "utf8"))).length,
     ).toBeGreaterThan(900);
     expect(check(tests, titles)).toEqual([]);
+  });
+
+  it("in names", () => {
+    // What a person types may be called so; the log's key stays, so that older logs can be read.
+    const excluded = /^(src\/cli\/ask\.ts|(src|test)\/cli\/log\/.*|test\/docs\/wording\.test\.ts)$/;
+    const names = (path: string) =>
+      [...readFileSync(join(root, path), "utf8").matchAll(/\b\w*answer\w*/gi)]
+        .map(([name]) => name)
+        .filter((name) => !/^answers?Lost$/.test(name))
+        .map((name) => `${path}: ${name}`);
+    expect(names("src/cli/ask.ts").length).toBeGreaterThan(0);
+    const code = everyCode().filter((path) => !excluded.test(path));
+    expect(code.flatMap(names)).toEqual([]);
   });
 
   it("in documents", () => {
@@ -107,8 +124,8 @@ describe("the standard terms are used", () => {
 
   it("comments and titles are found in code", () => {
     const code =
-      '/** One\n * two. */\nf(); // three\n// four\nit("five", f);\nit.each([1])("six", f);\ndescribe(`seven`, f);';
+      '/** One\n * two. */\nf(); // three\n// four\nit("five", f);\nit.each([1])("six", f);\ndescribe(`seven`, f);\n  ["the eighth", 1],\n  { name: "the ninth",';
     expect(comments(code).map((text) => text.trim())).toEqual(["One two.", "three", "four"]);
-    expect(titles(code)).toEqual(["five", "six", "seven"]);
+    expect(titles(code)).toEqual(["five", "six", "seven", "the eighth", "the ninth"]);
   });
 });

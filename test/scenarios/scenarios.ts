@@ -292,7 +292,7 @@ const callers: Scenario[] = [
     expected: tokenInvalid,
   },
   {
-    title: "a refused token is replaced once by the token source",
+    title: "a rejected token is replaced once by the token source",
     run: async ({ sandbox, client }) => {
       const refused: unknown[] = [];
       const grant = sandbox.addGrant();

@@ -59,7 +59,7 @@ export async function handleResponse(
 async function redeem(
   context: SignInContext,
   server: oauth.AuthorizationServer,
-  answer: URLSearchParams,
+  callback: URLSearchParams,
   state: string,
   attempt: SignInAttempt,
   signal: AbortSignal,
@@ -73,7 +73,7 @@ async function redeem(
   };
   const parameters = await interpret(asked, async () => {
     try {
-      return oauth.validateAuthResponse(server, client, answer, state);
+      return oauth.validateAuthResponse(server, client, callback, state);
     } catch (reason) {
       throw reason instanceof oauth.AuthorizationResponseError
         ? declined(asked, reason.error, reason.error_description)

@@ -100,6 +100,7 @@ export function openFakePage({
     auth,
     start,
     href: () => href,
+    requests: () => [...server.discoveries, ...server.tokenRequests],
     stored: (): Record<string, unknown> => ({ ...sessionStorage }),
     heard: () => messages.join("\n"),
     /** Signs in, with an ID token that has these claims in place of the right ones. */

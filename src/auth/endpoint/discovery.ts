@@ -1,4 +1,5 @@
 import * as oauth from "oauth4webapi";
+import { own } from "../../options/checker.js";
 import type { Channel } from "./channel.js";
 import { type Exchange, exchange } from "./exchange.js";
 import { isSecure } from "./options.js";
@@ -40,8 +41,9 @@ export function createDiscover(channel: Channel, issuer: string): Discover {
     );
     const { instanceHost } = channel;
     const expected = instanceHost ? await issuerOn(instanceHost, response) : address;
-    const server = await interpret(what, () =>
-      oauth.processDiscoveryResponse(expected ?? address, response),
+    // What is missing here would be read from a polluted prototype: another token endpoint, for example.
+    const server = own(
+      await interpret(what, () => oauth.processDiscoveryResponse(expected ?? address, response)),
     );
     const used: Record<string, string> = {};
     for (const name of endpoints) {
@@ -57,7 +59,7 @@ export function createDiscover(channel: Channel, issuer: string): Discover {
         ? String(endpoint)
         : moved(String(endpoint), expected ?? address, address);
     }
-    return { ...server, ...used };
+    return own({ ...server, ...used });
   };
 
   return async (signal) => {

@@ -4,6 +4,7 @@ import { createMask, type Mask } from "../../common/mask.js";
 import { readRetryAfterMs } from "../../common/retry-after.js";
 import { secretsOf } from "../../common/secret-names.js";
 import { withinTime } from "../../common/time-limit.js";
+import { own } from "../../options/checker.js";
 import { isTokenError, TransientFailure, tokenError } from "../tokens/token-error.js";
 import { readBody } from "./body.js";
 import { type Channel, keepSecret } from "./channel.js";
@@ -70,7 +71,7 @@ export async function exchange(
       signal,
       timedOut,
       async (inner) => {
-        const received = await send({
+        const http: HttpOptions = {
           [oauth.customFetch]: (url, request) => {
             keepSecret(channel, ...secretsIn(request));
             const { method, body, redirect } = request;
@@ -78,17 +79,19 @@ export async function exchange(
               ...request.headers,
               ...(instanceHost && { "x-zitadel-instance-host": instanceHost }),
             };
-            return (channel.fetch ?? globalThis.fetch)(url, {
+            const init: RequestInit = {
               method,
               headers,
               ...(body && { body }),
               redirect,
               signal: inner,
-            });
+            };
+            return (channel.fetch ?? globalThis.fetch)(url, own(init));
           },
           // Endpoints are checked at discovery, where only loopback may be without TLS.
           [oauth.allowInsecureRequests]: true,
-        });
+        };
+        const received = await send(own(http));
         clock.note(Date.parse(received.headers.get("date") ?? ""));
         return [received, isRedirect(received) ? "" : await readBody(received)];
       },

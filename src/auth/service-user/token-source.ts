@@ -1,5 +1,6 @@
 import * as oauth from "oauth4webapi";
 import type { Environment } from "../../common/environment.js";
+import { own } from "../../options/checker.js";
 import type { TokenSource } from "../../options/token-source.js";
 import { createChannel, keepSecret } from "../endpoint/channel.js";
 import { createDiscover } from "../endpoint/discovery.js";
@@ -36,10 +37,10 @@ export function createServiceTokenSource(
   options: CommonTokenOptions,
   environment: Environment,
 ): TokenSource {
-  const channel = createChannel({ ...options, fetch: unrefFetch(options.fetch) }, environment);
+  const channel = createChannel(own({ ...options, fetch: unrefFetch(options.fetch) }), environment);
   const { clock } = channel;
   const discover = createDiscover(channel, options.issuer);
-  const client: oauth.Client = { client_id: request.clientId };
+  const client = own<oauth.Client>({ client_id: request.clientId });
   let held: HeldToken | undefined;
   return createTokenSource(
     {

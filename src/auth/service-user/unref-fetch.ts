@@ -1,3 +1,4 @@
+import { own } from "../../options/checker.js";
 import { unref } from "../../transports/fetch/unref.js";
 
 type Fetch = typeof globalThis.fetch;
@@ -20,7 +21,7 @@ interface Socket {
 export function unrefFetch(given: Fetch | undefined): Fetch {
   return given === undefined
     ? (input, init) => watched(() => globalThis.fetch(input, init))
-    : (input, init) => given(input, { ...init, [unref]: true } as RequestInit);
+    : (input, init) => given(input, own({ ...init, [unref]: true } as RequestInit));
 }
 
 /** Runs a function and records the requests that it starts. */

@@ -1,5 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import * as oauth from "oauth4webapi";
+import { own } from "../../options/checker.js";
 import { keepSecret } from "../endpoint/channel.js";
 import { type Exchange, exchange } from "../endpoint/exchange.js";
 import { foreignText } from "../endpoint/foreign-text.js";
@@ -65,7 +66,7 @@ async function redeem(
   signal: AbortSignal,
 ): Promise<Session> {
   const { options, channel } = context;
-  const client = { client_id: options.clientId };
+  const client = own({ client_id: options.clientId });
   const asked: Exchange = {
     step: "sign-in",
     endpoint: String(server.authorization_endpoint),
@@ -109,7 +110,7 @@ async function redeem(
       server,
       await clientOf(context, response),
       response,
-      { expectedNonce: attempt.nonce, requireIdToken: true },
+      own({ expectedNonce: attempt.nonce, requireIdToken: true }),
     );
     const token = bearerToken(what, tokens);
     const subject = oauth.getValidatedIdTokenClaims(tokens)?.sub;

@@ -1,4 +1,5 @@
 import * as oauth from "oauth4webapi";
+import { own } from "../../options/checker.js";
 import type { SignInContext } from "./context.js";
 import { claimsOf } from "./user.js";
 
@@ -17,9 +18,9 @@ export async function clientOf(
     .json()
     .catch(() => ({}));
   clock.note(Number(claimsOf(idToken).iat) * 1000);
-  return {
+  return own({
     client_id: options.clientId,
     [oauth.clockSkew]: Math.round(clock.offsetMs() / 1000),
     [oauth.clockTolerance]: toleranceSeconds,
-  };
+  });
 }

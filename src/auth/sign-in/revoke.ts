@@ -1,4 +1,5 @@
 import * as oauth from "oauth4webapi";
+import { own } from "../../options/checker.js";
 import { exchange } from "../endpoint/exchange.js";
 import { retryingFor } from "../tokens/retrying.js";
 import type { SignInContext } from "./context.js";
@@ -18,7 +19,7 @@ export async function revokeQuietly(context: SignInContext, session: Session): P
     const server = await discover(signal);
     const endpoint = server.revocation_endpoint;
     if (endpoint !== undefined) {
-      const client = { client_id: options.clientId };
+      const client = own({ client_id: options.clientId });
       await exchange(channel, { step: "revocation", endpoint, causes: {} }, signal, (httpOptions) =>
         oauth.revocationRequest(server, client, oauth.None(), refreshToken, httpOptions),
       );

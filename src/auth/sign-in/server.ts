@@ -1,4 +1,5 @@
 import * as oauth from "oauth4webapi";
+import { own } from "../../options/checker.js";
 import { keepSecret } from "../endpoint/channel.js";
 import { type Exchange, exchange } from "../endpoint/exchange.js";
 import { interpret, unexpectedResponse } from "../endpoint/unexpected-response.js";
@@ -34,7 +35,7 @@ export async function refresh(
   const response = await exchange(channel, what, signal, (httpOptions) =>
     oauth.refreshTokenGrantRequest(
       server,
-      { client_id: options.clientId },
+      own({ client_id: options.clientId }),
       oauth.None(),
       session.refreshToken,
       httpOptions,

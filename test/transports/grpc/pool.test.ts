@@ -1,7 +1,9 @@
+import type { ClientHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { type AddressInfo, createServer } from "node:net";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import type { Connection } from "../../../src/transports/grpc/connections/connection.js";
 import { ConnectionPool } from "../../../src/transports/grpc/connections/pool.js";
 import type { Waiter } from "../../../src/transports/grpc/connections/waiter.js";
 import { encodeFrame, frameType, goaway } from "../../faults/http2-wire.js";
@@ -161,6 +163,53 @@ test("a further connection that failed is retried while calls wait", async () =>
   await until(() => second.started === 1);
   expect(second.errors).toEqual([]);
   expect(server.connections()).toBe(5);
+});
+
+test("calls that wait are not sent on a connection whose call got no response, until a PING is acknowledged", async () => {
+  const pingHeader = encodeFrame(frameType.ping, 0, 0, Buffer.alloc(8)).subarray(0, 9);
+  let received = Buffer.alloc(0);
+  let pong: (() => void) | undefined;
+  const server = await startServer((socket, number) => {
+    if (number === 1) {
+      socket.write(settings(1));
+      socket.on("data", (chunk: Buffer) => {
+        received = Buffer.concat([received, chunk]);
+        const at = received.indexOf(pingHeader) + pingHeader.length;
+        const payload = received.subarray(at, at + 8);
+        if (at >= pingHeader.length && payload.length === 8) {
+          pong = () => void socket.write(encodeFrame(frameType.ping, 1, 0, payload));
+        }
+      });
+    } // Every other connection is accepted and never speaks.
+  });
+  const environment = new FakeEnvironment();
+  const pool = createPool(server.origin, environment);
+  const connections: Connection[] = [];
+  const streams: ClientHttp2Stream[] = [];
+  const first = waiter();
+  pool.run({
+    start: (connection) => {
+      first.start(connection);
+      connections.push(connection);
+      const stream = connection.request([":path", "/"]);
+      stream.on("error", () => undefined);
+      stream.on("close", () => connection.release());
+      streams.push(stream);
+    },
+    fail: first.fail,
+  });
+  const second = waiter();
+  pool.run(second);
+  await until(() => first.started === 1);
+  // As a call does that ends at its deadline.
+  connections[0]?.suspect();
+  streams[0]?.close(8);
+
+  await until(() => pong !== undefined);
+  expect(second.started).toBe(0);
+
+  pong?.();
+  await until(() => second.started === 1);
 });
 
 test("while no connection can be made, calls wait for the next attempt, and fail with a second failure", async () => {

@@ -12,8 +12,10 @@ export interface ConnectionOptions extends LivenessOptions {
 
 /** Is notified of the events of a connection. */
 export interface ConnectionOwner<Connection> {
-  /** It may accept calls: it is open, it is verified, or a stream of it has closed. */
+  /** It may accept calls: it is open, or it is verified. */
   onRoom(connection: Connection): void;
+  /** A stream of it has closed. */
+  onReleased(connection: Connection): void;
   /** The first byte of a response has arrived on it. */
   onServed(connection: Connection): void;
   /** It accepts no more calls. */

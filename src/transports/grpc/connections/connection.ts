@@ -128,7 +128,7 @@ export class Connection {
       }
     }
     if (this.state === "open") {
-      this.#owner.onRoom(this);
+      this.#owner.onReleased(this);
     }
   }
 

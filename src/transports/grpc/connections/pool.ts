@@ -49,6 +49,13 @@ export class ConnectionPool {
     this.#pingIntervalMs = options.pingIntervalMs;
     this.#owner = {
       onRoom: (connection) => this.#onRoom(connection),
+      onReleased: (connection) => {
+        if (!this.#waiting.isEmpty && isDoubtful(connection)) {
+          // Its last call got no response: those that wait would be sent in vain, and in doubt.
+          connection.verify();
+        }
+        this.#onRoom(connection);
+      },
       onServed: () => this.#onServed(),
       onDraining: (connection) => this.#onDraining(connection),
       onTooManyPings: () => {
@@ -70,10 +77,13 @@ export class ConnectionPool {
       waiter.fail(markNotProcessed(closedError()));
       return;
     }
-    const connection = this.#waiting.isEmpty ? this.#findRoom() : undefined;
+    const connection = this.#waiting.isEmpty ? this.#find(isReady) : undefined;
     if (connection === undefined) {
       this.#waiting.push(waiter);
       this.#onWaiting();
+      for (const connection of [...this.#connections].filter(isDoubtful)) {
+        connection.verify();
+      }
       this.#grow();
     } else {
       waiter.start(connection);
@@ -95,18 +105,6 @@ export class ConnectionPool {
     }
   }
 
-  #findRoom(): Connection | undefined {
-    for (const connection of this.#connections) {
-      if (connection.hasRoom) {
-        if (!connection.isDoubtful) {
-          return connection;
-        }
-        connection.verify();
-      }
-    }
-    return undefined;
-  }
-
   #onRoom(connection: Connection): void {
     while (!this.#waiting.isEmpty && connection.hasRoom) {
       this.#waiting.shift()?.start(connection);
@@ -114,10 +112,7 @@ export class ConnectionPool {
     this.#onWaiting();
     if (!this.#waiting.isEmpty) {
       this.#grow();
-    } else if (
-      this.#hedge?.state === "connecting" &&
-      !this.#some(({ state }) => state === "verifying")
-    ) {
+    } else if (this.#hedge?.state === "connecting" && this.#find(isVerifying) === undefined) {
       // It was opened as a substitute for another one, which turned out to be alive.
       this.#hedge.discard();
     }
@@ -127,13 +122,13 @@ export class ConnectionPool {
     if (this.#closed || this.#waiting.isEmpty || this.#connections.size >= maxConnections) {
       return;
     }
-    if (this.#some(({ state, isPaused }) => state === "connecting" || isPaused)) {
+    if (this.#find(willHaveRoom) !== undefined) {
       return;
     }
     const delayMs = this.#backoff.remainingMs();
     if (delayMs > 0) {
       const { failure, isPermanent } = this.#backoff;
-      if (failure !== undefined && isPermanent && !this.#some(isLive)) {
+      if (failure !== undefined && isPermanent && this.#find(isLive) === undefined) {
         this.#failWaiting(failure.error);
       } else {
         this.#cancelBackoff ??= this.#environment.setTimer(() => {
@@ -147,7 +142,7 @@ export class ConnectionPool {
       try {
         const connection = this.#createConnection();
         this.#connections.add(connection);
-        this.#hedge = this.#some(({ state }) => state === "verifying") ? connection : undefined;
+        this.#hedge = this.#find(isVerifying) && connection;
       } catch (reason) {
         this.#failWaiting(() => ConnectError.from(reason, Code.InvalidArgument));
       }
@@ -190,7 +185,7 @@ export class ConnectionPool {
       this.#countUnserved(connection);
     } else {
       this.#backoff.fail(failure, connection.startedAtMs);
-      if (!this.#some(isLive)) {
+      if (this.#find(isLive) === undefined) {
         this.#failWaiting(failure.error);
       }
     }
@@ -208,13 +203,13 @@ export class ConnectionPool {
     }
   }
 
-  #some(matches: (connection: Connection) => boolean): boolean {
+  #find(matches: (connection: Connection) => boolean): Connection | undefined {
     for (const connection of this.#connections) {
       if (matches(connection)) {
-        return true;
+        return connection;
       }
     }
-    return false;
+    return undefined;
   }
 
   #failWaiting(error: () => ConnectError): void {
@@ -242,6 +237,10 @@ export class ConnectionPool {
   }
 }
 
+const isReady = (connection: Connection) => connection.hasRoom && !connection.isDoubtful;
+const isDoubtful = (connection: Connection) => connection.hasRoom && connection.isDoubtful;
+const willHaveRoom = ({ state, isPaused }: Connection) => state === "connecting" || isPaused;
+const isVerifying = ({ state }: Connection) => state === "verifying";
 const isLive = ({ state }: Connection) => state !== "draining";
 
 function closedError(): ConnectError {

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { inspect } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
@@ -198,9 +201,15 @@ export async function fuzzCommandLine(numRuns: number, seed: number): Promise<Ta
       }
     },
   );
+  // Runs write their logs into the working directory.
+  const workingDirectory = process.cwd();
+  const directory = mkdtempSync(join(tmpdir(), "command-lines-"));
+  process.chdir(directory);
   try {
     await fc.assert(property, { numRuns, seed, endOnFailure: true });
   } finally {
+    process.chdir(workingDirectory);
+    rmSync(directory, { recursive: true });
     await sandbox.close();
   }
   return tally;

@@ -20,7 +20,7 @@ describe("the command line", () => {
       ZITADEL_ORG_ID: sandbox.orgId,
     };
     const flags = ["--allow-insecure", "--protocol", protocol];
-    const removal = await run(["remove", grantId, "--yes", ...flags], { env });
+    const removal = await run(["remove", grantId, "--yes", "--no-log", ...flags], { env });
     expect(removal).toMatchObject({ exitCode: 0, stdout: `${grantId}\tremoved\n` });
     const doctor = await run(["doctor", ...flags], { env });
     expect(doctor.stdout).toMatch(/ok +proxy .*127\.0\.0\.1/);

@@ -92,21 +92,22 @@ export function deactivateUserGrantsIn(
 
 function readUserGrant(value: unknown): Reading<UserGrant> {
   if (typeof value !== "object" || value === null) {
-    return reject(nameOf(value), "a grant must be an object with userId and grantId");
+    return reject(value, "a grant must be an object with userId and grantId");
   }
   const { userId, grantId } = value as Record<string, unknown>;
   for (const [name, id] of Object.entries({ grantId, userId })) {
     const problem = grantIdProblem(id) ?? tooLong(id);
     if (problem !== undefined) {
-      return reject(nameOf(grantId), `${name} is ${problem}`);
+      return reject(grantId, `${name} is ${problem}`);
     }
   }
   return { grant: { userId: userId as string, grantId: grantId as string } };
 }
 
-function reject(grantId: string, problem: string): Reading<UserGrant> {
+function reject(id: unknown, problem: string): Reading<UserGrant> {
   return {
-    grantId,
+    grantId: nameOf(id),
+    isDescribed: typeof id !== "string",
     rejected: new ConnectError(`${problem}; it was not sent`, Code.InvalidArgument),
   };
 }

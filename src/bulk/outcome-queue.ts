@@ -1,5 +1,8 @@
 import { Notifier } from "./notifier.js";
 
+/** Outcomes that were taken are dropped from memory once there are this many, and as many as are left. */
+const mostTaken = 64;
+
 /**
  * Outcomes that have not been consumed yet, and the consumers and producers that wait for an outcome or for
  * room.
@@ -9,6 +12,8 @@ export class OutcomeQueue<O> {
   readonly #arrived = new Notifier();
   readonly #taken = new Notifier();
   #outcomes: O[] = [];
+  /** How many of them were taken: `shift()` would move all the others each time. */
+  #takenCount = 0;
   #closed = false;
 
   /** @param most at this many unconsumed outcomes, there is no room for more work. */
@@ -27,8 +32,13 @@ export class OutcomeQueue<O> {
   /** The next outcome, or undefined if there are no more. */
   async take(): Promise<O | undefined> {
     for (;;) {
-      const outcome = this.#outcomes.shift();
+      const outcome = this.#outcomes[this.#takenCount];
       if (outcome !== undefined) {
+        this.#takenCount += 1;
+        if (this.#takenCount >= mostTaken && this.#takenCount * 2 >= this.#outcomes.length) {
+          this.#outcomes = this.#outcomes.slice(this.#takenCount);
+          this.#takenCount = 0;
+        }
         this.#taken.notify();
         return outcome;
       }
@@ -48,12 +58,17 @@ export class OutcomeQueue<O> {
   /** The consumer has stopped: present and future outcomes are dropped. */
   drop(): void {
     this.#outcomes = [];
+    this.#takenCount = 0;
     this.close();
+  }
+
+  get #waiting(): number {
+    return this.#outcomes.length - this.#takenCount;
   }
 
   /** Resolves when there is room, or the run stops. */
   async room(stop: AbortSignal): Promise<void> {
-    while (this.#outcomes.length >= this.#most && !this.#closed && !stop.aborted) {
+    while (this.#waiting >= this.#most && !this.#closed && !stop.aborted) {
       await this.#taken.wait();
     }
   }

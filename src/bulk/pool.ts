@@ -71,9 +71,9 @@ export class Pool<G extends Grant> {
       if (enough || mayRead) {
         // Before others check what is left.
         this.#options.onTake();
-        const group = this.#takeGivenBack(size);
+        let group = this.#takeGivenBack(size);
         if (group.length < size && mayRead) {
-          group.push(...(await this.#readMore(group, size)));
+          group = [...group, ...(await this.#readMore(group, size))];
         }
         if (group.length > 0) {
           this.#out += 1;

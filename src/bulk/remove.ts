@@ -110,6 +110,7 @@ function readGrantId(value: unknown): Reading<Grant> {
   if (problem !== undefined || typeof value !== "string") {
     return {
       grantId: nameOf(value),
+      isDescribed: typeof value !== "string",
       rejected: new ConnectError(`grant id is ${problem}; it was not sent`, Code.InvalidArgument),
     };
   }
@@ -118,6 +119,7 @@ function readGrantId(value: unknown): Reading<Grant> {
     ? { grant }
     : {
         grantId: value,
+        isDescribed: false,
         rejected: new ConnectError(
           `grant id has ${bytesOf(grant)} bytes, more than the server takes in a request; it was not sent`,
           Code.InvalidArgument,

@@ -1,5 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { type Environment, sleep } from "../common/environment.js";
+import { checkResult, openIterator } from "./iterator.js";
 
 /** A grant to request. */
 export interface Grant {
@@ -9,7 +10,12 @@ export interface Grant {
 /** A value of the source: a grant, or one that is not requested. */
 export type Reading<G extends Grant> =
   | { readonly grant: G }
-  | { readonly rejected: ConnectError; readonly grantId: string };
+  | {
+      readonly rejected: ConnectError;
+      readonly grantId: string;
+      /** `grantId` is no id, but describes the value: others with the same description are no duplicates. */
+      readonly isDescribed: boolean;
+    };
 
 /** What was gathered for one request. */
 export interface Gathered<G extends Grant> {
@@ -94,9 +100,7 @@ export class Source<G extends Grant> {
           enough = new AbortController();
           void this.#linger(enough.signal);
         }
-        const result = this.isAsync
-          ? await this.#pull()
-          : (this.#iterator.next() as IteratorResult<unknown>);
+        const result = this.isAsync ? await this.#pull() : checkResult(this.#iterator.next());
         if (result === undefined) {
           break;
         }
@@ -107,7 +111,7 @@ export class Source<G extends Grant> {
         }
         this.#valuesRead += 1;
         const reading = read(result.value);
-        if (!this.#isNew(idOf(reading))) {
+        if (!this.#isNew(reading)) {
           continue;
         }
         if ("grant" in reading && !fits(reading.grant)) {
@@ -135,7 +139,7 @@ export class Source<G extends Grant> {
     try {
       if (late !== undefined && "result" in late && late.result.done !== true) {
         const reading = this.#options.read(late.result.value);
-        if (this.#isNew(idOf(reading))) {
+        if (this.#isNew(reading)) {
           rest.add(reading);
         }
       }
@@ -158,11 +162,12 @@ export class Source<G extends Grant> {
     return { ...rest, ended: true };
   }
 
-  #isNew(grantId: string): boolean {
+  #isNew(reading: Reading<G>): boolean {
     const seen = this.#seen;
-    if (seen === undefined) {
+    if (seen === undefined || ("isDescribed" in reading && reading.isDescribed)) {
       return true;
     }
+    const { grantId } = "grant" in reading ? reading.grant : reading;
     if (seen.has(grantId)) {
       return false;
     }
@@ -202,7 +207,7 @@ export class Source<G extends Grant> {
     if ("error" in arrived) {
       throw arrived.error;
     }
-    return arrived.result;
+    return checkResult(arrived.result);
   }
 
   #arrive(arrived: { result: IteratorResult<unknown> } | { error: unknown }): void {
@@ -229,16 +234,4 @@ class Gathering<G extends Grant> {
       this.grants.push(reading.grant);
     }
   }
-}
-
-function idOf<G extends Grant>(reading: Reading<G>): string {
-  return "grant" in reading ? reading.grant.grantId : reading.grantId;
-}
-
-function openIterator(
-  values: Iterable<unknown> | AsyncIterable<unknown>,
-): AsyncIterator<unknown> | Iterator<unknown> {
-  return Symbol.asyncIterator in values
-    ? values[Symbol.asyncIterator]()
-    : values[Symbol.iterator]();
 }

@@ -93,6 +93,17 @@ describe("deactivating", () => {
     expect(server.calls).toHaveLength(1);
   });
 
+  it("reports every grant without an id", async () => {
+    const { server, deactivate } = setUp({ a: "active" });
+    const outcomes = await deactivate([{ userId: "1" }, { userId: "2" }, "a"] as never);
+    expect(outcomes.map(({ grantId, status }) => [grantId, status])).toEqual([
+      ["undefined", "failed"],
+      ["undefined", "failed"],
+      ["a", "deactivated"],
+    ]);
+    expect(server.calls).toHaveLength(1);
+  });
+
   it("does not batch", () => {
     const { client } = new ModelServer(new FakeEnvironment(1));
     expect(() => deactivateUserGrants(client, [], { batchSize: 5 } as never)).toThrow(

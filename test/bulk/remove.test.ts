@@ -183,6 +183,35 @@ describe("removing", () => {
     expect(server.calls).toHaveLength(1);
   });
 
+  it("reports every value that is no id, and drops no id because of one that reads the same", async () => {
+    const { server, add, remove, collect } = setUp();
+    add("42");
+    const values = [42, {}, { grantId: "1" }, undefined, undefined, "42", "", ""] as string[];
+    const { outcomes } = await collect(remove(values));
+    expect(outcomes.map(({ grantId, status }) => [grantId, status])).toEqual([
+      ["42", "failed"],
+      ["[object Object]", "failed"],
+      ["[object Object]", "failed"],
+      ["undefined", "failed"],
+      ["undefined", "failed"],
+      ["", "failed"],
+      ["42", "removed"],
+    ]);
+    expect(server.calls.map(({ ids }) => ids)).toEqual([["42"]]);
+  });
+
+  it("takes more ids in a request than a function takes arguments", async () => {
+    const requests: number[] = [];
+    const client = {
+      async bulkRemoveUserGrant({ grantId }: { grantId: string[] }) {
+        requests.push(grantId.length);
+      },
+    };
+    const run = removeUserGrants(client as never, numbered(130_000), { batchSize: 1_000_000 });
+    expect((await run.summary()).counts.removed).toBe(130_000);
+    expect(requests).toEqual([130_000]);
+  }, 60_000);
+
   it("isolates an id that the server rejects for a reason of its own", async () => {
     const { server, add, remove, collect } = setUp();
     const ids = add(...numbered(50));
@@ -460,6 +489,16 @@ describe("the source", () => {
     await world.runAll();
     expect(read).toBeLessThanOrEqual(900);
     await world.run((async () => run.return?.())());
+  });
+
+  it.each([
+    ["Symbol.iterator", { [Symbol.iterator]: () => ({ next: () => undefined }) }],
+    ["Symbol.asyncIterator", { [Symbol.asyncIterator]: () => ({ next: async () => undefined }) }],
+  ])("ends the run when next() of its %s returns nothing", async (_, source) => {
+    const { remove, collect } = setUp();
+    const { outcomes, thrown } = await collect(remove(source as never));
+    expect(outcomes).toEqual([]);
+    expect(thrown).toBeInstanceOf(TypeError);
   });
 
   it("has its grants sent before it ends, when it is slow", async () => {

@@ -67,6 +67,11 @@ export interface Lookup {
    */
   getGrant(userId: string, grantId: string): Promise<GrantRecord | undefined>;
   /**
+   * Whether the account may read all grants of the organization, and not only those of some projects: then a
+   * search shows everything that is there.
+   */
+  mayReadAllGrants(): Promise<boolean>;
+  /**
    * Reactivates a grant. ZITADEL v4 returns OK if it is already active; v2.70 rejects it with COMMAND-1ML0v.
    */
   reactivateGrant(userId: string, grantId: string): Promise<void>;
@@ -143,6 +148,11 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
         throw notZitadel("a grant");
       }
       return record;
+    },
+    async mayReadAllGrants() {
+      const { result } = await send("/auth/v1/permissions/zitadel/me/_search", {}, true);
+      // One that is limited to a project, or to a project grant, is followed by its id.
+      return Array.isArray(result) && result.includes("user.grant.read");
     },
     async reactivateGrant(userId, grantId) {
       await send(`${grantPath(userId, grantId)}/_reactivate`, {}, false);

@@ -18,9 +18,10 @@ export interface SearchStatesOptions {
 
 /**
  * Reads all grants of the organization, where that is quicker than to look up each grant of the log. The
- * search has no conditions, so that what it does not show is not there, whatever the log says about it.
+ * search has no conditions, so that what it does not show is not there, whatever the log says about it. An
+ * account that may read the grants of some projects only is not relied on to be shown the others.
  *
- * @returns undefined when single lookups are quicker, or `stopped`.
+ * @returns undefined when single lookups are quicker, or `stopped`, or when grants might be hidden.
  * @throws ConnectError when the search fails.
  */
 export async function searchStates(
@@ -34,6 +35,10 @@ export async function searchStates(
   }
   const { total } = await lookup.searchGrants([], { offset: 0, limit: 1 });
   if ((total / pageSize) * lookupsPerPage > size) {
+    return undefined;
+  }
+  // Where that cannot be seen, single lookups are certain.
+  if (!(await lookup.mayReadAllGrants().catch(() => false))) {
     return undefined;
   }
   onSearch(total);

@@ -19,6 +19,7 @@ import { grpcRoute } from "./protocols/grpc.js";
 import { grpcWebRoute } from "./protocols/grpc-web.js";
 import { healthRoute } from "./protocols/health.js";
 import { jsonRoute } from "./protocols/json.js";
+import { myPermissionsRoute } from "./protocols/lookup/my-permissions.js";
 import { lookupRoute } from "./protocols/lookup/routes.js";
 
 export type Dispatch = (request: HttpRequest) => Promise<HttpResponse>;
@@ -80,6 +81,7 @@ function createRouter(instance: Instance): Dispatch {
     endSessionRoute(instance),
     signedOutRoute,
     lookupRoute(instance),
+    myPermissionsRoute(instance),
     jsonRoute(instance),
   ];
   return async (request) => {

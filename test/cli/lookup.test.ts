@@ -258,3 +258,21 @@ describe("a search that is read to its end", () => {
     expect((await readAll(lookup, 10)).ids).toEqual(all);
   });
 });
+
+describe("what an account may read", () => {
+  it.each([
+    [{ result: ["user.read", "user.grant.read"] }, true],
+    [{ result: ["user.read", "user.grant.read:400986358329379878"] }, false],
+    [{}, false],
+  ])("of %j is everything: %s", async (body, all) => {
+    const { lookup, requests } = await lookupOf(() => ({ body }));
+    expect(await lookup.mayReadAllGrants()).toBe(all);
+    expect(requests).toMatchObject([
+      {
+        method: "POST",
+        path: "/auth/v1/permissions/zitadel/me/_search",
+        headers: { "x-zitadel-orgid": "4711" },
+      },
+    ]);
+  });
+});

@@ -41,6 +41,9 @@ let server: Awaited<ReturnType<typeof startJsonServer>>;
 beforeAll(async () => {
   server = await startJsonServer(({ path, body }) => {
     server.requests.length = 0;
+    if (path.startsWith("/auth/v1/permissions/")) {
+      return { body: { result: ["user.grant.read"] } };
+    }
     if (path.endsWith("/_search")) {
       const from = Number(body.query.offset);
       const count = Math.max(0, Math.min(body.query.limit, total - from));

@@ -245,6 +245,31 @@ describe("a search for users", () => {
   });
 });
 
+it("an account is told what it may do, and where: all, one project, or nothing", async () => {
+  const { sandbox } = await open();
+  const { projectId } = sandbox.addProject();
+  const other = sandbox.addOrg().orgId;
+  const permissions = async (token: string, orgId = sandbox.orgId) => {
+    const response = await fetch(`${sandbox.baseUrl}/auth/v1/permissions/zitadel/me/_search`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "x-zitadel-orgid": orgId },
+      body: "{}",
+    });
+    return response.json();
+  };
+  const viewer = sandbox.addUser({ roles: ["ORG_OWNER_VIEWER"] }).token;
+  const limited = sandbox.addUser({ roles: [{ role: "PROJECT_OWNER_VIEWER", projectId }] }).token;
+  expect(await permissions(viewer)).toEqual({
+    result: ["user.grant.read", "user.read", "org.read"],
+  });
+  expect(await permissions(viewer, other)).toEqual({});
+  expect(await permissions(limited)).toEqual({
+    result: [`user.grant.read:${projectId}`, `user.read:${projectId}`],
+  });
+  expect(await permissions("unknown")).toMatchObject({ details: [{ id: "AUTH-7fs1e" }] });
+  expect(await permissions(viewer, "1")).toMatchObject({ details: [{ id: "AUTH-Bs7Ds" }] });
+});
+
 it("many grants can be listed page by page", async () => {
   const { sandbox, call } = await open();
   for (let index = 0; index < 100_000; index++) {

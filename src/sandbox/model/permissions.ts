@@ -1,9 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import { type HttpRequest, headerOf } from "../http/http.js";
-import type { AccessToken, User } from "./entities.js";
+import type { AccessToken, Membership, User } from "./entities.js";
 import { RpcError } from "./errors.js";
 import type { Instance } from "./instance.js";
-import { type Permission, roleAllows } from "./roles.js";
+import { type Permission, permissionsOf, roleAllows } from "./roles.js";
 
 /** The caller, the organization of the call, and the scope of the permission that the call needs. */
 export interface Caller {
@@ -25,15 +25,7 @@ export function authorize(
   request: HttpRequest,
   permission: Permission,
 ): Caller {
-  const { state } = instance;
-  const user = authenticate(instance, request).user;
-  const orgId = headerOf(request, "x-zitadel-orgid") || user.orgId;
-  if (!state.orgs.has(orgId)) {
-    throw new RpcError(Code.PermissionDenied, "Organisation doesn't exist", "AUTH-Bs7Ds");
-  }
-  const memberships = user.memberships.filter(
-    (membership) => membership.orgId === undefined || membership.orgId === orgId,
-  );
+  const { user, orgId, memberships } = identify(instance, request);
   if (memberships.length === 0) {
     throw new RpcError(Code.NotFound, "membership not found", "AUTHZ-cdgFk");
   }
@@ -49,6 +41,38 @@ export function authorize(
       ? "all"
       : new Set(projects.filter((id) => id !== undefined)),
   };
+}
+
+/**
+ * What the caller may do in the organization of the call: a permission that is limited to a project is
+ * followed by its id.
+ *
+ * @throws RpcError `Unauthenticated`, or `PermissionDenied` when the organization does not exist.
+ */
+export function listPermissions(instance: Instance, request: HttpRequest): string[] {
+  const { memberships } = identify(instance, request);
+  const all = memberships.flatMap(({ role, projectId }) =>
+    permissionsOf(role).map((permission) =>
+      projectId === undefined ? permission : `${permission}:${projectId}`,
+    ),
+  );
+  return [...new Set(all)];
+}
+
+/** The caller, and the memberships that count in the organization of the call. */
+function identify(
+  instance: Instance,
+  request: HttpRequest,
+): { user: User; orgId: string; memberships: readonly Membership[] } {
+  const { user } = authenticate(instance, request);
+  const orgId = headerOf(request, "x-zitadel-orgid") || user.orgId;
+  if (!instance.state.orgs.has(orgId)) {
+    throw new RpcError(Code.PermissionDenied, "Organisation doesn't exist", "AUTH-Bs7Ds");
+  }
+  const memberships = user.memberships.filter(
+    (membership) => membership.orgId === undefined || membership.orgId === orgId,
+  );
+  return { user, orgId, memberships };
 }
 
 /** @throws RpcError `Unauthenticated`. */

@@ -45,7 +45,11 @@ export type Role = keyof typeof permissionsOfRoles;
 export const roleNames = Object.keys(permissionsOfRoles) as readonly Role[];
 
 export function roleAllows(role: Role, permission: Permission): boolean {
-  return (permissionsOfRoles[role] as readonly Permission[]).includes(permission);
+  return permissionsOf(role).includes(permission);
+}
+
+export function permissionsOf(role: Role): readonly Permission[] {
+  return permissionsOfRoles[role];
 }
 
 export function scopeOfRole(role: Role): "instance" | "organization" | "project" {

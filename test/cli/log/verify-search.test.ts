@@ -19,11 +19,13 @@ async function verified(
   search: (queries: readonly unknown[], offset: number) => readonly GrantRecord[],
   there: readonly string[] = [],
   lines: readonly string[] = removed,
+  mayReadAllGrants = async () => true,
 ) {
   const content = LogContent.read(file("search.jsonl", begun(ids, ...lines)), "verify");
   const found = new Map<string, Finding>();
   const lookedUp: string[] = [];
   const lookup: Partial<Lookup> = {
+    mayReadAllGrants,
     async searchGrants(queries, { offset, limit }) {
       const records = search(queries, offset);
       return { records: records.slice(offset, offset + limit), total: records.length };
@@ -94,6 +96,20 @@ describe("a long log", () => {
         throw new ConnectError("no", Code.PermissionDenied);
       }),
     ).rejects.toThrow(/no/);
+  });
+
+  it.each([
+    ["the account may read the grants of some projects only", async () => false],
+    [
+      "its permissions cannot be seen",
+      async () => {
+        throw new ConnectError("no such route", Code.NotFound);
+      },
+    ],
+  ])("is looked up grant by grant where %s: others may be hidden", async (_, mayReadAll) => {
+    const { found, lookedUp } = await verified(() => [], ["1007"], removed, mayReadAll);
+    expect(new Set(lookedUp).size).toBe(count);
+    expect(found.get("1007")).toMatchObject({ verdict: "contradicted", found: "active" });
   });
 
   it("has restored grants under their new ids", async () => {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from "node:v8";
+import { fileProblem } from "./file-problem.js";
 import { exitCode } from "./io.js";
 import { main } from "./main.js";
 
@@ -71,7 +72,8 @@ for (const signal of signals) {
   process.off(signal, onSignal);
 }
 if (outputFailure !== undefined) {
-  process.stderr.write(`Standard output could not be written: ${outputFailure.message}\n`);
+  const problem = fileProblem(outputFailure, "write");
+  process.stderr.write(`Standard output could not be written: ${problem}.\n`);
 }
 // Output that cannot be written is neither wrong usage nor success.
 process.exitCode = outputFailure !== undefined && code === exitCode.done ? exitCode.stopped : code;

@@ -54,11 +54,11 @@ export function conclude(
       `The responses for ${answersLost} of them were lost: this run may have changed them all the same.`,
     );
   }
-  if (ending.logFailure !== undefined) {
-    return concludeUnlogged(ending.logFailure, ending.unlogged, io);
-  }
   const resume =
     logPath === undefined ? "" : ` Continue with: zitadel-user-grants resume ${quoted(logPath)}`;
+  if (ending.logFailure !== undefined) {
+    return concludeUnlogged(ending.logFailure, ending.unlogged, resume, io);
+  }
   if (ending.thrown instanceof ConnectError && !ending.leftAtOnce) {
     line(io.stderr, `The run was aborted: ${explain(ending.thrown)}${resume}`);
     return exitCode.aborted;
@@ -91,8 +91,13 @@ export function conclude(
   return count("failed") + missing > 0 ? exitCode.incomplete : exitCode.done;
 }
 
-function concludeUnlogged(failure: LogFailure, unlogged: readonly LoggedOutcome[], io: Io): number {
-  line(io.stderr, `The run was stopped: ${failure.message}. Nothing was sent after that.`);
+function concludeUnlogged(
+  failure: LogFailure,
+  unlogged: readonly LoggedOutcome[],
+  resume: string,
+  io: Io,
+): number {
+  line(io.stderr, `The run was stopped: ${failure.message}. Nothing was sent after that.${resume}`);
   if (unlogged.length > 0) {
     line(io.stderr, "These outcomes are not in the log:");
     for (const outcome of unlogged) {

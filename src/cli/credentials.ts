@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 import { serviceUser } from "../auth/index.js";
 import type { TokenSource } from "../options/token-source.js";
 import { inFlags } from "./explain.js";
+import { fileProblem } from "./file-problem.js";
 import { type Io, UsageError } from "./io.js";
 
 export interface CredentialFlags {
@@ -61,7 +62,7 @@ async function readSecret(name: string, path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    throw new UsageError(`${name}: ${(error as Error).message}`);
+    throw new UsageError(`${name}: ${path} cannot be read: ${fileProblem(error, "read")}.`);
   }
 }
 

@@ -147,7 +147,7 @@ describe("the sandbox command", () => {
     [["--grants", "many"], /--grants takes a whole number/],
     [["--client-id", "x"], /--client-id needs --redirect-uri/],
     [["--redirect-uri", "x"], /--redirect-uri takes a URL/],
-    [["--seed", "none.json"], /The file of --seed cannot be read/],
+    [["--seed", "none.json"], /--seed: none\.json cannot be read: there is no such file/],
     [["--nope"], /nope/],
   ])("rejects %j with exit code 1 and the reason", async (args, message) => {
     const { exitCode, stdout, stderr } = await run(["sandbox", ...args]);

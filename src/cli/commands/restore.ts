@@ -54,7 +54,8 @@ export const restore: Command = {
     const giveUpMs = seconds("give-up", flags["give-up"]) ?? 300_000;
     // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
     LogContent.readHead(path, "restore");
-    const lock = LogLock.take(path, "restore");
+    // A dry run only reads.
+    const lock = flags["dry-run"] ? undefined : LogLock.take(path, "restore");
     let log: RestoreLog | undefined;
     try {
       const content = LogContent.read(path, "restore");
@@ -75,7 +76,11 @@ export const restore: Command = {
         io,
       );
       showSkipped(plan, io);
-      if (flags["dry-run"] || plan.count === 0) {
+      const writer = lock === undefined ? LogLock.holderOf(path) : undefined;
+      if (writer !== undefined) {
+        line(io.stderr, `This may change: another run is writing ${path} (${writer}).`);
+      }
+      if (lock === undefined || plan.count === 0) {
         line(io.stderr, "Nothing was done.");
         return plan.lost.length > 0 ? exitCode.incomplete : exitCode.done;
       }
@@ -89,7 +94,7 @@ export const restore: Command = {
       return await runRestore(content, plan, connection, log, settings, io);
     } finally {
       if (log === undefined) {
-        lock.release();
+        lock?.release();
       }
     }
   },

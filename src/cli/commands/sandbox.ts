@@ -6,6 +6,7 @@ import {
 } from "../../sandbox/index.js";
 import type { Command, FlagTable } from "../command.js";
 import { inFlags } from "../explain.js";
+import { fileProblem } from "../file-problem.js";
 import { noArguments, parseFlags, wholeNumber } from "../flags.js";
 import { exitCode, type Io, line, UsageError } from "../io.js";
 import { addDemoGrants } from "../sandbox-demo.js";
@@ -114,7 +115,7 @@ async function runSandbox(args: readonly string[], io: Io): Promise<number> {
       onRequest: values.quiet ? undefined : (request) => line(io.stderr, logLine(request)),
     });
   } catch (error) {
-    return explain(error, port, io);
+    return explain(error, port, values.seed, io);
   }
   const viewer = server.addUser({
     name: "Viewer",
@@ -137,8 +138,8 @@ async function runSandbox(args: readonly string[], io: Io): Promise<number> {
   return exitCode.done;
 }
 
-function explain(error: unknown, port: number, io: Io): number {
-  const { code, message } = error as NodeJS.ErrnoException;
+function explain(error: unknown, port: number, seed: string | undefined, io: Io): number {
+  const { code, message, syscall } = error as NodeJS.ErrnoException;
   if (error instanceof TypeError) {
     // In the words of the tool: the library names its function and its options.
     const flag = inFlags(message).replace(/^(port|token|generation|seed)\b/, "--$1");
@@ -151,8 +152,8 @@ function explain(error: unknown, port: number, io: Io): number {
     );
     return exitCode.aborted;
   }
-  if (code === "ENOENT" || code === "EACCES" || code === "EISDIR") {
-    throw new UsageError(`The file of --seed cannot be read: ${message}`);
+  if (syscall === "open" || syscall === "read") {
+    throw new UsageError(`--seed: ${seed} cannot be read: ${fileProblem(error, "read")}.`);
   }
   if (code !== undefined) {
     line(io.stderr, message);

@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import { fileProblem } from "../file-problem.js";
 import { type Io, UsageError } from "../io.js";
 import { show } from "./ids.js";
 
@@ -59,7 +60,7 @@ async function* decode(
     if (error instanceof UsageError) {
       throw error;
     }
-    throw new UsageError(`${flag}: ${(error as Error).message}`);
+    throw new UsageError(`${flag}: ${name} cannot be read: ${fileProblem(error, "read")}.`);
   }
   if (decoder === undefined) {
     yield new TextDecoder(encodingOf(head, name)).decode(head);

@@ -1,3 +1,4 @@
+import { fileProblem } from "../file-problem.js";
 import { GrantTable } from "../grant-table.js";
 import { UsageError } from "../io.js";
 import { type Entry, type LoggedGrant, type LogHead, logFormat, parseEntry } from "./entry.js";
@@ -45,7 +46,7 @@ export class LogContent {
       }
     } catch (error) {
       throw error instanceof Error && "syscall" in error
-        ? new UsageError(`${flag}: ${error.message}`)
+        ? unreadable(path, flag, error)
         : number <= 1
           ? notALog(path, flag)
           : new UsageError(
@@ -80,7 +81,7 @@ export class LogContent {
       }
     } catch (error) {
       if (error instanceof Error && "syscall" in error) {
-        throw new UsageError(`${flag}: ${error.message}`);
+        throw unreadable(path, flag, error);
       }
     }
     throw notALog(path, flag);
@@ -168,6 +169,10 @@ export function* loggedGrants(path: string): Generator<LoggedGrant> {
       }
     }
   }
+}
+
+function unreadable(path: string, flag: string, error: Error): UsageError {
+  return new UsageError(`${flag}: ${path} cannot be read: ${fileProblem(error, "read")}.`);
 }
 
 function notALog(path: string, flag: string): UsageError {

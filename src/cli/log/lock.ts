@@ -4,10 +4,12 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { resolve } from "node:path";
+import { fileProblem } from "../file-problem.js";
 import { UsageError } from "../io.js";
 import { type LockOwner, ownerState, thisOwner } from "./lock-owner.js";
 
@@ -32,23 +34,36 @@ export class LogLock {
 
   /**
    * @param flag names the option in messages.
-   * @throws UsageError when another process holds the lock, or when it cannot be made.
+   * @throws UsageError when another process holds the lock, when it cannot be made, or when the log has
+   * several names that are no symbolic links: each of them would have a lock of its own.
    */
   static take(logPath: string, flag: string): LogLock {
-    const path = `${withoutLinks(logPath)}.lock`;
+    const path = lockPath(logPath);
+    const names = namesOf(logPath);
+    if (names > 1) {
+      throw new UsageError(
+        `${flag}: ${logPath} has ${names} names (hard links): another run could write it under another name. Delete the other names, or use a copy.`,
+      );
+    }
     const owner = thisOwner();
     let holder: LockOwner | "unreadable" | undefined;
     try {
       holder = tryToTake(path, owner);
     } catch (error) {
-      // Without the name of a draft, which means nothing to users.
-      const reason = (error as Error).message.replace(/, \w+ '.*$/s, "");
-      throw new UsageError(`${flag}: the log cannot be locked with ${path}: ${reason}`);
+      throw new UsageError(
+        `${flag}: the log cannot be locked with ${path}: ${fileProblem(error, "write")}.`,
+      );
     }
     if (holder !== undefined) {
       throw new UsageError(`${flag}: ${heldMessage(logPath, path, holder)}`);
     }
     return new LogLock(path, owner);
+  }
+
+  /** The process that is, or may be, writing a log; undefined if there is none. */
+  static holderOf(logPath: string): string | undefined {
+    const holder = readOwner(lockPath(logPath));
+    return holder === undefined || ownerState(holder) === "ended" ? undefined : named(holder);
   }
 
   /** Whether this process still holds the lock: a user may have deleted it, and started another run. */
@@ -65,13 +80,23 @@ export class LogLock {
 }
 
 /** A log that is named by a symbolic link is locked at its target, since other runs may use another name. */
-function withoutLinks(path: string): string {
+function lockPath(path: string): string {
   try {
     const real = realpathSync(path);
-    return real === resolve(path) ? path : real;
+    return `${real === resolve(path) ? path : real}.lock`;
   } catch {
     // It does not exist yet.
-    return path;
+    return `${path}.lock`;
+  }
+}
+
+/** How many hard links a file has. One that cannot be looked at is reported when it is opened. */
+function namesOf(path: string): number {
+  try {
+    const found = statSync(path);
+    return found.isFile() ? found.nlink : 1;
+  } catch {
+    return 1;
   }
 }
 
@@ -170,11 +195,15 @@ function parseOwner(text: string): LockOwner | undefined {
   }
 }
 
+function named({ pid, host, at }: LockOwner): string {
+  return `process ${pid} on ${host}, since ${at}`;
+}
+
 function heldMessage(logPath: string, path: string, holder: LockOwner | "unreadable"): string {
   if (holder === "unreadable") {
     return `${path} is not a lock that this version can read. If no run writes ${logPath}, delete that file.`;
   }
-  const who = `process ${holder.pid} on ${holder.host}, since ${holder.at}`;
+  const who = named(holder);
   return ownerState(holder) === "running"
     ? `another run is writing ${logPath} (${who}). Wait until it has ended.`
     : `another run may be writing ${logPath} (${who}); that process cannot be seen from here. If it has ended, delete ${path}.`;

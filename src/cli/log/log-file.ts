@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { fileProblem } from "../file-problem.js";
 import { UsageError } from "../io.js";
 import type { Entry } from "./entry.js";
 import type { LogLock } from "./lock.js";
@@ -33,7 +34,7 @@ export class LogFile {
       // Readable only by its owner: it shows who lost which access.
       this.#file = openSync(opened, mode, 0o600);
     } catch (error) {
-      throw new UsageError(`${flag}: ${(error as Error).message}`);
+      throw new UsageError(`${flag}: ${path} cannot be written: ${fileProblem(error, "write")}.`);
     }
   }
 
@@ -149,7 +150,7 @@ export class LogFile {
 
   #fail(error: unknown): LogFailure {
     this.#failure ??= new LogFailure(
-      `${this.path} cannot be written: ${(error as Error).message}`,
+      `${this.path} cannot be written: ${fileProblem(error, "write")}`,
       { cause: error },
     );
     return this.#failure;

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { platform, timestamp } from "../../common/environment.js";
 import { UsageError } from "../io.js";
@@ -47,7 +47,9 @@ export class RunLog {
     try {
       if (existsSync(path)) {
         throw new UsageError(
-          `${flag}: ${path} exists. Name another file, or continue that run: zitadel-user-grants resume ${path}`,
+          statSync(path).isDirectory()
+            ? `${flag}: ${path} is a directory. Name a file in it.`
+            : `${flag}: ${path} exists. Name another file, or continue that run: zitadel-user-grants resume ${path}`,
         );
       }
       const draft = `${path}.unfinished`;

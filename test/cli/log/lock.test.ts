@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import {
   existsSync,
+  linkSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -50,6 +51,21 @@ describe("the lock of a log", () => {
     other.release();
     rmSync(link);
     rmSync(path);
+  });
+
+  it("is not taken for a log with two hard links, under none of its names", () => {
+    const path = newPath();
+    const other = newPath();
+    const lock = LogLock.take(path, "--log");
+    writeFileSync(path, "");
+    linkSync(path, other);
+    expect(() => LogLock.take(other, "resume")).toThrow(/resume: .* has 2 names \(hard links\)/);
+    lock.release();
+    expect(() => LogLock.take(path, "resume")).toThrow(/Delete the other names/);
+    rmSync(other);
+    LogLock.take(path, "resume").release();
+    rmSync(path);
+    expect(readdirSync(directory)).toEqual([]);
   });
 
   it("of a process that has exited is replaced", () => {

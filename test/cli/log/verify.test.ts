@@ -1,3 +1,4 @@
+import { tmpdir } from "node:os";
 import { describe, expect, it } from "vitest";
 import { logHarness } from "./harness.js";
 
@@ -49,7 +50,12 @@ describe("verify", () => {
   it.each([
     ["no log", ["verify"], /takes the path of one log/],
     ["two logs", ["verify", "a", "--log", "b"], /takes the path of one log/],
-    ["a missing file", ["verify", "/nonexistent"], /ENOENT/],
+    [
+      "a missing file",
+      ["verify", "/nonexistent"],
+      /\/nonexistent cannot be read: there is no such file/,
+    ],
+    ["a directory", ["verify", tmpdir()], /cannot be read: it is a directory/],
   ])("rejects %s", async (_, argv, message) => {
     const { exitCode, stderr } = await cli(argv);
     expect(stderr).toMatch(message);

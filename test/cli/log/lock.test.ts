@@ -87,14 +87,19 @@ describe("the lock of a log", () => {
   it("of a process that has exited and was not reaped yet is replaced", async () => {
     const path = newPath();
     // The shell becomes a program that never waits for the child that it has started before.
-    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"]);
+    const parent = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"]);
     const [pid] = await new Promise<string[]>((resolve) =>
       parent.stdout.once("data", (text) => resolve(String(text).trim().split("\n"))),
     );
-    const stat = () => readFileSync(`/proc/${pid}/stat`, "utf8");
-    while (!stat().includes(") Z ")) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    const until = async (of: unknown, state: RegExp) => {
+      while (!state.test(readFileSync(`/proc/${of}/stat`, "utf8"))) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    // The shell itself would take note of a child that ends.
+    await until(parent.pid, /\(sleep\)/);
+    process.kill(Number(pid), "SIGKILL");
+    await until(pid, /\) Z /);
     writeFileSync(`${path}.lock`, JSON.stringify({ ...thisOwner(), pid: Number(pid) }));
     LogLock.take(path, "--log").release();
     parent.kill("SIGKILL");

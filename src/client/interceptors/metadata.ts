@@ -14,7 +14,7 @@ import {
   withHeaderFields,
 } from "../../transports/call/request.js";
 import { createMasking, onStreamFailure } from "./mask.js";
-import { createTokenAttempts, type Send } from "./token-attempts.js";
+import { createTokenAttempts, type Reactions } from "./token-attempts.js";
 
 /** The metadata that a client adds to its calls. */
 export interface Metadata {
@@ -44,40 +44,42 @@ export function createMetadataInterceptor(metadata: Metadata): Interceptor {
   });
   const constant = typeof token === "string" ? withBearer(token) : { fields: fixed, optional };
   const masked = createMasking();
-  const withToken = typeof token === "function" ? createTokenAttempts(token) : undefined;
+  const withToken =
+    typeof token === "function" ? createTokenAttempts<Request, Response>(token) : undefined;
   let last: { bearer: string; added: AddedFields } | undefined;
 
   return withoutCopies((next) => {
-    const send = (
-      request: UnaryRequest | StreamRequest,
-      added: AddedFields,
-      accepted?: (response: UnaryResponse | StreamResponse) => UnaryResponse | StreamResponse,
-      failed?: (error: unknown) => Response,
-    ): Response => {
+    const start = (sent: Request): Promise<Response> => {
+      try {
+        return next(sent);
+      } catch (reason) {
+        return Promise.reject(reason);
+      }
+    };
+    const send = (request: Request, added: AddedFields): Promise<Response> => {
       const sent = withHeaderFields(request, added);
       const fail = (reason: unknown): never => {
         throw masked(reason, sent);
       };
-      let response: Response;
-      try {
-        response = next(sent);
-      } catch (reason) {
-        response = Promise.reject(reason);
-      }
       return request.stream
-        ? response.then((it) => onStreamFailure(it as StreamResponse, fail), fail)
-        : response.then(accepted, failed ? (reason) => failed(masked(reason, sent)) : fail);
+        ? start(sent).then((it) => onStreamFailure(it as StreamResponse, fail), fail)
+        : start(sent).then(undefined, fail);
     };
-    const sendWith: Send<UnaryRequest | StreamRequest, UnaryResponse | StreamResponse> = (
-      request,
-      bearer,
-      accepted,
-      failed,
-    ) => {
+    const sendWith = (
+      request: Request,
+      bearer: string,
+      reactions?: Reactions<Request, Response>,
+    ): Promise<Response> => {
       if (last?.bearer !== bearer) {
         last = { bearer, added: withBearer(bearer) };
       }
-      return send(request, last.added, accepted, failed);
+      if (reactions === undefined) {
+        return send(request, last.added);
+      }
+      const sent = withHeaderFields(request, last.added);
+      return start(sent).then(reactions.accepted, (reason) =>
+        reactions.failed(request, sendWith, bearer, masked(reason, sent)),
+      );
     };
     return (request) =>
       withToken === undefined || hasAuthorization(request)
@@ -86,9 +88,10 @@ export function createMetadataInterceptor(metadata: Metadata): Interceptor {
   });
 }
 
-type Response = Promise<UnaryResponse | StreamResponse>;
+type Request = UnaryRequest | StreamRequest;
+type Response = UnaryResponse | StreamResponse;
 
 /** Whether the call has a token of its own, or is to have no token. */
-function hasAuthorization(request: UnaryRequest | StreamRequest): boolean {
+function hasAuthorization(request: Request): boolean {
   return stateOf(request)?.unread === undefined && request.header.has(headerAuthorization);
 }

@@ -6,6 +6,7 @@ import { headerValueProblem } from "../../options/header-value.js";
 import type { TokenSource } from "../../options/token-source.js";
 import { deadlineOf } from "../../transports/call/deadline.js";
 import { onStreamFailure } from "./mask.js";
+import { LazyTokenRequest } from "./token-request.js";
 
 /** How long no new token is requested after a new one has been rejected; doubles each time. */
 const firstPauseMs = 1_000;
@@ -25,7 +26,10 @@ interface Call {
  * When the new token is rejected as well, no further one is requested for a while: servers that reject
  * every token would cost a token request for each call.
  */
-export function createTokenAttempts(source: TokenSource, environment: Environment = platform) {
+export function createTokenAttempts<C extends Call, R>(
+  source: TokenSource,
+  environment: Environment = platform,
+) {
   let rejectedByStream: string | undefined;
   let rejectedInARow = 0;
   let pausedUntilMs = Number.NEGATIVE_INFINITY;
@@ -42,18 +46,13 @@ export function createTokenAttempts(source: TokenSource, environment: Environmen
         )
       : error;
 
-  const accepted = <R>(response: R): R => {
+  const accepted = (response: R): R => {
     accept();
     return response;
   };
 
   /** How to handle a failed attempt. */
-  const failed = async <C extends Call, R>(
-    call: C,
-    send: Send<C, R>,
-    first: string,
-    error: unknown,
-  ): Promise<R> => {
+  const failed = async (call: C, send: Send<C, R>, first: string, error: unknown): Promise<R> => {
     if (call.stream || !isUnauthenticated(error)) {
       throw error;
     }
@@ -86,10 +85,7 @@ export function createTokenAttempts(source: TokenSource, environment: Environmen
     }
   };
 
-  const attempt = <C extends Call, R>(call: C, send: Send<C, R>, first: string): Promise<R> => {
-    if (!call.stream) {
-      return send(call, first, accepted, (error) => failed(call, send, first, error));
-    }
+  const attemptStream = (call: C, send: Send<C, R>, first: string) => {
     const rejectLater = (error: unknown): never => {
       if (isUnauthenticated(error)) {
         rejectedByStream = first;
@@ -102,27 +98,36 @@ export function createTokenAttempts(source: TokenSource, environment: Environmen
     );
   };
 
-  // Promises only if there is something to wait for: most sources have a token ready.
-  return <C extends Call, R>(call: C, send: Send<C, R>): Promise<R> => {
+  const reactions: Reactions<C, R> = { accepted, failed };
+  const attempt = (
+    call: C,
+    send: Send<C, R>,
+    rejected: string | undefined,
+    first: string,
+  ): Promise<R> => {
+    if (rejectedByStream === rejected) {
+      rejectedByStream = undefined;
+    }
+    return call.stream ? attemptStream(call, send, first) : send(call, first, reactions);
+  };
+
+  // Promises and closures only if there is something to wait for: most sources have a token ready.
+  return (call: C, send: Send<C, R>): Promise<R> => {
     const rejected = rejectedByStream;
     const first = obtain(source, call, rejected, "no token, so nothing was sent");
-    const start = (token: string) => {
-      if (rejectedByStream === rejected) {
-        rejectedByStream = undefined;
-      }
-      return attempt(call, send, token);
-    };
-    return typeof first === "string" ? start(first) : first.then(start);
+    return typeof first === "string"
+      ? attempt(call, send, rejected, first)
+      : first.then(attempt.bind(undefined, call, send, rejected));
   };
 }
 
-/** One attempt, with the reactions to it: a promise of their own would cost every call. */
-export type Send<C, R> = (
-  call: C,
-  token: string,
-  accepted?: (response: R) => R,
-  failed?: (error: unknown) => Promise<R>,
-) => Promise<R>;
+/** Makes one attempt, with the reactions to it: a promise of their own would cost every call. */
+export type Send<C, R> = (call: C, token: string, reactions?: Reactions<C, R>) => Promise<R>;
+
+export interface Reactions<C, R> {
+  accepted(response: R): R;
+  failed(call: C, send: Send<C, R>, token: string, error: unknown): Promise<R>;
+}
 
 /** The error of a call that settles while it waits for a token. */
 const waitsForToken = () =>
@@ -136,35 +141,40 @@ function obtain(
   refused: string | undefined,
   failure: string,
 ): string | Promise<string> {
-  // The call has not been sent yet, or was rejected for its token.
-  const fail = (reason: unknown) =>
-    Promise.reject(markNotProcessed(noToken(reason, call, failure)));
   try {
-    // A getter: most sources have a token ready, and creating a signal is expensive.
-    const request = {
-      refused,
-      get signal() {
-        return call.signal;
-      },
-    };
-    const token: unknown = source(request);
-    if (typeof token === "string" && headerValueProblem(token) === undefined) {
-      return token;
-    }
-    const deadline = deadlineOf(call);
-    if (deadline === undefined) {
-      return Promise.resolve(token).then(checked, fail);
-    }
-    const { obstacle } = deadline;
-    deadline.obstacle = refused === undefined ? waitsForToken : waitsForAnotherToken;
-    return Promise.resolve(token)
-      .finally(() => {
-        deadline.obstacle = obstacle;
-      })
-      .then(checked, fail);
+    const token = source(new LazyTokenRequest(call, refused));
+    return typeof token === "string" && headerValueProblem(token) === undefined
+      ? token
+      : awaited(token, call, refused, failure);
   } catch (reason) {
-    return fail(reason);
+    return notSent(reason, call, failure);
   }
+}
+
+/** A token that is not ready, or not valid. */
+function awaited(
+  token: string | Promise<string>,
+  call: Call,
+  refused: string | undefined,
+  failure: string,
+): Promise<string> {
+  const fail = (reason: unknown) => notSent(reason, call, failure);
+  const deadline = deadlineOf(call);
+  if (deadline === undefined) {
+    return Promise.resolve(token).then(checked, fail);
+  }
+  const { obstacle } = deadline;
+  deadline.obstacle = refused === undefined ? waitsForToken : waitsForAnotherToken;
+  return Promise.resolve(token)
+    .finally(() => {
+      deadline.obstacle = obstacle;
+    })
+    .then(checked, fail);
+}
+
+/** The call has not been sent yet, or was rejected for its token. */
+function notSent(reason: unknown, call: Call, failure: string): Promise<never> {
+  return Promise.reject(markNotProcessed(noToken(reason, call, failure)));
 }
 
 function checked(token: unknown): string {

@@ -203,6 +203,22 @@ describe("a token source", () => {
     expect(signal?.aborted).toBe(true);
   });
 
+  it("may pass a copy of its request on: the signal is in it", async () => {
+    const server = await startGate();
+    let copy: TokenRequest | undefined;
+    const client = createManagementClient({
+      baseUrl: server.baseUrl,
+      token: (request) => {
+        copy = { ...request };
+        return new Promise(() => undefined);
+      },
+    });
+    await expect(client.bulkRemoveUserGrant(call, { timeoutMs: 20 })).rejects.toMatchObject({
+      code: Code.DeadlineExceeded,
+    });
+    expect(copy?.signal?.aborted).toBe(true);
+  });
+
   it("that never responds is named when the caller aborts", async () => {
     const server = await startGate();
     const controller = new AbortController();

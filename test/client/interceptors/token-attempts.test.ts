@@ -1,9 +1,14 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { createClientCredentials } from "../../../src/auth/service-user/client-credentials.js";
-import { createTokenAttempts } from "../../../src/client/interceptors/token-attempts.js";
+import { createTokenAttempts, type Send } from "../../../src/client/interceptors/token-attempts.js";
 import { createFakeIssuer } from "../../auth/fake-issuer.js";
 import { FakeEnvironment } from "../../support/fake-environment.js";
+
+interface Call {
+  stream: boolean;
+  signal: AbortSignal;
+}
 
 function start() {
   const environment = new FakeEnvironment();
@@ -12,12 +17,17 @@ function start() {
     { issuer: server.issuer, clientId: "admin", clientSecret: "s3cret-1", fetch: server.fetch },
     environment,
   );
-  const attempts = createTokenAttempts(source, environment);
-  const call = (send: (token: string) => Promise<string>) =>
-    attempts(
-      { stream: false, signal: new AbortController().signal },
-      (_, token, accepted, failed): Promise<string> => send(token).then(accepted, failed),
-    );
+  const attempts = createTokenAttempts<Call, string>(source, environment);
+  const call = (send: (token: string) => Promise<string>) => {
+    const sendOnce: Send<Call, string> = (request, token, reactions) =>
+      send(token).then(reactions?.accepted, (error) => {
+        if (reactions === undefined) {
+          throw error;
+        }
+        return reactions.failed(request, sendOnce, token, error);
+      });
+    return attempts({ stream: false, signal: new AbortController().signal }, sendOnce);
+  };
   return { environment, server, call };
 }
 

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import { parseGoJson } from "../../src/sandbox/protocols/go-json.js";
+import { type JsonNode, parseGoJson } from "../../src/sandbox/protocols/go-json.js";
 
 let sandbox: SandboxServer;
 beforeAll(async () => {
@@ -99,12 +99,44 @@ describe("the JSON routes of the sandbox", () => {
     });
   });
 
-  it("reject values of another type", async () => {
-    for (const body of ['{"grantId":"1"}', '{"grantId":[1]}', "[]", "null", '"text"']) {
-      expect(await send("DELETE", bulk, body)).toMatchObject({ status: 400, body: { code: 3 } });
-    }
+  // From protojson of google.golang.org/protobuf 1.36.
+  it.each([
+    ["null", "syntax error (line 1:1): unexpected token null"],
+    ["[]", "syntax error (line 1:1): unexpected token ["],
+    ['"text"', 'syntax error (line 1:1): unexpected token "text"'],
+    [" \n true", "syntax error (line 1:1): unexpected token true"],
+    ['{"grantId":"1"}', 'syntax error (line 1:12): unexpected token "1"'],
+    ['{"ä":1, "grantId":5}', "syntax error (line 1:19): unexpected token 5"],
+    ['{"grantId":[1]}', "(line 1:13): invalid value for string field grantId: 1"],
+    ['{"grant_id":["a",\n null]}', "(line 2:2): invalid value for string field grantId: null"],
+    ['{"grantId":[{"a":1}]}', "(line 1:13): invalid value for string field grantId: {"],
+    ['{"grantId":["1"],"grant_id":["2"]}', '(line 1:18): duplicate field "grant_id"'],
+    ['{"grantId":null,"grantId":["2"]}', '(line 1:17): duplicate field "grantId"'],
+  ])("reject %j as protojson does", async (body, message) => {
+    const v270 = await startSandbox({ generation: "v2.70" });
+    onTestFinished(() => v270.close());
+    const invalid = { code: 3, message: `proto:\u00a0${message}` };
+    expect(await send("DELETE", bulk, body)).toMatchObject({ status: 400, body: invalid });
+    const response = await fetch(`${v270.baseUrl}/management/v1${bulk}`, {
+      method: "DELETE",
+      body,
+    });
+    expect(await response.json()).toEqual({ code: 3, message: `proto: ${message}` });
   });
 });
+
+function plain(node: JsonNode | undefined): unknown {
+  switch (node?.kind) {
+    case undefined:
+      return undefined;
+    case "object":
+      return Object.fromEntries(node.members.map(({ name, node: value }) => [name, plain(value)]));
+    case "array":
+      return node.items.map(plain);
+    case "scalar":
+      return node.value;
+  }
+}
 
 describe("JSON as Go's decoder reads it", () => {
   it.each([
@@ -113,8 +145,13 @@ describe("JSON as Go's decoder reads it", () => {
     ["{}", {}],
     ["{} x", {}],
     ['{"a":1}{"b":2}', { a: 1 }],
+    ["01", 0],
+    [
+      '{"a":[1,-2.5e+3,"\\u00e4\\n",true,false,null,{},[]]}',
+      { a: [1, -2500, "ä\n", true, false, null, {}, []] },
+    ],
   ])("%j", (text, expected) => {
-    expect(parseGoJson(text)).toEqual(expected);
+    expect(plain(parseGoJson(text))).toEqual(expected);
   });
 
   it.each([
@@ -128,7 +165,27 @@ describe("JSON as Go's decoder reads it", () => {
     ['{"a" 1}', "invalid character '1' after object key"],
     ['{"a":1 2}', "invalid character '2' after object key:value pair"],
     ["[1 2]", "invalid character '2' after array element"],
+    ["[1,]", "invalid character ']' looking for beginning of value"],
+    ['{"a":1,}', "invalid character '}' looking for beginning of object key string"],
+    ["{'a':1}", "invalid character '\\'' looking for beginning of object key string"],
+    ['"a\n"', "invalid character '\\n' in string literal"],
+    ['"\u0001"', "invalid character '\\x01' in string literal"],
+    ['"\\x"', "invalid character 'x' in string escape code"],
+    ['"\\u00g0"', "invalid character 'g' in \\u hexadecimal character escape"],
+    ["-x", "invalid character 'x' in numeric literal"],
+    ["1.", "unexpected EOF"],
+    ["1.x", "invalid character 'x' after decimal point in numeric literal"],
+    ["1ex", "invalid character 'x' in exponent of numeric literal"],
+    ["nul", "unexpected EOF"],
+    ["nux", "invalid character 'x' in literal null (expecting 'l')"],
+    ["ä", "invalid character 'Ã' looking for beginning of value"],
+    ["😀", "invalid character 'ð' looking for beginning of value"],
+    ["\u00a0", "invalid character 'Â' looking for beginning of value"],
   ])("%j is rejected: %s", (text, message) => {
     expect(() => parseGoJson(text)).toThrow(message);
+  });
+
+  it("of too many levels is rejected", () => {
+    expect(() => parseGoJson("[".repeat(100_000))).toThrow("exceeded max depth");
   });
 });

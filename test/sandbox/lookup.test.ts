@@ -134,16 +134,47 @@ describe("a search for grants", () => {
   it.each([
     [{ queries: [{ emailQuery: { email: "x".repeat(201) } }] }, "at most 200 runes"],
     [{ queries: [{}] }, "UserGrantQuery.Query: value is required"],
-    [{ queries: [{ emailQuery: {}, userIdQuery: {} }] }, "oneof is already set"],
-    [{ queries: [{ emailQuery: { method: "LIKE" } }] }, 'enum field method: "LIKE"'],
-    [{ queries: {} }, "repeated field queries"],
-    [{ query: { limit: -1 } }, "uint64 field limit"],
-    [[], "message field body"],
+    [
+      { queries: [{ emailQuery: { method: 8 } }] },
+      "UserGrantEmailQuery.Method: value must be one of the defined enum values",
+    ],
+    [
+      { queries: [{ userTypeQuery: { type: 3 } }] },
+      "UserGrantUserTypeQuery.Type: value must be one of the defined enum values",
+    ],
+    [
+      { queries: [{ emailQuery: {}, userIdQuery: {} }] },
+      '(line 1:30): error parsing "userIdQuery", oneof zitadel.user.v1.UserGrantQuery.query is already set',
+    ],
+    [
+      { queries: [{ emailQuery: { method: true } }] },
+      "(line 1:37): invalid value for enum field method: true",
+    ],
+    [{ queries: {} }, "syntax error (line 1:12): unexpected token {"],
+    [{ queries: [null] }, "syntax error (line 1:13): unexpected token null"],
+    [{ query: { limit: -1 } }, "(line 1:19): invalid value for uint32 field limit: -1"],
+    [{ query: { limit: 2 ** 32 } }, "invalid value for uint32 field limit: 4294967296"],
+    [{ query: { offset: " 1" } }, 'invalid value for uint64 field offset: " 1"'],
+    [{ query: { offset: "0x1" } }, 'invalid value for uint64 field offset: "0x1"'],
+    [{ query: { asc: "true" } }, '(line 1:17): invalid value for bool field asc: "true"'],
+    [[], "syntax error (line 1:1): unexpected token ["],
   ])("rejects %j", async (body, message) => {
     const { call } = await open();
     const { status, value } = await call("POST", "/users/grants/_search", body);
     expect([status, value.code]).toEqual([400, 3]);
     expect(value.message).toContain(message);
+  });
+
+  it.each([
+    { query: { offset: null, limit: "10" } },
+    { query: { limit: 1e2 } },
+    { queries: [{ emailQuery: null, userIdQuery: { userId: "1" } }] },
+    // Unknown names of enums are ignored, as unknown fields are.
+    { queries: [{ emailQuery: { email: "1", method: "LIKE" } }] },
+    { queries: [{ user_type_query: { type: 1 } }] },
+  ])("accepts %j", async (body) => {
+    const { call } = await open();
+    expect((await call("POST", "/users/grants/_search", body)).status).toBe(200);
   });
 
   it("asks for a permission of its own", async () => {

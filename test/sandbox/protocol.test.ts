@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import {
   BulkRemoveUserGrantRequestSchema,
   DeactivateUserGrantRequestSchema,
@@ -63,6 +63,20 @@ function statusOf(fields: RawResponse["headers"]) {
     message: decodeURIComponent(String(fields["grpc-message"] ?? "")),
   };
 }
+
+it("names Go's protobuf library with the space that each generation's build has", async () => {
+  const v270 = await startSandbox({ generation: "v2.70" });
+  onTestFinished(() => v270.close());
+  const { trailers } = await sendHttp2({
+    method: "POST",
+    url: v270.baseUrl + deactivate,
+    headers: { "content-type": "application/grpc" },
+    body: encodeFrame(Buffer.from("nonsense")),
+  });
+  expect(statusOf(trailers).message).toBe(
+    "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data",
+  );
+});
 
 describe("a malformed message", () => {
   it.each<[string, number, string, Call]>([

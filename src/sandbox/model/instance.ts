@@ -21,3 +21,11 @@ export interface Instance {
   /** The `x-request-id` header of the next response; undefined if this generation does not send it. */
   readonly requestIdHeader: () => { readonly "x-request-id"?: string };
 }
+
+/**
+ * An error of Go's protobuf library. Each build of it has a space or a no-break space after its name, so that
+ * its messages cannot be compared; those with the latter also have spaces in JSON.
+ */
+export function protoError({ generation }: Instance, text: string): string {
+  return `proto:${generation === "v4" ? "\u00a0" : " "}${text}`;
+}

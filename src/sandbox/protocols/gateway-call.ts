@@ -1,11 +1,11 @@
-import type { JsonValue } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { type HttpRequest, type HttpResponse, headerOf, readBody } from "../http/http.js";
 import { deadlineExceeded, earlyError, RpcError } from "../model/errors.js";
-import type { Instance } from "../model/instance.js";
+import { type Instance, protoError } from "../model/instance.js";
 import { gatewayError, gatewayResponse, type Json } from "./gateway.js";
-import { parseGoJson } from "./go-json.js";
+import { type JsonNode, parseGoJson } from "./go-json.js";
 import { readDeadline } from "./grpc-timeout.js";
+import { ProtoJsonError } from "./proto-json.js";
 import { hasPassed, outcomeOf, withDeadline } from "./rpc.js";
 
 /** Where reading stops; JSON is longer than the 4 MiB message that it may encode. */
@@ -15,7 +15,7 @@ const maxBodyBytes = 64 * 1024 * 1024;
 export interface GatewayCall<T> {
   readonly rpc: string;
   /** @throws Error with the reason why the body is invalid. */
-  readonly read: (body: JsonValue | undefined) => T;
+  readonly read: (body: JsonNode | undefined) => T;
   readonly call: (message: T, signal: AbortSignal) => Promise<Json>;
 }
 
@@ -31,7 +31,7 @@ export async function serveGatewayCall<T>(
       const value = headerOf(request, "grpc-timeout");
       throw earlyError(Code.InvalidArgument, `invalid grpc-timeout: ${value}`);
     }
-    const message = await readMessage(request, read);
+    const message = await readMessage(instance, request, read);
     const { deadline } = timeout;
     if (hasPassed(deadline)) {
       throw deadlineExceeded(true);
@@ -49,7 +49,11 @@ export async function serveGatewayCall<T>(
 }
 
 /** @throws RpcError `InvalidArgument` for invalid JSON, or JSON that does not fit the message. */
-async function readMessage<T>(request: HttpRequest, read: (body: JsonValue | undefined) => T) {
+async function readMessage<T>(
+  instance: Instance,
+  request: HttpRequest,
+  read: (body: JsonNode | undefined) => T,
+): Promise<T> {
   const bytes = await readBody(request, maxBodyBytes);
   if (bytes === undefined) {
     throw earlyError(Code.ResourceExhausted, "http: request body too large");
@@ -57,8 +61,8 @@ async function readMessage<T>(request: HttpRequest, read: (body: JsonValue | und
   try {
     return read(parseGoJson(Buffer.from(bytes).toString()));
   } catch (error) {
-    if (error instanceof RpcError) {
-      throw error;
+    if (error instanceof ProtoJsonError) {
+      throw earlyError(Code.InvalidArgument, protoError(instance, error.message));
     }
     const cause = error instanceof Error ? error.message : String(error);
     throw earlyError(Code.InvalidArgument, cause);

@@ -1,4 +1,4 @@
-import { toBinary, toJson } from "@bufbuild/protobuf";
+import { type JsonObject, toBinary, toJson } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
 import { pathPrefix } from "../../transports/json/http-rule/bindings.js";
@@ -13,6 +13,7 @@ import { managementMethods } from "../model/management.js";
 import { gatewayRejection } from "./gateway.js";
 import { serveGatewayCall } from "./gateway-call.js";
 import { checkLength } from "./grpc-message.js";
+import { textsOf } from "./proto-json.js";
 
 /**
  * The JSON routes, as grpc-gateway serves them in front of the gRPC server: requests are matched by the
@@ -40,7 +41,12 @@ function serve(
   const { desc, call } = methodOf(match);
   return serveGatewayCall(instance, request, {
     rpc: desc.name,
-    read: (body) => readRequest(match, new URLSearchParams(request.query), body),
+    read: (body) =>
+      readRequest(
+        match,
+        new URLSearchParams(request.query),
+        body && ({ ...textsOf(desc.input)(body, "") } as JsonObject),
+      ),
     call: async (message, signal) => {
       checkLength(toBinary(desc.input, message).byteLength);
       return toJson(desc.output, await call(instance, request, message, signal));

@@ -4,7 +4,7 @@ import { ManagementService } from "../../../gen/zitadel/management_pb.js";
 import { platform } from "../../common/environment.js";
 import { type HttpRequest, headerOf, type RpcOutcome } from "../http/http.js";
 import { deadlineExceeded, earlyError, RpcError, statusTrailers } from "../model/errors.js";
-import type { Instance } from "../model/instance.js";
+import { type Instance, protoError } from "../model/instance.js";
 import { instanceLookupTimedOut } from "../model/instance-host.js";
 import { type ManagementMethod, managementMethods } from "../model/management.js";
 import { checkEncoding, frameMessage, readMessage } from "./grpc-message.js";
@@ -52,7 +52,7 @@ export async function respondToRpc(
     if (noticesDeadline === "reading" && hasPassed(deadline)) {
       throw deadlineExceeded(true);
     }
-    const message = parse(method, bytes);
+    const message = parse(instance, method, bytes);
     Object.assign(headers, interceptorHeaders(instance));
     if (hasPassed(deadline)) {
       throw instanceLookupTimedOut(instance, request);
@@ -153,16 +153,15 @@ function findMethod(path: string): ManagementMethod {
   );
 }
 
-function parse(method: ManagementMethod, bytes: Uint8Array) {
+function parse(instance: Instance, method: ManagementMethod, bytes: Uint8Array) {
   try {
     return fromBinary(method.desc.input, bytes);
   } catch (error) {
-    // A text decoder throws TypeError for invalid UTF-8. In this build, Go's protobuf library puts a no-break
-    // space after its name, so that its messages cannot be compared.
+    // A text decoder throws TypeError for invalid UTF-8.
     const cause =
       error instanceof TypeError
         ? "string field contains invalid UTF-8"
-        : "proto:\u00a0cannot parse invalid wire-format data";
+        : protoError(instance, "cannot parse invalid wire-format data");
     throw earlyError(Code.Internal, `grpc: error unmarshalling request: ${cause}`);
   }
 }

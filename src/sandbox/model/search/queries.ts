@@ -56,13 +56,21 @@ function problemOf(
     return `invalid ${oneof}.Query: value is required`;
   }
   for (const [name, value] of Object.entries(query.fields)) {
-    const problem = typeof value === "string" && name !== "method" ? tooLong(value) : undefined;
+    const problem = problemOfValue(name, value);
     if (problem !== undefined) {
       const member = `invalid ${oneof}.${pascal(query.kind)}: embedded message failed validation`;
       return `${member} | caused by: invalid ${messageOf(query.kind)}.${pascal(name)}: ${problem}`;
     }
   }
   return undefined;
+}
+
+function problemOfValue(name: string, value: unknown): string | undefined {
+  if (typeof value === "number") {
+    // Known numbers of enums have been replaced by their names.
+    return "value must be one of the defined enum values";
+  }
+  return typeof value === "string" && name !== "method" ? tooLong(value) : undefined;
 }
 
 /** The name that Go gives to a field. */

@@ -1,9 +1,9 @@
-import type { JsonValue } from "@bufbuild/protobuf";
 import type { Generation } from "../../model/generation.js";
 import type { Page } from "../../model/search/page.js";
 import type { Query } from "../../model/search/queries.js";
 import { textMethods } from "../../model/search/text.js";
 import { userFields } from "../../model/search/users.js";
+import type { JsonNode } from "../go-json.js";
 import {
   boolean,
   enumeration,
@@ -12,8 +12,9 @@ import {
   oneof,
   type Reader,
   string,
-  unsigned,
-} from "./proto-json.js";
+  uint32,
+  uint64,
+} from "../proto-json.js";
 
 const method = enumeration(textMethods);
 const userType = enumeration(["TYPE_UNSPECIFIED", "TYPE_HUMAN", "TYPE_MACHINE"]);
@@ -46,7 +47,7 @@ const userGrantQueries = {
 
 /** Queries can be nested. */
 const userQuery: Reader<Query | undefined> = (value, field) => readUserQuery(value, field);
-const readUserQuery = oneof({
+const readUserQuery = oneof("zitadel.user.v1.SearchQuery.query", {
   userNameQuery: message({ userName: string, method }),
   firstNameQuery: message({ firstName: string, method }),
   lastNameQuery: message({ lastName: string, method }),
@@ -63,7 +64,7 @@ const readUserQuery = oneof({
   inUserEmailsQuery: message({ userEmails: list(string) }),
 });
 
-const listQuery = message({ offset: unsigned, limit: unsigned, asc: boolean });
+const listQuery = message({ offset: uint64, limit: uint32, asc: boolean });
 
 const listUserGrantsOf: Readonly<Record<Generation, ReturnType<typeof listUserGrantsWith>>> = {
   "v2.70": listUserGrantsWith(userGrantQueries),
@@ -74,7 +75,10 @@ const listUserGrantsOf: Readonly<Record<Generation, ReturnType<typeof listUserGr
 };
 
 function listUserGrantsWith(queries: Readonly<Record<string, Reader<object>>>) {
-  return message({ query: listQuery, queries: list(oneof(queries)) });
+  return message({
+    query: listQuery,
+    queries: list(oneof("zitadel.user.v1.UserGrantQuery.query", queries)),
+  });
 }
 
 const listUsers = message({
@@ -91,23 +95,30 @@ const addUserGrant = message({
 
 const nothing = message({});
 
-export function readListUserGrants(body: JsonValue | undefined, generation: Generation) {
-  const { query, queries = [] } = listUserGrantsOf[generation](body ?? {}, "body");
+export function readListUserGrants(body: JsonNode | undefined, generation: Generation) {
+  const { query, queries = [] } = read(listUserGrantsOf[generation], body);
   return { page: pageOf(query), queries };
 }
 
-export function readListUsers(body: JsonValue | undefined) {
-  const { query, queries = [], sortingColumn } = listUsers(body ?? {}, "body");
-  return { page: pageOf(query), queries, sortingColumn };
+export function readListUsers(body: JsonNode | undefined) {
+  const { query, queries = [], sortingColumn } = read(listUsers, body);
+  // A column with an unknown number is no error.
+  const sortedBy = typeof sortingColumn === "number" ? undefined : sortingColumn;
+  return { page: pageOf(query), queries, sortedBy };
 }
 
-export function readAddUserGrant(body: JsonValue | undefined) {
-  const { projectId = "", projectGrantId = "", roleKeys = [] } = addUserGrant(body ?? {}, "body");
+export function readAddUserGrant(body: JsonNode | undefined) {
+  const { projectId = "", projectGrantId = "", roleKeys = [] } = read(addUserGrant, body);
   return { projectId, projectGrantId, roleKeys };
 }
 
-export function readNothing(body: JsonValue | undefined): void {
-  nothing(body ?? {}, "body");
+export function readNothing(body: JsonNode | undefined): void {
+  read(nothing, body);
+}
+
+/** A missing body is an empty message. */
+function read<T extends object>(reader: Reader<T>, body: JsonNode | undefined): Partial<T> {
+  return body === undefined ? {} : reader(body, "");
 }
 
 function pageOf({ offset = 0, limit = 0, asc = false }: Partial<Page> = {}): Page {

@@ -1,4 +1,3 @@
-import type { JsonValue } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { matchTemplate, parseTemplate } from "../../../transports/json/http-rule/template.js";
 import type { HttpRequest, Route } from "../../http/http.js";
@@ -15,6 +14,7 @@ import { checkUserQueries, searchUsers } from "../../model/search/users.js";
 import { addUserGrant, reactivateUserGrant } from "../../model/user-grants.js";
 import type { Json } from "../gateway.js";
 import { serveGatewayCall } from "../gateway-call.js";
+import type { JsonNode } from "../go-json.js";
 import { readAddUserGrant, readListUserGrants, readListUsers, readNothing } from "./requests.js";
 import { listDetailsView, orgView, protoDate, userGrantView, userView } from "./views.js";
 
@@ -25,7 +25,7 @@ interface Lookup<T> {
   /** The path after `/management/v1`, with ids as wildcards. */
   readonly path: string;
   readonly permission: Permission;
-  readonly read: (body: JsonValue | undefined, instance: Instance) => T;
+  readonly read: (body: JsonNode | undefined, instance: Instance) => T;
   readonly validate: (message: T, ids: readonly string[]) => void;
   readonly run: (instance: Instance, caller: Caller, message: T, ids: readonly string[]) => Json;
 }
@@ -55,8 +55,8 @@ const routes: readonly ((instance: Instance) => Route)[] = [
     permission: "user.read",
     read: readListUsers,
     validate: ({ queries }) => checkUserQueries(queries),
-    run: (instance, caller, { page, queries, sortingColumn }) => {
-      const found = searchUsers(instance, caller, page, present(queries), sortingColumn);
+    run: (instance, caller, { page, queries, sortedBy }) => {
+      const found = searchUsers(instance, caller, page, present(queries), sortedBy);
       return {
         details: listDetailsView(found.total, instance.now()),
         ...(found.total > 0 ? { result: found.items.map(userView) } : {}),

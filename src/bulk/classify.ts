@@ -3,6 +3,12 @@ import { readPushbackMs, readRetryAfterMs } from "../common/retry-after.js";
 import { describeError, isGrantInactive } from "../errors/describe.js";
 import { notProcessed } from "../errors/not-processed.js";
 
+/**
+ * A lookup that the server's deadline cut off is reported as an instance or organization that does not exist;
+ * the former says so in its message.
+ */
+const serverDeadline = /context (deadline exceeded|canceled)/;
+
 /** What an error says about the grants of its request. */
 export type MeaningKind =
   /** One of the grants is unknown. */
@@ -26,17 +32,25 @@ export interface Meaning {
   readonly maybeApplied: boolean;
 }
 
-/** The transports' message for a response without a valid gRPC status. */
-const spoiledResponse = /the stream was reset|protocol error|broke the \S+ protocol/;
+/**
+ * The transports' messages for a response that is not the server's: one without a valid gRPC status, or the
+ * page of a firewall, which can also block what the server responds.
+ */
+const spoiledResponse = /the stream was reset|protocol error|broke the \S+ protocol|^got HTTP 403 /;
 
 /**
  * Classifies what an error means for a bulk run. It uses ZITADEL's error id where the code alone is
  * ambiguous: NOT_FOUND and PERMISSION_DENIED can concern a single grant or the caller.
  *
  * @param notFoundId the id with which this RPC reports an unknown grant.
+ * @param isLate whether the error came when the request's time was up.
  */
-export function classify(error: ConnectError, notFoundId: string): Meaning {
-  const kind = kindOf(error, notFoundId);
+export function classify(error: ConnectError, notFoundId: string, isLate = false): Meaning {
+  const kindByCode = kindOf(error, notFoundId);
+  const kind =
+    kindByCode === "fatal" && (isLate || serverDeadline.test(error.rawMessage))
+      ? "throttled"
+      : kindByCode;
   if (notProcessed(error)) {
     // No connection was made, for example: the request has not reached the server.
     return { kind, maybeApplied: false };

@@ -63,10 +63,11 @@ export class Requests<G extends Grant> {
     const { environment, notFoundId } = this.#options;
     for (let attempt = 1; ; attempt++) {
       const slot = await this.#pace.take(this.#stop.signal);
+      const callOptions = this.#callOptions();
       let error: ConnectError;
       try {
         // Some clients ignore their signal.
-        await untilAborted(send(this.#callOptions()), this.#stop.cancelSignal);
+        await untilAborted(send(callOptions), this.#stop.cancelSignal);
         this.#pace.taken();
         this.#ledger.found(grants);
         return { kind: "ok" };
@@ -83,7 +84,8 @@ export class Requests<G extends Grant> {
         this.#ledger.lost(grants);
         throw new Stopped();
       }
-      const { kind, maybeApplied } = classify(error, notFoundId);
+      const isLate = environment.monotonicMs() - slot.sentMs >= callOptions.timeoutMs;
+      const { kind, maybeApplied } = classify(error, notFoundId, isLate);
       if (maybeApplied) {
         this.#ledger.lost(grants);
       }
@@ -118,7 +120,7 @@ export class Requests<G extends Grant> {
     }
   };
 
-  #callOptions(): CallOptions {
+  #callOptions(): CallOptions & { readonly timeoutMs: number } {
     const { orgId, timeoutMs = 30_000 } = this.#options.options;
     return {
       signal: this.#stop.cancelSignal,

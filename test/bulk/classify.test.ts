@@ -12,6 +12,14 @@ describe("what an error means for a bulk run", () => {
     [serverError(Code.PermissionDenied, "EVENT-Shu7e"), "rejected"],
     [serverError(Code.PermissionDenied, "AUTH-5mWD2"), "fatal"],
     [new ConnectError("blocked by a proxy", Code.PermissionDenied), "fatal"],
+    [
+      new ConnectError(
+        "got HTTP 403 with text/html where JSON was expected",
+        Code.PermissionDenied,
+      ),
+      "fatal",
+      true,
+    ],
     [new ConnectError("no such method", Code.Unimplemented), "fatal"],
     [
       new ConnectError(
@@ -50,6 +58,29 @@ describe("what an error means for a bulk run", () => {
     [serverError(Code.InvalidArgument, "COMMAND-5M0sd"), "fatal"],
   ])("%s", (error, kind, maybeApplied = false) => {
     expect(classify(error, "COMMAND-1My0t")).toEqual({ kind, maybeApplied });
+  });
+});
+
+describe("an error that the server's own deadline caused", () => {
+  it.each<[string, ConnectError, boolean]>([
+    [
+      "an instance that was not looked up in time",
+      new ConnectError(
+        "unable to set instance using origin http://localhost: ID=QUERY-d3fas Message=Errors.Internal Parent=(context deadline exceeded)",
+        Code.NotFound,
+      ),
+      false,
+    ],
+    [
+      "an organization that was not looked up in time",
+      serverError(Code.PermissionDenied, "AUTH-Bs7Ds"),
+      true,
+    ],
+  ])("ends no run: %s", (_, error, isLate) => {
+    expect(classify(error, "COMMAND-1My0t", isLate)).toEqual({
+      kind: "throttled",
+      maybeApplied: true,
+    });
   });
 });
 

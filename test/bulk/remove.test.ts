@@ -562,6 +562,24 @@ describe("pressure", () => {
     expect(server.calls[1]?.startedMs).toBeLessThan(7100);
   });
 
+  it("retries what the server reports when the time of a request is up", async () => {
+    const { world, collect } = setUp();
+    let requests = 0;
+    const client = {
+      async bulkRemoveUserGrant() {
+        requests += 1;
+        if (requests === 1) {
+          await sleep(world, 1000);
+          throw serverError(Code.PermissionDenied, "AUTH-Bs7Ds");
+        }
+      },
+    };
+    const run = removeUserGrantsIn(world, client as never, ["1"], { timeoutMs: 1000 });
+    const { outcomes, thrown } = await collect(run);
+    expect(thrown).toBeUndefined();
+    expect(outcomes).toEqual([{ grantId: "1", status: "removed" }]);
+  });
+
   it("stops with the last error when the server accepts nothing for giveUpMs", async () => {
     const { world, server, remove, collect } = setUp();
     server.fate = () => ({ failure: { afterMs: 1, code: Code.Unavailable } });

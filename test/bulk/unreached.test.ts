@@ -27,3 +27,27 @@ it.each([
     { grantId: "2", status: "failed", answerLost: undefined },
   ]);
 });
+
+it.each([
+  ["grpc-web", createGrpcWebClient],
+  ["json", createJsonClient],
+] as const)(
+  "a firewall's page can stand in place of a response that it blocks, over %s",
+  async (_, create) => {
+    const server = await startHttpServer((_request, response) => {
+      response.writeHead(403, { "content-type": "text/html" });
+      response.end("<h1>Blocked</h1>");
+    });
+    const client = create({ baseUrl: server.baseUrl });
+    const outcomes: unknown[] = [];
+    const run = removeUserGrants(client, ["1", "2"], {
+      onOutcome: ({ grantId, status, answerLost }) =>
+        outcomes.push({ grantId, status, answerLost }),
+    });
+    await expect(run.summary()).rejects.toThrow(/HTTP 403/);
+    expect(outcomes).toEqual([
+      { grantId: "1", status: "failed", answerLost: true },
+      { grantId: "2", status: "failed", answerLost: true },
+    ]);
+  },
+);

@@ -66,7 +66,10 @@ export function classify(error: ConnectError, notFoundId: string, isLate = false
           error.code !== Code.ResourceExhausted || spoiledResponse.test(error.rawMessage),
       };
     case "fatal":
-      return { kind, maybeApplied: spoiledResponse.test(error.rawMessage) };
+      return {
+        kind,
+        maybeApplied: error.code === Code.Canceled || spoiledResponse.test(error.rawMessage),
+      };
     default:
       return { kind, maybeApplied: false };
   }
@@ -104,6 +107,8 @@ function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
     case Code.Unavailable:
     case Code.DeadlineExceeded:
       return "throttled";
+    case Code.Canceled:
+      return error.rawMessage === "the client was closed" ? "fatal" : "lost";
     default:
       return "lost";
   }

@@ -179,3 +179,34 @@ describe.each(protocols.slice(1))("a proxy's 429 over %s", (_, entry) => {
     await sandbox.close();
   });
 });
+
+describe("a client that is closed", () => {
+  it.each([
+    ["before", 0],
+    ["during", 1],
+  ])("%s a run ends it", async (_, closedAfter) => {
+    const sandbox = await startSandbox();
+    const { baseUrl, token, orgId } = sandbox;
+    const client = grpc.createManagementClient({ baseUrl, token, orgId });
+    const ids = Array.from({ length: 1000 }, () => sandbox.addGrant().grantId);
+    let seen = 0;
+    const onOutcome = () => {
+      seen += 1;
+      if (seen === closedAfter) {
+        close(client);
+      }
+    };
+    if (closedAfter === 0) {
+      close(client);
+    }
+    const { outcomes, thrown } = await collect(removeUserGrants(client, ids, { onOutcome }));
+    expect(thrown).toMatchObject({ code: Code.Canceled, rawMessage: "the client was closed" });
+    expect(outcomes.length).toBeLessThan(1000);
+    for (const { grantId, status, answerLost } of outcomes) {
+      const isThere = sandbox.grant(grantId) !== undefined;
+      expect(status === "removed" || answerLost || isThere).toBe(true);
+      expect(status === "removed" && isThere).toBe(false);
+    }
+    await sandbox.close();
+  });
+});

@@ -1,12 +1,17 @@
 import dns from "node:dns";
 import type { LookupFunction } from "node:net";
 import { Code } from "@connectrpc/connect";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { createManagementClient as createGrpcClient } from "../../src/grpc.js";
 import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
 import { createManagementClient as createJsonClient } from "../../src/json.js";
 import { startSandbox } from "../../src/sandbox/index.js";
-import { failure } from "./clients.js";
+import { type Protocol, respondWell } from "../faults/exchange.js";
+import { startHttp1Wire } from "../faults/http1-wire.js";
+import { startHttp2Wire } from "../faults/http2-wire.js";
+import { makeCertificate } from "../support/certificates.js";
+import { createTransport, deactivate, failure } from "./clients.js";
+import { startSecureServer } from "./servers.js";
 
 const clients = {
   grpc: createGrpcClient,
@@ -36,6 +41,15 @@ function stubLookup(addresses: () => { address: string; family: number }[] | und
     }
   };
   vi.spyOn(dns, "lookup").mockImplementation(lookup as never);
+}
+
+async function startPlainServer(protocol: Protocol) {
+  const options = { respond: respondWell };
+  const server = await (protocol === "grpc"
+    ? startHttp2Wire(options)
+    : startHttp1Wire(protocol, options));
+  onTestFinished(server.close);
+  return server;
 }
 
 describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
@@ -84,6 +98,17 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     await twoTest.deactivateUserGrant(grant);
     expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
     await sandbox.close();
+  });
+
+  it.each(["http", "https"])("a pinned address is connected to, over %s", async (scheme) => {
+    const lookup: LookupFunction = (_, { all }, callback) =>
+      all ? callback(null, [{ address: "127.0.0.1", family: 4 }]) : callback(null, "127.0.0.1", 4);
+    const certificate = makeCertificate({ name: "pinned.test", dnsNames: ["pinned.test"] });
+    const { port } =
+      scheme === "https" ? await startSecureServer(certificate) : await startPlainServer(protocol);
+    const baseUrl = `${scheme}://pinned.test:${port}`;
+    const transport = createTransport(protocol, baseUrl, { ca: certificate.cert, lookup });
+    expect(await deactivate(transport)).toBe(5n);
   });
 
   it("instanceHost names the instance if the address does not", async () => {

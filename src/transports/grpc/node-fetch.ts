@@ -75,7 +75,7 @@ async function createAgents(nodeOptions: NodeConnectOptions): Promise<Agents> {
     import("./connections/tunnel.js"),
   ]);
   const https = new byHttps.Agent({ keepAlive: true, ...(nodeOptions as object) });
-  const http = new byHttp.Agent({ keepAlive: true });
+  const http = new byHttp.Agent({ keepAlive: true, ...(nodeOptions as object) });
   for (const agent of [https, http]) {
     const direct = agent.createConnection.bind(agent);
     agent.createConnection = (options, callback) => {

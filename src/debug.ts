@@ -8,6 +8,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { platform } from "./common/environment.js";
 import { createMask, type Mask } from "./common/mask.js";
+import { maskSecretFields } from "./common/secret-fields.js";
 import { isSecretName, secretsOf } from "./common/secret-names.js";
 import { maskField, maskJson } from "./errors/mask-error.js";
 import { isFunction, show } from "./options/checker.js";
@@ -55,8 +56,8 @@ let attempts = 0;
 /**
  * Creates the option `debug` of a client: it shows each attempt of each call as it is sent, with its token,
  * organization and retries, and its response. Secrets are masked as `***`: the value of `authorization`, of
- * cookies, and of every field whose name suggests a token, a key, a secret or a password, and those values
- * wherever the server echoes them.
+ * cookies, and of every field of a header or a message whose name suggests a token, a key, a secret or a
+ * password, and those values wherever they are repeated.
  *
  * @param log is called with each event. Errors that it throws are ignored: logging must not fail a call.
  * @returns an interceptor for the option `debug`; under `interceptors` it would see neither token nor
@@ -91,23 +92,40 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
       method: `${request.service.typeName}/${request.method.name}`,
       url: request.url,
     };
-    const mask = createMask(secretsOf(request.header));
+    const secrets = secretsOf(request.header);
+    let mask = createMask(secrets);
+    const learn = (more: readonly string[]) => {
+      if (more.length > 0) {
+        secrets.push(...more);
+        mask = createMask(secrets);
+      }
+    };
+    const masked = (headers: Headers) => {
+      learn(secretsOf(headers));
+      return maskedHeader(headers, mask);
+    };
     const message = (
       from: "client" | "server",
       schema: DescMessage,
       shape: MessageShape<DescMessage>,
-    ) => emit({ ...about, type: "message", from, message: maskJson(asJson(schema, shape), mask) });
+    ) => {
+      const found: string[] = [];
+      const json = maskSecretFields(asJson(schema, shape), (secret) => found.push(secret));
+      learn(found);
+      emit({ ...about, type: "message", from, message: maskJson(json, mask) });
+    };
     const durationMs = () => platform.monotonicMs() - start;
     const { input, output } = request.method;
     const fail = (reason: unknown) => {
       const error = ConnectError.from(reason);
-      const { code, rawMessage, metadata } = error;
+      const { code, rawMessage } = error;
+      const metadata = masked(error.metadata);
       emit({
         ...about,
         type: "error",
         code,
         message: mask.text(rawMessage),
-        metadata: masked(metadata, mask),
+        metadata,
         durationMs: durationMs(),
       });
     };
@@ -121,7 +139,7 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
         fail(reason);
         throw reason;
       }
-      emit({ ...about, type: "end", trailer: masked(trailer, mask), durationMs: durationMs() });
+      emit({ ...about, type: "end", trailer: masked(trailer), durationMs: durationMs() });
     }
     async function* sent(messages: AsyncIterable<MessageShape<DescMessage>>) {
       for await (const one of messages) {
@@ -129,7 +147,7 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
         yield one;
       }
     }
-    emit({ ...about, type: "request", header: masked(request.header, mask) });
+    emit({ ...about, type: "request", header: maskedHeader(request.header, mask) });
     if (!request.stream) {
       message("client", input, request.message);
     }
@@ -139,7 +157,7 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
           ? Object.create(request, { message: { value: sent(request.message) } })
           : request,
       );
-      const header = masked(response.header, mask);
+      const header = masked(response.header);
       emit({ ...about, type: "response", header, durationMs: durationMs() });
       if (response.stream) {
         return Object.create(response, {
@@ -150,7 +168,7 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
       emit({
         ...about,
         type: "end",
-        trailer: masked(response.trailer, mask),
+        trailer: masked(response.trailer),
         durationMs: durationMs(),
       });
       return response;
@@ -161,7 +179,7 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
   };
 }
 
-function masked(headers: Headers, mask: Mask): DebugHeader {
+function maskedHeader(headers: Headers, mask: Mask): DebugHeader {
   const shown: [name: string, value: string][] = [];
   headers.forEach((value, name) => {
     shown.push(

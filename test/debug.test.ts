@@ -1,4 +1,7 @@
 import { inspect } from "node:util";
+import { create, fromJson } from "@bufbuild/protobuf";
+import { StructSchema } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type DebugEvent, debug } from "../src/debug.js";
 import { createManagementClient as createGrpcClient } from "../src/grpc.js";
@@ -60,6 +63,30 @@ describe.each([
     });
     await client.deactivateUserGrant(sandbox.addGrant());
   });
+});
+
+it("shows no secret that is in a message, nor where it is repeated", async () => {
+  const events: DebugEvent[] = [];
+  const secrets = { password: "pa55word-1", client: { clientSecret: "s3cret-2" }, keys: ["k3y-3"] };
+  const shown = { userId: "1", keyId: "2", roleKeys: ["viewer"], passwordChangeRequired: true };
+  const request = {
+    stream: false,
+    service: { typeName: "acme.v1.Users" },
+    method: { name: "AddUser", input: StructSchema, output: StructSchema },
+    url: "https://acme.example/AddUser",
+    header: new Headers(),
+    message: create(StructSchema, fromJson(StructSchema, { ...secrets, ...shown })),
+  };
+  const next = async () => {
+    throw new ConnectError("pa55word-1, s3cret-2 and k3y-3 are too short", Code.InvalidArgument);
+  };
+  const intercepted = debug((event) => events.push(event))(next);
+  await expect(intercepted(request as never)).rejects.toThrow("pa55word-1");
+  expect(events[1]).toMatchObject({
+    message: { password: "***", client: { clientSecret: "***" }, keys: ["***"], ...shown },
+  });
+  expect(events[2]).toMatchObject({ message: "***, *** and *** are too short" });
+  expect(inspect(events, { depth: 10 })).not.toMatch(/pa55|s3cret|k3y/);
 });
 
 it("without a function is rejected: nothing would be shown", () => {

@@ -1,3 +1,5 @@
+import { decodings } from "./decodings.js";
+
 /** Replaces secrets in foreign text. */
 export interface Mask {
   /** The text with `***` for each secret, in any encoding, and for each part of 8 characters or more. */
@@ -12,8 +14,8 @@ const partLength = 8;
 const minLength = 4;
 
 /**
- * Creates a mask for secrets: verbatim, percent-encoded, form-encoded, JSON-escaped, in hex, and in base64
- * and base64url at each alignment. It is case-insensitive, since servers change the case.
+ * Creates a mask for secrets: verbatim, percent-encoded, form-encoded, JSON-escaped, HTML-escaped, in hex, and
+ * in base64 and base64url at each alignment. It is case-insensitive, since servers change the case.
  */
 export function createMask(secrets: Iterable<string>): Mask {
   const parts = new Set<string>();
@@ -54,33 +56,40 @@ export function createMask(secrets: Iterable<string>): Mask {
   };
 }
 
+type Span = [from: number, to: number];
+
 /** The positions of secrets, in order and without overlap. */
-function spans(
-  text: string,
-  parts: ReadonlySet<string>,
-  wholes: ReadonlySet<string>,
-): [from: number, to: number][] {
-  const searched = lowerCase(text);
-  const found: [number, number][] = [];
-  const add = (from: number, to: number) => {
-    const last = found.at(-1);
-    if (last !== undefined && from <= last[1]) {
-      last[1] = Math.max(last[1], to);
-    } else {
-      found.push([from, to]);
-    }
-  };
-  for (let at = 0; at < searched.length; at++) {
-    if (parts.has(searched.slice(at, at + partLength))) {
-      add(at, at + partLength);
-    }
-    for (const whole of wholes) {
-      if (searched.startsWith(whole, at)) {
-        add(at, at + whole.length);
+function spans(text: string, parts: ReadonlySet<string>, wholes: ReadonlySet<string>): Span[] {
+  const found: Span[] = [];
+  for (const { text: decoded, at } of decodings(text)) {
+    const searched = lowerCase(decoded);
+    const add = (from: number, to: number) =>
+      found.push(at === undefined ? [from, to] : [at[from] ?? 0, at[to] ?? text.length]);
+    for (let from = 0; from < searched.length; from++) {
+      if (parts.has(searched.slice(from, from + partLength))) {
+        add(from, from + partLength);
+      }
+      for (const whole of wholes) {
+        if (searched.startsWith(whole, from)) {
+          add(from, from + whole.length);
+        }
       }
     }
   }
-  return found;
+  return merge(found);
+}
+
+function merge(found: Span[]): Span[] {
+  const merged: Span[] = [];
+  for (const [from, to] of found.sort(([a], [b]) => a - b)) {
+    const last = merged.at(-1);
+    if (last !== undefined && from <= last[1]) {
+      last[1] = Math.max(last[1], to);
+    } else {
+      merged.push([from, to]);
+    }
+  }
+  return merged;
 }
 
 function encodings(secret: string): string[] {
@@ -94,6 +103,7 @@ function encodings(secret: string): string[] {
     // As in RFC 3986; `encodeURIComponent` and forms leave some characters unencoded.
     percent.replace(/%2[1789a]/g, decodeURIComponent),
     percent.replaceAll("%20", "+"),
+    utf8.replaceAll(" ", "+"),
     percent.replaceAll("%2a", "*").replaceAll("~", "%7e").replaceAll("%20", "+"),
     JSON.stringify(secret).slice(1, -1),
     jsonAscii(secret),

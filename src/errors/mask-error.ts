@@ -51,7 +51,16 @@ function deeply(value: unknown, mask: Mask): unknown {
 
 /** One field: names are foreign too, and a binary value is masked in its decoded form. */
 export function maskField(name: string, value: string, mask: Mask): [name: string, value: string] {
-  return [mask.text(name), name.endsWith("-bin") ? maskBase64(value, mask) : mask.text(value)];
+  return [
+    mask.text(name),
+    name.endsWith("-bin")
+      ? // Several values of a field are joined.
+        value
+          .split(/, */)
+          .map((one) => maskBase64(one, mask))
+          .join(", ")
+      : mask.text(value),
+  ];
 }
 
 function maskMetadata(error: ConnectError, mask: Mask): void {
@@ -81,7 +90,7 @@ function maskBase64(value: string, mask: Mask): string {
   try {
     const bytes = Uint8Array.from(atob(value), (character) => character.charCodeAt(0));
     const masked = mask.bytes(bytes);
-    return masked === bytes ? value : btoa(String.fromCharCode(...masked));
+    return masked === bytes ? mask.text(value) : btoa(String.fromCharCode(...masked));
   } catch {
     return mask.text(value);
   }

@@ -216,6 +216,76 @@ describe("a stream", () => {
   });
 });
 
+describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
+  async function start(respond: (exchange: Exchange) => void) {
+    const server = await (protocol === "grpc"
+      ? startHttp2Wire({ respond })
+      : startHttp1Wire(protocol, { respond }));
+    onTestFinished(() => server.close());
+    const connect = (source: unknown) => {
+      const client = clients[protocol]({
+        baseUrl: `http://127.0.0.1:${server.port}`,
+        token: source,
+      } as never);
+      onTestFinished(() => close(client));
+      return client.bulkRemoveUserGrant({ grantId: ["1"] }).catch((reason: unknown) => reason);
+    };
+    return connect;
+  }
+  const reject = (exchange: Exchange, echo: string) => {
+    if (exchange.protocol === "json") {
+      exchange.head({}, 401);
+      exchange.body(JSON.stringify({ code: 16, message: echo }));
+      exchange.end();
+    } else {
+      exchange.head();
+      finish(exchange, { "grpc-status": "16", "grpc-message": percent(echo) });
+    }
+  };
+  const second = "An0ther-t0ken/that+is-sent";
+
+  it("a token appears nowhere that the server repeats after it was sent another one", async () => {
+    const call = await start((exchange) => reject(exchange, `${token} ${second}`));
+    const error = await call((request?: { refused?: string }) =>
+      request?.refused === undefined ? token : second,
+    );
+    expect(error).toMatchObject({ code: Code.Unauthenticated });
+    expect(String(error)).toContain("*** ***");
+    expectNoSecret(shown(error), token);
+    expectNoSecret(shown(error), second);
+  });
+
+  it("a token does not appear in the message of a source that failed to replace it", async () => {
+    const call = await start((exchange) => reject(exchange, "no"));
+    const reason = new Error(`cannot replace ${token}`);
+    const error = await call((request?: { refused?: string }) => {
+      if (request?.refused !== undefined) {
+        throw reason;
+      }
+      return token;
+    });
+    expect(error).toMatchObject({ code: Code.Unauthenticated, cause: reason });
+    expect((error as Error).message).toContain("cannot replace ***");
+  });
+
+  it("a token does not appear in one of several binary fields, nor where it is no binary", async () => {
+    const plain = "Zx9kQ2v7Lm4Tb8YcWd6Rf3pH";
+    const call = await start((exchange) => {
+      exchange.head({ "x-echo-bin": `AAAA, ${btoa(percent(`>${plain}`))}`, "x-other-bin": plain });
+      if (protocol === "json") {
+        exchange.body("{");
+        exchange.end();
+      } else {
+        finish(exchange, { "grpc-status": "7" });
+      }
+    });
+    const error = await call(plain);
+    expect(error).toBeInstanceOf(ConnectError);
+    expect([...(error as ConnectError).metadata.keys()]).toContain("x-other-bin");
+    expectNoSecret(shown(error), plain);
+  });
+});
+
 describe("the caller's own values", () => {
   it("stay the same object: the reason of an abort", async () => {
     const client = createGrpcWebClient({

@@ -179,7 +179,7 @@ test("No `debug` event shows a token, a cookie, a key or a password.", async () 
     const { baseUrl } = await serve(protocol, (exchange) => {
       exchange.head({ "x-echo": token, "set-cookie": "session=c00kie-of-a-session" });
       exchange.body(messageBytes(exchange.protocol));
-      finish(exchange, { "grpc-status": "0", "x-echo": token });
+      finish(exchange, { "grpc-status": "0", "x-echo": token, "x-again": "c00kie-of-a-session" });
     });
     const events: DebugEvent[] = [];
     const client = createClient(protocol, { baseUrl, token, debug: debug((e) => events.push(e)) });

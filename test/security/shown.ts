@@ -18,12 +18,23 @@ export const encodings: Record<string, (secret: string) => string> = {
   base64url: (secret) => Buffer.from(`>>${secret}`).toString("base64url"),
   JSON: (secret) => JSON.stringify({ authorization: `"Bearer" ${secret}` }),
   "JSON with escaped slashes": (secret) => JSON.stringify(secret).replaceAll("/", "\\/"),
+  "JSON with every character escaped": (secret) =>
+    escaped(secret, (code) => `\\u${code.toString(16).padStart(4, "0")}`),
+  "percent-encoded to the last letter": (secret) =>
+    escaped(secret, (code) => `%${code.toString(16).padStart(2, "0")}`),
+  HTML: (secret) => secret.replace(/[^a-z0-9]/gi, (one) => `&#${one.charCodeAt(0)};`),
+  "HTML in hex": (secret) => escaped(secret, (code) => `&#x${code.toString(16)};`),
+  "percent-encoded twice": (secret) => encodeURIComponent(encodeURIComponent(secret)),
   hex: (secret) => Buffer.from(secret).toString("hex"),
   "hex in upper case": (secret) => Buffer.from(`x${secret}`).toString("hex").toUpperCase(),
   "cut at its start": (secret) => secret.slice(9),
   "cut at its end": (secret) => `…${secret.slice(0, 14)}`,
   "a part of 8 characters": (secret) => `(${secret.slice(13, 21)})`,
 };
+
+function escaped(text: string, encode: (code: number) => string): string {
+  return [...text].map((character) => encode(character.charCodeAt(0))).join("");
+}
 
 /** Everything that a log, a crash report or a curious colleague sees of a value. */
 export function shown(value: unknown): string {
@@ -70,8 +81,11 @@ export function expectNoSecret(text: string, secret: string): void {
 /** The text, and what it may encode. */
 function* views(text: string): Generator<string> {
   yield text;
-  yield text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) =>
-    Buffer.from(escapes.replaceAll("%", ""), "hex").toString("latin1"),
+  const unescaped = withoutPercents(text);
+  yield unescaped;
+  yield withoutPercents(unescaped);
+  yield text.replace(/&#(?:x([0-9a-f]+)|(\d+));/gi, (_, hex: string | undefined, decimal: string) =>
+    String.fromCharCode(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16)),
   );
   yield text.replace(/\\u([0-9a-f]{4})|\\+(.)/gi, (_, hex: string | undefined, plain: string) =>
     hex === undefined ? plain : String.fromCharCode(Number.parseInt(hex, 16)),
@@ -90,6 +104,12 @@ function* views(text: string): Generator<string> {
   for (const [, hex = ""] of text.matchAll(bytes)) {
     yield Buffer.from(hex.replaceAll(" ", ""), "hex").toString("latin1");
   }
+}
+
+function withoutPercents(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) =>
+    Buffer.from(escapes.replaceAll("%", ""), "hex").toString("latin1"),
+  );
 }
 
 function around(text: string, part: string): string {

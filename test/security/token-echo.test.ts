@@ -110,7 +110,11 @@ async function serve(encode: (secret: string) => string, { discovery, token }: E
 }
 
 /** Makes a call with a token of the source, and returns how it failed and everything that tells of it. */
-async function callWith(issuer: string, fetch: typeof globalThis.fetch | undefined) {
+async function callWith(
+  issuer: string,
+  fetch: typeof globalThis.fetch | undefined,
+  timeoutMs = 30_000,
+) {
   const source = clientCredentials({ issuer, clientId: "admin", clientSecret, fetch });
   const events: DebugEvent[] = [];
   const client = createManagementClient({
@@ -120,7 +124,7 @@ async function callWith(issuer: string, fetch: typeof globalThis.fetch | undefin
     debug: debug((event) => events.push(event)),
     ...(fetch && { fetch }),
   });
-  const error = await client.bulkRemoveUserGrant({ grantId: ["1"] }, { timeoutMs: 1_000 }).then(
+  const error = await client.bulkRemoveUserGrant({ grantId: ["1"] }, { timeoutMs }).then(
     () => undefined,
     (reason: unknown) => reason,
   );
@@ -139,13 +143,18 @@ describe.each(Object.entries(fetches))("with %s", (_, fetch) => {
       ([place, discovery]) => ["discovery", place, { discovery }] as const,
     ),
   ];
-  describe.each(failures)("a client secret that the %s endpoint repeats in %s", (_, __, places) => {
-    it.each(Object.entries(encodings))("shows nowhere: %s", async (_, encode) => {
-      const { error, everything } = await callWith(await serve(encode, places), fetch);
-      expect(error).toBeInstanceOf(ConnectError);
-      expectNoSecret(everything, secret);
-    });
-  });
+  describe.each(failures)(
+    "a client secret that the %s endpoint repeats in %s",
+    (_, place, places) => {
+      it.each(Object.entries(encodings))("shows nowhere: %s", async (_, encode) => {
+        // Such a failure is retried until the deadline.
+        const timeoutMs = place === "an error that may pass" ? 500 : undefined;
+        const { error, everything } = await callWith(await serve(encode, places), fetch, timeoutMs);
+        expect(error).toBeInstanceOf(ConnectError);
+        expectNoSecret(everything, secret);
+      });
+    },
+  );
 
   describe.each(Object.entries(successes))(
     "a client secret that a token response repeats in %s",

@@ -3,24 +3,33 @@ import { createMask, type Mask } from "../../common/mask.js";
 import { secretsOf } from "../../common/secret-names.js";
 import { maskError } from "../../errors/mask-error.js";
 
+/** A call makes few attempts, and most calls send the same token. */
+const maxMasks = 4;
+
 /**
- * Returns an interceptor that masks, in the errors of attempts, the secrets that they sent, wherever the
- * server or the platform echoes them. It runs inside the interceptor that adds the token.
+ * Returns a function that masks, in the errors of attempts, the secrets that they sent, wherever the server or
+ * the platform echoes them. It masks those of earlier attempts as well: a server may echo the token that it
+ * rejected before.
  */
 export function createMasking() {
-  // Most calls send the same token.
-  let known: { key: string; mask: Mask } | undefined;
-  const maskFor = (header: Headers) => {
+  let known: { readonly key: string; readonly mask: Mask }[] = [];
+  const latest: Mask = {
+    text: (text) => known.reduce((masked, { mask }) => mask.text(masked), text),
+    bytes: (bytes) => known.reduce((masked, { mask }) => mask.bytes(masked), bytes),
+  };
+  const remember = (header: Headers) => {
     const secrets = secretsOf(header);
     const key = secrets.join("\n");
-    if (known?.key !== key) {
-      known = { key, mask: createMask(secrets) };
+    if (known[0]?.key !== key) {
+      const others = known.filter((other) => other.key !== key).slice(0, maxMasks - 1);
+      const found = known.find((other) => other.key === key);
+      known = [found ?? { key, mask: createMask(secrets) }, ...others];
     }
-    return known.mask;
   };
   return (reason: unknown, sent: { readonly header: Headers; readonly signal: AbortSignal }) => {
     const { header, signal } = sent;
-    return maskError(reason, maskFor(header), signal.aborted ? signal.reason : undefined);
+    remember(header);
+    return maskError(reason, latest, signal.aborted ? signal.reason : undefined);
   };
 }
 

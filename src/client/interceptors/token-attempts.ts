@@ -1,5 +1,6 @@
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { type Environment, platform } from "../../common/environment.js";
+import { createMask } from "../../common/mask.js";
 import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
 import { rewriteMessage } from "../../errors/rewrite-message.js";
 import { headerValueProblem } from "../../options/header-value.js";
@@ -147,7 +148,7 @@ function obtain(
       ? token
       : awaited(token, call, refused, failure);
   } catch (reason) {
-    return notSent(reason, call, failure);
+    return notSent(reason, call, failure, refused);
   }
 }
 
@@ -158,7 +159,7 @@ function awaited(
   refused: string | undefined,
   failure: string,
 ): Promise<string> {
-  const fail = (reason: unknown) => notSent(reason, call, failure);
+  const fail = (reason: unknown) => notSent(reason, call, failure, refused);
   const deadline = deadlineOf(call);
   if (deadline === undefined) {
     return Promise.resolve(token).then(checked, fail);
@@ -173,8 +174,13 @@ function awaited(
 }
 
 /** The call has not been sent yet, or was rejected for its token. */
-function notSent(reason: unknown, call: Call, failure: string): Promise<never> {
-  return Promise.reject(markNotProcessed(noToken(reason, call, failure)));
+function notSent(
+  reason: unknown,
+  call: Call,
+  failure: string,
+  refused: string | undefined,
+): Promise<never> {
+  return Promise.reject(markNotProcessed(noToken(reason, call, failure, refused)));
 }
 
 function checked(token: unknown): string {
@@ -189,10 +195,17 @@ function checked(token: unknown): string {
 }
 
 /** The error of a call whose source failed: the same code, with the consequence for the call. */
-function noToken(reason: unknown, { signal }: Call, failure: string): ConnectError {
+function noToken(
+  reason: unknown,
+  { signal }: Call,
+  failure: string,
+  refused: string | undefined,
+): ConnectError {
   if (!(reason instanceof ConnectError)) {
+    // A source may name the token that was rejected, which this call has sent.
+    const { text } = createMask(refused === undefined ? [] : [refused]);
     return new ConnectError(
-      `${failure}: the token source failed: ${reason instanceof Error ? reason.message : String(reason)}`,
+      `${failure}: the token source failed: ${text(reason instanceof Error ? reason.message : String(reason))}`,
       Code.Unauthenticated,
       undefined,
       undefined,

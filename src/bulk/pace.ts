@@ -14,6 +14,8 @@ const leastTimeoutMs = 1000;
 export interface Slot {
   readonly epoch: number;
   readonly sentMs: number;
+  /** How long the request may take. */
+  readonly timeoutMs: number;
 }
 
 /**
@@ -57,15 +59,20 @@ export class Pace {
     }
   }
 
-  /** Takes a slot as soon as there is one. @throws Stopped when the run stops. */
-  async take(stop: AbortSignal): Promise<Slot> {
+  /**
+   * Takes a slot as soon as there is one.
+   *
+   * @param ownTimeoutMs a request's own time limit.
+   * @throws Stopped when the run stops.
+   */
+  async take(stop: AbortSignal, ownTimeoutMs: number): Promise<Slot> {
     while (!this.#free(stop)) {
       await this.#wait(stop);
     }
     this.#inFlight += 1;
     const sentMs = this.#environment.monotonicMs();
     this.#rate?.sent(sentMs);
-    return { epoch: this.#epoch, sentMs };
+    return { epoch: this.#epoch, sentMs, timeoutMs: this.#timeoutMs(ownTimeoutMs) };
   }
 
   #free(stop: AbortSignal): boolean {
@@ -121,15 +128,17 @@ export class Pace {
   }
 
   /** The server did not respond, or reports an internal failure. */
-  failed(slot: Slot): void {
-    this.#troubleSinceMs ??= Math.max(slot.sentMs, this.#takenMs);
+  failed({ sentMs, timeoutMs }: Slot): void {
+    // On some platforms the clock goes on while the machine sleeps, which is not the server's doing.
+    const earliestMs = this.#environment.monotonicMs() - timeoutMs;
+    this.#troubleSinceMs ??= Math.max(sentMs, this.#takenMs, earliestMs);
   }
 
   /**
    * How long a request may take, in milliseconds, given its own time limit: a server that accepts nothing is
    * never waited for longer than the time to give up and a tenth of it.
    */
-  timeoutMs(ownMs: number): number {
+  #timeoutMs(ownMs: number): number {
     const most =
       this.#troubleSinceMs === undefined
         ? Math.max(leastTimeoutMs, this.#giveUpMs)

@@ -5,7 +5,7 @@ import { untilAborted } from "../common/time-limit.js";
 import { classify, retryAfterMs } from "./classify.js";
 import type { Ledger } from "./ledger.js";
 import type { BulkOptions } from "./options.js";
-import type { Pace } from "./pace.js";
+import type { Pace, Slot } from "./pace.js";
 import type { Grant } from "./source.js";
 import { NotSent, type Stop, Stopped } from "./stop.js";
 
@@ -60,14 +60,13 @@ export class Requests<G extends Grant> {
 
   /** @throws Stopped when the run stops before the request has its result. */
   readonly ask: Ask<G> = async (grants, send, attempts = mostAttempts) => {
-    const { environment, notFoundId } = this.#options;
+    const { environment, notFoundId, options } = this.#options;
     for (let attempt = 1; ; attempt++) {
-      const slot = await this.#pace.take(this.#stop.signal);
-      const callOptions = this.#callOptions();
+      const slot = await this.#pace.take(this.#stop.signal, options.timeoutMs ?? 30_000);
       let error: ConnectError;
       try {
         // Some clients ignore their signal.
-        await untilAborted(send(callOptions), this.#stop.cancelSignal);
+        await untilAborted(send(this.#callOptions(slot)), this.#stop.cancelSignal);
         this.#pace.taken();
         this.#ledger.found(grants);
         return { kind: "ok" };
@@ -84,7 +83,7 @@ export class Requests<G extends Grant> {
         this.#ledger.lost(grants);
         throw new Stopped();
       }
-      const isLate = environment.monotonicMs() - slot.sentMs >= callOptions.timeoutMs;
+      const isLate = environment.monotonicMs() - slot.sentMs >= slot.timeoutMs;
       const { kind, maybeApplied } = classify(error, notFoundId, isLate);
       if (maybeApplied) {
         this.#ledger.lost(grants);
@@ -120,11 +119,11 @@ export class Requests<G extends Grant> {
     }
   };
 
-  #callOptions(): CallOptions & { readonly timeoutMs: number } {
-    const { orgId, timeoutMs = 30_000 } = this.#options.options;
+  #callOptions({ timeoutMs }: Slot): CallOptions {
+    const { orgId } = this.#options.options;
     return {
       signal: this.#stop.cancelSignal,
-      timeoutMs: this.#pace.timeoutMs(timeoutMs),
+      timeoutMs,
       contextValues: createContextValues().set(retrySwitch, false),
       ...(orgId === undefined ? {} : { headers: { "x-zitadel-orgid": orgId } }),
     };

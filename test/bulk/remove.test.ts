@@ -625,6 +625,25 @@ describe("pressure", () => {
     expect(outcomes.map(({ status }) => status)).toEqual(["failed", "removed"]);
   });
 
+  it("goes on after the machine has slept for longer than giveUpMs", async () => {
+    const { world, collect } = setUp();
+    let requests = 0;
+    const client = {
+      async bulkRemoveUserGrant() {
+        requests += 1;
+        if (requests === 1) {
+          await sleep(world, 3_600_000);
+          throw new ConnectError("the connection was lost", Code.Unavailable);
+        }
+      },
+    };
+    const { outcomes, thrown } = await collect(
+      removeUserGrantsIn(world, client as never, ["1"], {}),
+    );
+    expect(thrown).toBeUndefined();
+    expect(outcomes).toEqual([{ grantId: "1", status: "removed" }]);
+  });
+
   it("stops at once when asked to wait longer than it would", async () => {
     const { world, server, remove, collect } = setUp();
     server.fate = () => ({

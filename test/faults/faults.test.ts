@@ -24,7 +24,10 @@ const right: Record<Protocol, string[]> = { grpc: [], "grpc-web": [], json: [] }
 afterAll(() => {
   const rows = Object.entries(right).map(([protocol, names]) => [protocol, String(names.length)]);
   const names = new Set(Object.values(right).flat());
-  const header = ["protocol", "faults that ended right, the next call well, nothing left over"];
+  const header = [
+    "protocol",
+    "faults with the right code, a next call that succeeds, and nothing left behind",
+  ];
   const list = faults.map(({ name }) => name).filter((name) => names.has(name));
   writeFigures(
     "faults",

@@ -175,7 +175,7 @@ const connections: Fault[] = [
     expect: ["ok", "Unavailable"],
   },
   {
-    name: "bytes that are no HTTP at all",
+    name: "bytes that are not HTTP",
     connection: (socket, number) =>
       number === 1 && socket.end(Buffer.from("\u0000\u0001SSH-2.0-OpenSSH_9.6\r\n")) !== undefined,
     expect: { grpc: ["ok", "Unavailable"], "grpc-web": "Unavailable", json: "Unavailable" },
@@ -217,7 +217,7 @@ const slow: Fault[] = [
     expect: "DeadlineExceeded",
   },
   {
-    name: "a response of more and more bytes",
+    name: "a response that grows without end",
     respond: (exchange) => {
       exchange.head();
       const chunk = Buffer.alloc(256 * 1024, " ");
@@ -231,7 +231,7 @@ const slow: Fault[] = [
     expect: "ResourceExhausted",
   },
   {
-    name: "messages without end where one was asked for",
+    name: "endless messages where one is expected",
     protocols: framed,
     respond: (exchange) => {
       exchange.head();
@@ -344,7 +344,7 @@ const inBetween: Fault[] = [
     expect: { grpc: "ok", "grpc-web": "error", json: "error" },
   },
   {
-    name: "header fields that come twice",
+    name: "duplicate header fields",
     respond: (exchange) => {
       exchange.head({ "x-request-id": ["a", "b"], date: ["x", "y"], "set-cookie": ["a", "b"] });
       exchange.body(messageBytes(exchange.protocol));
@@ -405,7 +405,7 @@ const messages: Fault[] = [
     expect: "ResourceExhausted",
   },
   {
-    name: "a compressed message that is no gzip",
+    name: "a compressed message with invalid gzip",
     protocols: grpc,
     respond: (exchange) => {
       exchange.head({ "grpc-encoding": "gzip" });
@@ -415,7 +415,7 @@ const messages: Fault[] = [
     expect: ["Internal", "InvalidArgument"],
   },
   {
-    name: "a body that is no gzip though it says so",
+    name: "a body that claims to be gzip and is not",
     protocols: http1,
     respond: (exchange) => {
       exchange.head({ "content-encoding": "gzip" });
@@ -457,7 +457,7 @@ const messages: Fault[] = [
     }),
   ),
   {
-    name: "a response that ends within its message, properly",
+    name: "a response that ends cleanly within its message",
     protocols: framed,
     respond: (exchange) => {
       exchange.head();
@@ -477,7 +477,7 @@ const messages: Fault[] = [
     expect: ["Internal", "Unavailable", "Unknown"],
   },
   {
-    name: "a message that is no protobuf",
+    name: "a message with invalid protobuf",
     protocols: framed,
     respond: (exchange) => {
       exchange.head();
@@ -522,7 +522,7 @@ const messages: Fault[] = [
 
 const json: Fault[] = (
   [
-    ["half of it", messageJson.slice(0, -2), "Unknown"],
+    ["truncated", messageJson.slice(0, -2), "Unknown"],
     ["an empty body", "", "Unknown"],
     ["null", "null", "Unknown"],
     ["a list", "[]", "Unknown"],
@@ -535,11 +535,11 @@ const json: Fault[] = (
     ["100,000 nested lists", `${"[".repeat(100_000)}${"]".repeat(100_000)}`, "Unknown"],
     ["100,000 open braces", '{"a":'.repeat(100_000), "Unknown"],
     ["a byte order mark before it", `\ufeff${messageJson}`, "ok"],
-    ["fields that are not known", '{"details":{"sequence":"5","x":[1]},"y":{}}', "ok"],
-    ["a key twice, the last one right", `{"details":null,${messageJson.slice(1)}`, "ok"],
+    ["unknown fields", '{"details":{"sequence":"5","x":[1]},"y":{}}', "ok"],
+    ["a duplicate key, the last one right", `{"details":null,${messageJson.slice(1)}`, "ok"],
     ["__proto__", '{"__proto__":{"sequence":"5"},"details":{"sequence":"5"}}', "ok"],
-    ["an error inside of HTTP 200", '{"code":5,"message":"gone","details":[]}', "NotFound"],
-    ["an error with code 99 inside of HTTP 200", '{"code":99,"message":"?"}', "Unknown"],
+    ["an error within HTTP 200", '{"code":5,"message":"gone","details":[]}', "NotFound"],
+    ["an error with code 99 within HTTP 200", '{"code":99,"message":"?"}', "Unknown"],
   ] as const
 ).map(([name, body, expect]) => ({
   name: `JSON: ${name}`,
@@ -560,8 +560,8 @@ const jsonErrors: Fault[] = (
     ["an error without a code", 404, '{"message":"gone"}', "Unimplemented"],
     ["an error with code 0", 400, '{"code":0,"message":""}', "Internal"],
     ["an error with code 99", 400, '{"code":99,"message":""}', "Internal"],
-    ["an error with a code of text", 403, '{"code":"5"}', "PermissionDenied"],
-    ["an error with details of no type", 404, '{"code":5,"details":[{},1,null,"x"]}', "NotFound"],
+    ["an error with a text code", 403, '{"code":"5"}', "PermissionDenied"],
+    ["an error with untyped details", 404, '{"code":5,"details":[{},1,null,"x"]}', "NotFound"],
     [
       "an error with details that do not fit",
       404,
@@ -569,7 +569,7 @@ const jsonErrors: Fault[] = (
       "NotFound",
     ],
     ["an error with a message that is a list", 404, '{"code":5,"message":[]}', "Unimplemented"],
-    ["an error that is cut off", 404, '{"code":5,"mess', "Unimplemented"],
+    ["a truncated error", 404, '{"code":5,"mess', "Unimplemented"],
   ] as const
 ).map(([name, status, body, expect]) => ({
   name: `JSON: ${name}`,
@@ -600,7 +600,7 @@ const status: Fault[] = [
     expect: ["Internal", "Unknown"],
   },
   {
-    name: "trailers of garbage",
+    name: "garbage trailers",
     protocols: ["grpc-web"],
     respond: (exchange) => {
       exchange.head();
@@ -669,7 +669,7 @@ const status: Fault[] = [
     [
       ["a percent-encoded NUL", "a%00b"],
       ["percent-encoded line breaks", "a%0D%0Ab: c"],
-      ["percent-encoded bytes that are no UTF-8", "%ff%fe%80"],
+      ["percent-encoded invalid UTF-8", "%ff%fe%80"],
       ["malformed escapes", "100% %zz %4"],
       ["no text", ""],
     ] as const
@@ -682,7 +682,7 @@ const status: Fault[] = [
     }),
   ),
   {
-    name: "grpc-message: bytes that are no UTF-8",
+    name: "grpc-message: invalid UTF-8",
     protocols: framed,
     respond: fails({ ...notFound, "grpc-message": "\u00ff\u00fe\u0080" }),
     expect: "NotFound",
@@ -728,7 +728,7 @@ const resets: [number, string, Expected][] = [
   [11, "ENHANCE_YOUR_CALM", "ResourceExhausted"],
   [12, "INADEQUATE_SECURITY", "PermissionDenied"],
   [13, "HTTP_1_1_REQUIRED", ["PermissionDenied", "Unknown", "Internal"]],
-  [255, "of no meaning", ["Unknown", "Internal"]],
+  [255, "with an unknown code", ["Unknown", "Internal"]],
 ];
 
 const http2: Fault[] = [
@@ -747,7 +747,7 @@ const http2: Fault[] = [
     expect: "ok",
   },
   {
-    name: "RST_STREAM REFUSED_STREAM without end",
+    name: "RST_STREAM REFUSED_STREAM every time",
     protocols: grpc,
     times: 2,
     respond: (exchange) => exchange.frame(frameType.rstStream, 0, uint32(7)),
@@ -823,7 +823,7 @@ const http2: Fault[] = [
     expect: "ok",
   },
   {
-    name: "GOAWAY that does not count the call in, and the end of the connection",
+    name: "GOAWAY that excludes the call, and the end of the connection",
     protocols: grpc,
     respond: (exchange) => {
       exchange.frame(frameType.goaway, 0, goaway(0, 0), 0);
@@ -832,7 +832,7 @@ const http2: Fault[] = [
     expect: "ok",
   },
   {
-    name: "GOAWAY in two steps, as a graceful shutdown has it",
+    name: "GOAWAY in two steps, as in a graceful shutdown",
     protocols: grpc,
     respond: (exchange) => {
       exchange.frame(frameType.goaway, 0, goaway(2 ** 31 - 1, 0), 0);
@@ -844,7 +844,7 @@ const http2: Fault[] = [
     expect: "ok",
   },
   {
-    name: "GOAWAY that counts the call in, and the end of the connection",
+    name: "GOAWAY that includes the call, and the end of the connection",
     protocols: grpc,
     respond: (exchange) => {
       exchange.frame(frameType.goaway, 0, goaway(exchange.streamId, 0), 0);
@@ -853,7 +853,7 @@ const http2: Fault[] = [
     expect: "Unavailable",
   },
   {
-    name: "GOAWAY with an error that counts the call in",
+    name: "GOAWAY with an error that includes the call",
     protocols: grpc,
     respond: (exchange) => {
       exchange.frame(frameType.goaway, 0, goaway(exchange.streamId, 2), 0);
@@ -888,7 +888,7 @@ const http2: Fault[] = [
     ),
   ),
   {
-    name: "SETTINGS that never come",
+    name: "SETTINGS that never arrive",
     protocols: grpc,
     wire: { settings: (connection) => (connection === 1 ? undefined : new Uint8Array()) },
 
@@ -954,7 +954,7 @@ const http2: Fault[] = [
     expect: "error",
   },
   {
-    name: "a header block that goes on and on",
+    name: "an endless header block",
     protocols: grpc,
     respond: (exchange) => {
       exchange.head({ "x-large": Array.from({ length: 1000 }, () => "x".repeat(1000)) });

@@ -1,11 +1,12 @@
 /**
- * npm run bench [-- --quick | --calls | --memory]
+ * npm run bench [-- --quick | --calls | --memory | --scale]
  *
  * Compares this package with the others that call ZITADEL from Node, and writes docs/performance.md and
  * its chart; takes less than five minutes. With --quick, in under a minute: only whether calls cost what
  * they should, against the peers that say most; ends with 1 when they do not. With --calls: prints
  * what calls cost over cleartext and TLS with 64 in flight, and writes nothing. With --memory: makes a
- * million calls, which takes minutes, and writes that section of docs/performance.md.
+ * million calls, which takes minutes, and writes that section of docs/performance.md. With --scale: what bulk
+ * work costs, for docs/scale.md.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { measureAllocations } from "./allocations.js";
@@ -13,13 +14,13 @@ import { measureBulk } from "./bulk.js";
 import { measureCalls } from "./calls.js";
 import { drawChart } from "./chart.js";
 import { bareAgain, bareWithSpans, clients, core, variants } from "./clients.js";
-import { commitName } from "./commit.js";
 import { measureFresh } from "./fresh-processes.js";
 import { measureMillion, millionSection } from "./million.js";
 import { measurePace } from "./pace.js";
 import { startServer } from "./processes.js";
 import { quickCheck } from "./quick-check.js";
 import { callTable, report } from "./report.js";
+import { writeScale } from "./scale.js";
 import { measureSizes } from "./sizes.js";
 
 const docs = new URL("../docs/", import.meta.url);
@@ -40,21 +41,6 @@ const aboutMillion = /## A million calls\n[\s\S]*?(?=\n## |$)/;
 /** The section as it is: a million calls take too long for every run. */
 function lastMillion() {
   return aboutMillion.exec(readFileSync(performanceFile, "utf8"))?.[0] ?? "";
-}
-
-/** docs/scale.md has the ratios of a real server's pace in a sentence. */
-function writeScale({ results }) {
-  const file = new URL("scale.md", docs);
-  const [a, b, c] = results.map(
-    ({ count, ratio }) => `${ratio.median.toFixed(2)} times for ${count.toLocaleString("en")}`,
-  );
-  writeFileSync(
-    file,
-    readFileSync(file, "utf8").replace(
-      /(?<=four requests at a time: ).*?(?=\. `npm run bench`)/,
-      `${a} grants, ${b} and ${c} (commit ${commitName()})`,
-    ),
-  );
 }
 
 async function* measureCases(server, chosen) {
@@ -87,6 +73,8 @@ try {
         ? page.replace(aboutMillion, section)
         : page.replace("## Start", `${section}\n## Start`),
     );
+  } else if (process.argv.includes("--scale")) {
+    await writeScale();
   } else if (process.argv.includes("--calls")) {
     for await (const measured of measureCases(server, cases.slice(0, 2))) {
       console.log(`\n${callTable(measured)}`);
@@ -112,7 +100,6 @@ try {
     const text = report({ calls, allocated, fresh, sizes, bulk, pace, million: lastMillion() });
     console.log(text);
     writeFileSync(performanceFile, text);
-    writeScale(pace);
     writeFileSync(new URL("performance.svg", docs), drawChart(calls[0].results));
   }
 } finally {

@@ -9,8 +9,16 @@ export function grantIdProblem(value: unknown): string | undefined {
   if (value.includes("\0")) {
     return "with a NUL character, which ZITADEL's database does not take";
   }
-  // Encoding would turn it into another id.
-  return value.isWellFormed() ? undefined : "not well-formed Unicode";
+  if (!value.isWellFormed()) {
+    // Encoding would turn it into another id.
+    return "not well-formed Unicode";
+  }
+  // From a file with Windows line ends, for example. The server would report such a grant as not found, and
+  // the grant that is meant would remain.
+  const [unseen] = /^\s|\s$|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.exec(value) ?? [];
+  return unseen === undefined
+    ? undefined
+    : `with white space around it or an invisible character in it (U+${unseen.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0")})`;
 }
 
 /** How a value is shown in its outcome: the id, or a description of the invalid value. */

@@ -183,6 +183,25 @@ describe("removing", () => {
     expect(server.calls).toHaveLength(1);
   });
 
+  it.each([
+    ["a line end of Windows", "1\r", "U+000D"],
+    ["a space before it", " 1", "U+0020"],
+    ["a byte order mark", "\ufeff1", "U+FEFF"],
+    ["a zero-width space", "1\u200b", "U+200B"],
+    ["a tab in it", "1\t1", "U+0009"],
+  ])("does not take an id with %s for one that is gone", async (_, id, character) => {
+    const { server, add, remove, collect } = setUp();
+    add("1");
+    const { outcomes } = await collect(remove([id, "1", "a b"]));
+    expect(outcomes).toMatchObject([
+      { grantId: id, status: "failed", error: { code: Code.InvalidArgument } },
+      { grantId: "1", status: "removed" },
+      { grantId: "a b", status: "not-found" },
+    ]);
+    expect(outcomes[0]?.error?.message).toContain(character);
+    expect(server.calls.flatMap(({ ids }) => ids)).not.toContain(id);
+  });
+
   it("reports every value that is no id, and drops no id because of one that reads the same", async () => {
     const { server, add, remove, collect } = setUp();
     add("42");

@@ -1,4 +1,4 @@
-// Serves the page with a sandbox: npm run build && node examples/browser-sign-in/dev.ts
+// Serves the page with a sandbox: npm run dev
 import { fileURLToPath } from "node:url";
 import { createServer } from "vite";
 import { startSandbox } from "zitadel-user-grants/sandbox";

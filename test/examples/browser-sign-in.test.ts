@@ -3,12 +3,12 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { launchChromium } from "../support/chromium.js";
+import { copyExample } from "./copy-example.js";
 
 let browser: Browser;
 let context: BrowserContext;
@@ -38,7 +38,7 @@ beforeAll(async () => {
     postLogoutRedirectUris: [`${origin}/`],
   });
   await build({
-    root: fileURLToPath(new URL("../../examples/browser-sign-in", import.meta.url)),
+    root: await copyExample("browser-sign-in"),
     configFile: false,
     logLevel: "error",
     build: { outDir: folder, emptyOutDir: true },

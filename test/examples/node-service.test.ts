@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { copyExample } from "./copy-example.js";
 
 let sandbox: SandboxServer;
 let folder: string;
@@ -17,14 +17,10 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "node-service-"));
   const keyFile = join(folder, "key.json");
   await writeFile(keyFile, JSON.stringify(sandbox.addKey()));
-  service = spawn(
-    process.execPath,
-    [fileURLToPath(new URL("../../examples/node-service/service.ts", import.meta.url))],
-    {
-      env: { ZITADEL_URL: sandbox.baseUrl, ZITADEL_KEY_FILE: keyFile, PORT: "0" },
-      stdio: ["ignore", "pipe", "inherit"],
-    },
-  );
+  service = spawn(process.execPath, [join(await copyExample("node-service"), "service.ts")], {
+    env: { ZITADEL_URL: sandbox.baseUrl, ZITADEL_KEY_FILE: keyFile, PORT: "0" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const [line] = await once(service.stdout!, "data");
   url = `http://127.0.0.1:${/"port":(\d+)/.exec(String(line))?.[1]}`;
 });

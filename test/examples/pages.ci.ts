@@ -87,6 +87,17 @@ describe("Next.js", () => {
   });
 });
 
+describe("The page with sign-in", () => {
+  const { project } = example("browser-sign-in");
+
+  // What it does is in browser-sign-in.test.ts.
+  it("is checked and built in a project of its own", async () => {
+    await project().run("npm", ["run", "check"]);
+    await project().run("npm", ["run", "build"]);
+    expect(await readFile(join(project().folder, "dist/index.html"), "utf8")).toMatch(/\.js"/);
+  });
+});
+
 describe("React with Vite", () => {
   const { project, keep } = example("react-vite");
 

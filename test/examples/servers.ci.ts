@@ -100,6 +100,28 @@ describe("the off-boarding webhook", () => {
   });
 });
 
+describe("the Node service", () => {
+  const project = example("node-service");
+
+  it("compiles", () => project().run("npm", ["run", "check"]));
+
+  it("deactivates a grant with a key file", async () => {
+    const keyFile = join(project().folder, "key.json");
+    await writeFile(keyFile, JSON.stringify(sandbox.addKey()));
+    const server = startProgram(project(), ["service.ts"], {
+      ZITADEL_URL: sandbox.baseUrl,
+      ZITADEL_KEY_FILE: keyFile,
+      PORT: "0",
+    });
+    onTestFinished(async () => void (await server.kill("SIGKILL")));
+    const [, port] = await server.said(/"port":(\d+)/);
+    const grant = sandbox.addGrant();
+    const body = JSON.stringify(grant);
+    const response = await fetch(`http://127.0.0.1:${port}`, { method: "POST", body });
+    expect(await response.json()).toEqual({ grantId: grant.grantId, state: "inactive" });
+  });
+});
+
 describe("the scheduled job", () => {
   const project = example("scheduled-job");
 

@@ -124,6 +124,39 @@ describe("the tarball", () => {
     }
   });
 
+  it("holds what its documents' links to headings name", () => {
+    const slug = (heading: string) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}_ -]/gu, "")
+        .replaceAll(" ", "-");
+    let checked = 0;
+    for (const path of paths.filter((path) => path.endsWith(".md") && !/^docs\/api/.test(path))) {
+      const text = readFileSync(`${root}${path}`, "utf8").replace(/^```.*?^```$/gms, "");
+      for (const [, link = "", anchor = ""] of text.matchAll(
+        /\]\((?!https?:)([^)#\s]*)#([^)]+)/g,
+      )) {
+        const target = link === "" ? path : posix.join(posix.dirname(path), link);
+        const headings = readFileSync(`${root}${target}`, "utf8").matchAll(/^#+ (.+)$/gm);
+        expect(
+          [...headings].map(([, heading = ""]) => slug(heading)),
+          path,
+        ).toContain(anchor);
+        checked++;
+      }
+    }
+    expect(checked).toBeGreaterThan(10);
+  });
+
+  it("holds examples that are projects of their own", () => {
+    const named = readFileSync(`${root}examples/README.md`, "utf8").matchAll(/\]\(([\w-]+)\)/g);
+    for (const [, name] of named) {
+      for (const file of ["README.md", "package.json", "tsconfig.json"]) {
+        expect(paths).toContain(`examples/${name}/${file}`);
+      }
+    }
+  });
+
   it("has a guide for contributors that names what exists", () => {
     const guide = readFileSync(`${root}CONTRIBUTING.md`, "utf8");
     const named = [...guide.matchAll(/`((?:src|test|scripts|docs|bench|gen)\/[\w./-]*)`/g)];

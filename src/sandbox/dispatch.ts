@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
-import { cleanPath } from "./http/clean-path.js";
 import type { HttpRequest, HttpResponse, Route } from "./http/http.js";
+import { redirectPath } from "./http/path.js";
 import { tooManyRequests } from "./http/rate-limit.js";
 import { ResponseLost } from "./model/faults.js";
 import type { Instance } from "./model/instance.js";
@@ -61,6 +61,13 @@ function summaryOf({ method, path }: HttpRequest, response: HttpResponse): Sandb
     : { method: outcome.rpc, outcome: outcome.code, id: outcome.id };
 }
 
+/** Go's response to a request that its HTTP server cannot parse. */
+const malformedRequest: HttpResponse = {
+  status: 400,
+  headers: { "content-type": "text/plain; charset=utf-8" },
+  body: "400 Bad Request",
+};
+
 /** Responds with the first route that handles a request, or with the gateway's `Not Found`. */
 function createRouter(instance: Instance): Dispatch {
   // The order is ZITADEL's. A new kind of endpoint is a function in a file of its own that takes the instance
@@ -85,8 +92,11 @@ function createRouter(instance: Instance): Dispatch {
     jsonRoute(instance),
   ];
   return async (request) => {
-    const cleaned = cleanPath(request.path);
-    if (cleaned !== request.path) {
+    if (/%(?![\da-f]{2})/i.test(request.path)) {
+      return malformedRequest;
+    }
+    const cleaned = redirectPath(request.path);
+    if (cleaned !== undefined) {
       const query = request.query === "" ? "" : `?${request.query}`;
       return { status: 301, headers: { location: cleaned + query } };
     }

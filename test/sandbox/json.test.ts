@@ -59,11 +59,24 @@ describe("the JSON routes of the sandbox", () => {
     expect((await send("POST", path)).status).toBe(200);
   });
 
-  it("redirect a path with empty segments", async () => {
-    expect(await send("POST", "/users//grants/1/_deactivate", "{}")).toMatchObject({
+  it.each([
+    ["/users//grants/1/_deactivate", "/users/grants/1/_deactivate"],
+    [
+      "/users/1/grants/a%2F%2Fb%20c!/_deactivate?d=%20",
+      "/users/1/grants/a/b%20c%21/_deactivate?d=%20",
+    ],
+    ["/users/1/grants/.%2F/_deactivate", "/users/1/grants/_deactivate"],
+  ])("redirect %s, which has empty or dot segments when decoded", async (path, location) => {
+    expect(await send("POST", path, "{}")).toMatchObject({
       status: 301,
-      location: "/management/v1/users/grants/1/_deactivate",
+      location: `/management/v1${location}`,
     });
+  });
+
+  it("are not reached by a path that no HTTP server can parse", async () => {
+    const url = `${sandbox.baseUrl}/management/v1/users/1/grants/%zz/_deactivate`;
+    const response = await fetch(url, { method: "POST", body: "{}" });
+    expect([response.status, await response.text()]).toEqual([400, "400 Bad Request"]);
   });
 
   it("distinguish another verb from another path", async () => {

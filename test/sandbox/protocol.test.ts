@@ -1,3 +1,7 @@
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import { connect } from "node:http2";
+import { text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
@@ -76,6 +80,37 @@ it("names Go's protobuf library with the space that each generation's build has"
   expect(statusOf(trailers).message).toBe(
     "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data",
   );
+});
+
+describe("of a header that comes twice, the first counts", () => {
+  const orgIds = () => [sandbox.orgId, "unknown"];
+  const emptyList = /COMMAND-5M0sd/;
+
+  it("over HTTP/2", async () => {
+    const session = connect(sandbox.baseUrl);
+    onTestFinished(() => session.close());
+    const stream = session.request({
+      ":method": "POST",
+      ":path": bulkRemove,
+      "content-type": "application/grpc",
+      authorization: `Bearer ${sandbox.token}`,
+      "x-zitadel-orgid": orgIds(),
+    });
+    stream.end(removal([]));
+    stream.resume();
+    const [trailers] = await once(stream, "trailers");
+    expect(statusOf(trailers).message).toMatch(emptyList);
+  });
+
+  it("over HTTP/1.1", async () => {
+    const sent = request(`${sandbox.baseUrl}/management/v1/user_grants/_bulk`, {
+      method: "DELETE",
+      headers: { authorization: `Bearer ${sandbox.token}`, "x-zitadel-orgid": orgIds() },
+    });
+    sent.end();
+    const [response] = (await once(sent, "response")) as [IncomingMessage];
+    expect(await text(response)).toMatch(emptyList);
+  });
 });
 
 describe("a malformed message", () => {

@@ -20,7 +20,7 @@ export async function handleHttp1(
       ...splitTarget(incoming.url ?? ""),
       httpVersion: 1,
       host: incoming.headers.host ?? "",
-      headers: incoming.headers,
+      headers: incoming.headersDistinct,
       body: unread(incoming),
       signal: controller.signal,
     }),
@@ -53,6 +53,7 @@ export async function handleHttp2(
   dispatch: Dispatch,
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
+  rawHeaders: readonly string[],
 ): Promise<void> {
   const controller = new AbortController();
   // A stream that its client resets ends with an error event; the signal notifies the handlers.
@@ -64,7 +65,7 @@ export async function handleHttp2(
       ...splitTarget(headers[":path"] ?? ""),
       httpVersion: 2,
       host: headers[":authority"] ?? headers.host ?? "",
-      headers,
+      headers: distinct(rawHeaders),
       body: unread(stream),
       signal: controller.signal,
     }),
@@ -94,6 +95,17 @@ export async function handleHttp2(
   stream.end(body);
   // Unread bytes would occupy flow-control window that other streams of the connection need.
   stream.resume();
+}
+
+/** Fields that come twice, as two values: Node joins them, and Go reads the first. */
+function distinct(rawHeaders: readonly string[]): Record<string, string[]> {
+  const headers: Record<string, string[]> = Object.create(null);
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? "";
+    headers[name] ??= [];
+    headers[name].push(rawHeaders[at + 1] ?? "");
+  }
+  return headers;
 }
 
 /** The chunks of a body. A route that stops reading must not abort the exchange. */

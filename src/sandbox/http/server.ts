@@ -26,8 +26,8 @@ export async function listen(
     handleHttp1(dispatch, incoming, outgoing).catch((error) => incoming.destroy(error));
   });
   const http2 = createHttp2Server({ settings: { maxConcurrentStreams: 250 } });
-  http2.on("stream", (stream, headers) => {
-    handleHttp2(dispatch, stream, headers).catch((error) => stream.destroy(error));
+  http2.on("stream", (stream, headers, _flags, rawHeaders: string[]) => {
+    handleHttp2(dispatch, stream, headers, rawHeaders).catch((error) => stream.destroy(error));
   });
   http2.on("session", (session: ServerHttp2Session) => {
     session.on("error", () => session.destroy());

@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { matchTemplate, parseTemplate } from "../../../transports/json/http-rule/template.js";
 import type { HttpRequest, Route } from "../../http/http.js";
+import { decodePath } from "../../http/path.js";
 import { runCall } from "../../model/call.js";
 import { CommandError } from "../../model/errors.js";
 import type { RpcName } from "../../model/faults.js";
@@ -182,11 +183,7 @@ function route<T>({ rpc, verb, path, permission, read, validate, run }: Lookup<T
 
 /** The path is decoded once and then split, as the gateway does. */
 function segmentsOf({ path }: HttpRequest): string[] | undefined {
-  try {
-    return decodeURIComponent(path.slice(prefix.length)).split("/");
-  } catch {
-    return undefined;
-  }
+  return decodePath(path.slice(prefix.length))?.split("/");
 }
 
 function checkIds(message: string, [userId = "", grantId = ""]: readonly string[]): void {

@@ -9,10 +9,15 @@ import { createFetch } from "../../src/grpc.js";
 const block = Buffer.alloc(64 * 1024, " ");
 
 /** Writes forever, as long as the client reads. */
-function pour(response: ServerResponse, zip: boolean): { readonly bytes: () => number } {
+function pour(
+  response: ServerResponse,
+  zip: boolean,
+  status = 200,
+): { readonly bytes: () => number } {
   let bytes = 0;
-  response.writeHead(200, {
+  response.writeHead(status, {
     "content-type": "application/json",
+    location: "/",
     ...(zip && { "content-encoding": "gzip" }),
   });
   const body = zip ? createGzip() : response;
@@ -66,4 +71,44 @@ test.each([
   // The connection is let go of, so that nothing more comes.
   await closed;
   expect(poured.bytes()).toBeLessThan((zip ? 1024 : 16) * 1024 * 1024);
+});
+
+/** A server that responds to everything with such a body. */
+async function startPouring(status: number, onRequest: (closed: Promise<void>) => void) {
+  const server = createServer((_, response) => {
+    onRequest(new Promise((resolve) => response.once("close", resolve)));
+    pour(response, false, status);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+test.each([undefined, createFetch()])("the body of a redirect is not read", async (fetch) => {
+  let closed: Promise<void> | undefined;
+  const issuer = await startPouring(302, (closing) => {
+    closed = closing;
+  });
+  const source = clientCredentials({ issuer, clientId: "a", clientSecret: "s3cret-1", fetch });
+  await expect(source()).rejects.toThrow(/ got a redirect/);
+  await closed;
+});
+
+test("a failure that may pass is retried, however long its page is", async () => {
+  let requests = 0;
+  const { promise: retried, resolve } = Promise.withResolvers<void>();
+  const issuer = await startPouring(503, () => {
+    if (++requests > 1) {
+      resolve();
+    }
+  });
+  const source = clientCredentials({ issuer, clientId: "a", clientSecret: "s3cret-1" });
+  const controller = new AbortController();
+  const token = source({ signal: controller.signal });
+  await retried;
+  controller.abort();
+  await expect(token).rejects.toMatchObject({ code: Code.Canceled });
 });

@@ -210,19 +210,38 @@ test("a key file with a byte order mark is read", async () => {
   expect(await source(`\uFEFF${JSON.stringify(keyFile())}`)()).toBe("token-1");
 });
 
-/** An authorization server whose clock is ahead of this machine's by so much. */
-function serverAheadBy(ms: number) {
+/** An authorization server whose responses have these header fields. */
+function serverWith(fields: () => Record<string, string>) {
   const { fetch } = server;
-  const ahead: typeof globalThis.fetch = async (input, init) => {
+  const changed: typeof globalThis.fetch = async (input, init) => {
     const response = await fetch(input, init);
-    const date = new Date(environment.wallMs() + ms).toUTCString();
     return new Response(response.body, {
       status: response.status,
-      headers: { ...Object.fromEntries(response.headers), date },
+      headers: { ...Object.fromEntries(response.headers), ...fields() },
     });
   };
-  return ahead;
+  return changed;
 }
+
+/** An authorization server whose clock is ahead of this machine's by so much. */
+function serverAheadBy(ms: number) {
+  return serverWith(() => ({ date: new Date(environment.wallMs() + ms).toUTCString() }));
+}
+
+test.each<Record<string, string>>([
+  { date: "0" },
+  { date: "-5" },
+  { date: "2020-11-24T10:00:00Z" },
+  { date: "Tue, 24 Nov 2020 14:00:00" },
+  // From a cache, two hours later.
+  { date: "Sun, 22 Nov 2026 06:00:00 GMT", age: "7200" },
+])("the headers %j tell of no other clock", async (fields) => {
+  const options = { issuer: server.issuer, fetch: serverWith(() => fields) };
+  await createServiceUser(keyFile(), options, environment)();
+  const payload = server.tokenRequests[0]?.form.get("assertion")?.split(".")[1] ?? "";
+  const { iat } = JSON.parse(atob(payload));
+  expect(Math.abs(iat - environment.wallMs() / 1000)).toBeLessThan(65);
+});
 
 test.each([-70_000, -7_200_000, 7_200_000])(
   "a clock that is off by %i ms is corrected by the server's Date: iat and exp are in its time",

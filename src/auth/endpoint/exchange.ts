@@ -5,12 +5,14 @@ import { readRetryAfterMs } from "../../common/retry-after.js";
 import { secretsOf } from "../../common/secret-names.js";
 import { withinTime } from "../../common/time-limit.js";
 import { own } from "../../options/checker.js";
+import { discard } from "../../transports/fetch/body.js";
 import { isTokenError, TransientFailure, tokenError } from "../tokens/token-error.js";
 import { readBody } from "./body.js";
 import { type Channel, keepSecret } from "./channel.js";
 import { foreignText } from "./foreign-text.js";
 import { describeFailure, isCertificateProblem } from "./network-failure.js";
 import { oauthErrorText, parseOAuthError } from "./oauth-error.js";
+import { readDateMs } from "./server-clock.js";
 import { unexpectedResponse } from "./unexpected-response.js";
 
 /** Time limit of one HTTP exchange: shorter than that of a call, so that a second exchange fits in it. */
@@ -92,8 +94,12 @@ export async function exchange(
           [oauth.allowInsecureRequests]: true,
         };
         const received = await send(own(http));
-        clock.note(Date.parse(received.headers.get("date") ?? ""));
-        return [received, isRedirect(received) ? "" : await readBody(received)];
+        clock.note(readDateMs(received.headers));
+        if (isRedirect(received)) {
+          discard(received);
+          return [received, ""];
+        }
+        return [received, await readBody(received)];
       },
     );
   } catch (reason) {
@@ -114,12 +120,12 @@ export async function exchange(
       Code.Unauthenticated,
     );
   }
-  if (body === undefined) {
-    throw unexpectedResponse(what, "more than 1 MiB");
-  }
   const { status, headers } = response;
   if (status !== 200) {
-    throw rejection(channel, what, response, body, createMask(secrets));
+    throw rejection(channel, what, response, body ?? "", createMask(secrets));
+  }
+  if (body === undefined) {
+    throw unexpectedResponse(what, "more than 1 MiB");
   }
   return new Response(body, { headers: { "content-type": headers.get("content-type") ?? "" } });
 }

@@ -32,3 +32,15 @@ export function createServerClock(environment: Environment): ServerClock {
         : `The clock of this machine is ${Math.round(Math.abs(offsetMs) / 1000)} s ${offsetMs < 0 ? "ahead of" : "behind"} the server's`,
   };
 }
+
+/**
+ * The server's time by the `Date` of a response; NaN if it is missing or invalid. A cache adds its `Age`
+ * (RFC 9111, section 5.1).
+ */
+export function readDateMs(headers: Headers): number {
+  const date = headers.get("date") ?? "";
+  // Platforms parse other text as a date as well: "-5", or, in local time, one without its zone.
+  return /^[a-z]{3,}, .+ GMT$/i.test(date)
+    ? Date.parse(date) + (Number(headers.get("age")) || 0) * 1000
+    : Number.NaN;
+}

@@ -59,10 +59,7 @@ function checkBaseUrl(baseUrl: unknown, allowInsecure: boolean): string {
   // Checked in the text, since `new URL("https://host?")` has an empty query.
   if (url === undefined || !/^https?:$/.test(url.protocol) || /[?#@]/.test(text)) {
     throw new TypeError(
-      `baseUrl must be an absolute http or https URL, without credentials, query or fragment, such as "https://example.zitadel.cloud"; got ${
-        // The part before an @ may be a password, and a query may contain a token.
-        text.includes("@") ? "another value" : show(text.split(/[?#]/)[0] || baseUrl)
-      }`,
+      `baseUrl must be an absolute http or https URL, without credentials, query or fragment, such as "https://example.zitadel.cloud"; got ${showAddress(baseUrl)}`,
     );
   }
   if (url.protocol === "http:" && !allowInsecure && !isLoopback(url.hostname)) {
@@ -71,6 +68,12 @@ function checkBaseUrl(baseUrl: unknown, allowInsecure: boolean): string {
     );
   }
   return url.href.replace(/\/+$/, "");
+}
+
+/** The part before an @ may be a password, and a query may contain a token. */
+function showAddress(value: unknown): string {
+  const text = typeof value === "string" ? value : "";
+  return /@|%40/.test(text) ? "another value" : show(text.split(/[?#]/)[0] || value);
 }
 
 const isHeaderValue = (value: unknown): boolean => headerValueProblem(value) === undefined;
@@ -102,6 +105,7 @@ export const commonChecks: Checks<CommonOptions> = {
   instanceHost: [
     'a host name, such as "example.zitadel.cloud"',
     (value) => typeof value === "string" && /^[\w.-]+(:\d+)?$/.test(value),
+    showAddress,
   ],
   defaultTimeoutMs: timeMs(0),
   retry: ["true, false or an object", (value) => typeof value === "boolean" || isObject(value)],

@@ -33,6 +33,22 @@ it.each(["QuotaExceededError", "SecurityError"])(
   },
 );
 
+it("a page whose <base> is elsewhere returns to its own address", async () => {
+  const page = openFakePage({ base: "https://cdn.example/" });
+  await page.signIn({}, "/orders?x#y");
+  expect(page.href()).toBe(`${page.origin}/orders?x#y`);
+});
+
+it.each(["request", "request_uri", "response_mode", "state", "nonce", "code_challenge"])(
+  "a sign-in with the parameter %s is rejected: it would change what the sign-in is made of",
+  async (name) => {
+    const { auth } = openFakePage();
+    await expect(auth.start({ parameters: { [name]: "x" } })).rejects.toThrow(
+      /^start: parameters must be an object of strings/,
+    );
+  },
+);
+
 it("a response is found in the path and query that a router has", async () => {
   const page = openFakePage();
   const own = { code: Code.Unauthenticated };

@@ -8,6 +8,7 @@ test.each([
     "https://a.example/p?x&code=c&y=1&state=s&iss=i&session_state=t#h",
     "https://a.example/p?x&y=1#h",
   ],
+  ["https://a.example/p?c%6fde=c&%73tate=s&+code=d", "https://a.example/p?+code=d"],
   ["https://a.example/p?error=e&error_description=d&codes=1", "https://a.example/p?codes=1"],
 ])("the OAuth parameters are removed from an address, and nothing else: %s", (href, expected) => {
   expect(withoutResponse(href)).toBe(expected);

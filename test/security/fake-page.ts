@@ -27,7 +27,10 @@ class FakeStorage {
 export function openFakePage({
   storage,
   shares,
+  base,
 }: {
+  /** The address of the page's `<base>`. */
+  base?: string;
   storage?: SignInOptions["storage"];
   shares?: { readonly issuer: string };
 } = {}) {
@@ -55,7 +58,7 @@ export function openFakePage({
     vi.stubGlobal("history", {
       state: null,
       replaceState: (_: unknown, __: string, url: string) => {
-        href = new URL(url, href).href;
+        href = new URL(url, base ?? href).href;
       },
     });
     vi.stubGlobal("sessionStorage", sessionStorage);

@@ -220,6 +220,7 @@ describe("options", () => {
   it.each([
     ["http://example.com", /https/],
     ["https://user:t0ken-that-nobody-may-see@example.com", /without credentials/],
+    ["https://user:t0ken-that-nobody-may-see%40example.com", /without credentials/],
   ])("baseUrl %s is rejected without showing a secret", (baseUrl, message) => {
     let refusal: unknown;
     try {
@@ -232,6 +233,16 @@ describe("options", () => {
     expect(shown(refusal)).not.toContain(token);
   });
 });
+
+it.each([createGrpcClient, createGrpcWebClient, createJsonClient])(
+  "an instanceHost with a password is rejected without showing it",
+  (create) => {
+    const instanceHost = `https://user:${token}@example.com`;
+    expect(() => create({ baseUrl: "https://example.com", instanceHost })).toThrow(
+      /^instanceHost must be a host name.*; got another value$/,
+    );
+  },
+);
 
 describe("a client", () => {
   it.each(["grpc", "grpc-web", "json"] as const)(

@@ -42,7 +42,8 @@ export async function handleResponse(
     );
   }
   if (inAddress) {
-    history.replaceState(history.state, "", attempt.returnTo);
+    // Absolute: a page's <base> may name another origin.
+    history.replaceState(history.state, "", location.origin + attempt.returnTo);
   }
   return retryingFor(environment, patienceMs, async (signal) => {
     const server = await discover(signal);

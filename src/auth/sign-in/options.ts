@@ -36,7 +36,8 @@ export interface StartOptions {
   /**
    * More parameters of the authorization request (OpenID Connect Core 1.0, section 3.1.2.1): `prompt`,
    * `login_hint`, `ui_locales`, …. Those that `signIn` sets itself (`client_id`, `redirect_uri`,
-   * `response_type`, `scope`, `state`, `nonce`, `code_challenge`, `code_challenge_method`) are rejected.
+   * `response_type`, `scope`, `state`, `nonce`, `code_challenge`, `code_challenge_method`), and those that
+   * would change them or where the response is (`request`, `request_uri`, `response_mode`), are rejected.
    */
   parameters?: Readonly<Record<string, string>> | undefined;
 }
@@ -131,7 +132,7 @@ export const signInChecks: Checks<SignInOptions> = {
  * Parameters that the request is made of: overriding one of them would undo the protection of the sign-in.
  */
 const ownParameters =
-  /^(?:client_id|redirect_uri|response_type|scope|state|nonce|code_challenge(?:_method)?)$/;
+  /^(?:client_id|redirect_uri|response_(?:type|mode)|scope|state|nonce|code_challenge(?:_method)?|request(?:_uri)?)$/;
 
 export const startChecks: Checks<StartOptions> = {
   returnTo: ["a URL, absolute or relative to the page", (value) => typeof value === "string"],

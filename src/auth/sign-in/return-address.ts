@@ -37,7 +37,10 @@ export function withoutResponse(href: string): string {
   url.search = url.search
     .slice(1)
     .split("&")
-    .filter((parameter) => !responseParameters.includes(parameter.split("=", 1)[0] ?? ""))
+    .filter((parameter) => {
+      const [name = ""] = new URLSearchParams(parameter).keys();
+      return !responseParameters.includes(name);
+    })
     .join("&");
   return url.href;
 }

@@ -93,7 +93,8 @@ export function createTabs(
   });
   // In Firefox a message can arrive before what the other tab has stored.
   globalThis.addEventListener?.("storage", ({ key }) => {
-    if (key === name) {
+    // No key: the storage was cleared.
+    if (key === name || key === null) {
       look();
     }
   });

@@ -113,6 +113,7 @@ export class Pace {
   /** The server is throttling. @param askedPauseMs the pause that it asked for. */
   throttled(slot: Slot, askedPauseMs: number | undefined): void {
     this.failed(slot);
+    const nowMs = this.#environment.monotonicMs();
     if (slot.epoch === this.#epoch) {
       this.#epoch += 1;
       this.#limit = Math.max(1, Math.floor(this.#limit / 2));
@@ -120,10 +121,12 @@ export class Pace {
       const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#throttlings);
       this.#throttlings += 1;
       // No later than the time to give up, when the last attempt is made.
-      this.#pause(Math.min(jittered(this.#environment, pauseMs), this.#patienceMs()));
+      this.#pauseUntil(
+        Math.min(nowMs + jittered(this.#environment, pauseMs), this.#giveUpAtMs(nowMs)),
+      );
     }
     if (askedPauseMs !== undefined) {
-      this.#pause(askedPauseMs);
+      this.#pauseUntil(nowMs + askedPauseMs);
     }
   }
 
@@ -139,10 +142,11 @@ export class Pace {
    * never waited for longer than the time to give up and a tenth of it.
    */
   #timeoutMs(ownMs: number): number {
+    const nowMs = this.#environment.monotonicMs();
     const most =
       this.#troubleSinceMs === undefined
         ? Math.max(leastTimeoutMs, this.#giveUpMs)
-        : Math.max(1, this.#giveUpMs / 10, this.#patienceMs());
+        : Math.max(1, this.#giveUpMs / 10, this.#giveUpAtMs(nowMs) - nowMs);
     return Math.min(ownMs, Math.ceil(most));
   }
 
@@ -157,17 +161,17 @@ export class Pace {
    * Whether the server has accepted nothing for so long, or asks for such a long pause, that the run stops.
    */
   get hopeless(): boolean {
-    const patienceMs = this.#patienceMs();
-    return patienceMs <= 0 || this.#pausedUntilMs - this.#environment.monotonicMs() > patienceMs;
-  }
-
-  #patienceMs(): number {
     const nowMs = this.#environment.monotonicMs();
-    return (this.#troubleSinceMs ?? nowMs) + this.#giveUpMs - nowMs;
+    const giveUpAtMs = this.#giveUpAtMs(nowMs);
+    return giveUpAtMs <= nowMs || this.#pausedUntilMs > giveUpAtMs;
   }
 
-  #pause(ms: number): void {
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#environment.monotonicMs() + ms);
+  #giveUpAtMs(nowMs: number): number {
+    return (this.#troubleSinceMs ?? nowMs) + this.#giveUpMs;
+  }
+
+  #pauseUntil(atMs: number): void {
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, atMs);
   }
 
   #turn(stop: AbortSignal): Promise<void> {

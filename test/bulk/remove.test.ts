@@ -629,6 +629,30 @@ describe("pressure", () => {
     },
   );
 
+  it("does not stop before giveUpMs because the clock goes on between two readings", async () => {
+    const { world, server, collect } = setUp();
+    let aheadMs = 0;
+    let stepMs = 0.1;
+    const environment = {
+      wallMs: world.wallMs,
+      random: () => 0.999,
+      setTimer: world.setTimer,
+      // By ever shorter steps.
+      monotonicMs() {
+        stepMs *= 0.999;
+        aheadMs += stepMs;
+        return world.monotonicMs() + aheadMs;
+      },
+    };
+    server.fate = () => ({ failure: { afterMs: 1, code: Code.Unavailable } });
+    const { thrown } = await collect(
+      removeUserGrantsIn(environment, server.client, numbered(10_000), { giveUpMs: 6000 }),
+    );
+    expect(thrown).toMatchObject({ code: Code.Unavailable });
+    expect(world.monotonicMs()).toBeGreaterThan(5900);
+    expect(world.monotonicMs()).toBeLessThan(6600);
+  });
+
   it("does not count the time in which it had nothing to request", async () => {
     const { world, server, add, remove, collect } = setUp();
     const [first = "", second = ""] = add("1", "2");

@@ -12,6 +12,8 @@ import type { ObjectDetails } from "./object_pb.js";
 export declare const file_zitadel_management: GenFile;
 
 /**
+ * Names the grant to deactivate.
+ *
  * @generated from message zitadel.management.v1.DeactivateUserGrantRequest
  */
 export declare type DeactivateUserGrantRequest = Message<"zitadel.management.v1.DeactivateUserGrantRequest"> & {
@@ -38,10 +40,14 @@ export declare type DeactivateUserGrantRequest = Message<"zitadel.management.v1.
 export declare const DeactivateUserGrantRequestSchema: GenMessage<DeactivateUserGrantRequest>;
 
 /**
+ * The grant is inactive.
+ *
  * @generated from message zitadel.management.v1.DeactivateUserGrantResponse
  */
 export declare type DeactivateUserGrantResponse = Message<"zitadel.management.v1.DeactivateUserGrantResponse"> & {
   /**
+   * The last change of the grant: its sequence, its date, and the organization.
+   *
    * @generated from field: zitadel.v1.ObjectDetails details = 1;
    */
   details?: ObjectDetails | undefined;
@@ -54,6 +60,8 @@ export declare type DeactivateUserGrantResponse = Message<"zitadel.management.v1
 export declare const DeactivateUserGrantResponseSchema: GenMessage<DeactivateUserGrantResponse>;
 
 /**
+ * Names the grants to remove, all of them or none.
+ *
  * @generated from message zitadel.management.v1.BulkRemoveUserGrantRequest
  */
 export declare type BulkRemoveUserGrantRequest = Message<"zitadel.management.v1.BulkRemoveUserGrantRequest"> & {
@@ -72,6 +80,8 @@ export declare type BulkRemoveUserGrantRequest = Message<"zitadel.management.v1.
 export declare const BulkRemoveUserGrantRequestSchema: GenMessage<BulkRemoveUserGrantRequest>;
 
 /**
+ * Every grant of the request is removed.
+ *
  * @generated from message zitadel.management.v1.BulkRemoveUserGrantResponse
  */
 export declare type BulkRemoveUserGrantResponse = Message<"zitadel.management.v1.BulkRemoveUserGrantResponse"> & {
@@ -91,9 +101,9 @@ export declare const BulkRemoveUserGrantResponseSchema: GenMessage<BulkRemoveUse
 export declare const ManagementService: GenService<{
   /**
    * Deactivates one user grant. The user loses the granted roles; the grant stays and can be
-   * activated again.
+   * reactivated.
    *
-   * Deprecated upstream in favour of zitadel.authorization.v2.AuthorizationService, and still served.
+   * Deprecated upstream in favor of zitadel.authorization.v2.AuthorizationService, and still served.
    *
    * @generated from rpc zitadel.management.v1.ManagementService.DeactivateUserGrant
    */
@@ -105,7 +115,7 @@ export declare const ManagementService: GenService<{
   /**
    * Removes a list of user grants: all of them, or none if one of them cannot be removed.
    *
-   * Deprecated upstream in favour of zitadel.authorization.v2.AuthorizationService, and still served.
+   * Deprecated upstream in favor of zitadel.authorization.v2.AuthorizationService, and still served.
    *
    * @generated from rpc zitadel.management.v1.ManagementService.BulkRemoveUserGrant
    */

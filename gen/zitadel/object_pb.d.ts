@@ -12,7 +12,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_zitadel_object: GenFile;
 
 /**
- * What ZITADEL tells about the object that a call changed.
+ * The state of the object that a call changed.
  *
  * @generated from message zitadel.v1.ObjectDetails
  */
@@ -25,7 +25,7 @@ export declare type ObjectDetails = Message<"zitadel.v1.ObjectDetails"> & {
   sequence: bigint;
 
   /**
-   * When the object was created. Answers to DeactivateUserGrant leave it out.
+   * When the object was created. ZITADEL's responses to DeactivateUserGrant leave it out.
    *
    * @generated from field: google.protobuf.Timestamp creation_date = 2;
    */

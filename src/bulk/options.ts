@@ -51,11 +51,13 @@ export interface BulkOptions<O extends Outcome<string>> {
   onOutcome?: ((outcome: O) => unknown) | undefined;
 }
 
+/** Options of `removeUserGrants`. */
 export interface RemoveUserGrantsOptions extends BulkOptions<RemoveOutcome> {
   /** Grants in one request at most, from 1; 100 when not given. */
   batchSize?: number | undefined;
 }
 
+/** Options of `deactivateUserGrants`. */
 export interface DeactivateUserGrantsOptions extends BulkOptions<DeactivateOutcome> {}
 
 const timeMs: Check = [

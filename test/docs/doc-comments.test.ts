@@ -49,6 +49,33 @@ describe("the doc comment of", () => {
   });
 });
 
+it("every type and message that an entry exports has a doc comment", () => {
+  const declared = globSync(["dist/**/*.d.ts", "gen/**/*.d.ts"], { cwd: root }).map((file) =>
+    readFileSync(join(root, file), "utf8"),
+  );
+  const files = [...entries.map(({ types }) => types), "dist/client/common-exports.d.ts"];
+  const names = files.flatMap((file) =>
+    [...readFileSync(join(root, file), "utf8").matchAll(/^export (type )?\{(.*?)\}/gms)].flatMap(
+      ([, onlyTypes, list = ""]) =>
+        list
+          .split(",")
+          .map((name) => name.trim())
+          .filter((name) => name !== "" && (onlyTypes || name.startsWith("type ")))
+          .map((name) => name.replace(/^type /, "")),
+    ),
+  );
+  expect(names.length).toBeGreaterThan(40);
+  // The generator writes the message's name into a comment of its own: that says nothing.
+  const isDocumented = (name: string) =>
+    declared.some((code) =>
+      new RegExp(
+        `/\\*\\*\\s+\\*? ?[^@\\s*](?:(?!\\*/).)*\\*/\\nexport (?:declare )?(?:type|interface|class) ${name}\\b`,
+        "s",
+      ).test(code),
+    );
+  expect(names.filter((name) => !isDocumented(name))).toEqual([]);
+});
+
 it("examples of doc comments compile", async () => {
   const folder = join(root, ".cache", "doc-comments");
   await rm(folder, { recursive: true, force: true });

@@ -45,7 +45,8 @@ function files(...patterns: string[]): string[] {
   return globSync(patterns, { cwd: root, exclude: (path) => /node_modules/.test(path) });
 }
 
-const everyCode = () => files("{src,test,bench,examples,scripts}/**/*.{ts,tsx,js}");
+const everyCode = () =>
+  files("{src,test,bench,examples,scripts}/**/*.{ts,tsx,js}", "proto/**/*.proto");
 
 /** Lines of comments; those of one block together, since sentences run over lines. */
 function comments(code: string): string[] {

@@ -11,6 +11,7 @@ import {
 import { scopeParameter } from "../endpoint/scopes.js";
 import { createServiceTokenSource } from "./token-source.js";
 
+/** Options of `clientCredentials`. */
 export interface ClientCredentialsOptions extends CommonTokenOptions {
   /** The client id that ZITADEL shows with the secret of a service user. */
   clientId: string;

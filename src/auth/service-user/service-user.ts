@@ -10,6 +10,7 @@ import { tokenError } from "../tokens/token-error.js";
 import { type CheckedKey, readKeyFile, type ServiceUserKey } from "./key-file.js";
 import { createServiceTokenSource } from "./token-source.js";
 
+/** Options of `serviceUser`. */
 export interface ServiceUserOptions extends CommonTokenOptions {}
 
 const checks: Checks<ServiceUserOptions> = commonChecks;

@@ -13,6 +13,7 @@ import {
   type DeactivateUserGrantResponse,
   ManagementService,
 } from "../../gen/zitadel/management_pb.js";
+import { platform } from "../common/environment.js";
 import { type Checks, own } from "../options/checker.js";
 import { checkClientOptions } from "../options/client-checks.js";
 import type { CommonOptions } from "../options/client-options.js";
@@ -79,6 +80,8 @@ export function buildTransport<O extends CommonOptions>(
     ...checkClientOptions(options, protocol.checks, protocol.misplaced),
   });
   const rest = own(others);
+  const closing = new AbortController();
+  const { signal: closed } = closing;
   const { transport, close } = protocol.create({
     __proto__: null,
     ...rest,
@@ -86,12 +89,21 @@ export function buildTransport<O extends CommonOptions>(
     defaultTimeoutMs: rest.defaultTimeoutMs || undefined,
     interceptors: [
       ...(rest.interceptors ?? []),
-      ...(retry ? [createRetryInterceptor(retry === true ? own({}) : retry)] : []),
-      createMetadataInterceptor({ token, orgId, instanceHost }),
+      ...(retry
+        ? [createRetryInterceptor(retry === true ? own({}) : retry, platform, closed)]
+        : []),
+      createMetadataInterceptor({ token, orgId, instanceHost, closed }),
       ...(debug ? [debug] : []),
     ],
   });
-  return registerForClose(transport, close);
+  return registerForClose(
+    transport,
+    close &&
+      (() => {
+        closing.abort();
+        close();
+      }),
+  );
 }
 
 /** A client over such a transport. */

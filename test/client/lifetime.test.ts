@@ -2,9 +2,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { debug } from "../../src/debug.js";
 import {
   close,
   createManagementClient,
@@ -84,6 +86,59 @@ describe("close", () => {
       expect(error).toBeInstanceOf(ConnectError);
       expect((error as ConnectError).code).toBe(Code.Canceled);
     }
+  });
+
+  it("settles calls that wait for a token with Canceled, and the source may stop", async () => {
+    let signal: AbortSignal | undefined;
+    const client = createManagementClient({
+      baseUrl: sandbox.baseUrl,
+      token: (request) => {
+        signal = request?.signal;
+        return new Promise(() => undefined);
+      },
+    });
+    const call = client.deactivateUserGrant({ userId: "1", grantId: "2" });
+    close(client);
+    await expect(call).rejects.toMatchObject({
+      code: Code.Canceled,
+      rawMessage: "the client was closed",
+    });
+    expect(signal?.aborted).toBe(true);
+    await expect(client.deactivateUserGrant({ userId: "1", grantId: "2" })).rejects.toMatchObject({
+      code: Code.Canceled,
+    });
+  });
+
+  it("settles calls that wait for their next attempt with Canceled", async () => {
+    const server = createServer((_, response) => {
+      response.writeHead(200, {
+        "content-type": "application/grpc",
+        "grpc-status": "14",
+        "grpc-retry-pushback-ms": "50000",
+      });
+      response.end();
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const { promise: failed, resolve } = Promise.withResolvers<void>();
+    const client = createManagementClient({
+      baseUrl: `http://127.0.0.1:${port}`,
+      defaultTimeoutMs: 100_000,
+      retry: true,
+      debug: debug(({ type }) => {
+        if (type === "error") {
+          resolve();
+        }
+      }),
+    });
+    const call = client.deactivateUserGrant({ userId: "1", grantId: "2" });
+    call.catch(() => undefined);
+    await failed;
+    await setImmediate();
+    close(client);
+    await expect(call).rejects.toMatchObject({ code: Code.Canceled });
   });
 
   it("accepts a transport, and can be called twice", async () => {

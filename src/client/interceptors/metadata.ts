@@ -5,6 +5,7 @@ import type {
   UnaryRequest,
   UnaryResponse,
 } from "@connectrpc/connect";
+import { platform } from "../../common/environment.js";
 import type { TokenSource } from "../../options/token-source.js";
 import { withoutCopies } from "../../transports/call/apply-interceptors.js";
 import {
@@ -21,6 +22,8 @@ export interface Metadata {
   token?: string | TokenSource | undefined;
   orgId?: string | undefined;
   instanceHost?: string | undefined;
+  /** Aborted when the client is closed: no call waits for a token any longer. */
+  closed?: AbortSignal | undefined;
 }
 
 const headerAuthorization = "authorization";
@@ -33,7 +36,7 @@ const optional = [headerAuthorization, headerOrganization, headerInstanceHost];
  * one removes the header. The caller's interceptors hold another request, without these.
  */
 export function createMetadataInterceptor(metadata: Metadata): Interceptor {
-  const { token, orgId, instanceHost } = metadata;
+  const { token, orgId, instanceHost, closed } = metadata;
   const fixed: HeaderFields = {
     ...(orgId && { [headerOrganization]: orgId }),
     ...(instanceHost && { [headerInstanceHost]: instanceHost }),
@@ -45,7 +48,9 @@ export function createMetadataInterceptor(metadata: Metadata): Interceptor {
   const constant = typeof token === "string" ? withBearer(token) : { fields: fixed, optional };
   const masked = createMasking();
   const withToken =
-    typeof token === "function" ? createTokenAttempts<Request, Response>(token) : undefined;
+    typeof token === "function"
+      ? createTokenAttempts<Request, Response>(token, platform, closed)
+      : undefined;
   let last: { bearer: string; added: AddedFields } | undefined;
 
   return withoutCopies((next) => {

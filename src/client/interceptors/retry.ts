@@ -2,6 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor, type UnaryRequest } from "@connectrpc/connect";
 import { type Environment, platform, sleep } from "../../common/environment.js";
 import { readPushbackMs } from "../../common/retry-after.js";
+import { withSignals } from "../../common/time-limit.js";
 import { notProcessed } from "../../errors/not-processed.js";
 import type { RetryOptions } from "../../options/retry.js";
 import { withoutCopies } from "../../transports/call/apply-interceptors.js";
@@ -15,10 +16,13 @@ import { retrySwitch } from "./retry-switch.js";
  *
  * Runs outside the metadata interceptor: each attempt calls the token source, since a token may expire while
  * a call waits.
+ *
+ * @param closed aborted when the client is closed: no call waits for its next attempt any longer.
  */
 export function createRetryInterceptor(
   options: RetryOptions,
   environment: Environment = platform,
+  closed?: AbortSignal,
 ): Interceptor {
   const {
     maxAttempts = 5,
@@ -67,7 +71,7 @@ export function createRetryInterceptor(
           throw reason;
         }
         backoffMs = askedMs === undefined ? backoffMs * backoffMultiplier : initialBackoffMs;
-        await sleep(environment, waitMs, signal);
+        await withSignals([signal, closed], (either) => sleep(environment, waitMs, either));
         signal.throwIfAborted();
         try {
           return succeeded(await next(request));

@@ -1,6 +1,7 @@
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { type Environment, platform } from "../../common/environment.js";
 import { createMask } from "../../common/mask.js";
+import { untilAborted } from "../../common/time-limit.js";
 import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
 import { rewriteMessage } from "../../errors/rewrite-message.js";
 import { headerValueProblem } from "../../options/header-value.js";
@@ -26,10 +27,13 @@ interface Call {
  *
  * When the new token is rejected as well, no further one is requested for a while: servers that reject
  * every token would cost a token request for each call.
+ *
+ * @param closed aborted when the client is closed: no call waits for a token any longer.
  */
 export function createTokenAttempts<C extends Call, R>(
   source: TokenSource,
   environment: Environment = platform,
+  closed?: AbortSignal,
 ) {
   let rejectedByStream: string | undefined;
   let rejectedInARow = 0;
@@ -70,6 +74,7 @@ export function createTokenAttempts<C extends Call, R>(
       call,
       first,
       "the token was rejected, and there is no new one",
+      closed,
     );
     if (second === first) {
       throw error;
@@ -115,7 +120,7 @@ export function createTokenAttempts<C extends Call, R>(
   // Promises and closures only if there is something to wait for: most sources have a token ready.
   return (call: C, send: Send<C, R>): Promise<R> => {
     const rejected = rejectedByStream;
-    const first = obtain(source, call, rejected, "no token, so nothing was sent");
+    const first = obtain(source, call, rejected, "no token, so nothing was sent", closed);
     return typeof first === "string"
       ? attempt(call, send, rejected, first)
       : first.then(attempt.bind(undefined, call, send, rejected));
@@ -141,12 +146,13 @@ function obtain(
   call: Call,
   refused: string | undefined,
   failure: string,
+  closed: AbortSignal | undefined,
 ): string | Promise<string> {
   try {
     const token = source(new LazyTokenRequest(call, refused));
     return typeof token === "string" && headerValueProblem(token) === undefined
       ? token
-      : awaited(token, call, refused, failure);
+      : awaited(token, call, refused, failure, closed);
   } catch (reason) {
     return notSent(reason, call, failure, refused);
   }
@@ -158,19 +164,25 @@ function awaited(
   call: Call,
   refused: string | undefined,
   failure: string,
+  closed: AbortSignal | undefined,
 ): Promise<string> {
-  const fail = (reason: unknown) => notSent(reason, call, failure, refused);
+  const ready = Promise.resolve(token);
+  const fail = (reason: unknown) =>
+    notSent(closed?.aborted ? clientClosed() : reason, call, failure, refused);
+  const obtained = (closed === undefined ? ready : untilAborted(ready, closed)).then(checked, fail);
   const deadline = deadlineOf(call);
   if (deadline === undefined) {
-    return Promise.resolve(token).then(checked, fail);
+    return obtained;
   }
   const { obstacle } = deadline;
   deadline.obstacle = refused === undefined ? waitsForToken : waitsForAnotherToken;
-  return Promise.resolve(token)
-    .finally(() => {
-      deadline.obstacle = obstacle;
-    })
-    .then(checked, fail);
+  return obtained.finally(() => {
+    deadline.obstacle = obstacle;
+  });
+}
+
+function clientClosed(): ConnectError {
+  return new ConnectError("the client was closed", Code.Canceled);
 }
 
 /** The call has not been sent yet, or was rejected for its token. */

@@ -3,6 +3,7 @@ import { tableOf, writeFigures } from "../support/figures.js";
 import { fuzzFrames } from "./frames.js";
 import { fuzzCommandLine, fuzzJsonBodies, fuzzOAuthResponses } from "./inputs.js";
 import { fuzzTransport, type Tally } from "./transports.js";
+import { fuzzWebFrames } from "./web-frames.js";
 
 // FUZZ_SEED repeats a run that failed; FUZZ_RUNS is how many responses each transport gets.
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
@@ -33,6 +34,10 @@ it.each(["grpc", "grpc-web", "json"] as const)(
 
 it("frames in any order are errors, or one message and OK", async () => {
   report("frames in any order over grpc", await fuzzFrames(runs / 50, seed));
+});
+
+it("gRPC-web frames in any order are errors, or one message and OK", async () => {
+  report("frames in any order over grpc-web", await fuzzWebFrames(runs / 2, seed));
 });
 
 it("any JSON is an error, or an object without one", async () => {

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { fuzzFrames } from "./frames.js";
 import { fuzzCommandLine, fuzzJsonBodies, fuzzOAuthResponses } from "./inputs.js";
 import { fuzzTransport, type Tally } from "./transports.js";
+import { fuzzWebFrames } from "./web-frames.js";
 
 // Another one each time; FUZZ_SEED repeats a run that failed.
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
@@ -21,6 +22,10 @@ it.each(["grpc", "grpc-web", "json"] as const)(
 
 it("frames in any order are errors, or one message and OK", async () => {
   report("frames", await fuzzFrames(300, seed));
+});
+
+it("gRPC-web frames in any order are errors, or one message and OK", async () => {
+  report("gRPC-web frames", await fuzzWebFrames(1_000, seed));
 });
 
 it("any JSON is an error, or an object without one", async () => {

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startJsonServer } from "./json-server.js";
+import { writeDeactivations } from "./log/deactivations.js";
 
 const total = 1_000_000;
-/** Seen: 180 for the list, 220 for the removal and 260 for verify; less with Node 22. */
+/** Seen: 180 for the list, 220 for the removal and 260 for both verifications; less with Node 22. */
 const mostMegabytes = 300;
 /** Seen: half a minute for the list, a minute and a half for the removal, a minute for verify. */
 const timeoutMs = 1_200_000;
@@ -16,6 +17,7 @@ const directory = mkdtempSync(join(tmpdir(), "cli-memory-"));
 
 /** Makes other grants of the same server. */
 let shift = 0n;
+let state = "ACTIVE";
 /** A grant of a million, made up when it is asked for. */
 const grantJson = (n: number) => ({
   id: String(400986363463207974n + shift + BigInt(n) * 65536n),
@@ -26,7 +28,7 @@ const grantJson = (n: number) => ({
     resourceOwner: "400982547602934822",
   },
   roleKeys: ["reader", "writer"],
-  state: "USER_GRANT_STATE_ACTIVE",
+  state: `USER_GRANT_STATE_${state}`,
   userId: String(500986363463207974n + BigInt(n % 300_000)),
   userName: `user${n}`,
   email: `user${n}@example.com`,
@@ -102,3 +104,13 @@ it(
   },
   timeoutMs,
 );
+
+it("a million deactivations are verified within 300 MB", { timeout: timeoutMs }, async () => {
+  const log = join(directory, "deactivated.jsonl");
+  writeDeactivations(log, server.baseUrl, total, grantJson);
+  state = "INACTIVE";
+  const { exitCode, megabytes } = await measured(["verify", log], join(directory, "findings"));
+  expect(exitCode).toBe(0);
+  expect(megabytes).toBeLessThan(mostMegabytes);
+  console.log(`verify of deactivations ${megabytes.toFixed()} MB`);
+});

@@ -27,6 +27,36 @@ it("tells when the reader has not taken the lines yet, and when it has", async (
   expect(lines.taken()).toBeUndefined();
 });
 
+it("holds what a slow reader does not take in a few blocks, and loses none of it", async () => {
+  const written: string[] = [];
+  let unread: (() => void)[] = [];
+  const write = (text: string, done: () => void) => {
+    written.push(text);
+    unread.push(done);
+    return false;
+  };
+  const lines = createResultLines({
+    stdout: { write },
+    stderr: new PassThrough(),
+  } as unknown as Io);
+  const texts = Array.from({ length: 200_000 }, (_, n) => `40098636346320${n}\tremoved`);
+  for (const text of texts) {
+    lines.add(text);
+  }
+  const chunksOfStream = written.length;
+  expect(written.join("").length).toBeLessThan(1.1 * 2 ** 20);
+  while (unread.length > 0) {
+    const dones = unread;
+    unread = [];
+    for (const done of dones) {
+      done();
+    }
+  }
+  lines.add("at once again");
+  expect(written.join("")).toBe(`${[...texts, "at once again"].join("\n")}\n`);
+  expect(written.length - chunksOfStream).toBeLessThan(100);
+});
+
 it("does not wait for a reader that has left", async () => {
   const server = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));

@@ -40,7 +40,7 @@ export const report: Command = {
       throw new UsageError("No format given. Give --output html or --output csv.");
     }
     LogContent.readHead(path, "report");
-    const content = LogContent.read(path, "report");
+    const content = LogContent.read(path, "report", true);
     const facts = runFacts(content);
     let unrecorded = 0;
     const rows = function* () {

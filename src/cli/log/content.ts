@@ -25,18 +25,23 @@ export class LogContent {
   wholeBytes = 0;
   /** Numbers of grants of each request without a response. */
   readonly #open = new Map<string, number[]>();
-  private constructor(path: string) {
+  readonly #keepsRequestIds: boolean;
+
+  private constructor(path: string, keepsRequestIds: boolean) {
     this.path = path;
+    this.#keepsRequestIds = keepsRequestIds;
   }
 
   /**
    * Reads a log without changing it.
    *
    * @param flag names the option in messages.
+   * @param keepsRequestIds whether ZITADEL's ids of successful requests are needed: each deactivation has one,
+   * which takes as much memory as all else.
    * @throws UsageError when it is not a log, or one of its complete lines is invalid.
    */
-  static read(path: string, flag: string): LogContent {
-    const content = new LogContent(path);
+  static read(path: string, flag: string, keepsRequestIds = false): LogContent {
+    const content = new LogContent(path, keepsRequestIds);
     let number = 0;
     try {
       for (const { text, end } of completeLines(path)) {
@@ -135,7 +140,8 @@ export class LogContent {
       }
     } else if ("answer" in entry) {
       const request = this.#open.get(entry.answer) ?? [];
-      this.states.responded(request, entry.ok, entry.at, entry.requestId);
+      const requestId = this.#keepsRequestIds ? entry.requestId : undefined;
+      this.states.responded(request, entry.ok, entry.at, requestId);
       this.#open.delete(entry.answer);
     } else if ("status" in entry) {
       this.states.decide(this.#known(entry.grantId), entry);

@@ -5,6 +5,7 @@ import { explain } from "../explain.js";
 import { parseFlags, wholeNumber } from "../flags.js";
 import { exitCode, line } from "../io.js";
 import { connectToLog, logPathOf } from "../log/connect.js";
+import type { LogContent } from "../log/content.js";
 import { createLookup } from "../lookup.js";
 import { counted } from "../printable.js";
 import { createProgress } from "../progress.js";
@@ -80,7 +81,7 @@ export const verify: Command = {
       );
       progress.end();
       lines.end();
-      for (const text of summaryOf(counts)) {
+      for (const text of [...summaryOf(counts), ...notFoundNote(content)]) {
         line(io.stderr, text);
       }
       if (done < content.grants.size) {
@@ -111,6 +112,16 @@ const verdicts: Readonly<Record<Finding["verdict"], string>> = {
 function findingLine({ grantId, found, verdict, expected, error }: Finding): string {
   const said = verdict === "contradicted" ? ` (${expected})` : "";
   return [grantId, found, `${verdicts[verdict]}${said}`, ...reasonsOf(error)].join("\t");
+}
+
+/** What "gone" means for grants that the run did not find either. */
+function notFoundNote(content: LogContent): string[] {
+  const count = content.counts()["not-found"] ?? 0;
+  return count === 0
+    ? []
+    : [
+        `${count} ${count === 1 ? "was" : "were"} not found by the run: gone before, never there, or of another organization, which looks the same from here.`,
+      ];
 }
 
 function summaryOf(counts: ReadonlyMap<string, number>): string[] {

@@ -19,7 +19,7 @@ Written by \`npm run bench\`; do not edit.
 - The same call everywhere: \`DeactivateUserGrant\` with two ids, a token and an organization, whose response has details. The server is a bare \`node:http2\` server in a process of its own, which does nothing but respond.
 - Each client runs in a process of its own. They take turns block by block, in a shifting order, so that whatever else the machine does hits all alike. Each block is compared with the other client's of the same round; the median of these ratios is taken, and all of it is done again with fresh processes. A table has the median of these sets, with the lowest and highest in brackets. Medians of ratios are not ratios of medians: a column of times does not give the column of ratios.
 - CPU time is user and system time of the client's process, garbage collection on other threads included. Wall time is the time of the round divided by its calls: client and server share the processors.
-- \`bare node:http2\` is no client but a yardstick: it makes the same request with protobuf-es, without deadline, errors, connections or interceptors. \`connect-node\` uses this package's generated code.
+- \`bare node:http2\` is not a client but a yardstick: it makes the same request with protobuf-es, without deadline, errors, connections or interceptors. \`connect-node\` uses this package's generated code.
 - \`bare, spans\` is the same with a span by OpenTelemetry's API around it: what tracing costs whoever does it.
 - Versions: ${versions()}.
 

@@ -16,7 +16,7 @@ type StatusOf<O> = O extends Outcome<infer Status> ? Status : never;
 
 /**
  * A bulk run: an async iterator of outcomes. Nothing is read or sent before it is iterated or `summary()`
- * is called; **awaiting the run itself does nothing**, as it is no promise.
+ * is called; **awaiting the run itself does nothing**, as it is not a promise.
  */
 export interface BulkRun<O extends Outcome<string>> extends AsyncIterableIterator<O> {
   /**

@@ -13,7 +13,7 @@ export type Reading<G extends Grant> =
   | {
       readonly rejected: ConnectError;
       readonly grantId: string;
-      /** `grantId` is no id, but describes the value: others with the same description are no duplicates. */
+      /** `grantId` is not an id but a description of the value: others with the same description are not duplicates. */
       readonly isDescribed: boolean;
     };
 

@@ -51,7 +51,7 @@ function adviceFor(code: Code, id: string | undefined, message: string): string 
   switch (code) {
     case Code.NotFound:
       return message.includes("unable to set instance")
-        ? "This host name is no domain of an instance: check --url, or give --instance-host."
+        ? "This host name is not a domain of an instance: check --url, or give --instance-host."
         : "Something other than ZITADEL responded: check --url.";
     case Code.Unauthenticated:
       return "Check the token or the key file.";

@@ -98,7 +98,7 @@ export async function gatherSelected(
   if (end.unstable) {
     line(
       io.stderr,
-      "Grants were added or removed all the while they were read: some may be missing. Run it again afterwards.",
+      "Grants were added or removed while they were read: some may be missing. Run it again afterwards.",
     );
   }
   return { ...gathering, unmatched: end.unmatched };

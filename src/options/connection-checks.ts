@@ -4,6 +4,7 @@ import type { ConnectionOptions } from "./client-options.js";
 const isCompression = (value: unknown): boolean =>
   isObject(value) && "name" in value && "compress" in value;
 
+/** Checks of the options of connections: native gRPC alone. */
 export const connectionChecks: Checks<ConnectionOptions> = {
   // It may contain a key.
   nodeOptions: ["an object", isObject, describe],

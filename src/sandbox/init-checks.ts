@@ -56,7 +56,7 @@ export const grantChecks: Checks<GrantInit> = {
   state: oneOf(["active", "inactive"]),
 };
 
-/** @throws TypeError with the reason and the position. */
+/** Checks the input of an `add…` function or a seed; throws a TypeError with reason and position. */
 export function checkInit<O extends object>(where: string, init: unknown, checks: Checks<O>): O {
   if (!isObject(init)) {
     throw new TypeError(`${where} must be an object; got ${show(init)}`);

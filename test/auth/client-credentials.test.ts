@@ -51,7 +51,7 @@ test.each([
 test.each<[string, Record<string, unknown>, string]>([
   ["no issuer", { issuer: undefined }, "issuer must be the origin of the instance"],
   [
-    "an issuer that is no URL",
+    "an issuer that is not a URL",
     { issuer: "issuer.example" },
     "issuer must be the origin of the instance",
   ],

@@ -117,7 +117,7 @@ const failures: [
         headers: { "content-type": "application/json" },
       }),
   ],
-  ["JSON that is no object", Code.Unauthenticated, () => Response.json([issuedToken])],
+  ["JSON that is not an object", Code.Unauthenticated, () => Response.json([issuedToken])],
   ["no token", Code.Unauthenticated, (r) => Response.json({ token: issuedToken, echo: echo(r) })],
   [
     "a token of another type",
@@ -155,7 +155,11 @@ const failures: [
         ),
       ),
   ],
-  ["rejected with something that is no error", Code.Unavailable, (r) => Promise.reject(echo(r))],
+  [
+    "rejected with something that is not an error",
+    Code.Unavailable,
+    (r) => Promise.reject(echo(r)),
+  ],
   [
     "a certificate that is not trusted",
     Code.Unavailable,

@@ -202,7 +202,7 @@ describe("removing", () => {
     expect(server.calls.flatMap(({ ids }) => ids)).not.toContain(id);
   });
 
-  it("reports every value that is no id, and drops no id because of one that reads the same", async () => {
+  it("reports every value that is not an id, and drops no id because of one that reads the same", async () => {
     const { server, add, remove, collect } = setUp();
     add("42");
     const values = [42, {}, { grantId: "1" }, undefined, undefined, "42", "", ""] as string[];

@@ -214,7 +214,7 @@ describe("the input", () => {
       /spreadsheet \(\.xls\)/,
     ],
     ["a compressed file", { file: ["w.gz", Buffer.from("1f8b0800", "hex")] }, /compressed/],
-    ["something that is no text", { file: ["x.txt", gibberish] }, /is no text/],
+    ["something that is not text", { file: ["x.txt", gibberish] }, /is not text/],
     [
       "no column with ids",
       { file: ["y.csv", "a,b\n1,2\n"] },

@@ -202,7 +202,7 @@ describe("the lookup routes", () => {
   it.each<[string, JsonReply]>([
     ["a page of a proxy", { headers: { "content-type": "text/html" }, body: "<b>top-secret</b>" }],
     ["JSON of something else", { body: { hello: "world" } }],
-    ["a result that is no list of grants", { body: { details: {}, result: [{ name: "x" }] } }],
+    ["a result that is not a list of grants", { body: { details: {}, result: [{ name: "x" }] } }],
     ["half of a response", { body: '{"details":' }],
   ])("never mistake %s for a result", async (_, reply) => {
     const { lookup } = await lookupOf(() => reply);

@@ -27,7 +27,7 @@ const text = fc.string({ unit: "grapheme", maxLength: 300 });
 const encoded = fc
   .record({ id: fc.oneof(fc.constantFrom("", "COMMAND-3M9sd"), text), message: text })
   .map((detail) => toBinary(ErrorDetailSchema, create(ErrorDetailSchema, detail)));
-// More fields than are known, known ones twice and with another wire type, bytes that are no text, cut off.
+// More fields than are known, known ones twice and with another wire type, bytes that are not text, cut off.
 const pieces = fc
   .array(
     fc.oneof(

@@ -50,7 +50,7 @@ export function mutate(bytes: Uint8Array, changes: readonly Mutation[]): Buffer 
   return mutated;
 }
 
-/** Changes to fields, each as one line `name: value`; what is no field afterwards is left out. */
+/** Changes to fields, each as one line `name: value`; what is not a field afterwards is left out. */
 export function mutateFields(
   fields: Readonly<Record<string, string | string[]>>,
   changes: readonly Mutation[],

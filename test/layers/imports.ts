@@ -17,7 +17,7 @@ export function readImports(): Imports {
   );
 }
 
-/** @throws SyntaxError for what is no TypeScript, and for an import of which the text does not say the file. */
+/** @throws SyntaxError for what is not TypeScript, and for an import of which the text does not say the file. */
 export function importsOf(file: string, text: string): string[] {
   const { program, errors } = parseSync(file, text);
   if (errors.length > 0) {
@@ -28,7 +28,7 @@ export function importsOf(file: string, text: string): string[] {
     for (const source of sourcesOf(node)) {
       const specifier = literal(source);
       if (specifier === undefined) {
-        throw new SyntaxError(`${file} imports something that is no literal`);
+        throw new SyntaxError(`${file} imports something that is not a literal`);
       }
       specifiers.add(specifier);
     }

@@ -61,7 +61,7 @@ it("the size of each entry in a page is within its budget, and equal to docs/siz
   const numbers = (text: string) => [...text.matchAll(/\d+\.\d/g)].map(Number);
   const was = numbers(committed);
   for (const [index, is] of numbers(found).entries()) {
-    // A few more lines, a dependency's next patch or another zlib are no news; the budgets are exact.
+    // A few more lines, a dependency's next patch or another zlib are not news; the budgets are exact.
     expect(Math.abs(is - (was[index] ?? 0)), `${is} kB in place of ${was[index]}`).toBeLessThan(
       0.5 + is / 50,
     );

@@ -125,7 +125,7 @@ describe("a malformed message", () => {
       { body: encodeFrame(Buffer.from("nonsense")) },
     ],
     [
-      "bytes that are no UTF-8 in a string",
+      "invalid UTF-8 in a string",
       13,
       "grpc: error unmarshalling request: string field contains invalid UTF-8",
       { body: encodeFrame(Buffer.from([0x0a, 0x01, 0xff])) },

@@ -268,7 +268,7 @@ const callers: Scenario[] = [
     expected: foreign("Unauthenticated", "auth header missing"),
   },
   {
-    title: "an authorization header that is no bearer token",
+    title: "an authorization header that is not a bearer token",
     run: ({ client }) =>
       failure(
         client({ token: undefined }).deactivateUserGrant(unknownGrant, {
@@ -355,7 +355,7 @@ const addresses: Scenario[] = [
     expected: { error: notFound, states: ["inactive", "inactive"] },
   },
   {
-    title: "a host that is no domain of the instance",
+    title: "a host that is not a domain of the instance",
     run: async ({ sandbox, client }) => {
       const { hostname, port } = new URL(sandbox.baseUrl);
       const baseUrl = `http://127.0.0.1:${port}`;

@@ -113,7 +113,7 @@ const places: Record<string, (exchange: Exchange, echo: string) => void> = {
     exchange.head({ location: `https://${percent(echo).replaceAll("%", "x")}.example/` }, 302);
     exchange.end();
   },
-  "bytes that are no HTTP": (exchange, echo) => {
+  "bytes that are not HTTP": (exchange, echo) => {
     exchange.socket.end(`${echo}\r\n\r\n`);
   },
   "a success": (exchange, echo) => {
@@ -268,7 +268,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     expect((error as Error).message).toContain("cannot replace ***");
   });
 
-  it("a token does not appear in one of several binary fields, nor where it is no binary", async () => {
+  it("a token does not appear in one of several binary fields, nor where it is not binary", async () => {
     const plain = "Zx9kQ2v7Lm4Tb8YcWd6Rf3pH";
     const call = await start((exchange) => {
       exchange.head({ "x-echo-bin": `AAAA, ${btoa(percent(`>${plain}`))}`, "x-other-bin": plain });

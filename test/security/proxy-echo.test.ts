@@ -41,7 +41,7 @@ const calls: Record<string, () => Promise<unknown>> = {
 };
 
 const responses: Record<string, (echo: string) => string> = {
-  "bytes that are no HTTP": (echo) => `${echo}\r\n\r\n`,
+  "bytes that are not HTTP": (echo) => `${echo}\r\n\r\n`,
   "a status text": (echo) => `HTTP/1.1 407 ${echo.replace(/[^ -~]/g, "")}\r\n\r\n`,
   "a header": (echo) => `HTTP/1.1 200 OK\r\nx y: ${echo}\r\n\r\n`,
   "what should be TLS": (echo) => `HTTP/1.1 200 OK\r\n\r\n${echo}${echo}`,

@@ -56,7 +56,7 @@ const tokenPlaces: Record<string, (echo: string) => FakeResponse> = {
   }),
   "the content type": (echo) => ({ type: `text/${encodeURIComponent(echo)}`, body: "no" }),
   "a page": page,
-  "bytes that are no JSON": (echo) => ({ body: `{${echo}` }),
+  "bytes that are not JSON": (echo) => ({ body: `{${echo}` }),
   "a token response that is invalid": (echo) =>
     json({ access_token: `${echo}\n`, token_type: echo }),
   "an error that may pass": (echo) => json({ error: "busy", error_description: echo }, 503),
@@ -64,7 +64,7 @@ const tokenPlaces: Record<string, (echo: string) => FakeResponse> = {
 const discoveryPlaces: Record<string, (echo: string, document: object) => FakeResponse> = {
   "the description of an error": (echo) => json({ error: "no", error_description: echo }, 400),
   "a page": page,
-  "bytes that are no JSON": (echo) => ({ body: `{${echo}` }),
+  "bytes that are not JSON": (echo) => ({ body: `{${echo}` }),
   "the issuer": (echo, document) => json({ ...document, issuer: `https://${echo}` }),
   "the token endpoint": (echo, document) => json({ ...document, token_endpoint: echo }),
   "an error that may pass": (echo) => json({ error: "busy", error_description: echo }, 503),

@@ -116,7 +116,7 @@ async function importKey({ privateKey }: CheckedKey): Promise<CryptoKey> {
     return await crypto.subtle.importKey("pkcs8", privateKey, algorithm, false, ["sign"]);
   } catch {
     throw tokenError(
-      "key.key of the key file is no usable RSA private key: is it complete?",
+      "key.key of the key file is not a usable RSA private key: is it complete?",
       Code.Unauthenticated,
     );
   }

@@ -9,13 +9,14 @@ import type { SignInContext } from "./context.js";
 import { deadRefreshTokenErrors } from "./dead-refresh-token.js";
 import type { Session } from "./session.js";
 
+// What talks to the authorization server: a page loads this file when it is needed (`loaded.ts`).
 export { createDiscover } from "../endpoint/discovery.js";
 export { handleResponse } from "./callback.js";
 export { revokeQuietly } from "./revoke.js";
 export { endAtServer } from "./sign-out.js";
 export { startSignIn } from "./start.js";
 
-/** RFC 6749, section 6, and OpenID Connect Core 1.0, section 12. */
+/** Redeems the refresh token: RFC 6749, section 6, and OpenID Connect Core 1.0, section 12. */
 export async function refresh(
   context: SignInContext,
   server: oauth.AuthorizationServer,

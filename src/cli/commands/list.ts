@@ -92,7 +92,10 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
     line(io.stderr, `Not matched: ${printable(value)}`);
   }
   if (end.unstable) {
-    line(io.stderr, "Grants were added or removed all the while: the list may be incomplete.");
+    line(
+      io.stderr,
+      "Grants were added or removed while they were read: the list may be incomplete.",
+    );
     return exitCode.incomplete;
   }
   return exitCode.done;

@@ -102,7 +102,7 @@ function encodingOf(head: Buffer, name: string): string {
     return even === 0 ? "utf-16le" : "utf-16be";
   }
   throw new UsageError(
-    `${name} is no text: it begins with ${show(head.toString("latin1", 0, 16))}.`,
+    `${name} is not text: it begins with ${show(head.toString("latin1", 0, 16))}.`,
   );
 }
 

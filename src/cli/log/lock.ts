@@ -35,7 +35,7 @@ export class LogLock {
   /**
    * @param flag names the option in messages.
    * @throws UsageError when another process holds the lock, when it cannot be made, or when the log has
-   * several names that are no symbolic links: each of them would have a lock of its own.
+   * several names that are not symbolic links: each of them would have a lock of its own.
    */
   static take(logPath: string, flag: string): LogLock {
     const path = lockPath(logPath);

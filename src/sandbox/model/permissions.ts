@@ -18,7 +18,7 @@ export interface Caller {
  * the permission.
  *
  * @throws RpcError `Unauthenticated` without a usable token, `PermissionDenied` when the organization
- * does not exist or no role has the permission, `NotFound` when the user is no member at all.
+ * does not exist or no role has the permission, `NotFound` when the user is not a member at all.
  */
 export function authorize(
   instance: Instance,

@@ -22,7 +22,7 @@ export interface JsonMember {
 
 /**
  * Reads the first JSON value of a text, as Go's `json.Decoder` does: the text after it is ignored, and a text
- * without a value is no error.
+ * without a value is not an error.
  *
  * @returns undefined for a text of white space.
  * @throws Error with Go's message for invalid JSON.

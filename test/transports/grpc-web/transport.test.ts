@@ -123,14 +123,14 @@ describe("a response", () => {
       /malformed trailers/,
     ],
     [
-      "a status that is no number",
+      "a status that is not a number",
       status("grpc-status: ok\r\n"),
       {},
       Code.Internal,
       /grpc-status must be a number/,
     ],
     [
-      "a status that is no code",
+      "a status that is not a code",
       Buffer.concat([frame(0, ""), status("grpc-status: 99\r\n")]),
       {},
       Code.Internal,

@@ -176,7 +176,7 @@ describe("response", () => {
     ["half a message", Buffer.from([0, 0, 0, 0, 9, 1]), Code.Internal],
     ["unknown flags", frame(2, ""), Code.Internal],
     ["a compressed message without an encoding", frame(1, ""), Code.Internal],
-    ["bytes that are no protobuf", frame(0, "\xff\xff"), Code.Internal],
+    ["bytes that are not protobuf", frame(0, "\xff\xff"), Code.Internal],
   ])("with %s is a protocol error", async (_, body, code) => {
     const { client } = await connected(({ stream }) => respond(stream, { body }));
 

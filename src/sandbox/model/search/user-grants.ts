@@ -7,7 +7,7 @@ import { textMatch } from "./text.js";
 
 type Match = (grant: Grant) => boolean;
 
-/** @throws RpcError `InvalidArgument` */
+/** Checks the queries of a search; throws RpcError `InvalidArgument`. */
 export function checkUserGrantQueries(queries: readonly (Query | undefined)[]): void {
   checkQueries(queries, "ListUserGrantRequest.Queries", "UserGrantQuery", (kind) =>
     `UserGrant${kind.charAt(0).toUpperCase()}${kind.slice(1)}`.replace("IdQuery", "IDQuery"),

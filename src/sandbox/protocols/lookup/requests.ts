@@ -102,7 +102,7 @@ export function readListUserGrants(body: JsonNode | undefined, generation: Gener
 
 export function readListUsers(body: JsonNode | undefined) {
   const { query, queries = [], sortingColumn } = read(listUsers, body);
-  // A column with an unknown number is no error.
+  // A column with an unknown number is not an error.
   const sortedBy = typeof sortingColumn === "number" ? undefined : sortingColumn;
   return { page: pageOf(query), queries, sortedBy };
 }

@@ -31,7 +31,7 @@ export class Connection {
   maxHeaderListBytes = Number.POSITIVE_INFINITY;
   /** Whether a response has arrived on it. */
   served = false;
-  /** Whether its end has been recorded, or is no failure. */
+  /** Whether its end has been recorded, or is not a failure. */
   isAccounted = false;
   readonly startedAtMs: number;
   readonly session: ClientHttp2Session;

@@ -98,7 +98,7 @@ function resolvePath(message: DescMessage, path: string): DescField[] {
 function resolveField(message: DescMessage | undefined, name: string): DescField {
   const field = message?.fields.find((each) => each.name === name);
   if (field === undefined) {
-    throw new Error(`"${name}" is no field of ${message ?? "a scalar"}`);
+    throw new Error(`"${name}" is not a field of ${message ?? "a scalar"}`);
   }
   return field;
 }

@@ -88,7 +88,7 @@ export function readRequest(
   const json: JsonObject = {};
   if (body !== undefined && binding.body === "*") {
     if (typeof body !== "object" || body === null || Array.isArray(body)) {
-      throw new Error("the body is no JSON object");
+      throw new Error("the body is not a JSON object");
     }
     Object.assign(json, body);
   } else if (body !== undefined && typeof binding.body === "object") {

@@ -56,7 +56,7 @@ export function fromText(field: DescField, text: string): JsonValue {
     if (/^(0|f|F|FALSE|false|False)$/.test(text)) {
       return false;
     }
-    throw new Error(`"${text}" is no boolean`);
+    throw new Error(`"${text}" is not a boolean`);
   }
   if (field.enum !== undefined) {
     if (field.enum.typeName === "google.protobuf.NullValue") {

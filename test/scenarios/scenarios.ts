@@ -410,6 +410,30 @@ const calls: Scenario[] = [
     ],
   },
   {
+    title: "headers that describe another connection, or its deadline, are not sent",
+    run: async ({ sandbox, client }) => {
+      const headers = {
+        "grpc-timeout": "1n",
+        connection: "close",
+        "content-length": "3",
+        "keep-alive": "timeout=5",
+        "proxy-connection": "keep-alive",
+        "transfer-encoding": "chunked",
+        upgrade: "h2c",
+      };
+      const setsLength: Interceptor = (next) => (request) => {
+        request.header.set("content-length", "3");
+        return next(request);
+      };
+      const grants = [sandbox.addGrant(), sandbox.addGrant()];
+      const [first = "", second = ""] = grants.map(({ grantId }) => grantId);
+      await client().bulkRemoveUserGrant({ grantId: [first] }, { headers });
+      await client({ interceptors: [setsLength] }).bulkRemoveUserGrant({ grantId: [second] });
+      return [first, second].map(sandbox.grant);
+    },
+    expected: [undefined, undefined],
+  },
+  {
     title: "the request id comes with the headers of a response",
     run: async ({ sandbox, client }) => {
       let id: string | null = null;

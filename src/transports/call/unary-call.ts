@@ -185,7 +185,7 @@ export function effectiveTimeoutMs(
   }
   if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) {
     throw new ConnectError(
-      `timeoutMs must be a number of milliseconds (0 for no limit), got ${String(timeoutMs)}`,
+      `timeoutMs must be a number of milliseconds (0 for no limit), got ${typeof timeoutMs === "string" ? JSON.stringify(timeoutMs) : String(timeoutMs)}`,
       Code.InvalidArgument,
     );
   }

@@ -11,8 +11,6 @@ export async function post(
   options: TransportOptions<GrpcWebOptions>,
 ): Promise<Response> {
   checkSize(body.subarray(prefixBytes), options);
-  // ZITADEL's CORS rules reject it.
-  header.delete("grpc-timeout");
   const response = await guardedFetch(options.fetch, { url, method: "POST", header, signal, body });
   await checkResponse(response, options.useBinaryFormat);
   return response;

@@ -80,7 +80,12 @@ export class RequestHeaders {
     const { url } = request;
     const unread = unreadFields(request);
     if (unread === undefined) {
-      const { [headerTimeout]: timeout, ...own } = Object.fromEntries(request.header);
+      // A wrong length, set by an interceptor, would break the connection with every call on it.
+      const {
+        [headerTimeout]: timeout,
+        "content-length": _,
+        ...own
+      } = Object.fromEntries(request.header);
       for (const name in this.#protocol) {
         delete own[name];
       }

@@ -101,7 +101,7 @@ export function bulkGroups(command: BulkCommand): FlagGroup[] {
   const { "user-column": userColumn, ...input } = inputFlags(command);
   const remove = command === "remove";
   return [
-    { title: "Grants by what they are", flags: selectorFlags, note: selectorNote },
+    { title: "Selecting grants", flags: selectorFlags, note: selectorNote },
     { title: "Grants by id", flags: remove ? input : { ...input, "user-column": userColumn } },
     { title: "What happens", flags: actionFlags },
     { title: "Log", flags: logFlags },

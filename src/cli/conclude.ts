@@ -69,7 +69,7 @@ export function conclude(
   if (ending.lookedWrong) {
     line(
       io.stderr,
-      `The first ${suspiciousUnknown} grants are all unknown, so the run was stopped. They may be gone already, or the organization above is not theirs: a grant of another organization looks just like one that is gone. If they are gone, add --allow-unknown.${resume}`,
+      `The first ${suspiciousUnknown} grants are all unknown, so the run was stopped. They may be gone already, or they belong to another organization than the one above: a grant of another organization looks just like one that is gone. If they are gone, add --allow-unknown.${resume}`,
     );
     return exitCode.stopped;
   }
@@ -84,7 +84,7 @@ export function conclude(
   if (count("not-found") === plan.total && !allowUnknown) {
     line(
       io.stderr,
-      "None of the grants was found. They may be gone already, or the organization above is not theirs: a grant of another organization looks just like one that is gone.",
+      "None of the grants was found. They may be gone already, or they belong to another organization than the one above: a grant of another organization looks just like one that is gone.",
     );
   }
   const missing = allowUnknown ? 0 : count("not-found");

@@ -56,7 +56,7 @@ export const selectorFlags = {
 } as const satisfies FlagTable;
 
 export const selectorNote =
-  "A flag given twice means either value; different flags must all be true.";
+  "A flag given twice means either value; different flags must all match.";
 
 /** The validated values of the flags. */
 export interface Selectors {

@@ -186,7 +186,7 @@ describe("remove", () => {
     const unknown = Array.from({ length: 600 }, (_, index) => String(1000 + index)).join("\n");
     const { exitCode, stderr } = await cli(["remove", "--yes"], { stdin: unknown });
     expect(exitCode).toBe(3);
-    expect(stderr).toMatch(/the organization above is not theirs/);
+    expect(stderr).toMatch(/belong to another organization than the one above/);
     expect(stderr).toMatch(/not attempted/);
     const allowed = await cli(["remove", "--yes", "--allow-unknown"], { stdin: unknown });
     expect(allowed.exitCode).toBe(0);
@@ -487,7 +487,9 @@ describe("--quiet", () => {
 describe("when nothing is found", () => {
   it("reports what that can mean, below a hundred too", async () => {
     const { exitCode, stderr } = await cli(["remove", "998", "999", "--yes", "--no-log"]);
-    expect(stderr).toMatch(/None of the grants was found.*organization above is not theirs/);
+    expect(stderr).toMatch(
+      /None of the grants was found.*belong to another organization than the one above/,
+    );
     expect(exitCode).toBe(2);
   });
 });

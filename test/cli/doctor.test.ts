@@ -34,7 +34,7 @@ describe("doctor", () => {
         ...["grpc", "grpc-web", "json", "permission"],
       ]
         .map((title) => `ok ${title}\n`)
-        .join("")}\nEverything that was tried is fine.\n`,
+        .join("")}\nAll checks passed.\n`,
     );
     expect(exitCode).toBe(0);
   });

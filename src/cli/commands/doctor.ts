@@ -62,10 +62,7 @@ async function runDoctor(args: readonly string[], io: Io): Promise<number> {
     line(io.stdout, JSON.stringify({ ok, findings: all }));
   } else {
     line(io.stdout);
-    line(
-      io.stdout,
-      ok ? "Everything that was tried is fine." : "Something is wrong: see FAIL above.",
-    );
+    line(io.stdout, ok ? "All checks passed." : "Some checks failed: see FAIL above.");
   }
   return ok ? exitCode.done : exitCode.aborted;
 }

@@ -117,6 +117,6 @@ async function permissionFinding(connection: Connection, remove: Probe): Promise
   return {
     ok: true,
     title,
-    detail: `may ${all} grants (those of some projects may be left out: that shows with the grant)${lookUp}`,
+    detail: `may ${all} grants (a role that is limited to some projects shows only when a grant of another project is changed)${lookUp}`,
   };
 }

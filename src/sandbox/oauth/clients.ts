@@ -11,8 +11,12 @@ interface Credentials {
   readonly secret: string;
 }
 
-/** @throws OAuthError when credentials are missing, or given twice. */
-function readCredentials(request: HttpRequest, form: URLSearchParams): Credentials {
+/** @throws OAuthError when credentials are missing, or for v4 given twice: in v2.70, the header wins. */
+function readCredentials(
+  { generation }: Instance,
+  request: HttpRequest,
+  form: URLSearchParams,
+): Credentials {
   const inForm = { clientId: form.get("client_id") ?? "", secret: form.get("client_secret") ?? "" };
   const [, basic] = /^Basic (.*)$/i.exec(headerOf(request, "authorization") ?? "") ?? [];
   if (basic === undefined) {
@@ -25,7 +29,7 @@ function readCredentials(request: HttpRequest, form: URLSearchParams): Credentia
     }
     return inForm;
   }
-  if (inForm.secret !== "") {
+  if (generation === "v4" && inForm.clientId !== "" && inForm.secret !== "") {
     throw new OAuthError(
       400,
       "invalid_request",
@@ -46,11 +50,12 @@ function readCredentials(request: HttpRequest, form: URLSearchParams): Credentia
 
 /** The service user that a client id and secret belong to. */
 export function verifyServiceUser(
-  { oauth, state }: Instance,
+  instance: Instance,
   request: HttpRequest,
   form: URLSearchParams,
 ): User {
-  const { clientId, secret } = readCredentials(request, form);
+  const { oauth, state } = instance;
+  const { clientId, secret } = readCredentials(instance, request, form);
   const known = oauth.clientSecrets.get(clientId);
   const user = state.users.get(known?.userId ?? "");
   if (known === undefined || user === undefined) {
@@ -63,8 +68,8 @@ export function verifyServiceUser(
 }
 
 /** The app that a client id belongs to. It has no secret. */
-export function verifyApp({ oauth }: Instance, request: HttpRequest, form: URLSearchParams): App {
-  const app = oauth.apps.get(readCredentials(request, form).clientId);
+export function verifyApp(instance: Instance, request: HttpRequest, form: URLSearchParams): App {
+  const app = instance.oauth.apps.get(readCredentials(instance, request, form).clientId);
   if (app === undefined) {
     throw new OAuthError(400, "invalid_client", "client not found");
   }

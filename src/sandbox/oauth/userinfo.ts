@@ -9,7 +9,7 @@ export function userinfoRoute(instance: Instance): Route {
     if (request.path !== "/oidc/v1/userinfo" || !["GET", "POST"].includes(request.method)) {
       return undefined;
     }
-    const [, value] = /^Bearer (.+)$/.exec(headerOf(request, "authorization") ?? "") ?? [];
+    const [, value] = /^Bearer (.+)$/i.exec(headerOf(request, "authorization") ?? "") ?? [];
     if (value === undefined) {
       return openIdError(instance, request, 401, "invalid_request", "access token missing");
     }

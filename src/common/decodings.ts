@@ -7,7 +7,7 @@ export interface Decoding {
 
 /** Percent-encoding, the escapes of JSON and of programming languages, and the character references of HTML. */
 const escapes =
-  /%([\da-f]{2})|\\u([\da-f]{4})|\\x([\da-f]{2})|\\(["'\\/])|&#x([\da-f]{1,6});|&#(\d{1,7});|&(amp|lt|gt|quot|apos);/gi;
+  /(?:%|\\x)([\da-f]{2})|\\u([\da-f]{4})|&#x([\da-f]{1,5});|&#(\d{1,6});|\\(["'\\/])|&(amp|lt|gt|quot|apos);/gi;
 const named: Readonly<Record<string, string>> = {
   amp: "&",
   lt: "<",
@@ -23,50 +23,40 @@ const maxDepth = 3;
  * another one leaves as it is, and texts are quoted within texts. Bytes of UTF-8 become one character each.
  */
 export function decodings(text: string): Decoding[] {
-  const found: Decoding[] = [{ text, at: undefined }];
-  for (let last = found[0]; last !== undefined && found.length <= maxDepth; ) {
+  let last: Decoding = { text, at: undefined };
+  const found = [last];
+  while (found.length <= maxDepth && last.text.search(escapes) >= 0) {
     last = decode(last);
-    if (last !== undefined) {
-      found.push(last);
-    }
+    found.push(last);
   }
   return found;
 }
 
-/** Undefined if there is no escape in it. */
-function decode({ text, at }: Decoding): Decoding | undefined {
-  if (text.search(escapes) < 0) {
-    return undefined;
-  }
+function decode({ text, at }: Decoding): Decoding {
   const positions = new Uint32Array(text.length + 1);
-  let decoded = "";
   let length = 0;
   let end = 0;
+  const original = () => at?.[end] ?? end;
   const copyTo = (to: number) => {
-    decoded += text.slice(end, to);
     for (; end < to; end++) {
-      positions[length++] = at?.[end] ?? end;
+      positions[length++] = original();
     }
   };
-  for (const match of text.matchAll(escapes)) {
-    copyTo(match.index);
-    const character = characterOf(match);
-    decoded += character;
-    positions.fill(at?.[end] ?? end, length, length + character.length);
-    length += character.length;
-    end += match[0].length;
-  }
+  const decoded = text.replace(
+    escapes,
+    (found, byte, unit, hex, decimal, plain, name, offset: number) => {
+      copyTo(offset);
+      const character =
+        plain ??
+        named[name?.toLowerCase()] ??
+        String.fromCodePoint(decimal ?? Number.parseInt(byte ?? unit ?? hex, 16));
+      positions.fill(original(), length, length + character.length);
+      length += character.length;
+      end += found.length;
+      return character;
+    },
+  );
   copyTo(text.length);
-  positions[length] = at?.[end] ?? end;
+  positions[length] = original();
   return { text: decoded, at: positions };
-}
-
-function characterOf(match: RegExpExecArray): string {
-  const [, percent, unicode, byte, plain, hexReference, reference, name] = match;
-  const hex = percent ?? unicode ?? byte ?? hexReference;
-  if (hex === undefined && reference === undefined) {
-    return plain ?? named[String(name).toLowerCase()] ?? "";
-  }
-  const code = hex === undefined ? Number(reference) : Number.parseInt(hex, 16);
-  return code > 0x10ffff ? "\0" : String.fromCodePoint(code);
 }

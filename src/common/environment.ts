@@ -51,25 +51,35 @@ function startTimer(fire: () => void, delayMs: number, options?: TimerOptions): 
   return timer as number;
 }
 
-/** Resolves after this many milliseconds, or earlier when the signal is aborted. */
+export interface SleepOptions extends TimerOptions {
+  /** Aborted when the client is closed. */
+  readonly closed?: AbortSignal | undefined;
+}
+
+/** Resolves after this many milliseconds, or earlier when one of the signals is aborted. */
 export function sleep(
   environment: Environment,
   delayMs: number,
   signal?: AbortSignal,
-  options?: TimerOptions,
+  options?: SleepOptions,
 ): Promise<void> {
   return new Promise((resolve) => {
-    if (signal?.aborted) {
+    const signals = [signal, options?.closed];
+    if (signals.some((one) => one?.aborted)) {
       resolve();
       return;
     }
     const done = () => {
       cancel();
-      signal?.removeEventListener("abort", done);
+      for (const one of signals) {
+        one?.removeEventListener("abort", done);
+      }
       resolve();
     };
     const cancel = environment.setTimer(done, delayMs, options);
-    signal?.addEventListener("abort", done);
+    for (const one of signals) {
+      one?.addEventListener("abort", done);
+    }
   });
 }
 

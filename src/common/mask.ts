@@ -92,21 +92,16 @@ function merge(found: Span[]): Span[] {
   return merged;
 }
 
+/** How a secret may look once the escapes of a text are decoded. */
 function encodings(secret: string): string[] {
   const utf8 = latin1(new TextEncoder().encode(secret));
-  const percent = utf8.replace(/[^\w.~-]/g, (byte) => `%${hex(byte)}`);
   const base64 = base64Forms(utf8);
   return [
     secret,
     utf8,
-    percent,
-    // As in RFC 3986; `encodeURIComponent` and forms leave some characters unencoded.
-    percent.replace(/%2[1789a]/g, decodeURIComponent),
-    percent.replaceAll("%20", "+"),
+    // In forms, and with line breaks in JSON.
     utf8.replaceAll(" ", "+"),
-    percent.replaceAll("%2a", "*").replaceAll("~", "%7e").replaceAll("%20", "+"),
     JSON.stringify(secret).slice(1, -1),
-    jsonAscii(secret),
     hex(utf8),
     ...base64,
     ...base64.map((form) => form.replaceAll("+", "-").replaceAll("/", "_")),
@@ -127,17 +122,6 @@ function base64Forms(bytes: string): string[] {
           .replace(/.?=+$/, "")
           .slice(offset && offset + 1),
       );
-}
-
-/** JSON that escapes everything except ASCII, and the slash, as some servers do. */
-function jsonAscii(text: string): string {
-  return JSON.stringify(text)
-    .slice(1, -1)
-    .replace(
-      /[^ -~]|[<>&]/g,
-      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-    )
-    .replaceAll("/", "\\/");
 }
 
 function latin1(bytes: Uint8Array): string {

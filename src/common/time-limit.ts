@@ -13,28 +13,6 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
   });
 }
 
-/** Runs something with a signal that is aborted with the first of these; it leaves nothing behind on them. */
-export async function withSignals<T>(
-  signals: readonly (AbortSignal | undefined)[],
-  run: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const controller = new AbortController();
-  const onAbort = () => controller.abort();
-  for (const signal of signals) {
-    signal?.addEventListener("abort", onAbort);
-    if (signal?.aborted) {
-      onAbort();
-    }
-  }
-  try {
-    return await run(controller.signal);
-  } finally {
-    for (const signal of signals) {
-      signal?.removeEventListener("abort", onAbort);
-    }
-  }
-}
-
 /**
  * Runs something with a time limit, whether or not it respects its signal. Unlike `AbortSignal.timeout` and
  * `AbortSignal.any`, it leaves nothing behind: a million requests share one outer signal.

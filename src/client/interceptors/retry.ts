@@ -2,7 +2,6 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor, type UnaryRequest } from "@connectrpc/connect";
 import { type Environment, platform, sleep } from "../../common/environment.js";
 import { readPushbackMs } from "../../common/retry-after.js";
-import { withSignals } from "../../common/time-limit.js";
 import { notProcessed } from "../../errors/not-processed.js";
 import type { RetryOptions } from "../../options/retry.js";
 import { withoutCopies } from "../../transports/call/apply-interceptors.js";
@@ -71,7 +70,7 @@ export function createRetryInterceptor(
           throw reason;
         }
         backoffMs = askedMs === undefined ? backoffMs * backoffMultiplier : initialBackoffMs;
-        await withSignals([signal, closed], (either) => sleep(environment, waitMs, either));
+        await sleep(environment, waitMs, signal, { closed });
         signal.throwIfAborted();
         try {
           return succeeded(await next(request));

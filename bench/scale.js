@@ -86,7 +86,7 @@ export async function scaleSection() {
   const about = (work, digits) => Number(perSecond(work).toPrecision(digits)).toLocaleString("en");
   const times = (work) => (perSecond(work) / atServer[work]).toFixed(0);
   const [a, b, c] = results.map(
-    ({ count, ratio }) => `${ratio.median.toFixed(2)} times for ${count.toLocaleString("en")}`,
+    ({ count, ratio }) => `${ratio.median.toFixed(2)} times (${count.toLocaleString("en")} grants)`,
   );
   return `## What one process sends
 
@@ -96,7 +96,7 @@ Measured on commit ${commit} by \`npm run bench -- --scale\`. CPU time of the cl
 | --- | --- | --- |
 ${rows.join("\n")}
 
-So one core can send some ${about("removal", 1)} removals or ${about("deactivation", 2)} deactivations per second over native gRPC: ${times("removal")} and ${times("deactivation")} times what the server above accepts. Against a sandbox with that server's times, \`removeUserGrants\` reaches ${a} grants, ${b} and ${c} the rate of a hand-written pool over plain \`fetch\` with 100 ids per request and four requests at a time, measured in turns.
+So one core can send some ${about("removal", 1)} removals or ${about("deactivation", 2)} deactivations per second over native gRPC: ${times("removal")} and ${times("deactivation")} times what the server above accepts. Against a sandbox with that server's times, \`removeUserGrants\` reaches ${a}, ${b} and ${c} the rate of a hand-written pool over plain \`fetch\` with 100 ids per request and four requests at a time, measured in turns.
 
 Memory: distinct ids take ${(seen / million).toFixed(0)} bytes each (${(seen / 1e6).toFixed(0)} MB for a million). With \`distinct: true\` no ids are kept, and a million take ${Math.max(0, distinct / 1e6).toFixed(1)} MB more than ten thousand.
 `;

@@ -18,7 +18,7 @@ export function grantIdProblem(value: unknown): string | undefined {
   const [unseen] = /^\s|\s$|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.exec(value) ?? [];
   return unseen === undefined
     ? undefined
-    : `with white space around it or an invisible character in it (U+${unseen.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0")})`;
+    : `surrounded by white space, or holds an invisible character (U+${unseen.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0")})`;
 }
 
 /** How a value is shown in its outcome: the id, or a description of the invalid value. */

@@ -13,6 +13,7 @@ type Decision<Status extends string> =
  */
 export class Ledger<Status extends string> {
   readonly #undecided = new Set<string>();
+  readonly #isUndecided = (grantId: string) => this.#undecided.has(grantId);
   readonly #held = new Map<string, Decision<Status>>();
   readonly #lostRequests: LostRequests;
   readonly #emit: (outcome: Outcome<Status | "failed">) => void;
@@ -63,9 +64,7 @@ export class Ledger<Status extends string> {
 
   /** A response has shown that these grants existed. */
   found(grants: readonly Grant[]): void {
-    const ids = idsOf(grants);
-    this.#lostRequests.found(ids);
-    this.#review(ids);
+    this.#releaseAll(this.#lostRequests.found(idsOf(grants)));
   }
 
   /** No further response will come: grants that are still undecided have failed with this error. */
@@ -80,12 +79,16 @@ export class Ledger<Status extends string> {
     return idsOf(grants).filter((grantId) => this.#undecided.delete(grantId));
   }
 
-  /** Checks held-back grants again against what is now known about their neighbors. */
-  #review(ids: readonly string[]): void {
+  /** Held-back grants may have waited for these to be decided. */
+  #review(decided: readonly string[]): void {
     if (this.#held.size > 0) {
-      for (const grantId of this.#lostRequests.neighbors(ids)) {
-        this.#release(grantId);
-      }
+      this.#releaseAll(this.#lostRequests.decided(decided, this.#isUndecided));
+    }
+  }
+
+  #releaseAll(ids: Iterable<string>): void {
+    for (const grantId of ids) {
+      this.#release(grantId);
     }
   }
 
@@ -94,7 +97,7 @@ export class Ledger<Status extends string> {
     if (decision === undefined) {
       return;
     }
-    const doubt = this.#lostRequests.doubt(grantId, (other) => this.#undecided.has(other));
+    const doubt = this.#lostRequests.doubt(grantId, this.#isUndecided);
     if (doubt !== "open") {
       this.#held.delete(grantId);
       this.#emit(

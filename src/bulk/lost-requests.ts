@@ -2,6 +2,8 @@
 interface LostRequest {
   readonly keys: readonly string[];
   disproved: boolean;
+  /** Where the grant that was found undecided last is in `keys`: searching goes on there. */
+  undecidedAt: number;
 }
 
 /**
@@ -35,7 +37,7 @@ export class LostRequests {
   }
 
   lost(keys: readonly string[]): void {
-    const request = { keys, disproved: false };
+    const request = { keys, disproved: false, undecidedAt: 0 };
     for (const key of keys) {
       const requests = this.#byKey.get(key);
       if (requests === undefined) {
@@ -46,11 +48,28 @@ export class LostRequests {
     }
   }
 
-  /** A later response has shown that these grants existed. */
-  found(keys: readonly string[]): void {
-    for (const request of keys.flatMap((key) => this.#doubtful(key))) {
+  /**
+   * A later response has shown that these grants existed.
+   *
+   * @returns the grants of lost requests that this disproves.
+   */
+  found(keys: readonly string[]): Set<string> {
+    const requests = this.#doubtfulOf(keys);
+    for (const request of requests) {
       request.disproved = true;
     }
+    return keysOf(requests);
+  }
+
+  /**
+   * These grants are decided.
+   *
+   * @returns the grants of their lost requests that no later response can disprove any more.
+   */
+  decided(keys: readonly string[], isUndecided: (key: string) => boolean): Set<string> {
+    return keysOf(
+      this.#doubtfulOf(keys).filter((request) => !canBeDisproved(request, isUndecided)),
+    );
   }
 
   /** Whether a lost request may have changed this grant, as far as is known. */
@@ -64,12 +83,11 @@ export class LostRequests {
     if (requests.length === 0) {
       return "none";
     }
-    return requests.every(({ keys }) => keys.some(isUndecided)) ? "open" : "final";
+    return requests.every((request) => canBeDisproved(request, isUndecided)) ? "open" : "final";
   }
 
-  /** The grants that share a lost request with these. */
-  neighbors(keys: readonly string[]): Set<string> {
-    return new Set(keys.flatMap((key) => this.#requests(key)).flatMap((request) => request.keys));
+  #doubtfulOf(keys: readonly string[]): LostRequest[] {
+    return [...new Set(keys.flatMap((key) => this.#doubtful(key)))];
   }
 
   #doubtful(key: string): LostRequest[] {
@@ -83,3 +101,20 @@ export class LostRequests {
 }
 
 const none: readonly LostRequest[] = [];
+
+function keysOf(requests: readonly LostRequest[]): Set<string> {
+  return new Set(requests.flatMap(({ keys }) => keys));
+}
+
+/** Whether the run will still request a grant of it. */
+function canBeDisproved(request: LostRequest, isUndecided: (key: string) => boolean): boolean {
+  const { keys, undecidedAt } = request;
+  for (let step = 0; step < keys.length; step++) {
+    const index = (undecidedAt + step) % keys.length;
+    if (isUndecided(keys[index] ?? "")) {
+      request.undecidedAt = index;
+      return true;
+    }
+  }
+  return false;
+}

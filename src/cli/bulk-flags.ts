@@ -135,10 +135,12 @@ interface SettingFlags {
 /** @throws UsageError for values that are not allowed. */
 export function readSettings(command: BulkCommand, flags: SettingFlags): Settings {
   if (command === "deactivate" && flags["batch-size"] !== undefined) {
-    throw new UsageError("--batch-size is of remove: each deactivation is a request of its own.");
+    throw new UsageError(
+      "--batch-size applies to remove only: each deactivation is a request of its own.",
+    );
   }
   if (flags.quiet && !flags.yes) {
-    throw new UsageError("--quiet needs --yes: whoever is asked must see what about.");
+    throw new UsageError("--quiet needs --yes: it would hide what the question is about.");
   }
   // Reject invalid values now.
   readRate(flags.rate, "http://localhost");

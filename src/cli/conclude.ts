@@ -51,7 +51,7 @@ export function conclude(
   if (answersLost > 0) {
     line(
       io.stderr,
-      `The responses for ${answersLost} of them were lost: this run may have changed them all the same.`,
+      `The responses for ${answersLost} of them were lost: this run may have changed them.`,
     );
   }
   const resume =

@@ -70,7 +70,7 @@ function checkToken(value: string, from: string): string {
   const token = value.trim();
   if (!/^[\x21-\x7e]+$/.test(token)) {
     throw new UsageError(
-      `The token from ${from} is ${token === "" ? "empty" : "no token: it holds a space or a character that tokens do not have"}.`,
+      `The token from ${from} is ${token === "" ? "empty" : "not a token: it contains a space, or a character that tokens do not have"}.`,
     );
   }
   return token;

@@ -102,7 +102,7 @@ describe("remove", () => {
     const path = file("bad.txt", `${id}\nnot an id\n${"x".repeat(300)}\n`);
     const { exitCode, stderr } = await cli(["remove", "--file", path, "--yes"]);
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/bad\.txt, line 2: no grant id: "not an id"/);
+    expect(stderr).toMatch(/bad\.txt, line 2: not a grant id: "not an id"/);
     expect(stderr).toMatch(/line 3/);
     expect(sandbox.grant(id)).toBeDefined();
   });
@@ -111,13 +111,13 @@ describe("remove", () => {
     [
       "bad.csv",
       `user,grantId\nu,1\nu\n"a\nb",3\nu,\n`,
-      [/line 3: has 1 cell,/, /line 6: no grant id/],
+      [/line 3: has 1 cell,/, /line 6: not a grant id/],
     ],
     ["none.csv", "a,b\n1,2\n", [/no column grantId or grant_id.*It has: "a", "b"/]],
     [
       "bad.jsonl",
       `{"grantId":400690105629084710}\n{\n{"id":"1"}\n`,
-      [/line 1: .*is a number/, /line 2: no JSON/, /line 3: no grant id/],
+      [/line 1: .*is a number/, /line 2: no JSON/, /line 3: not a grant id/],
     ],
   ])("names what is wrong in %s", async (name, content, messages) => {
     const { exitCode, stderr } = await cli(["remove", "--file", file(name, content), "--yes"]);

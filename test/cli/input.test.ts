@@ -163,7 +163,7 @@ describe("the input", () => {
     [
       "a zero-width space",
       { stdin: `${ids[0]}\n${ids[1]}\u200b\n` },
-      /line 2: no grant id: "400986363513539622\\u\{200b\}" \(.*U\+200B/,
+      /line 2: not a grant id: "400986363513539622\\u\{200b\}" \(.*U\+200B/,
     ],
     ["a no-break space inside", { stdin: "40\u00a07" }, /line 1: .*U\+00A0/],
     [
@@ -190,19 +190,23 @@ describe("the input", () => {
     [
       "a user id of 201 characters",
       { args: [`${"u".repeat(201)}/1`], withUser: true },
-      /no user id: .*more than 200/,
+      /not a user id: .*more than 200/,
     ],
     [
       "a user id with a zero-width joiner",
       { file: ["q.csv", "userId,grantId\na\u200d,1\n"], withUser: true },
-      /line 2: no user id.*U\+200D/,
+      /line 2: not a user id.*U\+200D/,
     ],
-    ["another character", { args: ["4007;"] }, /no grant id: "4007;" \(a grant id has digits/],
-    ["two grants in a line to remove", { stdin: "4007 4008" }, /line 1: no grant id: "4007 4008"/],
+    ["another character", { args: ["4007;"] }, /not a grant id: "4007;" \(a grant id has digits/],
+    [
+      "two grants in a line to remove",
+      { stdin: "4007 4008" },
+      /line 1: not a grant id: "4007 4008"/,
+    ],
     ["a number in JSON", { stdin: "[400986363463207974]" }, /line 1: the grant id is a number/],
     ["half a JSON array", { file: ["r.json", `[\n"1",\n{"grantId":`] }, /line 3: no JSON/],
     ["a JSON array without an end", { file: ["s.json", `["1",\n"2"`] }, /line 2: no JSON/],
-    ["JSON of something else", { file: ["t.json", `{"a": 1}`] }, /no grant id: nothing/],
+    ["JSON of something else", { file: ["t.json", `{"a": 1}`] }, /not a grant id: nothing/],
     [
       "an .xlsx file",
       { file: ["u.csv", Buffer.from("504b0304140006000800", "hex")] },

@@ -36,7 +36,7 @@ export const restore: Command = {
   summary: "restore grants that a run has removed or deactivated",
   arguments: "<log>",
   description:
-    "Brings grants back to the state that was recorded before the run, and never beyond it. Removed grants are added again, with new ids; those that were inactive are deactivated again at once. Of deactivated grants, those that were active are reactivated. Grants without a recorded state are skipped, and named. Each step is recorded in the same log, so a stopped restore continues where it was.",
+    "Brings grants back to the state that was recorded before the run, and changes nothing else. Removed grants are added again, with new ids; those that were inactive are deactivated again at once. Of deactivated grants, those that were active are reactivated. Grants without a recorded state are skipped, and named. Each step is recorded in the same log, so a stopped restore continues where it was.",
   examples: ["zitadel-user-grants restore --log run.jsonl"],
   groups: [
     { title: "What happens", flags: restoreFlags },

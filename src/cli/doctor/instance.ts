@@ -99,7 +99,7 @@ function clockFinding(date: string | null): Finding {
   const title = "clock";
   const serverMs = Date.parse(date ?? "");
   if (Number.isNaN(serverMs)) {
-    return { ok: true, title, detail: "the server does not tell its time" };
+    return { ok: true, title, detail: "the response does not carry the server's time" };
   }
   // The header has a resolution of one second.
   const skewMs = platform.wallMs() - serverMs - 500;

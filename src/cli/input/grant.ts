@@ -30,14 +30,14 @@ export function toGrant(
   }
   const problem = typeof grantId === "string" ? grantIdProblem(grantId) : "it is missing";
   if (problem !== undefined) {
-    return `no grant id: ${show(grantId)} (${problem})`;
+    return `not a grant id: ${show(grantId)} (${problem})`;
   }
   if (typeof userId === "number" && withUser) {
     return "the user id is a number: write ids as strings, JSON numbers lose digits";
   }
   const userProblem = typeof userId === "string" ? userIdProblem(userId) : "it is missing";
   if (userProblem !== undefined && withUser) {
-    return `no user id: ${show(userId)} (${userProblem})`;
+    return `not a user id: ${show(userId)} (${userProblem})`;
   }
   const ids = { grantId: String(grantId), userId: userProblem ? undefined : String(userId) };
   return { ...ids, ...checkKnown(known) };

@@ -17,7 +17,7 @@ export async function readUserIds(flag: string, path: string, io: Io): Promise<s
     }
     const problem = userIdProblem(id);
     if (problem !== undefined) {
-      throw new UsageError(`${name}, line ${number}: no user id: ${show(id)} (${problem})`);
+      throw new UsageError(`${name}, line ${number}: not a user id: ${show(id)} (${problem})`);
     }
     ids.push(id);
   }

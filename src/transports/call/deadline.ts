@@ -168,7 +168,7 @@ export class Deadline implements ExpiryListener {
     const what = `no response within ${this.#timeoutMs} ms`;
     const error = new ConnectError(
       this.inDoubt > 0
-        ? `${what}; the server may have done the work all the same`
+        ? `${what}; the server may have carried out the call`
         : `${what}; nothing was sent${this.#inTheWay()}`,
       Code.DeadlineExceeded,
       undefined,

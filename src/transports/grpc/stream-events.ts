@@ -75,7 +75,7 @@ export function closeError(connection: Connection, stream: ClientHttp2Stream): C
   }
   if (connection.session.destroyed) {
     return new ConnectError(
-      "the connection was lost before the response came; the server may have done the work all the same",
+      "the connection was lost before the response came; the server may have carried out the call",
       Code.Unavailable,
       undefined,
       undefined,

@@ -29,6 +29,9 @@ const bytesAroundId = 6;
  * split until that grant is isolated, and the others are removed: at most 15 requests for 1 in 100. The
  * sizes of further requests follow the share of such grants that the run has seen.
  *
+ * A value that is no id (not a string, empty, surrounded by white space, with an invisible character) is
+ * `failed` with `InvalidArgument`, and not sent.
+ *
  * Throttled requests, and those whose response is lost, are retried; the client's own retry is switched off
  * for them.
  *
@@ -39,7 +42,7 @@ const bytesAroundId = 6;
  * - `Unauthenticated`, `PermissionDenied`, `NotFound`, `Unimplemented` when no request can succeed: the
  *   token, the permission, the organization or the host name is wrong;
  * - the last error when the server has accepted nothing for `giveUpMs`;
- * - `Canceled` after an abort of `signal`, with its reason as cause;
+ * - `Canceled` after an abort of `signal`, with its reason as cause, and when the client was closed;
  * - what the source or `onOutcome` throws; a `RangeError` beyond 16,777,216 ids without `distinct`.
  *
  * @param client of any transport.

@@ -139,8 +139,8 @@ describe("a search for grants", () => {
       "UserGrantEmailQuery.Method: value must be one of the defined enum values",
     ],
     [
-      { queries: [{ userTypeQuery: { type: 3 } }] },
-      "UserGrantUserTypeQuery.Type: value must be one of the defined enum values",
+      { queries: [{ displayNameQuery: { displayName: "x", method: 8 } }] },
+      "UserGrantDisplayNameQuery.Method: value must be one of the defined enum values",
     ],
     [
       { queries: [{ emailQuery: {}, userIdQuery: {} }] },
@@ -172,6 +172,9 @@ describe("a search for grants", () => {
     // Unknown names of enums are ignored, as unknown fields are.
     { queries: [{ emailQuery: { email: "1", method: "LIKE" } }] },
     { queries: [{ user_type_query: { type: 1 } }] },
+    // Two fields that their definition does not limit.
+    { queries: [{ userTypeQuery: { type: 3 } }] },
+    { queries: [{ displayNameQuery: { displayName: "x".repeat(201) } }] },
   ])("accepts %j", async (body) => {
     const { call } = await open();
     expect((await call("POST", "/users/grants/_search", body)).status).toBe(200);
@@ -291,6 +294,28 @@ describe("a search for users", () => {
       ),
     ).toContain(john);
     expect(await find({ userNameQuery: { userName: "nobody" } })).toEqual([]);
+  });
+
+  it.each([
+    [
+      { typeQuery: { type: 3 } },
+      "invalid SearchQuery.TypeQuery: embedded message failed validation | caused by: invalid TypeQuery.Type: value must be one of the defined enum values",
+    ],
+    [
+      { andQuery: { queries: [{ loginNameQuery: { loginName: "x" } }, {}] } },
+      "invalid SearchQuery.AndQuery: embedded message failed validation | caused by: invalid AndQuery.Queries[1]: embedded message failed validation | caused by: invalid SearchQuery.Query: value is required",
+    ],
+    [
+      { notQuery: { query: { emailQuery: { emailAddress: "x".repeat(201) } } } },
+      "invalid SearchQuery.NotQuery: embedded message failed validation | caused by: invalid NotQuery.Query: embedded message failed validation | caused by: invalid SearchQuery.EmailQuery: embedded message failed validation | caused by: invalid EmailQuery.EmailAddress: value length must be at most 200 runes",
+    ],
+  ])("rejects %j", async (query, message) => {
+    const { call } = await open();
+    const { value } = await call("POST", "/users/_search", { queries: [query] });
+    expect(value).toEqual({
+      code: 3,
+      message: `invalid ListUsersRequest.Queries[0]: embedded message failed validation | caused by: ${message}`,
+    });
   });
 });
 

@@ -39,10 +39,7 @@ export function checkQueries(
   for (const [index, query] of queries.entries()) {
     const problem = problemOf(query, oneof, messageOf);
     if (problem !== undefined) {
-      throw new RpcError(
-        Code.InvalidArgument,
-        `invalid ${list}[${index}]: embedded message failed validation | caused by: ${problem}`,
-      );
+      throw new RpcError(Code.InvalidArgument, `invalid ${list}[${index}]: ${embedded}${problem}`);
     }
   }
 }
@@ -55,22 +52,50 @@ function problemOf(
   if (query === undefined) {
     return `invalid ${oneof}.Query: value is required`;
   }
+  const member = `invalid ${oneof}.${pascal(query.kind)}: ${embedded}`;
+  const message = messageOf(query.kind);
   for (const [name, value] of Object.entries(query.fields)) {
-    const problem = problemOfValue(name, value);
+    const problem = problemOfValue(message, name, value);
     if (problem !== undefined) {
-      const member = `invalid ${oneof}.${pascal(query.kind)}: embedded message failed validation`;
-      return `${member} | caused by: invalid ${messageOf(query.kind)}.${pascal(name)}: ${problem}`;
+      return `${member}invalid ${message}.${pascal(name)}: ${problem}`;
+    }
+  }
+  for (const [index, nested] of nestedOf(query).entries()) {
+    const problem = problemOf(nested, oneof, messageOf);
+    if (problem !== undefined) {
+      const field = query.kind === "notQuery" ? "Query" : `Queries[${index}]`;
+      return `${member}invalid ${message}.${field}: ${embedded}${problem}`;
     }
   }
   return undefined;
 }
 
-function problemOfValue(name: string, value: unknown): string | undefined {
+const embedded = "embedded message failed validation | caused by: ";
+
+/** The queries inside of `orQuery{queries}`, `andQuery{queries}` and `notQuery{query}`. */
+export function nestedOf({ kind, fields }: Query): readonly (Query | undefined)[] {
+  switch (kind) {
+    case "orQuery":
+    case "andQuery":
+      return (fields.queries as (Query | undefined)[] | undefined) ?? [];
+    case "notQuery":
+      return "query" in fields ? [fields.query as Query | undefined] : [];
+    default:
+      return [];
+  }
+}
+
+/** All texts and enums have the same rules, with two exceptions. */
+function problemOfValue(message: string, name: string, value: unknown): string | undefined {
   if (typeof value === "number") {
     // Known numbers of enums have been replaced by their names.
-    return "value must be one of the defined enum values";
+    return message === "UserGrantUserTypeQuery"
+      ? undefined
+      : "value must be one of the defined enum values";
   }
-  return typeof value === "string" && name !== "method" ? tooLong(value) : undefined;
+  return typeof value === "string" && name !== "method" && message !== "UserGrantDisplayNameQuery"
+    ? tooLong(value)
+    : undefined;
 }
 
 /** The name that Go gives to a field. */

@@ -2,7 +2,7 @@ import type { User } from "../entities.js";
 import type { Instance } from "../instance.js";
 import type { Caller } from "../permissions.js";
 import { type Found, type Page, pageOf } from "./page.js";
-import { checkQueries, type Query, textOf } from "./queries.js";
+import { checkQueries, nestedOf, type Query, textOf } from "./queries.js";
 import { textMatch } from "./text.js";
 
 type Match = (user: User) => boolean;
@@ -86,15 +86,15 @@ function matchOf(query: Query): Match {
     case "inUserEmailsQuery":
       return ({ email }) => listOf(query, "userEmails").includes(email);
     case "orQuery": {
-      const matches = nestedOf(query).map(matchOf);
+      const matches = presentOf(query).map(matchOf);
       return (user) => matches.some((match) => match(user));
     }
     case "andQuery": {
-      const matches = nestedOf(query).map(matchOf);
+      const matches = presentOf(query).map(matchOf);
       return (user) => matches.every((match) => match(user));
     }
     case "notQuery": {
-      const matches = nestedOf(query).map(matchOf);
+      const matches = presentOf(query).map(matchOf);
       return (user) => !matches.some((match) => match(user));
     }
     default:
@@ -108,10 +108,8 @@ function listOf({ fields }: Query, name: string): readonly unknown[] {
   return Array.isArray(list) ? list : [];
 }
 
-/** The queries inside of `orQuery{queries}`, `andQuery{queries}` and `notQuery{query}`. */
-function nestedOf({ fields }: Query): Query[] {
-  const nested = fields.queries ?? [fields.query];
-  return (nested as (Query | undefined)[]).filter((query) => query !== undefined);
+function presentOf(query: Query): Query[] {
+  return nestedOf(query).filter((nested) => nested !== undefined);
 }
 
 function sortKeyOf(field: UserField | undefined): (user: User) => string {

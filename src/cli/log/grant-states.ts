@@ -1,12 +1,14 @@
+import { StringTable } from "../string-table.js";
 import type { OutcomeEntry } from "./entry.js";
 
 /** What a log records about each grant, by number, in little memory: a log may contain a million. */
 export class GrantStates {
   readonly #statuses: string[] = [""];
-  readonly #requestIds: string[] = [""];
+  readonly #requestIds = new StringTable();
   #status = new Uint8Array(1024);
   #confirmed = new Uint8Array(1024);
   #at = new Float64Array(1024);
+  /** The number of a request id plus one. */
   #requestId = new Uint32Array(1024);
   /** Outcomes with more than a status. */
   readonly #details = new Map<number, OutcomeEntry>();
@@ -26,7 +28,7 @@ export class GrantStates {
   responded(indexes: readonly number[], ok: boolean, at: string | undefined, requestId = ""): void {
     let id = 0;
     if (requestId !== "" && (ok || indexes.length === 1)) {
-      id = this.#requestIds.push(requestId) - 1;
+      id = this.#requestIds.add(requestId) + 1;
     }
     for (const index of indexes) {
       if (ok) {
@@ -84,9 +86,10 @@ export class GrantStates {
 
   /** ZITADEL's id of the request that decided it, if there is one. */
   requestId(index: number): string | undefined {
+    const id = this.#requestId[index] ?? 0;
     return (
       this.#details.get(index)?.error?.requestId ??
-      (this.#requestIds[this.#requestId[index] ?? 0] || undefined)
+      (id === 0 ? undefined : this.#requestIds.at(id - 1))
     );
   }
 }

@@ -29,7 +29,7 @@ const bytesAroundId = 6;
  * split until that grant is isolated, and the others are removed: at most 15 requests for 1 in 100. The
  * sizes of further requests follow the share of such grants that the run has seen.
  *
- * A value that is no id (not a string, empty, surrounded by white space, with an invisible character) is
+ * A value that is not a valid id (not a string, empty, surrounded by white space, with an invisible character) is
  * `failed` with `InvalidArgument`, and not sent.
  *
  * Throttled requests, and those whose response is lost, are retried; the client's own retry is switched off

@@ -90,6 +90,15 @@ describe("the JSON routes of the sandbox", () => {
     });
   });
 
+  it("take an OPTIONS request for a preflight only if it names a method", async () => {
+    const statusOf = async (method: string) => {
+      const url = `${sandbox.baseUrl}/management/v1${bulk}`;
+      const headers = { origin: "https://app.example", "access-control-request-method": method };
+      return (await fetch(url, { method: "OPTIONS", headers })).status;
+    };
+    expect([await statusOf("DELETE"), await statusOf("")]).toEqual([204, 405]);
+  });
+
   it("enforce the deadline of grpc-timeout, and reject a malformed one", async () => {
     const call = (timeout: string) =>
       send("DELETE", bulk, '{"grantId":["1"]}', { "grpc-timeout": timeout });

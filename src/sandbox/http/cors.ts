@@ -38,7 +38,8 @@ export const apiCors: CorsPolicy = {
 
 export function isPreflight(request: HttpRequest): boolean {
   return (
-    request.method === "OPTIONS" && headerOf(request, "access-control-request-method") !== undefined
+    request.method === "OPTIONS" &&
+    (headerOf(request, "access-control-request-method") ?? "") !== ""
   );
 }
 
@@ -52,7 +53,7 @@ export function preflightResponse(request: HttpRequest, policy: CorsPolicy): Htt
   };
   const origin = headerOf(request, "origin") ?? "";
   const method = headerOf(request, "access-control-request-method") ?? "";
-  const names = headerOf(request, "access-control-request-headers") ?? "";
+  const names = [request.headers["access-control-request-headers"] ?? ""].flat().join(",");
   const methodAllowed = policy.methods.includes(method) || method === "OPTIONS";
   if (origin !== "" && methodAllowed && allowsHeaders(names, policy)) {
     headers["access-control-allow-origin"] = origin;

@@ -14,7 +14,6 @@ const terms: readonly (readonly [pattern: RegExp, use: string])[] = [
   [/\b(hands?|handed|handing) on\b|\bgiv(es?|en|ing) out\b/i, "pass on, issue"],
   [/\btak(es?|en|ing) [\w ]{0,20}access away\b/i, "revoke"],
   [/\bthat (is|are) none\b|\bwhat is none\b/i, "malformed, invalid, not a …"],
-  [/(?<!\bthere )\b(is|are|was|were) no (?!longer|less|more\b|such\b)\w+/i, "is not a …"],
   [/\bservers of 20\d\d\b/i, "ZITADEL v4 and later"],
   [/\banew\b/i, "again, new"],
   [/\bgoodbye\b/i, "GOAWAY"],

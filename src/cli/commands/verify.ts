@@ -114,9 +114,14 @@ function findingLine({ grantId, found, verdict, expected, error }: Finding): str
   return [grantId, found, `${verdicts[verdict]}${said}`, ...reasonsOf(error)].join("\t");
 }
 
-/** What "gone" means for grants that the run did not find either. */
-function notFoundNote(content: LogContent): string[] {
-  const count = content.counts()["not-found"] ?? 0;
+/** What "gone" means for grants that the run did not find either, and cannot have removed. */
+function notFoundNote({ grants, states }: LogContent): string[] {
+  let count = 0;
+  for (let index = 0; index < grants.size; index++) {
+    if (states.status(index) === "not-found" && !states.details(index).answerLost) {
+      count += 1;
+    }
+  }
   return count === 0
     ? []
     : [

@@ -2,7 +2,7 @@ import { tmpdir } from "node:os";
 import { describe, expect, it } from "vitest";
 import { logHarness } from "./harness.js";
 
-const { add, cli, environment, newLog, server } = logHarness();
+const { add, begun, cli, environment, file, newLog, server } = logHarness();
 
 describe("verify", () => {
   it("confirms what a run has removed, with the credentials alone", async () => {
@@ -15,6 +15,21 @@ describe("verify", () => {
     expect(stderr).toContain("4 as reported: 4 gone");
     expect(stderr).toMatch(/^1 was not found by the run: .* of another organization/m);
     expect(stdout).toContain(`${ids[0]}\tgone\tas reported\n`);
+    expect(exitCode).toBe(0);
+  });
+
+  it("says of which gone grants the run knows nothing: not of those that it may have removed", async () => {
+    const log = file(
+      "not-found.jsonl",
+      begun(
+        ["1", "2", "3"],
+        '{"grantId":"1","status":"not-found"}',
+        '{"grantId":"2","status":"not-found","answerLost":true}',
+        '{"grantId":"3","status":"not-found"}',
+      ),
+    );
+    const { exitCode, stderr } = await cli(["verify", log]);
+    expect(stderr).toMatch(/^2 were not found by the run: gone before/m);
     expect(exitCode).toBe(0);
   });
 

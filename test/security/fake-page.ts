@@ -103,11 +103,23 @@ export function openFakePage({
     auth,
     start,
     href: () => href,
+    /** Changes the discovery document. */
+    discover: (metadata: Record<string, unknown>) => {
+      server.metadata = metadata;
+    },
     requests: () => [...server.discoveries, ...server.tokenRequests],
     stored: (): Record<string, unknown> => ({ ...sessionStorage }),
     heard: () => messages.join("\n"),
-    /** Signs in, with an ID token that has these claims in place of the right ones. */
-    async signIn(claims: object, returnTo?: string): Promise<SignInResult | undefined> {
+    /**
+     * Signs in, with an ID token that has these claims in place of the right ones.
+     *
+     * @param passed what the page passes to `handleCallback`; default: nothing.
+     */
+    async signIn(
+      claims: object,
+      returnTo?: string,
+      passed?: (href: string) => string,
+    ): Promise<SignInResult | undefined> {
       const { searchParams } = await start(returnTo);
       const nowSeconds = Math.floor(Date.now() / 1000);
       const idToken = await new SignJWT({
@@ -128,7 +140,7 @@ export function openFakePage({
           id_token: idToken,
         });
       href = `${origin}/callback?code=c0de&state=${searchParams.get("state")}`;
-      return auth.handleCallback();
+      return auth.handleCallback(passed?.(href));
     },
   };
 }

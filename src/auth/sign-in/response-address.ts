@@ -20,6 +20,12 @@ export function readResponse(redirectUri: string, href: string): URLSearchParams
     : undefined;
 }
 
+/** Whether the page's own address is the response with this state. */
+export function isInAddress(redirectUri: string, state: string): boolean {
+  const href = globalThis.location?.href;
+  return href !== undefined && readResponse(redirectUri, href)?.get("state") === state;
+}
+
 /** Removes the response from the page's address: a code belongs in no history and in no Referer header. */
 export function clearAddress(): void {
   history.replaceState(history.state, "", withoutResponse(location.href));

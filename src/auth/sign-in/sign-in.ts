@@ -8,7 +8,7 @@ import { forgetSession, type SignInContext } from "./context.js";
 import { load, loadServer, preload, revokeInBackground } from "./loaded.js";
 import { type SignIn, type SignInOptions, type SignInResult, signInChecks } from "./options.js";
 import { createSessionKeeper } from "./refresh.js";
-import { clearAddress, readResponse } from "./response-address.js";
+import { clearAddress, isInAddress, readResponse } from "./response-address.js";
 import type { Session } from "./session.js";
 import { createStore } from "./session-store.js";
 import { createTabs } from "./tabs.js";
@@ -109,7 +109,8 @@ export function signIn(options: SignInOptions): SignIn {
       }
       const state = String(response.get("state"));
       if (latest?.state !== state) {
-        const inAddress = url === undefined;
+        // A router passes the page's address, or a part of it.
+        const inAddress = isInAddress(redirectUri, state);
         if (inAddress) {
           // Before anything else, in every outcome.
           clearAddress();

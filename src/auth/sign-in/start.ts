@@ -1,7 +1,9 @@
+import { Code } from "@connectrpc/connect";
 import * as oauth from "oauth4webapi";
 import { checkOptions } from "../../options/checker.js";
 import { scopeParameter } from "../endpoint/scopes.js";
 import { retryingFor } from "../tokens/retrying.js";
+import { tokenError } from "../tokens/token-error.js";
 import { patienceMs } from "../tokens/waiting.js";
 import { isOwnState, makeState, putAttempt } from "./attempt.js";
 import type { SignInContext } from "./context.js";
@@ -26,10 +28,17 @@ export async function startSignIn(context: SignInContext, given: StartOptions): 
   const here = isOwnState(new URL(href).searchParams.get("state")) ? withoutResponse(href) : href;
   const returnTo = returnAddress(start.returnTo ?? here, here);
   const server = await retryingFor(channel.environment, patienceMs, discover);
+  const { authorization_endpoint: endpoint } = server;
+  if (endpoint === undefined) {
+    throw tokenError(
+      `${options.issuer} names no authorization_endpoint in its discovery document: it cannot sign in users. Is issuer the origin of a ZITADEL instance?`,
+      Code.Unauthenticated,
+    );
+  }
   const state = makeState(oauth.generateRandomState());
   const nonce = oauth.generateRandomNonce();
   const codeVerifier = oauth.generateRandomCodeVerifier();
-  const url = new URL(server.authorization_endpoint ?? "");
+  const url = new URL(endpoint);
   for (const [name, value] of Object.entries({
     ...start.parameters,
     client_id: clientId,

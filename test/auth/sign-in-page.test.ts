@@ -39,6 +39,28 @@ it("a page whose <base> is elsewhere returns to its own address", async () => {
   expect(page.href()).toBe(`${page.origin}/orders?x#y`);
 });
 
+it.each([
+  ["its address", (href: string) => href],
+  ["a router's part of it", (href: string) => href.slice(new URL(href).origin.length)],
+])("the code is taken from the address of a page that passes %s", async (_, passed) => {
+  const page = openFakePage();
+  const result = await page.signIn({}, "/orders", passed);
+  expect(result).toMatchObject({ returnTo: "/orders" });
+  expect(page.href()).toBe(`${page.origin}/orders`);
+  const other = openFakePage();
+  await expect(other.signIn({ nonce: "another" }, "/orders", passed)).rejects.toThrow("nonce");
+  expect(other.href()).not.toMatch(/code|state/);
+});
+
+it("a sign-in says what is missing when the server has no login page", async () => {
+  const page = openFakePage();
+  page.discover({});
+  await expect(page.auth.start()).rejects.toMatchObject({
+    code: Code.Unauthenticated,
+    rawMessage: expect.stringContaining("names no authorization_endpoint"),
+  });
+});
+
 it.each(["request", "request_uri", "response_mode", "state", "nonce", "code_challenge"])(
   "a sign-in with the parameter %s is rejected: it would change what the sign-in is made of",
   async (name) => {

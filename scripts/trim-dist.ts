@@ -1,6 +1,7 @@
-// Takes out of dist/ the declarations that no entry's types lead to, and makes few files of the command line
-// tool, the sandbox and native gRPC, which are in no page: an install counts every small file as a whole block
-// of the disk. The parser of CSV goes into the command line tool, without the tests of its package.
+// Takes out of dist/ the declarations that no entry's types lead to and the modules that hold types alone,
+// and makes few files of the command line tool, the sandbox and native gRPC, which are in no page: an install
+// counts every small file as a whole block of the disk. The parser of CSV goes into the command line tool,
+// without the tests of its package.
 import { copyFileSync, globSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import process from "node:process";
@@ -109,3 +110,17 @@ await joinModules("dist/transports/grpc", ["transport.js", "node-fetch.js"], {
   // For the tool's `doctor`.
   kept: "connections/proxy.js",
 });
+
+const code = new Map(globSync("dist/**/*.js").map((file) => [file, readFileSync(file, "utf8")]));
+const imported = new Set(
+  [...code].flatMap(([file, text]) =>
+    [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map(([, path = ""]) =>
+      join(dirname(file), path),
+    ),
+  ),
+);
+for (const [file, text] of code) {
+  if (text.trim() === "export {};" && !imported.has(file)) {
+    rmSync(file);
+  }
+}

@@ -124,6 +124,14 @@ describe("the tarball", () => {
     }
   });
 
+  it("holds no module without code", () => {
+    const modules = paths.filter((path) => /^dist\/.*\.js$/.test(path));
+    const empty = modules.filter(
+      (path) => readFileSync(`${root}${path}`, "utf8").trim() === "export {};",
+    );
+    expect(empty).toEqual([]);
+  });
+
   it("holds what its documents' links to headings name", () => {
     const slug = (heading: string) =>
       heading

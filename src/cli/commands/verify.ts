@@ -27,7 +27,7 @@ export const verify: Command = {
   summary: "check that grants have the state that the log of a run reports",
   arguments: "<log>",
   description:
-    "Reads each grant of a log again, and reports whether it is gone, inactive or active, and whether that agrees with the run. Changes nothing. A long log is compared with a search through the whole organization, if that is faster; grants that do not agree are looked up. A contradiction is read again for up to 10 seconds, since ZITADEL's searches lag behind changes.",
+    "Reads each grant of a log again, and reports whether it is gone, inactive or active, and whether that agrees with the run. Changes nothing. A long log is compared with a search through the whole organization, if that is faster and the account may read all grants; grants that do not agree are looked up. A contradiction is read again for up to 10 seconds, since ZITADEL's searches lag behind changes.",
   examples: ["zitadel-user-grants verify --log run.jsonl"],
   groups: [
     { title: "What happens", flags: verifyFlags },

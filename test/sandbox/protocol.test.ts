@@ -113,10 +113,13 @@ describe("of a header that comes twice, the first counts", () => {
   });
 });
 
+// As a grpc-go 1.75 behind grpc-web 0.15 responds, and for v2.70 a grpc-go 1.70.
 describe("a malformed message", () => {
+  const gzip = { "grpc-encoding": "gzip" };
+
   it.each<[string, number, string, Call]>([
     ["nothing at all", 2, "EOF", { body: Buffer.alloc(0) }],
-    ["half a prefix", 2, "unexpected EOF", { body: Buffer.from([0, 0]) }],
+    ["half a prefix", 2, "EOF", { body: Buffer.from([0, 0]) }],
     ["half a message", 2, "unexpected EOF", { body: deactivation("1", "2").subarray(0, 7) }],
     [
       "no protobuf",
@@ -152,7 +155,25 @@ describe("a malformed message", () => {
       "no gzip",
       13,
       "grpc: failed to decompress the message: gzip: invalid header",
-      { headers: { "grpc-encoding": "gzip" }, body: encodeFrame(Buffer.from("nonsense"), 1) },
+      { headers: gzip, body: encodeFrame(Buffer.from("no gzip at all"), 1) },
+    ],
+    [
+      "a gzip of nothing",
+      13,
+      "grpc: failed to decompress the message: EOF",
+      { headers: gzip, body: encodeFrame(Buffer.alloc(0), 1) },
+    ],
+    [
+      "half a header of gzip",
+      13,
+      "grpc: failed to decompress the message: unexpected EOF",
+      { headers: gzip, body: encodeFrame(gzipSync("").subarray(0, 9), 1) },
+    ],
+    [
+      "half a gzip",
+      13,
+      "grpc: failed to read decompressed data: unexpected EOF",
+      { headers: gzip, body: encodeFrame(gzipSync("").subarray(0, -4), 1) },
     ],
     [
       "a small message that unpacks to a large one",
@@ -167,6 +188,38 @@ describe("a malformed message", () => {
     const response = await callGrpc(call);
     expect([response.code, response.message]).toEqual([code, message]);
     expect(response.headers).not.toHaveProperty("x-request-id");
+  });
+
+  it.each([
+    ["half a gzip", gzipSync("").subarray(0, -4), "unexpected EOF"],
+    ["no gzip", Buffer.from("no gzip at all"), "gzip: invalid header"],
+  ])("%s is rejected in other words by v2.70", async (_, bytes, cause) => {
+    const v270 = await startSandbox({ generation: "v2.70" });
+    onTestFinished(() => v270.close());
+    const { trailers } = await sendHttp2({
+      method: "POST",
+      url: v270.baseUrl + deactivate,
+      headers: { "content-type": "application/grpc", ...gzip },
+      body: encodeFrame(bytes, 1),
+    });
+    const message = `grpc: failed to decompress the received message: ${cause}`;
+    expect(statusOf(trailers)).toEqual({ code: 13, message });
+  });
+
+  it.each([
+    ["!!!!", 'connection error: desc = "illegal base64 data at input byte 0"'],
+    ["AAAAAAM=CgEx", 'connection error: desc = "illegal base64 data at input byte 8"'],
+    ["AAAA\nAAMKA_8=", 'connection error: desc = "illegal base64 data at input byte 9"'],
+    ["AAAAAAMKATE", "unexpected EOF"],
+    ["AAAAAA==", "EOF"],
+  ])("of gRPC-web in the text %j is rejected", async (text, message) => {
+    const { headers } = await sendHttp1({
+      method: "POST",
+      url: sandbox.baseUrl + deactivate,
+      headers: { "content-type": "application/grpc-web-text" },
+      body: Buffer.from(text),
+    });
+    expect(statusOf(headers)).toEqual({ code: 2, message });
   });
 
   it("of exactly 4 MiB is accepted", async () => {
@@ -242,6 +295,23 @@ describe("a deadline", () => {
   ])("%s is rejected", async (timeout, cause) => {
     const { status, body } = await callGrpc({ headers: { "grpc-timeout": timeout } });
     expect([status, body.toString()]).toEqual([400, `malformed grpc-timeout: ${cause}\n`]);
+  });
+
+  it("that is rejected over gRPC-web is followed by trailers, which are empty", async () => {
+    const { status, headers, body } = await sendHttp1({
+      method: "POST",
+      url: sandbox.baseUrl + deactivate,
+      headers: {
+        "content-type": "application/grpc-web+proto",
+        "grpc-timeout": "10x",
+        origin: "https://app.example",
+      },
+      body: deactivation("1", "2"),
+    });
+    const text = 'malformed grpc-timeout: transport: timeout unit is not recognized: "10x"\n';
+    expect(status).toBe(400);
+    expect(headers["access-control-allow-origin"]).toBe("https://app.example");
+    expect(body).toEqual(Buffer.concat([Buffer.from(text), encodeFrame(Buffer.alloc(0), 0x80)]));
   });
 
   it("settles a call that takes longer, and changes nothing", async () => {
@@ -356,9 +426,6 @@ describe("the content type", () => {
   it("of gRPC-web as text has base64 bodies, padded frame by frame", async () => {
     const grant = sandbox.addGrant();
     const message = Buffer.from(deactivation(grant.userId, grant.grantId));
-    const parts = [message.subarray(0, 4), message.subarray(4)].map((part) =>
-      part.toString("base64"),
-    );
     const response = await sendHttp1({
       method: "POST",
       url: sandbox.baseUrl + deactivate,
@@ -366,7 +433,7 @@ describe("the content type", () => {
         "content-type": "application/grpc-web-text+proto",
         authorization: `Bearer ${sandbox.token}`,
       },
-      body: Buffer.from(parts.join("")),
+      body: Buffer.from(message.toString("base64").replace(/.{10}/g, "$&\n")),
     });
     expect(response.headers["content-type"]).toBe("application/grpc-web-text+proto");
     const text = response.body.toString();

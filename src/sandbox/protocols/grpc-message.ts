@@ -2,6 +2,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { Code } from "@connectrpc/connect";
 import { encodeFrame, FrameReader } from "../../common/frames.js";
 import { earlyError, type RpcError } from "../model/errors.js";
+import type { Generation } from "../model/generation.js";
 
 /** The default limit of grpc-go for one message. */
 const maxMessageBytes = 4 * 1024 * 1024;
@@ -15,6 +16,7 @@ const maxMessageBytes = 4 * 1024 * 1024;
 export async function readMessage(
   body: AsyncIterable<Uint8Array>,
   encoding: string | undefined,
+  generation: Generation,
 ): Promise<Uint8Array> {
   const frames = new FrameReader();
   for await (const chunk of body) {
@@ -26,10 +28,10 @@ export async function readMessage(
       if (flags > 1) {
         throw earlyError(Code.Internal, `grpc: received unexpected payload format ${flags}`);
       }
-      return flags === 0 ? data : decompress(data, encoding);
+      return flags === 0 ? data : decompress(data, encoding, generation);
     }
   }
-  throw earlyError(Code.Unknown, frames.heldBytes === 0 ? "EOF" : "unexpected EOF");
+  throw earlyError(Code.Unknown, frames.length < 0 ? "EOF" : "unexpected EOF");
 }
 
 /**
@@ -52,27 +54,52 @@ export function checkEncoding(encoding: string | undefined): void {
   }
 }
 
-function decompress(message: Uint8Array, encoding: string | undefined): Uint8Array {
+function decompress(
+  message: Uint8Array,
+  encoding: string | undefined,
+  generation: Generation,
+): Uint8Array {
   if (encoding !== "gzip") {
     throw earlyError(Code.Internal, "grpc: compressed flag set with identity or empty encoding");
   }
   try {
     return gunzipSync(message, { maxOutputLength: maxMessageBytes });
   } catch (error) {
-    throw decompressionError(error as NodeJS.ErrnoException);
+    throw decompressionError(message, error as NodeJS.ErrnoException, generation);
   }
 }
 
-function decompressionError({ code, message }: NodeJS.ErrnoException): RpcError {
+const gzipHeaderBytes = 10;
+
+/** In the words of Go's gzip reader, and of the grpc-go that each generation is built with. */
+function decompressionError(
+  message: Uint8Array,
+  { code, message: text }: NodeJS.ErrnoException,
+  generation: Generation,
+): RpcError {
+  const isV4 = generation === "v4";
   if (code === "ERR_BUFFER_TOO_LARGE") {
+    const compared = `(${maxMessageBytes + 1} vs. ${maxMessageBytes})`;
     return earlyError(
       Code.ResourceExhausted,
-      `grpc: received message after decompression larger than max ${maxMessageBytes}`,
+      `grpc: received message after decompression larger than max ${isV4 ? maxMessageBytes : compared}`,
     );
   }
-  return message.includes("header")
-    ? earlyError(Code.Internal, "grpc: failed to decompress the message: gzip: invalid header")
-    : earlyError(Code.Internal, `grpc: failed to read decompressed data: ${message}`);
+  const isShort = message.byteLength < gzipHeaderBytes;
+  const isHeader = isShort || text.includes("header");
+  const causes = [
+    [message.byteLength === 0, "EOF"],
+    [isShort || text === "unexpected end of file", "unexpected EOF"],
+    [isHeader, "gzip: invalid header"],
+    [/incorrect (data|length) check/.test(text), "gzip: invalid checksum"],
+  ] as const;
+  const [, cause] = causes.find(([applies]) => applies) ?? [true, text];
+  const what = isV4
+    ? isHeader
+      ? "failed to decompress the message"
+      : "failed to read decompressed data"
+    : "failed to decompress the received message";
+  return earlyError(Code.Internal, `grpc: ${what}: ${cause}`);
 }
 
 /** @throws RpcError for a message that is too long; returns the length of one that is not. */

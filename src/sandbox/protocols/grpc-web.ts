@@ -1,3 +1,4 @@
+import { Code } from "@connectrpc/connect";
 import { encodeFrame } from "../../common/frames.js";
 import {
   actualCorsHeaders,
@@ -6,7 +7,14 @@ import {
   isPreflight,
   preflightResponse,
 } from "../http/cors.js";
-import { type HttpRequest, headerOf, plainTextError, type Route } from "../http/http.js";
+import {
+  type HttpRequest,
+  type HttpResponse,
+  headerOf,
+  plainTextError,
+  type Route,
+} from "../http/http.js";
+import { earlyError } from "../model/errors.js";
 import type { Instance } from "../model/instance.js";
 import { managementMethods } from "../model/management.js";
 import { readDeadline } from "./grpc-timeout.js";
@@ -53,11 +61,12 @@ async function serve(instance: Instance, request: HttpRequest, type: string) {
   const isText = type.startsWith(textType);
   const subtype = type.slice((isText ? textType : binaryType).length);
   if (subtype !== "" && subtype[0] !== "+" && subtype[0] !== ";") {
-    return plainTextError(415, `invalid gRPC request content-type "application/grpc${subtype}"`);
+    const text = `invalid gRPC request content-type "application/grpc${subtype}"`;
+    return wrapped(instance, request, plainTextError(415, text));
   }
   const timeout = readDeadline(request);
   if ("rejection" in timeout) {
-    return timeout.rejection;
+    return wrapped(instance, request, timeout.rejection);
   }
   const body = isText ? decodeBase64(request.body) : request.body;
   const isV4 = instance.generation === "v4";
@@ -73,7 +82,7 @@ async function serve(instance: Instance, request: HttpRequest, type: string) {
     ...(trailersInBody ? {} : response.trailers),
     "x-robots-tag": "none",
   };
-  headers["access-control-expose-headers"] = exposedHeaders(headers);
+  headers["access-control-expose-headers"] = exposedHeaders({ ...headers, date: "" });
   const frames = [response.frame, trailersInBody ? trailerFrame(response) : undefined].filter(
     (bytes) => bytes !== undefined,
   );
@@ -89,12 +98,35 @@ async function serve(instance: Instance, request: HttpRequest, type: string) {
   };
 }
 
+/** A response of grpc-go that is not gRPC, to which the wrapper appends its trailers all the same. */
+function wrapped(
+  instance: Instance,
+  request: HttpRequest,
+  { status, headers, body = "" }: HttpResponse,
+): HttpResponse {
+  const all = {
+    ...(headers as Record<string, string>),
+    ...actualCorsHeaders(request, cors),
+    "x-robots-tag": "none",
+  };
+  return {
+    status,
+    headers: {
+      ...all,
+      date: new Date(instance.now()).toUTCString(),
+      "access-control-expose-headers": exposedHeaders(all),
+    },
+    body: Buffer.concat([Buffer.from(body), encodeFrame(Buffer.alloc(0), 0x80)]),
+    streamed: true,
+  };
+}
+
 /** All headers of the response, and two in lower case that may come in the trailer frame. */
 function exposedHeaders(headers: Readonly<Record<string, string>>): string {
   const names = Object.keys(headers).map((name) =>
     name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase()),
   );
-  return [...names, "Date", "grpc-status", "grpc-message"].join(", ");
+  return [...names, "grpc-status", "grpc-message"].join(", ");
 }
 
 function trailerFrame(response: RpcResponse): Uint8Array {
@@ -104,15 +136,32 @@ function trailerFrame(response: RpcResponse): Uint8Array {
   return encodeFrame(Buffer.from(lines.join("")), 0x80);
 }
 
-/** Decodes base64 that may be padded in the middle, where the sender flushed. */
+const wholeGroups = /^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?/;
+
+/**
+ * Decodes base64 as Go does: line breaks are left out, and whatever else is not part of it, or follows its
+ * padding, is an error as soon as a message needs it.
+ */
 async function* decodeBase64(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   let rest = "";
+  let offset = 0;
+  let isPadded = false;
   for await (const chunk of body) {
-    const text = rest + Buffer.from(chunk).toString("latin1").replace(/\s/g, "");
-    const usable = text.length - (text.length % 4);
-    rest = text.slice(usable);
-    for (const [part] of text.slice(0, usable).matchAll(/[^=]+=*/g)) {
-      yield Buffer.from(part, "base64");
+    rest += Buffer.from(chunk)
+      .toString("latin1")
+      .replace(/[\r\n]/g, "");
+    const valid: string = isPadded ? "" : (wholeGroups.exec(rest)?.[0] ?? "");
+    yield Buffer.from(valid, "base64");
+    offset += valid.length;
+    rest = rest.slice(valid.length);
+    isPadded ||= valid.endsWith("=");
+    const wrong = isPadded ? 0 : rest.search(/[^A-Za-z\d+/]/);
+    if (rest !== "" && wrong >= 0 && !/^[A-Za-z\d+/]{2,3}=?$/.test(rest)) {
+      const cause = `illegal base64 data at input byte ${offset + wrong}`;
+      throw earlyError(Code.Unknown, `connection error: desc = "${cause}"`);
     }
+  }
+  if (rest !== "") {
+    throw earlyError(Code.Unknown, "unexpected EOF");
   }
 }

@@ -48,7 +48,7 @@ export async function respondToRpc(
     if (encoding === "gzip") {
       headers["grpc-encoding"] = encoding;
     }
-    const bytes = await readMessage(body, encoding);
+    const bytes = await readMessage(body, encoding, instance.generation);
     if (noticesDeadline === "reading" && hasPassed(deadline)) {
       throw deadlineExceeded(true);
     }

@@ -73,6 +73,13 @@ describe("the JSON routes of the sandbox", () => {
     });
   });
 
+  it.each(["", "x/users"])("reject a path that goes on with %j", async (rest) => {
+    expect(await send("GET", rest)).toMatchObject({
+      status: 400,
+      body: { code: 3, message: "Bad Request" },
+    });
+  });
+
   it("are not reached by a path that no HTTP server can parse", async () => {
     const url = `${sandbox.baseUrl}/management/v1/users/1/grants/%zz/_deactivate`;
     const response = await fetch(url, { method: "POST", body: "{}" });

@@ -22,8 +22,12 @@ import { textsOf } from "./proto-json.js";
 export function jsonRoute(instance: Instance): Route {
   const prefix = pathPrefix(ManagementService);
   return (request) => {
-    if (!request.path.startsWith(`${prefix}/`)) {
+    if (!request.path.startsWith(prefix)) {
       return undefined;
+    }
+    if (request.path[prefix.length] !== "/") {
+      // The router matches a prefix, and the gateway gets a path that does not begin with a slash.
+      return gatewayRejection(instance, request, 400, Code.InvalidArgument, "Bad Request");
     }
     const path = request.path.slice(prefix.length);
     const match = matchRequest(ManagementService.methods, request.method, path);

@@ -1,16 +1,25 @@
 import { createHmac } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  onTestFinished,
+} from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { installProject, type Project } from "../support/project.js";
 import { startProgram } from "./program.js";
 
 let sandbox: SandboxServer;
-beforeAll(async () => {
+beforeEach(async () => {
   sandbox = await startSandbox();
 });
-afterAll(() => sandbox?.close());
+afterEach(() => sandbox?.close());
 
 function example(name: string): () => Project {
   let project: Project;

@@ -5,11 +5,6 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
-import {
-  BasicTracerProvider,
-  InMemorySpanExporter,
-  SimpleSpanProcessor,
-} from "@opentelemetry/sdk-trace-base";
 import { afterAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { createManagementClient as createGrpcClient } from "../src/grpc.js";
 import { createManagementClient as createGrpcWebClient } from "../src/grpc-web.js";
@@ -17,11 +12,9 @@ import { createManagementClient as createJsonClient } from "../src/json.js";
 import { openTelemetry } from "../src/opentelemetry.js";
 import { startSandbox } from "../src/sandbox/index.js";
 import { okResponse, respond, startHttpServer } from "./support/http-server.js";
+import { collectSpans } from "./support/spans.js";
 
-const spans = new InMemorySpanExporter();
-trace.setGlobalTracerProvider(
-  new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
-);
+const spans = collectSpans();
 const durations = new InMemoryMetricExporter(AggregationTemporality.DELTA);
 const reader = new PeriodicExportingMetricReader({ exporter: durations });
 metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
@@ -33,10 +26,7 @@ propagation.setGlobalPropagator({
   fields: () => ["traceparent"],
 });
 
-beforeEach(() => {
-  spans.reset();
-  durations.reset();
-});
+beforeEach(() => durations.reset());
 afterAll(() => reader.shutdown());
 
 describe.each([

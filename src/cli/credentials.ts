@@ -62,9 +62,17 @@ async function readSecret(name: string, path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
+    if (maybeSecret.test(path)) {
+      throw new UsageError(
+        `${name} takes the path of a file. The ${path.length} characters given may be its content, so they are not shown.`,
+      );
+    }
     throw new UsageError(`${name}: ${path} cannot be read: ${fileProblem(error, "read")}.`);
   }
 }
+
+/** JSON, PEM, a JWT, or a long word without a directory and an extension. */
+const maybeSecret = /[{\r\n]|-----|^eyJ|^[^\\/.]{40,}$/;
 
 function checkToken(value: string, from: string): string {
   const token = value.trim();

@@ -1,10 +1,10 @@
-import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { ServerResponse } from "node:http";
 import { createGzip } from "node:zlib";
 import { Code } from "@connectrpc/connect";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { clientCredentials } from "../../src/auth/index.js";
 import { createFetch } from "../../src/grpc.js";
+import { startHttpServer } from "../support/http-server.js";
 
 const block = Buffer.alloc(64 * 1024, " ");
 
@@ -45,22 +45,15 @@ test.each([
 ])("an endless response to a %s is read up to 1 MiB (gzip: %s)", async (step, zip, fetch) => {
   let poured = { bytes: () => 0 };
   let closed: Promise<void> | undefined;
-  const server = createServer((request, response) => {
-    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { baseUrl: issuer } = await startHttpServer((request, response) => {
     if (step === "token request" && request.method === "GET") {
       response.setHeader("content-type", "application/json");
-      response.end(JSON.stringify({ issuer: origin, token_endpoint: `${origin}/token` }));
+      response.end(JSON.stringify({ issuer, token_endpoint: `${issuer}/token` }));
     } else {
       closed = new Promise((resolve) => response.once("close", resolve));
       poured = pour(response, zip);
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const source = clientCredentials({ issuer, clientId: "a", clientSecret: "s3cret-1", fetch });
   await expect(source()).rejects.toMatchObject({
     code: Code.Unauthenticated,
@@ -75,16 +68,11 @@ test.each([
 
 /** A server that responds to everything with such a body. */
 async function startPouring(status: number, onRequest: (closed: Promise<void>) => void) {
-  const server = createServer((_, response) => {
+  const { baseUrl } = await startHttpServer((_, response) => {
     onRequest(new Promise((resolve) => response.once("close", resolve)));
     pour(response, false, status);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return baseUrl;
 }
 
 test.each([undefined, createFetch()])("the body of a redirect is not read", async (fetch) => {

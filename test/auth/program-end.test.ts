@@ -1,16 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { ServerResponse } from "node:http";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
+import { startHttpServer } from "../support/http-server.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** An authorization server whose token responses a test writes. */
 async function startIssuer(respond: (response: ServerResponse, request: number) => void) {
   let requests = 0;
-  const server = createServer(({ url }, response) => {
+  const { baseUrl: issuer } = await startHttpServer(({ url }, response) => {
     response.setHeader("content-type", "application/json");
     if (url === "/token") {
       respond(response, ++requests);
@@ -19,12 +19,6 @@ async function startIssuer(respond: (response: ServerResponse, request: number) 
     } else {
       response.end(JSON.stringify({ issuer, token_endpoint: `${issuer}/token` }));
     }
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
   });
   return issuer;
 }

@@ -2,13 +2,8 @@ import { createServer } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { SpanStatusCode, trace } from "@opentelemetry/api";
-import {
-  BasicTracerProvider,
-  InMemorySpanExporter,
-  SimpleSpanProcessor,
-} from "@opentelemetry/sdk-trace-base";
-import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { SpanStatusCode } from "@opentelemetry/api";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { ErrorDetailSchema } from "../../gen/zitadel/message_pb.js";
 import { type DebugEvent, debug } from "../../src/debug.js";
 import { close, createFetch, createManagementClient as createGrpcClient } from "../../src/grpc.js";
@@ -18,13 +13,10 @@ import { openTelemetry } from "../../src/opentelemetry.js";
 import { type Exchange, finish, messageBytes } from "../faults/exchange.js";
 import { startHttp1Wire } from "../faults/http1-wire.js";
 import { startHttp2Wire } from "../faults/http2-wire.js";
+import { collectSpans } from "../support/spans.js";
 import { encodings, expectNoSecret, shown, token } from "./shown.js";
 
-const spans = new InMemorySpanExporter();
-trace.setGlobalTracerProvider(
-  new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
-);
-beforeEach(() => spans.reset());
+const spans = collectSpans();
 
 const clients = { grpc: createGrpcClient, "grpc-web": createGrpcWebClient, json: createJsonClient };
 

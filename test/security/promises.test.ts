@@ -228,6 +228,24 @@ test("The command line tool prints no secret.", async () => {
       expectNoSecret(stdout + stderr, ZITADEL_TOKEN);
     }
   }
+  // In place of a path.
+  const opaque = "q7Jx2mPzR4tYw8vKc1Lb6Ns3Hd9Fg5Aa0Ee-Uu_Oo";
+  for (const secret of [
+    JSON.stringify(serviceUserKey),
+    serviceUserKey.key,
+    `eyJ${token}`,
+    opaque,
+  ]) {
+    for (const flag of ["--key-file", "--token-file"]) {
+      const env = { ZITADEL_URL: sandbox.baseUrl };
+      const { exitCode, stdout, stderr } = await run(["doctor", `${flag}=${secret}`], { env });
+      expect(exitCode).not.toBe(0);
+      expect(stdout + stderr).toContain(
+        `${flag} takes the path of a file. The ${secret.length} characters`,
+      );
+      expectNoSecret(stdout + stderr, secret);
+    }
+  }
 });
 
 test("Tokens, organizations and hosts with line breaks, spaces or control characters are rejected before anything is sent.", async () => {

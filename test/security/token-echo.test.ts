@@ -1,25 +1,15 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { ConnectError } from "@connectrpc/connect";
-import { trace } from "@opentelemetry/api";
-import {
-  BasicTracerProvider,
-  InMemorySpanExporter,
-  SimpleSpanProcessor,
-} from "@opentelemetry/sdk-trace-base";
-import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { clientCredentials } from "../../src/auth/index.js";
 import { type DebugEvent, debug } from "../../src/debug.js";
 import { createFetch } from "../../src/grpc.js";
 import { createManagementClient } from "../../src/json.js";
 import { openTelemetry } from "../../src/opentelemetry.js";
+import { startHttpServer } from "../support/http-server.js";
+import { collectSpans } from "../support/spans.js";
 import { encodings, expectNoSecret, shown } from "./shown.js";
 
-const spans = new InMemorySpanExporter();
-trace.setGlobalTracerProvider(
-  new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
-);
-beforeEach(() => spans.reset());
+const spans = collectSpans();
 
 const clientSecret = "Qx7-pLw9.Zt3_Vb6/Rk1+Nd8=ü";
 /** As `encodings` takes it, which knows no other alphabet than ASCII. */
@@ -82,7 +72,7 @@ interface Endpoints {
 
 /** A server that issues tokens and serves the API, but where a test has it respond otherwise. */
 async function serve(encode: (secret: string) => string, { discovery, token }: Endpoints) {
-  const server = createServer((request, response) => {
+  const { baseUrl: issuer } = await startHttpServer((request, response) => {
     const sent = String(request.headers.authorization ?? "").replace("Basic ", "");
     const echo = `${encode(secret)} ${sent} ${sent && encode(sent)}`;
     const document = { issuer, token_endpoint: `${issuer}/token` };
@@ -99,12 +89,6 @@ async function serve(encode: (secret: string) => string, { discovery, token }: E
         : json({});
     response.writeHead(status, { "content-type": type, ...headers });
     response.end(typeof body === "string" ? body : JSON.stringify(body));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
   });
   return issuer;
 }

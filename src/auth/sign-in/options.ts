@@ -60,7 +60,8 @@ export interface SignIn {
    *
    * @throws TypeError for an option that is not allowed, such as a `returnTo` on another origin, or where
    * the page is not served over https; a `TokenError` with `Unavailable` when ZITADEL cannot be reached,
-   * with `FailedPrecondition` when `sessionStorage` is full or blocked.
+   * with `FailedPrecondition` when `sessionStorage` is full or blocked, with `Unauthenticated` when `issuer`
+   * has no login page.
    */
   start(options?: StartOptions): Promise<void>;
   /**

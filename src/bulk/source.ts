@@ -29,6 +29,9 @@ export interface Gathered<G extends Grant> {
 /** The most entries that a JavaScript `Set` can hold. */
 export const mostSeen = 2 ** 24;
 
+/** So many duplicates are read before others get their turn: an endless list of them can be aborted. */
+const mostAtOnce = 10_000;
+
 /** How long a slow source delays grants that it has already yielded, before they are sent. */
 const lingerMs = 100;
 
@@ -78,10 +81,11 @@ export class Source<G extends Grant> {
    * request already holds some. Never throws; an error of the source becomes the `failure`.
    */
   async gather(most: number, mostBytes: number, holdsSome: boolean): Promise<Gathered<G>> {
-    const { bytesOf, read } = this.#options;
+    const { bytesOf, environment, read, stop } = this.#options;
     const gathering = new Gathering<G>();
     let enough: AbortController | undefined;
     let bytes = 0;
+    let duplicates = 0;
     const fits = (grant: G) => {
       bytes += bytesOf(grant);
       return bytes <= mostBytes || !(holdsSome || gathering.grants.length > 0);
@@ -112,6 +116,13 @@ export class Source<G extends Grant> {
         this.#valuesRead += 1;
         const reading = read(result.value);
         if (!this.#isNew(reading)) {
+          duplicates += 1;
+          if (duplicates % mostAtOnce === 0) {
+            await sleep(environment, 0, stop);
+          }
+          if (stop.aborted) {
+            break;
+          }
           continue;
         }
         if ("grant" in reading && !fits(reading.grant)) {

@@ -520,6 +520,22 @@ describe("the source", () => {
     expect(thrown).toBeInstanceOf(TypeError);
   });
 
+  it("lets an abort through while it repeats itself", async () => {
+    const { world, remove, collect } = setUp();
+    const abort = new AbortController();
+    let read = 0;
+    function* same() {
+      for (; read < 100_000; read++) {
+        yield "1";
+      }
+    }
+    world.setTimer(() => abort.abort(), 0);
+    const { outcomes, thrown } = await collect(remove(same(), { signal: abort.signal }));
+    expect(thrown).toMatchObject({ code: Code.Canceled });
+    expect(outcomes).toMatchObject([{ grantId: "1", status: "failed" }]);
+    expect(read).toBeLessThan(30_000);
+  });
+
   it("has its grants sent before it ends, when it is slow", async () => {
     const { world, add, remove } = setUp();
     add("1", "2");

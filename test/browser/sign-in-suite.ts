@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import type { TestBrowser } from "../support/test-browser.js";
+import type { TestBrowser, TestPage } from "../support/test-browser.js";
 import { startSignInSite, storages } from "./sign-in-site.js";
 
 /** What depends on the browser: addresses, storage, locks, and what tabs tell each other. */
@@ -178,6 +178,21 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
         },
       );
 
+      /** Calls of both tabs, five times after their token was rejected, cost one refresh each time. */
+      async function expectSharedRefreshes(first: TestPage, second: TestPage) {
+        for (let round = 1; round <= 5; round++) {
+          site.sandbox.expireTokens();
+          const calls = [first, second].flatMap((page) =>
+            Array.from({ length: 3 }, () =>
+              site.inPage(page, "deactivate", site.sandbox.addGrant()),
+            ),
+          );
+          expect((await Promise.all(calls)).every(({ ok }) => ok)).toBe(true);
+          expect(await site.tokenOf(first)).toBe(await site.tokenOf(second));
+          expect(site.grants).toHaveLength(round);
+        }
+      }
+
       it("each tab refreshes its own session when the tabs share none", async () => {
         const first = await site.openSignedIn("memory");
         const second = await site.openSignedIn("memory");
@@ -194,34 +209,14 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
       it("two tabs that share a session refresh once, and both continue", async () => {
         const first = await site.openSignedIn("localStorage");
         const second = await site.open("localStorage");
-        for (let round = 1; round <= 5; round++) {
-          site.sandbox.expireTokens();
-          const calls = [first, second].flatMap((page) =>
-            Array.from({ length: 3 }, () =>
-              site.inPage(page, "deactivate", site.sandbox.addGrant()),
-            ),
-          );
-          expect((await Promise.all(calls)).every(({ ok }) => ok)).toBe(true);
-          expect(await site.tokenOf(first)).toBe(await site.tokenOf(second));
-          expect(site.grants).toHaveLength(round);
-        }
+        await expectSharedRefreshes(first, second);
       });
 
       it("a duplicated tab has a copy of the session: both refresh one at a time and share the result", async () => {
         const first = await site.openSignedIn("sessionStorage");
         const second = await site.duplicate(first);
         expect(await site.tokenOf(second)).toBe(await site.tokenOf(first));
-        for (let round = 1; round <= 5; round++) {
-          site.sandbox.expireTokens();
-          const calls = [first, second].flatMap((page) =>
-            Array.from({ length: 3 }, () =>
-              site.inPage(page, "deactivate", site.sandbox.addGrant()),
-            ),
-          );
-          expect((await Promise.all(calls)).every(({ ok }) => ok)).toBe(true);
-          expect(await site.tokenOf(first)).toBe(await site.tokenOf(second));
-          expect(site.grants).toHaveLength(round);
-        }
+        await expectSharedRefreshes(first, second);
       });
 
       it("a duplicated tab that was not notified of a refresh requests the result", async () => {

@@ -2,7 +2,10 @@ import { decodings } from "./decodings.js";
 
 /** Replaces secrets in foreign text. */
 export interface Mask {
-  /** The text with `***` for each secret, in any encoding, and for each part of 8 characters or more. */
+  /**
+   * The text with `***` for each secret, in any encoding, and for each part of 8 characters or more. A text of
+   * more than 65,536 characters is shortened.
+   */
   text(text: string): string;
   /** The same for bytes, whose number is kept, so that an encoded message stays readable. */
   bytes(bytes: Uint8Array): Uint8Array;
@@ -12,6 +15,10 @@ export interface Mask {
 const partLength = 8;
 /** Anything shorter occurs in every text. */
 const minLength = 4;
+/** A hostile server must not keep the program busy for seconds with the text of an error. */
+const maxLength = 65_536;
+/** Leaves room for the note, so that a shortened text is not shortened again. */
+const keptLength = maxLength - 64;
 
 /**
  * Creates a mask for secrets: verbatim, percent-encoded, form-encoded, JSON-escaped, HTML-escaped, in hex, and
@@ -31,19 +38,27 @@ export function createMask(secrets: Iterable<string>): Mask {
       }
     }
   }
-  const find = (text: string) => (parts.size + wholes.size === 0 ? [] : spans(text, parts, wholes));
+  if (parts.size + wholes.size === 0) {
+    return { text: (text) => text, bytes: (bytes) => bytes };
+  }
+  const find = (text: string) => spans(text, parts, wholes);
   return {
     text: (text) => {
+      const kept = text.length > maxLength ? text.slice(0, keptLength) : text;
       let masked = "";
       let end = 0;
-      for (const [from, to] of find(text)) {
-        masked += `${text.slice(end, from)}***`;
+      for (const [from, to] of find(kept)) {
+        masked += `${kept.slice(end, from)}***`;
         end = to;
       }
-      return masked + text.slice(end);
+      masked += kept.slice(end);
+      return kept === text ? masked : `${masked}… (${text.length} characters)`;
     },
     bytes: (bytes) => {
-      const found = find(latin1(bytes));
+      const found = find(latin1(bytes.subarray(0, maxLength)));
+      if (bytes.length > maxLength) {
+        found.push([maxLength, bytes.length]);
+      }
       if (found.length === 0) {
         return bytes;
       }

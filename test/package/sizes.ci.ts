@@ -10,11 +10,11 @@ const pages = [
   { names: "createManagementClient", entry: "zitadel-user-grants/grpc-web", maxBytes: 34_000 },
   { names: "createManagementClient", entry: "zitadel-user-grants/json", maxBytes: 36_000 },
   { names: "createTransport", entry: "zitadel-user-grants", maxBytes: 44_000 },
-  { names: "createTransport", entry: "zitadel-user-grants/json", maxBytes: 41_000 },
+  { names: "createTransport", entry: "zitadel-user-grants/json", maxBytes: 41_500 },
   { names: "signIn", entry: "zitadel-user-grants/auth", maxBytes: 15_000 },
   // For edge workers: a page has no key file. Bundlers that split keep what signIn loads later in one file
   // with what both use.
-  { names: "serviceUser", entry: "zitadel-user-grants/auth", maxBytes: 21_000 },
+  { names: "serviceUser", entry: "zitadel-user-grants/auth", maxBytes: 21_500 },
   { names: "removeUserGrants", entry: "zitadel-user-grants/bulk", maxBytes: 17_000 },
   {
     names: "ManagementService",

@@ -1,6 +1,9 @@
 import { ask, nextMessage, start } from "./processes.js";
 import { median, summarize } from "./statistics.js";
 
+/** After fewer, the compilation of a client's code still shows in its first blocks. */
+const warmUpCalls = 6_000;
+
 /**
  * What a call costs with each client, compared so that noise hits all of them alike. In a set of
  * processes, one for each client, the clients take turns block by block, in an order that shifts and
@@ -46,7 +49,7 @@ async function measureSet({ names, baseUrl, cert, inFlight, calls, rounds, withM
     }
     const blocks = new Map(names.map((name) => [name, []]));
     for (const name of names) {
-      await ask(workers.get(name), { inFlight, calls: 2 * calls }); // Warms up.
+      await ask(workers.get(name), { inFlight, calls: Math.max(2 * calls, warmUpCalls) });
     }
     for (let round = 0; round < rounds; round++) {
       const first = Math.floor(round / 2) % names.length;

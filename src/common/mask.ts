@@ -17,7 +17,7 @@ const partLength = 8;
 const minLength = 4;
 /** A hostile server must not keep the program busy for seconds with the text of an error. */
 const maxLength = 65_536;
-/** Leaves room for the note, so that a shortened text is not shortened again. */
+/** Leaves room for the note, so that a shortened text is not shortened again. Header fields hold ASCII alone. */
 const keptLength = maxLength - 64;
 
 /**
@@ -52,7 +52,7 @@ export function createMask(secrets: Iterable<string>): Mask {
         end = to;
       }
       masked += kept.slice(end);
-      return kept === text ? masked : `${masked}… (${text.length} characters)`;
+      return kept === text ? masked : `${masked}... (${text.length} characters)`;
     },
     bytes: (bytes) => {
       const found = find(latin1(bytes.subarray(0, maxLength)));

@@ -8,7 +8,7 @@ describe("a mask", () => {
     const mask = createMask([secret]);
     const long = `${secret} ${"\\u0041".repeat(2_000_000)}`;
     const masked = mask.text(long);
-    expect(masked).toMatch(/^\*\*\* \\u0041.*… \(12000025 characters\)$/);
+    expect(masked).toMatch(/^\*\*\* \\u0041.*\.{3} \(12000025 characters\)$/);
     expect(masked.length).toBeLessThanOrEqual(65_536);
     expect(mask.text(masked)).toBe(masked);
   });

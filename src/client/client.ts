@@ -14,6 +14,7 @@ import {
   ManagementService,
 } from "../../gen/zitadel/management_pb.js";
 import { platform } from "../common/environment.js";
+import { SharedSignal } from "../common/shared-signal.js";
 import { type Checks, own } from "../options/checker.js";
 import { checkClientOptions } from "../options/client-checks.js";
 import type { CommonOptions } from "../options/client-options.js";
@@ -80,8 +81,7 @@ export function buildTransport<O extends CommonOptions>(
     ...checkClientOptions(options, protocol.checks, protocol.misplaced),
   });
   const rest = own(others);
-  const closing = new AbortController();
-  const { signal: closed } = closing;
+  const closed = new SharedSignal();
   const { transport, close } = protocol.create({
     __proto__: null,
     ...rest,
@@ -100,7 +100,7 @@ export function buildTransport<O extends CommonOptions>(
     transport,
     close &&
       (() => {
-        closing.abort();
+        closed.abort();
         close();
       }),
   );

@@ -1,3 +1,5 @@
+import type { Signal } from "./shared-signal.js";
+
 /** What the package uses of the platform: clocks, timers and randomness. Tests replace it. */
 export interface Environment {
   /** Milliseconds since the epoch; jumps when the clock is set. */
@@ -53,7 +55,7 @@ function startTimer(fire: () => void, delayMs: number, options?: TimerOptions): 
 
 export interface SleepOptions extends TimerOptions {
   /** Aborted when the client is closed. */
-  readonly closed?: AbortSignal | undefined;
+  readonly closed?: Signal | undefined;
 }
 
 /** Resolves after this many milliseconds, or earlier when one of the signals is aborted. */

@@ -1,7 +1,8 @@
 import type { Environment } from "./environment.js";
+import type { Signal } from "./shared-signal.js";
 
 /** Settles like the promise, or rejects with the signal's reason when that is aborted sooner. */
-export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export function untilAborted<T>(promise: Promise<T>, signal: Signal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
     signal.addEventListener("abort", onAbort);

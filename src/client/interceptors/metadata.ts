@@ -6,6 +6,7 @@ import type {
   UnaryResponse,
 } from "@connectrpc/connect";
 import { platform } from "../../common/environment.js";
+import type { Signal } from "../../common/shared-signal.js";
 import type { TokenSource } from "../../options/token-source.js";
 import { withoutCopies } from "../../transports/call/apply-interceptors.js";
 import {
@@ -23,7 +24,7 @@ export interface Metadata {
   orgId?: string | undefined;
   instanceHost?: string | undefined;
   /** Aborted when the client is closed: no call waits for a token any longer. */
-  closed?: AbortSignal | undefined;
+  closed?: Signal | undefined;
 }
 
 const headerAuthorization = "authorization";

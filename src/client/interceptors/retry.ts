@@ -2,6 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor, type UnaryRequest } from "@connectrpc/connect";
 import { type Environment, platform, sleep } from "../../common/environment.js";
 import { readPushbackMs } from "../../common/retry-after.js";
+import type { Signal } from "../../common/shared-signal.js";
 import { notProcessed } from "../../errors/not-processed.js";
 import type { RetryOptions } from "../../options/retry.js";
 import { withoutCopies } from "../../transports/call/apply-interceptors.js";
@@ -21,7 +22,7 @@ import { retrySwitch } from "./retry-switch.js";
 export function createRetryInterceptor(
   options: RetryOptions,
   environment: Environment = platform,
-  closed?: AbortSignal,
+  closed?: Signal,
 ): Interceptor {
   const {
     maxAttempts = 5,

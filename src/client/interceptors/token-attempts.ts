@@ -1,6 +1,7 @@
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { type Environment, platform } from "../../common/environment.js";
 import { createMask } from "../../common/mask.js";
+import type { Signal } from "../../common/shared-signal.js";
 import { untilAborted } from "../../common/time-limit.js";
 import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
 import { rewriteMessage } from "../../errors/rewrite-message.js";
@@ -33,7 +34,7 @@ interface Call {
 export function createTokenAttempts<C extends Call, R>(
   source: TokenSource,
   environment: Environment = platform,
-  closed?: AbortSignal,
+  closed?: Signal,
 ) {
   let rejectedByStream: string | undefined;
   let rejectedInARow = 0;
@@ -146,7 +147,7 @@ function obtain(
   call: Call,
   refused: string | undefined,
   failure: string,
-  closed: AbortSignal | undefined,
+  closed: Signal | undefined,
 ): string | Promise<string> {
   try {
     const token = source(new LazyTokenRequest(call, refused));
@@ -164,7 +165,7 @@ function awaited(
   call: Call,
   refused: string | undefined,
   failure: string,
-  closed: AbortSignal | undefined,
+  closed: Signal | undefined,
 ): Promise<string> {
   const ready = Promise.resolve(token);
   const fail = (reason: unknown) =>

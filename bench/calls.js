@@ -2,7 +2,7 @@ import { ask, nextMessage, start } from "./processes.js";
 import { median, summarize } from "./statistics.js";
 
 /** After fewer, the compilation of a client's code still shows in its first blocks. */
-const warmUpCalls = 6_000;
+const enoughToCompile = 6_000;
 
 /**
  * What a call costs with each client, compared so that noise hits all of them alike. In a set of
@@ -39,7 +39,9 @@ export async function measureCalls(options) {
   };
 }
 
-async function measureSet({ names, baseUrl, cert, inFlight, calls, rounds, withMemory }) {
+async function measureSet(options) {
+  const { names, baseUrl, cert, inFlight, calls, rounds, withMemory } = options;
+  const { warmUpCalls = Math.max(2 * calls, enoughToCompile) } = options;
   const workers = new Map();
   try {
     for (const name of names) {
@@ -49,7 +51,7 @@ async function measureSet({ names, baseUrl, cert, inFlight, calls, rounds, withM
     }
     const blocks = new Map(names.map((name) => [name, []]));
     for (const name of names) {
-      await ask(workers.get(name), { inFlight, calls: Math.max(2 * calls, warmUpCalls) });
+      await ask(workers.get(name), { inFlight, calls: warmUpCalls });
     }
     for (let round = 0; round < rounds; round++) {
       const first = Math.floor(round / 2) % names.length;

@@ -1,0 +1,20 @@
+/**
+ * What the command line tool uses of the library besides its public entries: the one internal module that it
+ * may import. Nothing here is for programs; names change without notice.
+ */
+
+export type { ManagementClient } from "../client/client.js";
+export { type Environment, jittered, platform, sleep, timestamp } from "../common/environment.js";
+export { isLoopback } from "../common/loopback.js";
+export { createMask, type Mask } from "../common/mask.js";
+export { withinTime } from "../common/time-limit.js";
+export { maskError } from "../errors/mask-error.js";
+export type { CommonOptions } from "../options/client-options.js";
+export { similarName } from "../options/spelling.js";
+export { proxyFor } from "../transports/grpc/connections/proxy.js";
+export { classify, type MeaningKind, retryAfterMs } from "./classify.js";
+export { deactivateUserGrantsIn } from "./deactivate.js";
+export { grantIdProblem } from "./grant-id.js";
+export { RateLimit } from "./rate-limit.js";
+export { removeUserGrantsIn } from "./remove.js";
+export { NotSent } from "./stop.js";

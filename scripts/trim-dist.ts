@@ -11,7 +11,7 @@ import { build } from "esbuild";
 process.chdir(join(import.meta.dirname, ".."));
 
 const { exports } = JSON.parse(readFileSync("package.json", "utf8")) as {
-  exports: Record<string, string | { types: string }>;
+  exports: Record<string, string | { types: string } | null>;
 };
 
 const reached = new Set<string>();
@@ -29,7 +29,7 @@ function reach(file: string): void {
 }
 
 for (const entry of Object.values(exports)) {
-  if (typeof entry === "object") {
+  if (typeof entry === "object" && entry !== null) {
     reach(join(entry.types));
   }
 }

@@ -49,7 +49,8 @@ describe("the layers of src/", () => {
   });
 
   it("have files in every room, and entries alone at the top", async () => {
-    const files = [...imports.keys(), ...readdirSync("gen").map((file) => `gen/${file}`)];
+    const generated = readdirSync("gen", { recursive: true }).map((file) => `gen/${file}`);
+    const files = [...imports.keys(), ...generated];
     const rooms = layers.flat().map(({ path }) => path);
     expect(rooms.filter((path) => !files.some((file) => file.startsWith(path)))).toEqual([]);
     const manifest = await readFile("package.json", "utf8");

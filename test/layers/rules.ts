@@ -10,7 +10,7 @@ export interface Room {
  * upwards, and never from another room of its layer. CONTRIBUTING.md shows the same.
  */
 export const layers: readonly (readonly Room[])[] = [
-  [{ path: "gen/" }],
+  [{ path: "gen/google/" }, { path: "gen/zitadel/" }],
   [{ path: "common/" }],
   [{ path: "errors/" }],
   [{ path: "options/" }],
@@ -26,6 +26,7 @@ export const layers: readonly (readonly Room[])[] = [
   [{ path: "debug.ts" }, { path: "opentelemetry.ts" }],
   [{ path: "grpc.ts" }, { path: "grpc-web.ts" }, { path: "grpc-web.node.ts" }, { path: "json.ts" }],
   [{ path: "index.ts" }, { path: "index.web.ts" }],
+  [{ path: "gen/tool/" }],
   [{ path: "sandbox/", node: true }],
   [{ path: "cli/", node: true }],
 ];

@@ -33,7 +33,7 @@ describe("package.json", () => {
 
   it("names files that exist for every entry, with types beside them", () => {
     const targets = (entry: unknown): string[] =>
-      typeof entry === "string" ? [entry] : Object.values(entry as object).flatMap(targets);
+      typeof entry === "string" ? [entry] : Object.values(entry ?? {}).flatMap(targets);
     for (const target of Object.values(manifest.exports).flatMap(targets)) {
       if (!target.includes("*")) {
         expect(existsSync(`${root}${target}`), target).toBe(true);
@@ -53,6 +53,13 @@ describe("package.json", () => {
     });
     expect(stdout.trim()).toBe(new URL(file, `file://${root}`).href);
   });
+
+  it.each(["gen/tool/management_pb.js", "gen/tool/management_pb", "proto/tool/user.proto"])(
+    "keeps %s to itself",
+    (entry) => {
+      expect(() => import.meta.resolve(`zitadel-user-grants/${entry}`)).toThrow();
+    },
+  );
 
   it("has a command that can be run", () => {
     const [command] = Object.values(manifest.bin) as string[];

@@ -1,19 +1,6 @@
 #!/usr/bin/env node
-import { setFlagsFromString } from "node:v8";
-import { fileProblem } from "./file-problem.js";
-import { exitCode } from "./io.js";
+import { exitCode, fileProblem } from "./io.js";
 import { main } from "./main.js";
-
-// Long lists create much short-lived garbage. V8 prefers to reserve more memory over collecting it, which
-// doubles the memory of the tool for a million grants. Both are read whenever the heap grows, so they can be
-// set here.
-for (const flag of ["--semi-space-growth-factor=1", "--heap-growing-percent=20"]) {
-  try {
-    setFlagsFromString(flag);
-  } catch {
-    // Not V8, or without this flag: the tool works the same.
-  }
-}
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const interruptListeners = new Set<() => void>();

@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { describeError } from "../errors/describe.js";
-import { printable } from "./printable.js";
+import { printable } from "./terminal.js";
 
 /** What to do when ZITADEL rejects a caller, by error id. */
 export const advice: Readonly<Record<string, string>> = {
@@ -34,7 +34,6 @@ const flagNames: readonly (readonly [RegExp, string])[] = [
   [/\bbaseUrl\b/g, "--url"],
   [/\binstanceHost\b/g, "--instance-host"],
   [/\borgId\b/g, "--org"],
-  [/\b(?:defaultT|t)imeoutMs\b/g, "--timeout"],
   [/\bstartSandbox(?:\(\))?: ?/g, ""],
 ];
 

@@ -1,7 +1,55 @@
 import { parseArgs } from "node:util";
 import { similarName } from "../options/spelling.js";
-import type { FlagTable } from "./command.js";
-import { UsageError } from "./io.js";
+import { type Io, UsageError } from "./io.js";
+
+/** A flag, as used by help and the parser. */
+export interface Flag {
+  readonly type: "string" | "boolean";
+  readonly short?: string;
+  /** May be given several times. */
+  readonly multiple?: boolean;
+  /** The placeholder for the value in help, such as `<path>`. */
+  readonly value?: string;
+  /** The allowed values, if they can be listed. */
+  readonly values?: readonly string[];
+  readonly help: string;
+}
+
+export type FlagTable = Readonly<Record<string, Flag>>;
+
+/** Flags that belong together in help. */
+export interface FlagGroup {
+  readonly title: string;
+  readonly flags: FlagTable;
+  readonly note?: string;
+}
+
+/** A command of the tool. Help is generated from it. */
+export interface Command {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** The arguments besides flags, as shown by help: `[<grant id> ...]`. */
+  readonly arguments?: string;
+  /** Paragraphs between the usage line and the flags. */
+  readonly description: string;
+  readonly examples?: readonly string[];
+  readonly groups: readonly FlagGroup[];
+  /** The last part of help. */
+  readonly notes?: string;
+  /** Runs the command and returns its exit code. @throws UsageError */
+  readonly run: (args: readonly string[], io: Io) => Promise<number>;
+}
+
+/** Accepted by every command. */
+export const helpFlag = {
+  help: { type: "boolean", short: "h", help: "show this help" },
+} as const satisfies FlagTable;
+
+/** All flags of a command. */
+export function flagsOf(command: Command): FlagTable {
+  return Object.assign({}, ...command.groups.map(({ flags }) => flags), helpFlag);
+}
 
 /** A secret in an argument is visible in the process list and in the shell's history. */
 const secrets: Readonly<Record<string, string>> = {
@@ -112,8 +160,84 @@ export function oneOf<T extends string>(
   throw new UsageError(`${name} takes ${allowed.join(", ")}; got ${JSON.stringify(value)}.`);
 }
 
-/** A whole number of seconds, in milliseconds. @throws UsageError unless timers support it. */
-export function seconds(flag: string, value: string | undefined): number | undefined {
-  const number = wholeNumber(flag, value, 2_147_483);
-  return number === undefined ? undefined : number * 1000;
+/** The width of help, in columns. */
+const width = 96;
+/** The column at which the description of a flag begins. */
+const indent = 27;
+
+export const exitCodes = `Exit codes: 0 every grant is done; 1 wrong usage, nothing was sent; 2 some grants failed or were not found; 3 stopped early; 4 aborted: connection, authentication or permission failure.`;
+
+/** The output of `--help` without a command. */
+export function overview(commands: readonly Command[]): string {
+  const longest = Math.max(...commands.map(({ name }) => name.length));
+  return [
+    "Revokes project access (user grants) from ZITADEL users.",
+    "",
+    "Usage: zitadel-user-grants <command>",
+    "",
+    "Commands:",
+    ...commands.map(({ name, summary }) => `  ${name.padEnd(longest + 2)}${summary}`),
+    "",
+    "zitadel-user-grants help <command> explains a command. --version prints the version.",
+    "",
+    wrap(exitCodes, width),
+    "",
+  ].join("\n");
+}
+
+/** The output of `--help` of a command. */
+export function helpOf(command: Command): string {
+  const beside = command.arguments === undefined ? "" : ` ${command.arguments}`;
+  const parts = [`Usage: zitadel-user-grants ${command.name}${beside} [options]`];
+  parts.push(wrap(command.description.replace(/(?<!\n)\n(?![\n ])/g, " "), width));
+  if (command.examples !== undefined) {
+    parts.push(["Examples:", ...command.examples.map((example) => `  ${example}`)].join("\n"));
+  }
+  for (const { title, flags, note } of [
+    ...command.groups,
+    { title: "Help", flags: helpFlag, note: undefined },
+  ]) {
+    const lines = [`${title}:`, ...flagLines(flags)];
+    parts.push([...lines, ...(note === undefined ? [] : [wrap(note, width)])].join("\n"));
+  }
+  if (command.notes !== undefined) {
+    parts.push(wrap(command.notes, width));
+  }
+  return `${parts.join("\n\n")}\n`;
+}
+
+function flagLines(flags: FlagTable): string[] {
+  return Object.entries(flags).flatMap(([name, flag]) => {
+    const left = `  ${nameOf(name, flag)}`;
+    const [first = "", ...more] = wrap(flag.help, width - indent).split("\n");
+    const rest = more.map((text) => " ".repeat(indent) + text);
+    return left.length < indent - 1
+      ? [left.padEnd(indent) + first, ...rest]
+      : [left, " ".repeat(indent) + first, ...rest];
+  });
+}
+
+function nameOf(name: string, { short, value, values, type }: Flag): string {
+  const shown = value ?? (values === undefined ? "<value>" : `<${values.join("|")}>`);
+  return `${short === undefined ? "" : `-${short}, `}--${name}${type === "string" ? ` ${shown}` : ""}`;
+}
+
+/** Wraps lines between words; existing line breaks are kept. */
+export function wrap(text: string, columns: number): string {
+  return text
+    .split("\n")
+    .map((paragraph) => {
+      const lines: string[] = [];
+      let current = "";
+      for (const word of paragraph.split(" ")) {
+        if (current !== "" && current.length + 1 + word.length > columns) {
+          lines.push(current);
+          current = word;
+        } else {
+          current = current === "" ? word : `${current} ${word}`;
+        }
+      }
+      return [...lines, current].join("\n");
+    })
+    .join("\n");
 }

@@ -1,10 +1,16 @@
 import { createRequire } from "node:module";
 import { similarName } from "../options/spelling.js";
-import type { Command } from "./command.js";
-import { commands } from "./commands/index.js";
-import { helpOf, overview } from "./help.js";
+import { doctor } from "./commands/doctor.js";
+import { list } from "./commands/list.js";
+import { report } from "./commands/report/report.js";
+import { restore } from "./commands/restore/restore.js";
+import { resume } from "./commands/resume.js";
+import { deactivate, remove } from "./commands/revoke/run.js";
+import { sandbox } from "./commands/sandbox.js";
+import { verify } from "./commands/verify.js";
+import { type Command, helpOf, overview } from "./flags.js";
 import { exitCode, Interrupted, type Io, line, UsageError } from "./io.js";
-import { printable } from "./printable.js";
+import { printable } from "./terminal.js";
 
 export type { Io } from "./io.js";
 
@@ -71,3 +77,16 @@ function asksForHelp(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   return (end === -1 ? args : args.slice(0, end)).some((arg) => arg === "--help" || arg === "-h");
 }
+
+/** The commands, in the order in which help lists them. */
+export const commands: readonly Command[] = [
+  list,
+  remove,
+  deactivate,
+  resume,
+  verify,
+  restore,
+  report,
+  doctor,
+  sandbox,
+];

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readRate } from "../../src/cli/rate.js";
+import { readRate } from "../../src/cli/pace.js";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { type Run, run, type Setting, withoutLog } from "./run.js";
 
@@ -400,7 +400,7 @@ describe("deactivate", () => {
       log,
     ]);
     expect([exitCode, stdout]).toEqual([0, `${grantId}\talready-inactive\n`]);
-    expect((await cli(["deactivate", "--resume", log, "--yes"])).exitCode).toBe(0);
+    expect((await cli(["resume", log, "--yes"])).exitCode).toBe(0);
   });
 
   it("needs both ids", async () => {
@@ -496,10 +496,10 @@ describe("when nothing is found", () => {
 
 describe("--rate", () => {
   it("limits the requests, and announces it before it starts", async () => {
-    const ids = add(20);
+    const pairs = add(20).map((grantId) => `4711/${grantId}`);
     const startedMs = performance.now();
     const { stderr } = await cli([
-      ...["remove", ...ids, "--batch-size", "1", "--rate", "50", "--yes", "--no-log"],
+      ...["deactivate", ...pairs, "--rate", "50", "--yes", "--no-log"],
     ]);
     expect(stderr).toContain("Rate          50 requests a second at most\n");
     // 20 requests, five of which may go at once.

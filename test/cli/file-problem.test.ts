@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { fileProblem } from "../../src/cli/file-problem.js";
+import { fileProblem } from "../../src/cli/io.js";
 
 it.each([
   ["ENOENT", "read", /no such file/],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { flagsOf } from "../../src/cli/command.js";
-import { commands } from "../../src/cli/commands/index.js";
+import { flagsOf } from "../../src/cli/flags.js";
+import { commands } from "../../src/cli/main.js";
 import { run } from "./run.js";
 
 describe.each(commands)("help of $name", (command) => {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, describe, expect, it } from "vitest";
-import { type InputFlags, readGrants } from "../../src/cli/input/read-grants.js";
+import { type InputFlags, readGrants } from "../../src/cli/grants/input.js";
 import type { LoggedGrant } from "../../src/cli/log/entry.js";
 
 const directory = mkdtempSync(join(tmpdir(), "cli-input-"));

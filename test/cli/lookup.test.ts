@@ -1,10 +1,10 @@
 import { PassThrough } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, describe, expect, it } from "vitest";
-import { readConnection } from "../../src/cli/connection.js";
-import type { GrantRecord } from "../../src/cli/grant-record.js";
-import { searchAllGrants } from "../../src/cli/grant-search.js";
-import { createLookup, type Lookup } from "../../src/cli/lookup.js";
+import { readConnection } from "../../src/cli/connect.js";
+import { createLookup, type Lookup } from "../../src/cli/grants/lookup.js";
+import type { GrantRecord } from "../../src/cli/grants/record.js";
+import { searchAllGrants } from "../../src/cli/grants/select.js";
 import { describeError } from "../../src/errors/describe.js";
 import { createImpatientEnvironment } from "../support/fake-environment.js";
 import { type JsonReply, type JsonRequest, startJsonServer } from "./json-server.js";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createSummary } from "../../src/bulk/index.js";
-import { barLine, createProgress } from "../../src/cli/progress.js";
+import { barLine, createProgress } from "../../src/cli/terminal.js";
 
 function world(columns: number, isTTY = true) {
   let nowMs = 0;

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { PassThrough } from "node:stream";
 import { expect, it } from "vitest";
 import type { Io } from "../../src/cli/io.js";
-import { createResultLines } from "../../src/cli/results.js";
+import { createResultLines } from "../../src/cli/terminal.js";
 
 function setUp() {
   const stdout = new PassThrough({ highWaterMark: 20 });

@@ -1,9 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, it } from "vitest";
-import type { GrantRecord } from "../../src/cli/grant-record.js";
-import type { GrantQuery, Lookup } from "../../src/cli/lookup.js";
-import { selectGrants } from "../../src/cli/selection.js";
-import type { Selectors } from "../../src/cli/selectors.js";
+import type { GrantQuery, Lookup } from "../../src/cli/grants/lookup.js";
+import type { GrantRecord } from "../../src/cli/grants/record.js";
+import { selectGrants } from "../../src/cli/grants/select.js";
+import type { Selectors } from "../../src/cli/grants/selectors.js";
 
 const users = Array.from({ length: 12 }, (_, index) => `u${index}`);
 const selectors = {

@@ -81,14 +81,14 @@ describe("as a process on a terminal", () => {
   });
 
   it("exits as done after Ctrl-C in the last request", async () => {
-    const ids = argumentsOf(20);
+    const ids = argumentsOf(200);
     sandbox.failNext({ rpc: "BulkRemoveUserGrant", delayMs: 1 });
     sandbox.failNext({ rpc: "BulkRemoveUserGrant", delayMs: 2000 });
     const { exitCode, screen } = await inTerminal(
-      ["remove", "--yes", "--concurrency", "1", "--batch-size", "10", ...ids],
-      [[/10 of 20/, "\u0003"]],
+      ["remove", "--yes", "--concurrency", "1", ...ids],
+      [[/100 of 200/, "\u0003"]],
     );
-    expect(screen).toMatch(/20 removed, 0 not found, 0 failed in/);
+    expect(screen).toMatch(/200 removed, 0 not found, 0 failed in/);
     expect(screen).not.toMatch(/Stopped/);
     expect(exitCode).toBe(0);
   });
@@ -113,11 +113,9 @@ describe("as a process on a terminal", () => {
   it("treats a closed terminal like Ctrl-C", async () => {
     const ids = argumentsOf(5000);
     const log = join(directory, "closed.jsonl");
-    void inTerminal(
-      ["remove", "--yes", "--concurrency", "1", "--batch-size", "50", "--log", log, ...ids],
-      [],
-      { when: [/░/, (terminal) => (terminal as unknown as { destroy(): void }).destroy()] },
-    );
+    void inTerminal(["remove", "--yes", "--concurrency", "1", "--log", log, ...ids], [], {
+      when: [/░/, (terminal) => (terminal as unknown as { destroy(): void }).destroy()],
+    });
     await vi.waitFor(() => expect(existsSync(log) && !existsSync(`${log}.lock`)).toBe(true), {
       timeout: 50_000,
     });
@@ -145,12 +143,12 @@ describe("as a process on a terminal", () => {
     expect(bars(narrow.screen).length).toBeGreaterThan(0);
     expect(Math.max(...bars(narrow.screen).map((bar) => bar.length))).toBeLessThan(40);
     const { screen } = await inTerminal(
-      ["remove", "--yes", "--concurrency", "1", "--batch-size", "20", ...argumentsOf(1500)],
+      ["remove", "--yes", "--concurrency", "1", ...argumentsOf(5000)],
       [],
       { when: [/░/, (terminal) => terminal.resize(40, 30)] },
     );
     expect(bars(screen)[0]?.length).toBeGreaterThan(40);
     expect(bars(screen).at(-1)?.length).toBeLessThan(40);
-    expect(screen).toMatch(/1500 removed/);
+    expect(screen).toMatch(/5000 removed/);
   });
 });

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { beforeAll, expect, test } from "vitest";
-import { flagsOf } from "../../src/cli/command.js";
 import { sandbox as command } from "../../src/cli/commands/sandbox.js";
+import { flagsOf } from "../../src/cli/flags.js";
 import { rpcNames } from "../../src/sandbox/model/faults.js";
 
 const run = promisify(execFile);

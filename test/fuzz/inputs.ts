@@ -156,9 +156,9 @@ export async function fuzzCommandLine(numRuns: number, seed: number): Promise<Ta
     fc.constantFrom(
       ...["remove", "deactivate", "doctor", "--help", "-h", "--version", "--yes", "--json"],
       ...["--dry-run", "--quiet", "--file", "-", "--format", "csv", "json", "--column", "x"],
-      ...["--batch-size", "0", "-1", "9999999999", "1.5", "NaN", "--concurrency", "--timeout"],
+      ...["--rate", "0", "-1", "9999999999", "1.5", "NaN", "--concurrency"],
       ...["--org", "--protocol", "grpc-web", "--token-file", "/dev/null", "--key-file", "/"],
-      ...["--resume", "--log=/nonexistent/log", "--", "--allow-insecure", "--__proto__", "=", ""],
+      ...["--log=/nonexistent/log", "--", "--allow-insecure", "--__proto__", "=", ""],
       known.grantId,
       `${known.userId} ${known.grantId}`,
     ),

@@ -1,16 +1,18 @@
 import { ConnectError } from "@connectrpc/connect";
-import type { Command, FlagTable } from "../command.js";
-import { connectionFlags, connectionNote, readConnection } from "../connection.js";
+import Papa from "papaparse";
+import { connectionFlags, connectionNote, readConnection } from "../connect.js";
 import { explain } from "../explain.js";
-import { noArguments, oneOf, parseFlags } from "../flags.js";
-import type { GrantRecord } from "../grant-record.js";
+import { type Command, type FlagTable, noArguments, oneOf, parseFlags } from "../flags.js";
+import { createLookup } from "../grants/lookup.js";
+import { formulaStart, type GrantRecord, personOf, roleSeparator } from "../grants/record.js";
+import { type SelectionEnd, selectGrants } from "../grants/select.js";
+import { readSelectors, selectorFlags, selectorNote } from "../grants/selectors.js";
 import { exitCode, type Io, line, OutputClosed, writeAll } from "../io.js";
-import { type GrantWriter, grantWriter, listOutputs } from "../list-output.js";
-import { createLookup } from "../lookup.js";
-import { counted, printable } from "../printable.js";
-import { lookupTurns, rateFlags, readRate } from "../rate.js";
-import { type SelectionEnd, selectGrants } from "../selection.js";
-import { readSelectors, selectorFlags, selectorNote } from "../selectors.js";
+import { lookupTurns, rateFlags, readRate } from "../pace.js";
+import { columnsOf, counted, printable, toWidth } from "../terminal.js";
+
+const listOutputs = ["table", "csv", "jsonl"] as const;
+type ListOutput = (typeof listOutputs)[number];
 
 const outputFlags = {
   output: {
@@ -129,4 +131,108 @@ async function writeGrants(
       await flush();
     }
   }
+}
+
+/** Formats grants as they are read. */
+export interface GrantWriter {
+  /** Text before the first grant. */
+  readonly start: (firstGrants: readonly GrantRecord[]) => string;
+  readonly grants: (grants: readonly GrantRecord[]) => string;
+}
+
+/** The columns of the CSV: everything that a search returns. `remove --file` reads them. */
+const csvColumns = [
+  "grantId",
+  "userId",
+  "state",
+  "roleKeys",
+  "projectId",
+  "projectName",
+  "projectGrantId",
+  "displayName",
+  "email",
+  "preferredLoginName",
+  "userName",
+  "firstName",
+  "lastName",
+  "userType",
+  "orgId",
+  "orgName",
+  "orgDomain",
+  "grantedOrgId",
+  "grantedOrgName",
+  "grantedOrgDomain",
+  "creationDate",
+  "changeDate",
+  "sequence",
+  "resourceOwner",
+] as const satisfies readonly (keyof GrantRecord)[];
+
+export function grantWriter(output: ListOutput, columns: number): GrantWriter {
+  switch (output) {
+    case "csv":
+      return {
+        start: () => `${csvColumns.join(",")}\r\n`,
+        grants: (grants) =>
+          `${Papa.unparse(grants.map(toCells), { escapeFormulae: formulaStart })}\r\n`,
+      };
+    case "jsonl":
+      return {
+        start: () => "",
+        grants: (grants) => grants.map((grant) => `${JSON.stringify(grant)}\n`).join(""),
+      };
+    default:
+      return tableWriter(columns);
+  }
+}
+
+function toCells(grant: GrantRecord): string[] {
+  return csvColumns.map((column) => {
+    const value = grant[column];
+    return typeof value === "string" ? value : (value?.join(roleSeparator) ?? "");
+  });
+}
+
+/** The title and content of each column. The last ones are never truncated, so that ids can be copied. */
+const tableColumns: readonly (readonly [string, (grant: GrantRecord) => string])[] = [
+  ["USER", personOf],
+  ["PROJECT", ({ projectName, projectId }) => projectName ?? projectId],
+  ["ROLES", ({ roleKeys }) => roleKeys.join(", ")],
+  ["STATE", ({ state }) => state],
+  ["USER ID", ({ userId }) => userId],
+  ["GRANT ID", ({ grantId }) => grantId],
+];
+const cuttable = 3;
+
+function tableWriter(columns: number): GrantWriter {
+  let widths: number[] = [];
+  const row = (cells: readonly string[]) =>
+    `${cells
+      .map((cell, index) =>
+        toWidth(cell, Math.max(widths[index] ?? 0, index < cuttable ? 0 : columnsOf(cell))),
+      )
+      .join("  ")
+      .trimEnd()}\n`;
+  const cellsOf = (grant: GrantRecord) => tableColumns.map(([, show]) => printable(show(grant)));
+  return {
+    start(first) {
+      const rows = [tableColumns.map(([title]) => title), ...first.map(cellsOf)];
+      widths = tableColumns.map((_, index) =>
+        Math.max(...rows.map((cells) => columnsOf(cells[index] ?? ""))),
+      );
+      const gaps = 2 * (widths.length - 1);
+      // Excess width is taken from the widest column.
+      for (;;) {
+        const excess = widths.reduce((sum, width) => sum + width, gaps) - columns;
+        const widest = widths.indexOf(Math.max(...widths.slice(0, cuttable)));
+        const width = widths[widest] ?? 0;
+        if (excess <= 0 || width <= 12) {
+          break;
+        }
+        widths[widest] = width - 1;
+      }
+      return row(tableColumns.map(([title]) => title));
+    },
+    grants: (grants) => grants.map((grant) => row(cellsOf(grant))).join(""),
+  };
 }

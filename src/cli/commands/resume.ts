@@ -1,10 +1,21 @@
-import { actionFlags, paceFlags, readSettings } from "../bulk-flags.js";
-import type { Command } from "../command.js";
-import { connectionFlags, connectionNote } from "../connection.js";
-import { parseFlags } from "../flags.js";
-import { exitCodes } from "../help.js";
-import { UsageError } from "../io.js";
-import { resumeRun } from "../resume.js";
+import { headOf, identify, introduce } from "../account.js";
+import {
+  type ConnectionFlags,
+  connectionFlags,
+  connectionNote,
+  readConnection,
+} from "../connect.js";
+import { type Command, exitCodes, parseFlags } from "../flags.js";
+import { exitCode, type Io, line, UsageError } from "../io.js";
+import { LogLock } from "../log/lock.js";
+import { connectionFlagsOf, differentOrganization, logPathOf } from "../log/open.js";
+import { LogContent } from "../log/read.js";
+import { RunLog } from "../log/write.js";
+import { rateShown } from "../pace.js";
+import { checkCanAsk, mayGoAhead, watchStdin } from "../terminal.js";
+import { carryOut } from "./revoke/carry-out.js";
+import { actionFlags, paceFlags, readSettings, type Settings } from "./revoke/flags.js";
+import { resumedPlan } from "./revoke/plan.js";
 
 const { "dry-run": _, ...resumeFlags } = actionFlags;
 
@@ -28,10 +39,69 @@ export const resume: Command = {
       ...paceFlags("remove"),
       ...connectionFlags,
     });
-    const [path, ...more] = positionals;
-    if (path === undefined || more.length > 0) {
-      throw new UsageError("resume takes the path of one log.");
-    }
-    return await resumeRun(path, undefined, flags, readSettings("remove", flags), io);
+    return await resumeRun(logPathOf("resume", positionals), flags, readSettings(flags), io);
   },
 };
+
+/** Continues the run of a log. */
+export async function resumeRun(
+  path: string,
+  flags: ConnectionFlags & { readonly yes?: boolean | undefined },
+  settings: Settings,
+  io: Io,
+): Promise<number> {
+  // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
+  LogContent.readHead(path, "resume");
+  const lock = LogLock.take(path, "resume");
+  let log: RunLog | undefined;
+  try {
+    const content = LogContent.read(path, "resume");
+    const { head } = content;
+    if (content.restore.begun) {
+      throw new UsageError(
+        `Nothing was done: that run has been restored, at least in part. Start another run, or continue the restore: zitadel-user-grants restore ${path}`,
+      );
+    }
+    const connection = await readConnection(connectionFlagsOf(head, flags, io), io);
+    checkCanAsk(flags.yes, connection.usesStdin, io);
+    const stdin = connection.usesStdin ? undefined : watchStdin(io);
+    const identity = await identify(connection, io);
+    stdin?.end();
+    if (identity === undefined) {
+      return exitCode.aborted;
+    }
+    const difference = differentOrganization(head, connection, identity);
+    if (difference !== undefined) {
+      throw new UsageError(difference);
+    }
+    if (stdin?.text.trim()) {
+      throw new UsageError(
+        "Nothing was done: there are grants on standard input, and a resumed run takes its grants from the log. Start another run for these.",
+      );
+    }
+    const plan = resumedPlan(content);
+    const before = plan.total - plan.openCount;
+    if (!settings.quiet) {
+      introduce(
+        connection,
+        identity,
+        {
+          Log: path,
+          Grants: `${plan.openCount} to ${head.command}; ${before} of ${plan.total} are decided`,
+          ...rateShown(settings.rate(connection.baseUrl)),
+        },
+        io,
+      );
+    }
+    if (plan.openCount > 0 && !flags.yes && !(await mayGoAhead(head.command, plan.openCount, io))) {
+      line(io.stderr, "Nothing was done.");
+      return exitCode.stopped;
+    }
+    log = RunLog.resume(path, lock, content.wholeBytes, headOf(head.command, connection, identity));
+    return await carryOut(head.command, connection, plan, log, settings, io);
+  } finally {
+    if (log === undefined) {
+      lock.release();
+    }
+  }
+}

@@ -4,12 +4,9 @@ import {
   type SandboxServer,
   startSandbox,
 } from "../../sandbox/index.js";
-import type { Command, FlagTable } from "../command.js";
 import { inFlags } from "../explain.js";
-import { fileProblem } from "../file-problem.js";
-import { noArguments, parseFlags, wholeNumber } from "../flags.js";
-import { exitCode, type Io, line, UsageError } from "../io.js";
-import { addDemoGrants } from "../sandbox-demo.js";
+import { type Command, type FlagTable, noArguments, parseFlags, wholeNumber } from "../flags.js";
+import { exitCode, fileProblem, type Io, line, UsageError } from "../io.js";
 
 const serverFlags = {
   port: { type: "string", value: "<0 to 65535>", help: "8080 by default; 0 takes a free one" },
@@ -36,7 +33,6 @@ const contentFlags = {
   seed: {
     type: "string",
     value: "<path>",
-    file: true,
     help: "a JSON file with organizations, projects, users and grants",
   },
   grants: {
@@ -193,4 +189,45 @@ function introduction(
     `#   curl -X POST -H "authorization: Bearer ${token}" -d "{}" ${baseUrl}/management/v1/users/grants/_search`,
   );
   return `${lines.join("\n")}\n`;
+}
+
+const firstNames = ["Ada", "Alan", "Barbara", "Edsger", "Grace", "Ken", "Leslie", "Margaret"];
+const lastNames = ["Hopper", "Kernighan", "Lamport", "Liskov", "Lovelace", "Ritchie", "Turing"];
+
+const projects = [
+  { name: "Billing", roleKeys: ["reader", "writer"] },
+  { name: "Reports", roleKeys: ["reader"] },
+];
+
+/**
+ * Adds grants of made-up users, one each, in two projects.
+ *
+ * @returns the first three of them.
+ */
+export function addDemoGrants(
+  sandbox: SandboxServer,
+  count: number,
+): { userId: string; grantId: string }[] {
+  const added = projects.map((project) => ({ ...project, ...sandbox.addProject(project) }));
+  const first: { userId: string; grantId: string }[] = [];
+  for (let index = 0; index < count; index++) {
+    const firstName = firstNames[index % firstNames.length] ?? "";
+    const lastName = lastNames[index % lastNames.length] ?? "";
+    const loginName = `${firstName}.${lastName}${index < 56 ? "" : `.${index}`}`.toLowerCase();
+    const { userId } = sandbox.addUser({
+      name: `${firstName} ${lastName}`,
+      loginName,
+      email: `${loginName}@example.com`,
+    });
+    const project = added[index % added.length];
+    const grant = sandbox.addGrant({
+      userId,
+      projectId: project?.projectId,
+      roleKeys: project?.roleKeys,
+    });
+    if (index < 3) {
+      first.push(grant);
+    }
+  }
+  return first;
 }

@@ -1,21 +1,25 @@
-import { platform } from "../../common/environment.js";
-import type { Command, FlagTable } from "../command.js";
-import { connectionFlags, connectionNote } from "../connection.js";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createSummary, type Summary } from "../../bulk/index.js";
+import { type Environment, platform, sleep } from "../../common/environment.js";
+import { describeError } from "../../errors/describe.js";
+import { connectionFlags, connectionNote } from "../connect.js";
 import { explain } from "../explain.js";
-import { parseFlags, wholeNumber } from "../flags.js";
+import { type Command, type FlagTable, parseFlags, wholeNumber } from "../flags.js";
+import { createLookup, type Lookup } from "../grants/lookup.js";
+import { searchAllGrants } from "../grants/select.js";
 import { exitCode, line } from "../io.js";
-import { connectToLog, logPathOf } from "../log/connect.js";
-import type { LogContent } from "../log/content.js";
-import { createLookup } from "../lookup.js";
-import { counted } from "../printable.js";
-import { createProgress } from "../progress.js";
-import { lookupTurns, rateFlags, readRate } from "../rate.js";
-import { createResultLines, reasonsOf } from "../results.js";
-import { createStopSwitch } from "../stop-switch.js";
-import { type Finding, verifyLog } from "../verify.js";
+import { connectToLog, logPathOf } from "../log/open.js";
+import { expectationOf, type FoundState, type LogContent } from "../log/read.js";
+import { inParallel, lookupTurns, rateFlags, readRate } from "../pace.js";
+import {
+  counted,
+  createProgress,
+  createResultLines,
+  createStopSwitch,
+  reasonsOf,
+} from "../terminal.js";
 
 const verifyFlags = {
-  log: { type: "string", value: "<path>", file: true, help: "the log of the run" },
   concurrency: { type: "string", value: "<n>", help: "requests at a time (8)" },
   ...rateFlags,
   json: { type: "boolean", help: "what was found as JSON Lines" },
@@ -28,7 +32,7 @@ export const verify: Command = {
   arguments: "<log>",
   description:
     "Reads each grant of a log again, and reports whether it is gone, inactive or active, and whether that agrees with the run. Changes nothing. A long log is compared with a search through the whole organization, if that is faster and the account may read all grants; grants that do not agree are looked up. A contradiction is read again for up to 10 seconds, since ZITADEL's searches lag behind changes.",
-  examples: ["zitadel-user-grants verify --log run.jsonl"],
+  examples: ["zitadel-user-grants verify run.jsonl"],
   groups: [
     { title: "What happens", flags: verifyFlags },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
@@ -37,7 +41,7 @@ export const verify: Command = {
     "Exit codes: 0 every grant is as the run reported; 1 wrong usage; 2 some are not, or could not be looked up; 3 stopped early; 4 aborted: connection, authentication or permission failure.",
   async run(args, io) {
     const { values: flags, positionals } = parseFlags(args, { ...verifyFlags, ...connectionFlags });
-    const path = logPathOf("verify", flags.log, positionals);
+    const path = logPathOf("verify", positionals);
     const concurrency = wholeNumber("concurrency", flags.concurrency, 1000) ?? 8;
     const opened = await connectToLog(path, "verify", flags, io);
     if (opened === undefined) {
@@ -142,3 +146,224 @@ function summaryOf(counts: ReadonlyMap<string, number>): string[] {
         ];
   });
 }
+
+/** How long a contradiction is read again: ZITADEL's read model is eventually consistent. */
+const lagMs = 10_000;
+const firstPauseMs = 250;
+/** This many grants in a row that cannot be looked up are taken for a lost connection. */
+const mostUnknown = 20;
+
+/** The result for a grant of a log. */
+export interface Finding {
+  readonly grantId: string;
+  readonly userId?: string;
+  readonly found: FoundState | "unknown";
+  readonly expected?: FoundState;
+  /**
+   * - `confirmed`: its state is the one that the run reported.
+   * - `contradicted`: it is not.
+   * - `undecided`: the run has no certain outcome for it.
+   * - `unverified`: it could not be looked up; `error` has the reason.
+   */
+  readonly verdict: "confirmed" | "contradicted" | "undecided" | "unverified";
+  readonly error?: { readonly code: number; readonly id?: string; readonly message: string };
+}
+
+export interface VerifyOptions {
+  readonly concurrency: number;
+  readonly stopped: () => boolean;
+  readonly onFinding: (finding: Finding) => Promise<void> | void;
+  readonly onProgress: (summary: Summary) => void;
+  /** Is called before all grants of the organization are read, which may take minutes. */
+  readonly onSearch: (total: number) => void;
+}
+
+/**
+ * Reads each grant of a log again: a few by single lookups, many by a search. What a search contradicts is
+ * looked up all the same.
+ *
+ * @throws ConnectError when no grant can be looked up: the token, the permission or the organization is
+ * wrong, or there is no connection.
+ */
+export async function verifyLog(
+  content: LogContent,
+  lookup: Lookup,
+  { concurrency, stopped, onFinding, onProgress, onSearch }: VerifyOptions,
+  environment: Environment = platform,
+): Promise<Summary> {
+  let searched: SearchedStates | undefined;
+  try {
+    searched = await searchStates(lookup, content, { stopped, onSearch });
+  } catch (reason) {
+    // Single lookups may still tell.
+    if (concernsAll(ConnectError.from(reason))) {
+      throw reason;
+    }
+  }
+  // The time of the search is not the time of lookups.
+  const summary = createSummary({
+    total: content.grants.size,
+    now: () => environment.monotonicMs(),
+  });
+  let unknownInARow = 0;
+  const read = async (index: number): Promise<Finding> => {
+    const userId = content.grants.userId(index);
+    const { grantId, state: expected } = expectationOf(content, index);
+    const known = {
+      grantId,
+      ...(userId === "" ? {} : { userId }),
+      ...(expected === undefined ? {} : { expected }),
+    };
+    const judged = (found: FoundState): Finding => {
+      const verdict =
+        expected === undefined ? "undecided" : expected === found ? "confirmed" : "contradicted";
+      return { ...known, found, verdict };
+    };
+    const shown = searched?.(index);
+    if (searched !== undefined && index % 1000 === 0) {
+      // What needs no lookup would keep the process from hearing Ctrl-C.
+      await sleep(environment, 0);
+    }
+    if (shown !== undefined && (expected === undefined || expected === shown)) {
+      return judged(shown);
+    }
+    try {
+      // ZITADEL does not compare the user, so any id will do if it is unknown.
+      const record = await lookup.getGrant(userId === "" ? grantId : userId, grantId);
+      const state = record?.state ?? "gone";
+      if (state === "unknown") {
+        throw new ConnectError("its state is one that this version does not know", Code.Internal);
+      }
+      unknownInARow = 0;
+      return judged(state);
+    } catch (reason) {
+      const error = ConnectError.from(reason);
+      unknownInARow += 1;
+      if (concernsAll(error) || unknownInARow >= mostUnknown) {
+        throw error;
+      }
+      const { code, id, message } = describeError(error);
+      const described = { code, ...(id === undefined ? {} : { id }), message };
+      return { ...known, found: "unknown", verdict: "unverified", error: described };
+    }
+  };
+  const settle = async (finding: Finding) => {
+    summary.add({ grantId: finding.grantId, status: finding.verdict });
+    onProgress(summary.current());
+    await onFinding(finding);
+  };
+
+  function* all() {
+    for (let index = 0; index < content.grants.size && !stopped(); index++) {
+      yield index;
+    }
+  }
+  let contradicted: number[] = [];
+  const readAll = async (indexes: Iterable<number>, isLast: () => boolean) => {
+    const again: number[] = [];
+    await inParallel(indexes, concurrency, async (index) => {
+      const finding = await read(index);
+      if (finding.verdict === "contradicted" && !isLast()) {
+        again.push(index);
+      } else {
+        await settle(finding);
+      }
+    });
+    contradicted = again;
+  };
+  await readAll(all(), () => false);
+  const deadlineMs = environment.monotonicMs() + lagMs;
+  for (let pauseMs = firstPauseMs; contradicted.length > 0 && !stopped(); pauseMs *= 2) {
+    const leftMs = deadlineMs - environment.monotonicMs();
+    await sleep(environment, Math.max(0, Math.min(pauseMs, leftMs)));
+    const isLast = environment.monotonicMs() >= deadlineMs;
+    await readAll(contradicted, () => isLast || stopped());
+  }
+  return summary.current();
+}
+
+/** Whether every lookup will fail like this. */
+function concernsAll(error: ConnectError): boolean {
+  return (
+    error.code === Code.Unauthenticated ||
+    error.code === Code.PermissionDenied ||
+    error.code === Code.NotFound ||
+    error.code === Code.Unimplemented ||
+    error.code === Code.Canceled
+  );
+}
+
+const pageSize = 1000;
+/** A page takes the server about as long as so many single lookups, some at a time. */
+const lookupsPerPage = 10;
+
+/** What a search has found each grant of a log to be; undefined where it does not tell. */
+export type SearchedStates = (index: number) => FoundState | undefined;
+
+export interface SearchStatesOptions {
+  readonly stopped: () => boolean;
+  /** Is called before the search, if there is one. @param total how many grants it will read */
+  readonly onSearch: (total: number) => void;
+}
+
+/**
+ * Reads all grants of the organization, where that is quicker than to look up each grant of the log. The
+ * search has no conditions, so that what it does not show is not there, whatever the log says about it. An
+ * account that may read the grants of some projects only is not relied on to be shown the others.
+ *
+ * @returns undefined when single lookups are quicker, or `stopped`, or when grants might be hidden.
+ * @throws ConnectError when the search fails.
+ */
+export async function searchStates(
+  lookup: Lookup,
+  content: LogContent,
+  { stopped, onSearch }: SearchStatesOptions,
+): Promise<SearchedStates | undefined> {
+  const { size } = content.grants;
+  if (size < pageSize) {
+    return undefined;
+  }
+  const { total } = await lookup.searchGrants([], { offset: 0, limit: 1 });
+  if ((total / pageSize) * lookupsPerPage > size) {
+    return undefined;
+  }
+  // Where that cannot be seen, single lookups are certain.
+  if (!(await lookup.mayReadAllGrants().catch(() => false))) {
+    return undefined;
+  }
+  onSearch(total);
+  const found = new Uint8Array(size);
+  const replaced = new Map<string, number>();
+  for (let index = 0; index < size; index++) {
+    const { grantId } = expectationOf(content, index);
+    if (grantId !== content.grants.grantId(index)) {
+      replaced.set(grantId, index);
+    }
+  }
+  const search = searchAllGrants(lookup, [], { pageSize });
+  for (;;) {
+    const { done, value } = await search.next();
+    if (done) {
+      // From a list that kept changing a grant may be missing that is there.
+      const missing = value.unstable ? undefined : "gone";
+      return (index) => (found[index] === 0 ? missing : states[found[index] ?? 0]);
+    }
+    if (stopped()) {
+      await search.return({ total, unstable: true });
+      return undefined;
+    }
+    const state = Math.max(1, states.indexOf(value.state as FoundState));
+    for (const index of [
+      content.grants.indexOf(value.grantId),
+      replaced.get(value.grantId) ?? -1,
+    ]) {
+      // A restored grant is there under its new id.
+      if (index !== -1 && expectationOf(content, index).grantId === value.grantId) {
+        found[index] = state;
+      }
+    }
+  }
+}
+
+/** By their numbers in `found`: not shown, not told, and the rest. */
+const states: readonly (FoundState | undefined)[] = [undefined, undefined, "active", "inactive"];

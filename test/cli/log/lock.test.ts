@@ -12,8 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { LogLock } from "../../../src/cli/log/lock.js";
-import { thisOwner } from "../../../src/cli/log/lock-owner.js";
+import { LogLock, thisOwner } from "../../../src/cli/log/lock.js";
 
 const directory = mkdtempSync(join(tmpdir(), "cli-lock-"));
 afterAll(() => rmSync(directory, { recursive: true }));

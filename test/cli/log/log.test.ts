@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { LogHead } from "../../../src/cli/log/entry.js";
-import { RunLog } from "../../../src/cli/log/run-log.js";
+import { RunLog } from "../../../src/cli/log/write.js";
 import { logHarness } from "./harness.js";
 
 const { add, begun, cli, directory, entries, environment, file, newLog, server } = logHarness();
@@ -118,7 +118,7 @@ describe("resume", () => {
     expect(outcomes).toContainEqual({ grantId: "4", status: "not-found" });
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(/4 removed, 3 not found/);
-    const again = await cli(["remove", "--resume", log, "--yes"]);
+    const again = await cli(["resume", log, "--yes"]);
     expect([again.exitCode, again.stdout]).toEqual([2, ""]);
     expect(again.stderr).toMatch(/4 removed, 3 not found/);
   });
@@ -198,8 +198,8 @@ describe("resume", () => {
     const log = file("alone.jsonl", begun([id]));
     const stdin = await cli(["resume", log, "--yes"], { stdin: "4711\n" });
     expect(stdin.stderr).toMatch(/grants on standard input.*from the log/);
-    const argument = await cli(["remove", "4711", "--resume", log, "--yes"]);
-    expect(argument.stderr).toMatch(/which holds the grants/);
+    const argument = await cli(["resume", "4711", log, "--yes"]);
+    expect(argument.stderr).toMatch(/takes the path of one log/);
     expect([stdin.exitCode, argument.exitCode]).toEqual([1, 1]);
     expect(server().grant(id)).toBeDefined();
   });
@@ -256,11 +256,6 @@ describe("resume does not change a file", () => {
       /that run was for https:\/\/other\.example/,
     ],
     [
-      "a log of another command",
-      () => begun(["1"]).replace('"remove"', '"deactivate"'),
-      /that run was for deactivate, this is remove/,
-    ],
-    [
       "a log of another organization",
       () => begun(["1"]).replaceAll(server().orgId, "4711"),
       /that run was for 4711/,
@@ -269,7 +264,7 @@ describe("resume does not change a file", () => {
     const before = content();
     const path = file("not-a-log", before);
     const files = readdirSync(directory);
-    const { exitCode, stderr } = await cli(["remove", "--resume", path, "--yes"]);
+    const { exitCode, stderr } = await cli(["resume", path, "--yes"]);
     expect(stderr).toMatch(message);
     expect(exitCode).toBe(1);
     expect(readFileSync(path, "utf8")).toBe(before);

@@ -1,6 +1,6 @@
 import Papa from "papaparse";
 import { describe, expect, it } from "vitest";
-import { printable } from "../../../src/cli/printable.js";
+import { printable } from "../../../src/cli/terminal.js";
 import { logHarness } from "./harness.js";
 
 const { add, begun, cli, file, newLog, server } = logHarness();
@@ -45,7 +45,7 @@ describe("report --output csv", () => {
     const [a] = add(1) as [string];
     const log = newLog();
     await cli(["remove", a, "999", "--yes", "--log", log]);
-    const { exitCode, stdout } = await cli(["report", "--log", log, "--output", "csv"], {
+    const { exitCode, stdout } = await cli(["report", log, "--output", "csv"], {
       env: {},
     });
     expect(exitCode).toBe(0);

@@ -105,19 +105,6 @@ describe.each(["v4", "v2.70"] as const)("restore when requests fail, %s", (gener
     expect(exitCode).toBe(0);
   });
 
-  it("gives up when the server accepts nothing, and continues later", async () => {
-    const { users, log } = await removed("active", "inactive", "active");
-    fate = (method, path) => (isAdd(method, path) ? notThere : "pass");
-    const down = await restore(log, "--give-up", "1");
-    expect(down.stderr).toMatch(/The restore was aborted: Unavailable.*Continue with: .*restore/);
-    expect(down.stderr).toContain("3 left to do");
-    expect([down.exitCode, down.stdout]).toEqual([4, ""]);
-    fate = () => "pass";
-    const { exitCode } = await restore(log);
-    expect(await statesOf(users)).toEqual([["active"], ["inactive"], ["active"]]);
-    expect(exitCode).toBe(0);
-  });
-
   it("reports a grant that it cannot deactivate again, and does it the next time", async () => {
     const { users, log } = await removed("inactive");
     fate = (_, path) => (isDeactivate(path) ? badToken : "pass");

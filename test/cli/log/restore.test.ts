@@ -32,7 +32,7 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
       .map((text) => JSON.parse(text));
 
   const restore = (log: string, ...flags: string[]) =>
-    cli(["restore", "--log", log, "--yes", "--json", ...flags]);
+    cli(["restore", log, "--yes", "--json", ...flags]);
 
   it("adds removed grants again, and deactivates those that were inactive", async () => {
     const [active, inactive] = [
@@ -162,12 +162,12 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
     const grant = recordedGrant();
     const log = await ran("remove", [grant]);
     const before = readFileSync(log, "utf8");
-    const dry = await cli(["restore", "--log", log, "--dry-run"]);
+    const dry = await cli(["restore", log, "--dry-run"]);
     expect(dry.stderr).toContain("1 to add again, of 1 user");
     expect(dry.stderr).not.toContain("may change");
     expect(readFileSync(log, "utf8")).toBe(before);
     const { token } = server().addUser({ roles: ["ORG_OWNER_VIEWER"] });
-    const refused = await cli(["restore", "--log", log, "--yes"], {
+    const refused = await cli(["restore", log, "--yes"], {
       env: { ...environment(), ZITADEL_TOKEN: token },
     });
     expect(refused.stderr).toMatch(/aborted: .*AUTH-5mWD2/);
@@ -178,7 +178,7 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
   it("only reads in a dry run: it works beside a run that is writing, and says that it may change", async () => {
     const log = await ran("remove", [recordedGrant()]);
     const lock = LogLock.take(log, "restore");
-    const dry = await cli(["restore", "--log", log, "--dry-run"]);
+    const dry = await cli(["restore", log, "--dry-run"]);
     expect(dry.stderr).toMatch(/This may change: another run is writing .*process \d+/);
     expect(dry.exitCode).toBe(0);
     expect(lock.held).toBe(true);

@@ -1,9 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import type { GrantRecord } from "../../../src/cli/grant-record.js";
-import { LogContent } from "../../../src/cli/log/content.js";
-import type { Lookup } from "../../../src/cli/lookup.js";
-import { type Finding, verifyLog } from "../../../src/cli/verify.js";
+import { type Finding, verifyLog } from "../../../src/cli/commands/verify.js";
+import type { Lookup } from "../../../src/cli/grants/lookup.js";
+import type { GrantRecord } from "../../../src/cli/grants/record.js";
+import { LogContent } from "../../../src/cli/log/read.js";
 import { FakeEnvironment } from "../../support/fake-environment.js";
 import { logHarness } from "./harness.js";
 

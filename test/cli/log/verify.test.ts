@@ -9,7 +9,7 @@ describe("verify", () => {
     const ids = add(3);
     const log = newLog();
     await cli(["remove", ...ids, "999", "--yes", "--log", log]);
-    const { exitCode, stdout, stderr } = await cli(["verify", "--log", log], {
+    const { exitCode, stdout, stderr } = await cli(["verify", log], {
       env: { ZITADEL_TOKEN: server().token },
     });
     expect(stderr).toContain("4 as reported: 4 gone");
@@ -67,7 +67,7 @@ describe("verify", () => {
 
   it.each([
     ["no log", ["verify"], /takes the path of one log/],
-    ["two logs", ["verify", "a", "--log", "b"], /takes the path of one log/],
+    ["two logs", ["verify", "a", "b"], /takes the path of one log/],
     [
       "a missing file",
       ["verify", "/nonexistent"],

@@ -1,0 +1,126 @@
+import { ConnectError } from "@connectrpc/connect";
+import { classify, type MeaningKind } from "../../../bulk/classify.js";
+import type { ManagementClient } from "../../../client/client.js";
+import { type Environment, sleep } from "../../../common/environment.js";
+import type { Lookup } from "../../grants/lookup.js";
+import type { LostStep, RestoreStep } from "../../log/entry.js";
+import type { RestoreProgress } from "../../log/read.js";
+import type { RestoreLog } from "../../log/write.js";
+import { retryPauseMs } from "../../pace.js";
+
+export interface RestoreContext {
+  readonly lookup: Lookup;
+  /** Deactivates; reactivating and adding are JSON routes of the lookup. */
+  readonly client: ManagementClient;
+  readonly log: RestoreLog;
+  readonly progress: RestoreProgress;
+  readonly patience: Patience;
+  readonly environment: Environment;
+  /** Whether no further step may be started. */
+  readonly stopped: () => boolean;
+  /** Aborted when requests in flight are cancelled, too. */
+  readonly signal: AbortSignal;
+  /** Awaited before each deactivation; the lookup has its own. */
+  readonly turn?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
+}
+
+/** The result of a step, and which attempts may have been applied although no response arrived. */
+export type StepResult<T> = { readonly lost: readonly LostStep[] } & (
+  | { readonly value: T }
+  | {
+      readonly error: ConnectError;
+      /** Whether no grant can be restored, so that the rest is skipped. */
+      readonly ends: boolean;
+    }
+);
+
+/** The id with which ZITADEL reports an unknown grant. */
+const notFoundIds: Readonly<Record<RestoreStep, string>> = {
+  add: "",
+  reactivate: "COMMAND-Lp0gs",
+  deactivate: "COMMAND-3M9sd",
+};
+
+/**
+ * Sends one step, logging each attempt before it is sent. All steps may be retried: a second grant for the
+ * same user and project is rejected with V3-DKcYh, and the others are idempotent.
+ *
+ * @throws LogFailure when it cannot be logged.
+ */
+export async function sendStep<T>(
+  grantId: string,
+  what: RestoreStep,
+  { log, patience, environment, stopped, signal }: RestoreContext,
+  send: () => Promise<T>,
+): Promise<StepResult<T>> {
+  const lost: LostStep[] = [];
+  for (let attempt = 1; ; attempt += 1) {
+    const step = await log.step(grantId, what);
+    let error: ConnectError;
+    try {
+      const value = await send();
+      patience.accepted();
+      log.response(step.number, true, what === "add" ? String(value) : undefined);
+      return { value, lost };
+    } catch (reason) {
+      error = ConnectError.from(reason);
+    }
+    const { kind, maybeApplied } = classify(error, notFoundIds[what]);
+    if (maybeApplied) {
+      lost.push(step);
+    } else {
+      log.response(step.number, false);
+    }
+    if (kind !== "throttled" && kind !== "lost") {
+      patience.accepted();
+    }
+    const pause = patience.pauseMs(kind, attempt, error);
+    // A grant that must be inactive is not left active because of one Ctrl-C.
+    const mayRetry = !signal.aborted && (what === "deactivate" || !stopped());
+    if (typeof pause !== "number" || !mayRetry) {
+      return { error, lost, ends: kind === "fatal" || pause === "give up" };
+    }
+    await sleep(environment, pause, signal);
+  }
+}
+
+/** How often a step is sent whose error leaves open whether it was applied. */
+const attemptsInDoubt = 3;
+/** How long the server may accept nothing before the restore is aborted. */
+const giveUpMs = 300_000;
+
+/**
+ * When a step of a restore is retried. As in a removal, transient failures are retried until the server has
+ * accepted nothing for five minutes: that is a failure of the whole restore, not of one grant.
+ */
+export class Patience {
+  readonly #environment: Environment;
+  #troubleSinceMs: number | undefined;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  /** The server has applied a step, or rejected it for its content. */
+  accepted(): void {
+    this.#troubleSinceMs = undefined;
+  }
+
+  /**
+   * How long to wait before the step is retried; "give up" if the server accepts nothing any more, undefined
+   * if another attempt is pointless.
+   */
+  pauseMs(kind: MeaningKind, attempt: number, error: ConnectError): number | "give up" | undefined {
+    if (kind !== "throttled" && !(kind === "lost" && attempt < attemptsInDoubt)) {
+      return undefined;
+    }
+    const pauseMs = retryPauseMs(this.#environment, attempt, error);
+    if (kind === "lost") {
+      return pauseMs;
+    }
+    const nowMs = this.#environment.monotonicMs();
+    this.#troubleSinceMs ??= nowMs;
+    const leftMs = this.#troubleSinceMs + giveUpMs - nowMs;
+    return leftMs <= 0 ? "give up" : Math.min(pauseMs, leftMs);
+  }
+}

@@ -1,0 +1,467 @@
+import { createReadStream } from "node:fs";
+import Papa from "papaparse";
+import { fileProblem, type Io, UsageError } from "../io.js";
+import { show } from "../terminal.js";
+import { isRecord } from "./record.js";
+
+/** The text of an input, in chunks, without a byte order mark. */
+export interface Content {
+  /** For messages: a path, or "standard input". */
+  readonly name: string;
+  readonly chunks: AsyncIterable<string>;
+}
+
+/** How files begin that are not text. */
+const signatures: readonly (readonly [string, string])[] = [
+  ["504b0304", "a spreadsheet (.xlsx) or a ZIP file: save it as CSV (UTF-8), and give that"],
+  ["d0cf11e0", "a spreadsheet (.xls): save it as CSV (UTF-8), and give that"],
+  ["1f8b", "compressed: unpack it first"],
+  ["25504446", "a PDF file"],
+];
+
+/**
+ * Opens a file, or standard input for `-`. Detects UTF-8 and UTF-16.
+ *
+ * @throws UsageError when it cannot be read, or is not text. So do the chunks.
+ */
+export function openContent(flag: string, path: string, io: Io): Content {
+  const isStdin = path === "-";
+  const bytes = isStdin ? io.stdin : createReadStream(path);
+  return {
+    name: isStdin ? "standard input" : path,
+    chunks: decode(
+      bytes as AsyncIterable<Buffer | string>,
+      flag,
+      isStdin ? "standard input" : path,
+    ),
+  };
+}
+
+async function* decode(
+  source: AsyncIterable<Buffer | string>,
+  flag: string,
+  name: string,
+): AsyncGenerator<string> {
+  let decoder: TextDecoder | undefined;
+  let head: Buffer = Buffer.alloc(0);
+  try {
+    for await (const chunk of source) {
+      const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+      if (decoder !== undefined) {
+        yield decoder.decode(bytes, { stream: true });
+        continue;
+      }
+      head = head.length === 0 ? bytes : Buffer.concat([head, bytes]);
+      if (head.length >= 1024) {
+        decoder = new TextDecoder(encodingOf(head, name));
+        yield decoder.decode(head, { stream: true });
+      }
+    }
+  } catch (error) {
+    if (error instanceof UsageError) {
+      throw error;
+    }
+    throw new UsageError(`${flag}: ${name} cannot be read: ${fileProblem(error, "read")}.`);
+  }
+  if (decoder === undefined) {
+    yield new TextDecoder(encodingOf(head, name)).decode(head);
+  } else {
+    yield decoder.decode();
+  }
+}
+
+/** @throws UsageError when these are the first bytes of something other than text. */
+function encodingOf(head: Buffer, name: string): string {
+  const hex = head.toString("hex", 0, 4);
+  for (const [signature, what] of signatures) {
+    if (hex.startsWith(signature)) {
+      throw new UsageError(`${name} is ${what}.`);
+    }
+  }
+  if (hex.startsWith("fffe")) {
+    return "utf-16le";
+  }
+  if (hex.startsWith("feff")) {
+    return "utf-16be";
+  }
+  // Without a byte order mark: in UTF-16, every other byte of ids is zero.
+  let even = 0;
+  let odd = 0;
+  for (const [index, byte] of head.subarray(0, 1024).entries()) {
+    if (byte === 0) {
+      if (index % 2 === 0) {
+        even += 1;
+      } else {
+        odd += 1;
+      }
+    }
+  }
+  if (even === 0 && odd === 0) {
+    return "utf-8";
+  }
+  if (even === 0 || odd === 0) {
+    return even === 0 ? "utf-16le" : "utf-16be";
+  }
+  throw new UsageError(
+    `${name} is not text: it begins with ${show(head.toString("latin1", 0, 16))}.`,
+  );
+}
+
+/** Lines with their numbers, from 1. */
+export async function* linesOf(
+  chunks: AsyncIterable<string>,
+): AsyncGenerator<readonly [number, string]> {
+  let number = 0;
+  let rest = "";
+  for await (const chunk of chunks) {
+    const lines = (rest + chunk).split(/\r\n|\n|\r(?!$)/);
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      number += 1;
+      yield [number, line];
+    }
+  }
+  for (const line of rest.split("\r")) {
+    number += 1;
+    yield [number, line];
+  }
+}
+
+/** The beginning of a content, and the complete content. */
+export async function peek(
+  chunks: AsyncIterable<string>,
+  characters: number,
+): Promise<{ head: string; all: AsyncIterable<string> }> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  const read: string[] = [];
+  let head = "";
+  while (head.length < characters) {
+    const { done, value } = await iterator.next();
+    if (done) {
+      break;
+    }
+    read.push(value);
+    head += value;
+  }
+  async function* all() {
+    yield* read.splice(0);
+    yield* { [Symbol.asyncIterator]: () => iterator };
+  }
+  return { head, all: all() };
+}
+
+export const formats = ["text", "csv", "tsv", "jsonl", "json"] as const;
+export type Format = (typeof formats)[number];
+
+/** How much of an input is inspected. */
+export const sniffed = 64 * 1024;
+
+/** The format of an input, from its name and its first characters. */
+export function formatOf(path: string | undefined, head: string): Format {
+  const [, extension = ""] = /\.([a-z]+)$/i.exec(path ?? "") ?? [];
+  const start = head.trimStart();
+  switch (extension.toLowerCase()) {
+    case "csv":
+      return "csv";
+    case "tsv":
+    case "tab":
+      return "tsv";
+    case "jsonl":
+    case "ndjson":
+      return start.startsWith("[") ? "json" : "jsonl";
+    case "json":
+      return isJsonLines(start) ? "jsonl" : "json";
+    default:
+      return formatOfText(start);
+  }
+}
+
+function formatOfText(start: string): Format {
+  if (start.startsWith("[")) {
+    return "json";
+  }
+  if (start.startsWith("{")) {
+    return isJsonLines(start) ? "jsonl" : "json";
+  }
+  const [first = ""] = start.split(/[\r\n]/, 1);
+  if (/^"[^"]*"$/.test(first) && columnNames(first, ",").every((name) => !isGrantColumn(name))) {
+    return "jsonl";
+  }
+  return isCsvHead(first) ? "csv" : "text";
+}
+
+/** Whether the first line is a complete JSON value. */
+function isJsonLines(start: string): boolean {
+  const end = start.search(/[\r\n]/);
+  if (end === -1) {
+    return false;
+  }
+  try {
+    return isRecord(JSON.parse(start.slice(0, end)));
+  } catch {
+    return false;
+  }
+}
+
+const delimiters = [",", ";", "\t", "|"];
+
+function isCsvHead(line: string): boolean {
+  return (
+    /^sep=.$/i.test(line) ||
+    delimiters.some((delimiter) => columnNames(line, delimiter).some(isGrantColumn))
+  );
+}
+
+/**
+ * The delimiter of a CSV, from its first line: the one that yields a known column, or the most frequent one.
+ */
+export function delimiterOf(line: string, wanted: readonly string[]): string {
+  const isWanted = (name: string) => isGrantColumn(name) || wanted.includes(name);
+  const known = delimiters.filter((delimiter) => columnNames(line, delimiter).some(isWanted));
+  const candidates = known.length > 0 ? known : delimiters;
+  return candidates.reduce((best, delimiter) =>
+    columnNames(line, delimiter).length > columnNames(line, best).length ? delimiter : best,
+  );
+}
+
+function columnNames(line: string, delimiter: string): string[] {
+  // A quoted name may contain the delimiter.
+  const parts = line.match(/"(?:[^"]|"")*"|[^"]+/g) ?? [];
+  const marked = parts
+    .map((part) => (part.startsWith('"') ? part.slice(1, -1).replaceAll(delimiter, "\0") : part))
+    .join("");
+  return marked.split(delimiter).map((name) => name.replaceAll("\0", delimiter).trim());
+}
+
+export function isGrantColumn(name: string): boolean {
+  return plainName(name) === "grantid" || plainName(name) === "usergrantid";
+}
+
+export function isUserColumn(name: string): boolean {
+  return plainName(name) === "userid";
+}
+
+/** "Grant ID", "grant_id" and "grantId" are the same name. */
+function plainName(name: string): string {
+  return name.toLowerCase().replace(/[\s_-]/g, "");
+}
+
+export interface CsvRow {
+  /** The line on which it begins: a quoted cell may contain line breaks. */
+  readonly number: number;
+  readonly cells: readonly string[];
+}
+
+/** The size of a parsed batch: large enough to be fast, small enough for the memory. */
+const batchCharacters = 256 * 1024;
+
+/**
+ * The non-empty rows of a CSV, in batches.
+ *
+ * @param wanted names of columns from which the delimiter is detected.
+ * @param delimiter if it is known.
+ * @throws UsageError for an unclosed quote.
+ */
+export async function* csvRows(
+  chunks: AsyncIterable<string>,
+  wanted: readonly string[],
+  delimiter?: string,
+): AsyncGenerator<CsvRow[]> {
+  let number = 1;
+  let known = delimiter;
+  let buffer = "";
+  const parse = (text: string) => {
+    let content = text;
+    if (known === undefined || number === 1) {
+      const [first = ""] = content.split(/[\r\n]/, 1);
+      const [, separator] = /^sep=(.)$/i.exec(first) ?? [];
+      if (separator !== undefined) {
+        known = separator;
+        content = content.slice(first.length).replace(/^(\r\n|\n|\r)/, "");
+        number += 1;
+      }
+      known ??= delimiterOf(first, wanted);
+    }
+    const rows = parseBatch(content, known, number);
+    number = rows.next;
+    return rows.filled;
+  };
+  for await (const chunk of chunks) {
+    buffer += chunk;
+    if (buffer.length >= batchCharacters) {
+      const end = lastRowEnd(buffer);
+      if (end > 0) {
+        yield parse(buffer.slice(0, end));
+        buffer = buffer.slice(end);
+      }
+    }
+  }
+  yield parse(buffer);
+}
+
+/** Where the last complete row ends; 0 if a quoted cell is open there. */
+function lastRowEnd(text: string): number {
+  const end = text.lastIndexOf("\n") + 1;
+  let quotes = 0;
+  for (let at = text.indexOf('"'); at !== -1 && at < end; at = text.indexOf('"', at + 1)) {
+    quotes += 1;
+  }
+  return quotes % 2 === 0 ? end : 0;
+}
+
+function parseBatch(content: string, delimiter: string, from: number) {
+  const filled: CsvRow[] = [];
+  let next = from;
+  let position = 0;
+  Papa.parse<string[]>(content, {
+    delimiter,
+    step: ({ data, errors, meta }) => {
+      if (errors[0]?.type === "Quotes") {
+        throw new UsageError(`The CSV cannot be read from line ${next} on: ${errors[0].message}.`);
+      }
+      if (data.some((cell) => cell.trim() !== "")) {
+        filled.push({ number: next, cells: data });
+      }
+      next += content.slice(position, meta.cursor).split(/\r\n|\n|\r/).length - 1;
+      position = meta.cursor;
+    },
+  });
+  return { filled, next };
+}
+
+/** Which column is meant. @throws UsageError when there is no such column. */
+export function columnIndex(
+  columns: readonly string[],
+  flag: string,
+  asked: string | undefined,
+  isUsual: (name: string) => boolean,
+  usual: string,
+): number {
+  const index =
+    asked === undefined ? columns.findIndex((column) => isUsual(column)) : columns.indexOf(asked);
+  if (index === -1) {
+    throw new UsageError(
+      `The CSV has no column ${asked === undefined ? usual : show(asked)}: name one with --${flag}. It has: ${columns.map(show).join(", ")}.`,
+    );
+  }
+  return index;
+}
+
+/** A JSON value of an input, and the line on which it begins. */
+export interface JsonPiece {
+  readonly number: number;
+  readonly text: string;
+}
+
+/**
+ * Parses JSON without holding it as a whole: the elements of an array, or consecutive values, each on any
+ * number of lines.
+ */
+export async function* jsonPieces(chunks: AsyncIterable<string>): AsyncGenerator<JsonPiece> {
+  const splitter = new JsonSplitter();
+  for await (const chunk of chunks) {
+    yield* splitter.add(chunk);
+  }
+  yield* splitter.end();
+}
+
+class JsonSplitter {
+  #line = 1;
+  #startLine = 1;
+  /** The current value, as far as it was read. */
+  #text = "";
+  #depth = 0;
+  #inArray = false;
+  #inString = false;
+  #escaped = false;
+
+  *add(chunk: string): Generator<JsonPiece> {
+    let from = 0;
+    for (let at = 0; at < chunk.length; at++) {
+      const character = chunk[at] ?? "";
+      if (this.#inString) {
+        if (this.#escaped) {
+          this.#escaped = false;
+        } else if (character === "\\") {
+          this.#escaped = true;
+        } else if (character === '"') {
+          this.#inString = false;
+        }
+        this.#line += character === "\n" ? 1 : 0;
+        continue;
+      }
+      const isOutside = this.#depth === 0;
+      switch (character) {
+        case '"':
+          this.#inString = true;
+          break;
+        case "[":
+        case "{":
+          if (isOutside && character === "[" && !this.#inArray && this.#isEmpty(chunk, from, at)) {
+            this.#inArray = true;
+            from = at + 1;
+          } else {
+            this.#depth += 1;
+          }
+          break;
+        case "]":
+        case "}":
+          if (isOutside) {
+            // The end of the surrounding array; for anything else, the parser reports it.
+            yield* this.#take(chunk.slice(from, at));
+            this.#inArray = false;
+            from = at + 1;
+          } else {
+            this.#depth -= 1;
+            if (this.#depth === 0 && !this.#inArray) {
+              yield* this.#take(chunk.slice(from, at + 1));
+              from = at + 1;
+            }
+          }
+          break;
+        case ",":
+          if (isOutside) {
+            yield* this.#take(chunk.slice(from, at));
+            from = at + 1;
+          }
+          break;
+        case "\n":
+          if (isOutside && !this.#inArray) {
+            yield* this.#take(chunk.slice(from, at));
+            from = at + 1;
+          }
+          break;
+      }
+      this.#line += character === "\n" ? 1 : 0;
+    }
+    this.#append(chunk.slice(from));
+  }
+
+  *end(): Generator<JsonPiece> {
+    if (this.#inArray) {
+      this.#append(" … the array is not closed");
+    }
+    yield* this.#take("");
+  }
+
+  #isEmpty(chunk: string, from: number, at: number): boolean {
+    return (this.#text + chunk.slice(from, at)).trim() === "";
+  }
+
+  #append(text: string): void {
+    const isFirst = this.#text === "";
+    this.#text += isFirst ? text.trimStart() : text;
+    if (isFirst && this.#text !== "") {
+      this.#startLine = this.#line - (this.#text.match(/\n/g)?.length ?? 0);
+    }
+  }
+
+  *#take(last: string): Generator<JsonPiece> {
+    this.#append(last);
+    const text = this.#text.trim();
+    this.#text = "";
+    if (text !== "") {
+      yield { number: this.#startLine, text };
+    }
+  }
+}

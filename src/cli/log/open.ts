@@ -1,0 +1,113 @@
+import { type Identity, identify, introduce } from "../account.js";
+import { type Connection, type ConnectionFlags, readConnection } from "../connect.js";
+import { type Io, UsageError } from "../io.js";
+import type { LogHead } from "./entry.js";
+import { LogContent } from "./read.js";
+
+/** The only argument of a command that takes a log. @throws UsageError unless there is exactly one. */
+export function logPathOf(command: string, [path, ...more]: readonly string[]): string {
+  if (path === undefined || more.length > 0) {
+    throw new UsageError(`${command} takes the path of one log: ${command} run.jsonl`);
+  }
+  return path;
+}
+
+export interface OpenedLog {
+  readonly content: LogContent;
+  readonly connection: Connection;
+  readonly identity: Identity;
+}
+
+/**
+ * Reads a log, and connects to the server of its run. Undefined, after reporting the reason, when it cannot
+ * be reached.
+ *
+ * @throws UsageError when it is not a log, or belongs to another instance or organization.
+ */
+export async function connectToLog(
+  path: string,
+  command: string,
+  flags: ConnectionFlags,
+  io: Io,
+): Promise<OpenedLog | undefined> {
+  LogContent.readHead(path, command);
+  const content = LogContent.read(path, command);
+  const connected = await connectAs(content.head, flags, io);
+  if (connected === undefined) {
+    return undefined;
+  }
+  introduce(
+    connected.connection,
+    connected.identity,
+    { Log: path, Grants: `${content.grants.size} of a run to ${content.head.command}` },
+    io,
+  );
+  return { content, ...connected };
+}
+
+/** The connection of a run, with the current credentials. */
+export async function connectAs(
+  head: LogHead,
+  flags: ConnectionFlags,
+  io: Io,
+): Promise<{ readonly connection: Connection; readonly identity: Identity } | undefined> {
+  const connection = await readConnection(connectionFlagsOf(head, flags, io), io);
+  const identity = await identify(connection, io);
+  if (identity === undefined) {
+    return undefined;
+  }
+  const difference = differentOrganization(head, connection, identity);
+  if (difference !== undefined) {
+    throw new UsageError(difference);
+  }
+  return { connection, identity };
+}
+
+/**
+ * The connection of a run, from its log: only the credentials must be given again.
+ *
+ * @throws UsageError when flags or environment name another instance or organization than the log.
+ */
+export function connectionFlagsOf(head: LogHead, flags: ConnectionFlags, io: Io): ConnectionFlags {
+  const same = (name: string, given: string | undefined, logged: string) => {
+    if (given !== undefined && given !== "" && given.replace(/\/+$/, "") !== logged) {
+      throw new UsageError(
+        `Nothing was done: that run was for ${logged}, and ${name} is ${given}.`,
+      );
+    }
+  };
+  same("--url", flags.url, head.url);
+  if (flags.url === undefined) {
+    same("ZITADEL_URL", io.env.ZITADEL_URL, head.url);
+  }
+  if (head.orgId !== null) {
+    same("--org", flags.org, head.orgId);
+    if (flags.org === undefined) {
+      same("ZITADEL_ORG_ID", io.env.ZITADEL_ORG_ID, head.orgId);
+    }
+  }
+  return {
+    ...flags,
+    url: head.url,
+    org: flags.org ?? (head.orgGiven && head.orgId !== null ? head.orgId : undefined),
+    protocol: flags.protocol ?? (io.env.ZITADEL_PROTOCOL ? undefined : head.protocol),
+    "instance-host": flags["instance-host"] ?? head.instanceHost,
+  };
+}
+
+/** Why calls would go to another organization than the run's; undefined if they do not. */
+export function differentOrganization(
+  head: LogHead,
+  connection: Connection,
+  now: Identity,
+): string | undefined {
+  if (head.orgId !== null && now.orgId !== null) {
+    return now.orgId === head.orgId
+      ? undefined
+      : `Nothing was done: that run was for organization ${head.orgName ?? ""} (${head.orgId}), and this account belongs to ${now.organization}. If it may act there, add --org ${head.orgId}.`;
+  }
+  if (now.accountId === head.accountId && (connection.orgId !== undefined) === head.orgGiven) {
+    return undefined;
+  }
+  return `Nothing was done: that run was made as account ${head.accountId} for its own organization, and this is account ${now.accountId}, whose organization cannot be seen. ${head.orgId === null ? "Use that account." : `If it may act in organization ${head.orgId}, add --org ${head.orgId}.`}`;
+}

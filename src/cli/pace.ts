@@ -1,0 +1,117 @@
+import type { ConnectError } from "@connectrpc/connect";
+import { retryAfterMs } from "../bulk/classify.js";
+import { RateLimit } from "../bulk/rate-limit.js";
+import { type Environment, jittered, platform, sleep } from "../common/environment.js";
+import { type FlagTable, wholeNumber } from "./flags.js";
+
+/** ZITADEL Cloud blocks an address that sends more than 50 requests a second for three minutes. */
+const cloudRate = 40;
+
+export const rateFlags = {
+  rate: {
+    type: "string",
+    value: "<n>",
+    help: `requests a second at most; ${cloudRate} by default for zitadel.cloud, no limit elsewhere`,
+  },
+} as const satisfies FlagTable;
+
+/** How many requests may be sent a second, and whether that is the default. */
+export interface Rate {
+  readonly maxPerSecond: number | undefined;
+  readonly isDefault: boolean;
+}
+
+/** @throws UsageError unless the flag holds a whole number. */
+export function readRate(flag: string | undefined, baseUrl: string): Rate {
+  const given = wholeNumber("rate", flag, 100_000);
+  if (given !== undefined) {
+    return { maxPerSecond: given, isDefault: false };
+  }
+  const isCloud = /(^|\.)zitadel\.cloud$/i.test(new URL(baseUrl).hostname.replace(/\.$/, ""));
+  return { maxPerSecond: isCloud ? cloudRate : undefined, isDefault: true };
+}
+
+/** A limit is announced before the run starts. */
+export function rateShown({ maxPerSecond, isDefault }: Rate): { readonly Rate?: string } {
+  return maxPerSecond === undefined
+    ? {}
+    : {
+        Rate: `${maxPerSecond} requests a second at most${isDefault ? ": the default for zitadel.cloud; --rate changes it" : ""}`,
+      };
+}
+
+/** Waits until the next request may be sent. */
+export function lookupTurns({
+  maxPerSecond,
+}: Rate): ((signal: AbortSignal | undefined) => Promise<void>) | undefined {
+  if (maxPerSecond === undefined) {
+    return undefined;
+  }
+  const limit = new RateLimit(maxPerSecond);
+  return async (signal) => {
+    for (;;) {
+      const waitMs = limit.waitMs(platform.monotonicMs());
+      if (waitMs <= 0 || signal?.aborted) {
+        limit.sent(platform.monotonicMs());
+        return;
+      }
+      await sleep(platform, waitMs, signal);
+    }
+  };
+}
+
+const firstPauseMs = 250;
+const longestPauseMs = 30_000;
+const longestAskedMs = 60_000;
+
+/** Milliseconds before the next attempt: doubling, and at least what the server asks for. */
+export function retryPauseMs(
+  environment: Environment,
+  attempt: number,
+  error: ConnectError,
+): number {
+  const askedMs = retryAfterMs(error, environment.wallMs()) ?? 0;
+  const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempt - 1));
+  return Math.min(longestAskedMs, Math.max(askedMs, jittered(environment, pauseMs)));
+}
+
+/**
+ * Calls `work` for each value, at most `concurrency` at a time, and resolves when all are done.
+ *
+ * @throws the error of the first call that fails, after those in flight have settled; no further call is
+ * started then.
+ */
+export async function inParallel<T>(
+  values: Iterable<T> | AsyncIterable<T>,
+  concurrency: number,
+  work: (value: T) => Promise<void>,
+): Promise<void> {
+  const iterator =
+    Symbol.asyncIterator in values ? values[Symbol.asyncIterator]() : values[Symbol.iterator]();
+  let failure: { readonly reason: unknown } | undefined;
+  let reading: Promise<unknown> = Promise.resolve();
+  // One at a time, as an iterator may not support concurrent `next()` calls.
+  const next = () => {
+    const result = reading.then(() => iterator.next());
+    reading = result.catch(() => undefined);
+    return result;
+  };
+  const worker = async () => {
+    while (failure === undefined) {
+      try {
+        const result = await next();
+        if (result.done === true) {
+          return;
+        }
+        await work(result.value);
+      } catch (reason) {
+        failure ??= { reason };
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, worker));
+  if (failure !== undefined) {
+    await iterator.return?.();
+    throw failure.reason;
+  }
+}

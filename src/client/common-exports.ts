@@ -12,6 +12,7 @@ export {
 } from "../../gen/zitadel/management_pb.js";
 export { type ErrorDetail, ErrorDetailSchema } from "../../gen/zitadel/message_pb.js";
 export { type ObjectDetails, ObjectDetailsSchema } from "../../gen/zitadel/object_pb.js";
+export { mayHaveBeenApplied } from "../errors/certainty.js";
 export {
   describeError,
   type ErrorDescription,

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { mayHaveBeenApplied } from "./certainty.js";
 import { findZitadelDetail } from "./zitadel-detail.js";
 
 /** The description of a call's error. */
@@ -14,6 +15,8 @@ export interface ErrorDescription {
   message: string;
   /** ZITADEL's id of the request, for its support; undefined if there is none in the error. */
   requestId: string | undefined;
+  /** Whether the call may have been carried out all the same: see `mayHaveBeenApplied`. */
+  mayHaveBeenApplied: boolean;
 }
 
 /**
@@ -52,6 +55,7 @@ export function describeError(error: unknown): ErrorDescription {
       // ZITADEL's own text ("Errors.Token.Invalid") does not help the reader.
       message: detail?.id === "AUTH-7fs1e" ? `${message}: ${invalidTokenHint}` : message,
       requestId: metadata.get("x-request-id") ?? undefined,
+      mayHaveBeenApplied: mayHaveBeenApplied(error),
     };
   } catch {
     // Thrown by other code: an object that cannot be converted to a string, or whose properties cannot be
@@ -61,6 +65,7 @@ export function describeError(error: unknown): ErrorDescription {
       id: undefined,
       message: "a value without a readable message was thrown",
       requestId: undefined,
+      mayHaveBeenApplied: true,
     };
   }
 }

@@ -37,6 +37,7 @@ describe("describeError", () => {
       id: "COMMAND-3M9sd",
       message: "User grant not found",
       requestId: "dc192ghksduf0872ei3g",
+      mayHaveBeenApplied: false,
     });
   });
 
@@ -48,6 +49,7 @@ describe("describeError", () => {
       id: undefined,
       message: "x",
       requestId: undefined,
+      mayHaveBeenApplied: true,
     });
   });
 

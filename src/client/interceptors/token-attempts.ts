@@ -3,7 +3,7 @@ import { type Environment, platform } from "../../common/environment.js";
 import { createMask } from "../../common/mask.js";
 import type { Signal } from "../../common/shared-signal.js";
 import { untilAborted } from "../../common/time-limit.js";
-import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
+import { markNotProcessed } from "../../errors/not-processed.js";
 import { rewriteMessage } from "../../errors/rewrite-message.js";
 import { headerValueProblem } from "../../options/header-value.js";
 import type { TokenSource } from "../../options/token-source.js";
@@ -64,11 +64,6 @@ export function createTokenAttempts<C extends Call, R>(
     }
     if (environment.monotonicMs() < pausedUntilMs) {
       throw explainPause(error);
-    }
-    const deadline = deadlineOf(call);
-    if (deadline !== undefined && !notProcessed(error)) {
-      // The server has not processed the call, and the request still counts.
-      deadline.inDoubt -= 1;
     }
     const second = await obtain(
       source,

@@ -1,5 +1,7 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import { platform } from "../../common/environment.js";
+import { sendGate, type Turn } from "../../common/send-gate.js";
+import type { Outcome } from "../../errors/certainty.js";
 import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
 import { type LazyState, stateOf } from "./request.js";
 
@@ -31,6 +33,8 @@ export class Deadline implements ExpiryListener {
   ended = false;
   /** How many requests of the call were sent that the server may have processed. */
   inDoubt = 0;
+  /** Whether any request of the call was sent. */
+  sent = false;
   /** While the call waits to be sent: the known obstacle, if any. */
   obstacle: (() => string | undefined) | undefined;
 
@@ -142,9 +146,27 @@ export class Deadline implements ExpiryListener {
     }
   }
 
-  /** Counts a request as one that the server may have processed, unless its error proves the opposite. */
-  async counted<T>(send: () => Promise<T>): Promise<T> {
-    this.call.inDoubt += 1;
+  /** A request of the call is being sent. */
+  onSent(): void {
+    this.inDoubt += 1;
+    this.sent = true;
+  }
+
+  /** What is known about its requests. */
+  get outcome(): Outcome {
+    return { mayHaveBeenApplied: this.inDoubt > 0, sent: this.sent };
+  }
+
+  /**
+   * Sends a request when its gate lets it pass, and counts it as one that the server may have processed,
+   * unless its error proves the opposite.
+   */
+  async counted<T>(contextValues: ContextValues, send: () => Promise<T>): Promise<T> {
+    const turn = contextValues.get(sendGate)?.();
+    if (turn !== undefined) {
+      await this.#wait(turn);
+    }
+    this.call.onSent();
     try {
       return await send();
     } catch (reason) {
@@ -152,6 +174,16 @@ export class Deadline implements ExpiryListener {
         this.call.inDoubt -= 1;
       }
       throw reason;
+    }
+  }
+
+  async #wait(turn: Turn): Promise<void> {
+    const left = { onExpiry: () => turn.cancel() };
+    this.listen(left);
+    await turn.ready;
+    this.leave(left);
+    if (this.ended) {
+      throw this.#error ?? canceled("the call is over", undefined);
     }
   }
 
@@ -169,7 +201,7 @@ export class Deadline implements ExpiryListener {
     const error = new ConnectError(
       this.inDoubt > 0
         ? `${what}; the server may have carried out the call`
-        : `${what}; nothing was sent${this.#inTheWay()}`,
+        : `${what}; ${this.sent ? "the call was not carried out" : "nothing was sent"}${this.#inTheWay()}`,
       Code.DeadlineExceeded,
       undefined,
       undefined,

@@ -2,6 +2,8 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { BinaryReader, base64Decode } from "@bufbuild/protobuf/wire";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { decides } from "../../errors/certainty.js";
+import { markNotProcessed } from "../../errors/not-processed.js";
 
 const headerStatus = "grpc-status";
 const headerMessage = "grpc-message";
@@ -55,7 +57,7 @@ export function readStatus(fields: Headers): Status {
   if (details?.code === code) {
     error.details = details.details;
   }
-  return { found: true, error: wireError(error) };
+  return { found: true, error: wireError(decides(code) ? markNotProcessed(error) : error) };
 }
 
 /** A `google.rpc.Status` (https://github.com/googleapis/googleapis/blob/master/google/rpc/status.proto). */

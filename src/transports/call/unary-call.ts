@@ -2,6 +2,7 @@ import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/p
 import { create } from "@bufbuild/protobuf";
 import type { ContextValues, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
+import { withOutcome } from "../../errors/certainty.js";
 import { applyInterceptors } from "./apply-interceptors.js";
 import { Deadline, type ExpiryListener } from "./deadline.js";
 import { type RequestParts, withParts } from "./request.js";
@@ -36,6 +37,9 @@ export type Send = (
   call: UnaryCall,
 ) => Promise<UnaryResponse>;
 
+/** Of a call that is over before it begins. */
+const notSent = { mayHaveBeenApplied: false, sent: false };
+
 /** A call in progress. */
 export class RunningCall implements ExpiryListener {
   readonly call: UnaryCall;
@@ -58,7 +62,7 @@ export class RunningCall implements ExpiryListener {
     for (let tick = 0; tick < this.ticks; tick++) {
       await undefined;
     }
-    this.#reject(error);
+    this.#reject(withOutcome(error, this.deadline?.outcome ?? notSent));
   }
 }
 
@@ -86,7 +90,7 @@ export function runUnary<I extends DescMessage, O extends DescMessage>(
     }
     running.ticks = ticksPerInterceptor * (interceptors.length + 1);
     const fail = (reason: unknown) => {
-      reject(ConnectError.from(reason));
+      reject(withOutcome(ConnectError.from(reason), deadline.outcome));
       deadline.end();
     };
     try {

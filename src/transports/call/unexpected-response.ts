@@ -1,4 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { decidesHttp } from "../../errors/certainty.js";
+import { markNotProcessed } from "../../errors/not-processed.js";
 
 /** An HTTP response that violates the protocol: most often a proxy's, not ZITADEL's. */
 export interface UnexpectedResponse {
@@ -29,11 +31,12 @@ export function unexpectedResponse(response: UnexpectedResponse): ConnectError {
   const [code, cause] = meaning(response);
   const start = response.body.replace(/[\s\p{Cc}]+/gu, " ").trim();
   const shown = start.length > shownCharacters ? `${start.slice(0, shownCharacters)}…` : start;
-  return new ConnectError(
+  const error = new ConnectError(
     `got HTTP ${status} with ${headers.get("content-type") ?? "no content type"} where ${expected} was expected${problem ? ` (${problem})` : ""}${shown ? `: ${JSON.stringify(shown)}` : ", and no text"}. ${cause}`,
     code,
     headers,
   );
+  return decidesHttp(status) ? markNotProcessed(error) : error;
 }
 
 /** A redirect is an error: following it would send the token to its target. */
@@ -45,11 +48,13 @@ export function redirectError(response: Response): ConnectError {
   } catch {
     // The target of the redirect is not a valid URL.
   }
-  return new ConnectError(
+  const error = new ConnectError(
     `HTTP ${response.status} is a redirect${target}, which is not followed with the token. Check baseUrl: is it https, and ZITADEL's own host?`,
     Code.Unknown,
     response.headers,
   );
+  // One that a `fetch` has followed was answered by its target.
+  return response.redirected ? error : markNotProcessed(error);
 }
 
 /** The code for an HTTP status, and the probable cause. */

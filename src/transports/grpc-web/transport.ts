@@ -30,7 +30,7 @@ export function createGrpcWebTransport(
   let streams: Transport["stream"] | undefined;
   const sendUnary: Send = (request, deadline) =>
     untilExpiry(deadline, () =>
-      deadline.counted(async () => {
+      deadline.counted(request.contextValues, async () => {
         const frame = encodeFrame(codec.encode(request.method.input, request.message));
         const response = await post(request, frame, options);
         return await readUnary(response, request, codec, readMaxBytes);

@@ -2,6 +2,7 @@ import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeFrame } from "../../common/frames.js";
+import { sendGate } from "../../common/send-gate.js";
 import type { GrpcOptions } from "../../options/client-options.js";
 import { copiesRequests } from "../call/apply-interceptors.js";
 import { createCodec } from "../call/codec.js";
@@ -72,7 +73,8 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
     const start = (bytes: Uint8Array, flags: number) => {
       const header = headers.list(request);
       const body = encodeFrame(bytes, flags, Buffer.allocUnsafe);
-      return exchange({ shared, method, deadline, header, body });
+      const gate = request.contextValues.get(sendGate);
+      return exchange({ shared, method, deadline, header, body, gate });
     };
     try {
       const message = codec.encode(method.input, request.message);

@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethodUnary } from "@bufbuild/protobuf";
 import type { UnaryResponse } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import type { SendGate } from "../../common/send-gate.js";
 import type { Deadline } from "../call/deadline.js";
 import type { ConnectionPool } from "./connections/pool.js";
 import type { HeaderList } from "./header-list.js";
@@ -27,6 +28,8 @@ export interface UnaryAttempt<I extends DescMessage, O extends DescMessage> {
   /** All except `grpc-timeout`. */
   readonly header: HeaderList;
   readonly body: Uint8Array;
+  /** What it passes right before it is sent. */
+  readonly gate: SendGate | undefined;
 }
 
 export type MaybePromise<T> = T | Promise<T>;

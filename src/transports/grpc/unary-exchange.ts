@@ -1,7 +1,8 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
-import { markNotProcessed } from "../../errors/not-processed.js";
+import type { Turn } from "../../common/send-gate.js";
+import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
 import type { ExpiryListener } from "../call/deadline.js";
 import type { Connection } from "./connections/connection.js";
 import { ResetCode } from "./connections/reset-codes.js";
@@ -44,6 +45,10 @@ class UnaryExchange<I extends DescMessage, O extends DescMessage>
   #responding = false;
   /** Whether the server has sent everything. */
   #ended = false;
+  /** Whether a request was sent of which it is not known that it was not applied. */
+  #isOpen = false;
+  #turn: Turn | undefined;
+  #passed = false;
 
   constructor(
     attempt: UnaryAttempt<I, O>,
@@ -65,6 +70,11 @@ class UnaryExchange<I extends DescMessage, O extends DescMessage>
 
   start(connection: Connection): void {
     const { header, body, deadline } = this.#attempt;
+    const turn = this.#passed ? undefined : this.#attempt.gate?.();
+    if (turn !== undefined) {
+      this.#waitFor(turn);
+      return;
+    }
     const remainingMs = deadline.remainingMs();
     // Computed now, since it may have waited for the connection, or was refused on another one.
     setTimeoutHeader(header, remainingMs === undefined ? undefined : grpcTimeout(remainingMs));
@@ -81,12 +91,30 @@ class UnaryExchange<I extends DescMessage, O extends DescMessage>
       this.#fail(ConnectError.from(reason, Code.InvalidArgument));
       return;
     }
-    deadline.call.inDoubt += 1;
+    deadline.call.onSent();
+    this.#isOpen = true;
     this.#connection = connection;
     this.#stream = stream;
     this.#startedAtMs = connection.lastReadAtMs;
     listen(stream, this);
     stream.end(body);
+  }
+
+  /** Without a place on the connection; another one may take its place meanwhile. */
+  async #waitFor(turn: Turn): Promise<void> {
+    this.#turn = turn;
+    try {
+      await turn.ready;
+    } catch (reason) {
+      this.#fail(ConnectError.from(reason));
+    }
+    this.#turn = undefined;
+    if (!this.#settled) {
+      // It passes the gate again if it has to wait for a connection now.
+      this.#passed = true;
+      this.#enqueue();
+      this.#passed = false;
+    }
   }
 
   fail(error: ConnectError): void {
@@ -157,6 +185,7 @@ class UnaryExchange<I extends DescMessage, O extends DescMessage>
   #onRefused(connection: Connection): void {
     const { deadline, header } = this.#attempt;
     deadline.call.inDoubt -= 1;
+    this.#isOpen = false;
     const problem = tooLargeForNode(header);
     if (connection.reason !== undefined) {
       this.#fail(markNotProcessed(connection.reason()));
@@ -215,6 +244,9 @@ class UnaryExchange<I extends DescMessage, O extends DescMessage>
 
   #fail(error: ConnectError): void {
     if (!this.#settled) {
+      if (this.#isOpen && notProcessed(error)) {
+        this.#attempt.deadline.call.inDoubt -= 1;
+      }
       const judged = this.#attempt.deadline.judge(error);
       this.#settle();
       this.#reject(judged);
@@ -223,6 +255,7 @@ class UnaryExchange<I extends DescMessage, O extends DescMessage>
 
   #settle(): void {
     this.#settled = true;
+    this.#turn?.cancel();
     this.#attempt.deadline.leave(this);
     const stream = this.#stream;
     // Notifies the server, unless both sides are done.

@@ -1,5 +1,7 @@
 import type { DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryRequest } from "@connectrpc/connect";
+import { decides } from "../../errors/certainty.js";
+import { markNotProcessed } from "../../errors/not-processed.js";
 import type { JsonOptions } from "../../options/client-options.js";
 import type { TransportOptions } from "../call/options.js";
 import { unexpectedResponse } from "../call/unexpected-response.js";
@@ -72,7 +74,7 @@ export async function readResponse<I extends DescMessage, O extends DescMessage>
   }
   const error = ok && output.field.code ? undefined : gatewayError(json, headers);
   if (error !== undefined) {
-    throw error;
+    throw !ok && decides(error.code) ? markNotProcessed(error) : error;
   }
   if (!ok) {
     throw failure();

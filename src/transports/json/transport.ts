@@ -62,7 +62,7 @@ export function createJsonTransport(
   };
 
   const sendUnary: Send = (request, deadline, { url }) =>
-    untilExpiry(deadline, () => deadline.counted(() => send(request, url)));
+    untilExpiry(deadline, () => deadline.counted(request.contextValues, () => send(request, url)));
 
   const transport: Transport = {
     async unary(method, signal, timeoutMs, header, input, contextValues) {

@@ -265,6 +265,7 @@ describe("the gateway's error", () => {
       id: "COMMAND-1My0t",
       message: "User grant not found",
       requestId: "r-1",
+      mayHaveBeenApplied: false,
     });
     expect(isGrantNotFound(error)).toBe(true);
   });

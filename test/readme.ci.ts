@@ -15,7 +15,7 @@ describe.each(["22", "24", "26"])(
     beforeAll(async () => {
       // What README says to install: the package, its peers, and @zitadel/proto for the lists.
       project = await installProject(undefined, {
-        "@connectrpc/connect": "^2.2.0",
+        "@connectrpc/connect": "^2.3.0",
         "@bufbuild/protobuf": "^2.17.0",
         "@zitadel/proto": "^1.3.1",
         node: `^${version}`,

@@ -27,7 +27,7 @@ describe("docs/protos.md", () => {
       "@bufbuild/buf": "~1.75.0",
       "@bufbuild/protobuf": "^2.17.0",
       "@bufbuild/protoc-gen-es": "^2.17.0",
-      "@connectrpc/connect": "^2.2.0",
+      "@connectrpc/connect": "^2.3.0",
       "@zitadel/proto": "^1.3.1",
     });
     for (const { name, content } of files) {

@@ -198,6 +198,6 @@ const text = sections.join("\n\n");
 console.log(text);
 writeFigures(
   "peers",
-  `connect-node and connect-web 2.2.0 and @zitadel/client 1.3.1, with their defaults and a deadline for each call.\n\n${text}`,
+  `connect-node and connect-web 2.3.0 and @zitadel/client 1.3.1, with their defaults and a deadline for each call.\n\n${text}`,
 );
 process.exit(ownRight ? 0 : 1);

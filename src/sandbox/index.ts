@@ -21,7 +21,7 @@ import { createState } from "./model/state.js";
 import { checkSandboxOptions, type SandboxOptions, type SandboxServerOptions } from "./options.js";
 import { plantSeed, readSeed } from "./seed.js";
 
-export type { ServiceUserKey } from "../auth/service-user/key-file.js";
+export type { ServiceUserKey } from "../auth/key.js";
 export type {
   GrantInfo,
   GrantInit,

@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import { createClientCredentials } from "../../src/auth/service-user/client-credentials.js";
+import { createClientCredentials } from "../../src/auth/service-user.js";
 import type { TokenSource } from "../../src/options/token-source.js";
 import { Deadline } from "../../src/transports/call/deadline.js";
 import { FakeEnvironment, settle } from "../support/fake-environment.js";

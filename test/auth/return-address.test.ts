@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { returnAddress, withoutResponse } from "../../src/auth/sign-in/return-address.js";
+import { returnAddress, withoutResponse } from "../../src/auth/sign-in/callback.js";
 
 test.each([
   ["https://a.example/p?x&y=%20z#h", "https://a.example/p?x&y=%20z#h"],

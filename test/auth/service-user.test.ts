@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { importSPKI, jwtVerify } from "jose";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import type { ServiceUserKey } from "../../src/auth/index.js";
-import { createServiceUser } from "../../src/auth/service-user/service-user.js";
+import { createServiceUser } from "../../src/auth/service-user.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
 import { createFakeIssuer, type FakeIssuer, oauthError } from "./fake-issuer.js";
 import { makePrivateKey } from "./keys.js";

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from "vitest";
-import { createStore } from "../../src/auth/sign-in/session-store.js";
+import { createStore } from "../../src/auth/sign-in/store.js";
 import { createTabs } from "../../src/auth/sign-in/tabs.js";
 import { platform } from "../../src/common/environment.js";
 

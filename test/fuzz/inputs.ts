@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
-import { createClientCredentials } from "../../src/auth/service-user/client-credentials.js";
+import { createClientCredentials } from "../../src/auth/service-user.js";
 import { createManagementClient as createJsonClient } from "../../src/json.js";
 import { startSandbox } from "../../src/sandbox/index.js";
 import { run } from "../cli/run.js";

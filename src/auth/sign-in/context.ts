@@ -1,8 +1,8 @@
-import type { Channel } from "../endpoint/channel.js";
-import type { Discover } from "../endpoint/discovery.js";
+import type { Channel } from "../channel.js";
+import type { Discover } from "../discovery.js";
 import type { SignInOptions } from "./options.js";
 import type { Session } from "./session.js";
-import type { SessionStore } from "./session-store.js";
+import type { SessionStore } from "./store.js";
 import type { Tabs } from "./tabs.js";
 
 /** State shared by the parts of one browser sign-in. */

@@ -1,8 +1,7 @@
 import { type Check, type Checks, isObject } from "../../options/checker.js";
 import type { TokenSource } from "../../options/token-source.js";
-import { type CommonTokenOptions, commonChecks, isSecure, text } from "../endpoint/options.js";
-import type { SignInChange } from "./changes.js";
-import type { SignedInUser } from "./user.js";
+import { type CommonTokenOptions, commonChecks, isSecure, text } from "../options.js";
+import type { SignedInUser, SignInChange } from "./session.js";
 
 /** The options of `signIn`. */
 export interface SignInOptions extends CommonTokenOptions {

@@ -1,12 +1,8 @@
 import { Code } from "@connectrpc/connect";
-import type { HeldToken } from "../tokens/lifetime.js";
-import { isDue, isExpired, type Lifetime } from "../tokens/lifetime.js";
-import type { TokenKeeper } from "../tokens/renewal.js";
-import { isTokenError, tokenError } from "../tokens/token-error.js";
+import { type HeldToken, isDue, isExpired, type Lifetime, type TokenKeeper } from "../source.js";
+import { isTokenError, TransientFailure, tokenError } from "../token-error.js";
 import type { SignInContext } from "./context.js";
-import { deadRefreshTokenErrors } from "./dead-refresh-token.js";
-import { loadServer, revokeInBackground } from "./loaded.js";
-import { createLifetimes, type Session } from "./session.js";
+import { createLifetimes, deadRefreshTokenErrors, type Session } from "./session.js";
 
 export interface SessionKeeper extends TokenKeeper {
   /** Whether this session has a valid token, or a way to get one. */
@@ -145,4 +141,38 @@ function currentSession(
 
 function signedOut(): Error {
   return tokenError("no user is signed in: call start() to sign in", Code.Unauthenticated);
+}
+
+/**
+ * Loads the code that talks to the authorization server: two thirds of the module, in a file of its own, so
+ * that a page need not wait for it.
+ */
+export async function load(): Promise<typeof import("./server.js")> {
+  try {
+    return await import("./server.js");
+  } catch {
+    throw tokenError(
+      "a part of the page's own code could not be loaded: reload the page",
+      Code.Unavailable,
+    );
+  }
+}
+
+/** The same within a retried operation. */
+export function loadServer(): Promise<typeof import("./server.js")> {
+  return load().catch((error) => {
+    throw new TransientFailure(error);
+  });
+}
+
+/** Loads it while the network is available: a page may be open for days. */
+export function preload(): void {
+  load().catch(() => {});
+}
+
+/** Revokes the tokens of an abandoned session in the background. */
+export function revokeInBackground(context: SignInContext, session: Session): void {
+  load()
+    .then(({ revokeQuietly }) => revokeQuietly(context, session))
+    .catch(() => {});
 }

@@ -1,18 +1,15 @@
 import { platform } from "../../common/environment.js";
-import { createChannel } from "../endpoint/channel.js";
-import type { Discover } from "../endpoint/discovery.js";
-import { checkTokenOptions } from "../endpoint/options.js";
-import { createTokenSource } from "../tokens/renewal.js";
-import { createChanges } from "./changes.js";
+import { createChannel } from "../channel.js";
+import type { Discover } from "../discovery.js";
+import { checkTokenOptions } from "../options.js";
+import { createTokenSource } from "../source.js";
+import { clearAddress, isInAddress, readResponse } from "./callback.js";
 import { forgetSession, type SignInContext } from "./context.js";
-import { load, loadServer, preload, revokeInBackground } from "./loaded.js";
 import { type SignIn, type SignInOptions, type SignInResult, signInChecks } from "./options.js";
-import { createSessionKeeper } from "./refresh.js";
-import { clearAddress, isInAddress, readResponse } from "./response-address.js";
-import type { Session } from "./session.js";
-import { createStore } from "./session-store.js";
+import { createSessionKeeper, load, loadServer, preload, revokeInBackground } from "./refresh.js";
+import { createChanges, type Session, userOf } from "./session.js";
+import { createStore } from "./store.js";
 import { createTabs } from "./tabs.js";
-import { userOf } from "./user.js";
 
 /**
  * Sign-in for a web page: authorization code with PKCE, at ZITADEL's own login page. Make one when the page

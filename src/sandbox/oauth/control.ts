@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import type { ServiceUserKey } from "../../auth/service-user/key-file.js";
+import type { ServiceUserKey } from "../../auth/key.js";
 import { own } from "../../options/checker.js";
 import type { Instance } from "../model/instance.js";
 import { randomToken } from "../model/tokens.js";

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { createClientCredentials } from "../../../src/auth/service-user/client-credentials.js";
+import { createClientCredentials } from "../../../src/auth/service-user.js";
 import { createTokenAttempts, type Send } from "../../../src/client/interceptors/token-attempts.js";
 import { createFakeIssuer } from "../../auth/fake-issuer.js";
 import { FakeEnvironment } from "../../support/fake-environment.js";

@@ -1,9 +1,8 @@
 import * as oauth from "oauth4webapi";
-import { own } from "../../options/checker.js";
+import { own } from "../options/checker.js";
 import type { Channel } from "./channel.js";
-import { type Exchange, exchange } from "./exchange.js";
+import { type Exchange, exchange, interpret, unexpectedResponse } from "./endpoint.js";
 import { isSecure } from "./options.js";
-import { interpret, unexpectedResponse } from "./unexpected-response.js";
 
 /** Returns the authorization server's metadata: requested once an hour, and cached if valid. */
 export type Discover = (signal: AbortSignal) => Promise<oauth.AuthorizationServer>;

@@ -1,11 +1,5 @@
-import { isLoopback } from "../../common/loopback.js";
-import {
-  type Check,
-  type Checks,
-  checkOptions,
-  isFunction,
-  kindOf,
-} from "../../options/checker.js";
+import { isLoopback } from "../common/loopback.js";
+import { type Check, type Checks, checkOptions, isFunction, kindOf } from "../options/checker.js";
 
 /** The options of every token source. */
 export interface CommonTokenOptions {
@@ -95,4 +89,12 @@ export function checkTokenOptions<O extends CommonTokenOptions>(
 /** Whether secrets may be sent there: over https, or to loopback. */
 export function isSecure(url: URL): boolean {
   return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname));
+}
+
+/** Makes ZITADEL accept the token for its own APIs; without it, every call fails with AUTH-7fs1e. */
+const audienceScope = "urn:zitadel:iam:org:project:id:zitadel:aud";
+
+/** The scope parameter (RFC 6749, section 3.3): the scopes that are always requested, then the caller's. */
+export function scopeParameter(scopes: readonly string[] = []): string {
+  return [...new Set(["openid", audienceScope, ...scopes])].join(" ");
 }

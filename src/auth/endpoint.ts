@@ -1,19 +1,14 @@
 import { Code } from "@connectrpc/connect";
+import type { TokenEndpointResponse } from "oauth4webapi";
 import * as oauth from "oauth4webapi";
-import { createMask, type Mask } from "../../common/mask.js";
-import { readRetryAfterMs } from "../../common/retry-after.js";
-import { secretsOf } from "../../common/secret-names.js";
-import { withinTime } from "../../common/time-limit.js";
-import { own } from "../../options/checker.js";
-import { discard } from "../../transports/fetch/body.js";
-import { isTokenError, TransientFailure, tokenError } from "../tokens/token-error.js";
-import { readBody } from "./body.js";
-import { type Channel, keepSecret } from "./channel.js";
-import { foreignText } from "./foreign-text.js";
-import { describeFailure, isCertificateProblem } from "./network-failure.js";
-import { oauthErrorText, parseOAuthError } from "./oauth-error.js";
-import { readDateMs } from "./server-clock.js";
-import { unexpectedResponse } from "./unexpected-response.js";
+import { createMask, type Mask } from "../common/mask.js";
+import { readRetryAfterMs } from "../common/retry-after.js";
+import { secretsOf } from "../common/secret-names.js";
+import { withinTime } from "../common/time-limit.js";
+import { own } from "../options/checker.js";
+import { bodyChunks, discard } from "../transports/fetch/body.js";
+import { type Channel, keepSecret, readDateMs } from "./channel.js";
+import { isTokenError, TransientFailure, tokenError } from "./token-error.js";
 
 /** Time limit of one HTTP exchange: shorter than that of a call, so that a second exchange fits in it. */
 const attemptTimeoutMs = 10_000;
@@ -175,4 +170,129 @@ const secretParameters = [
 function secretsIn({ body, headers }: SentRequest): string[] {
   const parameters = secretParameters.map((name) => body?.get(name) ?? "");
   return [...parameters, ...secretsOf(Object.entries(headers))];
+}
+
+/** The request, and the server it was sent to. */
+interface Asked {
+  readonly step: string;
+  readonly endpoint: string;
+}
+
+/** The error for a response that violates the protocol. */
+export function unexpectedResponse({ step, endpoint }: Asked, detail: string): Error {
+  return tokenError(
+    `${step} at ${endpoint} got an unexpected response: ${detail}. Is issuer the origin of a ZITADEL instance, and is there a proxy in between?`,
+    Code.Unauthenticated,
+  );
+}
+
+/**
+ * Runs oauth4webapi's parser on a response. The causes of its errors hold the whole response, tokens
+ * included, so only the message is kept: messages are fixed texts.
+ */
+export async function interpret<T>(asked: Asked, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (reason) {
+    throw isTokenError(reason) ? reason : unexpectedResponse(asked, describe(reason));
+  }
+}
+
+/** The library's message, and the values compared. */
+function describe(reason: unknown): string {
+  if (!(reason instanceof Error)) {
+    return "unreadable";
+  }
+  const { claim } = (reason.cause ?? {}) as { claim?: unknown };
+  const clock = claim === "exp" || claim === "nbf" ? " (is the clock of this machine right?)" : "";
+  return `${reason.message}${clock}`;
+}
+
+/** An error response (RFC 6749, section 5.2). */
+export interface OAuthError {
+  readonly error: string;
+  readonly description: string | undefined;
+}
+
+export function parseOAuthError(body: string): OAuthError | undefined {
+  try {
+    const { error, error_description: description } = JSON.parse(body);
+    return typeof error === "string"
+      ? { error, description: typeof description === "string" ? description : undefined }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** "invalid_grant (invalid assertion)" */
+export function oauthErrorText({ error, description }: OAuthError, mask?: Mask): string {
+  return foreignText(description === undefined ? error : `${error} (${description})`, mask);
+}
+
+/** Documents and tokens are a few kilobytes. */
+const maxBytes = 1024 * 1024;
+
+/**
+ * Reads a body as text, up to 1 MiB after decompression; undefined for a longer one, which is not read to its
+ * end.
+ */
+export async function readBody(response: Response): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of bodyChunks(response)) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) {
+      return undefined;
+    }
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/** The message of a failed fetch, and that of its cause, where Node puts the system's error. */
+export function describeFailure(reason: unknown): string {
+  if (!(reason instanceof Error)) {
+    return "fetch failed";
+  }
+  const { cause } = reason;
+  const detail = cause instanceof Error ? cause.message || errorCode(cause) : "";
+  return detail ? `${reason.message}: ${detail}` : reason.message;
+}
+
+/** No retry makes a certificate valid. The codes are those of Node and OpenSSL. */
+export function isCertificateProblem(reason: unknown): boolean {
+  return (
+    reason instanceof Error &&
+    /CERT|SELF_SIGNED|UNABLE_TO_(?:GET_ISSUER|VERIFY)|TLS_CERT/.test(errorCode(reason.cause))
+  );
+}
+
+function errorCode(error: unknown): string {
+  return String((error as { code?: unknown } | undefined)?.code ?? "");
+}
+
+const maxCharacters = 300;
+
+/** Makes foreign text fit for a message: no secret in it, on one line, not too long. */
+export function foreignText(text: string, mask?: Mask): string {
+  const clean = (mask?.text(text) ?? text).replace(/[\p{C}\s]+/gu, " ").trim();
+  return clean.length > maxCharacters ? `${clean.slice(0, maxCharacters)}…` : clean;
+}
+
+/**
+ * The bearer token of a token response.
+ *
+ * @throws the error of `tokenError` for a token that cannot be sent in a header.
+ */
+export function bearerToken(what: Exchange, response: TokenEndpointResponse): string {
+  if (response.token_type !== "bearer") {
+    throw unexpectedResponse(what, "its token is not a bearer token");
+  }
+  // RFC 6750, section 2.1, limited to what a header can carry.
+  if (!/^[\x21-\x7e]+$/.test(response.access_token)) {
+    throw unexpectedResponse(what, "its token has characters that are not allowed in a header");
+  }
+  return response.access_token;
 }

@@ -1,0 +1,372 @@
+import { Code } from "@connectrpc/connect";
+import { SignJWT } from "jose";
+import * as oauth from "oauth4webapi";
+import { type Environment, platform } from "../common/environment.js";
+import { type Checks, own } from "../options/checker.js";
+import type { TokenSource } from "../options/token-source.js";
+import { unref } from "../transports/fetch/unref.js";
+import { createChannel, keepSecret, type ServerClock } from "./channel.js";
+import { createDiscover } from "./discovery.js";
+import { bearerToken, type Exchange, exchange, type HttpOptions, interpret } from "./endpoint.js";
+import { type CheckedKey, readKeyFile, type ServiceUserKey } from "./key.js";
+import {
+  type CommonTokenOptions,
+  checkTokenOptions,
+  commonChecks,
+  scopeParameter,
+  text,
+} from "./options.js";
+import { createTokenSource, type HeldToken, startLifetime } from "./source.js";
+import { tokenError } from "./token-error.js";
+
+/** Options of `serviceUser`. */
+export interface ServiceUserOptions extends CommonTokenOptions {}
+
+/** ZITADEL rejects an assertion issued in its future, even by a second. */
+const issuedBeforeSeconds = 60;
+/** ZITADEL accepts assertions up to an hour old, so a clock that is behind by less does no harm. */
+const assertionLifetimeSeconds = 3600;
+/** Clock skew is rarely larger. */
+const maxClockErrorMs = 86_400_000;
+
+/**
+ * A token source for a service user with a key file (RFC 7523, section 2.1). Tokens are renewed before they
+ * expire. It works wherever there is WebCrypto; the key never leaves the process.
+ *
+ * The source rejects with `Unauthenticated` when the server rejects the key or sends an invalid response, or
+ * when the key has expired; with `Unavailable` when the server cannot be reached; and with `DeadlineExceeded`
+ * or `Canceled` when the call's signal is aborted. It waits 25 s at most, or 30 s without a signal.
+ *
+ * @param key the content of the key file: an object, or its JSON text.
+ * @param options `issuer` is required.
+ * @returns a function for the option `token` of a client.
+ * @throws TypeError naming the option or the field of the key file that is missing, invalid or unknown, or
+ * the date on which the key expired.
+ * @example
+ * ```ts
+ * import { readFile } from "node:fs/promises";
+ * import { createManagementClient } from "zitadel-user-grants";
+ * import { serviceUser } from "zitadel-user-grants/auth";
+ *
+ * const baseUrl = "https://example.zitadel.cloud";
+ * const token = serviceUser(await readFile("key.json", "utf8"), { issuer: baseUrl });
+ * const client = createManagementClient({ baseUrl, token });
+ * ```
+ */
+export function serviceUser(
+  key: ServiceUserKey | string,
+  options: ServiceUserOptions,
+): TokenSource {
+  return createServiceUser(key, options, platform);
+}
+
+export function createServiceUser(
+  key: ServiceUserKey | string,
+  given: ServiceUserOptions,
+  environment: Environment,
+): TokenSource {
+  const checked = readKeyFile(key);
+  const options = checkTokenOptions("serviceUser", given, commonChecks, ["issuer"]);
+  const { wallMs } = environment;
+  // A key that expired a moment ago may still be valid: the clock may be off, and the server's clock decides.
+  const expired = expiry(checked, wallMs() - maxClockErrorMs);
+  if (expired !== undefined) {
+    throw new TypeError(expired);
+  }
+  let imported: Promise<CryptoKey> | undefined;
+  const signingKey = () => {
+    imported ??= importKey(checked);
+    return imported;
+  };
+  return createServiceTokenSource(
+    {
+      clientId: checked.userId,
+      causes: {
+        invalid_grant:
+          "Usual causes: the clock of this machine is off, issuer is another instance than the key's, or the key was removed",
+      },
+      check: async ({ nowMs, complaint }) => {
+        const message = expiry(checked, nowMs());
+        if (message !== undefined) {
+          throw tokenError([message, complaint()].filter(Boolean).join(". "), Code.Unauthenticated);
+        }
+        await signingKey();
+      },
+      send: async (server, client, httpOptions, { nowMs }) =>
+        oauth.genericTokenEndpointRequest(
+          server,
+          client,
+          // The assertion identifies the client; ZITADEL expects no other client authentication.
+          () => {},
+          "urn:ietf:params:oauth:grant-type:jwt-bearer",
+          {
+            scope: scopeParameter(options.scopes),
+            assertion: await sign(checked, await signingKey(), server.issuer, nowMs()),
+          },
+          httpOptions,
+        ),
+    },
+    options,
+    environment,
+  );
+}
+
+function expiry({ expiresAtMs }: CheckedKey, nowMs: number): string | undefined {
+  return expiresAtMs <= nowMs
+    ? `the key of this service user expired on ${new Date(expiresAtMs).toISOString()}: make a new one in ZITADEL`
+    : undefined;
+}
+
+async function importKey({ privateKey }: CheckedKey): Promise<CryptoKey> {
+  try {
+    const algorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
+    return await crypto.subtle.importKey("pkcs8", privateKey, algorithm, false, ["sign"]);
+  } catch {
+    throw tokenError(
+      "key.key of the key file is not a usable RSA private key: is it complete?",
+      Code.Unauthenticated,
+    );
+  }
+}
+
+function sign(
+  { keyId, userId }: CheckedKey,
+  signingKey: CryptoKey,
+  audience: string,
+  nowMs: number,
+): Promise<string> {
+  const issuedAt = Math.floor(nowMs / 1000) - issuedBeforeSeconds;
+  return new SignJWT()
+    .setProtectedHeader({ alg: "RS256", kid: keyId })
+    .setIssuer(userId)
+    .setSubject(userId)
+    .setAudience(audience)
+    .setIssuedAt(issuedAt)
+    .setExpirationTime(issuedAt + assertionLifetimeSeconds)
+    .sign(signingKey);
+}
+
+/** Options of `clientCredentials`. */
+export interface ClientCredentialsOptions extends CommonTokenOptions {
+  /** The client id that ZITADEL shows with the secret of a service user. */
+  clientId: string;
+  clientSecret: string;
+  /**
+   * How the secret is sent (RFC 6749, section 2.3.1): in an `authorization` header, percent-encoded, or in
+   * the body. ZITADEL supports both. Default `client_secret_basic`.
+   */
+  tokenEndpointAuthMethod?: "client_secret_basic" | "client_secret_post" | undefined;
+}
+
+const clientChecks: Checks<ClientCredentialsOptions> = {
+  ...commonChecks,
+  clientId: text,
+  clientSecret: text,
+  tokenEndpointAuthMethod: [
+    '"client_secret_basic" or "client_secret_post"',
+    (value) => value === "client_secret_basic" || value === "client_secret_post",
+  ],
+};
+
+/**
+ * A token source for a service user with a client id and secret (RFC 6749, section 4.4). Tokens are renewed
+ * before they expire.
+ *
+ * The source rejects with `Unauthenticated` when the server rejects the secret or sends an invalid response,
+ * with `Unavailable` when it cannot be reached, and with `DeadlineExceeded` or `Canceled` when the call's
+ * signal is aborted. It waits 25 s at most, or 30 s without a signal.
+ *
+ * @param options `issuer`, `clientId` and `clientSecret` are required.
+ * @returns a function for the option `token` of a client.
+ * @throws TypeError naming the option that is missing, invalid or unknown.
+ * @example
+ * ```ts
+ * import { createManagementClient } from "zitadel-user-grants";
+ * import { clientCredentials } from "zitadel-user-grants/auth";
+ *
+ * const baseUrl = "https://example.zitadel.cloud";
+ * const { ZITADEL_CLIENT_ID = "", ZITADEL_CLIENT_SECRET = "" } = process.env;
+ * const token = clientCredentials({
+ *   issuer: baseUrl,
+ *   clientId: ZITADEL_CLIENT_ID,
+ *   clientSecret: ZITADEL_CLIENT_SECRET,
+ * });
+ * const client = createManagementClient({ baseUrl, token });
+ * ```
+ */
+export function clientCredentials(options: ClientCredentialsOptions): TokenSource {
+  return createClientCredentials(options, platform);
+}
+
+export function createClientCredentials(
+  given: ClientCredentialsOptions,
+  environment: Environment,
+): TokenSource {
+  const options = checkTokenOptions("clientCredentials", given, clientChecks, [
+    "issuer",
+    "clientId",
+    "clientSecret",
+  ]);
+  const { clientId, clientSecret, tokenEndpointAuthMethod, scopes } = options;
+  const authenticate =
+    tokenEndpointAuthMethod === "client_secret_post"
+      ? oauth.ClientSecretPost(clientSecret)
+      : oauth.ClientSecretBasic(clientSecret);
+  return createServiceTokenSource(
+    {
+      clientId,
+      secret: clientSecret,
+      causes: {
+        invalid_request:
+          "Usual causes: clientSecret is wrong or has been replaced, or was made a moment ago and is not known everywhere yet",
+        invalid_client: "Usual causes: clientId is wrong, or issuer is another instance",
+        unauthorized_client: "Usual cause: this user may not use client credentials",
+      },
+      send: (server, client, httpOptions) =>
+        oauth.clientCredentialsGrantRequest(
+          server,
+          client,
+          authenticate,
+          { scope: scopeParameter(scopes) },
+          httpOptions,
+        ),
+    },
+    options,
+    environment,
+  );
+}
+
+/** How a service user gets its tokens. */
+export interface ServiceTokenRequest {
+  readonly clientId: string;
+  readonly causes: Exchange["causes"];
+  /** A secret that the requests carry in another form. */
+  readonly secret?: string | undefined;
+  /** Checks that need the server's time, but no request. @throws the error of `tokenError`. */
+  check?(clock: ServerClock): Promise<void>;
+  /** Sends the token request. */
+  send(
+    server: oauth.AuthorizationServer,
+    client: oauth.Client,
+    options: HttpOptions,
+    clock: ServerClock,
+  ): Promise<Response>;
+}
+
+/** A token source that keeps its token in memory and gets each token with the same request. */
+export function createServiceTokenSource(
+  request: ServiceTokenRequest,
+  options: CommonTokenOptions,
+  environment: Environment,
+): TokenSource {
+  const channel = createChannel(own({ ...options, fetch: unrefFetch(options.fetch) }), environment);
+  const { clock } = channel;
+  const discover = createDiscover(channel, options.issuer);
+  const client = own<oauth.Client>({ client_id: request.clientId });
+  let held: HeldToken | undefined;
+  return createTokenSource(
+    {
+      held: () => held,
+      drop: (token) => {
+        if (held?.token === token) {
+          held = undefined;
+        }
+      },
+      renew: async (signal) => {
+        keepSecret(channel, request.secret);
+        // First, since its response shows the server's time.
+        const server = await discover(signal);
+        await request.check?.(clock);
+        const what: Exchange = {
+          step: "token request",
+          endpoint: String(server.token_endpoint),
+          causes: request.causes,
+        };
+        const lifetime = startLifetime(environment);
+        const response = await exchange(channel, what, signal, (httpOptions) =>
+          request.send(server, client, httpOptions, clock),
+        );
+        const tokens = await interpret(what, async () =>
+          oauth.processGenericTokenEndpointResponse(server, client, await withoutIdToken(response)),
+        );
+        const token = bearerToken(what, tokens);
+        keepSecret(channel, token);
+        held = { token, lifetime: lifetime(tokens.expires_in) };
+        return held;
+      },
+      finishesAttempts: false,
+    },
+    environment,
+  );
+}
+
+/** Identifies a person; a service user needs no ID token, and ZITADEL does not name it as audience there. */
+async function withoutIdToken(response: Response): Promise<Response> {
+  const { headers } = response;
+  const text = await response.text();
+  try {
+    const { id_token: _, ...rest } = JSON.parse(text);
+    return new Response(JSON.stringify(rest), { headers });
+  } catch {
+    return new Response(text, { headers });
+  }
+}
+
+type Fetch = typeof globalThis.fetch;
+
+interface Socket {
+  /** "h2" if other requests share the connection. */
+  readonly alpnProtocol?: string | false | null;
+  ref(): void;
+  unref(): void;
+}
+
+/**
+ * A `fetch` whose requests do not keep the process alive: a caller that waits for a token holds a timer, and
+ * a background renewal must not delay the exit of the process. It works with `createFetch` and, in Node, with
+ * the platform's `fetch`; on other platforms no request keeps the process alive, and a caller's own `fetch`
+ * is left as it is.
+ *
+ * @param given undefined for the platform's.
+ */
+export function unrefFetch(given: Fetch | undefined): Fetch {
+  return given === undefined
+    ? (input, init) => watched(() => globalThis.fetch(input, init))
+    : (input, init) => given(input, own({ ...init, [unref]: true } as RequestInit));
+}
+
+/** Runs a function and records the requests that it starts. */
+let watched = (send: () => Promise<Response>): Promise<Response> => {
+  // https://undici.nodejs.org/#/docs/api/DiagnosticsChannel: there is no other way to the socket.
+  const channels = globalThis.process?.getBuiltinModule?.("diagnostics_channel");
+  if (channels === undefined) {
+    return send();
+  }
+  const requests = new WeakSet<object>();
+  const sockets = new WeakSet<object>();
+  let sending = false;
+  channels.subscribe("undici:request:create", (message) => {
+    if (sending) {
+      requests.add((message as { request: object }).request);
+    }
+  });
+  channels.subscribe("undici:client:sendHeaders", (message) => {
+    const { request, socket } = message as { request: object; socket: Socket };
+    if (requests.has(request) && socket.alpnProtocol !== "h2") {
+      sockets.add(socket);
+      socket.unref();
+    } else if (sockets.delete(socket)) {
+      // An unrelated request follows on the same connection.
+      socket.ref();
+    }
+  });
+  watched = (send) => {
+    sending = true;
+    try {
+      return send();
+    } finally {
+      sending = false;
+    }
+  };
+  return watched(send);
+};

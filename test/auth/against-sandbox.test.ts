@@ -69,7 +69,7 @@ test("a key that was removed is rejected with the usual cause", async () => {
   sandbox.removeKey(key.keyId);
   const error = await opened.client.deactivateUserGrant(sandbox.addGrant()).catch((e) => e);
   expect(error).toBeInstanceOf(ConnectError);
-  expect(describeError(error)).toEqual({
+  expect(describeError(error)).toMatchObject({
     code: Code.Unauthenticated,
     id: undefined,
     message: `no token, so nothing was sent: token request at ${sandbox.baseUrl}/oauth/v2/token was rejected: HTTP 400, invalid_grant (invalid assertion). Usual causes: the clock of this machine is off, issuer is another instance than the key's, or the key was removed`,

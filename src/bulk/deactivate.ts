@@ -1,17 +1,17 @@
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { ManagementService } from "../../gen/zitadel/management_pb.js";
 import { type Environment, platform } from "../common/environment.js";
-import { grantIdProblem, nameOf } from "./grant-id.js";
-import type { Work, WorkContext } from "./job.js";
-import type { LostRequests } from "./lost-requests.js";
+import type { InDoubt } from "./ledger.js";
 import {
   checkClient,
   checkDeactivateOptions,
   checkValues,
   type DeactivateUserGrantsOptions,
+  grantIdProblem,
+  nameOf,
 } from "./options.js";
 import type { DeactivateOutcome, DeactivateStatus } from "./outcome.js";
-import { type BulkRun, startRun } from "./run.js";
+import { type BulkRun, startRun, type Work, type WorkContext } from "./run.js";
 import type { Reading } from "./source.js";
 
 /** A grant to deactivate. */
@@ -24,8 +24,8 @@ export interface UserGrant {
 const mostIdCharacters = 200;
 
 /**
- * Deactivates user grants with one call for each, and yields one outcome for each distinct grant, as they
- * come.
+ * Deactivates user grants with one call for each, one after the other, and yields one outcome for each
+ * distinct grant, as they come.
  *
  * **Awaiting what it returns does nothing**: iterate over it, or call its `summary()`. In everything else it
  * behaves as `removeUserGrants` does, and throws the same.
@@ -36,7 +36,7 @@ const mostIdCharacters = 200;
  * @param client of any transport.
  * @param grants read no faster than calls go out. ZITADEL requires the user's id and does not compare it
  * with the grant.
- * @param options default: 8 calls in flight.
+ * @param options default: 1 call in flight; `concurrency` says why.
  * @returns an async iterator of outcomes, with `summary()`.
  * @throws TypeError at once, for options that are not allowed, for grants that cannot be iterated, and for a
  * client that is not one.
@@ -62,14 +62,14 @@ export function deactivateUserGrants(
 /**
  * The same with an environment supplied by the caller.
  *
- * @param earlier requests of an earlier run for the same grants whose responses were lost.
+ * @param inDoubt grants that requests of an earlier run held whose responses were lost.
  */
 export function deactivateUserGrantsIn(
   environment: Environment,
   client: Client<typeof ManagementService>,
   grants: Iterable<UserGrant> | AsyncIterable<UserGrant>,
   options: DeactivateUserGrantsOptions,
-  earlier?: LostRequests,
+  inDoubt?: InDoubt,
 ): BulkRun<DeactivateOutcome> {
   checkClient(client, "deactivateUserGrant");
   checkValues(grants, "grants");
@@ -78,7 +78,7 @@ export function deactivateUserGrantsIn(
     values: grants,
     options: checked,
     environment,
-    concurrency: checked.concurrency ?? 8,
+    concurrency: checked.concurrency ?? 1,
     batchSize: 1,
     mostBytes: Number.POSITIVE_INFINITY,
     bytesOf: () => 0,
@@ -86,7 +86,7 @@ export function deactivateUserGrantsIn(
     notFoundId: "COMMAND-3M9sd",
     read: readUserGrant,
     createWork: (context) => createDeactivation(client, context),
-    earlier,
+    inDoubt,
   });
 }
 

@@ -9,19 +9,17 @@ export type {
   DeactivateUserGrantsOptions,
   RemoveUserGrantsOptions,
 } from "./options.js";
-export type {
-  DeactivateOutcome,
-  DeactivateStatus,
-  Outcome,
-  RemoveOutcome,
-  RemoveStatus,
-} from "./outcome.js";
-export { removeUserGrants } from "./remove.js";
-export type { BulkRun } from "./run.js";
 export {
   createSummary,
+  type DeactivateOutcome,
+  type DeactivateStatus,
   type Failure,
+  type Outcome,
+  type RemoveOutcome,
+  type RemoveStatus,
   type RunningSummary,
   type Summary,
   type SummaryOptions,
-} from "./summary.js";
+} from "./outcome.js";
+export { removeUserGrants } from "./remove.js";
+export type { BulkRun } from "./run.js";

@@ -1,112 +1,159 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { LostRequests } from "./lost-requests.js";
+import { describeError } from "../errors/describe.js";
 import type { Outcome } from "./outcome.js";
 import type { Grant } from "./source.js";
+import { Notifier } from "./stop.js";
 
 type Decision<Status extends string> =
   | { readonly status: Exclude<Status, "failed"> }
   | { readonly status: "failed"; readonly error: ConnectError };
 
+/** Ids of grants that may have been changed: held by requests of an earlier run whose responses were lost. */
+export interface InDoubt {
+  has(grantId: string): boolean;
+}
+
 /**
- * The grants that were read, until each has its outcome. A grant whose response was lost is held back while a
- * later response for its neighbors can still prove what happened to it.
+ * The grants that were read, until each has its outcome, and whether a request that held one may have been
+ * applied although no response says so. That doubt stays: ZITADEL looks the grants of a request up before it
+ * writes, and does not look again, so a lost request can be applied before, during and after a later one
+ * that is answered.
  */
 export class Ledger<Status extends string> {
-  readonly #undecided = new Set<string>();
-  readonly #isUndecided = (grantId: string) => this.#undecided.has(grantId);
-  readonly #held = new Map<string, Decision<Status>>();
-  readonly #lostRequests: LostRequests;
+  /** Undecided grants, and whether they are in doubt. */
+  readonly #undecided = new Map<string, boolean>();
   readonly #emit: (outcome: Outcome<Status | "failed">) => void;
+  readonly #earlier: InDoubt | undefined;
 
-  /** @param earlier of an earlier run for some of the same grants. */
-  constructor(
-    emit: (outcome: Outcome<Status | "failed">) => void,
-    earlier: LostRequests | undefined,
-  ) {
+  constructor(emit: (outcome: Outcome<Status | "failed">) => void, earlier: InDoubt | undefined) {
     this.#emit = emit;
-    this.#lostRequests = new LostRequests(earlier);
+    this.#earlier = earlier;
   }
 
   /** Whether the grant is new, as opposed to one that is already waiting for its outcome. */
   open({ grantId }: Grant): boolean {
-    if (this.#undecided.has(grantId) || this.#held.has(grantId)) {
+    if (this.#undecided.has(grantId)) {
       return false;
     }
-    this.#undecided.add(grantId);
+    this.#undecided.set(grantId, this.#earlier?.has(grantId) ?? false);
     return true;
-  }
-
-  /** The grants are in their final state, regardless of earlier requests for them. */
-  confirm(grants: readonly Grant[], status: Exclude<Status, "failed">): void {
-    const decided = this.#decide(grants);
-    for (const grantId of decided) {
-      this.#emit({ grantId, status });
-    }
-    this.#review(decided);
-  }
-
-  /**
-   * The grants are not confirmed, or were already in that state: this run may have changed them all the same.
-   */
-  conclude(grants: readonly Grant[], decision: Decision<Status>): void {
-    const decided = this.#decide(grants);
-    for (const grantId of decided) {
-      this.#held.set(grantId, decision);
-      this.#release(grantId);
-    }
-    this.#review(decided);
   }
 
   /** It is unknown whether a request for these grants was applied. */
   lost(grants: readonly Grant[]): void {
-    this.#lostRequests.lost(idsOf(grants));
+    for (const { grantId } of grants) {
+      if (this.#undecided.has(grantId)) {
+        this.#undecided.set(grantId, true);
+      }
+    }
   }
 
-  /** A response has shown that these grants existed. */
-  found(grants: readonly Grant[]): void {
-    this.#releaseAll(this.#lostRequests.found(idsOf(grants)));
+  /** The grants are in their final state, whatever became of other requests for them. */
+  confirm(grants: readonly Grant[], status: Exclude<Status, "failed">): void {
+    for (const { grantId } of grants) {
+      if (this.#undecided.delete(grantId)) {
+        this.#emit({ grantId, status });
+      }
+    }
+  }
+
+  /**
+   * The grants are not confirmed, or were in that state before: a request whose response was lost may have
+   * changed them all the same.
+   */
+  conclude(grants: readonly Grant[], decision: Decision<Status>): void {
+    const isForeign = grants.length === 1 && isOfAnotherProject(decision);
+    for (const { grantId } of grants) {
+      const inDoubt = this.#undecided.get(grantId);
+      if (this.#undecided.delete(grantId)) {
+        this.#emit(
+          inDoubt && !isForeign
+            ? { grantId, ...decision, answerLost: true }
+            : { grantId, ...decision },
+        );
+      }
+    }
   }
 
   /** No further response will come: grants that are still undecided have failed with this error. */
   finish(error: () => ConnectError): void {
     if (this.#undecided.size > 0) {
-      const grants = Array.from(this.#undecided, (grantId) => ({ grantId }));
+      const grants = Array.from(this.#undecided.keys(), (grantId) => ({ grantId }));
       this.conclude(grants, { status: "failed", error: error() });
-    }
-  }
-
-  #decide(grants: readonly Grant[]): string[] {
-    return idsOf(grants).filter((grantId) => this.#undecided.delete(grantId));
-  }
-
-  /** Held-back grants may have waited for these to be decided. */
-  #review(decided: readonly string[]): void {
-    if (this.#held.size > 0) {
-      this.#releaseAll(this.#lostRequests.decided(decided, this.#isUndecided));
-    }
-  }
-
-  #releaseAll(ids: Iterable<string>): void {
-    for (const grantId of ids) {
-      this.#release(grantId);
-    }
-  }
-
-  #release(grantId: string): void {
-    const decision = this.#held.get(grantId);
-    if (decision === undefined) {
-      return;
-    }
-    const doubt = this.#lostRequests.doubt(grantId, this.#isUndecided);
-    if (doubt !== "open") {
-      this.#held.delete(grantId);
-      this.#emit(
-        doubt === "none" ? { grantId, ...decision } : { grantId, ...decision, answerLost: true },
-      );
     }
   }
 }
 
-function idsOf(grants: readonly Grant[]): string[] {
-  return grants.map(({ grantId }) => grantId);
+/** The server has looked this grant up and rejects it: it rejects every other request that holds it. */
+function isOfAnotherProject(decision: Decision<string>): boolean {
+  return "error" in decision && describeError(decision.error).id === "EVENT-Shu7e";
+}
+
+/** Outcomes that were taken are dropped from memory once there are this many, and as many as are left. */
+const mostTaken = 64;
+
+/** Outcomes that have not been consumed yet, and who waits for one, or for room. */
+export class OutcomeQueue<O> {
+  readonly #most: number;
+  readonly #changed = new Notifier();
+  #outcomes: O[] = [];
+  /** How many of them were taken: `shift()` would move all the others each time. */
+  #takenCount = 0;
+  #closed = false;
+
+  /** @param most at this many unconsumed outcomes, there is no room for more work. */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  push(outcome: O): void {
+    if (!this.#closed) {
+      this.#outcomes.push(outcome);
+      this.#changed.notify();
+    }
+  }
+
+  /** The next outcome, or undefined if there are no more. */
+  async take(): Promise<O | undefined> {
+    for (;;) {
+      const outcome = this.#outcomes[this.#takenCount];
+      if (outcome !== undefined) {
+        this.#takenCount += 1;
+        if (this.#takenCount >= mostTaken && this.#takenCount * 2 >= this.#outcomes.length) {
+          this.#outcomes = this.#outcomes.slice(this.#takenCount);
+          this.#takenCount = 0;
+        }
+        this.#changed.notify();
+        return outcome;
+      }
+      if (this.#closed) {
+        return undefined;
+      }
+      await this.#changed.wait();
+    }
+  }
+
+  /** There will be no more outcomes. */
+  close(): void {
+    this.#closed = true;
+    this.#changed.notify();
+  }
+
+  /** The consumer has stopped: present and future outcomes are dropped. */
+  drop(): void {
+    this.#outcomes = [];
+    this.#takenCount = 0;
+    this.close();
+  }
+
+  /** Resolves when there is room, or the run stops. */
+  async room(stop: AbortSignal): Promise<void> {
+    while (
+      this.#outcomes.length - this.#takenCount >= this.#most &&
+      !this.#closed &&
+      !stop.aborted
+    ) {
+      await this.#changed.wait(stop);
+    }
+  }
 }

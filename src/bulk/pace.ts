@@ -1,6 +1,5 @@
 import { type Environment, jittered, sleep } from "../common/environment.js";
-import { RateLimit } from "./rate-limit.js";
-import { Stopped } from "./stop.js";
+import { Notifier, Stopped } from "./stop.js";
 
 /**
  * The pause after the first throttled request; it doubles with each further one until a request is accepted.
@@ -28,6 +27,10 @@ export class Pace {
   readonly #environment: Environment;
   readonly #most: number;
   readonly #giveUpMs: number;
+  /** Of calls, so that they do not begin long before they may leave; and of what leaves: retries of the transport, too. */
+  readonly #calls: RateLimit | undefined;
+  readonly #departures: RateLimit | undefined;
+  readonly #released = new Notifier();
   #limit: number;
   #inFlight = 0;
   #epoch = 0;
@@ -36,8 +39,6 @@ export class Pace {
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #takenMs = Number.NEGATIVE_INFINITY;
   #troubleSinceMs: number | undefined;
-  readonly #rate: RateLimit | undefined;
-  #waiting: (() => void)[] = [];
 
   constructor(
     most: number,
@@ -45,17 +46,30 @@ export class Pace {
     environment: Environment,
     maxPerSecond?: number | undefined,
   ) {
-    this.#rate = maxPerSecond === undefined ? undefined : new RateLimit(maxPerSecond);
     this.#most = most;
     this.#limit = most;
     this.#giveUpMs = giveUpMs;
     this.#environment = environment;
+    if (maxPerSecond !== undefined) {
+      this.#calls = new RateLimit(maxPerSecond);
+      this.#departures = new RateLimit(maxPerSecond);
+    }
   }
 
   /** Resolves when a request could be sent. @throws Stopped when the run stops. */
   async ready(stop: AbortSignal): Promise<void> {
-    while (!this.#free(stop)) {
-      await this.#wait(stop);
+    for (;;) {
+      if (stop.aborted) {
+        throw new Stopped();
+      }
+      const pauseMs = this.#pauseMs();
+      if (pauseMs > 0) {
+        await sleep(this.#environment, pauseMs, stop);
+      } else if (this.#inFlight < this.#limit) {
+        return;
+      } else {
+        await this.#released.wait(stop);
+      }
     }
   }
 
@@ -66,36 +80,49 @@ export class Pace {
    * @throws Stopped when the run stops.
    */
   async take(stop: AbortSignal, ownTimeoutMs: number): Promise<Slot> {
-    while (!this.#free(stop)) {
-      await this.#wait(stop);
-    }
+    // Several may have waited for the same slot.
+    do {
+      await this.ready(stop);
+    } while (this.#inFlight >= this.#limit || this.#pauseMs() > 0);
     this.#inFlight += 1;
     const sentMs = this.#environment.monotonicMs();
-    this.#rate?.sent(sentMs);
+    this.#calls?.count(sentMs);
     return { epoch: this.#epoch, sentMs, timeoutMs: this.#timeoutMs(ownTimeoutMs) };
   }
 
-  #free(stop: AbortSignal): boolean {
-    if (stop.aborted) {
-      throw new Stopped();
+  /**
+   * Counts a request that is about to leave.
+   *
+   * @returns undefined if it may leave now, or what resolves when it may.
+   */
+  departure(cancelled: AbortSignal): Promise<void> | undefined {
+    const limit = this.#departures;
+    if (limit === undefined) {
+      return undefined;
     }
-    return this.#pauseMs() <= 0 && this.#inFlight < this.#limit;
+    const waitMs = limit.waitMs(this.#environment.monotonicMs());
+    if (waitMs <= 0) {
+      limit.count(this.#environment.monotonicMs());
+      return undefined;
+    }
+    return sleep(this.#environment, waitMs, cancelled).then(() =>
+      cancelled.aborted ? undefined : this.departure(cancelled),
+    );
   }
 
   #pauseMs(): number {
     const nowMs = this.#environment.monotonicMs();
-    return Math.max(this.#pausedUntilMs - nowMs, this.#rate?.waitMs(nowMs) ?? 0);
-  }
-
-  async #wait(stop: AbortSignal): Promise<void> {
-    const pauseMs = this.#pauseMs();
-    await (pauseMs > 0 ? sleep(this.#environment, pauseMs, stop) : this.#turn(stop));
+    return Math.max(
+      this.#pausedUntilMs - nowMs,
+      this.#calls?.waitMs(nowMs) ?? 0,
+      this.#departures?.waitMs(nowMs) ?? 0,
+    );
   }
 
   /** Releases a slot, whatever the result of the request. */
   release(): void {
     this.#inFlight -= 1;
-    this.#wake();
+    this.#released.notify();
   }
 
   /** The server has processed a request: it applied it, or rejected it for its content. */
@@ -173,23 +200,63 @@ export class Pace {
   #pauseUntil(atMs: number): void {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, atMs);
   }
+}
 
-  #turn(stop: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        stop.removeEventListener("abort", done);
-        resolve();
-      };
-      stop.addEventListener("abort", done);
-      this.#waiting.push(done);
-    });
+/** What a second is taken for: requests that left a second apart may arrive a little closer. */
+const secondMs = 1030;
+
+/**
+ * When the next request may be sent, so that no second that one may pick holds more than so many. A tenth of
+ * them may be sent together, so that timers, which are late by a millisecond or so, do not slow the run down;
+ * the others are evenly spaced.
+ */
+export class RateLimit {
+  readonly #windows: readonly Window[];
+
+  /** @param perSecond rounded down above 1; below, one request in 1 / `perSecond` seconds. */
+  constructor(perSecond: number) {
+    const most = Math.max(1, Math.floor(perSecond));
+    const rate = Math.min(perSecond, most);
+    const burst = Math.max(1, Math.floor(most / 10));
+    this.#windows = [
+      new Window(burst, (burst * 1000) / rate),
+      new Window(most, (most * secondMs) / rate),
+    ];
   }
 
-  #wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resume of waiting) {
-      resume();
+  /** Milliseconds until a request may be sent; 0 or less if it may be sent now. */
+  waitMs(nowMs: number): number {
+    return Math.max(...this.#windows.map((window) => window.freeAtMs - nowMs));
+  }
+
+  /** A request is sent now. */
+  count(nowMs: number): void {
+    for (const window of this.#windows) {
+      window.count(nowMs);
     }
+  }
+}
+
+/** Lets at most so many requests through in any stretch of time of this length. */
+class Window {
+  readonly #most: number;
+  readonly #lengthMs: number;
+  /** When the last requests were sent, as a ring: the oldest is overwritten next. */
+  readonly #sentMs: number[] = [];
+  #next = 0;
+
+  constructor(most: number, lengthMs: number) {
+    this.#most = most;
+    this.#lengthMs = lengthMs;
+  }
+
+  get freeAtMs(): number {
+    const oldestMs = this.#sentMs[this.#next];
+    return oldestMs === undefined ? Number.NEGATIVE_INFINITY : oldestMs + this.#lengthMs;
+  }
+
+  count(nowMs: number): void {
+    this.#sentMs[this.#next] = nowMs;
+    this.#next = (this.#next + 1) % this.#most;
   }
 }

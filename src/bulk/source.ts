@@ -1,6 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { type Environment, sleep } from "../common/environment.js";
-import { checkResult, openIterator } from "./iterator.js";
+import type { Stop } from "./stop.js";
 
 /** A grant to request. */
 export interface Grant {
@@ -27,10 +27,13 @@ export interface Gathered<G extends Grant> {
 }
 
 /** The most entries that a JavaScript `Set` can hold. */
-export const mostSeen = 2 ** 24;
+const mostSeen = 2 ** 24;
 
-/** So many duplicates are read before others get their turn: an endless list of them can be aborted. */
-const mostAtOnce = 10_000;
+/**
+ * Timers get their turn after so many grants, or a twentieth of as many values that lead to no request
+ * (duplicates, and what is not an id): a run can be aborted though nothing in it waits for the network.
+ */
+const mostAtOnce = 20_000;
 
 /** How long a slow source delays grants that it has already yielded, before they are sent. */
 const lingerMs = 100;
@@ -41,15 +44,16 @@ export interface SourceOptions<G extends Grant> {
   /** What a grant takes of a request, in bytes. */
   readonly bytesOf: (grant: G) => number;
   readonly environment: Environment;
-  /** Once it is aborted, a pending value is no longer awaited. */
-  readonly stop: AbortSignal;
+  /** Once the run stops, a pending value is no longer awaited. */
+  readonly stop: Stop;
   readonly mostSeen?: number | undefined;
 }
 
 /** Reads the grants of a run from the caller's iterable: one batch at a time, each grant once. */
 export class Source<G extends Grant> {
   readonly #options: SourceOptions<G>;
-  readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
+  readonly #values: Iterable<unknown> | AsyncIterable<unknown>;
+  #iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined;
   /** Whether a value may take time to arrive. */
   readonly isAsync: boolean;
   readonly #seen: Set<string> | undefined;
@@ -62,16 +66,17 @@ export class Source<G extends Grant> {
   #ended = false;
   #exhausted = false;
   #valuesRead = 0;
+  #sinceTurn = 0;
 
   constructor(values: Iterable<unknown> | AsyncIterable<unknown>, options: SourceOptions<G>) {
     this.#options = options;
+    this.#values = values;
     this.isAsync = Symbol.asyncIterator in values;
-    this.#iterator = openIterator(values);
     this.#seen = options.distinct ? undefined : new Set();
-    options.stop.addEventListener("abort", () => this.#wake?.(), { once: true });
+    options.stop.signal.addEventListener("abort", () => this.#wake?.(), { once: true });
   }
 
-  /** Values read so far, including those before this source. */
+  /** Values read so far. */
   get valuesRead(): number {
     return this.#valuesRead;
   }
@@ -85,7 +90,6 @@ export class Source<G extends Grant> {
     const gathering = new Gathering<G>();
     let enough: AbortController | undefined;
     let bytes = 0;
-    let duplicates = 0;
     const fits = (grant: G) => {
       bytes += bytesOf(grant);
       return bytes <= mostBytes || !(holdsSome || gathering.grants.length > 0);
@@ -97,6 +101,7 @@ export class Source<G extends Grant> {
       }
       while (
         !this.#ended &&
+        !stop.signal.aborted &&
         this.#leftover === undefined &&
         gathering.grants.length + gathering.rejected.length < most
       ) {
@@ -104,7 +109,7 @@ export class Source<G extends Grant> {
           enough = new AbortController();
           void this.#linger(enough.signal);
         }
-        const result = this.isAsync ? await this.#pull() : checkResult(this.#iterator.next());
+        const result = this.isAsync ? await this.#pull() : checkResult(this.#open().next());
         if (result === undefined) {
           break;
         }
@@ -115,21 +120,19 @@ export class Source<G extends Grant> {
         }
         this.#valuesRead += 1;
         const reading = read(result.value);
-        if (!this.#isNew(reading)) {
-          duplicates += 1;
-          if (duplicates % mostAtOnce === 0) {
-            await sleep(environment, 0, stop);
-          }
-          if (stop.aborted) {
-            break;
-          }
-          continue;
-        }
-        if ("grant" in reading && !fits(reading.grant)) {
+        const isNew = this.#isNew(reading);
+        if (isNew && "grant" in reading && !fits(reading.grant)) {
           this.#leftover = reading;
           break;
         }
-        gathering.add(reading);
+        if (isNew) {
+          gathering.add(reading);
+        }
+        this.#sinceTurn += isNew && "grant" in reading ? 1 : 20;
+        if (this.#sinceTurn >= mostAtOnce) {
+          this.#sinceTurn = 0;
+          await sleep(environment, 0, stop.signal);
+        }
       }
     } catch (error) {
       this.#ended = true;
@@ -140,13 +143,17 @@ export class Source<G extends Grant> {
     return { ...gathering, ended: this.#ended && this.#leftover === undefined };
   }
 
-  /** Tells the source that no more is read. Returns what was read and is in no batch. */
+  /**
+   * Tells the source that no more is read, and waits until it has done so; after an abort, no longer than a
+   * second. Returns what was read and is in no batch.
+   */
   async close(): Promise<Gathered<G>> {
     const rest = new Gathering<G>();
     if (this.#leftover !== undefined) {
-      rest.grants.push(this.#leftover.grant);
+      rest.add(this.#leftover);
     }
     const late = this.#arrived;
+    // Errors from here on are secondary: the run has stopped for another reason, which is the one to report.
     try {
       if (late !== undefined && "result" in late && late.result.done !== true) {
         const reading = this.#options.read(late.result.value);
@@ -154,23 +161,23 @@ export class Source<G extends Grant> {
           rest.add(reading);
         }
       }
-    } catch {
-      // A secondary error: the run has stopped for another reason, which is the one to report.
-    }
-    if (!this.#exhausted) {
-      try {
-        const returned = this.#iterator.return?.();
+      if (!this.#exhausted) {
+        const returned = Promise.resolve(this.#iterator?.return?.());
+        returned.catch(() => undefined);
+        // A generator returns only after the value it works on has arrived, which may never happen.
         if (!this.#asked || late !== undefined) {
-          await returned;
-        } else {
-          // A generator returns only after the value it works on has arrived, which may never happen.
-          Promise.resolve(returned).catch(() => undefined);
+          await this.#options.stop.orAborted<unknown>(returned, () => undefined);
         }
-      } catch {
-        // As above.
       }
-    }
+    } catch {}
     return { ...rest, ended: true };
+  }
+
+  #open(): AsyncIterator<unknown> | Iterator<unknown> {
+    const values = this.#values;
+    this.#iterator ??=
+      Symbol.asyncIterator in values ? values[Symbol.asyncIterator]() : values[Symbol.iterator]();
+    return this.#iterator;
   }
 
   #isNew(reading: Reading<G>): boolean {
@@ -193,11 +200,8 @@ export class Source<G extends Grant> {
 
   /** The next value; undefined if it is no longer awaited. */
   async #pull(): Promise<IteratorResult<unknown> | undefined> {
-    if (this.#options.stop.aborted) {
-      return undefined;
-    }
     if (!this.#asked) {
-      const next = Promise.resolve(this.#iterator.next());
+      const next = Promise.resolve(this.#open().next());
       this.#asked = true;
       next.then(
         (result) => this.#arrive({ result }),
@@ -232,6 +236,16 @@ export class Source<G extends Grant> {
       this.#wake?.();
     }
   }
+}
+
+/** @throws TypeError for what no iterator may return from `next()`, as `for await` does. */
+function checkResult(result: unknown): IteratorResult<unknown> {
+  if (typeof result !== "object" || result === null) {
+    throw new TypeError(
+      `next() of the iterator of grants must return an object with done and value, got ${String(result)}`,
+    );
+  }
+  return result as IteratorResult<unknown>;
 }
 
 class Gathering<G extends Grant> {

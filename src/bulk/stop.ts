@@ -1,4 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Environment } from "../common/environment.js";
+
+/** How long an aborted run waits for clients and sources that ignore the abort. */
+const graceMs = 1000;
 
 /** Thrown through the work of a stopped run, to unwind it. */
 export class Stopped extends Error {
@@ -14,13 +18,17 @@ export class NotSent extends Error {
   }
 }
 
-const thrownMessage = "the run ended with an error before this grant was decided";
-
 /** Whether and why a run stops before everything is decided. The first reason counts. */
 export class Stop {
+  readonly #environment: Environment;
   readonly #noMore = new AbortController();
   readonly #cancel = new AbortController();
-  #reason: { readonly thrown: unknown; readonly error: ConnectError } | undefined;
+  #undecidedError: ConnectError | undefined;
+  #failure: { readonly thrown: unknown } | undefined;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
 
   /** Aborted when no further request may be sent. */
   get signal(): AbortSignal {
@@ -32,30 +40,43 @@ export class Stop {
     return this.#cancel.signal;
   }
 
-  /** What the run throws when it stops. */
-  get reason(): { readonly thrown: unknown } | undefined {
-    return this.#reason;
+  /** What the run throws; undefined if its caller has left it, or while it has not stopped. */
+  get failure(): { readonly thrown: unknown } | undefined {
+    return this.#failure;
   }
 
   /** The error of grants that are still undecided when the run stops. */
   get undecidedError(): ConnectError {
     return (
-      this.#reason?.error ?? new ConnectError("no response has decided this grant", Code.Internal)
+      this.#undecidedError ?? new ConnectError("no response has decided this grant", Code.Internal)
     );
   }
 
-  /** @param error the error of grants that are undecided then. */
-  because(error: ConnectError, thrown: unknown = error): void {
-    if (this.#reason === undefined) {
-      this.#reason = { thrown, error };
-      this.#noMore.abort();
-    }
+  /** No request can succeed. */
+  because(error: ConnectError): void {
+    this.#end(error, { thrown: error });
   }
 
   /** For an error thrown by the source, by `onOutcome`, or by a defect. */
-  becauseOfThrown(thrown: unknown, message = thrownMessage): void {
+  becauseOfThrown(
+    thrown: unknown,
+    message = "the run ended with an error before this grant was decided",
+  ): void {
     if (!(thrown instanceof Stopped)) {
-      this.because(new ConnectError(message, Code.Aborted, undefined, undefined, thrown), thrown);
+      this.#end(new ConnectError(message, Code.Aborted, undefined, undefined, thrown), { thrown });
+    }
+  }
+
+  /** The caller wants no more outcomes. */
+  left(): void {
+    this.#end(new ConnectError("the run was left before this grant was decided", Code.Canceled));
+  }
+
+  #end(undecidedError: ConnectError, failure?: { readonly thrown: unknown }): void {
+    if (this.#undecidedError === undefined) {
+      this.#undecidedError = undecidedError;
+      this.#failure = failure;
+      this.#noMore.abort();
     }
   }
 
@@ -80,5 +101,48 @@ export class Stop {
       abort();
     }
     return () => signal?.removeEventListener("abort", abort);
+  }
+
+  /** Settles like the promise; at the latest a second after an abort, with the value of `late`. */
+  orAborted<T>(promise: PromiseLike<T>, late: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let cancelTimer: (() => void) | undefined;
+      const onAbort = () => {
+        cancelTimer = this.#environment.setTimer(() => resolve(late()), graceMs);
+      };
+      const settled = () => {
+        cancelTimer?.();
+        this.cancelSignal.removeEventListener("abort", onAbort);
+      };
+      this.cancelSignal.addEventListener("abort", onAbort);
+      if (this.cancelSignal.aborted) {
+        onAbort();
+      }
+      Promise.resolve(promise).finally(settled).then(resolve, reject);
+    });
+  }
+}
+
+/** Lets work wait for a change and check again. */
+export class Notifier {
+  #waiting = new Set<() => void>();
+
+  /** Resolves at the next change, or when the signal is aborted. */
+  wait(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        signal?.removeEventListener("abort", done);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      signal?.addEventListener("abort", done);
+      this.#waiting.add(done);
+    });
+  }
+
+  notify(): void {
+    for (const resume of [...this.#waiting]) {
+      resume();
+    }
   }
 }

@@ -1,7 +1,12 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { retryAfterMs } from "../bulk/classify.js";
-import { RateLimit } from "../bulk/rate-limit.js";
-import { type Environment, jittered, platform, sleep } from "../common/environment.js";
+import {
+  type Environment,
+  jittered,
+  platform,
+  RateLimit,
+  retryAfterMs,
+  sleep,
+} from "../bulk/internal.js";
 import { type FlagTable, wholeNumber } from "./flags.js";
 
 /** ZITADEL Cloud blocks an address that sends more than 50 requests a second for three minutes. */
@@ -52,7 +57,7 @@ export function lookupTurns({
     for (;;) {
       const waitMs = limit.waitMs(platform.monotonicMs());
       if (waitMs <= 0 || signal?.aborted) {
-        limit.sent(platform.monotonicMs());
+        limit.count(platform.monotonicMs());
         return;
       }
       await sleep(platform, waitMs, signal);

@@ -1,86 +1,46 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { classify, retryAfterMs } from "../../src/bulk/classify.js";
-import { serverError } from "./model-server.js";
+import { classify, retryAfterMs } from "../../src/bulk/requests.js";
+import { notApplied, serverError } from "./model-server.js";
 
-describe("what an error means for a bulk run", () => {
-  it.each<[ConnectError, string, boolean?]>([
-    [serverError(Code.NotFound, "COMMAND-1My0t"), "not-found"],
-    [serverError(Code.NotFound, "COMMAND-3M9sd"), "fatal"],
-    [serverError(Code.NotFound, "AUTHZ-cdgFk"), "fatal"],
-    [new ConnectError("unable to set instance", Code.NotFound), "fatal"],
-    [serverError(Code.PermissionDenied, "EVENT-Shu7e"), "rejected"],
-    [serverError(Code.PermissionDenied, "AUTH-5mWD2"), "fatal"],
-    [new ConnectError("blocked by a proxy", Code.PermissionDenied), "fatal"],
-    [
-      new ConnectError(
-        "got HTTP 403 with text/html where JSON was expected",
-        Code.PermissionDenied,
-      ),
-      "fatal",
-      true,
-    ],
-    [new ConnectError("no such method", Code.Unimplemented), "fatal"],
-    [
-      new ConnectError(
-        "the server broke the gRPC-web protocol: a second message",
-        Code.Unimplemented,
-      ),
-      "fatal",
-      true,
-    ],
-    [serverError(Code.FailedPrecondition, "COMMAND-1S9gx"), "inactive"],
-    [serverError(Code.FailedPrecondition, "OTHER-12345"), "rejected"],
-    [serverError(Code.InvalidArgument, "COMMAND-J9sc5"), "rejected"],
-    [
-      new ConnectError("grpc: received message larger than max", Code.ResourceExhausted),
-      "too-large",
-    ],
-    [
-      new ConnectError(
-        "message size 5 is larger than configured readMaxBytes 1",
-        Code.ResourceExhausted,
-      ),
-      "lost",
-      true,
-    ],
-    [new ConnectError("quota", Code.ResourceExhausted), "throttled"],
-    [
-      new ConnectError("the stream was reset with ENHANCE_YOUR_CALM", Code.ResourceExhausted),
-      "throttled",
-      true,
-    ],
-    [new ConnectError("HTTP 503", Code.Unavailable), "throttled", true],
-    [new ConnectError("late", Code.DeadlineExceeded), "throttled", true],
-    [new ConnectError("reset", Code.Canceled), "lost", true],
-    [new ConnectError("HTTP 400", Code.Internal), "lost", true],
-    [new ConnectError("?", Code.Unknown), "lost", true],
-    [serverError(Code.InvalidArgument, "COMMAND-5M0sd"), "fatal"],
-  ])("%s", (error, kind, maybeApplied = false) => {
-    expect(classify(error, "COMMAND-1My0t")).toEqual({ kind, maybeApplied });
+/** An error without a detail of ZITADEL. */
+const plain = (code: Code) => new ConnectError("anything at all", code);
+
+describe("what an error means for a bulk run is decided by its code, ZITADEL's id and the fact of the call", () => {
+  it.each<[string, ConnectError]>([
+    ["not-found", serverError(Code.NotFound, "COMMAND-1My0t")],
+    ["fatal", serverError(Code.NotFound, "COMMAND-3M9sd")],
+    ["fatal", serverError(Code.NotFound, "AUTHZ-cdgFk")],
+    ["fatal", plain(Code.NotFound)],
+    ["rejected", serverError(Code.PermissionDenied, "EVENT-Shu7e")],
+    ["fatal", serverError(Code.PermissionDenied, "AUTH-5mWD2")],
+    ["fatal", plain(Code.PermissionDenied)],
+    ["fatal", plain(Code.Unimplemented)],
+    ["inactive", serverError(Code.FailedPrecondition, "COMMAND-1S9gx")],
+    ["rejected", serverError(Code.FailedPrecondition, "OTHER-12345")],
+    ["rejected", serverError(Code.InvalidArgument, "COMMAND-J9sc5")],
+    ["rejected", notApplied(plain(Code.InvalidArgument))],
+    ["fatal", serverError(Code.InvalidArgument, "COMMAND-5M0sd")],
+    ["throttled", plain(Code.ResourceExhausted)],
+    ["throttled", plain(Code.Unavailable)],
+    ["throttled", notApplied(plain(Code.Unavailable), false)],
+    ["throttled", plain(Code.DeadlineExceeded)],
+    ["lost", plain(Code.Canceled)],
+    ["lost", plain(Code.Internal)],
+    ["lost", plain(Code.InvalidArgument)],
+    // A closed client, a redirect, a failing interceptor, a proxy setting that cannot be used.
+    ["fatal", notApplied(plain(Code.Canceled), false)],
+    ["fatal", notApplied(plain(Code.Unknown))],
+    ["fatal", notApplied(plain(Code.Internal), false)],
+    ["fatal", notApplied(plain(Code.InvalidArgument), false)],
+    ["fatal", notApplied(plain(Code.FailedPrecondition), false)],
+  ])("%s: %s", (kind, error) => {
+    expect(classify(error, "COMMAND-1My0t")).toBe(kind);
   });
-});
 
-describe("an error that the server's own deadline caused", () => {
-  it.each<[string, ConnectError, boolean]>([
-    [
-      "an instance that was not looked up in time",
-      new ConnectError(
-        "unable to set instance using origin http://localhost: ID=QUERY-d3fas Message=Errors.Internal Parent=(context deadline exceeded)",
-        Code.NotFound,
-      ),
-      false,
-    ],
-    [
-      "an organization that was not looked up in time",
-      serverError(Code.PermissionDenied, "AUTH-Bs7Ds"),
-      true,
-    ],
-  ])("ends no run: %s", (_, error, isLate) => {
-    expect(classify(error, "COMMAND-1My0t", isLate)).toEqual({
-      kind: "throttled",
-      maybeApplied: true,
-    });
+  it("takes what comes when the time is up for a lookup that the server's own deadline cut off", () => {
+    const unknownOrganization = serverError(Code.PermissionDenied, "AUTH-Bs7Ds");
+    expect(classify(unknownOrganization, "COMMAND-1My0t", true)).toBe("throttled");
   });
 });
 

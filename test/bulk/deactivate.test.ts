@@ -36,15 +36,17 @@ function setUp(states: Record<string, "active" | "inactive" | "foreign"> = {}) {
 }
 
 const applyAndLose = (code: Code) => (_: unknown, index: number) =>
-  index === 0 ? { workAfterMs: 1, failure: { afterMs: 5, code } } : { workAfterMs: 1 };
+  index === 0 ? { lookUpAfterMs: 1, failure: { afterMs: 5, code } } : { lookUpAfterMs: 1 };
 
 describe("deactivating", () => {
-  it("calls once for each distinct grant, 8 at a time", async () => {
+  it("calls once for each distinct grant, one at a time unless told otherwise", async () => {
     const ids = Array.from({ length: 50 }, (_, index) => String(index));
     const { server, deactivate } = setUp(Object.fromEntries(ids.map((id) => [id, "active"])));
     const outcomes = await deactivate([...ids, ...ids]);
     expect(outcomes).toEqual(ids.map((grantId) => ({ grantId, status: "deactivated" })));
     expect(server.calls).toHaveLength(50);
+    expect(server.mostInFlight).toBe(1);
+    await deactivate(ids, { concurrency: 8 });
     expect(server.mostInFlight).toBe(8);
   });
 

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { Client, Transport } from "@connectrpc/connect";
+import type { Client, ContextValues, Transport } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import {
   type BulkRemoveUserGrantRequest,
@@ -10,16 +10,23 @@ import {
 } from "../../gen/zitadel/management_pb.js";
 import { ErrorDetailSchema } from "../../gen/zitadel/message_pb.js";
 import { retrySwitch } from "../../src/client/interceptors/retry-switch.js";
+import { sleep } from "../../src/common/environment.js";
+import { sendGate } from "../../src/common/send-gate.js";
+import { withOutcome } from "../../src/errors/certainty.js";
 import type { FakeEnvironment } from "../support/fake-environment.js";
 
 /** What becomes of one request. */
 export interface Fate {
-  /** After so many milliseconds the server works on it; undefined for never. */
-  workAfterMs?: number | undefined;
-  /** After so many milliseconds the client gets this instead of the server's response. */
-  failure?: { afterMs: number; code: Code; retryAfter?: string } | undefined;
-  /** From work to response. */
+  /** After so many milliseconds the server looks its grants up; undefined for never. */
+  lookUpAfterMs?: number | undefined;
+  /** From there to the write, which does not look again. */
+  writeMs?: number | undefined;
+  /** From the work to the response. */
   responseMs?: number | undefined;
+  /** After so many milliseconds the client gets this instead of the server's response. */
+  failure?:
+    | { afterMs: number; code: Code; retryAfter?: string; notProcessed?: boolean | undefined }
+    | undefined;
 }
 
 export type GrantState = "active" | "inactive" | "foreign" | "failing";
@@ -39,9 +46,15 @@ export function serverError(code: Code, id: string): ConnectError {
   ]);
 }
 
+/** The same as a transport of this package throws it for a request that was not processed. */
+export function notApplied(error: ConnectError, sent = true): ConnectError {
+  return withOutcome(error, { mayHaveBeenApplied: false, sent });
+}
+
 /**
- * A server whose requests meet what the test says, behind Connect's own client. Each request is worked
- * on at one instant, as a whole or not at all, possibly long after its client has given it up.
+ * A server whose requests meet what the test says, behind Connect's own client. Like ZITADEL, it looks the
+ * grants of a request up, and writes later without another look: other requests may have come between, and
+ * the client may have given it up long ago.
  */
 export class ModelServer {
   readonly grants = new Map<string, GrantState>();
@@ -54,9 +67,11 @@ export class ModelServer {
   revokedFrom = Number.POSITIVE_INFINITY;
   /** The response to a second deactivation. */
   inactive: "ok" | "error" = "ok";
+  /** How long the client waits for a token, if it is one of this package, which asks the gate. */
+  tokenMs: ((index: number) => number) | undefined;
   inFlight = 0;
   mostInFlight = 0;
-  fate: (call: Call, index: number) => Fate = () => ({ workAfterMs: 1 });
+  fate: (call: Call, index: number) => Fate = () => ({ lookUpAfterMs: 1 });
   readonly #world: FakeEnvironment;
 
   constructor(world: FakeEnvironment) {
@@ -72,26 +87,51 @@ export class ModelServer {
         this.inFlight += 1;
         this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
         try {
+          if (this.tokenMs !== undefined) {
+            await this.#untilSent(this.tokenMs(this.inFlight), signal, contextValues);
+          }
           await this.#exchange(method.name, input, signal, timeoutMs, new Headers(header));
         } finally {
           this.inFlight -= 1;
         }
+        const schema =
+          method.name === "BulkRemoveUserGrant"
+            ? BulkRemoveUserGrantResponseSchema
+            : DeactivateUserGrantResponseSchema;
         return {
-          stream: false,
-          service: method.parent,
-          method,
-          header: new Headers(),
-          trailer: new Headers(),
-          message: create(
-            method.name === "BulkRemoveUserGrant"
-              ? BulkRemoveUserGrantResponseSchema
-              : DeactivateUserGrantResponseSchema,
-          ) as never,
+          ...{ stream: false, service: method.parent, method, message: create(schema) as never },
+          ...{ header: new Headers(), trailer: new Headers() },
         };
       },
       stream: () => Promise.reject(new Error("no streams here")),
     };
     return createClient(ManagementService, transport);
+  }
+
+  async #untilSent(
+    tokenMs: number,
+    signal: AbortSignal | undefined,
+    contextValues: ContextValues,
+  ): Promise<void> {
+    const check = () => {
+      if (signal?.aborted) {
+        throw notApplied(new ConnectError("aborted", Code.Canceled), false);
+      }
+    };
+    await sleep(this.#world, tokenMs, signal);
+    check();
+    const turn = contextValues.get(sendGate)?.();
+    if (turn !== undefined) {
+      const aborted = new Promise<void>((resolve) =>
+        signal?.addEventListener("abort", () => resolve()),
+      );
+      check();
+      await Promise.race([turn.ready, aborted]);
+      if (signal?.aborted) {
+        turn.cancel();
+      }
+    }
+    check();
   }
 
   #exchange(
@@ -107,17 +147,26 @@ export class ModelServer {
       : [(input as DeactivateUserGrantRequest).grantId];
     const call = { method, ids, header, timeoutMs, startedMs: this.#world.monotonicMs() };
     const index = this.calls.push(call) - 1;
-    const { workAfterMs, failure, responseMs = 1 } = this.fate(call, index);
+    const { lookUpAfterMs, writeMs = 0, responseMs = 1, failure } = this.fate(call, index);
     const revoked = index >= this.revokedFrom;
     return new Promise((resolve, reject) => {
       let heard = false;
-      const lose = (error: ConnectError) => {
+      const lose = (error: ConnectError, notProcessed = false) => {
         if (!heard) {
           heard = true;
-          this.#lose(ids);
-          reject(error);
+          if (!notProcessed) {
+            this.#lose(ids);
+          }
+          reject(notProcessed ? notApplied(error) : error);
         }
       };
+      const respond = (rejection: ConnectError | undefined) =>
+        this.#world.setTimer(() => {
+          if (!heard && failure === undefined) {
+            heard = true;
+            rejection === undefined ? resolve() : reject(rejection);
+          }
+        }, responseMs);
       signal?.addEventListener("abort", () => lose(new ConnectError("aborted", Code.Canceled)));
       if (timeoutMs !== undefined) {
         this.#world.setTimer(
@@ -126,22 +175,27 @@ export class ModelServer {
         );
       }
       if (failure !== undefined) {
-        const { afterMs, code, retryAfter } = failure;
+        const { afterMs, code, retryAfter, notProcessed } = failure;
         const headers = retryAfter === undefined ? {} : { "retry-after": retryAfter };
-        this.#world.setTimer(() => lose(new ConnectError("failure", code, headers)), afterMs);
+        this.#world.setTimer(
+          () => lose(new ConnectError("failure", code, headers), notProcessed),
+          afterMs,
+        );
       }
-      if (workAfterMs !== undefined) {
+      if (lookUpAfterMs !== undefined) {
         this.#world.setTimer(() => {
-          const refusal = revoked
+          const rejection = revoked
             ? serverError(Code.Unauthenticated, "AUTH-7fs1e")
-            : this.#work(remove, ids);
+            : this.#lookUp(remove, ids);
+          if (rejection !== undefined) {
+            respond(rejection === "unchanged" ? undefined : rejection);
+            return;
+          }
           this.#world.setTimer(() => {
-            if (!heard && failure === undefined) {
-              heard = true;
-              refusal === undefined ? resolve() : reject(refusal);
-            }
-          }, responseMs);
-        }, workAfterMs);
+            this.#write(remove, ids);
+            respond(undefined);
+          }, writeMs);
+        }, lookUpAfterMs);
       }
     });
   }
@@ -152,7 +206,7 @@ export class ModelServer {
     }
   }
 
-  #work(remove: boolean, ids: readonly string[]): ConnectError | undefined {
+  #lookUp(remove: boolean, ids: readonly string[]): ConnectError | "unchanged" | undefined {
     for (const id of ids) {
       const state = this.grants.get(id);
       if (state === undefined) {
@@ -167,18 +221,21 @@ export class ModelServer {
       }
       if (!remove && state === "inactive") {
         return this.inactive === "ok"
-          ? undefined
+          ? "unchanged"
           : serverError(Code.FailedPrecondition, "COMMAND-1S9gx");
       }
     }
+    return undefined;
+  }
+
+  #write(remove: boolean, ids: readonly string[]): void {
     for (const id of ids) {
       this.changed.add(id);
       if (remove) {
         this.grants.delete(id);
-      } else {
+      } else if (this.grants.has(id)) {
         this.grants.set(id, "inactive");
       }
     }
-    return undefined;
   }
 }

@@ -14,6 +14,9 @@ const delayMs = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 60_000 }) },
 );
 
+/** Between the look-up and the write, where other requests for the same grants can be answered. */
+const stallMs = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, delayMs);
+
 const lossCode = fc.constantFrom(
   Code.Unavailable,
   Code.Internal,
@@ -24,12 +27,16 @@ const lossCode = fc.constantFrom(
 );
 
 const fate: fc.Arbitrary<Fate> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ workAfterMs: delayMs, responseMs: delayMs }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ lookUpAfterMs: delayMs, writeMs: stallMs, responseMs: delayMs }),
+  },
   // Applied, then or later, and the response dropped.
   {
     weight: 3,
     arbitrary: fc.record({
-      workAfterMs: delayMs,
+      lookUpAfterMs: delayMs,
+      writeMs: stallMs,
       failure: fc.record({ afterMs: delayMs, code: lossCode }),
     }),
   },
@@ -41,7 +48,8 @@ const fate: fc.Arbitrary<Fate> = fc.oneof(
     arbitrary: fc.record({
       failure: fc.record({
         afterMs: delayMs,
-        code: fc.constant(Code.ResourceExhausted),
+        code: fc.constantFrom(Code.ResourceExhausted, Code.Unavailable),
+        notProcessed: fc.constant(true),
         retryAfter: fc.constantFrom("0", "1", "7"),
       }),
     }),
@@ -66,7 +74,9 @@ export const scenario = fc.record({
   allUnknown: fc.oneof({ weight: 7, arbitrary: fc.constant(false) }, fc.constant(true)),
   batchSize: fc.integer({ min: 1, max: 12 }),
   concurrency: fc.integer({ min: 1, max: 5 }),
-  maxPerSecond: fc.option(fc.constantFrom(2, 20, 500), { freq: 3, nil: undefined }),
+  maxPerSecond: fc.option(fc.constantFrom(2, 25, 500), { freq: 3, nil: undefined }),
+  /** A client of this package waits for a token, and asks the gate. */
+  tokenMs: fc.option(fc.nat(2000), { freq: 2, nil: undefined }),
   timeoutMs: fc.constantFrom(10, 1000, 30_000),
   giveUpMs: fc.constantFrom(2000, 300_000),
   fates: fc.infiniteStream(fate),
@@ -104,9 +114,13 @@ async function play(s: Scenario, remove: boolean) {
   const fates = s.fates[Symbol.iterator]();
   server.fate = () => {
     const next = fates.next().value as Fate;
-    return world.random() < s.calmness ? { workAfterMs: 2, responseMs: 1 } : next;
+    return world.random() < s.calmness ? { lookUpAfterMs: 2, responseMs: 1 } : next;
   };
   server.revokedFrom = s.revokedFrom ?? Number.POSITIVE_INFINITY;
+  const { tokenMs } = s;
+  if (tokenMs !== undefined) {
+    server.tokenMs = () => (world.random() < 0.3 ? tokenMs : 0);
+  }
   server.inactive = s.seed % 2 === 0 ? "ok" : "error";
 
   const read = new Set<string>();
@@ -200,6 +214,11 @@ export async function check(s: Scenario, remove: boolean) {
   expect(server.calls.length).toBe(result.callsAtEnd);
   expect(result.inFlightAtEnd).toBe(0);
   expect(server.mostInFlight).toBeLessThanOrEqual(s.concurrency);
+
+  for (const [index, { startedMs }] of server.calls.entries()) {
+    const nthNext = server.calls[index + Math.max(1, s.maxPerSecond ?? Number.POSITIVE_INFINITY)];
+    expect((nthNext?.startedMs ?? Number.POSITIVE_INFINITY) - startedMs).toBeGreaterThan(1000);
+  }
 
   // One outcome for each grant that was read or sent; for all of them unless the run was stopped.
   const reported = outcomes.map(({ grantId }) => grantId);

@@ -1,14 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { Source } from "../../src/bulk/source.js";
+import { Stop } from "../../src/bulk/stop.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
 
 function open(values: Iterable<string>, most: number, distinct = false) {
+  const environment = new FakeEnvironment(1);
   return new Source(values, {
     read: (value) => ({ grant: { grantId: String(value) } }),
     distinct,
     bytesOf: () => 1,
-    environment: new FakeEnvironment(1),
-    stop: new AbortController().signal,
+    environment,
+    stop: new Stop(environment),
     mostSeen: most,
   });
 }

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
+import { createSummary } from "../../src/bulk/outcome.js";
 import { removeUserGrantsIn } from "../../src/bulk/remove.js";
-import { createSummary } from "../../src/bulk/summary.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
 import { ModelServer, serverError } from "./model-server.js";
 
@@ -102,12 +102,26 @@ describe("summary() of a run", () => {
     expect(counts.removed).toBe(1000 - server.grants.size);
   });
 
-  it("rejects with the error that stopped the run", async () => {
-    const { world, server, ids } = setUp(10);
-    server.revokedFrom = 0;
-    const summary = removeUserGrantsIn(world, server.client, ids, {}).summary();
-    await expect(world.run(summary)).rejects.toMatchObject({ code: Code.Unauthenticated });
-  });
+  it.each(["loop first", "summary() first"])(
+    "rejects with the error that stopped the run, as a loop does: %s",
+    async (order) => {
+      const { world, server, ids } = setUp(10);
+      server.revokedFrom = 0;
+      const run = removeUserGrantsIn(world, server.client, ids, {});
+      const loop = async () => {
+        for await (const _ of run) {
+          // Until it throws.
+        }
+      };
+      const sides = order === "loop first" ? [loop, run.summary] : [run.summary, loop];
+      for (const side of sides) {
+        await expect(world.run<unknown>(side())).rejects.toMatchObject({
+          code: Code.Unauthenticated,
+        });
+      }
+      expect(await run.next()).toEqual({ done: true, value: undefined });
+    },
+  );
 
   it("awaiting the run sends nothing", async () => {
     const { world, server, ids } = setUp(10);

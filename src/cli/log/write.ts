@@ -12,11 +12,10 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { type CallOptions, type Client, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, Client } from "@connectrpc/connect";
 import type { ManagementService } from "../../../gen/zitadel/management_pb.js";
-import { classify } from "../../bulk/classify.js";
-import { NotSent } from "../../bulk/stop.js";
-import { platform, timestamp } from "../../common/environment.js";
+import { NotSent, platform, timestamp } from "../../bulk/internal.js";
+import { mayHaveBeenApplied } from "../../errors/certainty.js";
 import { describeError } from "../../errors/describe.js";
 import type { Identity } from "../account.js";
 import { fileProblem, UsageError } from "../io.js";
@@ -264,22 +263,16 @@ type ManagementClient = Client<typeof ManagementService>;
  * A client that logs each request before it is sent, and each response when it arrives. An error that leaves
  * open whether the request was applied is not a response. A request that cannot be logged is not sent, and
  * stops the run.
- *
- * @param onLost is called with the ids of requests whose responses were lost.
  */
-export function loggedClient(
-  client: ManagementClient,
-  log: RunLog,
-  onLost: (ids: readonly string[]) => void = () => undefined,
-): ManagementClient {
+export function loggedClient(client: ManagementClient, log: RunLog): ManagementClient {
   return {
     ...client,
     bulkRemoveUserGrant: (request, options) =>
-      logged(log, request.grantId ?? [], "COMMAND-1My0t", onLost, options, (seen) =>
+      logged(log, request.grantId ?? [], options, (seen) =>
         client.bulkRemoveUserGrant(request, seen),
       ),
     deactivateUserGrant: (request, options) =>
-      logged(log, [request.grantId ?? ""], "COMMAND-3M9sd", onLost, options, (seen) =>
+      logged(log, [request.grantId ?? ""], options, (seen) =>
         client.deactivateUserGrant(request, seen),
       ),
   };
@@ -288,8 +281,6 @@ export function loggedClient(
 async function logged<Response>(
   log: RunLog,
   ids: readonly string[],
-  notFoundId: string,
-  onLost: (ids: readonly string[]) => void,
   options: CallOptions | undefined,
   send: (options: CallOptions) => Promise<Response>,
 ): Promise<Response> {
@@ -311,9 +302,7 @@ async function logged<Response>(
     log.response(request, true, requestId);
     return response;
   } catch (error) {
-    if (classify(ConnectError.from(error), notFoundId).maybeApplied) {
-      onLost(ids);
-    } else {
+    if (!mayHaveBeenApplied(error)) {
       log.response(request, false, describeError(error).requestId);
     }
     throw error;

@@ -1,7 +1,8 @@
 import { ConnectError } from "@connectrpc/connect";
-import { classify, type MeaningKind } from "../../../bulk/classify.js";
+import { classify, type MeaningKind } from "../../../bulk/internal.js";
 import type { ManagementClient } from "../../../client/client.js";
 import { type Environment, sleep } from "../../../common/environment.js";
+import { mayHaveBeenApplied } from "../../../errors/certainty.js";
 import type { Lookup } from "../../grants/lookup.js";
 import type { LostStep, RestoreStep } from "../../log/entry.js";
 import type { RestoreProgress } from "../../log/read.js";
@@ -65,8 +66,8 @@ export async function sendStep<T>(
     } catch (reason) {
       error = ConnectError.from(reason);
     }
-    const { kind, maybeApplied } = classify(error, notFoundIds[what]);
-    if (maybeApplied) {
+    const kind = classify(error, notFoundIds[what]);
+    if (mayHaveBeenApplied(error)) {
       lost.push(step);
     } else {
       log.response(step.number, false);

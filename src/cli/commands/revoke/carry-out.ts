@@ -1,9 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { deactivateUserGrantsIn } from "../../../bulk/deactivate.js";
 import { createSummary, type Outcome, type Summary, type UserGrant } from "../../../bulk/index.js";
-import { removeUserGrantsIn } from "../../../bulk/remove.js";
+import { deactivateUserGrantsIn, platform, removeUserGrantsIn } from "../../../bulk/internal.js";
 import { close } from "../../../client/close.js";
-import { platform } from "../../../common/environment.js";
 import type { Connection } from "../../connect.js";
 import { explain } from "../../explain.js";
 import { exitCode, type Io, line } from "../../io.js";
@@ -17,7 +15,7 @@ import {
   outcomeLine,
 } from "../../terminal.js";
 import { type Settings, suspiciousUnknown } from "./flags.js";
-import { type Phase, type Plan, phasesOf } from "./plan.js";
+import type { Plan } from "./plan.js";
 
 /** Sends everything that is left to do, shows progress, reports, and returns the exit code. */
 export async function carryOut(
@@ -54,34 +52,16 @@ export async function carryOut(
   let othersSeen = plan.someFound;
   let lastFailure: ConnectError | undefined;
   let lookedWrong = false;
-  /** Grants in a request of this run whose response was lost. */
-  const lostNow = new Set<string>();
-  /** Outcomes whose doubt a later response may still resolve. */
-  let held: Outcome<string>[] = [];
-  const conclusive = (outcome: Outcome<string>) => {
-    write(toLogged(outcome));
-    summary.add(outcome);
-    progress.update(summary.current());
-  };
-  const onOutcome = (outcome: Outcome<string>, phase: Phase) => {
+  const onOutcome = (outcome: Outcome<string>) => {
     if (outcome.status !== "not-found") {
       othersSeen = true;
     } else if (!outcome.answerLost) {
       onlyUnknown += 1;
     }
     lastFailure = isTransient(outcome.error) ? outcome.error : undefined;
-    if (phase.inDoubt && outcome.answerLost && outcome.status === "not-found") {
-      held.push(outcome);
-    } else {
-      conclusive(outcome);
-    }
-  };
-  const release = () => {
-    for (const { answerLost: _, ...outcome } of held) {
-      const doubtful = plan.lost.mayHaveChanged(outcome.grantId) || lostNow.has(outcome.grantId);
-      conclusive(doubtful ? { ...outcome, answerLost: true } : outcome);
-    }
-    held = [];
+    write(toLogged(outcome));
+    summary.add(outcome);
+    progress.update(summary.current());
   };
   function* untilStopped<T>(values: Iterable<T>) {
     for (const value of values) {
@@ -93,52 +73,42 @@ export async function carryOut(
   }
 
   const plainClient = connection.createClient();
-  const client =
-    log === undefined
-      ? plainClient
-      : loggedClient(plainClient, log, (ids) => {
-          for (const id of plan.inDoubt.length > 0 ? ids : []) {
-            lostNow.add(id);
-          }
-        });
-  const start = (phase: Phase): AsyncIterable<Outcome<string>> => {
+  const client = log === undefined ? plainClient : loggedClient(plainClient, log);
+  const start = (): AsyncIterable<Outcome<string>> => {
     const options = {
       maxPerSecond: settings.rate(connection.baseUrl).maxPerSecond,
-      ...{ signal: stopSwitch.signal, distinct: true },
-      concurrency: phase.concurrency,
-      onOutcome: (outcome: Outcome<string>) => onOutcome(outcome, phase),
+      concurrency: settings.concurrency,
+      ...{ signal: stopSwitch.signal, distinct: true, onOutcome },
     };
-    const grants = Object.assign(untilStopped(phase.grants()), { size: phase.size });
+    const grants = untilStopped(plan.open());
+    const size = plan.openCount;
     return command === "remove"
       ? removeUserGrantsIn(
           platform,
           client,
-          Object.assign(idsOf(grants), { size: phase.size }),
-          { ...options, batchSize: phase.batchSize },
-          plan.lost,
+          Object.assign(idsOf(grants), { size }),
+          options,
+          plan.inDoubt,
         )
-      : deactivateUserGrantsIn(platform, client, grants, options, plan.lost);
+      : deactivateUserGrantsIn(
+          platform,
+          client,
+          Object.assign(grants, { size }),
+          options,
+          plan.inDoubt,
+        );
   };
   let thrown: unknown;
   try {
-    for (const phase of phasesOf(command, plan, settings)) {
-      if (!phase.inDoubt) {
-        release();
-      }
-      for await (const _ of start(phase)) {
-        if (onlyUnknown >= suspiciousUnknown && !othersSeen && !settings.allowUnknown) {
-          lookedWrong = true;
-          break;
-        }
-      }
-      if (lookedWrong || stopSwitch.stopped) {
+    for await (const _ of start()) {
+      if (onlyUnknown >= suspiciousUnknown && !othersSeen && !settings.allowUnknown) {
+        lookedWrong = true;
         break;
       }
     }
   } catch (error) {
     thrown = error;
   } finally {
-    release();
     progress.end();
     results.end();
     close(plainClient);

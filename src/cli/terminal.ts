@@ -15,6 +15,16 @@ export function printable(text: string): string {
   );
 }
 
+/** JSON on one line, with the same characters escaped: it reads the same, and is safe to show. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]/gu, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`,
+    ).join(""),
+  );
+}
+
 /** How many columns of a terminal a text takes: East Asian characters and emoji take two. */
 export function columnsOf(text: string): number {
   let columns = 0;
@@ -400,4 +410,9 @@ export function show(value: unknown): string {
     typeof value === "string" ? JSON.stringify(value) : (JSON.stringify(value) ?? "nothing"),
   );
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** Quoted for a shell, if needed. */
+export function quoted(path: string): string {
+  return /^[\w./:@%+,=-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

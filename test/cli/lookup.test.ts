@@ -156,6 +156,7 @@ describe("the lookup routes", () => {
       id: "AUTHZ-cdgFk",
       message: "membership not found",
       requestId: "abc",
+      mayHaveBeenApplied: false,
     });
   });
 

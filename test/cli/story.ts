@@ -94,7 +94,7 @@ export function describeStory(generation: "v4" | "v2.70"): void {
       expect(verified.screen).not.toMatch(/NOT as reported/);
       expect(verified.exitCode).toBe(0);
 
-      const report = await terminal(["report", log, "--output", "csv"]);
+      const report = await terminal(["report", log, "--csv"]);
       for (const { grantId } of meant) {
         expect(report.screen).toContain(grantId);
       }

@@ -12,7 +12,7 @@ import { connectionFlagsOf, differentOrganization, logPathOf } from "../log/open
 import { LogContent } from "../log/read.js";
 import { RunLog } from "../log/write.js";
 import { rateShown } from "../pace.js";
-import { checkCanAsk, mayGoAhead, watchStdin } from "../terminal.js";
+import { checkCanAsk, mayGoAhead, quoted, watchStdin } from "../terminal.js";
 import { carryOut } from "./revoke/carry-out.js";
 import { actionFlags, paceFlags, readSettings, type Settings } from "./revoke/flags.js";
 import { resumedPlan } from "./revoke/plan.js";
@@ -51,15 +51,15 @@ export async function resumeRun(
   io: Io,
 ): Promise<number> {
   // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
-  LogContent.readHead(path, "resume");
+  await LogContent.readHead(path, "resume");
   const lock = LogLock.take(path, "resume");
   let log: RunLog | undefined;
   try {
-    const content = LogContent.read(path, "resume");
+    const content = await LogContent.read(path, "resume");
     const { head } = content;
-    if (content.restore.begun) {
+    if (content.restores.length > 0) {
       throw new UsageError(
-        `Nothing was done: that run has been restored, at least in part. Start another run, or continue the restore: zitadel-user-grants restore ${path}`,
+        `Nothing was done: that run has been restored, at least in part. Start another run, or continue the restore: zitadel-user-grants restore ${quoted(path)}`,
       );
     }
     const connection = await readConnection(connectionFlagsOf(head, flags, io), io);

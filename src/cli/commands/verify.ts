@@ -9,7 +9,7 @@ import { createLookup, type Lookup } from "../grants/lookup.js";
 import { searchAllGrants } from "../grants/select.js";
 import { exitCode, line } from "../io.js";
 import { connectToLog, logPathOf } from "../log/open.js";
-import { expectationOf, type FoundState, type LogContent } from "../log/read.js";
+import { expectationOf, type FoundState, type GrantInLog, type LogContent } from "../log/read.js";
 import { inParallel, lookupTurns, rateFlags, readRate } from "../pace.js";
 import {
   counted,
@@ -49,7 +49,7 @@ export const verify: Command = {
     }
     const { content, connection } = opened;
     const stopSwitch = createStopSwitch(io);
-    const progress = createProgress(io.stderr, content.grants.size, platform.monotonicMs);
+    const progress = createProgress(io.stderr, content.grants.length, platform.monotonicMs);
     const lines = createResultLines(io);
     const counts = new Map<string, number>();
     try {
@@ -88,8 +88,8 @@ export const verify: Command = {
       for (const text of [...summaryOf(counts), ...notFoundNote(content)]) {
         line(io.stderr, text);
       }
-      if (done < content.grants.size) {
-        line(io.stderr, `Stopped: ${content.grants.size - done} were not looked up.`);
+      if (done < content.grants.length) {
+        line(io.stderr, `Stopped: ${content.grants.length - done} were not looked up.`);
         return exitCode.stopped;
       }
       return (verdicts.contradicted ?? 0) + (verdicts.unverified ?? 0) > 0
@@ -119,13 +119,10 @@ function findingLine({ grantId, found, verdict, expected, error }: Finding): str
 }
 
 /** What "gone" means for grants that the run did not find either, and cannot have removed. */
-function notFoundNote({ grants, states }: LogContent): string[] {
-  let count = 0;
-  for (let index = 0; index < grants.size; index++) {
-    if (states.status(index) === "not-found" && !states.details(index).answerLost) {
-      count += 1;
-    }
-  }
+function notFoundNote({ grants }: LogContent): string[] {
+  const count = grants.filter(
+    ({ status, details }) => status === "not-found" && !details?.answerLost,
+  ).length;
   return count === 0
     ? []
     : [
@@ -202,13 +199,14 @@ export async function verifyLog(
   }
   // The time of the search is not the time of lookups.
   const summary = createSummary({
-    total: content.grants.size,
+    total: content.grants.length,
     now: () => environment.monotonicMs(),
   });
   let unknownInARow = 0;
-  const read = async (index: number): Promise<Finding> => {
-    const userId = content.grants.userId(index);
-    const { grantId, state: expected } = expectationOf(content, index);
+  let read1000 = 0;
+  const read = async (grant: GrantInLog): Promise<Finding> => {
+    const { userId } = grant;
+    const { grantId, state: expected } = expectationOf(grant, content.head.command);
     const known = {
       grantId,
       ...(userId === "" ? {} : { userId }),
@@ -219,8 +217,9 @@ export async function verifyLog(
         expected === undefined ? "undecided" : expected === found ? "confirmed" : "contradicted";
       return { ...known, found, verdict };
     };
-    const shown = searched?.(index);
-    if (searched !== undefined && index % 1000 === 0) {
+    const shown = searched?.(grantId);
+    read1000 += 1;
+    if (searched !== undefined && read1000 % 1000 === 0) {
       // What needs no lookup would keep the process from hearing Ctrl-C.
       await sleep(environment, 0);
     }
@@ -254,17 +253,20 @@ export async function verifyLog(
   };
 
   function* all() {
-    for (let index = 0; index < content.grants.size && !stopped(); index++) {
-      yield index;
+    for (const grant of content.grants) {
+      if (stopped()) {
+        return;
+      }
+      yield grant;
     }
   }
-  let contradicted: number[] = [];
-  const readAll = async (indexes: Iterable<number>, isLast: () => boolean) => {
-    const again: number[] = [];
-    await inParallel(indexes, concurrency, async (index) => {
-      const finding = await read(index);
+  let contradicted: GrantInLog[] = [];
+  const readAll = async (grants: Iterable<GrantInLog>, isLast: () => boolean) => {
+    const again: GrantInLog[] = [];
+    await inParallel(grants, concurrency, async (grant) => {
+      const finding = await read(grant);
       if (finding.verdict === "contradicted" && !isLast()) {
-        again.push(index);
+        again.push(grant);
       } else {
         await settle(finding);
       }
@@ -298,7 +300,7 @@ const pageSize = 1000;
 const lookupsPerPage = 10;
 
 /** What a search has found each grant of a log to be; undefined where it does not tell. */
-export type SearchedStates = (index: number) => FoundState | undefined;
+export type SearchedStates = (grantId: string) => FoundState | undefined;
 
 export interface SearchStatesOptions {
   readonly stopped: () => boolean;
@@ -319,7 +321,7 @@ export async function searchStates(
   content: LogContent,
   { stopped, onSearch }: SearchStatesOptions,
 ): Promise<SearchedStates | undefined> {
-  const { size } = content.grants;
+  const size = content.grants.length;
   if (size < pageSize) {
     return undefined;
   }
@@ -332,38 +334,24 @@ export async function searchStates(
     return undefined;
   }
   onSearch(total);
-  const found = new Uint8Array(size);
-  const replaced = new Map<string, number>();
-  for (let index = 0; index < size; index++) {
-    const { grantId } = expectationOf(content, index);
-    if (grantId !== content.grants.grantId(index)) {
-      replaced.set(grantId, index);
-    }
-  }
+  const wanted = new Set(
+    content.grants.map((grant) => expectationOf(grant, content.head.command).grantId),
+  );
+  const found = new Map<string, FoundState | undefined>();
   const search = searchAllGrants(lookup, [], { pageSize });
   for (;;) {
     const { done, value } = await search.next();
     if (done) {
       // From a list that kept changing a grant may be missing that is there.
       const missing = value.unstable ? undefined : "gone";
-      return (index) => (found[index] === 0 ? missing : states[found[index] ?? 0]);
+      return (grantId) => (found.has(grantId) ? found.get(grantId) : missing);
     }
     if (stopped()) {
       await search.return({ total, unstable: true });
       return undefined;
     }
-    const state = Math.max(1, states.indexOf(value.state as FoundState));
-    for (const index of [
-      content.grants.indexOf(value.grantId),
-      replaced.get(value.grantId) ?? -1,
-    ]) {
-      // A restored grant is there under its new id.
-      if (index !== -1 && expectationOf(content, index).grantId === value.grantId) {
-        found[index] = state;
-      }
+    if (wanted.has(value.grantId)) {
+      found.set(value.grantId, value.state === "unknown" ? undefined : value.state);
     }
   }
 }
-
-/** By their numbers in `found`: not shown, not told, and the rest. */
-const states: readonly (FoundState | undefined)[] = [undefined, undefined, "active", "inactive"];

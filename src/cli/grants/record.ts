@@ -115,5 +115,8 @@ export function personOf(
 /** The separator of roles in a cell. ZITADEL's role keys may contain spaces and commas. */
 export const roleSeparator = "\n";
 
-/** Text that a spreadsheet would take for a formula; the parser's own rule misses multi-line cells. */
-export const formulaStart = /^[=+\-@\t\r]/;
+/**
+ * Text that a spreadsheet would take for a formula: an apostrophe is put before it. So is one before a text that
+ * begins with an apostrophe and such a character itself, so that reading gives the same text again.
+ */
+export const formulaStart = /^'*[=+\-@\t\r]/;

@@ -1,5 +1,5 @@
-import type { Outcome } from "../../bulk/outcome.js";
-import { describeError } from "../../errors/describe.js";
+import type { Outcome } from "../../bulk/index.js";
+import { describeError } from "../../index.js";
 
 /** The identification of a log in its first line. */
 export const logFormat = { log: "zitadel-user-grants", version: 1 } as const;
@@ -19,10 +19,22 @@ export interface LogHead {
   readonly orgGiven: boolean;
   readonly accountId: string;
   readonly accountName?: string | undefined;
+  /** The limit that was given, in requests a second: a resumed run keeps it. */
+  readonly rate?: number | undefined;
+  /** The selectors, as they were given: after the run the same search is made again. */
+  readonly selectors?: readonly string[] | undefined;
+}
+
+/** What the server says about the last change of a grant, by which a later row of a search is recognized. */
+export interface Change {
+  /** The number of the grant's last event, as decimal digits. */
+  readonly sequence?: string | undefined;
+  /** RFC 3339. */
+  readonly changeDate?: string | undefined;
 }
 
 /** The state of a grant that is needed to restore it. */
-export interface RecordedState {
+export interface RecordedState extends Change {
   readonly state: "active" | "inactive" | "unknown";
   readonly roleKeys: readonly string[];
   readonly projectId: string;
@@ -66,16 +78,44 @@ export type Entry =
   | { readonly run: "ended"; readonly at: string; readonly because: string }
   | { readonly grants: readonly (string | LoggedGrant)[] }
   | { readonly request: string; readonly ids: readonly string[] }
-  | {
+  | ({
       readonly answer: string;
       readonly ok: boolean;
       readonly at?: string;
       readonly requestId?: string;
-    }
+    } & Change)
   | OutcomeEntry
-  | RestoreEntry;
+  | RestoreEntry
+  | RepairEntry
+  | EffectEntry;
 
 export type OutcomeEntry = LoggedOutcome & { readonly at?: string };
+
+/** A step of a repair: a grant is reactivated and deactivated again. An open response may still be applied. */
+export type RepairEntry =
+  | {
+      readonly repair: string;
+      readonly at: string;
+      readonly do: RepairStep;
+      readonly grantId: string;
+    }
+  | ({
+      readonly repairResponse: string;
+      readonly ok: boolean;
+      readonly at: string;
+    } & Change);
+
+export type RepairStep = "reactivate" | "deactivate";
+
+/** A look at what ZITADEL shows after a run: how many grants give no roles, and those that do or may. */
+export interface EffectEntry {
+  readonly effect: {
+    readonly looked: number;
+    readonly inEffect: number;
+    readonly others: readonly { readonly grantId: string; readonly shows: string }[];
+  };
+  readonly at: string;
+}
 
 /** What a restore writes into the log of the run that it undoes. */
 export type RestoreEntry =
@@ -105,7 +145,7 @@ export type RestoreEntry =
 export type RestoreStep = "add" | "deactivate" | "reactivate";
 
 /** A step that was about to be sent, and whose response is unknown. */
-export interface LostStep {
+export interface SentStep {
   readonly number: string;
   /** The time, in milliseconds since the Unix epoch. */
   readonly atMs: number;
@@ -148,9 +188,9 @@ export function parseEntry(text: string): Entry {
             ? typeof entry.request === "string" && isStrings(entry.ids)
             : "answer" in entry
               ? typeof entry.answer === "string" && typeof entry.ok === "boolean"
-              : typeof entry.grantId === "string" && typeof entry.status === "string"
-                ? true
-                : isRestoreEntry(entry);
+              : (typeof entry.grantId === "string" && typeof entry.status === "string") ||
+                isRepairOrEffect(entry) ||
+                isRestoreEntry(entry);
   if (!valid) {
     throw new Error("an unknown entry");
   }
@@ -185,6 +225,19 @@ function isHead(entry: Record<string, unknown>): boolean {
     (entry.orgId === null || typeof entry.orgId === "string") &&
     typeof entry.orgGiven === "boolean" &&
     typeof entry.accountId === "string"
+  );
+}
+
+function isRepairOrEffect(entry: Record<string, unknown>): boolean {
+  const { repair, repairResponse, effect } = entry;
+  return (
+    (typeof repair === "string" && typeof entry.grantId === "string") ||
+    (typeof repairResponse === "string" && typeof entry.ok === "boolean") ||
+    (typeof effect === "object" &&
+      effect !== null &&
+      "others" in effect &&
+      Array.isArray(effect.others) &&
+      effect.others.every((other) => typeof other?.grantId === "string"))
   );
 }
 

@@ -1,35 +1,35 @@
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import {
-  linkSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { readFileSync, realpathSync, unlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import { platform, timestamp } from "../../common/environment.js";
+import { platform, timestamp } from "../../bulk/internal.js";
 import { fileProblem, UsageError } from "../io.js";
+import { quoted } from "../terminal.js";
+
+/** The process that holds a lock. */
+interface Owner {
+  /** Unique to each lock. */
+  readonly id: string;
+  readonly pid: number;
+  readonly host: string;
+  readonly at: string;
+  /** When the process started, in the system's terms: a later process with the same number differs. */
+  readonly startedAt: string | null;
+}
 
 /**
- * The right to write a log: a file beside it that names the process which holds it.
- *
- * The lock of a process that has exited is replaced. Two processes that try this at the same time cannot both
- * succeed: to replace the lock with id X, a process must first hold the lock `<path>.X`, and check again that
- * X is still the lock to be replaced.
+ * The right to write a log: a file beside it that names the process which holds it. The lock of a process
+ * that has exited is replaced. Should two processes replace it at the same time, the one that comes second
+ * holds it: `held` is checked before anything is sent.
  */
 export class LogLock {
   readonly #path: string;
-  readonly #owner: LockOwner;
+  readonly #owner: Owner;
   /** Runs on every exit of the process except a kill. */
   readonly #onExit = () => this.release();
 
-  private constructor(path: string, owner: LockOwner) {
+  private constructor(path: string, owner: Owner) {
     this.#path = path;
     this.#owner = owner;
     process.on("exit", this.#onExit);
@@ -37,41 +37,50 @@ export class LogLock {
 
   /**
    * @param flag names the option in messages.
-   * @throws UsageError when another process holds the lock, when it cannot be made, or when the log has
-   * several names that are not symbolic links: each of them would have a lock of its own.
+   * @throws UsageError when another process holds the lock or may hold it, and when it cannot be made.
    */
   static take(logPath: string, flag: string): LogLock {
     const path = lockPath(logPath);
-    const names = namesOf(logPath);
-    if (names > 1) {
-      throw new UsageError(
-        `${flag}: ${logPath} has ${names} names (hard links): another run could write it under another name. Delete the other names, or use a copy.`,
-      );
+    const id = randomUUID();
+    const { pid } = process;
+    const owner = {
+      ...{ id, pid, host: hostname() },
+      ...{ at: timestamp(platform), startedAt: startOf(pid) },
+    };
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        writeFileSync(path, `${JSON.stringify(owner)}\n`, { flag: "wx", mode: 0o600 });
+        return new LogLock(path, owner);
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code !== "EEXIST") {
+          // A full disk leaves an empty file.
+          discard(path);
+          throw new UsageError(
+            `${flag}: the log cannot be locked with ${path}: ${fileProblem(error, "write")}.`,
+          );
+        }
+      }
+      const holder = readOwner(path);
+      const problem = holder === undefined ? undefined : heldMessage(logPath, path, holder);
+      if (problem !== undefined || attempt > 3) {
+        throw new UsageError(`${flag}: ${problem ?? `the log cannot be locked with ${path}.`}`);
+      }
+      if (holder !== undefined && sameLock(readOwner(path), holder)) {
+        unlinkSync(path);
+      }
     }
-    const owner = thisOwner();
-    let holder: LockOwner | "unreadable" | undefined;
-    try {
-      holder = tryToTake(path, owner);
-    } catch (error) {
-      throw new UsageError(
-        `${flag}: the log cannot be locked with ${path}: ${fileProblem(error, "write")}.`,
-      );
-    }
-    if (holder !== undefined) {
-      throw new UsageError(`${flag}: ${heldMessage(logPath, path, holder)}`);
-    }
-    return new LogLock(path, owner);
   }
 
   /** The process that is, or may be, writing a log; undefined if there is none. */
   static holderOf(logPath: string): string | undefined {
     const holder = readOwner(lockPath(logPath));
-    return holder === undefined || ownerState(holder) === "ended" ? undefined : named(holder);
+    return holder === undefined || stateOf(holder) === "ended" ? undefined : named(holder);
   }
 
   /** Whether this process still holds the lock: a user may have deleted it, and started another run. */
   get held(): boolean {
-    return readOwner(this.#path)?.id === this.#owner.id;
+    return sameLock(readOwner(this.#path), this.#owner);
   }
 
   release(): void {
@@ -79,6 +88,14 @@ export class LogLock {
     if (this.held) {
       unlinkSync(this.#path);
     }
+  }
+}
+
+function discard(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // There is none.
   }
 }
 
@@ -93,167 +110,31 @@ function lockPath(path: string): string {
   }
 }
 
-/** How many hard links a file has. One that cannot be looked at is reported when it is opened. */
-function namesOf(path: string): number {
+type Holder = Owner | "unreadable";
+
+function sameLock(a: Holder | undefined, b: Holder): boolean {
+  return a !== undefined && a !== "unreadable" && b !== "unreadable" && a.id === b.id;
+}
+
+/** Undefined if there is no lock. */
+function readOwner(path: string): Holder | undefined {
+  let text: string;
   try {
-    const found = statSync(path);
-    return found.isFile() ? found.nlink : 1;
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : "unreadable";
+  }
+  try {
+    const value = JSON.parse(text);
+    return typeof value?.id === "string" && Number.isSafeInteger(value.pid) ? value : "unreadable";
   } catch {
-    return 1;
+    return "unreadable";
   }
 }
 
-/** Returns the owner of the lock; undefined if this process holds it now. */
-function tryToTake(path: string, owner: LockOwner): LockOwner | "unreadable" | undefined {
-  for (;;) {
-    if (create(path, owner)) {
-      return undefined;
-    }
-    const text = readIfThere(path);
-    if (text === undefined) {
-      continue;
-    }
-    const holder = parseOwner(text);
-    if (holder === undefined) {
-      return "unreadable";
-    }
-    if (ownerState(holder) !== "ended") {
-      return holder;
-    }
-    const successor = `${path}.${holder.id}`;
-    const other = tryToTake(successor, owner);
-    if (other !== undefined) {
-      return other;
-    }
-    if (readOwner(path)?.id === holder.id) {
-      renameSync(successor, path);
-      return undefined;
-    }
-    unlinkSync(successor);
-  }
-}
-
-/** Creates the file with all of its content at once. Returns whether it did not exist before. */
-function create(path: string, owner: LockOwner): boolean {
-  const content = `${JSON.stringify(owner)}\n`;
-  const draft = `${path}.${owner.id}.draft`;
-  try {
-    writeFileSync(draft, content, { mode: 0o600 });
-    linkSync(draft, path);
-    return true;
-  } catch (error) {
-    switch ((error as NodeJS.ErrnoException).code) {
-      case "EEXIST":
-        return false;
-      case "EPERM":
-      case "ENOSYS":
-      case "ENOTSUP":
-      case "EOPNOTSUPP":
-        return createExclusively(path, content);
-      default:
-        throw error;
-    }
-  } finally {
-    rmSync(draft, { force: true });
-  }
-}
-
-/** For file systems without links. A lock without content is treated as held. */
-function createExclusively(path: string, content: string): boolean {
-  try {
-    writeFileSync(path, content, { flag: "wx", mode: 0o600 });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") {
-      return false;
-    }
-    rmSync(path, { force: true });
-    throw error;
-  }
-}
-
-function readOwner(path: string): LockOwner | undefined {
-  return parseOwner(readIfThere(path) ?? "");
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-      return undefined;
-    }
-    throw error;
-  }
-}
-
-function parseOwner(text: string): LockOwner | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && "id" in value && "pid" in value
-      ? (value as LockOwner)
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function named({ pid, host, at }: LockOwner): string {
-  return `process ${pid} on ${host}, since ${at}`;
-}
-
-function heldMessage(logPath: string, path: string, holder: LockOwner | "unreadable"): string {
-  if (holder === "unreadable") {
-    return `${path} is not a lock that this version can read. If no run writes ${logPath}, delete that file.`;
-  }
-  const who = named(holder);
-  return ownerState(holder) === "running"
-    ? `another run is writing ${logPath} (${who}). Wait until it has ended.`
-    : `another run may be writing ${logPath} (${who}); that process cannot be seen from here. If it has ended, delete ${path}.`;
-}
-
-/** The process that holds a lock, with enough detail to determine whether it is still running. */
-export interface LockOwner {
-  /** Unique to each lock. */
-  readonly id: string;
-  readonly pid: number;
-  readonly host: string;
-  readonly at: string;
-  /** When the process started, in the system's units; a later process with the same number differs. */
-  readonly startedAt: string | null;
-  /** The boot id of the machine, and the namespace of the process number; null if unknown. */
-  readonly boot: string | null;
-  readonly machine: string | null;
-  readonly pidNamespace: string | null;
-}
-
-let ourProcess: Omit<LockOwner, "id" | "at"> | undefined;
-
-/** This process, as the owner of a new lock. */
-export function thisOwner(): LockOwner {
-  ourProcess ??= {
-    pid: process.pid,
-    host: hostname(),
-    startedAt: startOf(process.pid),
-    ...whereProcessesRun(),
-  };
-  return { id: randomUUID(), at: timestamp(platform), ...ourProcess };
-}
-
-/**
- * `ended`: the process has certainly exited. `running`: it has the number and the start time of the owner.
- * `unknown`: it belongs to another machine or container, and is not visible from here.
- */
-export function ownerState(owner: LockOwner): "running" | "ended" | "unknown" {
-  const here = whereProcessesRun();
-  if (owner.host !== hostname() || owner.machine !== here.machine) {
-    return "unknown";
-  }
-  if (owner.boot !== here.boot) {
-    // Without a machine id, two machines with the same name cannot be distinguished.
-    return here.machine === null ? "unknown" : "ended";
-  }
-  if (owner.pidNamespace !== here.pidNamespace) {
+/** `unknown`: of another machine or container, or without a start time to compare. */
+function stateOf(owner: Holder): "running" | "ended" | "unknown" {
+  if (owner === "unreadable" || owner.host !== hostname()) {
     return "unknown";
   }
   try {
@@ -265,45 +146,44 @@ export function ownerState(owner: LockOwner): "running" | "ended" | "unknown" {
     // EPERM: it runs, as another user.
   }
   const startedAt = startOf(owner.pid);
-  return startedAt !== null && owner.startedAt !== null && startedAt !== owner.startedAt
-    ? "ended"
-    : "running";
+  if (startedAt === null || owner.startedAt === null) {
+    return "unknown";
+  }
+  return startedAt === owner.startedAt ? "running" : "ended";
 }
 
-function whereProcessesRun() {
-  return {
-    boot: readText("/proc/sys/kernel/random/boot_id"),
-    machine: readText("/etc/machine-id"),
-    pidNamespace: orNull(() => readlinkSync("/proc/self/ns/pid")),
-  };
-}
-
-/** Null if the system does not report it; "ended" for a process that has exited and was not reaped yet. */
+/** When a process started; null if the system does not report it. One that waits to be reaped has ended. */
 function startOf(pid: number): string | null {
-  switch (process.platform) {
-    case "linux": {
-      const stat = readText(`/proc/${pid}/stat`);
+  try {
+    if (process.platform === "linux") {
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
       // The name before the last parenthesis may contain spaces.
-      const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ") ?? [];
-      return fields[0] === "Z" || fields[0] === "X" ? "ended" : (fields[19] ?? null);
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+      return fields[0] === "Z" ? "ended" : `${boot} ${fields[19]}`;
     }
-    case "darwin":
-      return orNull(() =>
-        execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim(),
-      );
-    default:
-      return null;
+    return process.platform === "darwin"
+      ? execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim()
+      : null;
+  } catch {
+    return null;
   }
 }
 
-function readText(path: string): string | null {
-  return orNull(() => readFileSync(path, "utf8").trim());
+function named(holder: Holder): string {
+  return holder === "unreadable"
+    ? "a process that is not known"
+    : `process ${holder.pid} on ${holder.host}, since ${holder.at}`;
 }
 
-function orNull(read: () => string): string | null {
-  try {
-    return read() || null;
-  } catch {
-    return null;
+/** Undefined if the holder has ended. */
+function heldMessage(logPath: string, path: string, holder: Holder): string | undefined {
+  switch (stateOf(holder)) {
+    case "ended":
+      return undefined;
+    case "running":
+      return `another run is writing ${logPath} (${named(holder)}). Wait until it has ended.`;
+    default:
+      return `another run may be writing ${logPath}: ${path} names ${named(holder)}, which cannot be seen from here. If no run writes the log, delete ${quoted(path)}.`;
   }
 }

@@ -30,8 +30,8 @@ export async function connectToLog(
   flags: ConnectionFlags,
   io: Io,
 ): Promise<OpenedLog | undefined> {
-  LogContent.readHead(path, command);
-  const content = LogContent.read(path, command);
+  await LogContent.readHead(path, command);
+  const content = await LogContent.read(path, command);
   const connected = await connectAs(content.head, flags, io);
   if (connected === undefined) {
     return undefined;
@@ -39,7 +39,7 @@ export async function connectToLog(
   introduce(
     connected.connection,
     connected.identity,
-    { Log: path, Grants: `${content.grants.size} of a run to ${content.head.command}` },
+    { Log: path, Grants: `${content.grants.length} of a run to ${content.head.command}` },
     io,
   );
   return { content, ...connected };

@@ -1,17 +1,21 @@
-import { closeSync, openSync, readSync } from "node:fs";
-import { GrantTable } from "../grants/table.js";
+import { statSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { fileProblem, UsageError } from "../io.js";
 import {
+  type Change,
+  type EffectEntry,
   type Entry,
+  type LoggedCommand,
   type LoggedGrant,
   type LogHead,
-  type LostStep,
   logFormat,
   type OutcomeEntry,
   parseEntry,
+  type RepairStep,
   type RestoreEntry,
   type RestoreOutcome,
   type RestoreStep,
+  type SentStep,
 } from "./entry.js";
 
 /** A start or a resumption of the run. */
@@ -22,17 +26,52 @@ export interface Session {
   ended?: { readonly at: string; readonly because: string };
 }
 
-/** What a log records about its run: grants are identified by their numbers in `grants`. */
+/** What a log records about a grant. */
+export interface GrantInLog {
+  readonly grantId: string;
+  /** "" if unknown. */
+  userId: string;
+  /** The last recorded status; "" if there is none. */
+  status: string;
+  /** Whether a request that held it got OK. */
+  confirmed: boolean;
+  /** The last outcome, if it has more than a status. */
+  details: OutcomeEntry | undefined;
+  /** When it was decided. */
+  at: string | undefined;
+  /** ZITADEL's id of the request that decided it. */
+  requestId: string | undefined;
+  /** What the server said about its last deactivation, by the run or by a repair. */
+  change: Change | undefined;
+  /** Whether a repair may have left it active: it was reactivated, and not deactivated since. */
+  mayBeActive: boolean;
+  restored: RestoreOutcome | undefined;
+  /** The grant that a restore has added in its place. */
+  newGrantId: string | undefined;
+  /** Attempts of restores to add it whose responses are unknown. */
+  lostAdds: readonly SentStep[];
+}
+
+/** What a log records about its run, its repairs and its restores. */
 export class LogContent {
   readonly path: string;
-  readonly grants = new GrantTable();
-  readonly states = new GrantStates();
+  /** In the order of the log, each once. */
+  readonly grants: GrantInLog[] = [];
   readonly sessions: Session[] = [];
-  readonly restore = new RestoreProgress();
+  readonly restores: {
+    readonly at: string;
+    readonly account: string;
+    ended?: { readonly at: string; readonly because: string };
+  }[] = [];
+  /** The last look at what ZITADEL shows. */
+  effect: EffectEntry | undefined;
   /** The length of the complete lines, in bytes. */
   wholeBytes = 0;
-  /** Numbers of grants of each request without a response. */
-  readonly #open = new Map<string, number[]>();
+  readonly #byId = new Map<string, GrantInLog>();
+  /** The grants of each request without a response. */
+  readonly #open = new Map<string, readonly GrantInLog[]>();
+  readonly #repairs = new Map<string, { readonly grant: GrantInLog; readonly do: RepairStep }>();
+  readonly #steps = new Map<string, { readonly grant: GrantInLog; readonly do: RestoreStep }>();
   readonly #keepsRequestIds: boolean;
 
   private constructor(path: string, keepsRequestIds: boolean) {
@@ -43,31 +82,32 @@ export class LogContent {
   /**
    * Reads a log without changing it.
    *
-   * @param flag names the option in messages.
-   * @param keepsRequestIds whether ZITADEL's ids of successful requests are needed: each deactivation has one,
-   * which takes as much memory as all else.
+   * @param command names the command in messages.
+   * @param keepsRequestIds whether ZITADEL's ids of successful requests are needed: each deactivation has one.
    * @throws UsageError when it is not a log, or one of its complete lines is invalid.
    */
-  static read(path: string, flag: string, keepsRequestIds = false): LogContent {
+  static async read(path: string, command: string, keepsRequestIds = false): Promise<LogContent> {
     const content = new LogContent(path, keepsRequestIds);
     let number = 0;
     try {
-      for (const { text, end } of completeLines(path)) {
-        number += 1;
-        content.#add(parseEntry(text), number);
-        content.wholeBytes = end;
+      for await (const lines of completeLines(path, command)) {
+        for (const { text, end } of lines) {
+          number += 1;
+          content.#add(parseEntry(text), number);
+          content.wholeBytes = end;
+        }
       }
     } catch (error) {
-      throw error instanceof Error && "syscall" in error
-        ? unreadable(path, flag, error)
+      throw error instanceof UsageError
+        ? error
         : number <= 1
-          ? notALog(path, flag)
+          ? notALog(path, command)
           : new UsageError(
-              `${flag}: ${path} is damaged: line ${number} cannot be read. It was not changed.`,
+              `${command}: ${path} is damaged: line ${number} cannot be read. It was not changed.`,
             );
     }
     if (content.sessions.length === 0) {
-      throw notALog(path, flag);
+      throw notALog(path, command);
     }
     return content;
   }
@@ -77,27 +117,22 @@ export class LogContent {
    *
    * @throws UsageError as `read`.
    */
-  static readHead(path: string, flag: string): LogHead {
+  static async readHead(path: string, command: string): Promise<LogHead> {
     let number = 0;
-    try {
-      for (const { text } of completeLines(path)) {
+    for await (const lines of completeLines(path, command)) {
+      for (const { text } of lines) {
         number += 1;
-        // A Windows line ending does no harm.
-        if (number === 1 && text.trimEnd() !== JSON.stringify(logFormat)) {
-          break;
+        if (number === 1) {
+          checkFormat(text, path, command);
         }
-        const entry = text.startsWith('{"run":"started"') ? parseEntry(text) : undefined;
+        const entry = text.startsWith('{"run":"started"') ? entryOf(text) : undefined;
         if (entry !== undefined && "run" in entry && entry.run !== "ended") {
           const { run: _, at: __, ...head } = entry;
           return head;
         }
       }
-    } catch (error) {
-      if (error instanceof Error && "syscall" in error) {
-        throw unreadable(path, flag, error);
-      }
     }
-    throw notALog(path, flag);
+    throw notALog(path, command);
   }
 
   get head(): LogHead {
@@ -108,16 +143,19 @@ export class LogContent {
     return first.head;
   }
 
-  /** Requests whose responses were lost. */
-  withoutResponse(): readonly (readonly number[])[] {
+  find(grantId: string): GrantInLog | undefined {
+    return this.#byId.get(grantId);
+  }
+
+  /** The grants of requests whose responses were lost. */
+  withoutResponse(): readonly (readonly GrantInLog[])[] {
     return [...this.#open.values()];
   }
 
   /** How many grants have each status. */
   counts(): Record<string, number> {
     const counts: Record<string, number> = {};
-    for (let index = 0; index < this.grants.size; index++) {
-      const status = this.states.status(index);
+    for (const { status } of this.grants) {
       counts[status] = (counts[status] ?? 0) + 1;
     }
     return counts;
@@ -137,235 +175,126 @@ export class LogContent {
       }
     } else if ("grants" in entry) {
       for (const grant of entry.grants) {
-        const { grantId, userId } = typeof grant === "string" ? toRecord(grant) : grant;
-        this.states.include(this.grants.add(grantId, userId));
+        this.#include(typeof grant === "string" ? { grantId: grant } : grant);
       }
     } else if ("request" in entry) {
-      const indexes = entry.ids.map((id) => this.#known(id));
-      this.#open.set(entry.request, indexes);
-      for (const index of indexes) {
-        this.states.asked(index);
+      const grants = entry.ids.map((id) => this.#known(id));
+      this.#open.set(entry.request, grants);
+      for (const grant of grants) {
+        if (grant.status === "failed") {
+          // It is requested again, so an earlier failure no longer counts.
+          grant.status = "";
+          grant.details = undefined;
+        }
       }
     } else if ("answer" in entry) {
-      const request = this.#open.get(entry.answer) ?? [];
-      const requestId = this.#keepsRequestIds ? entry.requestId : undefined;
-      this.states.responded(request, entry.ok, entry.at, requestId);
-      this.#open.delete(entry.answer);
+      const { answer, ok, at, requestId, sequence, changeDate } = entry;
+      const grants = this.#open.get(answer) ?? [];
+      for (const grant of grants) {
+        if (ok) {
+          Object.assign(grant, { confirmed: true, at });
+        }
+        if (this.#keepsRequestIds && (ok || grants.length === 1)) {
+          grant.requestId = requestId ?? grant.requestId;
+        }
+        if (sequence !== undefined || changeDate !== undefined) {
+          grant.change = { sequence, changeDate };
+        }
+      }
+      this.#open.delete(answer);
     } else if ("status" in entry) {
-      this.states.decide(this.#known(entry.grantId), entry);
+      const grant = this.#known(entry.grantId);
+      const { status, at, error, answerLost } = entry;
+      Object.assign(grant, { status, at, details: error || answerLost ? entry : undefined });
+    } else if ("effect" in entry) {
+      this.effect = entry;
+    } else if ("repair" in entry) {
+      const grant = this.#known(entry.grantId);
+      this.#repairs.set(entry.repair, { grant, do: entry.do });
+      grant.mayBeActive ||= entry.do === "reactivate";
+    } else if ("repairResponse" in entry) {
+      this.#repaired(entry);
     } else if (!("log" in entry)) {
-      this.restore.add(entry, (grantId) => this.#known(grantId));
+      this.#addRestore(entry);
     }
   }
 
-  #known(grantId: string): number {
-    const index = this.grants.indexOf(grantId);
-    if (index === -1) {
-      throw new Error(`grant ${grantId} is not in the list`);
-    }
-    return index;
-  }
-}
-
-/** The grants of a log with their recorded state, in order. Each occurs once. */
-export function* loggedGrants(path: string): Generator<LoggedGrant> {
-  const seen = new GrantTable();
-  for (const { text } of completeLines(path)) {
-    if (!text.startsWith('{"grants":')) {
-      continue;
-    }
-    const entry = parseEntry(text);
-    for (const grant of "grants" in entry ? entry.grants : []) {
-      const record = typeof grant === "string" ? toRecord(grant) : grant;
-      const before = seen.size;
-      if (seen.add(record.grantId) === before) {
-        yield record;
-      }
-    }
-  }
-}
-
-function unreadable(path: string, flag: string, error: Error): UsageError {
-  return new UsageError(`${flag}: ${path} cannot be read: ${fileProblem(error, "read")}.`);
-}
-
-function notALog(path: string, flag: string): UsageError {
-  return new UsageError(
-    `${flag}: ${path} is not a log of zitadel-user-grants. It was not changed.`,
-  );
-}
-
-function toRecord(grantId: string): LoggedGrant {
-  return { grantId };
-}
-
-interface GrantState {
-  status: string;
-  /** Whether a request that held this grant got OK. */
-  confirmed: boolean;
-  at: string | undefined;
-  requestId: string | undefined;
-  /** The last outcome, if it has more than a status. */
-  details: OutcomeEntry | undefined;
-}
-
-/** What a log records about each grant, by number. */
-export class GrantStates {
-  readonly #states: GrantState[] = [];
-
-  /** Adds the next grant. */
-  include(index: number): void {
-    this.#states[index] ??= {
-      ...{ status: "", confirmed: false },
-      ...{ at: undefined, requestId: undefined, details: undefined },
-    };
-  }
-
-  /** The response to a request that held these grants arrived: OK or an error. */
-  responded(indexes: readonly number[], ok: boolean, at?: string, requestId?: string): void {
-    for (const index of indexes) {
-      const state = this.#of(index);
-      if (ok) {
-        state.confirmed = true;
-        state.at = at;
-      }
-      if (requestId && (ok || indexes.length === 1)) {
-        state.requestId = requestId;
-      }
+  #repaired(entry: Extract<Entry, { readonly repairResponse: string }>): void {
+    const { repairResponse, ok, sequence, changeDate } = entry;
+    const step = this.#repairs.get(repairResponse);
+    this.#repairs.delete(repairResponse);
+    if (step?.do === "deactivate" && ok) {
+      step.grant.mayBeActive = false;
+      step.grant.change = { sequence, changeDate };
     }
   }
 
-  /** The grant is requested again, so an earlier failure no longer counts. */
-  asked(index: number): void {
-    const state = this.#of(index);
-    if (state.status === "failed") {
-      state.status = "";
-      state.details = undefined;
-    }
-  }
-
-  decide(index: number, entry: OutcomeEntry): void {
-    const state = this.#of(index);
-    state.status = entry.status;
-    state.at = entry.at;
-    state.details = entry.error !== undefined || entry.answerLost ? entry : undefined;
-  }
-
-  /** The last recorded status; "" if there is no status. */
-  status(index: number): string {
-    return this.#of(index).status;
-  }
-
-  /** Whether a request that held this grant got OK. */
-  confirmed(index: number): boolean {
-    return this.#of(index).confirmed;
-  }
-
-  /** The details of the last outcome. */
-  details(index: number): Pick<OutcomeEntry, "answerLost" | "error"> {
-    return this.#of(index).details ?? {};
-  }
-
-  /** When it was decided; undefined if unknown. */
-  at(index: number): string | undefined {
-    return this.#of(index).at;
-  }
-
-  /** ZITADEL's id of the request that decided it, if there is one. */
-  requestId(index: number): string | undefined {
-    const { details, requestId } = this.#of(index);
-    return details?.error?.requestId ?? requestId;
-  }
-
-  #of(index: number): GrantState {
-    const state = this.#states[index];
-    if (state === undefined) {
-      throw new RangeError(`there is no grant with number ${index}`);
-    }
-    return state;
-  }
-}
-
-interface GrantProgress {
-  outcome?: RestoreOutcome;
-  newGrantId?: string;
-  /** Attempts to add it whose responses are unknown. */
-  lostAdds?: readonly LostStep[];
-}
-
-/** What restores of a run have done so far, by the numbers of its grants. */
-export class RestoreProgress {
-  readonly sessions: {
-    readonly at: string;
-    readonly account: string;
-    ended?: { readonly at: string; readonly because: string };
-  }[] = [];
-  readonly #byGrant = new Map<number, GrantProgress>();
-  readonly #steps = new Map<string, { readonly index: number; readonly do: RestoreStep }>();
-
-  /** Whether a restore has begun. */
-  get begun(): boolean {
-    return this.sessions.length > 0;
-  }
-
-  outcome(index: number): RestoreOutcome | undefined {
-    return this.#byGrant.get(index)?.outcome;
-  }
-
-  /** The grant that was added in place of a removed one. */
-  newGrantId(index: number): string | undefined {
-    return this.#byGrant.get(index)?.newGrantId;
-  }
-
-  /** Attempts to add a grant in place of a removed one whose responses are unknown. */
-  lostAdds(index: number): readonly LostStep[] {
-    return this.#byGrant.get(index)?.lostAdds ?? [];
-  }
-
-  /** @param numberOf throws for a grant that is not in the log. */
-  add(entry: RestoreEntry, numberOf: (grantId: string) => number): void {
+  #addRestore(entry: RestoreEntry): void {
     if ("restore" in entry) {
-      const last = this.sessions.at(-1);
+      const last = this.restores.at(-1);
       if (entry.restore === "started") {
-        const { at, accountId, accountName } = entry;
-        const account = accountName === undefined ? accountId : `${accountName} (${accountId})`;
-        this.sessions.push({ at, account });
+        this.restores.push({ at: entry.at, account: named(entry.accountName, entry.accountId) });
       } else if (last !== undefined) {
         last.ended = { at: entry.at, because: entry.because };
       }
     } else if ("step" in entry) {
-      const index = numberOf(entry.grantId);
-      this.#steps.set(entry.step, { index, do: entry.do });
+      const grant = this.#known(entry.grantId);
+      this.#steps.set(entry.step, { grant, do: entry.do });
       if (entry.do === "add") {
-        const progress = this.#of(index);
         const lost = { number: entry.step, atMs: Date.parse(entry.at ?? "") };
-        progress.lostAdds = [...(progress.lostAdds ?? []), lost];
+        grant.lostAdds = [...grant.lostAdds, lost];
       }
     } else if ("stepResponse" in entry) {
       const step = this.#steps.get(entry.stepResponse);
-      if (step?.do === "add") {
-        const progress = this.#of(step.index);
-        progress.lostAdds = this.lostAdds(step.index).filter(
-          ({ number }) => number !== entry.stepResponse,
-        );
-        if (entry.newGrantId !== undefined) {
-          progress.newGrantId = entry.newGrantId;
-        }
-      }
       this.#steps.delete(entry.stepResponse);
+      if (step?.do === "add") {
+        const { grant } = step;
+        grant.lostAdds = grant.lostAdds.filter(({ number }) => number !== entry.stepResponse);
+        grant.newGrantId = entry.newGrantId ?? grant.newGrantId;
+      }
     } else {
-      this.#of(numberOf(entry.grantId)).outcome = entry;
+      this.#known(entry.grantId).restored = entry;
     }
   }
 
-  #of(index: number): GrantProgress {
-    const known = this.#byGrant.get(index);
+  #include({ grantId, userId = "" }: LoggedGrant): void {
+    const known = this.#byId.get(grantId);
     if (known !== undefined) {
-      return known;
+      known.userId ||= userId;
+      return;
     }
-    const progress: GrantProgress = {};
-    this.#byGrant.set(index, progress);
-    return progress;
+    const grant: GrantInLog = {
+      ...{ grantId, userId, status: "", confirmed: false, mayBeActive: false, lostAdds: [] },
+      ...{ details: undefined, at: undefined, requestId: undefined, change: undefined },
+      ...{ restored: undefined, newGrantId: undefined },
+    };
+    this.#byId.set(grantId, grant);
+    this.grants.push(grant);
+  }
+
+  #known(grantId: string): GrantInLog {
+    const grant = this.#byId.get(grantId);
+    if (grant === undefined) {
+      throw new Error(`grant ${grantId} is not in the list`);
+    }
+    return grant;
+  }
+}
+
+/** The grants of a log as they were recorded before the run, in order. Each occurs once. */
+export async function* loggedGrants(path: string, command: string): AsyncGenerator<LoggedGrant> {
+  const seen = new Set<string>();
+  for await (const lines of completeLines(path, command)) {
+    for (const { text } of lines) {
+      const entry = text.startsWith('{"grants":') ? parseEntry(text) : undefined;
+      for (const grant of entry !== undefined && "grants" in entry ? entry.grants : []) {
+        const record = typeof grant === "string" ? { grantId: grant } : grant;
+        if (!seen.has(record.grantId)) {
+          seen.add(record.grantId);
+          yield record;
+        }
+      }
+    }
   }
 }
 
@@ -380,17 +309,16 @@ export interface Expectation {
   readonly state: FoundState | undefined;
 }
 
-export function expectationOf(content: LogContent, index: number): Expectation {
-  const grantId = content.grants.grantId(index);
-  const restored = content.restore.outcome(index);
+export function expectationOf(grant: GrantInLog, command: LoggedCommand): Expectation {
+  const { grantId, restored } = grant;
   if (restored !== undefined && restored.restored !== "failed") {
     return { grantId: restored.newGrantId ?? grantId, state: restored.state };
   }
-  return { grantId, state: afterRun(content, index) };
+  return { grantId, state: grant.mayBeActive ? undefined : afterRun(grant, command) };
 }
 
-function afterRun(content: LogContent, index: number): FoundState | undefined {
-  switch (content.states.status(index)) {
+function afterRun(grant: GrantInLog, command: LoggedCommand): FoundState | undefined {
+  switch (grant.status) {
     case "removed":
     case "not-found":
       return "gone";
@@ -398,50 +326,109 @@ function afterRun(content: LogContent, index: number): FoundState | undefined {
     case "already-inactive":
       return "inactive";
     default:
-      if (!content.states.confirmed(index)) {
+      if (!grant.confirmed) {
         return undefined;
       }
-      return content.head.command === "remove" ? "gone" : "inactive";
+      return command === "remove" ? "gone" : "inactive";
   }
 }
 
+/** "Jane Doe (4711)" */
+export function named(name: string | undefined, id: string): string {
+  return name === undefined || name === "" ? id : `${name} (${id})`;
+}
+
 const chunkBytes = 1 << 18;
+const longestLineBytes = 1 << 24;
 
 /**
- * The complete lines of a file, with the position where each ends. Text after the last line break is omitted.
- * The file is streamed, so that a log of any size takes little memory.
+ * The complete lines of a file, with the position where each ends, as many at a time as were read. Text after
+ * the last line break is omitted. The process hears Ctrl-C between two reads.
  *
- * @throws the file system's error; RangeError for a line of more than 16 MiB.
+ * @throws UsageError when it cannot be read or is not a regular file, or has a line of more than 16 MiB.
  */
-export function* completeLines(path: string): Generator<{ text: string; end: number }> {
-  const file = openSync(path, "r");
+async function* completeLines(
+  path: string,
+  command: string,
+): AsyncGenerator<{ text: string; end: number }[]> {
+  let file: Awaited<ReturnType<typeof open>>;
+  try {
+    // Opening a pipe would wait for its writer.
+    if (!statSync(path).isFile()) {
+      throw statSync(path).isDirectory()
+        ? Object.assign(new Error(), { code: "EISDIR" })
+        : new Error("it is a device or a pipe, and a log is a file");
+    }
+    file = await open(path, "r");
+  } catch (error) {
+    throw new UsageError(`${command}: ${path} cannot be read: ${fileProblem(error, "read")}.`);
+  }
   try {
     const chunk = Buffer.alloc(chunkBytes);
     let rest = Buffer.alloc(0);
     let position = 0;
     for (;;) {
-      const read = readSync(file, chunk, 0, chunk.length, null);
-      if (read === 0) {
+      const { bytesRead } = await file.read(chunk, 0, chunk.length, null).catch((error) => {
+        throw new UsageError(`${command}: ${path} cannot be read: ${fileProblem(error, "read")}.`);
+      });
+      if (bytesRead === 0) {
         return;
       }
+      const lines: { text: string; end: number }[] = [];
       let from = 0;
       for (;;) {
-        const lineBreak = chunk.subarray(0, read).indexOf(0x0a, from);
+        const lineBreak = chunk.subarray(0, bytesRead).indexOf(0x0a, from);
         if (lineBreak === -1) {
           break;
         }
-        const text = Buffer.concat([rest, chunk.subarray(from, lineBreak)]).toString("utf8");
+        const bytes = Buffer.concat([rest, chunk.subarray(from, lineBreak)]);
+        const isFirst = position === 0;
         position += rest.length + lineBreak - from + 1;
         rest = Buffer.alloc(0);
         from = lineBreak + 1;
-        yield { text, end: position };
+        const text = bytes.toString("utf8");
+        // Editors of Windows put a byte order mark first.
+        lines.push({ text: isFirst ? text.replace(/^\ufeff/, "") : text, end: position });
       }
-      rest = Buffer.concat([rest, chunk.subarray(from, read)]);
-      if (rest.length > 1 << 24) {
-        throw new RangeError("a line has more than 16 MiB");
+      rest = Buffer.concat([rest, chunk.subarray(from, bytesRead)]);
+      if (rest.length > longestLineBytes) {
+        throw notALog(path, command);
       }
+      yield lines;
     }
   } finally {
-    closeSync(file);
+    await file.close();
   }
+}
+
+function entryOf(text: string): Entry | undefined {
+  try {
+    return parseEntry(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws UsageError unless this is the first line of a log that this version reads. */
+function checkFormat(text: string, path: string, command: string): void {
+  let first: Partial<typeof logFormat> | null = null;
+  try {
+    first = JSON.parse(text);
+  } catch {
+    // Not a log.
+  }
+  if (first?.log !== logFormat.log) {
+    throw notALog(path, command);
+  }
+  if (first.version !== logFormat.version) {
+    throw new UsageError(
+      `${command}: ${path} was written by a newer version of zitadel-user-grants (log version ${first.version}, and this one reads ${logFormat.version}). Update the tool.`,
+    );
+  }
+}
+
+function notALog(path: string, command: string): UsageError {
+  return new UsageError(
+    `${command}: ${path} is not a log of zitadel-user-grants. It was not changed.`,
+  );
 }

@@ -12,53 +12,62 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import type { CallOptions, Client } from "@connectrpc/connect";
-import type { ManagementService } from "../../../gen/zitadel/management_pb.js";
-import { NotSent, platform, timestamp } from "../../bulk/internal.js";
-import { mayHaveBeenApplied } from "../../errors/certainty.js";
-import { describeError } from "../../errors/describe.js";
-import type { Identity } from "../account.js";
+import type { CallOptions } from "@connectrpc/connect";
+import { type ManagementClient, NotSent, platform, timestamp } from "../../bulk/internal.js";
+import { describeError, mayHaveBeenApplied } from "../../index.js";
 import { fileProblem, UsageError } from "../io.js";
+import { quoted } from "../terminal.js";
 import {
+  type Change,
+  type EffectEntry,
   type Entry,
   type LoggedGrant,
   type LoggedOutcome,
   type LogHead,
-  type LostStep,
   logFormat,
+  type RepairStep,
   type RestoreOutcome,
   type RestoreStep,
+  type SentStep,
 } from "./entry.js";
 import { LogLock } from "./lock.js";
 
 const grantsInLine = 200;
 
+/** A log that can no longer be written; a run must not send what it could not log. */
+export class LogFailure extends UsageError {
+  override readonly name: string = "LogFailure";
+}
+
+/** Where a run writes its log when no path is given: in the working directory, named after the time. */
+export function defaultLogPath(): string {
+  const time = timestamp(platform)
+    .replace(/[-:]/g, "")
+    .replace(/\.(\d+)Z$/, "-$1Z");
+  return `./zitadel-user-grants-${time}.jsonl`;
+}
+
 /**
- * The log of a run: JSON Lines, appended to. Whatever happens to the process or the machine, the ids of
- * each request are on the disk before it is sent.
+ * The log of a run, of its repairs and of its restores: JSON Lines, appended to. Whatever happens to the
+ * process or the machine, what is about to be sent is on the disk before it is sent.
+ *
+ * What has happened is recorded by methods that never throw, since it cannot be undone: see `failure`.
  */
 export class RunLog {
   readonly #file: LogFile;
   readonly #draft: string | undefined;
+  readonly #isRestore: boolean;
   readonly #onExit = () => this.discard();
-  #lastRequest = 0;
+  #lastNumber = 0;
   #grants: LoggedGrant[] = [];
 
-  private constructor(file: LogFile, draft?: string) {
+  private constructor(file: LogFile, { draft = "", isRestore = false } = {}) {
     this.#file = file;
-    this.#draft = draft;
-    if (draft !== undefined) {
+    this.#draft = draft || undefined;
+    this.#isRestore = isRestore;
+    if (draft) {
       process.on("exit", this.#onExit);
     }
-  }
-
-  get path(): string {
-    return this.#file.path;
-  }
-
-  /** Why it can no longer be written. */
-  get failure(): LogFailure | undefined {
-    return this.#file.failure;
   }
 
   /**
@@ -67,22 +76,22 @@ export class RunLog {
    *
    * @throws UsageError when the file exists, is being written, or cannot be created.
    */
-  static create(path: string, flag = "--log"): RunLog {
-    const lock = LogLock.take(path, flag);
+  static create(path: string): RunLog {
+    const lock = LogLock.take(path, "--log");
     try {
       if (existsSync(path)) {
         throw new UsageError(
           statSync(path).isDirectory()
-            ? `${flag}: ${path} is a directory. Name a file in it.`
-            : `${flag}: ${path} exists. Name another file, or continue that run: zitadel-user-grants resume ${path}`,
+            ? `--log: ${path} is a directory. Name a file in it.`
+            : `--log: ${path} exists. Name another file, or continue that run: zitadel-user-grants resume ${quoted(path)}`,
         );
       }
       const draft = `${path}.unfinished`;
       // Of a run that was killed before it started; a link is removed and not followed.
       rmSync(draft, { force: true });
-      const file = new LogFile(path, lock, draft, "wx", flag);
+      const file = new LogFile(path, lock, draft, "wx", "--log");
       file.append(logFormat);
-      return new RunLog(file, draft);
+      return new RunLog(file, { draft });
     } catch (error) {
       lock.release();
       throw error;
@@ -102,6 +111,28 @@ export class RunLog {
     return new RunLog(file);
   }
 
+  /** Continues a log, as `resume`, with a restore of its run. @throws UsageError */
+  static restore(
+    path: string,
+    lock: LogLock,
+    wholeBytes: number,
+    { accountId, accountName }: Pick<LogHead, "accountId" | "accountName">,
+  ): RunLog {
+    const file = new LogFile(path, lock, path, "a", "restore");
+    file.truncate(wholeBytes);
+    file.append({ restore: "started", at: now(), accountId, accountName });
+    return new RunLog(file, { isRestore: true });
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  /** Why it can no longer be written. */
+  get failure(): LogFailure | undefined {
+    return this.#file.failure;
+  }
+
   /** Adds a grant to the list of the run. @throws LogFailure */
   grant(grant: LoggedGrant): void {
     this.#grants.push(grant);
@@ -117,7 +148,16 @@ export class RunLog {
    */
   start(head: LogHead): void {
     try {
-      this.#putInPlace(head);
+      this.#flushGrants();
+      this.#file.append({ run: "started", at: now(), ...head });
+      this.#file.syncNow();
+      if (this.#draft !== undefined) {
+        if (existsSync(this.path)) {
+          throw new UsageError(`${this.path} was made by another program meanwhile.`);
+        }
+        renameSync(this.#draft, this.path);
+      }
+      syncDirectory(dirname(this.path));
       process.off("exit", this.#onExit);
     } catch (error) {
       this.discard();
@@ -135,51 +175,73 @@ export class RunLog {
     void this.#file.close();
   }
 
-  /**
-   * Durably records the ids of a request, and returns its number.
-   *
-   * @throws LogFailure when they cannot be written, or when this process no longer holds the log.
-   */
+  /** Durably records the ids of a request that is about to be sent. @returns its number. @throws LogFailure */
   async request(ids: readonly string[]): Promise<string> {
-    this.#lastRequest += 1;
-    const request = `${this.#file.session}-${this.#lastRequest}`;
+    const request = this.#nextNumber();
     await this.#file.announce({ request, ids });
     return request;
   }
 
-  /** Never throws, as it records what has happened: see `failure`. */
-  response(request: string, ok: boolean, requestId?: string): void {
-    this.#file.note({
-      ...{ answer: request, ok, at: now() },
-      ...(requestId === undefined ? {} : { requestId }),
-    });
+  /** Never throws. */
+  response(request: string, ok: boolean, details: Change & { requestId?: string } = {}): void {
+    this.#file.note({ ...{ answer: request, ok, at: now() }, ...details });
   }
 
-  /** Never throws, as `response`. */
+  /** Never throws. */
   outcome(outcome: LoggedOutcome): void {
     this.#file.note({ ...outcome, at: now() });
   }
 
-  /**
-   * Records why the run stopped, and releases the lock.
-   *
-   * @throws LogFailure after the lock was released.
-   */
-  async close(because: string): Promise<void> {
-    await this.#file.close({ run: "ended", at: now(), because });
+  /** Durably records a step of a repair that is about to be sent. @returns its number. @throws LogFailure */
+  async repairStep(grantId: string, what: RepairStep): Promise<string> {
+    const repair = this.#nextNumber();
+    await this.#file.announce({ ...{ repair, at: now() }, do: what, grantId });
+    return repair;
   }
 
-  #putInPlace(head: LogHead): void {
-    this.#flushGrants();
-    this.#file.append({ run: "started", at: now(), ...head });
-    this.#file.syncNow();
-    if (this.#draft !== undefined) {
-      if (existsSync(this.path)) {
-        throw new UsageError(`${this.path} was made by another program meanwhile.`);
-      }
-      renameSync(this.#draft, this.path);
-    }
-    syncDirectory(dirname(this.path));
+  /** Records the response to a step of a repair; without it, it may still be applied. Never throws. */
+  repairResponse(step: string, ok: boolean, change: Change = {}): void {
+    this.#file.note({ ...{ repairResponse: step, ok, at: now() }, ...change });
+  }
+
+  /** Records what ZITADEL shows after the run. Never throws. */
+  effect(effect: EffectEntry["effect"]): void {
+    this.#file.note({ effect, at: now() });
+  }
+
+  /** Durably records a step of a restore that is about to be sent. @throws LogFailure */
+  async restoreStep(grantId: string, what: RestoreStep): Promise<SentStep> {
+    const number = this.#nextNumber();
+    const at = now();
+    await this.#file.announce({ ...{ step: number, at }, do: what, grantId });
+    return { number, atMs: Date.parse(at) };
+  }
+
+  /** Never throws. */
+  restoreResponse(step: string, ok: boolean, newGrantId?: string): void {
+    this.#file.note({
+      ...{ stepResponse: step, ok, at: now() },
+      ...(newGrantId === undefined ? {} : { newGrantId }),
+    });
+  }
+
+  /** Never throws. */
+  restored(outcome: RestoreOutcome): void {
+    this.#file.note({ ...outcome, at: now() });
+  }
+
+  /** Records why it stopped, and releases the lock. @throws LogFailure after the lock was released. */
+  async close(because: string): Promise<void> {
+    const last = { at: now(), because };
+    await this.#file.close(
+      this.#isRestore ? { restore: "ended", ...last } : { run: "ended", ...last },
+    );
+  }
+
+  /** Unique in the whole log. */
+  #nextNumber(): string {
+    this.#lastNumber += 1;
+    return `${this.#file.session}-${this.#lastNumber}`;
   }
 
   #flushGrants(): void {
@@ -194,70 +256,6 @@ export class RunLog {
     }
   }
 }
-
-/** The name of a new file is durable only when its directory is flushed. */
-function syncDirectory(path: string): void {
-  try {
-    const directory = openSync(path, "r");
-    fsyncSync(directory);
-    closeSync(directory);
-  } catch {
-    // Windows does not support this, and does not need it.
-  }
-}
-
-/** Records the steps of a restore in the log of the run that it undoes, so that none is done twice. */
-export class RestoreLog {
-  readonly #file: LogFile;
-  #lastStep = 0;
-
-  /**
-   * @param wholeBytes the length of the log's complete lines, in bytes.
-   * @throws UsageError when it cannot be written.
-   */
-  constructor(path: string, lock: LogLock, wholeBytes: number, identity: Identity) {
-    this.#file = new LogFile(path, lock, path, "a", "restore");
-    this.#file.truncate(wholeBytes);
-    const { accountId, accountName } = identity;
-    this.#file.append({ restore: "started", at: now(), accountId, accountName });
-  }
-
-  /** Why it can no longer be written. */
-  get failure(): LogFailure | undefined {
-    return this.#file.failure;
-  }
-
-  /** Durably records what is about to be sent. @throws LogFailure */
-  async step(grantId: string, what: RestoreStep): Promise<LostStep> {
-    this.#lastStep += 1;
-    const step = `${this.#file.session}-${this.#lastStep}`;
-    const at = now();
-    await this.#file.announce({ step, at, do: what, grantId });
-    return { number: step, atMs: Date.parse(at) };
-  }
-
-  /** Never throws: see `failure`. */
-  response(step: string, ok: boolean, newGrantId?: string): void {
-    this.#file.note({
-      ...{ stepResponse: step, ok, at: now() },
-      ...(newGrantId === undefined ? {} : { newGrantId }),
-    });
-  }
-
-  /** Never throws, as `response`. */
-  outcome(outcome: RestoreOutcome): void {
-    this.#file.note({ ...outcome, at: now() });
-  }
-
-  /** @throws LogFailure after the lock was released. */
-  async close(because: string): Promise<void> {
-    await this.#file.close({ restore: "ended", at: now(), because });
-  }
-}
-
-const now = () => timestamp(platform);
-
-type ManagementClient = Client<typeof ManagementService>;
 
 /**
  * A client that logs each request before it is sent, and each response when it arrives. An error that leaves
@@ -278,7 +276,7 @@ export function loggedClient(client: ManagementClient, log: RunLog): ManagementC
   };
 }
 
-async function logged<Response>(
+async function logged<Response extends object>(
   log: RunLog,
   ids: readonly string[],
   options: CallOptions | undefined,
@@ -299,23 +297,43 @@ async function logged<Response>(
         options?.onHeader?.(headers);
       },
     });
-    log.response(request, true, requestId);
+    log.response(request, true, { ...defined({ requestId }), ...changeOf(response) });
     return response;
   } catch (error) {
     if (!mayHaveBeenApplied(error)) {
-      log.response(request, false, describeError(error).requestId);
+      log.response(request, false, defined({ requestId: describeError(error).requestId }));
     }
     throw error;
   }
 }
 
-/** A log that can no longer be written; a run must not send what it could not log. */
-export class LogFailure extends UsageError {
-  override readonly name: string = "LogFailure";
+/** The last change of a grant, from the details of the response that made it. */
+export function changeOf(response: object): Change {
+  const details = "details" in response ? (response.details as Details | undefined) : undefined;
+  const { sequence, changeDate } = details ?? {};
+  return defined({
+    sequence: sequence ? String(sequence) : undefined,
+    changeDate: changeDate && rfc3339(changeDate),
+  });
+}
+
+interface Details {
+  readonly sequence?: bigint;
+  readonly changeDate?: { readonly seconds: bigint; readonly nanos: number } | undefined;
+}
+
+/** To the nanosecond: two changes may have the same millisecond. */
+function rfc3339({ seconds, nanos }: { readonly seconds: bigint; readonly nanos: number }): string {
+  const whole = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
+  return `${whole}.${String(nanos).padStart(9, "0")}Z`;
+}
+
+function defined<T extends object>(fields: T): { [Name in keyof T]?: NonNullable<T[Name]> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value)) as never;
 }
 
 /** A file of entries, one a line, appended to under its lock. */
-export class LogFile {
+class LogFile {
   readonly path: string;
   /** Unique to each writing process: numbers of requests begin with it. */
   readonly session = randomBytes(4).toString("hex");
@@ -342,13 +360,8 @@ export class LogFile {
     }
   }
 
-  /** Why it can no longer be written. */
   get failure(): LogFailure | undefined {
     return this.#failure;
-  }
-
-  get closed(): boolean {
-    return this.#closed;
   }
 
   /** Cuts off text after the complete lines. */
@@ -373,10 +386,7 @@ export class LogFile {
     }
   }
 
-  /**
-   * Records what has happened. Never throws: see `failure`. The response to a request that was given up
-   * may come when the log is closed: it is taken for lost.
-   */
+  /** Records what has happened. The response to a request that was given up may come after the end. */
   note(entry: Entry): void {
     if (this.#closed) {
       return;
@@ -390,11 +400,7 @@ export class LogFile {
     }
   }
 
-  /**
-   * Durably records what is about to be sent.
-   *
-   * @throws LogFailure when it cannot be written, or when this process no longer holds the log.
-   */
+  /** Durably records what is about to be sent. @throws LogFailure, also without the lock. */
   async announce(entry: Entry): Promise<void> {
     if (this.#closed) {
       throw new LogFailure(`${this.path} is closed`);
@@ -410,10 +416,7 @@ export class LogFile {
     fsyncSync(this.#file);
   }
 
-  /**
-   * Resolves when everything written so far is on the disk. Concurrent callers share one flush. @throws
-   * LogFailure
-   */
+  /** Resolves when everything written so far is on the disk. Concurrent callers share one flush. */
   sync(): Promise<void> {
     if (this.#syncing === undefined) {
       this.#syncing = flush(this.#file)
@@ -467,10 +470,15 @@ function flush(file: number): Promise<void> {
   });
 }
 
-/** Where a run writes its log when no path is given: in the working directory, named after the time. */
-export function defaultLogPath(): string {
-  const time = timestamp(platform)
-    .replace(/[-:]/g, "")
-    .replace(/\.(\d+)Z$/, "-$1Z");
-  return `./zitadel-user-grants-${time}.jsonl`;
+const now = () => timestamp(platform);
+
+/** The name of a new file is durable only when its directory is flushed. */
+function syncDirectory(path: string): void {
+  try {
+    const directory = openSync(path, "r");
+    fsyncSync(directory);
+    closeSync(directory);
+  } catch {
+    // Windows does not support this, and does not need it.
+  }
 }

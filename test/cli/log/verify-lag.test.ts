@@ -18,7 +18,7 @@ async function verified(
 ) {
   const ids = Array.from({ length: count }, (_, index) => String(index + 1));
   const outcomes = ids.map((grantId) => JSON.stringify({ grantId, status: "removed" }));
-  const content = LogContent.read(file("lag.jsonl", begun(ids, ...outcomes)), "verify");
+  const content = await LogContent.read(file("lag.jsonl", begun(ids, ...outcomes)), "verify");
   const found: Finding[] = [];
   const options = {
     concurrency: 2,

@@ -21,7 +21,7 @@ async function verified(
   lines: readonly string[] = removed,
   mayReadAllGrants = async () => true,
 ) {
-  const content = LogContent.read(file("search.jsonl", begun(ids, ...lines)), "verify");
+  const content = await LogContent.read(file("search.jsonl", begun(ids, ...lines)), "verify");
   const found = new Map<string, Finding>();
   const lookedUp: string[] = [];
   const lookup: Partial<Lookup> = {

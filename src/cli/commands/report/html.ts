@@ -8,11 +8,11 @@ import { type ReportRow, type RunFacts, unrecordedText } from "./rows.js";
  *
  * @param rows is iterated twice.
  */
-export function* htmlReport(
+export async function* htmlReport(
   facts: RunFacts,
-  rows: () => Iterable<ReportRow>,
+  rows: () => AsyncIterable<ReportRow>,
   createdAt: string,
-): Generator<string> {
+): AsyncGenerator<string> {
   const title = `Grants: ${facts.command}, ${facts.started}`;
   yield `<!DOCTYPE html>
 <html lang="en">
@@ -32,6 +32,7 @@ ${[
   [facts.accounts.length === 1 ? "Account" : "Accounts", facts.accounts.join(", ")],
   ["Started", facts.started],
   ["Ended", facts.ended || "not known: the run was killed, or has not ended"],
+  ["Seen", facts.effect || "not known: nobody has looked what ZITADEL shows"],
 ]
   .map(([name, value]) => `<dt>${escapeHtml(name ?? "")}</dt><dd>${escapeHtml(value ?? "")}</dd>`)
   .join("\n")}
@@ -44,14 +45,14 @@ ${[
       facts.sessions.map(({ what, account, at, end }) => [what, account, at, end]),
     );
   }
-  const { outcomes, projects, total, unrecorded } = count(rows());
+  const { outcomes, projects, total, unrecorded } = await count(rows());
   yield table("Outcomes", ["Outcome", "Grants"], outcomes);
   yield table("Projects", ["Project", "Grants"], projects);
   if (unrecorded > 0) {
     yield `<p>${escapeHtml(unrecordedText(unrecorded, total))}</p>\n`;
   }
   yield `<h2>Grants</h2>\n<table class="grants">\n<thead><tr>${headings.map((name) => `<th scope="col">${name}</th>`).join("")}</tr></thead>\n<tbody>\n`;
-  for (const row of rows()) {
+  for await (const row of rows()) {
     yield rowOf(row);
   }
   yield `</tbody>\n</table>\n<footer>Made from the run's log by zitadel-user-grants, ${escapeHtml(createdAt)}. Times are in UTC.</footer>\n</body>\n</html>\n`;
@@ -75,7 +76,7 @@ function rowOf(row: ReportRow): string {
     `${escapeHtml(row.projectName)}${row.projectName === "" ? id(row.projectId) : small(row.projectId)}${row.projectGrantId === "" ? "" : small(`project grant ${row.projectGrantId}`)}`,
     row.isRecorded ? row.roleKeys.map(escapeHtml).join(", ") : small("not recorded"),
     escapeHtml(row.stateBefore),
-    `<b class="${/^[a-z-]+$/.test(row.outcome) ? row.outcome : "open"}">${escapeHtml(row.outcome)}</b>${row.reason === "" ? "" : small(row.reason)}${restored}`,
+    `<b class="${/^[a-z-]+$/.test(row.outcome) ? row.outcome : "open"}">${escapeHtml(row.outcome)}</b>${row.reason === "" ? "" : small(row.reason)}${row.effect === "" ? "" : `<b class="open">${escapeHtml(row.effect)}</b>`}${restored}`,
     `${time(row.at)}${row.restoredAt === "" ? "" : `<small>${time(row.restoredAt)}</small>`}`,
     id(row.requestId),
   ];
@@ -95,12 +96,12 @@ function table(
     : `<h2>${title}</h2>\n<table>\n<thead><tr>${columns.map((name) => `<th scope="col">${name}</th>`).join("")}</tr></thead>\n<tbody>\n${cells.join("\n")}\n</tbody>\n</table>\n`;
 }
 
-function count(rows: Iterable<ReportRow>) {
+async function count(rows: AsyncIterable<ReportRow>) {
   const outcomes = new Map<string, number>();
   const projects = new Map<string, { readonly name: string; count: number }>();
   let total = 0;
   let unrecorded = 0;
-  for (const { outcome, restored, projectId, projectName, isRecorded } of rows) {
+  for await (const { outcome, restored, projectId, projectName, isRecorded } of rows) {
     total += 1;
     unrecorded += isRecorded ? 0 : 1;
     const [whether] = restored.split(":");

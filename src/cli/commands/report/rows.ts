@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import type { LoggedGrant, LoggedOutcome } from "../../log/entry.js";
-import { type LogContent, loggedGrants } from "../../log/read.js";
+import { type GrantInLog, type LogContent, loggedGrants, named } from "../../log/read.js";
 import { counted, grouped } from "../../terminal.js";
 /** One grant of a run, with everything that its log contains. Missing values are "". */
 export interface ReportRow {
@@ -19,6 +19,8 @@ export interface ReportRow {
   readonly at: string;
   readonly reason: string;
   readonly requestId: string;
+  /** What ZITADEL showed after the run, where that is not what the run was for. */
+  readonly effect: string;
   readonly restored: string;
   readonly newGrantId: string;
   readonly restoredAt: string;
@@ -31,26 +33,33 @@ export const undecided = "not asked for";
 export const inDoubt = "response lost";
 
 /** Each grant of a run, in the order of its list. */
-export function* reportRows(content: LogContent): Generator<ReportRow> {
+export async function* reportRows(content: LogContent): AsyncGenerator<ReportRow> {
   const withoutResponse = new Set(content.withoutResponse().flat());
-  for (const grant of loggedGrants(content.path)) {
-    const index = content.grants.indexOf(grant.grantId);
-    const { states, restore } = content;
-    const { error, answerLost } = states.details(index);
-    const restored = restore.outcome(index);
-    const { recorded } = grant;
+  const shown = new Map(
+    content.effect?.effect.others.map(({ grantId, shows }) => [grantId, shows]) ?? [],
+  );
+  for await (const logged of loggedGrants(content.path, "report")) {
+    const grant = content.find(logged.grantId);
+    if (grant === undefined) {
+      continue;
+    }
+    const { recorded } = logged;
+    const { details, restored } = grant;
     yield {
-      ...namesOf(grant),
+      ...namesOf(logged),
       projectId: recorded?.projectId ?? "",
       projectGrantId: recorded?.projectGrantId ?? "",
       roleKeys: recorded?.roleKeys ?? [],
       stateBefore: recorded?.state ?? "",
-      outcome: outcomeOf(content, index, withoutResponse),
-      at: states.at(index) ?? "",
-      reason: [reasonOf(error), ...(answerLost ? ["a response was lost"] : [])]
+      outcome: outcomeOf(content, grant, withoutResponse),
+      at: grant.at ?? "",
+      reason: [reasonOf(details?.error), ...(details?.answerLost ? ["a response was lost"] : [])]
         .filter((text) => text !== "")
         .join("; "),
-      requestId: states.requestId(index) ?? "",
+      requestId: details?.error?.requestId ?? grant.requestId ?? "",
+      effect: grant.mayBeActive
+        ? "a repair has not ended: it may be active"
+        : (shown.get(grant.grantId) ?? ""),
       restored: [restored?.restored ?? "", reasonOf(restored?.error)].filter(Boolean).join(": "),
       newGrantId: restored?.newGrantId ?? "",
       restoredAt: restored?.at ?? "",
@@ -61,7 +70,7 @@ export function* reportRows(content: LogContent): Generator<ReportRow> {
 
 /** What a log does not tell must not look like a grant without a project. */
 export function unrecordedText(unrecorded: number, total: number): string {
-  return `Project and roles are not known for ${grouped(unrecorded)} of ${counted(total, "grant")}: they were not looked up before the run, which --record does, or not found.`;
+  return `Project and roles are not known for ${grouped(unrecorded)} of ${counted(total, "grant")}: they were not looked up before the run, or not found.`;
 }
 
 function namesOf({ grantId, userId, displayName, email, userName, projectName }: LoggedGrant) {
@@ -77,14 +86,14 @@ function namesOf({ grantId, userId, displayName, email, userName, projectName }:
 
 function outcomeOf(
   content: LogContent,
-  index: number,
-  withoutResponse: ReadonlySet<number>,
+  grant: GrantInLog,
+  withoutResponse: ReadonlySet<GrantInLog>,
 ): string {
-  const status = content.states.status(index);
-  if (content.states.confirmed(index) && (status === "" || status === "failed")) {
+  const { status, confirmed } = grant;
+  if (confirmed && (status === "" || status === "failed")) {
     return content.head.command === "remove" ? "removed" : "deactivated";
   }
-  return status || (withoutResponse.has(index) ? inDoubt : undecided);
+  return status || (withoutResponse.has(grant) ? inDoubt : undecided);
 }
 
 function reasonOf(error: LoggedOutcome["error"]): string {
@@ -103,6 +112,8 @@ export interface RunFacts {
   readonly started: string;
   /** When it stopped, "" if unknown: it was killed, or is still running. */
   readonly ended: string;
+  /** What ZITADEL showed after the run; "" if nobody has looked. */
+  readonly effect: string;
   /** Each start, resumption and restore, in order. */
   readonly sessions: readonly {
     readonly what: string;
@@ -112,14 +123,14 @@ export interface RunFacts {
   }[];
 }
 
-export function runFacts({ head, sessions, restore }: LogContent): RunFacts {
+export function runFacts({ head, sessions, restores, effect }: LogContent): RunFacts {
   const runs = sessions.map(({ at, head: { accountId, accountName }, ended }, index) => ({
     what: index === 0 ? "started" : "resumed",
     account: named(accountName, accountId),
     at,
     end: ended === undefined ? "" : `${ended.at} (${ended.because})`,
   }));
-  const restores = restore.sessions.map(({ at, account, ended }) => ({
+  const undone = restores.map(({ at, account, ended }) => ({
     ...{ what: "restored", account, at },
     end: ended === undefined ? "" : `${ended.at} (${ended.because})`,
   }));
@@ -130,10 +141,10 @@ export function runFacts({ head, sessions, restore }: LogContent): RunFacts {
     accounts: [...new Set(runs.map(({ account }) => account))],
     started: sessions[0]?.at ?? "",
     ended: sessions.at(-1)?.ended?.at ?? "",
-    sessions: [...runs, ...restores],
+    effect:
+      effect === undefined
+        ? ""
+        : `${grouped(effect.effect.inEffect)} of ${counted(effect.effect.looked, "grant")} in effect, seen at ${effect.at}`,
+    sessions: [...runs, ...undone],
   };
-}
-
-function named(name: string | undefined, id: string): string {
-  return name === undefined ? id : `${name} (${id})`;
 }

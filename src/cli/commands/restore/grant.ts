@@ -3,7 +3,7 @@ import { type Environment, sleep } from "../../../common/environment.js";
 import { describeError, isGrantInactive } from "../../../errors/describe.js";
 import type { Lookup } from "../../grants/lookup.js";
 import type { GrantRecord } from "../../grants/record.js";
-import { describedError, type LostStep, type RestoreOutcome } from "../../log/entry.js";
+import { describedError, type RestoreOutcome, type SentStep } from "../../log/entry.js";
 import { LogFailure } from "../../log/write.js";
 import type { RestoreTask } from "./plan.js";
 import { type RestoreContext, type StepResult, sendStep } from "./step.js";
@@ -32,7 +32,8 @@ export async function restoreGrant(task: RestoreTask, context: RestoreContext): 
 }
 
 async function reactivate(task: RestoreTask, context: RestoreContext): Promise<Restored> {
-  const { grantId, userId } = task;
+  const { userId } = task;
+  const { grantId } = task.grant;
   const result = await sendStep(grantId, "reactivate", context, () =>
     context.lookup.reactivateGrant(userId, grantId),
   );
@@ -49,8 +50,8 @@ async function reactivate(task: RestoreTask, context: RestoreContext): Promise<R
 }
 
 async function addAnew(task: RestoreTask, context: RestoreContext): Promise<Restored> {
-  const { grantId, userId, recorded, index } = task;
-  const known = context.progress.newGrantId(index);
+  const { grant, userId, recorded } = task;
+  const { grantId, newGrantId: known } = grant;
   if (known !== undefined) {
     return await asBefore(task, known, context);
   }
@@ -67,7 +68,7 @@ async function addAnew(task: RestoreTask, context: RestoreContext): Promise<Rest
     return await asBefore(task, result.value, context);
   }
   return describeError(result.error).id === "V3-DKcYh"
-    ? await compare(task, [...context.progress.lostAdds(index), ...result.lost], context)
+    ? await compare(task, [...grant.lostAdds, ...result.lost], context)
     : failed(task, result);
 }
 
@@ -77,7 +78,8 @@ async function asBefore(
   newGrantId: string,
   context: RestoreContext,
 ): Promise<Restored> {
-  const { grantId, userId, state } = task;
+  const { userId, state } = task;
+  const { grantId } = task.grant;
   const restored: Restored = { outcome: { grantId, restored: "restored", newGrantId, state } };
   if (state === "active") {
     return restored;
@@ -113,10 +115,11 @@ async function asBefore(
 /** The user has a grant of the project: is it equivalent to the removed one? */
 async function compare(
   task: RestoreTask,
-  lost: readonly LostStep[],
+  lost: readonly SentStep[],
   context: RestoreContext,
 ): Promise<Restored> {
-  const { grantId, state } = task;
+  const { state } = task;
+  const { grantId } = task.grant;
   const fail = (message: string) =>
     failed(task, { error: new ConnectError(message, Code.AlreadyExists), lost, ends: false });
   let found: ExistingGrants;
@@ -138,7 +141,7 @@ async function compare(
   }
   const ours = lost.find((step) => madeBy(step, exact));
   if (ours !== undefined && (exact.state === state || exact.state === "active")) {
-    context.log.response(ours.number, true, exact.grantId);
+    context.log.restoreResponse(ours.number, true, exact.grantId);
     return exact.state === state
       ? { outcome: { grantId, restored: "restored", newGrantId: exact.grantId, state } }
       : await asBefore(task, exact.grantId, context);
@@ -161,12 +164,12 @@ async function compare(
 }
 
 /** Whether an attempt to add a grant, whose response was lost, created this one. */
-function madeBy({ atMs }: LostStep, { creationDate = "" }: GrantRecord): boolean {
+function madeBy({ atMs }: SentStep, { creationDate = "" }: GrantRecord): boolean {
   return Math.abs(Date.parse(creationDate) - atMs) <= clockToleranceMs;
 }
 
 function leftActive(
-  { grantId }: RestoreTask,
+  { grant: { grantId } }: RestoreTask,
   newGrantId: string,
   error: ConnectError,
   lost = false,
@@ -176,7 +179,7 @@ function leftActive(
   return { outcome: { ...what, error: describedError(error), ...answerLost } };
 }
 
-function failed({ grantId }: RestoreTask, { error, lost, ends }: Failure): Restored {
+function failed({ grant: { grantId } }: RestoreTask, { error, lost, ends }: Failure): Restored {
   if (ends) {
     return { ends: error };
   }
@@ -202,7 +205,7 @@ export interface ExistingGrants {
  * for up to 10 s.
  */
 export async function existingGrants(
-  { grantId, userId, recorded }: RestoreTask,
+  { grant: { grantId }, userId, recorded }: RestoreTask,
   lookup: Lookup,
   environment: Environment,
   signal: AbortSignal,

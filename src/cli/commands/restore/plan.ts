@@ -1,10 +1,10 @@
 import type { LoggedGrant, RecordedState } from "../../log/entry.js";
-import { type LogContent, loggedGrants } from "../../log/read.js";
+import { type GrantInLog, type LogContent, loggedGrants } from "../../log/read.js";
+import { Overview } from "../revoke/overview.js";
 
 /** What to do for a grant. */
 export interface RestoreTask {
-  readonly index: number;
-  readonly grantId: string;
+  readonly grant: GrantInLog;
   readonly userId: string;
   readonly recorded: RecordedState;
   /** Its state before the run. */
@@ -29,32 +29,36 @@ export interface RestorePlan {
   readonly count: number;
   /** How many of them are to be added again, of how many users, and how many of these were inactive. */
   readonly added: { readonly count: number; readonly users: number; readonly inactive: number };
+  /** People, projects and roles of what is restored. */
+  readonly overview: Overview;
   /** Reads them from the log, in its order: there may be a million. */
-  readonly tasks: () => Iterable<RestoreTask>;
+  readonly tasks: () => AsyncIterable<RestoreTask>;
   readonly skipped: ReadonlyMap<SkipReason, number>;
   /** Grants that the run may have changed, but that cannot be restored. */
   readonly lost: readonly string[];
 }
 
 /** What a restore of a run has to do: never more than was recorded before the run. */
-export function restorePlan(content: LogContent): RestorePlan {
+export async function restorePlan(content: LogContent): Promise<RestorePlan> {
   const changed = mayHaveChanged(content);
   const skipped = new Map<SkipReason, number>();
   const lost: string[] = [];
   const users = new Set<string>();
+  const overview = new Overview();
   let count = 0;
   let added = 0;
   let inactive = 0;
-  for (const grant of loggedGrants(content.path)) {
-    const task = taskOf(grant, content, changed);
+  for await (const logged of loggedGrants(content.path, "restore")) {
+    const task = taskOf(logged, content, changed);
     if (typeof task === "string") {
       skipped.set(task, (skipped.get(task) ?? 0) + 1);
       if (notRecorded.includes(task)) {
-        lost.push(grant.grantId);
+        lost.push(logged.grantId);
       }
       continue;
     }
     count += 1;
+    overview.add(logged);
     if (task.action === "add") {
       added += 1;
       inactive += task.state === "inactive" ? 1 : 0;
@@ -62,32 +66,30 @@ export function restorePlan(content: LogContent): RestorePlan {
     }
   }
   return {
-    count,
+    ...{ count, overview, skipped, lost },
     added: { count: added, users: users.size, inactive },
-    *tasks() {
-      for (const grant of loggedGrants(content.path)) {
-        const task = taskOf(grant, content, changed);
+    async *tasks() {
+      for await (const logged of loggedGrants(content.path, "restore")) {
+        const task = taskOf(logged, content, changed);
         if (typeof task !== "string") {
           yield task;
         }
       }
     },
-    skipped,
-    lost,
   };
 }
 
 function taskOf(
   { grantId, userId, recorded }: LoggedGrant,
   content: LogContent,
-  changed: Uint8Array,
+  changed: ReadonlySet<GrantInLog>,
 ): RestoreTask | SkipReason {
-  const index = content.grants.indexOf(grantId);
-  const before = content.restore.outcome(index)?.restored;
+  const grant = content.find(grantId);
+  const before = grant?.restored?.restored;
   if (before !== undefined && before !== "failed" && before !== "left-active") {
     return "it is restored already";
   }
-  if (changed[index] !== 1) {
+  if (grant === undefined || !changed.has(grant)) {
     return "the run did not change it";
   }
   if (recorded === undefined || recorded.state === "unknown") {
@@ -98,26 +100,26 @@ function taskOf(
   }
   const { state } = recorded;
   if (content.head.command === "remove") {
-    return { index, grantId, userId, recorded, state, action: "add" };
+    return { grant, userId, recorded, state, action: "add" };
   }
   return state === "inactive"
     ? "it was inactive before"
-    : { index, grantId, userId, recorded, state, action: "reactivate" };
+    : { grant, userId, recorded, state, action: "reactivate" };
 }
 
 /** Grants that the run has changed, or that were in a request whose response was lost. */
-function mayHaveChanged(content: LogContent): Uint8Array {
-  const changed = new Uint8Array(content.grants.size);
-  for (let index = 0; index < changed.length; index++) {
-    const isDone = ["removed", "deactivated"].includes(content.states.status(index));
-    const isLost = content.states.details(index).answerLost === true;
-    changed[index] = isDone || isLost || content.states.confirmed(index) ? 1 : 0;
-  }
+function mayHaveChanged(content: LogContent): ReadonlySet<GrantInLog> {
+  const changed = new Set(
+    content.grants.filter(
+      ({ status, details, confirmed }) =>
+        status === "removed" || status === "deactivated" || details?.answerLost || confirmed,
+    ),
+  );
   for (const request of content.withoutResponse()) {
-    for (const index of request) {
+    for (const grant of request) {
       // A later outcome decides.
-      if (content.states.status(index) === "") {
-        changed[index] = 1;
+      if (grant.status === "") {
+        changed.add(grant);
       }
     }
   }

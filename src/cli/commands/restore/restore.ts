@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import { createSummary } from "../../../bulk/index.js";
-import { close } from "../../../client/close.js";
-import { platform } from "../../../common/environment.js";
+import { platform } from "../../../bulk/internal.js";
+import { close } from "../../../index.js";
 import { introduce } from "../../account.js";
 import { type Connection, connectionFlags, connectionNote } from "../../connect.js";
 import { explain } from "../../explain.js";
@@ -12,7 +12,7 @@ import type { RestoreOutcome } from "../../log/entry.js";
 import { LogLock } from "../../log/lock.js";
 import { connectAs, logPathOf } from "../../log/open.js";
 import { LogContent } from "../../log/read.js";
-import { LogFailure, RestoreLog } from "../../log/write.js";
+import { LogFailure, RunLog } from "../../log/write.js";
 import { inParallel, lookupTurns, rateFlags, rateShown, readRate } from "../../pace.js";
 import {
   checkCanAsk,
@@ -21,7 +21,9 @@ import {
   createResultLines,
   createStopSwitch,
   grouped,
+  jsonText,
   mayGoAhead,
+  quoted,
   reasonsOf,
 } from "../../terminal.js";
 import { restoreGrant } from "./grant.js";
@@ -35,7 +37,7 @@ const restoreFlags = {
     short: "y",
     help: "do not ask; required if there is no terminal to ask on",
   },
-  concurrency: { type: "string", value: "<n>", help: "grants at a time (4)" },
+  concurrency: { type: "string", value: "<n>", help: "grants at a time (1)" },
   ...rateFlags,
   json: { type: "boolean", help: "outcomes as JSON Lines" },
 } as const satisfies FlagTable;
@@ -60,14 +62,14 @@ export const restore: Command = {
       ...connectionFlags,
     });
     const path = logPathOf("restore", positionals);
-    const concurrency = wholeNumber("concurrency", flags.concurrency, 100) ?? 4;
+    const concurrency = wholeNumber("concurrency", flags.concurrency, 100) ?? 1;
     // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
-    LogContent.readHead(path, "restore");
+    await LogContent.readHead(path, "restore");
     // A dry run only reads.
     const lock = flags["dry-run"] ? undefined : LogLock.take(path, "restore");
-    let log: RestoreLog | undefined;
+    let log: RunLog | undefined;
     try {
-      const content = LogContent.read(path, "restore");
+      const content = await LogContent.read(path, "restore");
       if (!flags["dry-run"]) {
         checkCanAsk(flags.yes, flags["token-file"] === "-", io);
       }
@@ -76,7 +78,7 @@ export const restore: Command = {
         return exitCode.aborted;
       }
       const { connection, identity } = connected;
-      const plan = restorePlan(content);
+      const plan = await restorePlan(content);
       const rate = readRate(flags.rate, connection.baseUrl);
       introduce(
         connection,
@@ -97,7 +99,7 @@ export const restore: Command = {
         line(io.stderr, "Nothing was done.");
         return exitCode.stopped;
       }
-      log = new RestoreLog(path, lock, content.wholeBytes, identity);
+      log = RunLog.restore(path, lock, content.wholeBytes, identity);
       const json = flags.json ?? false;
       const settings = { concurrency, json, turn: lookupTurns(rate) };
       return await runRestore(content, plan, connection, log, settings, io);
@@ -150,7 +152,7 @@ export async function runRestore(
   content: LogContent,
   plan: RestorePlan,
   connection: Connection,
-  log: RestoreLog,
+  log: RunLog,
   { concurrency, json, turn }: RestoreSettings,
   io: Io,
 ): Promise<number> {
@@ -160,7 +162,7 @@ export async function runRestore(
   const progress = createProgress(io.stderr, count, platform.monotonicMs);
   const client = connection.createClient();
   const context = {
-    ...{ client, log, progress: content.restore, environment: platform, turn },
+    ...{ client, log, environment: platform, turn },
     lookup: createLookup(connection, { signal: stopSwitch.signal, turn }),
     patience: new Patience(platform),
     stopped: () => stopSwitch.stopped || thrown !== undefined,
@@ -170,10 +172,10 @@ export async function runRestore(
   let lostInARow = 0;
   let thrown: unknown;
   const add = (outcome: RestoreOutcome) => {
-    log.outcome(outcome);
+    log.restored(outcome);
     summary.add({ grantId: outcome.grantId, status: outcome.restored });
     progress.update(summary.current());
-    lines.add(json ? JSON.stringify(outcome) : outcomeLine(outcome));
+    lines.add(json ? jsonText(outcome) : outcomeLine(outcome));
   };
   const lostConnection = (outcome: RestoreOutcome | undefined): ConnectError | undefined => {
     lostInARow = outcome?.answerLost ? lostInARow + 1 : 0;
@@ -181,8 +183,8 @@ export async function runRestore(
       ? new ConnectError(outcome?.error?.message ?? "no response", outcome?.error?.code)
       : undefined;
   };
-  function* untilStopped() {
-    for (const task of tasks()) {
+  async function* untilStopped() {
+    for await (const task of tasks()) {
       if (stopSwitch.stopped) {
         return;
       }
@@ -227,7 +229,7 @@ export async function runRestore(
       ...(left > 0 ? [`${left} left to do`] : []),
     ].join(", ")}.`,
   );
-  const again = `Continue with: zitadel-user-grants restore ${content.path}`;
+  const again = `Continue with: zitadel-user-grants restore ${quoted(content.path)}`;
   if (thrown instanceof LogFailure) {
     line(io.stderr, `The restore was stopped: ${thrown.message}. Nothing was sent after that.`);
     return exitCode.stopped;

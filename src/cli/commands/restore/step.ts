@@ -2,19 +2,17 @@ import { ConnectError } from "@connectrpc/connect";
 import { classify, type MeaningKind } from "../../../bulk/internal.js";
 import type { ManagementClient } from "../../../client/client.js";
 import { type Environment, sleep } from "../../../common/environment.js";
-import { mayHaveBeenApplied } from "../../../errors/certainty.js";
+import { mayHaveBeenApplied } from "../../../index.js";
 import type { Lookup } from "../../grants/lookup.js";
-import type { LostStep, RestoreStep } from "../../log/entry.js";
-import type { RestoreProgress } from "../../log/read.js";
-import type { RestoreLog } from "../../log/write.js";
+import type { RestoreStep, SentStep } from "../../log/entry.js";
+import type { RunLog } from "../../log/write.js";
 import { retryPauseMs } from "../../pace.js";
 
 export interface RestoreContext {
   readonly lookup: Lookup;
   /** Deactivates; reactivating and adding are JSON routes of the lookup. */
   readonly client: ManagementClient;
-  readonly log: RestoreLog;
-  readonly progress: RestoreProgress;
+  readonly log: RunLog;
   readonly patience: Patience;
   readonly environment: Environment;
   /** Whether no further step may be started. */
@@ -26,7 +24,7 @@ export interface RestoreContext {
 }
 
 /** The result of a step, and which attempts may have been applied although no response arrived. */
-export type StepResult<T> = { readonly lost: readonly LostStep[] } & (
+export type StepResult<T> = { readonly lost: readonly SentStep[] } & (
   | { readonly value: T }
   | {
       readonly error: ConnectError;
@@ -54,14 +52,14 @@ export async function sendStep<T>(
   { log, patience, environment, stopped, signal }: RestoreContext,
   send: () => Promise<T>,
 ): Promise<StepResult<T>> {
-  const lost: LostStep[] = [];
+  const lost: SentStep[] = [];
   for (let attempt = 1; ; attempt += 1) {
-    const step = await log.step(grantId, what);
+    const step = await log.restoreStep(grantId, what);
     let error: ConnectError;
     try {
       const value = await send();
       patience.accepted();
-      log.response(step.number, true, what === "add" ? String(value) : undefined);
+      log.restoreResponse(step.number, true, what === "add" ? String(value) : undefined);
       return { value, lost };
     } catch (reason) {
       error = ConnectError.from(reason);
@@ -70,7 +68,7 @@ export async function sendStep<T>(
     if (mayHaveBeenApplied(error)) {
       lost.push(step);
     } else {
-      log.response(step.number, false);
+      log.restoreResponse(step.number, false);
     }
     if (kind !== "throttled" && kind !== "lost") {
       patience.accepted();

@@ -13,6 +13,7 @@ import {
   createStopSwitch,
   duration,
   outcomeLine,
+  quoted,
 } from "../../terminal.js";
 import { type Settings, suspiciousUnknown } from "./flags.js";
 import type { Plan } from "./plan.js";
@@ -258,9 +259,4 @@ function concludeUnlogged(
     }
   }
   return exitCode.stopped;
-}
-
-/** Quoted for a shell, if needed. */
-function quoted(path: string): string {
-  return /^[\w./:@%+,=-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

@@ -1,6 +1,6 @@
 import type { UserGrant } from "../../../bulk/index.js";
 import type { GrantTable } from "../../grants/table.js";
-import type { LogContent } from "../../log/read.js";
+import type { GrantInLog, LogContent } from "../../log/read.js";
 
 /** All grants, and the ones that are left to request. */
 export interface Plan {
@@ -42,38 +42,28 @@ export function newPlan(grants: GrantTable): Plan {
 export function resumedPlan(content: LogContent): Plan {
   const { grants } = content;
   const { "": _, failed: __, ...decided } = content.counts();
-  const isDecided = (index: number) => !["", "failed"].includes(content.states.status(index));
-  const isLeft = (index: number) => !isDecided(index) && !content.states.confirmed(index);
+  const isDecided = ({ status }: GrantInLog) => !["", "failed"].includes(status);
+  const isLeft = (grant: GrantInLog) => !isDecided(grant) && !grant.confirmed;
   const doubted = new Set(content.withoutResponse().flat());
-  const doneUnwritten: string[] = [];
-  let openCount = 0;
-  for (let index = 0; index < grants.size; index++) {
-    if (isLeft(index)) {
-      openCount += 1;
-    } else if (!isDecided(index)) {
-      doneUnwritten.push(grants.grantId(index));
-    }
-  }
+  const doneUnwritten = grants
+    .filter((grant) => !isLeft(grant) && !isDecided(grant))
+    .map(({ grantId }) => grantId);
   return {
-    total: grants.size,
-    openCount,
+    total: grants.length,
+    openCount: grants.filter(isLeft).length,
     *open() {
-      for (const index of doubted) {
-        if (isLeft(index)) {
-          yield grants.grant(index);
-        }
-      }
-      for (let index = 0; index < grants.size; index++) {
-        if (isLeft(index) && !doubted.has(index)) {
-          yield grants.grant(index);
+      yield* [...doubted].filter(isLeft);
+      for (const grant of grants) {
+        if (isLeft(grant) && !doubted.has(grant)) {
+          yield grant;
         }
       }
     },
-    inDoubt: new Set(Array.from(doubted, (index) => grants.grantId(index))),
+    inDoubt: new Set(Array.from(doubted, ({ grantId }) => grantId)),
     decided,
     doneUnwritten,
     someFound:
       doneUnwritten.length > 0 || Object.keys(decided).some((status) => status !== "not-found"),
-    userId: (grantId) => grants.userId(grants.indexOf(grantId)),
+    userId: (grantId) => content.find(grantId)?.userId ?? "",
   };
 }

@@ -94,7 +94,7 @@ async function listGrants() {
   const response = await fetch(`${baseUrl}/management/v1/users/grants/_search`, {
     method: "POST",
     headers: { authorization: `Bearer ${token}`, "x-zitadel-orgid": orgId },
-    body: JSON.stringify({ query: { asc: true }, queries: [{ userIdQuery: { userId } }] }),
+    body: JSON.stringify({ query: { limit: 1000 }, queries: [{ userIdQuery: { userId } }] }),
   });
   const { result = [] } = await response.json();
   return result;

@@ -64,7 +64,7 @@ describe("a program of the README", () => {
       expect([lines[0], lines.length, lines.at(-1)]).toEqual([
         `${grantId} Portal admin,editor ACTIVE`,
         102,
-        "101 grants",
+        "101 of 101 grants",
       ]);
       return;
     }
@@ -159,6 +159,8 @@ const [a = "", b = ""] = ids;
 `;
 
   it.each(documented)("at $place runs", async (block: Block) => {
+    const { projectId } = sandbox.addProject();
+    const ofProject = Array.from({ length: 3 }, () => sandbox.addGrant({ projectId }).grantId);
     const code = block.code
       .replaceAll("https://example.zitadel.cloud", sandbox.baseUrl)
       .replaceAll("69629023906488334", sandbox.orgId);
@@ -167,9 +169,12 @@ const [a = "", b = ""] = ids;
       ZITADEL_URL: sandbox.baseUrl,
       ZITADEL_TOKEN: sandbox.token,
       ZITADEL_ORG_ID: sandbox.orgId,
+      PROJECT_ID: projectId,
       ONE: JSON.stringify(sandbox.addGrant()),
       IDS: JSON.stringify(Array.from({ length: 4 }, () => sandbox.addGrant().grantId)),
     });
+    const isLeft = ofProject.map((grantId) => sandbox.grant(grantId) !== undefined);
+    expect(new Set(isLeft)).toEqual(new Set([!block.code.includes("PROJECT_ID")]));
   });
 });
 

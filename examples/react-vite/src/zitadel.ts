@@ -31,7 +31,10 @@ export interface Grant {
   roleKeys: string[];
 }
 
-/** The first hundred active grants of the manager's organization, from ZITADEL's search route. */
+/**
+ * The active grants of the manager's organization, from ZITADEL's search route. In one request, with a limit
+ * above their number: lists have no order, and pages leave grants out.
+ */
 export async function listGrants(signal: AbortSignal): Promise<Grant[]> {
   const response = await fetch(`${issuer}/management/v1/users/grants/_search`, {
     method: "POST",
@@ -39,7 +42,7 @@ export async function listGrants(signal: AbortSignal): Promise<Grant[]> {
       authorization: `Bearer ${await session.token({ signal })}`,
       "content-type": "application/json",
     },
-    body: JSON.stringify({ query: { limit: 100, asc: true } }),
+    body: JSON.stringify({ query: { limit: 10_000 } }),
     signal,
   });
   const body = await response.json();

@@ -7,11 +7,8 @@ import { type DescMessage, type JsonValue, type MessageShape, toJson } from "@bu
 import type { Interceptor } from "@connectrpc/connect";
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { platform } from "./common/environment.js";
-import { createMask, type Mask } from "./common/mask.js";
-import { maskSecretFields } from "./common/secret-fields.js";
-import { isSecretName, secretsOf } from "./common/secret-names.js";
-import { maskField, maskJson } from "./errors/mask-error.js";
-import { isFunction, show } from "./options/checker.js";
+import { createMask, isSecretName, type Mask, maskJson, secretsOf } from "./errors/mask.js";
+import { boolean, type Checks, checkOptions, isFunction, show } from "./options/checker.js";
 
 /** What was sent and received, in order. */
 export type DebugEvent =
@@ -29,6 +26,7 @@ export type DebugEvent =
   | (DebugAttempt & {
       readonly type: "end";
       readonly trailer: DebugHeader;
+      readonly requestId: string | undefined;
       readonly durationMs: number;
     })
   | (DebugAttempt & {
@@ -36,6 +34,7 @@ export type DebugEvent =
       readonly code: Code;
       readonly message: string;
       readonly metadata: DebugHeader;
+      readonly requestId: string | undefined;
       readonly durationMs: number;
     });
 
@@ -45,24 +44,37 @@ export interface DebugAttempt {
   readonly attempt: number;
   /** `zitadel.management.v1.ManagementService/DeactivateUserGrant` */
   readonly method: string;
+  /** The address, without its query: over HTTP/JSON, that is a part of the message. */
   readonly url: string;
 }
 
 /** Header fields; secrets among them as `***`. */
 export type DebugHeader = Readonly<Record<string, string>>;
 
+/** The options of `debug`. */
+export interface DebugOptions {
+  /**
+   * Whether messages are shown, as JSON. Default false: they may hold secrets, such as passwords and codes, of
+   * which none is masked but the token that the call sent.
+   */
+  messages?: boolean | undefined;
+}
+
+const checks: Checks<DebugOptions> = { messages: boolean };
+
 let attempts = 0;
 
 /**
  * Creates the option `debug` of a client: it shows each attempt of each call as it is sent, with its token,
- * organization and retries, and its response. Secrets are masked as `***`: the value of `authorization`, of
- * cookies, and of every field of a header or a message whose name suggests a token, a key, a secret or a
- * password, and those values wherever they are repeated.
+ * organization and retries, and its response. The values of `authorization`, of cookies, and of every header
+ * field whose name suggests a token, a key, a secret or a password are `***`, wherever they are repeated. Of
+ * addresses the query is left out, and messages are shown only on request.
  *
- * @param log is called with each event. Errors that it throws are ignored: logging must not fail a call.
- * @returns an interceptor for the option `debug`; under `interceptors` it would see neither token nor
- * retries.
- * @throws TypeError when `log` is not a function.
+ * @param log is called with each event. What it throws or rejects with is ignored: logging must not fail a
+ * call.
+ * @param options what is shown besides.
+ * @returns the value of the option `debug`.
+ * @throws TypeError when `log` is not a function, or for an option that is unknown or not allowed.
  * @example
  * ```ts
  * import { createManagementClient } from "zitadel-user-grants";
@@ -74,13 +86,18 @@ let attempts = 0;
  * });
  * ```
  */
-export function debug(log: (event: DebugEvent) => void): Interceptor {
+export function debug(
+  log: (event: DebugEvent) => unknown,
+  options: DebugOptions = {},
+): Interceptor {
   if (!isFunction(log)) {
     throw new TypeError(`debug: log must be a function; got ${show(log)}`);
   }
+  const { messages = false } = checkOptions(options, checks, { caller: "debug" });
   const emit = (event: DebugEvent) => {
     try {
-      log(event);
+      // A log may be asynchronous, and reject.
+      Promise.resolve(log(event)).catch(() => undefined);
     } catch {
       // An observer must not affect the call.
     }
@@ -90,48 +107,43 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
     const about: DebugAttempt = {
       attempt: ++attempts,
       method: `${request.service.typeName}/${request.method.name}`,
-      url: request.url,
+      url: request.url.replace(/[?#].*$/s, ""),
     };
-    const secrets = secretsOf(request.header);
-    let mask = createMask(secrets);
-    const learn = (more: readonly string[]) => {
-      if (more.length > 0) {
-        secrets.push(...more);
-        mask = createMask(secrets);
-      }
-    };
-    const masked = (headers: Headers) => {
-      learn(secretsOf(headers));
-      return maskedHeader(headers, mask);
-    };
+    const mask = createMask(secretsOf(request.header));
     const message = (
       from: "client" | "server",
       schema: DescMessage,
       shape: MessageShape<DescMessage>,
     ) => {
-      const found: string[] = [];
-      const json = maskSecretFields(asJson(schema, shape), (secret) => found.push(secret));
-      learn(found);
-      emit({ ...about, type: "message", from, message: maskJson(json, mask) });
+      if (messages) {
+        emit({ ...about, type: "message", from, message: asJson(schema, shape, mask) });
+      }
     };
-    const durationMs = () => platform.monotonicMs() - start;
+    const timed = (fields: Headers) => ({
+      requestId: fields.get("x-request-id") ?? undefined,
+      durationMs: platform.monotonicMs() - start,
+    });
     const { input, output } = request.method;
     const fail = (reason: unknown) => {
-      const error = ConnectError.from(reason);
-      const { code, rawMessage } = error;
-      const metadata = masked(error.metadata);
+      const { code, rawMessage, metadata } = ConnectError.from(reason);
       emit({
         ...about,
         type: "error",
         code,
         message: mask.text(rawMessage),
-        metadata,
-        durationMs: durationMs(),
+        metadata: maskedHeader(metadata, mask),
+        ...timed(metadata),
       });
     };
-    async function* watch(messages: AsyncIterable<MessageShape<DescMessage>>, trailer: Headers) {
+    const end = (header: Headers, trailer: Headers) =>
+      emit({ ...about, type: "end", trailer: maskedHeader(trailer, mask), ...timed(header) });
+    async function* watch(
+      received: AsyncIterable<MessageShape<DescMessage>>,
+      header: Headers,
+      trailer: Headers,
+    ) {
       try {
-        for await (const one of messages) {
+        for await (const one of received) {
           message("server", output, one);
           yield one;
         }
@@ -139,10 +151,10 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
         fail(reason);
         throw reason;
       }
-      emit({ ...about, type: "end", trailer: masked(trailer), durationMs: durationMs() });
+      end(header, trailer);
     }
-    async function* sent(messages: AsyncIterable<MessageShape<DescMessage>>) {
-      for await (const one of messages) {
+    async function* sent(given: AsyncIterable<MessageShape<DescMessage>>) {
+      for await (const one of given) {
         message("client", input, one);
         yield one;
       }
@@ -157,20 +169,16 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
           ? Object.create(request, { message: { value: sent(request.message) } })
           : request,
       );
-      const header = masked(response.header);
-      emit({ ...about, type: "response", header, durationMs: durationMs() });
+      const { header, trailer } = response;
+      const { durationMs } = timed(header);
+      emit({ ...about, type: "response", header: maskedHeader(header, mask), durationMs });
       if (response.stream) {
         return Object.create(response, {
-          message: { value: watch(response.message, response.trailer) },
+          message: { value: watch(response.message, header, trailer) },
         });
       }
       message("server", output, response.message);
-      emit({
-        ...about,
-        type: "end",
-        trailer: masked(response.trailer),
-        durationMs: durationMs(),
-      });
+      end(header, trailer);
       return response;
     } catch (reason) {
       fail(reason);
@@ -182,18 +190,17 @@ export function debug(log: (event: DebugEvent) => void): Interceptor {
 function maskedHeader(headers: Headers, mask: Mask): DebugHeader {
   const shown: [name: string, value: string][] = [];
   headers.forEach((value, name) => {
-    shown.push(
-      isSecretName(name)
-        ? [mask.text(name), value.replace(/^(bearer |basic )?.*$/is, "$1***")]
-        : maskField(name, value, mask),
-    );
+    shown.push([
+      mask.text(name),
+      isSecretName(name) ? value.replace(/^(bearer |basic )?.*$/is, "$1***") : mask.text(value),
+    ]);
   });
   return Object.fromEntries(shown);
 }
 
-function asJson(schema: DescMessage, message: MessageShape<DescMessage>): JsonValue {
+function asJson(schema: DescMessage, message: MessageShape<DescMessage>, mask: Mask): JsonValue {
   try {
-    return toJson(schema, message);
+    return maskJson(toJson(schema, message), mask);
   } catch {
     return `a ${schema.typeName} that has no JSON`;
   }

@@ -1,10 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import type { TokenEndpointResponse } from "oauth4webapi";
 import * as oauth from "oauth4webapi";
-import { createMask, type Mask } from "../common/mask.js";
 import { readRetryAfterMs } from "../common/retry-after.js";
-import { secretsOf } from "../common/secret-names.js";
 import { withinTime } from "../common/time-limit.js";
+import { createMask, type Mask, secretsOf } from "../errors/mask.js";
 import { own } from "../options/checker.js";
 import { bodyChunks, discard } from "../transports/fetch/body.js";
 import { type Channel, keepSecret, readDateMs } from "./channel.js";

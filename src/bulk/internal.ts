@@ -6,9 +6,8 @@
 export type { ManagementClient } from "../client/client.js";
 export { type Environment, jittered, platform, sleep, timestamp } from "../common/environment.js";
 export { isLoopback } from "../common/loopback.js";
-export { createMask, type Mask } from "../common/mask.js";
 export { withinTime } from "../common/time-limit.js";
-export { maskError } from "../errors/mask-error.js";
+export { createMask, type Mask, maskError } from "../errors/mask.js";
 export type { CommonOptions } from "../options/client-options.js";
 export { similarName } from "../options/spelling.js";
 export { proxyFor } from "../transports/grpc/connections/proxy.js";

@@ -14,7 +14,7 @@ import { type Exchange, finish, messageBytes } from "../faults/exchange.js";
 import { startHttp1Wire } from "../faults/http1-wire.js";
 import { startHttp2Wire } from "../faults/http2-wire.js";
 import { collectSpans } from "../support/spans.js";
-import { encodings, expectNoSecret, shown, token } from "./shown.js";
+import { echoes, expectNoSecret, shown, token } from "./shown.js";
 
 const spans = collectSpans();
 
@@ -117,9 +117,10 @@ const places: Record<string, (exchange: Exchange, echo: string) => void> = {
 };
 
 describe.each(ways)("over %s with %s", (protocol, _, fetch) => {
-  describe.each(Object.entries(places))("a token that a server repeats in %s", (place, respond) => {
-    it.each(Object.entries(encodings))("appears nowhere: %s", async (_, encode) => {
-      const options = { respond: (exchange: Exchange) => respond(exchange, encode(token)) };
+  it.each(Object.entries(places))(
+    "a token appears nowhere that a server repeats in %s",
+    async (place, respond) => {
+      const options = { respond: (exchange: Exchange) => respond(exchange, echoes(token)) };
       const server = await (protocol === "grpc"
         ? startHttp2Wire(options)
         : startHttp1Wire(protocol, options));
@@ -129,7 +130,7 @@ describe.each(ways)("over %s with %s", (protocol, _, fetch) => {
         baseUrl: `http://127.0.0.1:${server.port}`,
         token,
         interceptors: [openTelemetry()],
-        debug: debug((event) => events.push(event)),
+        debug: debug((event) => events.push(event), { messages: true }),
         ...(fetch && { fetch }),
       } as never);
       onTestFinished(() => close(client));
@@ -150,25 +151,23 @@ describe.each(ways)("over %s with %s", (protocol, _, fetch) => {
       );
       expectNoSecret(shown([span?.attributes, span?.events, span?.status, span?.name]), token);
       expect(span?.attributes["zitadel.error.id"]).toBeUndefined();
-    });
-  });
+    },
+  );
 });
 
-describe("a server that echoes a call in bytes that are not HTTP/2", () => {
-  it.each(Object.entries(encodings))("no secret of it appears: %s", async (_, encode) => {
-    const server = createServer((socket) => {
-      socket.on("error", () => undefined);
-      socket.once("data", () => socket.end(`HTTP/1.1 400 ${encode(token)}\r\n\r\n`));
-    });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    onTestFinished(() => void server.close());
-    const { port } = server.address() as { port: number };
-    const client = createGrpcClient({ baseUrl: `http://127.0.0.1:${port}`, token });
-    onTestFinished(() => close(client));
-    const error = await client.bulkRemoveUserGrant({ grantId: ["1"] }).catch((reason) => reason);
-    expect(error).toBeInstanceOf(ConnectError);
-    expectNoSecret(shown(error), token);
+it("a token appears nowhere that a server repeats in bytes that are not HTTP/2", async () => {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => socket.end(`HTTP/1.1 400 ${echoes(token)}\r\n\r\n`));
   });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as { port: number };
+  const client = createGrpcClient({ baseUrl: `http://127.0.0.1:${port}`, token });
+  onTestFinished(() => close(client));
+  const error = await client.bulkRemoveUserGrant({ grantId: ["1"] }).catch((reason) => reason);
+  expect(error).toBeInstanceOf(ConnectError);
+  expectNoSecret(shown(error), token);
 });
 
 describe("a stream", () => {
@@ -258,23 +257,6 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     });
     expect(error).toMatchObject({ code: Code.Unauthenticated, cause: reason });
     expect((error as Error).message).toContain("cannot replace ***");
-  });
-
-  it("a token does not appear in one of several binary fields, nor where it is not binary", async () => {
-    const plain = "Zx9kQ2v7Lm4Tb8YcWd6Rf3pH";
-    const call = await start((exchange) => {
-      exchange.head({ "x-echo-bin": `AAAA, ${btoa(percent(`>${plain}`))}`, "x-other-bin": plain });
-      if (protocol === "json") {
-        exchange.body("{");
-        exchange.end();
-      } else {
-        finish(exchange, { "grpc-status": "7" });
-      }
-    });
-    const error = await call(plain);
-    expect(error).toBeInstanceOf(ConnectError);
-    expect([...(error as ConnectError).metadata.keys()]).toContain("x-other-bin");
-    expectNoSecret(shown(error), plain);
   });
 });
 

@@ -6,7 +6,7 @@ import { close, createFetch, createManagementClient as createGrpcClient } from "
 import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
 import { createManagementClient as createJsonClient } from "../../src/json.js";
 import { serviceUserKey } from "../auth/keys.js";
-import { encodings, expectNoSecret, shown, token } from "./shown.js";
+import { echoes, expectNoSecret, shown, token } from "./shown.js";
 
 const password = "pr0xy-p4ssword/of+the=company";
 
@@ -48,18 +48,16 @@ const responses: Record<string, (echo: string) => string> = {
 };
 
 describe.each(Object.entries(calls))("over %s", (_, call) => {
-  describe.each(Object.entries(responses))(
-    "a proxy that repeats its credentials in %s",
-    (_, respond) => {
-      it.each(Object.entries(encodings))("never shown: %s", async (_, encode) => {
-        await startProxy((request) =>
-          respond(`${encode(password)} ${request.split("Basic ")[1] ?? ""}`),
-        );
-        const error = await call().catch((reason) => reason);
-        expect(error).toBeInstanceOf(Error);
-        expectNoSecret(shown(error), password);
-        expectNoSecret(shown(error), token);
-      });
+  it.each(Object.entries(responses))(
+    "a proxy's credentials appear nowhere that it repeats in %s",
+    async (_, respond) => {
+      await startProxy((request) =>
+        respond(`${echoes(password)} ${request.split("Basic ")[1] ?? ""}`),
+      );
+      const error = await call().catch((reason) => reason);
+      expect(error).toBeInstanceOf(Error);
+      expectNoSecret(shown(error), password);
+      expectNoSecret(shown(error), token);
     },
   );
 });

@@ -7,13 +7,11 @@ import { createManagementClient } from "../../src/json.js";
 import { openTelemetry } from "../../src/opentelemetry.js";
 import { startHttpServer } from "../support/http-server.js";
 import { collectSpans } from "../support/spans.js";
-import { encodings, expectNoSecret, shown } from "./shown.js";
+import { echoes, expectNoSecret, shown } from "./shown.js";
 
 const spans = collectSpans();
 
-const clientSecret = "Qx7-pLw9.Zt3_Vb6/Rk1+Nd8=ü";
-/** As `encodings` takes it, which knows no other alphabet than ASCII. */
-const secret = clientSecret.replace("ü", "");
+const secret = "Qx7-pLw9.Zt3_Vb6/Rk1+Nd8=";
 
 const fetches = { "the platform's fetch": undefined, createFetch: createFetch() };
 
@@ -71,7 +69,7 @@ interface Endpoints {
 }
 
 /** A server that issues tokens and serves the API, but where a test has it respond otherwise. */
-async function serve(encode: (secret: string) => string, { discovery, token }: Endpoints) {
+async function serve({ discovery, token }: Endpoints, encode = echoes) {
   const { baseUrl: issuer } = await startHttpServer((request, response) => {
     const sent = String(request.headers.authorization ?? "").replace("Basic ", "");
     const echo = `${encode(secret)} ${sent} ${sent && encode(sent)}`;
@@ -99,7 +97,7 @@ async function callWith(
   fetch: typeof globalThis.fetch | undefined,
   timeoutMs = 30_000,
 ) {
-  const source = clientCredentials({ issuer, clientId: "admin", clientSecret, fetch });
+  const source = clientCredentials({ issuer, clientId: "admin", clientSecret: secret, fetch });
   const events: DebugEvent[] = [];
   const client = createManagementClient({
     baseUrl: issuer,
@@ -127,44 +125,43 @@ describe.each(Object.entries(fetches))("with %s", (_, fetch) => {
       ([place, discovery]) => ["discovery", place, { discovery }] as const,
     ),
   ];
-  describe.each(failures)(
-    "a client secret that the %s endpoint repeats in %s",
-    (_, place, places) => {
-      it.each(Object.entries(encodings))("shows nowhere: %s", async (_, encode) => {
-        // Such a failure is retried until the deadline.
-        const timeoutMs = place === "an error that may pass" ? 500 : undefined;
-        const { error, everything } = await callWith(await serve(encode, places), fetch, timeoutMs);
-        expect(error).toBeInstanceOf(ConnectError);
-        expectNoSecret(everything, secret);
-      });
+  it.each(failures)(
+    "a client secret shows nowhere that the %s endpoint repeats in %s",
+    async (_, place, places) => {
+      // Such a failure is retried until the deadline.
+      const timeoutMs = place === "an error that may pass" ? 500 : undefined;
+      const { error, everything } = await callWith(await serve(places), fetch, timeoutMs);
+      expect(error).toBeInstanceOf(ConnectError);
+      expectNoSecret(everything, secret);
     },
   );
 
-  describe.each(Object.entries(successes))(
-    "a client secret that a token response repeats in %s",
-    (_, token) => {
-      it.each(Object.entries(encodings))("shows nowhere: %s", async (_, encode) => {
-        const { error, everything } = await callWith(await serve(encode, { token }), fetch);
-        expect(error).toBeUndefined();
-        expectNoSecret(everything, secret);
-        expectNoSecret(everything, wellIssued.access_token);
-      });
+  it.each(Object.entries(successes))(
+    "a client secret shows nowhere that a token response repeats in %s",
+    async (_, token) => {
+      const { error, everything } = await callWith(await serve({ token }), fetch);
+      expect(error).toBeUndefined();
+      expectNoSecret(everything, secret);
+      expectNoSecret(everything, wellIssued.access_token);
     },
   );
 });
 
 it("a token that was issued appears in no error of the next renewal", async () => {
   const issued: string[] = [];
-  const issuer = await serve((text) => text, {
-    token: () => {
-      const echo = issued.join(" ");
-      issued.push(`T0ken-${issued.length}-that-is-issued`);
-      return issued.length === 1
-        ? json({ ...wellIssued, access_token: issued[0] })
-        : json({ error: "invalid_grant", error_description: `after ${echo}` }, 400);
+  const issuer = await serve(
+    {
+      token: () => {
+        const echo = issued.join(" ");
+        issued.push(`T0ken-${issued.length}-that-is-issued`);
+        return issued.length === 1
+          ? json({ ...wellIssued, access_token: issued[0] })
+          : json({ error: "invalid_grant", error_description: `after ${echo}` }, 400);
+      },
     },
-  });
-  const source = clientCredentials({ issuer, clientId: "admin", clientSecret });
+    (text) => text,
+  );
+  const source = clientCredentials({ issuer, clientId: "admin", clientSecret: secret });
   const refused = await source();
   const error = await Promise.resolve(source({ refused })).catch((reason) => reason);
   expect(error).toMatchObject({ oauthError: "invalid_grant" });

@@ -234,7 +234,7 @@ describe("a stream over gRPC-web", () => {
 
   it("reports a response that is not ZITADEL's", async () => {
     const { baseUrl } = await startHttpServer((_, response) => {
-      response.writeHead(200, { "content-type": "text/html" }).end("<h1>Log in</h1>");
+      response.writeHead(200, { "content-type": "text/html" }).end("<title>Log in</title>");
     });
     await expect(openStream(grpcWeb.createTransport({ baseUrl }))).rejects.toMatchObject({
       message: expect.stringContaining("Log in"),

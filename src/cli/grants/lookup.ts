@@ -2,7 +2,7 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Environment, platform, sleep } from "../../common/environment.js";
 import { describeError } from "../../errors/describe.js";
-import { maskError } from "../../errors/mask-error.js";
+import { maskError } from "../../errors/mask.js";
 import { unexpectedResponse } from "../../transports/call/unexpected-response.js";
 import { gatewayError } from "../../transports/json/error.js";
 import { reasonOf } from "../account.js";

@@ -1,7 +1,5 @@
 import type { StreamResponse } from "@connectrpc/connect";
-import { createMask, type Mask } from "../../common/mask.js";
-import { secretsOf } from "../../common/secret-names.js";
-import { maskError } from "../../errors/mask-error.js";
+import { createMask, type Mask, maskError, secretsOf } from "../../errors/mask.js";
 
 /** A call makes few attempts, and most calls send the same token. */
 const maxMasks = 4;

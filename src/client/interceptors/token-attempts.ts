@@ -1,10 +1,9 @@
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { type Environment, platform } from "../../common/environment.js";
-import { createMask } from "../../common/mask.js";
 import type { Signal } from "../../common/shared-signal.js";
 import { untilAborted } from "../../common/time-limit.js";
+import { createMask, rewriteMessage } from "../../errors/mask.js";
 import { markNotProcessed } from "../../errors/not-processed.js";
-import { rewriteMessage } from "../../errors/rewrite-message.js";
 import { headerValueProblem } from "../../options/header-value.js";
 import type { TokenSource } from "../../options/token-source.js";
 import { deadlineOf } from "../../transports/call/deadline.js";

@@ -6,7 +6,7 @@ import { markNotProcessed } from "../../errors/not-processed.js";
 export interface UnexpectedResponse {
   status: number;
   headers: Headers;
-  /** The first characters of its body, if any were read. */
+  /** The first characters of its body, if any were read: only a page's title is shown. */
   body: string;
   /** What was expected: "gRPC-web". */
   expected: string;
@@ -19,8 +19,6 @@ export interface UnexpectedResponse {
 /** Part of the message of every failure after which the server may have processed the request. */
 export const unknownOutcome = "Whether the call was carried out is not known.";
 
-const shownCharacters = 120;
-
 /**
  * The error for such a response: the code by the gRPC mapping of HTTP statuses
  * (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md), and a message with the response
@@ -29,14 +27,33 @@ const shownCharacters = 120;
 export function unexpectedResponse(response: UnexpectedResponse): ConnectError {
   const { status, headers, expected, problem } = response;
   const [code, cause] = meaning(response);
-  const start = response.body.replace(/[\s\p{Cc}]+/gu, " ").trim();
-  const shown = start.length > shownCharacters ? `${start.slice(0, shownCharacters)}…` : start;
   const error = new ConnectError(
-    `got HTTP ${status} with ${headers.get("content-type") ?? "no content type"} where ${expected} was expected${problem ? ` (${problem})` : ""}${shown ? `: ${JSON.stringify(shown)}` : ", and no text"}. ${cause}`,
+    `got HTTP ${status} with ${page(response)} where ${expected} was expected${problem ? ` (${problem})` : ""}. ${cause}`,
     code,
     headers,
   );
   return decidesHttp(status) ? markNotProcessed(error) : error;
+}
+
+/** A page of a proxy may hold anything, so it is described and not quoted. */
+function page({ headers, body }: UnexpectedResponse): string {
+  const [, title] = /<title[^>]*>([^<]*)/i.exec(body) ?? [];
+  const server = headers.get("server");
+  return [
+    oneLine(headers.get("content-type")) || "no content type",
+    ...(server ? [`of the server ${JSON.stringify(oneLine(server))}`] : []),
+    ...(title?.trim() ? [`titled ${JSON.stringify(oneLine(title))}`] : []),
+    ...(body === "" ? ["without text"] : []),
+  ].join(" ");
+}
+
+/** Short, and without the query of an address. */
+function oneLine(text: string | null): string {
+  const line = (text ?? "")
+    .replace(/\?\S*/g, "")
+    .replace(/[\s\p{C}]+/gu, " ")
+    .trim();
+  return line.length > 80 ? `${line.slice(0, 80)}…` : line;
 }
 
 /** A redirect is an error: following it would send the token to its target. */
@@ -70,6 +87,11 @@ function meaning({ status, expected, alternative = "" }: UnexpectedResponse): [C
     case 503:
     case 504:
       return [Code.Unavailable, `A proxy could not reach ZITADEL. ${unknownOutcome}`];
+    case 431:
+      return [
+        Code.ResourceExhausted,
+        "The header fields are too large, the largest of which is usually the token: one with fewer roles and scopes is smaller.",
+      ];
     default:
       return [
         status === 404 ? Code.Unimplemented : status === 400 ? Code.Internal : Code.Unknown,

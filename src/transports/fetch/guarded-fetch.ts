@@ -1,9 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { describeFailure, neverSent } from "../../errors/failure.js";
 import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
 import { own } from "../../options/checker.js";
 import { redirectError, unknownOutcome } from "../call/unexpected-response.js";
 import { discard } from "./body.js";
-import { neverConnected } from "./never-connected.js";
 
 /** A request as sent by the transports over `fetch`. */
 export interface GuardedRequest {
@@ -45,7 +45,7 @@ export async function guardedFetch(
         }),
       );
     } catch (reason) {
-      throw connectionError(reason, url, signal, neverConnected(reason));
+      throw connectionError(reason, url, signal, neverSent(reason));
     }
   };
   const response = await send().catch((error) => {
@@ -83,15 +83,10 @@ export function connectionError(
   if (reason instanceof ConnectError) {
     return reason;
   }
-  const { cause } = (reason ?? {}) as { cause?: { code?: unknown; message?: unknown } };
-  // Node puts the reason ("connect ECONNREFUSED 127.0.0.1:1") into the cause of "fetch failed", and only into
-  // its code if a name has several addresses. Browsers do not expose it.
-  const why = cause?.message || cause?.code;
   const error = new ConnectError(
     [
-      `no complete response from ${new URL(url).host}: ${reason instanceof Error ? reason.message : String(reason)}`,
-      why ? ` (${why}). ` : ". ",
-      isUnsent ? "No connection was made, so nothing was carried out." : unknownOutcome,
+      `no complete response from ${new URL(url).host}: ${describeFailure(reason)}. `,
+      isUnsent ? "Nothing was sent." : unknownOutcome,
       typeof document === "undefined"
         ? ""
         : " The browser's console shows whether CORS was the cause.",

@@ -1,13 +1,11 @@
 import type { Agent as HttpAgent, IncomingMessage } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import { Readable } from "node:stream";
-import { createMask, type Mask } from "../../common/mask.js";
-import { secretsOf } from "../../common/secret-names.js";
-import { plainCause } from "../../errors/plain-cause.js";
+import { describeFailure, plainCause } from "../../errors/failure.js";
+import { createMask, type Mask, secretsOf } from "../../errors/mask.js";
 import type { NodeConnectOptions } from "../../options/node-connect.js";
 import { unref } from "../fetch/unref.js";
 import { ownOptions } from "./connections/own-options.js";
-import { tlsFailure } from "./connections/tls-failure.js";
 
 /**
  * A `fetch` for Node with the network settings of native gRPC: a private certificate authority, a client
@@ -143,12 +141,12 @@ function toResponse(incoming: IncomingMessage, status: number, url: URL): Respon
 }
 
 function fetchFailed(error: NodeJS.ErrnoException, mask: Mask): TypeError {
-  const failure = tlsFailure(error);
-  const cause = plainCause(error, mask);
+  const cause = plainCause(error, mask.text) as NodeJS.ErrnoException;
+  const text = describeFailure(cause);
   return new TypeError("fetch failed", {
     cause:
-      failure === undefined
+      text === cause.message
         ? cause
-        : Object.assign(new Error(mask.text(failure), { cause }), { code: error.code }),
+        : Object.assign(new Error(text, { cause }), { code: cause.code }),
   });
 }

@@ -87,8 +87,8 @@ export async function readResponse<I extends DescMessage, O extends DescMessage>
   }
   try {
     return fromJson(output, json, { ignoreUnknownFields: true, ...jsonOptions });
-  } catch (cause) {
-    throw failure(String(cause));
+  } catch {
+    throw failure(`not ${output.typeName}`);
   }
 }
 

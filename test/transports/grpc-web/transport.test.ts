@@ -79,7 +79,7 @@ describe("when fetch provides no stream, as in React Native,", () => {
     const error = await failure(call(withoutStream(Buffer.alloc(0), { "grpc-status": "5" })));
     expect(error.code).toBe(Code.NotFound);
     const page = withoutStream(Buffer.from("a login page"), { "content-type": "text/html" });
-    expect((await failure(call(page))).message).toMatch(/text\/html.*a login page/);
+    expect((await failure(call(page))).message).toMatch(/^(?!.*a login page).*text\/html/);
   });
 });
 
@@ -267,8 +267,7 @@ describe("a response that is not gRPC-web", () => {
     const error = await failure(client.bulkRemoveUserGrant(request));
     expect(Code[error.code]).toBe(Code[code]);
     expect(error.message).toContain(`HTTP ${statusCode} with ${type}`);
-    expect(error.message).toContain(body.replace("secret-token", "***"));
-    expect(error.message).not.toContain("secret-token");
+    expect(body === "" || !error.message.includes(body)).toBe(true);
   });
 
   it("that redirects is not followed", async () => {

@@ -183,10 +183,10 @@ describe("response", () => {
     expect((await errorOf(client.deactivateUserGrant(request))).code).toBe(code);
   });
 
-  test("from a proxy is reported with its content", async () => {
+  test("from a proxy is described", async () => {
     const { client } = await connected(({ stream }) => {
       stream.respond({ ":status": 403, "content-type": "text/html" });
-      stream.end("<h1>Blocked by firewall</h1>");
+      stream.end("<title>Blocked by firewall</title>");
     });
 
     const error = await errorOf(client.deactivateUserGrant(request));

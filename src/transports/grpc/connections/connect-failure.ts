@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { describeFailure, isPermanent } from "../../../errors/failure.js";
 import { markNotProcessed } from "../../../errors/not-processed.js";
-import { tlsFailure } from "./tls-failure.js";
 
 /** Why a connection could not be made. */
 export interface ConnectFailure {
@@ -17,21 +17,21 @@ export interface ConnectFailure {
  * The failure to connect, from the platform's error. The errors of calls are `Unavailable`, as in every gRPC
  * client, with the platform's error as cause.
  */
-export function connectFailure(origin: string, reason: Error | undefined): ConnectFailure {
+export function connectFailure(origin: string, error: Error | undefined): ConnectFailure {
+  const reason = error && isNotHttp2(error) ? withoutHttp2(error) : error;
+  const why =
+    reason === undefined
+      ? "the server closed the connection before it was open; does it speak HTTP/2 on this port?"
+      : describeFailure(reason);
+  const message = `cannot connect to ${origin}: ${why}`;
   return {
+    // A name may appear: that a call waits for it does no harm.
     isPermanent:
-      reason !== undefined &&
-      (tlsFailure(reason) !== undefined || (isNotHttp2(reason) && "when repeated")),
+      isPermanent(reason) &&
+      codeOf(reason) !== "ENOTFOUND" &&
+      (codeOf(reason) !== "ERR_NO_HTTP2" || "when repeated"),
     error: () =>
-      markNotProcessed(
-        new ConnectError(
-          `cannot connect to ${origin}: ${describe(reason)}`,
-          Code.Unavailable,
-          undefined,
-          undefined,
-          reason,
-        ),
-      ),
+      markNotProcessed(new ConnectError(message, Code.Unavailable, undefined, undefined, reason)),
   };
 }
 
@@ -45,25 +45,14 @@ export function unservedFailure(origin: string): ConnectFailure {
 }
 
 function isNotHttp2(reason: Error): boolean {
-  const code = "code" in reason ? String(reason.code) : "";
-  return code === "ERR_HTTP2_ERROR" || code.startsWith("HPE_");
+  return /^(?:ERR_HTTP2_ERROR$|HPE_)/.test(codeOf(reason));
 }
 
-function describe(reason: Error | undefined): string {
-  if (reason === undefined) {
-    return "the server closed the connection before it was open; does it speak HTTP/2 on this port?";
-  }
-  if (isNotHttp2(reason)) {
-    return `the response is not HTTP/2 (${reason.message}); gRPC needs it from end to end, while gRPC-web and JSON do without`;
-  }
-  const failure = tlsFailure(reason);
-  if (failure !== undefined) {
-    return failure;
-  }
-  if (reason instanceof AggregateError) {
-    // One error for each address of the name.
-    const messages = reason.errors.map((error) => (error instanceof Error ? error.message : error));
-    return messages.join(", ");
-  }
-  return reason.message;
+function withoutHttp2(cause: Error): Error {
+  const error = new Error(`the response is not HTTP/2 (${cause.message})`, { cause });
+  return Object.assign(error, { code: "ERR_NO_HTTP2" });
+}
+
+function codeOf(reason: object | undefined): string {
+  return String((reason as { code?: unknown } | undefined)?.code);
 }

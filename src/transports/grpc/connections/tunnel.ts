@@ -2,9 +2,8 @@ import type { ClientRequest, request as requestByHttp } from "node:http";
 import { isIP, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { connect, type TLSSocket } from "node:tls";
-import { createMask } from "../../../common/mask.js";
-import { secretsOf } from "../../../common/secret-names.js";
-import { plainCause } from "../../../errors/plain-cause.js";
+import { plainCause } from "../../../errors/failure.js";
+import { createMask, secretsOf } from "../../../errors/mask.js";
 import type { NodeConnectOptions } from "../../../options/node-connect.js";
 import { ownOptions } from "./own-options.js";
 
@@ -70,7 +69,7 @@ export class Tunnel extends Duplex {
       callback(
         Object.assign(
           new Error(mask.text(`the proxy ${proxy.host} ${reason}`), {
-            cause: plainCause(cause, mask),
+            cause: plainCause(cause, mask.text),
           }),
           // Without the tunnel there was no connection: nothing was sent through it.
           { syscall: "connect" },

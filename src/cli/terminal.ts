@@ -406,9 +406,12 @@ export function reasonsOf(error: LoggedOutcome["error"]): readonly string[] {
 
 /** A rejected value in a form that may be shown. */
 export function show(value: unknown): string {
-  const text = printable(
-    typeof value === "string" ? JSON.stringify(value) : (JSON.stringify(value) ?? "nothing"),
-  );
+  const text =
+    typeof value === "string"
+      ? printable(JSON.stringify(value.slice(0, 100)))
+      : typeof value === "object" && value !== null
+        ? `an ${Array.isArray(value) ? "array" : "object"}`
+        : String(value ?? "nothing");
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 

@@ -1,4 +1,5 @@
-import { createReadStream } from "node:fs";
+import { constants, createReadStream, openSync, statSync } from "node:fs";
+import { Socket } from "node:net";
 import Papa from "papaparse";
 import { fileProblem, type Io, UsageError } from "../io.js";
 import { show } from "../terminal.js";
@@ -25,27 +26,29 @@ const signatures: readonly (readonly [string, string])[] = [
  * @throws UsageError when it cannot be read, or is not text. So do the chunks.
  */
 export function openContent(flag: string, path: string, io: Io): Content {
-  const isStdin = path === "-";
-  const bytes = isStdin ? io.stdin : createReadStream(path);
+  const name = path === "-" ? "standard input" : path;
   return {
-    name: isStdin ? "standard input" : path,
-    chunks: decode(
-      bytes as AsyncIterable<Buffer | string>,
-      flag,
-      isStdin ? "standard input" : path,
-    ),
+    name,
+    chunks: decode(() => (path === "-" ? io.stdin : openFile(path)), flag, name),
   };
 }
 
+function openFile(path: string): NodeJS.ReadableStream {
+  // A pipe is waited for without a thread, which Ctrl-C could not end.
+  return statSync(path).isFIFO()
+    ? new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK) })
+    : createReadStream(path);
+}
+
 async function* decode(
-  source: AsyncIterable<Buffer | string>,
+  open: () => NodeJS.ReadableStream,
   flag: string,
   name: string,
 ): AsyncGenerator<string> {
   let decoder: TextDecoder | undefined;
   let head: Buffer = Buffer.alloc(0);
   try {
-    for await (const chunk of source) {
+    for await (const chunk of open()) {
       const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
       if (decoder !== undefined) {
         yield decoder.decode(bytes, { stream: true });
@@ -107,7 +110,11 @@ function encodingOf(head: Buffer, name: string): string {
   );
 }
 
-/** Lines with their numbers, from 1. */
+/** What is longer is no list of ids; looking for its end again and again would take minutes. */
+const longestLine = 1_000_000;
+const longestRow = 4_000_000;
+
+/** Lines with their numbers, from 1. @throws UsageError for a line of more than a million characters. */
 export async function* linesOf(
   chunks: AsyncIterable<string>,
 ): AsyncGenerator<readonly [number, string]> {
@@ -119,6 +126,11 @@ export async function* linesOf(
     for (const line of lines) {
       number += 1;
       yield [number, line];
+    }
+    if (rest.length > longestLine) {
+      throw new UsageError(
+        `Line ${number + 1} has more than ${longestLine} characters: this is no list of grants.`,
+      );
     }
   }
   for (const line of rest.split("\r")) {
@@ -237,12 +249,8 @@ export function isGrantColumn(name: string): boolean {
   return plainName(name) === "grantid" || plainName(name) === "usergrantid";
 }
 
-export function isUserColumn(name: string): boolean {
-  return plainName(name) === "userid";
-}
-
 /** "Grant ID", "grant_id" and "grantId" are the same name. */
-function plainName(name: string): string {
+export function plainName(name: string): string {
   return name.toLowerCase().replace(/[\s_-]/g, "");
 }
 
@@ -293,6 +301,10 @@ export async function* csvRows(
       if (end > 0) {
         yield parse(buffer.slice(0, end));
         buffer = buffer.slice(end);
+      } else if (buffer.length > longestRow) {
+        throw new UsageError(
+          `The row that begins in line ${number} has more than ${longestRow} characters: is a quote not closed?`,
+        );
       }
     }
   }
@@ -329,7 +341,7 @@ function parseBatch(content: string, delimiter: string, from: number) {
   return { filled, next };
 }
 
-/** Which column is meant. @throws UsageError when there is no such column. */
+/** Which column is meant. @throws UsageError when there is no such column, or more than one. */
 export function columnIndex(
   columns: readonly string[],
   flag: string,
@@ -337,15 +349,24 @@ export function columnIndex(
   isUsual: (name: string) => boolean,
   usual: string,
 ): number {
-  const index =
-    asked === undefined ? columns.findIndex((column) => isUsual(column)) : columns.indexOf(asked);
-  if (index === -1) {
+  const isMeant = (name: string) => (asked === undefined ? isUsual(name) : name === asked);
+  const [index, other] = columns.flatMap((name, at) => (isMeant(name) ? [at] : []));
+  const shown = (names: readonly string[]) =>
+    `${names.slice(0, mostColumns).map(show).join(", ")}${names.length > mostColumns ? ` and ${names.length - mostColumns} more` : ""}`;
+  if (index === undefined) {
     throw new UsageError(
-      `The CSV has no column ${asked === undefined ? usual : show(asked)}: name one with --${flag}. It has: ${columns.map(show).join(", ")}.`,
+      `The CSV has no column ${asked === undefined ? usual : show(asked)}: name one with --${flag}. It has: ${shown(columns)}.`,
+    );
+  }
+  if (other !== undefined) {
+    throw new UsageError(
+      `The CSV has several columns of ids: ${shown(columns.filter(isMeant))}. Name the one that is meant with --${flag}, or remove the other.`,
     );
   }
   return index;
 }
+
+const mostColumns = 10;
 
 /** A JSON value of an input, and the line on which it begins. */
 export interface JsonPiece {

@@ -36,14 +36,7 @@ describe("verify", () => {
   it("expects what was deactivated to be inactive", async () => {
     const [a, b] = [server().addGrant(), server().addGrant()];
     const log = newLog();
-    await cli([
-      "deactivate",
-      `${a.userId}/${a.grantId}`,
-      `${b.userId}/${b.grantId}`,
-      "--yes",
-      "--log",
-      log,
-    ]);
+    await cli(["deactivate", a.grantId, b.grantId, "--yes", "--log", log]);
     const { exitCode, stderr } = await cli(["verify", log]);
     expect(stderr).not.toContain("not found by the run");
     expect(exitCode).toBe(0);

@@ -27,7 +27,7 @@ export function newPlan(grants: GrantTable): Plan {
     openCount: grants.size,
     *open() {
       for (let index = 0; index < grants.size; index++) {
-        yield grants.grant(index);
+        yield withUser(grants.grant(index));
       }
     },
     inDoubt: new Set(),
@@ -52,10 +52,10 @@ export function resumedPlan(content: LogContent): Plan {
     total: grants.length,
     openCount: grants.filter(isLeft).length,
     *open() {
-      yield* [...doubted].filter(isLeft);
+      yield* [...doubted].filter(isLeft).map(withUser);
       for (const grant of grants) {
         if (isLeft(grant) && !doubted.has(grant)) {
-          yield grant;
+          yield withUser(grant);
         }
       }
     },
@@ -66,4 +66,9 @@ export function resumedPlan(content: LogContent): Plan {
       doneUnwritten.length > 0 || Object.keys(decided).some((status) => status !== "not-found"),
     userId: (grantId) => content.find(grantId)?.userId ?? "",
   };
+}
+
+/** ZITADEL requires a user, and does not compare it. */
+function withUser({ grantId, userId }: UserGrant): UserGrant {
+  return { grantId, userId: userId || grantId };
 }

@@ -4,7 +4,7 @@ import { type Connection, readConnection } from "../../connect.js";
 import { explain } from "../../explain.js";
 import { type Command, exitCodes, oneOf, parseFlags } from "../../flags.js";
 import { formats } from "../../grants/content.js";
-import { readGrants } from "../../grants/input.js";
+import { type InputGrant, readGrants } from "../../grants/input.js";
 import { createLookup } from "../../grants/lookup.js";
 import { toLoggedGrant } from "../../grants/record.js";
 import { type SelectionEnd, selectGrants } from "../../grants/select.js";
@@ -79,7 +79,7 @@ export async function runBulk(
     let gathered: Gathered | undefined;
     if (selectors === undefined) {
       const written = flags.record ? undefined : log;
-      gathered = await gatherInput(command, positionals, flags, written, io);
+      gathered = await gatherInput(positionals, flags, written, io);
       if (gathered.grants.size === 0) {
         throw new UsageError("Nothing was done: there are no grants in the input.");
       }
@@ -215,7 +215,6 @@ export interface InputFlags {
 
 /** Reads the grants from arguments, a file or standard input, and adds them to the log. @throws UsageError */
 export async function gatherInput(
-  command: LoggedCommand,
   positionals: readonly string[],
   flags: InputFlags,
   log: RunLog | undefined,
@@ -227,8 +226,7 @@ export async function gatherInput(
     format: oneOf("--format", flags.format, formats),
     column: flags.column,
   };
-  const withUser = command === "deactivate";
-  await readGrants(positionals, reading, withUser, (grant) => gathering.add(grant), io);
+  await readGrants(positionals, reading, (grant) => gathering.add(toLogged(grant)), io);
   return { ...gathering, unmatched: [] };
 }
 
@@ -283,6 +281,13 @@ export async function gatherSelected(
     );
   }
   return { ...gathering, unmatched: end.unmatched };
+}
+
+function toLogged({ grantId, claimed = {} }: InputGrant): LoggedGrant {
+  const { state, projectId, projectGrantId, roleKeys = [], ...names } = claimed;
+  return (state === "active" || state === "inactive") && projectId !== undefined
+    ? { grantId, ...names, recorded: { state, roleKeys, projectId, projectGrantId } }
+    : { grantId, userId: claimed.userId };
 }
 
 class Gathering {

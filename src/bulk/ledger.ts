@@ -89,16 +89,12 @@ function isOfAnotherProject(decision: Decision<string>): boolean {
   return "error" in decision && describeError(decision.error).id === "EVENT-Shu7e";
 }
 
-/** Outcomes that were taken are dropped from memory once there are this many, and as many as are left. */
-const mostTaken = 64;
-
 /** Outcomes that have not been consumed yet, and who waits for one, or for room. */
 export class OutcomeQueue<O> {
   readonly #most: number;
   readonly #changed = new Notifier();
-  #outcomes: O[] = [];
-  /** How many of them were taken: `shift()` would move all the others each time. */
-  #takenCount = 0;
+  /** In their order. */
+  readonly #outcomes = new Set<O>();
   #closed = false;
 
   /** @param most at this many unconsumed outcomes, there is no room for more work. */
@@ -108,7 +104,7 @@ export class OutcomeQueue<O> {
 
   push(outcome: O): void {
     if (!this.#closed) {
-      this.#outcomes.push(outcome);
+      this.#outcomes.add(outcome);
       this.#changed.notify();
     }
   }
@@ -116,13 +112,8 @@ export class OutcomeQueue<O> {
   /** The next outcome, or undefined if there are no more. */
   async take(): Promise<O | undefined> {
     for (;;) {
-      const outcome = this.#outcomes[this.#takenCount];
-      if (outcome !== undefined) {
-        this.#takenCount += 1;
-        if (this.#takenCount >= mostTaken && this.#takenCount * 2 >= this.#outcomes.length) {
-          this.#outcomes = this.#outcomes.slice(this.#takenCount);
-          this.#takenCount = 0;
-        }
+      for (const outcome of this.#outcomes) {
+        this.#outcomes.delete(outcome);
         this.#changed.notify();
         return outcome;
       }
@@ -141,18 +132,13 @@ export class OutcomeQueue<O> {
 
   /** The consumer has stopped: present and future outcomes are dropped. */
   drop(): void {
-    this.#outcomes = [];
-    this.#takenCount = 0;
+    this.#outcomes.clear();
     this.close();
   }
 
   /** Resolves when there is room, or the run stops. */
   async room(stop: AbortSignal): Promise<void> {
-    while (
-      this.#outcomes.length - this.#takenCount >= this.#most &&
-      !this.#closed &&
-      !stop.aborted
-    ) {
+    while (this.#outcomes.size >= this.#most && !this.#closed && !stop.aborted) {
       await this.#changed.wait(stop);
     }
   }

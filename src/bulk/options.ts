@@ -1,12 +1,12 @@
 import {
   boolean,
-  type Check,
   type Checks,
   checkOptions,
+  integer,
   isFunction,
   isObject,
-  number,
   show,
+  timeMs,
 } from "../options/checker.js";
 import { headerValueProblem } from "../options/header-value.js";
 import type { DeactivateOutcome, Outcome, RemoveOutcome } from "./outcome.js";
@@ -73,16 +73,8 @@ export interface RemoveUserGrantsOptions extends BulkOptions<RemoveOutcome> {
 /** Options of `deactivateUserGrants`. */
 export interface DeactivateUserGrantsOptions extends BulkOptions<DeactivateOutcome> {}
 
-const timeMs: Check = [
-  "a number of milliseconds from 1 to 2147483647",
-  (value) => number(1, 2 ** 31 - 1)[1](value),
-];
-
 const bulkChecks: Checks<BulkOptions<never>> = {
-  concurrency: [
-    "a whole number from 1 to 1000",
-    (value) => Number.isInteger(value) && number(1, 1000)[1](value),
-  ],
+  concurrency: integer("requests", 1, 1000),
   maxPerSecond: [
     "a number of requests a second, above 0 and up to 100000",
     (value) => typeof value === "number" && value > 0 && value <= 100_000,
@@ -95,18 +87,15 @@ const bulkChecks: Checks<BulkOptions<never>> = {
     "the id of an organization: visible ASCII characters without spaces",
     (value) => headerValueProblem(value) === undefined,
   ],
-  timeoutMs: timeMs,
-  giveUpMs: timeMs,
+  timeoutMs: timeMs(1),
+  giveUpMs: timeMs(1),
   distinct: boolean,
   onOutcome: ["a function", isFunction],
 };
 
 const removeChecks: Checks<RemoveUserGrantsOptions> = {
   ...bulkChecks,
-  batchSize: [
-    "a whole number from 1",
-    (value) => Number.isSafeInteger(value) && (value as number) >= 1,
-  ],
+  batchSize: integer("grants", 1, Number.MAX_SAFE_INTEGER),
 };
 
 /** @throws TypeError naming the option, what is allowed and what was given. */

@@ -33,6 +33,7 @@ export class Pace {
   readonly #released = new Notifier();
   #limit: number;
   #inFlight = 0;
+  #hasReleased = false;
   #epoch = 0;
   #throttlings = 0;
   #takenAtLimit = 0;
@@ -56,23 +57,6 @@ export class Pace {
     }
   }
 
-  /** Resolves when a request could be sent. @throws Stopped when the run stops. */
-  async ready(stop: AbortSignal): Promise<void> {
-    for (;;) {
-      if (stop.aborted) {
-        throw new Stopped();
-      }
-      const pauseMs = this.#pauseMs();
-      if (pauseMs > 0) {
-        await sleep(this.#environment, pauseMs, stop);
-      } else if (this.#inFlight < this.#limit) {
-        return;
-      } else {
-        await this.#released.wait(stop);
-      }
-    }
-  }
-
   /**
    * Takes a slot as soon as there is one.
    *
@@ -80,14 +64,20 @@ export class Pace {
    * @throws Stopped when the run stops.
    */
   async take(stop: AbortSignal, ownTimeoutMs: number): Promise<Slot> {
-    // Several may have waited for the same slot.
-    do {
-      await this.ready(stop);
-    } while (this.#inFlight >= this.#limit || this.#pauseMs() > 0);
-    this.#inFlight += 1;
-    const sentMs = this.#environment.monotonicMs();
-    this.#calls?.count(sentMs);
-    return { epoch: this.#epoch, sentMs, timeoutMs: this.#timeoutMs(ownTimeoutMs) };
+    while (!stop.aborted) {
+      const pauseMs = this.#pauseMs();
+      if (pauseMs > 0) {
+        await sleep(this.#environment, pauseMs, stop);
+      } else if (this.#inFlight >= this.#limit) {
+        await this.#released.wait(stop);
+      } else {
+        this.#inFlight += 1;
+        const sentMs = this.#environment.monotonicMs();
+        this.#calls?.count(sentMs);
+        return { epoch: this.#epoch, sentMs, timeoutMs: this.#timeoutMs(ownTimeoutMs) };
+      }
+    }
+    throw new Stopped();
   }
 
   /**
@@ -121,6 +111,13 @@ export class Pace {
 
   /** Releases a slot, whatever the result of the request. */
   release(): void {
+    if (!this.#hasReleased) {
+      this.#hasReleased = true;
+      // Where connections take time, what left until now arrives together.
+      const nowMs = this.#environment.monotonicMs();
+      this.#calls?.postpone(nowMs);
+      this.#departures?.postpone(nowMs);
+    }
     this.#inFlight -= 1;
     this.#released.notify();
   }
@@ -235,6 +232,13 @@ export class RateLimit {
       window.count(nowMs);
     }
   }
+
+  /** The requests so far are taken to be sent only now. */
+  postpone(nowMs: number): void {
+    for (const window of this.#windows) {
+      window.postpone(nowMs);
+    }
+  }
 }
 
 /** Lets at most so many requests through in any stretch of time of this length. */
@@ -258,5 +262,9 @@ class Window {
   count(nowMs: number): void {
     this.#sentMs[this.#next] = nowMs;
     this.#next = (this.#next + 1) % this.#most;
+  }
+
+  postpone(nowMs: number): void {
+    this.#sentMs.fill(nowMs);
   }
 }

@@ -5,6 +5,7 @@ import { readPushbackMs, readRetryAfterMs } from "../common/retry-after.js";
 import { sendGate } from "../common/send-gate.js";
 import { mayHaveBeenApplied, wasSent } from "../errors/certainty.js";
 import { describeError, isGrantInactive } from "../errors/describe.js";
+import { isPermanent } from "../errors/failure.js";
 import type { BulkOptions } from "./options.js";
 import type { Pace, Slot } from "./pace.js";
 import type { Grant } from "./source.js";
@@ -48,7 +49,8 @@ export function createAsk<G extends Grant>(
   /** @throws Stopped when the run stops before the request has its result. */
   return async (grants, send, attempts = mostAttempts) => {
     let onlyTimeouts = grants.length > 1;
-    for (let attempt = 1; ; attempt++) {
+    let attempt = 0;
+    for (;;) {
       const slot = await pace.take(stop.signal, options.timeoutMs ?? 30_000);
       let failure: { readonly error: unknown } | undefined;
       try {
@@ -94,6 +96,11 @@ export function createAsk<G extends Grant>(
         stop.because(error);
         throw new Stopped();
       }
+      if (wasSent(failure.error) === false) {
+        // The network's failure, not this request's: waited for until the run gives up.
+        continue;
+      }
+      attempt += 1;
       onlyTimeouts &&= error.code === Code.DeadlineExceeded;
       if (attempt >= (onlyTimeouts ? Math.min(attempts, mostTimeouts) : attempts)) {
         return { kind: onlyTimeouts ? "lost" : kind, error };
@@ -194,6 +201,9 @@ export function classify(error: ConnectError, notFoundId: string, isLate = false
 
 function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
   const { code, id } = describeError(error);
+  if (isPermanent(error)) {
+    return "fatal";
+  }
   switch (code) {
     case Code.NotFound:
       // Without this id: no membership, an unknown host name, or a proxy's error page.
@@ -205,6 +215,8 @@ function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
     case Code.Unimplemented:
       return "fatal";
     case Code.ResourceExhausted:
+      // Not sent: it has more than `writeMaxBytes`.
+      return wasSent(error) === false ? "fatal" : "throttled";
     case Code.Unavailable:
     case Code.DeadlineExceeded:
       return "throttled";

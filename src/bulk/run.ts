@@ -3,7 +3,7 @@ import { type InDoubt, Ledger, OutcomeQueue } from "./ledger.js";
 import type { BulkOptions } from "./options.js";
 import { createSummary, type Outcome, type RunningSummary, type Summary } from "./outcome.js";
 import { Pace } from "./pace.js";
-import { Pool, Waves } from "./pool.js";
+import { Pool } from "./pool.js";
 import { type Ask, createAsk } from "./requests.js";
 import { type Gathered, type Grant, type Reading, Source } from "./source.js";
 import { Stop } from "./stop.js";
@@ -154,17 +154,10 @@ class Run<G extends Grant, Status extends string> {
       ...{ read, bytesOf, distinct, environment },
       stop: this.#stop,
     });
-    // If the request rate is the limit, no request is made smaller.
-    const waves = maxPerSecond === undefined ? new Waves(concurrency) : undefined;
     this.#pool = new Pool({
       ...{ source: this.#source, stop: this.#stop, environment, mostBytes, bytesOf },
-      count: countOf(job.values),
-      groupSize: (left) => {
-        const size = this.#work.groupSize();
-        return waves?.size(size, left) ?? size;
-      },
+      groupSize: () => this.#work.groupSize(),
       room: () => this.#queue.room(this.#stop.signal),
-      onTake: () => waves?.started(),
       onRead: (gathered) => this.#open(gathered),
       onIdle: (ms) => this.#pace.idled(ms),
     });
@@ -200,7 +193,9 @@ class Run<G extends Grant, Status extends string> {
   async #drive(): Promise<void> {
     const unfollow = this.#stop.follow(this.#job.options.signal);
     await Promise.all(Array.from({ length: this.#job.concurrency }, () => this.#worker()));
-    this.#open(await this.#source.close());
+    for (const grant of await this.#source.close()) {
+      this.#ledger.open(grant);
+    }
     this.#ledger.finish(() => this.#stop.undecidedError);
     while (this.#observing.size > 0) {
       // An error of the last outcomes stops the run as well.
@@ -214,17 +209,13 @@ class Run<G extends Grant, Status extends string> {
 
   async #worker(): Promise<void> {
     try {
-      for (;;) {
-        await this.#pace.ready(this.#pool.over);
-        const group = await this.#pool.take();
-        if (group === undefined) {
-          return;
-        }
-        try {
-          await this.#work.work(group);
-        } finally {
-          this.#pool.done();
-        }
+      for (
+        let group = await this.#pool.take();
+        group !== undefined;
+        group = await this.#pool.take()
+      ) {
+        await this.#work.work(group);
+        this.#pool.done();
       }
     } catch (error) {
       this.#stop.becauseOfThrown(error);
@@ -274,11 +265,4 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
     "then" in value &&
     typeof value.then === "function"
   );
-}
-
-/** The most values that there can be, where their length or size tells without reading them. */
-function countOf(values: Iterable<unknown> | AsyncIterable<unknown>): number {
-  const { length, size } = values as { readonly length?: unknown; readonly size?: unknown };
-  const count = length ?? size;
-  return typeof count === "number" && count >= 0 ? count : Number.POSITIVE_INFINITY;
 }

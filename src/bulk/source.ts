@@ -30,7 +30,7 @@ export interface Gathered<G extends Grant> {
 const mostSeen = 2 ** 24;
 
 /**
- * Timers get their turn after so many grants, or a twentieth of as many values that lead to no request
+ * Timers get their turn after so many grants, or a fiftieth of as many values that lead to no request
  * (duplicates, and what is not an id): a run can be aborted though nothing in it waits for the network.
  */
 const mostAtOnce = 20_000;
@@ -65,7 +65,6 @@ export class Source<G extends Grant> {
   #leftover: { grant: G } | undefined;
   #ended = false;
   #exhausted = false;
-  #valuesRead = 0;
   #sinceTurn = 0;
 
   constructor(values: Iterable<unknown> | AsyncIterable<unknown>, options: SourceOptions<G>) {
@@ -74,11 +73,6 @@ export class Source<G extends Grant> {
     this.isAsync = Symbol.asyncIterator in values;
     this.#seen = options.distinct ? undefined : new Set();
     options.stop.signal.addEventListener("abort", () => this.#wake?.(), { once: true });
-  }
-
-  /** Values read so far. */
-  get valuesRead(): number {
-    return this.#valuesRead;
   }
 
   /**
@@ -118,7 +112,6 @@ export class Source<G extends Grant> {
           this.#exhausted = true;
           break;
         }
-        this.#valuesRead += 1;
         const reading = read(result.value);
         const isNew = this.#isNew(reading);
         if (isNew && "grant" in reading && !fits(reading.grant)) {
@@ -128,7 +121,7 @@ export class Source<G extends Grant> {
         if (isNew) {
           gathering.add(reading);
         }
-        this.#sinceTurn += isNew && "grant" in reading ? 1 : 20;
+        this.#sinceTurn += isNew && "grant" in reading ? 1 : 50;
         if (this.#sinceTurn >= mostAtOnce) {
           this.#sinceTurn = 0;
           await sleep(environment, 0, stop.signal);
@@ -147,30 +140,20 @@ export class Source<G extends Grant> {
    * Tells the source that no more is read, and waits until it has done so; after an abort, no longer than a
    * second. Returns what was read and is in no batch.
    */
-  async close(): Promise<Gathered<G>> {
-    const rest = new Gathering<G>();
-    if (this.#leftover !== undefined) {
-      rest.add(this.#leftover);
-    }
-    const late = this.#arrived;
-    // Errors from here on are secondary: the run has stopped for another reason, which is the one to report.
-    try {
-      if (late !== undefined && "result" in late && late.result.done !== true) {
-        const reading = this.#options.read(late.result.value);
-        if (this.#isNew(reading)) {
-          rest.add(reading);
-        }
-      }
-      if (!this.#exhausted) {
+  async close(): Promise<readonly G[]> {
+    if (!this.#exhausted) {
+      try {
         const returned = Promise.resolve(this.#iterator?.return?.());
         returned.catch(() => undefined);
         // A generator returns only after the value it works on has arrived, which may never happen.
-        if (!this.#asked || late !== undefined) {
+        if (!this.#asked || this.#arrived !== undefined) {
           await this.#options.stop.orAborted<unknown>(returned, () => undefined);
         }
+      } catch {
+        // The run has stopped for another reason, which is the one to report.
       }
-    } catch {}
-    return { ...rest, ended: true };
+    }
+    return this.#leftover === undefined ? [] : [this.#leftover.grant];
   }
 
   #open(): AsyncIterator<unknown> | Iterator<unknown> {

@@ -53,13 +53,6 @@ describe("the log", () => {
     }
   });
 
-  it("shows that the last requests of a run are spread evenly over its slots", async () => {
-    const log = newLog();
-    await cli(["remove", ...add(1000), "--yes", "--log", log]);
-    const sizes = entries(log).flatMap(({ ids }) => (Array.isArray(ids) ? [ids.length] : []));
-    expect(sizes.toSorted((a, b) => b - a)).toEqual([...Array(4).fill(100), ...Array(8).fill(75)]);
-  });
-
   it("is not overwritten", async () => {
     const log = file("kept.jsonl", "kept");
     const { exitCode, stderr } = await cli(["remove", "1", "--yes", "--log", log]);

@@ -4,11 +4,46 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { User } from "./user_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file auth.proto.
  */
 export declare const file_auth: GenFile;
+
+/**
+ * @generated from message zitadel.auth.v1.GetMyUserRequest
+ */
+export declare type GetMyUserRequest = Message<"zitadel.auth.v1.GetMyUserRequest"> & {
+};
+
+/**
+ * Describes the message zitadel.auth.v1.GetMyUserRequest.
+ * Use `create(GetMyUserRequestSchema)` to create a new message.
+ */
+export declare const GetMyUserRequestSchema: GenMessage<GetMyUserRequest>;
+
+/**
+ * @generated from message zitadel.auth.v1.GetMyUserResponse
+ */
+export declare type GetMyUserResponse = Message<"zitadel.auth.v1.GetMyUserResponse"> & {
+  /**
+   * @generated from field: zitadel.user.v1.User user = 1;
+   */
+  user?: User | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last_login = 2;
+   */
+  lastLogin?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message zitadel.auth.v1.GetMyUserResponse.
+ * Use `create(GetMyUserResponseSchema)` to create a new message.
+ */
+export declare const GetMyUserResponseSchema: GenMessage<GetMyUserResponse>;
 
 /**
  * @generated from message zitadel.auth.v1.ListMyZitadelPermissionsRequest
@@ -41,11 +76,19 @@ export declare type ListMyZitadelPermissionsResponse = Message<"zitadel.auth.v1.
 export declare const ListMyZitadelPermissionsResponseSchema: GenMessage<ListMyZitadelPermissionsResponse>;
 
 /**
- * The part of the auth API that says what the caller may do.
+ * The part of the auth API that says who the caller is, and what the caller may do.
  *
  * @generated from service zitadel.auth.v1.AuthService
  */
 export declare const AuthService: GenService<{
+  /**
+   * @generated from rpc zitadel.auth.v1.AuthService.GetMyUser
+   */
+  getMyUser: {
+    methodKind: "unary";
+    input: typeof GetMyUserRequestSchema;
+    output: typeof GetMyUserResponseSchema;
+  },
   /**
    * @generated from rpc zitadel.auth.v1.AuthService.ListMyZitadelPermissions
    */

@@ -4,29 +4,45 @@
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_annotations } from "../google/api/annotations_pb.js";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_user } from "./user_pb.js";
 
 /**
  * Describes the file auth.proto.
  */
 export const file_auth = /*@__PURE__*/
-  fileDesc("CgphdXRoLnByb3RvEg96aXRhZGVsLmF1dGgudjEiIQofTGlzdE15Wml0YWRlbFBlcm1pc3Npb25zUmVxdWVzdCIyCiBMaXN0TXlaaXRhZGVsUGVybWlzc2lvbnNSZXNwb25zZRIOCgZyZXN1bHQYASADKAkyuAEKC0F1dGhTZXJ2aWNlEqgBChhMaXN0TXlaaXRhZGVsUGVybWlzc2lvbnMSMC56aXRhZGVsLmF1dGgudjEuTGlzdE15Wml0YWRlbFBlcm1pc3Npb25zUmVxdWVzdBoxLnppdGFkZWwuYXV0aC52MS5MaXN0TXlaaXRhZGVsUGVybWlzc2lvbnNSZXNwb25zZSIngtPkkwIhIh8vcGVybWlzc2lvbnMveml0YWRlbC9tZS9fc2VhcmNoYgZwcm90bzM", [file_google_api_annotations]);
+  fileDesc("CgphdXRoLnByb3RvEg96aXRhZGVsLmF1dGgudjEiEgoQR2V0TXlVc2VyUmVxdWVzdCJoChFHZXRNeVVzZXJSZXNwb25zZRIjCgR1c2VyGAEgASgLMhUueml0YWRlbC51c2VyLnYxLlVzZXISLgoKbGFzdF9sb2dpbhgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiIQofTGlzdE15Wml0YWRlbFBlcm1pc3Npb25zUmVxdWVzdCIyCiBMaXN0TXlaaXRhZGVsUGVybWlzc2lvbnNSZXNwb25zZRIOCgZyZXN1bHQYASADKAkynwIKC0F1dGhTZXJ2aWNlEmUKCUdldE15VXNlchIhLnppdGFkZWwuYXV0aC52MS5HZXRNeVVzZXJSZXF1ZXN0GiIueml0YWRlbC5hdXRoLnYxLkdldE15VXNlclJlc3BvbnNlIhGC0+STAgsSCS91c2Vycy9tZRKoAQoYTGlzdE15Wml0YWRlbFBlcm1pc3Npb25zEjAueml0YWRlbC5hdXRoLnYxLkxpc3RNeVppdGFkZWxQZXJtaXNzaW9uc1JlcXVlc3QaMS56aXRhZGVsLmF1dGgudjEuTGlzdE15Wml0YWRlbFBlcm1pc3Npb25zUmVzcG9uc2UiJ4LT5JMCISIfL3Blcm1pc3Npb25zL3ppdGFkZWwvbWUvX3NlYXJjaGIGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp, file_user]);
+
+/**
+ * Describes the message zitadel.auth.v1.GetMyUserRequest.
+ * Use `create(GetMyUserRequestSchema)` to create a new message.
+ */
+export const GetMyUserRequestSchema = /*@__PURE__*/
+  messageDesc(file_auth, 0);
+
+/**
+ * Describes the message zitadel.auth.v1.GetMyUserResponse.
+ * Use `create(GetMyUserResponseSchema)` to create a new message.
+ */
+export const GetMyUserResponseSchema = /*@__PURE__*/
+  messageDesc(file_auth, 1);
 
 /**
  * Describes the message zitadel.auth.v1.ListMyZitadelPermissionsRequest.
  * Use `create(ListMyZitadelPermissionsRequestSchema)` to create a new message.
  */
 export const ListMyZitadelPermissionsRequestSchema = /*@__PURE__*/
-  messageDesc(file_auth, 0);
+  messageDesc(file_auth, 2);
 
 /**
  * Describes the message zitadel.auth.v1.ListMyZitadelPermissionsResponse.
  * Use `create(ListMyZitadelPermissionsResponseSchema)` to create a new message.
  */
 export const ListMyZitadelPermissionsResponseSchema = /*@__PURE__*/
-  messageDesc(file_auth, 1);
+  messageDesc(file_auth, 3);
 
 /**
- * The part of the auth API that says what the caller may do.
+ * The part of the auth API that says who the caller is, and what the caller may do.
  *
  * @generated from service zitadel.auth.v1.AuthService
  */

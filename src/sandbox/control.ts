@@ -1,6 +1,6 @@
-import type { FaultInit } from "./fail-next.js";
-import type { Role } from "./model/roles.js";
-import type { OAuthControl } from "./oauth/control.js";
+import type { ServiceUserKey } from "../auth/key.js";
+import type { Role } from "./model/entities.js";
+import type { FaultInit } from "./model/faults.js";
 
 /** A manager role to assign to a user. */
 export interface RoleAssignment {
@@ -54,6 +54,10 @@ export interface UserInit {
   readonly userName?: string | undefined;
   /** Default: `userName`. */
   readonly loginName?: string | undefined;
+  /**
+   * Tokens of an inactive user are rejected, and the token endpoint issues no new ones. Default: `"active"`.
+   */
+  readonly state?: "active" | "inactive" | undefined;
   /** A language tag that comes before `accept-language`. Default: no language, as for service users. */
   readonly preferredLanguage?: string | undefined;
   /** The access token that is returned. Default: a random one. */
@@ -75,6 +79,50 @@ export interface GrantInit {
   readonly roleKeys?: readonly string[] | undefined;
   /** Default: `"active"`. */
   readonly state?: "active" | "inactive" | undefined;
+}
+
+/** Credentials of the sandbox's users and applications. */
+export interface OAuthControl {
+  /**
+   * Creates a key file for a user.
+   *
+   * @throws TypeError when the user does not exist.
+   */
+  addKey(key?: {
+    /** Default: the owner of the sandbox's `token`, to whom everything is allowed. */
+    readonly userId?: string | undefined;
+    /** Milliseconds from now until the key expires. Default: it expires in the year 9999. */
+    readonly expiresInMs?: number | undefined;
+  }): ServiceUserKey;
+
+  /** Revokes a key. */
+  removeKey(keyId: string): void;
+
+  /**
+   * Creates a client id and a secret for a user. Earlier ones of the same user become invalid.
+   *
+   * @throws TypeError when the user does not exist.
+   */
+  addClientSecret(secret?: {
+    /** Default: the owner of the sandbox's `token`, to whom everything is allowed. */
+    readonly userId?: string | undefined;
+  }): { clientId: string; clientSecret: string };
+
+  /** Registers an application that signs users in with PKCE, without a secret. */
+  addApp(app: {
+    /** Default: an id like ZITADEL's. */
+    readonly clientId?: string | undefined;
+    readonly redirectUris: readonly string[];
+    readonly postLogoutRedirectUris?: readonly string[] | undefined;
+    /**
+     * ZITADEL's setting 'User Info inside ID Token': ID tokens then hold name, email and roles, as far as the
+     * scopes ask for them. Default: false, and they say only who the user is.
+     */
+    readonly idTokenUserinfoAssertion?: boolean | undefined;
+  }): { clientId: string };
+
+  /** Expires the access tokens of a user, or of all users, now. Refresh tokens stay valid. */
+  expireTokens(userId?: string): void;
 }
 
 /** Reads and changes the state of the sandbox, without permission checks. */
@@ -152,6 +200,23 @@ export interface SandboxControl extends OAuthControl {
    * @throws TypeError for an invalid fault.
    */
   failNext(fault: FaultInit): void;
+
+  /**
+   * Deactivates a user: the token endpoint then responds with `Errors.User.NotActive`, and their tokens are
+   * rejected.
+   *
+   * @throws TypeError when the user does not exist.
+   */
+  deactivateUser(userId: string): void;
+
+  /**
+   * Makes the projection miss the next changes of grants for good, as a busy ZITADEL does: responses say that
+   * a grant was changed, while searches, userinfo and ID tokens show it as before. Each grant of a removal
+   * counts. What the projection shows is mended by later changes of a grant, as far as it has it at all.
+   *
+   * @throws TypeError for a number that is not an integer from 0.
+   */
+  skipNextProjections(changes: number): void;
 
   /** Makes a token unknown to the server. */
   revokeToken(token: string): void;

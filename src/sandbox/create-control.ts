@@ -1,19 +1,17 @@
-import { own } from "../options/checker.js";
+import { generateKeyPairSync } from "node:crypto";
+import { own, show } from "../options/checker.js";
 import type {
   GrantInit,
+  OAuthControl,
   ProjectInit,
   RoleAssignment,
   SandboxControl,
   UserInit,
 } from "./control.js";
-import { failNext } from "./fail-next.js";
-import { checkInit, grantChecks, orgChecks, projectChecks, userChecks } from "./init-checks.js";
-import type { Membership } from "./model/entities.js";
-import type { Instance } from "./model/instance.js";
-import { scopeOfRole } from "./model/roles.js";
-import { issueToken, randomToken } from "./model/tokens.js";
-import { createUser, MadeUpUser } from "./model/users.js";
-import { createOAuthControl } from "./oauth/control.js";
+import { createUser, MadeUpUser, type Membership, scopeOfRole } from "./model/entities.js";
+import { failNext } from "./model/faults.js";
+import { type Instance, issueToken, randomToken } from "./model/instance.js";
+import { checkInit, grantChecks, orgChecks, projectChecks, userChecks } from "./seed.js";
 
 /**
  * Adds the entities that exist from the start.
@@ -110,7 +108,7 @@ export function createControl(
   }: GrantInit = {}) => {
     mustExist(state.orgs, "organization", orgId);
     mustExist(state.projects, "project", projectId);
-    if (state.grants.has(grantId)) {
+    if (state.grants.get(grantId) !== undefined) {
       throw new TypeError(`The sandbox has a grant ${JSON.stringify(grantId)} already`);
     }
     if (!state.users.has(userId)) {
@@ -119,19 +117,11 @@ export function createControl(
     for (const key of roleKeys) {
       state.projects.get(projectId)?.roleKeys.add(key);
     }
-    state.grants.set({
-      grantId,
-      userId,
-      orgId,
-      projectId,
-      projectGrantId: projectGrantFor(projectId, orgId),
-      roleKeys,
-      state: grantState,
-      // Adding is the first change, and an inactive grant has a second one.
-      sequence: grantState === "active" ? 1n : 2n,
-      createdAtMs: now(),
-      changedAtMs: now(),
-    });
+    const projectGrantId = projectGrantFor(projectId, orgId);
+    state.grants.add(
+      { grantId, userId, orgId, projectId, projectGrantId, roleKeys, state: grantState },
+      false,
+    );
     return { userId, grantId };
   };
 
@@ -164,6 +154,19 @@ export function createControl(
     addUser: (init = {}) => addUser(checkInit("user", init, userChecks)),
     addToken,
     failNext: (fault) => failNext(instance.faults, fault),
+    deactivateUser: (userId) => {
+      mustExist(state.users, "user", userId);
+      const user = state.users.get(userId);
+      if (user !== undefined) {
+        state.users.set(userId, createUser({ ...user, state: "inactive" }));
+      }
+    },
+    skipNextProjections: (changes) => {
+      if (!Number.isSafeInteger(changes) || changes < 0) {
+        throw new TypeError(`skipNextProjections takes an integer from 0; got ${show(changes)}`);
+      }
+      state.grants.projection.skipNext(changes);
+    },
     revokeToken: (token) => {
       state.tokens.delete(token);
     },
@@ -177,6 +180,62 @@ export function createControl(
     expiresAtMs: Number.POSITIVE_INFINITY,
   });
   return control;
+}
+
+function createOAuthControl({ oauth, state, now }: Instance, ownerId: () => string): OAuthControl {
+  const userOf = (userId = ownerId()): string => {
+    mustExist(state.users, "user", userId);
+    return userId;
+  };
+  return {
+    addKey: (init = {}) => {
+      const { userId: id, expiresInMs } = own(init);
+      const userId = userOf(id);
+      const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+      const keyId = state.nextId();
+      const expiresAtMs = expiresInMs === undefined ? Date.UTC(9999, 0) : now() + expiresInMs;
+      oauth.serviceUserKeys.set(keyId, { userId, publicKey, expiresAtMs });
+      return {
+        type: "serviceaccount",
+        keyId,
+        key: privateKey.export({ type: "pkcs1", format: "pem" }).toString(),
+        expirationDate: new Date(expiresAtMs).toISOString(),
+        userId,
+      };
+    },
+    removeKey: (keyId) => {
+      oauth.serviceUserKeys.delete(keyId);
+    },
+    addClientSecret: (init = {}) => {
+      const userId = userOf(own(init).userId);
+      const clientId = `client-${userId}`;
+      const clientSecret = randomToken();
+      oauth.clientSecrets.set(clientId, { userId, secret: clientSecret });
+      return { clientId, clientSecret };
+    },
+    addApp: (init) => {
+      const {
+        clientId = state.nextId(),
+        redirectUris,
+        postLogoutRedirectUris = [],
+        idTokenUserinfoAssertion = false,
+      } = own(init);
+      oauth.apps.set(clientId, {
+        clientId,
+        redirectUris,
+        postLogoutRedirectUris,
+        idTokenUserinfoAssertion,
+      });
+      return { clientId };
+    },
+    expireTokens: (userId) => {
+      for (const [value, token] of state.tokens) {
+        if (userId === undefined || token.userId === userId) {
+          state.tokens.set(value, { ...token, expiresAtMs: now() });
+        }
+      }
+    },
+  };
 }
 
 function toMembership(

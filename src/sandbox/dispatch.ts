@@ -1,26 +1,21 @@
 import { Code } from "@connectrpc/connect";
-import type { HttpRequest, HttpResponse, Route } from "./http/http.js";
-import { redirectPath } from "./http/path.js";
-import { tooManyRequests } from "./http/rate-limit.js";
+import { apiCors, isPreflight, preflightResponse } from "./http/cors.js";
+import {
+  type HttpRequest,
+  type HttpResponse,
+  plainTextError,
+  type Route,
+  redirectPath,
+  tooManyRequests,
+} from "./http/http.js";
 import { ResponseLost } from "./model/faults.js";
 import type { Instance } from "./model/instance.js";
-import { authorizeRoute, loginRoute } from "./oauth/authorize.js";
-import { discoveryRoute } from "./oauth/discovery.js";
-import { endSessionRoute, signedOutRoute } from "./oauth/end-session.js";
-import { keysRoute } from "./oauth/keys.js";
-import { openIdInstanceRoute } from "./oauth/openid.js";
-import { revokeRoute } from "./oauth/revoke.js";
-import { tokenRoute } from "./oauth/token.js";
-import { userinfoRoute } from "./oauth/userinfo.js";
+import { isOpenIdPath, openIdRoute } from "./oauth/endpoints.js";
 import type { SandboxRequest } from "./options.js";
-import { preflightRoute } from "./preflight.js";
-import { gatewayRejection } from "./protocols/gateway.js";
+import { connectRoute } from "./protocols/connect.js";
+import { gatewayRejection, jsonRoute, quotaCookie } from "./protocols/gateway.js";
 import { grpcRoute } from "./protocols/grpc.js";
 import { grpcWebRoute } from "./protocols/grpc-web.js";
-import { healthRoute } from "./protocols/health.js";
-import { jsonRoute } from "./protocols/json.js";
-import { myPermissionsRoute } from "./protocols/lookup/my-permissions.js";
-import { lookupRoute } from "./protocols/lookup/routes.js";
 
 export type Dispatch = (request: HttpRequest) => Promise<HttpResponse>;
 
@@ -61,13 +56,6 @@ function summaryOf({ method, path }: HttpRequest, response: HttpResponse): Sandb
     : { method: outcome.rpc, outcome: outcome.code, id: outcome.id };
 }
 
-/** Go's response to a request that its HTTP server cannot parse. */
-const malformedRequest: HttpResponse = {
-  status: 400,
-  headers: { "content-type": "text/plain; charset=utf-8" },
-  body: "400 Bad Request",
-};
-
 /** Responds with the first route that handles a request, or with the gateway's `Not Found`. */
 function createRouter(instance: Instance): Dispatch {
   // The order is ZITADEL's. A new kind of endpoint is a function in a file of its own that takes the instance
@@ -76,24 +64,14 @@ function createRouter(instance: Instance): Dispatch {
     healthRoute,
     grpcRoute(instance),
     grpcWebRoute(instance),
-    preflightRoute,
-    openIdInstanceRoute(instance),
-    userinfoRoute(instance),
-    discoveryRoute(instance),
-    keysRoute(instance),
-    tokenRoute(instance),
-    authorizeRoute(instance),
-    loginRoute(instance),
-    revokeRoute(instance),
-    endSessionRoute(instance),
-    signedOutRoute,
-    lookupRoute(instance),
-    myPermissionsRoute(instance),
+    preflightRoute(instance),
+    connectRoute(instance),
+    openIdRoute(instance),
     jsonRoute(instance),
   ];
   return async (request) => {
     if (/%(?![\da-f]{2})/i.test(request.path)) {
-      return malformedRequest;
+      return plainTextError(400, "400 Bad Request");
     }
     const cleaned = redirectPath(request.path);
     if (cleaned !== undefined) {
@@ -112,4 +90,30 @@ function createRouter(instance: Instance): Dispatch {
 
 function withRobotsTag(response: HttpResponse): HttpResponse {
   return { ...response, headers: { ...response.headers, "x-robots-tag": "none" } };
+}
+
+/** `/debug/healthz` and `/debug/ready`, which need neither token nor instance. */
+const healthRoute: Route = ({ path }) => {
+  switch (path) {
+    case "/debug/healthz":
+      return { status: 200, headers: { "content-type": "text/plain; charset=utf-8" }, body: "ok" };
+    case "/debug/ready":
+      return { status: 200, headers: { "content-type": "application/json" }, body: '"ok"' };
+    default:
+      return undefined;
+  }
+};
+
+/** Preflights of everything except gRPC-web. Those of the gateway carry its quota cookie. */
+function preflightRoute(instance: Instance): Route {
+  return (request) => {
+    if (!isPreflight(request)) {
+      return undefined;
+    }
+    const response = preflightResponse(instance, request, apiCors);
+    const vary = `${response.headers.vary}, Cookie`;
+    return isOpenIdPath(request.path)
+      ? response
+      : { ...response, headers: { ...response.headers, "set-cookie": quotaCookie, vary } };
+  };
 }

@@ -10,14 +10,14 @@ import { platform } from "../common/environment.js";
 import type { SandboxControl } from "./control.js";
 import { createControl } from "./create-control.js";
 import { createDispatch } from "./dispatch.js";
-import { createRateLimit } from "./http/rate-limit.js";
+import { isLoopbackOrigin } from "./http/cors.js";
+import { createRateLimit } from "./http/http.js";
 import { listen } from "./http/server.js";
 import { createMemoryTransport, defaultsInterceptor } from "./memory-transport.js";
 import { FaultQueue } from "./model/faults.js";
-import type { Instance } from "./model/instance.js";
-import { createOAuthState } from "./model/oauth-state.js";
-import { createRequestIds } from "./model/request-id.js";
-import { createState } from "./model/state.js";
+import { GrantStore } from "./model/grants.js";
+import { createState, type Instance } from "./model/instance.js";
+import { createOAuthState } from "./oauth/state.js";
 import { checkSandboxOptions, type SandboxOptions, type SandboxServerOptions } from "./options.js";
 import { plantSeed, readSeed } from "./seed.js";
 
@@ -25,17 +25,16 @@ export type { ServiceUserKey } from "../auth/key.js";
 export type {
   GrantInfo,
   GrantInit,
+  OAuthControl,
   OrgInit,
   ProjectInit,
   RoleAssignment,
   SandboxControl,
   UserInit,
 } from "./control.js";
-export type { FaultInit } from "./fail-next.js";
-export type { RpcName } from "./model/faults.js";
-export type { Generation } from "./model/generation.js";
-export type { Role } from "./model/roles.js";
-export type { OAuthControl } from "./oauth/control.js";
+export type { Generation, Role } from "./model/entities.js";
+export type { FaultInit, RpcName } from "./model/faults.js";
+
 export type { SandboxOptions, SandboxRequest, SandboxServerOptions } from "./options.js";
 export type { SandboxSeed } from "./seed.js";
 
@@ -82,8 +81,13 @@ export interface Sandbox extends SandboxControl {
  */
 export async function startSandbox(options: SandboxServerOptions = {}): Promise<SandboxServer> {
   const checked = checkSandboxOptions("startSandbox", options);
-  const { instance, control, dispatch } = create(checked);
-  const server = await listen(checked.port ?? 0, dispatch);
+  const { host, port = 0, hosts } = checked;
+  const isLocal = host === undefined || /^(localhost|0\.0\.0\.0|127\..*|::1?)$/.test(host);
+  const { instance, control, dispatch } = create({
+    ...checked,
+    hosts: hosts ?? (isLocal ? undefined : [host]),
+  });
+  const server = await listen({ host, port, dispatch, now: instance.now });
   return {
     ...control,
     baseUrl: `http://${instance.hosts[0]}:${server.port}`,
@@ -146,20 +150,34 @@ function createInstance({
   requestLatencyMs = 0,
   idLatencyMs = 0,
   projectionDelayMs = 0,
+  projectionSkipRate = 0,
+  projectionSkipSeed = 1,
+  cors = "any",
   now = platform.wallMs,
   accessTokenLifetimeMs,
   refreshTokenLifetimeMs,
 }: SandboxOptions): Instance {
-  const state = createState(now, projectionDelayMs);
+  const grants = new GrantStore({
+    now,
+    delayMs: projectionDelayMs,
+    skipRate: projectionSkipRate,
+    skipSeed: projectionSkipSeed,
+  });
+  const state = createState(grants);
   return {
     state,
     oauth: createOAuthState(state.nextId, accessTokenLifetimeMs, refreshTokenLifetimeMs),
     hosts,
+    allowsOrigin:
+      cors === "any"
+        ? () => true
+        : cors === "loopback"
+          ? isLoopbackOrigin
+          : (origin) => cors.includes(origin),
     generation,
     requestLatencyMs,
     idLatencyMs,
     faults: new FaultQueue(),
     now,
-    requestIdHeader: generation === "v4" ? createRequestIds(now) : () => ({}),
   };
 }

@@ -9,7 +9,7 @@ import {
   oneOf,
 } from "../options/checker.js";
 import { headerValueProblem } from "../options/header-value.js";
-import { type Generation, generations } from "./model/generation.js";
+import { type Generation, generations } from "./model/entities.js";
 import type { SandboxSeed } from "./seed.js";
 
 /** The options of both kinds of sandbox. Everything is optional; `undefined` counts as not given. */
@@ -40,10 +40,17 @@ export interface SandboxOptions {
   /** How many milliseconds a bulk removal takes in addition for each id. Default: 0. */
   readonly idLatencyMs?: number | undefined;
   /**
-   * How many milliseconds a change takes to appear in searches for grants, as on a busy server. Reading a
-   * single grant brings searches up to date. Default: 0.
+   * How many milliseconds a change of a grant takes to appear in searches, userinfo and ID tokens, as on a
+   * busy server; the two RPCs know of it at once. Reading a single grant brings searches up to date. Default: 0.
    */
   readonly projectionDelayMs?: number | undefined;
+  /**
+   * The share of changes of grants, 0 to 1, that never appear there, of those that overlap in time with another
+   * change; see also `skipNextProjections`. Default: 0.
+   */
+  readonly projectionSkipRate?: number | undefined;
+  /** An integer from 0 that decides which of them: the same one, the same ones. Default: 1. */
+  readonly projectionSkipSeed?: number | undefined;
   /**
    * How many requests a second are served, on average; the others get HTTP 429, as on ZITADEL Cloud. From 1.
    * Default: all are served.
@@ -53,6 +60,11 @@ export interface SandboxOptions {
   readonly accessTokenLifetimeMs?: number | undefined;
   /** The lifetime of an unused refresh token in milliseconds, from 1. Default: 30 days. */
   readonly refreshTokenLifetimeMs?: number | undefined;
+  /**
+   * Which pages of other origins may read responses: of any origin, as ZITADEL has it, or only of this machine's
+   * loopback addresses, or of a list of origins like `"http://app.example"`. Default: `"any"`.
+   */
+  readonly cors?: "any" | "loopback" | readonly string[] | undefined;
   /** The clock, in milliseconds since the Unix epoch. Default: `Date.now`. */
   readonly now?: (() => number) | undefined;
   /** Called once for each request, after its response has been built. Default: nothing is called. */
@@ -63,6 +75,11 @@ export interface SandboxOptions {
 export interface SandboxServerOptions extends SandboxOptions {
   /** The TCP port, 0 to 65535. Default: 0, a free one. */
   readonly port?: number | undefined;
+  /**
+   * The address to listen on, `"0.0.0.0"` for all: whoever reaches it can use the sandbox. Default: the loopback
+   * addresses of IPv4 and IPv6, which only this machine reaches.
+   */
+  readonly host?: string | undefined;
 }
 
 /** A request that the sandbox has responded to. */
@@ -103,6 +120,18 @@ const checks: Checks<SandboxOptions> = {
   requestLatencyMs: latencyMs,
   idLatencyMs: latencyMs,
   projectionDelayMs: latencyMs,
+  projectionSkipRate: [
+    "a number from 0 to 1",
+    (value) => typeof value === "number" && value >= 0 && value <= 1,
+  ],
+  projectionSkipSeed: integer("", 0, 2 ** 32 - 1),
+  cors: [
+    '"any", "loopback" or a list of origins',
+    (value) =>
+      value === "any" ||
+      value === "loopback" ||
+      (Array.isArray(value) && value.every((origin) => originOf(origin) === origin)),
+  ],
   requestsPerSecond: [
     "a number from 1",
     (value) => typeof value === "number" && value >= 1 && Number.isFinite(value),
@@ -119,6 +148,10 @@ const serverChecks: Checks<SandboxServerOptions> = {
     "an integer from 0 to 65535",
     (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65535,
   ],
+  host: [
+    "a host name or an address, without a port",
+    (value) => typeof value === "string" && /^[\w.:-]+$/.test(value),
+  ],
 };
 
 /** @throws TypeError that names the option, what is allowed and, unless it is a secret, what was given. */
@@ -130,4 +163,8 @@ export function checkSandboxOptions(
   return checkOptions<SandboxServerOptions>(options, known as typeof serverChecks, {
     caller,
   });
+}
+
+function originOf(value: unknown): string | undefined {
+  return typeof value === "string" && URL.canParse(value) ? new URL(value).origin : undefined;
 }

@@ -10,7 +10,7 @@ import type { ManagementClient } from "../../src/client/client.js";
 import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.js";
 import * as json from "../../src/json.js";
-import { generations } from "../../src/sandbox/model/generation.js";
+import { generations } from "../../src/sandbox/model/entities.js";
 import { type RecordedServer, startRecordedServer } from "./recorded-server.js";
 import { bodyOf, type Exchange, readRecordings, statusOf } from "./recordings.js";
 

@@ -2,7 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import { SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import { generations } from "../../src/sandbox/model/generation.js";
+import { generations } from "../../src/sandbox/model/entities.js";
 import { type RawResponse, sendHttp1 } from "./raw-request.js";
 import { bodyOf, type Exchange, readRecordings, statusOf } from "./recordings.js";
 

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DeactivateUserGrantResponseSchema } from "../../gen/zitadel/management_pb.js";
 import { encodeFrame } from "../../src/common/frames.js";
 import { type Role, type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import { generations } from "../../src/sandbox/model/generation.js";
-import { comparable, maskHost } from "./comparable.js";
+import { generations } from "../../src/sandbox/model/entities.js";
+import { comparable, comparableJson } from "./comparable.js";
 import { type RawResponse, sendHttp1, sendHttp2 } from "./raw-request.js";
 import {
   bodyOf,
@@ -96,9 +96,19 @@ function frames(body: Buffer): unknown[] {
   const payload = body.subarray(5, end);
   const content =
     flags === 0x80
-      ? maskHost(payload.toString())
+      ? comparable(trailersOf(payload.toString()))
       : comparableMessage(flags === 1 ? gunzipSync(payload) : payload);
   return [{ flags, content }, ...frames(body.subarray(end))];
+}
+
+function trailersOf(text: string): Record<string, string> {
+  const lines = text.split("\r\n").filter((line) => line !== "");
+  return Object.fromEntries(
+    lines.map((line) => {
+      const colon = line.indexOf(":");
+      return [line.slice(0, colon), line.slice(colon + 1).trim()];
+    }),
+  );
 }
 
 /** Both responses in one: the one of a removal is empty. */
@@ -113,7 +123,10 @@ function compare(response: RawResponse, exchange: Exchange): void {
   expect(response.status).toBe(statusOf(exchange));
   expect(comparable(response.headers)).toEqual(comparable(exchange.response.headers));
   expect(comparable(response.trailers)).toEqual(comparable(exchange.response.trailers ?? {}));
-  expect(frames(response.body)).toEqual(frames(bodyOf(exchange)));
+  const isText = String(response.headers["content-type"]).startsWith("text/plain");
+  if (!isText) {
+    expect(frames(response.body)).toEqual(frames(bodyOf(exchange)));
+  }
 }
 
 describe.each(generations)("the sandbox responds like the recorded ZITADEL %s,", (generation) => {
@@ -163,15 +176,9 @@ describe.each(generations)("the sandbox responds like the recorded ZITADEL %s,",
         headers,
         ...(body === undefined ? {} : { body: Buffer.from(body) }),
       });
-      const masked = (text: Buffer) => text.toString().replaceAll(/"[-0-9]+T[:.0-9]+Z"/g, '"date"');
       expect(response.status).toBe(statusOf(exchange));
-      expect(masked(response.body)).toBe(masked(bodyOf(exchange)));
-      // Dates are as long as their fractions of a second.
-      const length = { "content-length": "aside" };
-      expect({ ...comparable(response.headers), ...length }).toEqual({
-        ...comparable(exchange.response.headers),
-        ...length,
-      });
+      expect(comparableJson(response.body)).toEqual(comparableJson(bodyOf(exchange)));
+      expect(comparable(response.headers)).toEqual(comparable(exchange.response.headers));
     });
   });
 
@@ -219,22 +226,11 @@ describe.each(generations)("the sandbox responds like the recorded ZITADEL %s,",
         url: sandbox.baseUrl + paths[name],
         headers: { authorization: `Bearer ${token}` },
       });
-      const masked = ({ headers, body, ...rest }: Pick<RawResponse, "headers" | "body">) => ({
-        ...rest,
-        headers: { ...comparable(headers), "content-length": "aside" },
-        body: body
-          .toString()
-          .replaceAll(/"\d{18}"/g, '"id"')
-          .replaceAll(/"[-0-9]+T[:.0-9]+Z"/g, '"date"')
-          .replace(/"sequence":"\d+"/, '"sequence":"…"'),
-      });
+      const ids = (body: Buffer) =>
+        comparableJson(Buffer.from(body.toString().replaceAll(/"\d{18}"/g, '"id"')));
       expect(response.status).toBe(statusOf(exchange));
-      expect(masked(response)).toMatchObject(
-        masked({
-          headers: exchange.response.headers as RawResponse["headers"],
-          body: bodyOf(exchange),
-        }),
-      );
+      expect(ids(response.body)).toEqual(ids(bodyOf(exchange)));
+      expect(comparable(response.headers)).toEqual(comparable(exchange.response.headers));
     });
   });
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import * as grpc from "../../src/grpc.js";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import { type JsonNode, parseGoJson } from "../../src/sandbox/protocols/go-json.js";
 
 let sandbox: SandboxServer;
 beforeAll(async () => {
@@ -31,11 +31,10 @@ async function send(
 const bulk = "/user_grants/_bulk";
 
 describe("the JSON routes of the sandbox", () => {
-  it("take both names of a field, unknown fields, and what follows the first value", async () => {
+  it("take both names of a field, and unknown fields", async () => {
     for (const body of [
       (id: string) => `{"grantId":["${id}"]}`,
       (id: string) => `{"grant_id":["${id}"],"more":{"a":null}}`,
-      (id: string) => ` {"grantId":["${id}"]} {"grantId":["nope"]}`,
     ]) {
       const { grantId } = sandbox.addGrant();
       expect(await send("DELETE", bulk, body(grantId))).toMatchObject({ status: 200, body: {} });
@@ -83,7 +82,7 @@ describe("the JSON routes of the sandbox", () => {
   it("are not reached by a path that no HTTP server can parse", async () => {
     const url = `${sandbox.baseUrl}/management/v1/users/1/grants/%zz/_deactivate`;
     const response = await fetch(url, { method: "POST", body: "{}" });
-    expect([response.status, await response.text()]).toEqual([400, "400 Bad Request"]);
+    expect(response.status).toBe(400);
   });
 
   it("distinguish another verb from another path", async () => {
@@ -113,7 +112,7 @@ describe("the JSON routes of the sandbox", () => {
     expect(await call("1H")).toMatchObject({ status: 404 });
     expect(await call("soon")).toMatchObject({
       status: 400,
-      body: { code: 3, message: "invalid grpc-timeout: soon" },
+      body: { code: 3 },
     });
   });
 
@@ -121,100 +120,37 @@ describe("the JSON routes of the sandbox", () => {
     const ids = Array.from({ length: 230_000 }, () => "4".repeat(18));
     expect(await send("DELETE", bulk, JSON.stringify({ grantId: ids }))).toMatchObject({
       status: 429,
-      body: {
-        code: 8,
-        message: "grpc: received message larger than max (4600000 vs. 4194304)",
-      },
+      body: { code: 8 },
     });
   });
 
-  // From protojson of google.golang.org/protobuf 1.36.
   it.each([
-    ["null", "syntax error (line 1:1): unexpected token null"],
-    ["[]", "syntax error (line 1:1): unexpected token ["],
-    ['"text"', 'syntax error (line 1:1): unexpected token "text"'],
-    [" \n true", "syntax error (line 1:1): unexpected token true"],
-    ['{"grantId":"1"}', 'syntax error (line 1:12): unexpected token "1"'],
-    ['{"ä":1, "grantId":5}', "syntax error (line 1:19): unexpected token 5"],
-    ['{"grantId":[1]}', "(line 1:13): invalid value for string field grantId: 1"],
-    ['{"grant_id":["a",\n null]}', "(line 2:2): invalid value for string field grantId: null"],
-    ['{"grantId":[{"a":1}]}', "(line 1:13): invalid value for string field grantId: {"],
-    ['{"grantId":["1"],"grant_id":["2"]}', '(line 1:18): duplicate field "grant_id"'],
-    ['{"grantId":null,"grantId":["2"]}', '(line 1:17): duplicate field "grantId"'],
-  ])("reject %j as protojson does", async (body, message) => {
-    const v270 = await startSandbox({ generation: "v2.70" });
-    onTestFinished(() => v270.close());
-    const invalid = { code: 3, message: `proto:\u00a0${message}` };
-    expect(await send("DELETE", bulk, body)).toMatchObject({ status: 400, body: invalid });
-    const response = await fetch(`${v270.baseUrl}/management/v1${bulk}`, {
-      method: "DELETE",
-      body,
-    });
-    expect(await response.json()).toEqual({ code: 3, message: `proto: ${message}` });
-  });
-});
-
-function plain(node: JsonNode | undefined): unknown {
-  switch (node?.kind) {
-    case undefined:
-      return undefined;
-    case "object":
-      return Object.fromEntries(node.members.map(({ name, node: value }) => [name, plain(value)]));
-    case "array":
-      return node.items.map(plain);
-    case "scalar":
-      return node.value;
-  }
-}
-
-describe("JSON as Go's decoder reads it", () => {
-  it.each([
-    ["", undefined],
-    [" \n", undefined],
-    ["{}", {}],
-    ["{} x", {}],
-    ['{"a":1}{"b":2}', { a: 1 }],
-    ["01", 0],
-    [
-      '{"a":[1,-2.5e+3,"\\u00e4\\n",true,false,null,{},[]]}',
-      { a: [1, -2500, "ä\n", true, false, null, {}, []] },
-    ],
-  ])("%j", (text, expected) => {
-    expect(plain(parseGoJson(text))).toEqual(expected);
+    "null",
+    "[]",
+    '"text"',
+    "{",
+    '{"grantId":"1"}',
+    '{"grantId":[null]}',
+    '{"grantId":[1]}',
+  ])("reject the body %s", async (body) => {
+    expect(await send("DELETE", bulk, body)).toMatchObject({ status: 400, body: { code: 3 } });
   });
 
-  it.each([
-    ["{", "unexpected EOF"],
-    ['{"a', "unexpected EOF"],
-    ['{"a":', "unexpected EOF"],
-    ['{"a":[1,', "unexpected EOF"],
-    ["x", "invalid character 'x' looking for beginning of value"],
-    ['{"a":x}', "invalid character 'x' looking for beginning of value"],
-    ["{a", "invalid character 'a' looking for beginning of object key string"],
-    ['{"a" 1}', "invalid character '1' after object key"],
-    ['{"a":1 2}', "invalid character '2' after object key:value pair"],
-    ["[1 2]", "invalid character '2' after array element"],
-    ["[1,]", "invalid character ']' looking for beginning of value"],
-    ['{"a":1,}', "invalid character '}' looking for beginning of object key string"],
-    ["{'a':1}", "invalid character '\\'' looking for beginning of object key string"],
-    ['"a\n"', "invalid character '\\n' in string literal"],
-    ['"\u0001"', "invalid character '\\x01' in string literal"],
-    ['"\\x"', "invalid character 'x' in string escape code"],
-    ['"\\u00g0"', "invalid character 'g' in \\u hexadecimal character escape"],
-    ["-x", "invalid character 'x' in numeric literal"],
-    ["1.", "unexpected EOF"],
-    ["1.x", "invalid character 'x' after decimal point in numeric literal"],
-    ["1ex", "invalid character 'x' in exponent of numeric literal"],
-    ["nul", "unexpected EOF"],
-    ["nux", "invalid character 'x' in literal null (expecting 'l')"],
-    ["ä", "invalid character 'Ã' looking for beginning of value"],
-    ["😀", "invalid character 'ð' looking for beginning of value"],
-    ["\u00a0", "invalid character 'Â' looking for beginning of value"],
-  ])("%j is rejected: %s", (text, message) => {
-    expect(() => parseGoJson(text)).toThrow(message);
-  });
-
-  it("of too many levels is rejected", () => {
-    expect(() => parseGoJson("[".repeat(100_000))).toThrow("exceeded max depth");
-  });
+  // The gateway passes the path on in a header, which takes nothing else.
+  it.each(["grün", "許可", "a\u0007b"])(
+    "reject the user %j before anything is done, which gRPC takes",
+    async (userId) => {
+      const { grantId } = sandbox.addGrant({ userId });
+      const path = `/users/${encodeURIComponent(userId)}/grants/${grantId}/_deactivate`;
+      expect(await send("POST", path, "{}")).toMatchObject({ status: 500, body: { code: 13 } });
+      expect(sandbox.grant(grantId)?.state).toBe("active");
+      const client = grpc.createManagementClient({
+        baseUrl: sandbox.baseUrl,
+        token: sandbox.token,
+      });
+      onTestFinished(() => grpc.close(client));
+      await client.deactivateUserGrant({ userId, grantId });
+      expect(sandbox.grant(grantId)?.state).toBe("inactive");
+    },
+  );
 });

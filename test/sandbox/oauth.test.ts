@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startSandbox } from "../../src/sandbox/index.js";
-import { generations } from "../../src/sandbox/model/generation.js";
+import { generations } from "../../src/sandbox/model/entities.js";
 
 describe.each(generations)("the OAuth endpoints of %s", (generation) => {
   async function open() {

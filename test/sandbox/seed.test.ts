@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Ajv } from "ajv";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createSandbox, type SandboxSeed } from "../../src/sandbox/index.js";
-import { roleNames } from "../../src/sandbox/model/roles.js";
+import { roleNames } from "../../src/sandbox/model/entities.js";
 import { readSeed } from "../../src/sandbox/seed.js";
 
 const seed: SandboxSeed = {

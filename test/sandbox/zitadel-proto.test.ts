@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { describeError } from "../../src/index.js";
 import { createTransport } from "../../src/json.js";
 import { startSandbox } from "../../src/sandbox/index.js";
-import { generations } from "../../src/sandbox/model/generation.js";
+import { generations } from "../../src/sandbox/model/entities.js";
 
 it.each(generations)(
   "a client generated from ZITADEL's own protos finds, reads, adds and reactivates the same, with %s",

@@ -3,7 +3,7 @@ import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.js";
 import * as json from "../../src/json.js";
 import { type Generation, startSandbox } from "../../src/sandbox/index.js";
-import { generations } from "../../src/sandbox/model/generation.js";
+import { generations } from "../../src/sandbox/model/entities.js";
 import { expectedOf, type Scenario, type Stage, scenarios } from "./scenarios.js";
 
 const protocols = {

@@ -1,6 +1,7 @@
+import type { Instance } from "../model/instance.js";
 import { type HttpRequest, type HttpResponse, headerOf } from "./http.js";
 
-/** The requests that are allowed from other origins. Every origin is allowed, with credentials. */
+/** The requests that are allowed from other origins, with credentials. */
 export interface CorsPolicy {
   readonly methods: readonly string[];
   /** Request headers that a preflight may name, in lower case. */
@@ -47,7 +48,11 @@ export function isPreflight(request: HttpRequest): boolean {
  * Responds to a preflight. The response to a rejected one differs only in that all `access-control-` headers
  * are missing. https://fetch.spec.whatwg.org/#cors-preflight-fetch
  */
-export function preflightResponse(request: HttpRequest, policy: CorsPolicy): HttpResponse {
+export function preflightResponse(
+  instance: Instance,
+  request: HttpRequest,
+  policy: CorsPolicy,
+): HttpResponse {
   const headers: Record<string, string> = {
     vary: "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
   };
@@ -55,7 +60,8 @@ export function preflightResponse(request: HttpRequest, policy: CorsPolicy): Htt
   const method = headerOf(request, "access-control-request-method") ?? "";
   const names = [request.headers["access-control-request-headers"] ?? ""].flat().join(",");
   const methodAllowed = policy.methods.includes(method) || method === "OPTIONS";
-  if (origin !== "" && methodAllowed && allowsHeaders(names, policy)) {
+  const allowed = instance.allowsOrigin(origin) && methodAllowed && allowsHeaders(names, policy);
+  if (origin !== "" && allowed) {
     headers["access-control-allow-origin"] = origin;
     headers["access-control-allow-methods"] = method;
     if (names !== "") {
@@ -70,12 +76,13 @@ export function preflightResponse(request: HttpRequest, policy: CorsPolicy): Htt
 }
 
 /** The headers of a response that is not a preflight's. */
-export function actualCorsHeaders(
+export function corsHeaders(
+  instance: Instance,
   request: HttpRequest,
   policy: CorsPolicy,
 ): Record<string, string> {
   const origin = headerOf(request, "origin") ?? "";
-  if (origin === "") {
+  if (origin === "" || !instance.allowsOrigin(origin)) {
     return { vary: "Origin" };
   }
   return {
@@ -88,17 +95,15 @@ export function actualCorsHeaders(
   };
 }
 
-/**
- * Browsers send the names in lower case, sorted, each once, and the server's CORS library accepts no other
- * form. https://fetch.spec.whatwg.org/#cors-unsafe-request-header-names
- */
 function allowsHeaders(list: string, policy: CorsPolicy): boolean {
-  const names = list
+  return list
     .split(",")
-    .map((name) => name.replace(/^[ \t]|[ \t]$/g, ""))
-    .filter((name) => name !== "");
-  return names.every(
-    (name, index) =>
-      policy.headers.includes(name) && (index === 0 || (names[index - 1] ?? "") < name),
-  );
+    .map((name) => name.trim().toLowerCase())
+    .every((name) => name === "" || policy.headers.includes(name));
+}
+
+/** Whether an origin is one of this machine's own. */
+export function isLoopbackOrigin(origin: string): boolean {
+  const host = URL.canParse(origin) ? new URL(origin).hostname : "";
+  return /^(.+\.)?localhost$/.test(host) || /^127(\.\d{1,3}){3}$/.test(host) || host === "[::1]";
 }

@@ -79,3 +79,63 @@ export function plainTextError(status: number, text: string): HttpResponse {
     body: `${text}\n`,
   };
 }
+
+/**
+ * The path to which the server redirects one with empty or dot segments, percent-encoded or not: without
+ * them, as Go encodes paths. Undefined for any other path.
+ */
+export function redirectPath(path: string): string | undefined {
+  const decoded = decodePath(path);
+  if (decoded === undefined || !/\/\/|\/\.\.?(\/|$)/.test(decoded)) {
+    return undefined;
+  }
+  const segments: string[] = [];
+  for (const segment of decoded.split("/")) {
+    if (segment === "..") {
+      segments.pop();
+    } else if (segment !== "" && segment !== ".") {
+      segments.push(segment);
+    }
+  }
+  const cleaned = `/${segments.join("/")}${decoded.endsWith("/") && segments.length > 0 ? "/" : ""}`;
+  return encodeURI(cleaned).replace(
+    /[?#!*'()]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+/** Undefined for a path whose percent-encoding is invalid, or that is not UTF-8. */
+export function decodePath(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Counts requests: the requests of one second may come at once, and more as time passes.
+ *
+ * @returns whether one more is allowed.
+ */
+export function createRateLimit(requestsPerSecond: number, now: () => number): () => boolean {
+  let left = requestsPerSecond;
+  let sinceMs = now();
+  return () => {
+    const nowMs = now();
+    left = Math.min(requestsPerSecond, left + ((nowMs - sinceMs) / 1000) * requestsPerSecond);
+    sinceMs = nowMs;
+    if (left < 1) {
+      return false;
+    }
+    left -= 1;
+    return true;
+  };
+}
+
+/** The response of the proxy in front of ZITADEL Cloud, for every protocol. */
+export const tooManyRequests: HttpResponse = {
+  status: 429,
+  headers: { "content-type": "text/plain; charset=utf-8" },
+  body: "429 Too Many Requests\n",
+};

@@ -1,33 +1,47 @@
-import { createServer as createHttp1Server } from "node:http";
-import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
+import {
+  createServer as createHttp1Server,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
+import {
+  createServer as createHttp2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import type { Readable } from "node:stream";
 import type { HttpRequest, HttpResponse } from "./http.js";
-import { handleHttp1, handleHttp2 } from "./node-http.js";
 
 /** The first bytes of a client with prior knowledge of HTTP/2. RFC 9113, section 3.4. */
 const http2Preface = Buffer.from("PRI ");
 
-export interface SandboxServer {
+export interface ServerOptions {
+  readonly port: number;
+  /** The address to listen on; undefined for the loopback addresses. */
+  readonly host: string | undefined;
+  readonly dispatch: (request: HttpRequest) => Promise<HttpResponse>;
+  /** For the dates of responses. */
+  readonly now: () => number;
+}
+
+export interface Listening {
   readonly port: number;
   /** Closes all connections at once; resolves when the port is free again. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * Listens on the loopback addresses of IPv4 and, if available, IPv6, with HTTP/1.1 and cleartext HTTP/2 on
- * the same port: the first bytes of a connection show which.
+ * Listens with HTTP/1.1 and cleartext HTTP/2 on the same port: the first bytes of a connection show which.
  */
-export async function listen(
-  port: number,
-  dispatch: (request: HttpRequest) => Promise<HttpResponse>,
-): Promise<SandboxServer> {
+export async function listen(options: ServerOptions): Promise<Listening> {
   const sockets = new Set<Socket>();
   const http1 = createHttp1Server({ keepAliveTimeout: 0 }, (incoming, outgoing) => {
-    handleHttp1(dispatch, incoming, outgoing).catch((error) => incoming.destroy(error));
+    handleHttp1(options, incoming, outgoing).catch((error) => incoming.destroy(error));
   });
   const http2 = createHttp2Server({ settings: { maxConcurrentStreams: 250 } });
   http2.on("stream", (stream, headers, _flags, rawHeaders: string[]) => {
-    handleHttp2(dispatch, stream, headers, rawHeaders).catch((error) => stream.destroy(error));
+    handleHttp2(options, stream, headers, rawHeaders).catch((error) => stream.destroy(error));
   });
   http2.on("session", (session: ServerHttp2Session) => {
     session.on("error", () => session.destroy());
@@ -39,7 +53,11 @@ export async function listen(
     socket.setNoDelay(true);
     handOver(socket, (isHttp2) => (isHttp2 ? http2 : http1).emit("connection", socket));
   };
-  const listeners = await listenOnLoopback(port, onConnection);
+  const { host, port } = options;
+  const listeners =
+    host === undefined
+      ? await listenOnLoopback(port, onConnection)
+      : ([await listenOn(host, port, onConnection)] as const);
   return {
     port: portOf(listeners[0]),
     close: async () => {
@@ -53,6 +71,138 @@ export async function listen(
       await Promise.all(closed);
     },
   };
+}
+
+/** Handles a request over HTTP/1.1. */
+async function handleHttp1(
+  { dispatch, now }: ServerOptions,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  const controller = new AbortController();
+  outgoing.on("close", () => controller.abort(new Error("the client has left")));
+  const response = await orInternalError(
+    dispatch({
+      method: incoming.method ?? "",
+      ...splitTarget(incoming.url ?? ""),
+      httpVersion: 1,
+      host: incoming.headers.host ?? "",
+      headers: incoming.headersDistinct,
+      body: unread(incoming),
+      signal: controller.signal,
+    }),
+  );
+  if (outgoing.destroyed) {
+    return;
+  }
+  if (response.lost) {
+    incoming.socket.resetAndDestroy();
+    return;
+  }
+  const body = Buffer.from(response.body ?? "");
+  outgoing.sendDate = false;
+  if (!response.streamed && response.status !== 204) {
+    outgoing.setHeader("content-length", body.byteLength);
+  }
+  // Go omits the header that states HTTP/1.1's default.
+  outgoing.removeHeader("connection");
+  outgoing.writeHead(response.status, datedHeaders(response, now));
+  // Without this, a body that ends immediately would have a content-length instead of chunks.
+  outgoing.flushHeaders();
+  outgoing.end(body);
+  // An unread body would block the connection for its next request.
+  incoming.resume();
+}
+
+/** Handles a request over HTTP/2. */
+async function handleHttp2(
+  { dispatch, now }: ServerOptions,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  rawHeaders: readonly string[],
+): Promise<void> {
+  const controller = new AbortController();
+  // A stream that its client resets ends with an error event; the signal notifies the handlers.
+  stream.on("error", () => undefined);
+  stream.on("close", () => controller.abort(new Error("the client has left")));
+  const response = await orInternalError(
+    dispatch({
+      method: headers[":method"] ?? "",
+      ...splitTarget(headers[":path"] ?? ""),
+      httpVersion: 2,
+      host: headers[":authority"] ?? headers.host ?? "",
+      headers: distinct(rawHeaders),
+      body: unread(stream),
+      signal: controller.signal,
+    }),
+  );
+  if (stream.destroyed || stream.closed) {
+    return;
+  }
+  if (response.lost) {
+    (stream.session?.socket as Socket | undefined)?.resetAndDestroy();
+    return;
+  }
+  const body = Buffer.from(response.body ?? "");
+  const { trailers } = response;
+  if (trailers !== undefined) {
+    stream.on("wantTrailers", () => stream.sendTrailers(trailers));
+  }
+  stream.respond(
+    {
+      ":status": response.status,
+      ...datedHeaders(response, now),
+      ...(response.streamed || response.status === 204
+        ? {}
+        : { "content-length": String(body.byteLength) }),
+    },
+    { waitForTrailers: trailers !== undefined, sendDate: false } as object,
+  );
+  stream.end(body);
+  // Unread bytes would occupy flow-control window that other streams of the connection need.
+  stream.resume();
+}
+
+/** The headers with the date of the sandbox's own clock; a stream has none, as with grpc-go. */
+function datedHeaders({ headers, streamed }: HttpResponse, now: () => number) {
+  const date = streamed ? {} : { date: new Date(now()).toUTCString() };
+  return { ...(headers as Record<string, string | string[]>), ...date };
+}
+
+/** Fields that come twice, as two values: Node joins them, and Go reads the first. */
+function distinct(rawHeaders: readonly string[]): Record<string, string[]> {
+  const headers: Record<string, string[]> = Object.create(null);
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? "";
+    headers[name] ??= [];
+    headers[name].push(rawHeaders[at + 1] ?? "");
+  }
+  return headers;
+}
+
+/** The chunks of a body. A route that stops reading must not abort the exchange. */
+function unread(body: Readable): AsyncIterable<Uint8Array> {
+  return { [Symbol.asyncIterator]: () => body.iterator({ destroyOnReturn: false }) };
+}
+
+function splitTarget(target: string): { path: string; query: string } {
+  const mark = target.indexOf("?");
+  return mark < 0
+    ? { path: target, query: "" }
+    : { path: target.slice(0, mark), query: target.slice(mark + 1) };
+}
+
+/** A route that throws is a bug of the sandbox, unless the client has disconnected. */
+async function orInternalError(response: Promise<HttpResponse>): Promise<HttpResponse> {
+  try {
+    return await response;
+  } catch (error) {
+    return {
+      status: 500,
+      headers: { "content-type": "text/plain; charset=utf-8" },
+      body: `The sandbox failed: ${error instanceof Error ? error.stack : String(error)}\n`,
+    };
+  }
 }
 
 /** Reads as many bytes as needed to detect the protocol, and unshifts them. */
@@ -78,6 +228,7 @@ function handOver(socket: Socket, next: (isHttp2: boolean) => void): void {
   socket.on("data", onData);
 }
 
+/** On the loopback address of IPv4 and, if available, that of IPv6. */
 async function listenOnLoopback(
   port: number,
   onConnection: (socket: Socket) => void,

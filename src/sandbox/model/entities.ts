@@ -1,4 +1,65 @@
-import type { Role } from "./roles.js";
+/** The versions of ZITADEL that the sandbox can imitate. `docs/sandbox.md` lists the differences. */
+export const generations = ["v4", "v2.70"] as const;
+
+/** `"v4"` is a ZITADEL of July 2026, `"v2.70"` one of February 2025. */
+export type Generation = (typeof generations)[number];
+
+/** The permissions that the endpoints of the sandbox require. */
+export type Permission =
+  | "user.grant.read"
+  | "user.grant.write"
+  | "user.grant.delete"
+  | "user.read"
+  | "org.read";
+
+const grants = ["user.grant.read", "user.grant.write", "user.grant.delete"] as const;
+const reading = ["user.grant.read", "user.read", "org.read"] as const;
+const everything = [...grants, "user.read", "org.read"] as const;
+
+/**
+ * The permissions of a manager role, as in the `RolePermissionMappings` of ZITADEL's `defaults.yaml`, reduced
+ * to those that are checked here. The first part of a role's name is its level: the instance (`IAM_`), an
+ * organization (`ORG_`) or one project (`PROJECT_`).
+ */
+const permissionsOfRoles = {
+  IAM_OWNER: everything,
+  IAM_OWNER_VIEWER: reading,
+  IAM_ORG_MANAGER: everything,
+  IAM_USER_MANAGER: everything,
+  IAM_ADMIN_IMPERSONATOR: [],
+  IAM_END_USER_IMPERSONATOR: [],
+  IAM_LOGIN_CLIENT: [...reading, "user.grant.write"],
+  ORG_OWNER: everything,
+  ORG_OWNER_VIEWER: reading,
+  ORG_SETTINGS_MANAGER: ["org.read"],
+  ORG_USER_MANAGER: everything,
+  ORG_USER_PERMISSION_EDITOR: everything,
+  ORG_PROJECT_PERMISSION_EDITOR: everything,
+  ORG_PROJECT_CREATOR: [],
+  ORG_USER_SELF_MANAGER: [],
+  ORG_ADMIN_IMPERSONATOR: [],
+  ORG_END_USER_IMPERSONATOR: [],
+  PROJECT_OWNER: [...grants, "user.read"],
+  PROJECT_OWNER_VIEWER: ["user.grant.read", "user.read"],
+  PROJECT_OWNER_GLOBAL: grants,
+  PROJECT_OWNER_VIEWER_GLOBAL: ["user.grant.read"],
+} as const satisfies Record<string, readonly Permission[]>;
+
+/** A manager role of ZITADEL. */
+export type Role = keyof typeof permissionsOfRoles;
+
+export const roleNames = Object.keys(permissionsOfRoles) as readonly Role[];
+
+export function permissionsOf(role: Role): readonly Permission[] {
+  return permissionsOfRoles[role];
+}
+
+export function scopeOfRole(role: Role): "instance" | "organization" | "project" {
+  if (role.startsWith("IAM_")) {
+    return "instance";
+  }
+  return role.startsWith("ORG_") ? "organization" : "project";
+}
 
 export interface Org {
   readonly orgId: string;
@@ -34,6 +95,8 @@ export interface User {
   readonly userId: string;
   readonly orgId: string;
   readonly type: "human" | "machine";
+  /** Tokens of an inactive user are rejected, and no new ones are issued. */
+  readonly state: "active" | "inactive";
   readonly userName: string;
   readonly loginName: string;
   readonly displayName: string;
@@ -68,4 +131,71 @@ export interface Grant {
   readonly sequence: bigint;
   readonly createdAtMs: number;
   readonly changedAtMs: number;
+}
+
+/** The known data of a user; the rest is made up. */
+export type KnownUser = Pick<User, "userId" | "orgId" | "createdAtMs"> & {
+  readonly [K in keyof User]?: User[K] | undefined;
+};
+
+export function createUser({ type = "human", state = "active", ...init }: KnownUser): User {
+  const { userId, orgId, createdAtMs, memberships = [], preferredLanguage } = init;
+  const madeUp = new MadeUpUser(userId, orgId, createdAtMs);
+  const [first = madeUp.firstName, ...rest] = init.displayName?.split(" ") ?? [];
+  const firstName = init.firstName ?? first;
+  const lastName = init.lastName ?? (rest.join(" ") || madeUp.lastName);
+  const userName = init.userName ?? init.loginName ?? init.email ?? madeUp.userName;
+  const isHuman = type === "human";
+  return {
+    userId,
+    orgId,
+    type,
+    state,
+    userName,
+    loginName: init.loginName ?? userName,
+    displayName: init.displayName ?? (isHuman ? `${firstName} ${lastName}` : userName),
+    firstName: isHuman ? firstName : undefined,
+    lastName: isHuman ? lastName : undefined,
+    email: isHuman ? (init.email ?? madeUp.email) : undefined,
+    preferredLanguage,
+    memberships,
+    createdAtMs,
+  };
+}
+
+/** A user that only a grant names: all data is made up, from the id. */
+export class MadeUpUser implements User {
+  readonly userId: string;
+  readonly orgId: string;
+  readonly createdAtMs: number;
+  readonly type = "human";
+  readonly state = "active";
+  readonly preferredLanguage = undefined;
+  readonly memberships = [];
+
+  constructor(userId: string, orgId: string, createdAtMs: number) {
+    this.userId = userId;
+    this.orgId = orgId;
+    this.createdAtMs = createdAtMs;
+  }
+
+  // Not stored, but created on access: there may be a million of these users.
+  get userName(): string {
+    return `user-${this.userId}`;
+  }
+  get loginName(): string {
+    return this.userName;
+  }
+  get firstName(): string {
+    return "User";
+  }
+  get lastName(): string {
+    return this.userId;
+  }
+  get displayName(): string {
+    return `User ${this.userId}`;
+  }
+  get email(): string {
+    return `${this.userName}@example.com`;
+  }
 }

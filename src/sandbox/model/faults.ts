@@ -1,6 +1,17 @@
-import type { Code } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
+import {
+  boolean,
+  type Checks,
+  checkOptions,
+  integer,
+  isObject,
+  oneOf,
+  show,
+  text,
+  timeMs,
+} from "../../options/checker.js";
 
-/** The RPCs that the sandbox serves; all except the first two only over HTTP/JSON. */
+/** The RPCs that the sandbox serves. */
 export const rpcNames = [
   "DeactivateUserGrant",
   "BulkRemoveUserGrant",
@@ -10,6 +21,9 @@ export const rpcNames = [
   "ListUserGrants",
   "ListUsers",
   "GetMyOrg",
+  "GetMyUser",
+  "ListMyZitadelPermissions",
+  "ListAuthorizations",
 ] as const;
 
 /** The RPCs that the sandbox serves, by their names in the protos. */
@@ -26,6 +40,8 @@ export interface Fault {
   readonly delayMs: number;
   /** Whether the connection is reset instead of a response. */
   readonly lost: boolean;
+  /** Milliseconds between the two, if the call is applied after the connection has been reset. */
+  readonly applyAfterMs: number | undefined;
 }
 
 /** The pending faults, each for the next calls that it applies to. */
@@ -51,10 +67,86 @@ export class FaultQueue {
   }
 }
 
-/** Thrown instead of a response: the call is applied, and the connection is to be reset. */
+/** Thrown instead of a response: the connection is to be reset. */
 export class ResponseLost extends Error {
   constructor() {
     super("the response is lost");
     this.name = "ResponseLost";
   }
+}
+
+/** A fault of the next calls. At least one of `code`, `delayMs` and `lost` is required. */
+export interface FaultInit {
+  /** The call fails with this code, and has no effect. */
+  readonly code?: Code | undefined;
+  /** The id of ZITADEL's error detail, `"COMMAND-3M9sd"`. Only with `code`. Default: no detail. */
+  readonly id?: string | undefined;
+  /** Only with `code`. Default: one that names `failNext`. */
+  readonly message?: string | undefined;
+  /** The number of calls that are affected, from 1. Default: 1. */
+  readonly times?: number | undefined;
+  /** Milliseconds by which the call is delayed. Default: 0. */
+  readonly delayMs?: number | undefined;
+  /** `true`: the call is applied, and the connection is reset before its response. Not with `code`. */
+  readonly lost?: boolean | undefined;
+  /**
+   * Only with `lost`: the call looks up what it needs at once, and is applied this many milliseconds after the
+   * connection was reset, as when a database is stalled. Default: it is applied before.
+   */
+  readonly applyAfterMs?: number | undefined;
+  /** The RPC that is affected. Default: any. */
+  readonly rpc?: RpcName | undefined;
+}
+
+const checks: Checks<FaultInit> = {
+  code: [
+    "a Code of Connect",
+    (value) => Number.isInteger(value) && Code[value as Code] !== undefined,
+  ],
+  id: text,
+  message: text,
+  times: integer("calls", 1, Number.MAX_SAFE_INTEGER),
+  delayMs: timeMs(0),
+  lost: boolean,
+  applyAfterMs: timeMs(0),
+  rpc: oneOf(rpcNames),
+};
+
+/** @throws TypeError with the reason. */
+export function failNext(faults: FaultQueue, init: FaultInit): void {
+  if (!isObject(init)) {
+    throw new TypeError(`failNext takes an object; got ${show(init)}`);
+  }
+  const {
+    code,
+    id,
+    message,
+    times = 1,
+    delayMs = 0,
+    lost = false,
+    applyAfterMs,
+    rpc,
+  }: FaultInit = checkOptions(init, checks);
+  if (code === undefined && delayMs === 0 && !lost) {
+    throw new TypeError("failNext needs at least one of code, delayMs and lost");
+  }
+  if (code !== undefined && lost) {
+    throw new TypeError("failNext takes code or lost: what has failed loses no response");
+  }
+  if (code === undefined && (id !== undefined || message !== undefined)) {
+    throw new TypeError("failNext takes id and message only with code");
+  }
+  if (applyAfterMs !== undefined && !lost) {
+    throw new TypeError("failNext takes applyAfterMs only with lost");
+  }
+  const fault = {
+    applyAfterMs,
+    rpc,
+    code,
+    id,
+    message: message ?? "a fault of failNext",
+    delayMs,
+    lost,
+  };
+  faults.add(fault, times);
 }

@@ -1,14 +1,21 @@
 import { Code } from "@connectrpc/connect";
 import { type HttpRequest, headerOf } from "../http/http.js";
-import type { AccessToken, Membership, User } from "./entities.js";
+import {
+  type Grant,
+  type Membership,
+  type Permission,
+  permissionsOf,
+  type User,
+} from "./entities.js";
 import { RpcError } from "./errors.js";
-import type { Instance } from "./instance.js";
-import { type Permission, permissionsOf, roleAllows } from "./roles.js";
+import { findToken, type Instance } from "./instance.js";
 
 /** The caller, the organization of the call, and the scope of the permission that the call needs. */
 export interface Caller {
   readonly user: User;
   readonly orgId: string;
+  /** Those that count in that organization. */
+  readonly memberships: readonly Membership[];
   /** The projects that the permission is limited to, or "all". */
   readonly projects: "all" | ReadonlySet<string>;
 }
@@ -29,7 +36,7 @@ export function authorize(
   if (memberships.length === 0) {
     throw new RpcError(Code.NotFound, "membership not found", "AUTHZ-cdgFk");
   }
-  const allowing = memberships.filter(({ role }) => roleAllows(role, permission));
+  const allowing = memberships.filter(({ role }) => permissionsOf(role).includes(permission));
   if (allowing.length === 0) {
     throw new RpcError(Code.PermissionDenied, "No matching permissions found", "AUTH-5mWD2");
   }
@@ -37,20 +44,24 @@ export function authorize(
   return {
     user,
     orgId,
+    memberships,
     projects: projects.includes(undefined)
       ? "all"
       : new Set(projects.filter((id) => id !== undefined)),
   };
 }
 
+/** Checks only that there is a caller, and that the organization of the call exists; as `authorize` does. */
+export function authenticated(instance: Instance, request: HttpRequest): Caller {
+  const { user, orgId, memberships } = identify(instance, request);
+  return { user, orgId, memberships, projects: new Set() };
+}
+
 /**
  * What the caller may do in the organization of the call: a permission that is limited to a project is
  * followed by its id.
- *
- * @throws RpcError `Unauthenticated`, or `PermissionDenied` when the organization does not exist.
  */
-export function listPermissions(instance: Instance, request: HttpRequest): string[] {
-  const { memberships } = identify(instance, request);
+export function permissionsOfCaller({ memberships }: Caller): string[] {
   const all = memberships.flatMap(({ role, projectId }) =>
     permissionsOf(role).map((permission) =>
       projectId === undefined ? permission : `${permission}:${projectId}`,
@@ -59,12 +70,16 @@ export function listPermissions(instance: Instance, request: HttpRequest): strin
   return [...new Set(all)];
 }
 
-/** The caller, and the memberships that count in the organization of the call. */
+/**
+ * The caller, and the memberships that count in the organization of the call.
+ *
+ * @throws RpcError `Unauthenticated`, or `PermissionDenied` when the organization does not exist.
+ */
 function identify(
   instance: Instance,
   request: HttpRequest,
 ): { user: User; orgId: string; memberships: readonly Membership[] } {
-  const { user } = authenticate(instance, request);
+  const user = authenticate(instance, request);
   const orgId = headerOf(request, "x-zitadel-orgid") || user.orgId;
   if (!instance.state.orgs.has(orgId)) {
     throw new RpcError(Code.PermissionDenied, "Organisation doesn't exist", "AUTH-Bs7Ds");
@@ -75,11 +90,7 @@ function identify(
   return { user, orgId, memberships };
 }
 
-/** @throws RpcError `Unauthenticated`. */
-export function authenticate(
-  instance: Instance,
-  request: HttpRequest,
-): { user: User; token: AccessToken } {
+function authenticate(instance: Instance, request: HttpRequest): User {
   const header = headerOf(request, "authorization") ?? "";
   if (header === "") {
     throw new RpcError(Code.Unauthenticated, "auth header missing");
@@ -88,10 +99,22 @@ export function authenticate(
   if (value === undefined || more !== undefined) {
     throw new RpcError(Code.Unauthenticated, "invalid auth header", "AUTH-toLo1");
   }
-  const token = instance.state.tokens.get(value);
-  const user = token && instance.state.users.get(token.userId);
-  if (!token?.audience || token.expiresAtMs <= instance.now() || user === undefined) {
+  const found = findToken(instance, value);
+  if (!found?.token.audience) {
     throw new RpcError(Code.Unauthenticated, "Errors.Token.Invalid", "AUTH-7fs1e");
   }
-  return { user, token };
+  return found.user;
+}
+
+/** Whether a user may read a grant, whichever organization the call goes to: it is their own, or a role allows it. */
+export function maySeeGrant(user: User, { userId, orgId, projectId }: Grant): boolean {
+  return (
+    userId === user.userId ||
+    user.memberships.some(
+      (membership) =>
+        permissionsOf(membership.role).includes("user.grant.read") &&
+        (membership.orgId ?? orgId) === orgId &&
+        (membership.projectId ?? projectId) === projectId,
+    )
+  );
 }

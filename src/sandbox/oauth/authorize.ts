@@ -1,39 +1,15 @@
-import type { HttpResponse, Route } from "../http/http.js";
-import type { Instance } from "../model/instance.js";
-import type { AuthRequest } from "../model/oauth-state.js";
-import { randomToken } from "../model/tokens.js";
-import { MadeUpUser } from "../model/users.js";
-import { loginPage } from "./pages.js";
-import { OAuthError, readForm, redirect, responding } from "./response.js";
+import { type HttpResponse, plainTextError } from "../http/http.js";
+import { MadeUpUser } from "../model/entities.js";
+import { type Instance, randomToken } from "../model/instance.js";
+import { OAuthError, type OAuthRequest, redirect, scopesOf } from "./response.js";
+import type { AuthRequest } from "./state.js";
 
-/** `/oauth/v2/authorize`. OpenID Connect Core 1.0, section 3.1.2. It redirects to the login page. */
-export function authorizeRoute(instance: Instance): Route {
-  return (request) =>
-    request.path === "/oauth/v2/authorize" && ["GET", "POST"].includes(request.method)
-      ? responding(instance, request, async () => authorize(instance, await readForm(request)))
-      : undefined;
-}
-
-/** `/ui/login`: where a user clicks "sign in". */
-export function loginRoute(instance: Instance): Route {
-  return async (request) => {
-    if (request.path !== "/ui/login") {
-      return undefined;
-    }
-    const form = await readForm(request);
-    const found = instance.oauth.authRequests.get(form.get("authRequestID") ?? "");
-    if (found === undefined) {
-      return { status: 404, headers: plainText, body: "Errors.AuthRequest.NotFound\n" };
-    }
-    return request.method === "POST"
-      ? decide(instance, found, form)
-      : loginPage(found.id, instance.oauth.apps.get(found.clientId), people(instance));
-  };
-}
-
-const plainText = { "content-type": "text/plain; charset=utf-8" };
-
-function authorize(instance: Instance, form: URLSearchParams): HttpResponse {
+/**
+ * `/oauth/v2/authorize`. OpenID Connect Core 1.0, section 3.1.2. It redirects to the login page.
+ *
+ * @throws OAuthError for a request that must not be redirected back.
+ */
+export function authorize({ instance, form }: OAuthRequest): HttpResponse {
   const { oauth, state } = instance;
   const text = (name: string) => form.get(name) || undefined;
   const app = oauth.apps.get(text("client_id") ?? "");
@@ -46,7 +22,7 @@ function authorize(instance: Instance, form: URLSearchParams): HttpResponse {
     throw new OAuthError(
       400,
       "invalid_request",
-      "The requested redirect_uri is missing in the client configuration. If you have any questions, you may contact the administrator of the application.",
+      "The requested redirect_uri is missing in the client configuration.",
     );
   }
   const request: AuthRequest = {
@@ -56,13 +32,12 @@ function authorize(instance: Instance, form: URLSearchParams): HttpResponse {
     state: text("state") ?? "",
     nonce: text("nonce"),
     codeChallenge: text("code_challenge_method") === "S256" ? text("code_challenge") : undefined,
-    scopes: (text("scope") ?? "").split(" ").filter((scope) => scope !== ""),
+    scopes: scopesOf(form),
   };
   if (text("response_type") !== "code") {
     return redirectBack(request, {
       error: "unauthorized_client",
-      error_description:
-        "The requested response type is missing in the client configuration. If you have any questions, you may contact the administrator of the application.",
+      error_description: "The requested response type is missing in the client configuration.",
     });
   }
   if (text("prompt") === "none") {
@@ -70,6 +45,15 @@ function authorize(instance: Instance, form: URLSearchParams): HttpResponse {
   }
   oauth.authRequests.set(request.id, request);
   return redirect(`/ui/login?authRequestID=${request.id}`);
+}
+
+/** `/ui/login`: where a user clicks "sign in". */
+export function login({ instance, request, form }: OAuthRequest): HttpResponse {
+  const found = instance.oauth.authRequests.get(form.get("authRequestID") ?? "");
+  if (found === undefined) {
+    return plainTextError(404, "Errors.AuthRequest.NotFound");
+  }
+  return request.method === "POST" ? decide(instance, found, form) : loginPage(instance, found);
 }
 
 function decide(instance: Instance, request: AuthRequest, form: URLSearchParams): HttpResponse {
@@ -98,15 +82,43 @@ function redirectBack(request: AuthRequest, parameters: Record<string, string>):
 /** A page with more than this is slow to load and useless. */
 const mostPeople = 200;
 
-function people({ state }: Instance): { userId: string; name: string }[] {
-  const listed: { userId: string; name: string }[] = [];
+/** A small login page: choose a user, and click the button. */
+function loginPage({ state }: Instance, { id, clientId }: AuthRequest): HttpResponse {
+  const options: string[] = [];
   for (const user of state.users.values()) {
-    if (listed.length === mostPeople) {
-      break;
-    }
-    if (!(user instanceof MadeUpUser)) {
-      listed.push({ userId: user.userId, name: user.displayName });
+    if (options.length < mostPeople && !(user instanceof MadeUpUser)) {
+      const { userId, displayName } = user;
+      options.push(`<option value="${escapeHtml(userId)}">${escapeHtml(displayName)}</option>`);
     }
   }
-  return listed;
+  return page(
+    "Sign in",
+    `<form method="post" action="/ui/login">
+<p>Application ${escapeHtml(clientId)}</p>
+<input type="hidden" name="authRequestID" value="${escapeHtml(id)}">
+<p><label>Sign in as <select name="userId">${options.join("")}</select></label></p>
+<button name="decision" value="sign-in">Sign in</button>
+<button name="decision" value="cancel">Cancel</button>
+</form>`,
+  );
+}
+
+export function signedOutPage(): HttpResponse {
+  return page("Signed out", "<p>You have signed out.</p>");
+}
+
+function page(title: string, body: string): HttpResponse {
+  return {
+    status: 200,
+    headers: { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" },
+    body: `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title} – ZITADEL sandbox</title>
+<h1>${title}</h1>
+${body}
+</html>
+`,
+  };
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

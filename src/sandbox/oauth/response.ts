@@ -1,7 +1,7 @@
-import type { HttpRequest, HttpResponse } from "../http/http.js";
-import { readBody } from "../http/http.js";
-import type { Instance } from "../model/instance.js";
-import { openIdResponse } from "./openid.js";
+import { randomBytes } from "node:crypto";
+import { apiCors, corsHeaders } from "../http/cors.js";
+import { type HttpRequest, type HttpResponse, readBody } from "../http/http.js";
+import { type Instance, requestIdHeader } from "../model/instance.js";
 
 /** An error response of the OAuth endpoints: RFC 6749, section 5.2. */
 export class OAuthError extends Error {
@@ -17,9 +17,11 @@ export class OAuthError extends Error {
   }
 }
 
-/** The origin of the request: issuer and base of the endpoints. */
-export function issuerOf(request: HttpRequest): string {
-  return `http://${request.host}`;
+/** A request of an OAuth endpoint, with the parameters of its body and its query. */
+export interface OAuthRequest {
+  readonly instance: Instance;
+  readonly request: HttpRequest;
+  readonly form: URLSearchParams;
 }
 
 /** The parameters of the body, then those of the query. */
@@ -32,23 +34,41 @@ export async function readForm(request: HttpRequest): Promise<URLSearchParams> {
   return form;
 }
 
-/** Runs a handler, and responds with its error if it throws one. */
-export async function responding(
+/** The words of a scope parameter. */
+export function scopesOf(form: URLSearchParams): string[] {
+  return (form.get("scope") ?? "").split(" ").filter((scope) => scope !== "");
+}
+
+/** The origin of the request: issuer and base of the endpoints. */
+export function issuerOf(request: HttpRequest): string {
+  return `http://${request.host}`;
+}
+
+/** A JSON response of the OAuth and OpenID Connect endpoints. */
+export function openIdResponse(
   instance: Instance,
   request: HttpRequest,
-  run: () => Promise<HttpResponse> | HttpResponse,
-): Promise<HttpResponse> {
-  try {
-    return await run();
-  } catch (reason) {
-    if (reason instanceof OAuthError) {
-      return openIdResponse(instance, request, reason.status, {
-        error: reason.error,
-        error_description: reason.description,
-      });
-    }
-    throw reason;
-  }
+  value: Readonly<Record<string, unknown>>,
+  status = 200,
+): HttpResponse {
+  const agent = randomBytes(96).toString("base64url");
+  return {
+    status,
+    headers: {
+      ...corsHeaders(instance, request, apiCors),
+      "cache-control": "no-store",
+      "content-type": "application/json",
+      // An hour ago: browsers must not cache it, whatever their clock shows.
+      expires: new Date(instance.now() - 3_600_000).toUTCString(),
+      pragma: "no-cache",
+      "set-cookie": [
+        `zitadel.useragent=${agent}; Path=/; Domain=${instance.hosts[0]}; Max-Age=31536000; HttpOnly; SameSite=Lax`,
+      ],
+      vary: "Origin, Cookie",
+      ...requestIdHeader(instance),
+    },
+    body: `${JSON.stringify(value)}\n`,
+  };
 }
 
 export function redirect(location: string): HttpResponse {

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import type { Instance } from "../model/instance.js";
-import type { App, OidcSession } from "../model/oauth-state.js";
-import { randomToken } from "../model/tokens.js";
-import { OAuthError } from "./response.js";
-import { issueAccessToken } from "./tokens.js";
+import { SignJWT } from "jose";
+import type { HttpRequest } from "../http/http.js";
+import type { User } from "../model/entities.js";
+import { type Instance, issueToken, orgDomain, randomToken } from "../model/instance.js";
+import { issuerOf, OAuthError } from "./response.js";
+import type { App, OidcSession } from "./state.js";
 
 /** Redeems a code, once: RFC 6749, section 4.1.3, and RFC 7636, section 4.6. */
 export function redeemCode(instance: Instance, app: App, form: URLSearchParams): OidcSession {
@@ -72,12 +73,6 @@ export function findSession({ oauth }: Instance, token: string): OidcSession | u
   return undefined;
 }
 
-/** Ends a session with all its tokens. */
-export function endSession({ oauth, state }: Instance, session: OidcSession): void {
-  oauth.sessions.delete(session);
-  state.tokens.delete(session.accessToken);
-}
-
 function addSession(
   instance: Instance,
   {
@@ -88,7 +83,10 @@ function addSession(
     authenticatedAtMs,
   }: Pick<OidcSession, "userId" | "clientId" | "scopes" | "nonce" | "authenticatedAtMs">,
 ): OidcSession {
-  const { oauth, now } = instance;
+  const { oauth, state, now } = instance;
+  if (state.users.get(userId)?.state !== "active") {
+    throw new OAuthError(400, "invalid_request", "Errors.User.NotActive");
+  }
   const session: OidcSession = {
     userId,
     clientId,
@@ -101,4 +99,127 @@ function addSession(
   };
   oauth.sessions.add(session);
   return session;
+}
+
+const audienceScope = "urn:zitadel:iam:org:project:id:zitadel:aud";
+
+/** Issues an access token. Without the audience scope, ZITADEL's own APIs reject it. */
+export function issueAccessToken(
+  instance: Instance,
+  userId: string,
+  scopes: readonly string[],
+): string {
+  return issueToken(instance, {
+    userId,
+    audience: scopes.includes(audienceScope),
+    scopes,
+    expiresInMs: instance.oauth.accessTokenLifetimeMs,
+  });
+}
+
+/** The token response: RFC 6749, section 5.1. By the time it is written, part of a second has passed. */
+export async function tokenResponse(
+  instance: Instance,
+  request: HttpRequest,
+  session: Omit<OidcSession, "expiresAtMs">,
+): Promise<Record<string, unknown>> {
+  const { accessToken, refreshToken, scopes } = session;
+  return {
+    access_token: accessToken,
+    token_type: "Bearer",
+    ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
+    expires_in: Math.floor((instance.oauth.accessTokenLifetimeMs - 1) / 1000),
+    ...(scopes.includes("openid") ? { id_token: await idToken(instance, request, session) } : {}),
+  };
+}
+
+/**
+ * OpenID Connect Core 1.0, section 2. It says nothing of the user but who it is, unless the application asks for
+ * more.
+ */
+async function idToken(
+  instance: Instance,
+  request: HttpRequest,
+  session: Omit<OidcSession, "expiresAtMs">,
+): Promise<string> {
+  const { oauth, state, now } = instance;
+  const { userId, clientId, nonce, authenticatedAtMs, accessToken, scopes } = session;
+  const user = state.users.get(userId);
+  const asserts = oauth.apps.get(clientId)?.idTokenUserinfoAssertion;
+  const { keyId, privateKey } = await oauth.signingKey();
+  const nowSeconds = Math.floor(now() / 1000);
+  const hash = createHash("sha256").update(accessToken).digest();
+  return new SignJWT({
+    ...(asserts && user ? userClaims(instance, user, scopes) : {}),
+    auth_time: Math.floor(authenticatedAtMs / 1000),
+    amr: ["pwd"],
+    azp: clientId,
+    client_id: clientId,
+    at_hash: hash.subarray(0, hash.length / 2).toString("base64url"),
+    ...(nonce === undefined ? {} : { nonce }),
+  })
+    .setProtectedHeader({ alg: "RS256", kid: keyId })
+    .setIssuer(issuerOf(request))
+    .setSubject(userId)
+    .setAudience([clientId])
+    .setIssuedAt(nowSeconds)
+    .setExpirationTime(nowSeconds + Math.ceil(oauth.accessTokenLifetimeMs / 1000))
+    .sign(privateKey);
+}
+
+/**
+ * What the scopes ask for, of userinfo and of ID tokens of applications that assert it there. Roles are those
+ * that the projection shows.
+ */
+export function userClaims(
+  instance: Instance,
+  user: User,
+  scopes: readonly string[],
+): Record<string, unknown> {
+  const { state } = instance;
+  const org = state.orgs.get(user.orgId);
+  const claims: Record<string, unknown> = {};
+  if (scopes.includes("profile")) {
+    claims.name = user.displayName;
+    claims.preferred_username = user.loginName;
+  }
+  if (scopes.includes("email") && user.email !== undefined) {
+    claims.email = user.email;
+    claims.email_verified = true;
+  }
+  if (scopes.includes("urn:zitadel:iam:user:resourceowner") && org !== undefined) {
+    claims["urn:zitadel:iam:user:resourceowner:id"] = org.orgId;
+    claims["urn:zitadel:iam:user:resourceowner:name"] = org.name;
+  }
+  if (scopes.includes("urn:zitadel:iam:org:projects:roles")) {
+    for (const scope of scopes) {
+      const [, projectId] = /^urn:zitadel:iam:org:project:id:(.+):aud$/.exec(scope) ?? [];
+      const roles = projectId === undefined ? {} : rolesIn(instance, user.userId, projectId);
+      if (Object.keys(roles).length > 0) {
+        claims[`urn:zitadel:iam:org:project:${projectId}:roles`] = roles;
+      }
+    }
+  }
+  return claims;
+}
+
+/** By role: the organizations that granted it, with their domains. */
+function rolesIn(instance: Instance, userId: string, projectId: string) {
+  const { projection } = instance.state.grants;
+  projection.catchUp();
+  const grants = projection.search(
+    undefined,
+    `roles ${JSON.stringify([userId, projectId])}`,
+    (grant) => grant.userId === userId && grant.projectId === projectId && grant.state === "active",
+  );
+  const roles: Record<string, Record<string, string>> = {};
+  for (const { orgId, roleKeys } of grants) {
+    for (const key of roleKeys) {
+      roles[key] = {
+        ...roles[key],
+        [orgId]: orgDomain(instance, instance.state.orgs.get(orgId)?.name ?? ""),
+      };
+    }
+  }
+  return roles;
 }

@@ -1,47 +1,28 @@
-import type { HttpRequest, Route } from "../http/http.js";
+import { timingSafeEqual } from "node:crypto";
+import { decodeProtectedHeader, jwtVerify } from "jose";
+import { type HttpRequest, type HttpResponse, headerOf } from "../http/http.js";
 import type { User } from "../model/entities.js";
 import type { Instance } from "../model/instance.js";
-import { verifyApp, verifyServiceUser } from "./clients.js";
-import { verifyAssertion } from "./jwt-profile.js";
-import { openIdResponse } from "./openid.js";
-import { OAuthError, readForm, responding } from "./response.js";
-import { redeemCode, redeemRefreshToken } from "./sessions.js";
-import { issueAccessToken, tokenResponse } from "./tokens.js";
+import { issuerOf, OAuthError, type OAuthRequest, openIdResponse, scopesOf } from "./response.js";
+import { issueAccessToken, redeemCode, redeemRefreshToken, tokenResponse } from "./sessions.js";
+import type { App } from "./state.js";
 
 /** `/oauth/v2/token`. RFC 6749, section 3.2. */
-export function tokenRoute(instance: Instance): Route {
-  return (request) =>
-    request.path === "/oauth/v2/token" && ["GET", "POST"].includes(request.method)
-      ? responding(instance, request, async () => {
-          const form = await readForm(request);
-          return openIdResponse(
-            instance,
-            request,
-            200,
-            await respondToGrant(instance, request, form),
-          );
-        })
-      : undefined;
-}
-
-async function respondToGrant(instance: Instance, request: HttpRequest, form: URLSearchParams) {
+export async function respondToTokenRequest(context: OAuthRequest): Promise<HttpResponse> {
+  const { instance, request, form } = context;
   const grantType = form.get("grant_type") ?? "";
   switch (grantType) {
-    case "urn:ietf:params:oauth:grant-type:jwt-bearer": {
-      const user = await verifyAssertion(instance, request, form);
-      return respondToServiceUser(instance, request, form, user);
-    }
-    case "client_credentials": {
-      const user = verifyServiceUser(instance, request, form);
-      return respondToServiceUser(instance, request, form, user);
-    }
+    case "urn:ietf:params:oauth:grant-type:jwt-bearer":
+      return respondToServiceUser(context, await verifyAssertion(context));
+    case "client_credentials":
+      return respondToServiceUser(context, verifyServiceUser(context));
     case "authorization_code": {
-      const app = verifyApp(instance, request, form);
-      return tokenResponse(instance, request, redeemCode(instance, app, form));
+      const session = redeemCode(instance, verifyApp(instance, request, form), form);
+      return openIdResponse(instance, request, await tokenResponse(instance, request, session));
     }
     case "refresh_token": {
-      const app = verifyApp(instance, request, form);
-      return tokenResponse(instance, request, redeemRefreshToken(instance, app, form));
+      const session = redeemRefreshToken(instance, verifyApp(instance, request, form), form);
+      return openIdResponse(instance, request, await tokenResponse(instance, request, session));
     }
     case "":
       throw new OAuthError(400, "invalid_request", "grant_type missing");
@@ -50,21 +31,18 @@ async function respondToGrant(instance: Instance, request: HttpRequest, form: UR
   }
 }
 
-function respondToServiceUser(
-  instance: Instance,
-  request: HttpRequest,
-  form: URLSearchParams,
-  { userId }: User,
-) {
-  const scopes = (form.get("scope") ?? "").split(" ").filter((scope) => scope !== "");
+async function respondToServiceUser(
+  { instance, request, form }: OAuthRequest,
+  { userId, state }: User,
+): Promise<HttpResponse> {
+  const scopes = scopesOf(form);
   if (scopes.length === 0) {
-    throw new OAuthError(
-      400,
-      "invalid_request",
-      "The scope of your request is missing. Please ensure some scopes are requested. If you have any questions, you may contact the administrator of the application.",
-    );
+    throw new OAuthError(400, "invalid_request", "The scope of your request is missing.");
   }
-  return tokenResponse(instance, request, {
+  if (state === "inactive") {
+    throw new OAuthError(400, "invalid_request", "Errors.User.NotActive");
+  }
+  const session = {
     userId,
     clientId: userId,
     scopes,
@@ -72,5 +50,125 @@ function respondToServiceUser(
     authenticatedAtMs: instance.now(),
     accessToken: issueAccessToken(instance, userId, scopes),
     refreshToken: undefined,
+  };
+  return openIdResponse(instance, request, await tokenResponse(instance, request, session));
+}
+
+/**
+ * Returns the subject of an assertion: RFC 7523, section 3, with ZITADEL's limits. It may have been issued up
+ * to an hour ago, and up to a second in the future.
+ *
+ * @throws OAuthError the same one for every defect; v2.70 calls it an error of the server.
+ */
+async function verifyAssertion({ instance, request, form }: OAuthRequest): Promise<User> {
+  const assertion = form.get("assertion") ?? "";
+  if (assertion === "") {
+    throw new OAuthError(400, "invalid_request", "assertion missing");
+  }
+  const user = await readAssertion(instance, issuerOf(request), assertion).catch(() => undefined);
+  if (user === undefined) {
+    throw instance.generation === "v4"
+      ? new OAuthError(400, "invalid_grant", "invalid assertion")
+      : new OAuthError(500, "server_error", "Errors.Internal");
+  }
+  return user;
+}
+
+async function readAssertion(
+  { oauth, state, now }: Instance,
+  issuer: string,
+  assertion: string,
+): Promise<User | undefined> {
+  const key = oauth.serviceUserKeys.get(decodeProtectedHeader(assertion).kid ?? "");
+  if (key === undefined || key.expiresAtMs <= now()) {
+    return undefined;
+  }
+  const { payload } = await jwtVerify(assertion, key.publicKey, {
+    algorithms: ["RS256"],
+    audience: issuer,
+    issuer: key.userId,
+    subject: key.userId,
+    maxTokenAge: 3600,
+    clockTolerance: 1,
+    requiredClaims: ["exp"],
+    currentDate: new Date(now()),
   });
+  return state.users.get(payload.sub ?? "");
+}
+
+/** Client id and secret: RFC 6749, section 2.3.1. */
+interface Credentials {
+  readonly clientId: string;
+  readonly secret: string;
+}
+
+/** @throws OAuthError when credentials are missing, or for v4 given twice: in v2.70, the header wins. */
+function readCredentials(
+  { generation }: Instance,
+  request: HttpRequest,
+  form: URLSearchParams,
+): Credentials {
+  const inForm = { clientId: form.get("client_id") ?? "", secret: form.get("client_secret") ?? "" };
+  const [, basic] = /^Basic (.*)$/i.exec(headerOf(request, "authorization") ?? "") ?? [];
+  if (basic === undefined) {
+    if (inForm.clientId === "") {
+      throw new OAuthError(
+        400,
+        "invalid_request",
+        "client_id or client_assertion must be provided",
+      );
+    }
+    return inForm;
+  }
+  if (generation === "v4" && inForm.clientId !== "" && inForm.secret !== "") {
+    throw new OAuthError(
+      400,
+      "invalid_request",
+      "client authentication must not use more than one method",
+    );
+  }
+  const pair = Buffer.from(basic, "base64").toString();
+  const colon = pair.indexOf(":");
+  try {
+    return {
+      clientId: formDecode(pair.slice(0, colon)),
+      secret: formDecode(pair.slice(colon + 1)),
+    };
+  } catch {
+    throw new OAuthError(400, "invalid_client", "invalid basic auth header");
+  }
+}
+
+/** The service user that a client id and secret belong to. */
+function verifyServiceUser({ instance, request, form }: OAuthRequest): User {
+  const { oauth, state } = instance;
+  const { clientId, secret } = readCredentials(instance, request, form);
+  const known = oauth.clientSecrets.get(clientId);
+  const user = state.users.get(known?.userId ?? "");
+  if (known === undefined || user === undefined) {
+    throw new OAuthError(400, "invalid_client", "client not found");
+  }
+  if (!sameText(known.secret, secret)) {
+    throw new OAuthError(400, "invalid_request", "Errors.User.Machine.Secret.Invalid");
+  }
+  return user;
+}
+
+/** The app that a client id belongs to. It has no secret. */
+export function verifyApp(instance: Instance, request: HttpRequest, form: URLSearchParams): App {
+  const app = instance.oauth.apps.get(readCredentials(instance, request, form).clientId);
+  if (app === undefined) {
+    throw new OAuthError(400, "invalid_client", "client not found");
+  }
+  return app;
+}
+
+/** @throws URIError */
+function formDecode(text: string): string {
+  return decodeURIComponent(text.replaceAll("+", " "));
+}
+
+function sameText(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
 }

@@ -1,17 +1,31 @@
-import type { JsonValue } from "@bufbuild/protobuf";
+import { toBinary, toJson } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import { actualCorsHeaders, apiCors } from "../http/cors.js";
-import type { HttpRequest, HttpResponse } from "../http/http.js";
-import { errorDetailTypeUrl, RpcError } from "../model/errors.js";
-import type { Instance } from "../model/instance.js";
-
-export type Json = JsonValue | readonly Json[] | { readonly [key: string]: Json };
+import { AuthService } from "../../../gen/tool/auth_pb.js";
+import { ManagementService } from "../../../gen/zitadel/management_pb.js";
+import { pathPrefix } from "../../transports/json/http-rule/bindings.js";
+import {
+  type HttpRuleMatch,
+  matchRequest,
+  readRequest,
+} from "../../transports/json/http-rule/match.js";
+import { apiCors, corsHeaders } from "../http/cors.js";
+import {
+  decodePath,
+  type HttpRequest,
+  type HttpResponse,
+  type Route,
+  readBody,
+} from "../http/http.js";
+import { deadlineExceeded, earlyError, errorDetailTypeUrl, RpcError } from "../model/errors.js";
+import { type Instance, requestIdHeader } from "../model/instance.js";
+import { checkResponse, gatewayMethods, maxResponseBytes, type RpcMethod } from "../rpc/methods.js";
+import { checkRequest, hasPassed, outcomeOf, readDeadline, withDeadline } from "./rpc.js";
 
 /** Tells browsers that the quota of authenticated requests is not exhausted. */
 export const quotaCookie = ["zitadel.quota.exhausted=; Path=/; Max-Age=0; SameSite=Lax"] as const;
 
-/** The HTTP status to which the gateway maps a gRPC code. */
-const httpStatusOfCode: Partial<Record<Code, number>> = {
+/** The HTTP status to which the gateway maps a gRPC code. Connect has the same. */
+export const httpStatusOfCode: Partial<Record<Code, number>> = {
   [Code.Canceled]: 499,
   [Code.InvalidArgument]: 400,
   [Code.DeadlineExceeded]: 504,
@@ -27,30 +41,113 @@ const httpStatusOfCode: Partial<Record<Code, number>> = {
   [Code.Unauthenticated]: 401,
 };
 
-/** The gateway's response to a call whose gRPC response is a message. */
-export function gatewayResponse(
-  instance: Instance,
-  request: HttpRequest,
-  value: Json,
-): HttpResponse {
-  return {
-    status: 200,
-    headers: {
-      ...callHeaders(instance),
-      ...gatewayHeaders(instance, request),
-      "set-cookie": quotaCookie,
-      vary: "Origin, Cookie",
-    },
-    body: protoJson(instance, value),
+/** Where reading stops; JSON is longer than the 4 MiB message that it may encode. */
+const maxBodyBytes = 64 * 1024 * 1024;
+
+const prefixes = [ManagementService, AuthService].map((service) => pathPrefix(service));
+
+/**
+ * The JSON routes, as grpc-gateway serves them in front of the gRPC server: requests are matched by the
+ * same `google.api.http` rules that the JSON transport builds them with.
+ */
+export function jsonRoute(instance: Instance): Route {
+  return (request) => {
+    const prefix = prefixes.find((each) => request.path.startsWith(each));
+    if (prefix === undefined) {
+      return undefined;
+    }
+    const path = request.path.slice(prefix.length);
+    if (!path.startsWith("/")) {
+      // The router matches a prefix, and the gateway gets a path that does not begin with a slash.
+      return gatewayRejection(instance, request, 400, Code.InvalidArgument, "Bad Request");
+    }
+    const methods = gatewayMethods.filter(({ desc }) => pathPrefix(desc.parent) === prefix);
+    const descs = methods.map(({ desc }) => desc);
+    const match = matchRequest(descs, request.method, path);
+    if (match === "method-not-allowed") {
+      return gatewayRejection(instance, request, 405, Code.Unimplemented, "Method Not Allowed");
+    }
+    const method = methods.find(({ desc }) => desc === match?.binding.rpc);
+    return match && method && serve(instance, request, match, method);
   };
 }
 
-/** The gateway's response to a call whose gRPC response is an error. */
-export function gatewayError(
+async function serve(
   instance: Instance,
   request: HttpRequest,
-  error: RpcError,
-): HttpResponse {
+  match: HttpRuleMatch,
+  { desc, call }: RpcMethod,
+): Promise<HttpResponse> {
+  try {
+    const deadline = readDeadline(request);
+    if (deadline === "malformed") {
+      throw earlyError(Code.InvalidArgument, "invalid grpc-timeout");
+    }
+    const message = await readMessage(request, match);
+    checkRequest(toBinary(desc.input, message).byteLength);
+    if (!/^[ -~]*$/.test(decodePath(request.path) ?? "")) {
+      // The gateway passes the path on in a header.
+      const header = `header key "zitadel-activity-path"`;
+      throw earlyError(
+        Code.Internal,
+        `${header} contains value with non-printable ASCII characters`,
+      );
+    }
+    if (hasPassed(deadline)) {
+      throw deadlineExceeded(true);
+    }
+    const maxBytes = maxResponseBytes(instance, "gateway");
+    const response = await withDeadline(deadline, request.signal, (signal) =>
+      call(instance, { request, signal, maxResponseBytes: maxBytes }, message),
+    );
+    checkResponse(toBinary(desc.output, response).byteLength, maxBytes, instance);
+    return {
+      status: 200,
+      headers: {
+        ...callHeaders(instance),
+        ...gatewayHeaders(instance, request),
+        "set-cookie": quotaCookie,
+        vary: "Origin, Cookie",
+      },
+      body: JSON.stringify(toJson(desc.output, response)),
+      outcome: outcomeOf(desc.name),
+    };
+  } catch (error) {
+    if (error instanceof RpcError) {
+      return { ...gatewayError(instance, request, error), outcome: outcomeOf(desc.name, error) };
+    }
+    throw error;
+  }
+}
+
+/**
+ * Reads the message; a body of white space counts as absent.
+ *
+ * @throws RpcError `InvalidArgument` for invalid JSON, or JSON that does not fit the message.
+ */
+async function readMessage(request: HttpRequest, match: HttpRuleMatch) {
+  const bytes = await readBody(request, maxBodyBytes);
+  if (bytes === undefined) {
+    throw earlyError(Code.ResourceExhausted, "the body is too large");
+  }
+  const text = Buffer.from(bytes).toString();
+  try {
+    const body = text.trim() === "" ? undefined : JSON.parse(text, withoutNull);
+    return readRequest(match, new URLSearchParams(request.query), body);
+  } catch {
+    throw earlyError(Code.InvalidArgument, "the body is not the JSON of this request");
+  }
+}
+
+/** A field that is null counts as absent, also one of a `oneof`. Texts of 64-bit numbers are decimal. */
+function withoutNull(this: unknown, name: string, value: unknown): unknown {
+  if (name === "offset" && typeof value === "string" && !/^\d+$/.test(value)) {
+    throw new TypeError("not a number");
+  }
+  return value === null && !Array.isArray(this) ? undefined : value;
+}
+
+function gatewayError(instance: Instance, request: HttpRequest, error: RpcError): HttpResponse {
   return {
     status: httpStatusOfCode[error.code] ?? 500,
     headers: {
@@ -58,7 +155,7 @@ export function gatewayError(
       ...gatewayHeaders(instance, request),
       ...(error.code === Code.Unauthenticated ? { "www-authenticate": error.message } : {}),
     },
-    body: errorJson(instance, error),
+    body: errorJson(error),
   };
 }
 
@@ -73,55 +170,21 @@ export function gatewayRejection(
   return {
     status,
     headers: gatewayHeaders(instance, request),
-    body: errorJson(instance, new RpcError(code, message)),
+    body: errorJson(new RpcError(code, message)),
   };
 }
 
-/** The output of protojson: each build of it puts a space after commas, or does not. */
-function protoJson(instance: Instance, value: Json): string {
-  return instance.generation === "v4" ? spacedJson(value) : JSON.stringify(value);
-}
-
-function spacedJson(value: Json): string {
-  if (typeof value === "string") {
-    return quoted(value);
-  }
-  if (typeof value !== "object" || value === null) {
-    return JSON.stringify(value);
-  }
-  // Loops, and not map and join: a page of grants has tens of thousands of members.
-  let text = "";
-  if (Array.isArray(value)) {
-    for (const item of value as readonly Json[]) {
-      text += text === "" ? spacedJson(item) : `, ${spacedJson(item)}`;
-    }
-    return `[${text}]`;
-  }
-  const members = value as { readonly [name: string]: Json };
-  for (const name in members) {
-    const member = `${quoted(name)}:${spacedJson(members[name] as Json)}`;
-    text += text === "" ? member : `, ${member}`;
-  }
-  return `{${text}}`;
-}
-
-function quoted(text: string): string {
-  return /[^ !#-[\]-~]/.test(text) ? JSON.stringify(text) : `"${text}"`;
-}
-
-function errorJson(instance: Instance, error: RpcError): string {
+function errorJson({ code, message, id, text }: RpcError): string {
   const details =
-    error.id === undefined
-      ? {}
-      : { details: [{ "@type": errorDetailTypeUrl, id: error.id, message: error.text }] };
-  return protoJson(instance, { code: error.code, message: error.message, ...details });
+    id === undefined ? {} : { details: [{ "@type": errorDetailTypeUrl, id, message: text }] };
+  return JSON.stringify({ code, message, ...details });
 }
 
 function gatewayHeaders(instance: Instance, request: HttpRequest): Record<string, string> {
   return {
     "content-type": "application/json",
-    ...instance.requestIdHeader(),
-    ...actualCorsHeaders(request, apiCors),
+    ...requestIdHeader(instance),
+    ...corsHeaders(instance, request, apiCors),
   };
 }
 

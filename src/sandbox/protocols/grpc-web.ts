@@ -1,9 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import { encodeFrame } from "../../common/frames.js";
 import {
-  actualCorsHeaders,
   type CorsPolicy,
   clientHeaders,
+  corsHeaders,
   isPreflight,
   preflightResponse,
 } from "../http/cors.js";
@@ -16,12 +16,10 @@ import {
 } from "../http/http.js";
 import { earlyError } from "../model/errors.js";
 import type { Instance } from "../model/instance.js";
-import { managementMethods } from "../model/management.js";
-import { readDeadline } from "./grpc-timeout.js";
-import { type RpcResponse, respondToRpc } from "./rpc.js";
+import { findMethod } from "../rpc/methods.js";
+import { type RpcResponse, readDeadline, respondToRpc } from "./rpc.js";
 
-const binaryType = "application/grpc-web";
-const textType = "application/grpc-web-text";
+const contentType = /^application\/grpc-web(-text)?([+;].*)?$/;
 
 /** The headers that the wrapper passes. `grpc-timeout` and tracing headers are not among them. */
 const cors: CorsPolicy = {
@@ -38,51 +36,53 @@ const cors: CorsPolicy = {
  */
 export function grpcWebRoute(instance: Instance): Route {
   return (request) => {
-    if (isPreflight(request) && concernsGrpcWeb(request)) {
-      return preflightResponse(request, cors);
+    if (isPreflight(request) && concernsGrpcWeb(instance, request)) {
+      return preflightResponse(instance, request, cors);
     }
     const type = headerOf(request, "content-type") ?? "";
-    return request.method === "POST" && type.startsWith(binaryType)
+    return request.method === "POST" && type.startsWith("application/grpc-web")
       ? serve(instance, request, type)
       : undefined;
   };
 }
 
 /** The wrapper handles only preflights that name `x-grpc-web`; the JSON routes handle the others. */
-function concernsGrpcWeb(request: HttpRequest): boolean {
+function concernsGrpcWeb(instance: Instance, request: HttpRequest): boolean {
+  const names = headerOf(request, "access-control-request-headers") ?? "";
   return (
-    (headerOf(request, "access-control-request-headers") ?? "")
-      .toLowerCase()
-      .includes("x-grpc-web") && managementMethods.has(request.path)
+    names.toLowerCase().includes("x-grpc-web") && findMethod(instance, request.path) !== undefined
   );
 }
 
-async function serve(instance: Instance, request: HttpRequest, type: string) {
-  const isText = type.startsWith(textType);
-  const subtype = type.slice((isText ? textType : binaryType).length);
-  if (subtype !== "" && subtype[0] !== "+" && subtype[0] !== ";") {
-    const text = `invalid gRPC request content-type "application/grpc${subtype}"`;
-    return wrapped(instance, request, plainTextError(415, text));
+async function serve(
+  instance: Instance,
+  request: HttpRequest,
+  type: string,
+): Promise<HttpResponse> {
+  const known = contentType.exec(type);
+  const deadline = readDeadline(request);
+  if (known === null || deadline === "malformed") {
+    const { status, headers, body } =
+      known === null
+        ? plainTextError(415, `content type ${type} is not supported`)
+        : plainTextError(400, "malformed grpc-timeout");
+    return { status, headers: { ...headers, ...corsHeaders(instance, request, cors) }, body };
   }
-  const timeout = readDeadline(request);
-  if ("rejection" in timeout) {
-    return wrapped(instance, request, timeout.rejection);
-  }
+  const isText = known[1] !== undefined;
   const body = isText ? decodeBase64(request.body) : request.body;
   const isV4 = instance.generation === "v4";
   const noticesDeadline = isV4 ? "reading" : "looking-up";
-  const response = await respondToRpc(instance, request, body, timeout.deadline, noticesDeadline);
+  const response = await respondToRpc(instance, request, body, deadline, noticesDeadline);
   // The wrapper copies trailers to the headers as long as the headers have not gone out: in v2.70 they
   // go out as soon as the interceptors have set some.
   const trailersInBody = response.frame !== undefined || !(isV4 || response.early);
   const headers: Record<string, string> = {
     "content-type": type,
     ...response.headers,
-    ...actualCorsHeaders(request, cors),
+    ...corsHeaders(instance, request, cors),
     ...(trailersInBody ? {} : response.trailers),
-    "x-robots-tag": "none",
   };
-  headers["access-control-expose-headers"] = exposedHeaders({ ...headers, date: "" });
+  headers["access-control-expose-headers"] = exposedHeaders(headers);
   const frames = [response.frame, trailersInBody ? trailerFrame(response) : undefined].filter(
     (bytes) => bytes !== undefined,
   );
@@ -93,37 +93,14 @@ async function serve(instance: Instance, request: HttpRequest, type: string) {
     body: isText
       ? frames.map((bytes) => Buffer.from(bytes).toString("base64")).join("")
       : Buffer.concat(frames),
-    streamed: true as const,
-    outcome: response.outcome,
-  };
-}
-
-/** A response of grpc-go that is not gRPC, to which the wrapper appends its trailers all the same. */
-function wrapped(
-  instance: Instance,
-  request: HttpRequest,
-  { status, headers, body = "" }: HttpResponse,
-): HttpResponse {
-  const all = {
-    ...(headers as Record<string, string>),
-    ...actualCorsHeaders(request, cors),
-    "x-robots-tag": "none",
-  };
-  return {
-    status,
-    headers: {
-      ...all,
-      date: new Date(instance.now()).toUTCString(),
-      "access-control-expose-headers": exposedHeaders(all),
-    },
-    body: Buffer.concat([Buffer.from(body), encodeFrame(Buffer.alloc(0), 0x80)]),
     streamed: true,
+    outcome: response.outcome,
   };
 }
 
 /** All headers of the response, and two in lower case that may come in the trailer frame. */
 function exposedHeaders(headers: Readonly<Record<string, string>>): string {
-  const names = Object.keys(headers).map((name) =>
+  const names = [...Object.keys(headers), "date", "x-robots-tag"].map((name) =>
     name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase()),
   );
   return [...names, "grpc-status", "grpc-message"].join(", ");
@@ -136,32 +113,21 @@ function trailerFrame(response: RpcResponse): Uint8Array {
   return encodeFrame(Buffer.from(lines.join("")), 0x80);
 }
 
-const wholeGroups = /^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?/;
-
-/**
- * Decodes base64 as Go does: line breaks are left out, and whatever else is not part of it, or follows its
- * padding, is an error as soon as a message needs it.
- */
+/** Decodes base64 that may come in pieces, each with its own padding. */
 async function* decodeBase64(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   let rest = "";
-  let offset = 0;
-  let isPadded = false;
   for await (const chunk of body) {
-    rest += Buffer.from(chunk)
-      .toString("latin1")
-      .replace(/[\r\n]/g, "");
-    const valid: string = isPadded ? "" : (wholeGroups.exec(rest)?.[0] ?? "");
-    yield Buffer.from(valid, "base64");
-    offset += valid.length;
-    rest = rest.slice(valid.length);
-    isPadded ||= valid.endsWith("=");
-    const wrong = isPadded ? 0 : rest.search(/[^A-Za-z\d+/]/);
-    if (rest !== "" && wrong >= 0 && !/^[A-Za-z\d+/]{2,3}=?$/.test(rest)) {
-      const cause = `illegal base64 data at input byte ${offset + wrong}`;
-      throw earlyError(Code.Unknown, `connection error: desc = "${cause}"`);
+    rest += Buffer.from(chunk).toString("latin1").replace(/\s/g, "");
+    const whole = rest.slice(0, rest.length - (rest.length % 4));
+    if (!/^[A-Za-z\d+/=]*$/.test(whole)) {
+      break;
     }
+    for (const [piece] of whole.matchAll(/[^=]+=*/g)) {
+      yield Buffer.from(piece, "base64");
+    }
+    rest = rest.slice(whole.length);
   }
   if (rest !== "") {
-    throw earlyError(Code.Unknown, "unexpected EOF");
+    throw earlyError(Code.Unknown, "the body is not base64");
   }
 }

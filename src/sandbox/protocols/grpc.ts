@@ -1,7 +1,6 @@
-import { headerOf, type Route } from "../http/http.js";
+import { headerOf, plainTextError, type Route } from "../http/http.js";
 import type { Instance } from "../model/instance.js";
-import { readDeadline } from "./grpc-timeout.js";
-import { respondToRpc } from "./rpc.js";
+import { readDeadline, respondToRpc } from "./rpc.js";
 
 /** The subtypes that ZITADEL routes to its gRPC server. `json` is also read and written as binary. */
 const contentType = /^application\/grpc(\+proto|\+json)?$/;
@@ -13,18 +12,12 @@ export function grpcRoute(instance: Instance): Route {
     if (request.httpVersion !== 2 || request.method !== "POST" || !contentType.test(type)) {
       return undefined;
     }
-    const timeout = readDeadline(request);
-    if ("rejection" in timeout) {
-      return timeout.rejection;
+    const deadline = readDeadline(request);
+    if (deadline === "malformed") {
+      return plainTextError(400, "malformed grpc-timeout");
     }
     const noticesDeadline = instance.generation === "v4" ? "looking-up" : "reading";
-    const response = await respondToRpc(
-      instance,
-      request,
-      request.body,
-      timeout.deadline,
-      noticesDeadline,
-    );
+    const response = await respondToRpc(instance, request, request.body, deadline, noticesDeadline);
     return {
       status: 200,
       headers: {

@@ -1,13 +1,13 @@
+import { gunzipSync, gzipSync } from "node:zlib";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import { ManagementService } from "../../../gen/zitadel/management_pb.js";
 import { platform } from "../../common/environment.js";
+import { encodeFrame, FrameReader } from "../../common/frames.js";
 import { type HttpRequest, headerOf, type RpcOutcome } from "../http/http.js";
 import { deadlineExceeded, earlyError, RpcError, statusTrailers } from "../model/errors.js";
-import { type Instance, protoError } from "../model/instance.js";
-import { instanceLookupTimedOut } from "../model/instance-host.js";
-import { type ManagementMethod, managementMethods } from "../model/management.js";
-import { checkEncoding, frameMessage, readMessage } from "./grpc-message.js";
+import { instanceLookupTimedOut } from "../model/host.js";
+import { type Instance, requestIdHeader } from "../model/instance.js";
+import { checkResponse, findMethod, maxResponseBytes, type RpcMethod } from "../rpc/methods.js";
 
 /** The response to a call, before it is encoded as gRPC or gRPC-web. */
 export interface RpcResponse {
@@ -19,12 +19,6 @@ export interface RpcResponse {
   readonly outcome: RpcOutcome;
   /** True for an error from before ZITADEL's interceptors, which add no headers then. */
   readonly early: boolean;
-}
-
-/** A deadline: how long a call may take, from its arrival. */
-export interface Deadline {
-  readonly timeoutMs: number;
-  readonly startedAtMs: number;
 }
 
 /**
@@ -42,39 +36,43 @@ export async function respondToRpc(
 ): Promise<RpcResponse> {
   const encoding = headerOf(request, "grpc-encoding");
   const headers: Record<string, string> = {};
+  const rpc = request.path.slice(request.path.lastIndexOf("/") + 1);
   try {
-    const method = findMethod(request.path);
-    checkEncoding(encoding);
+    const method = findMethod(instance, request.path);
+    if (method === undefined) {
+      throw earlyError(Code.Unimplemented, `unknown method ${request.path}`);
+    }
+    if (!["identity", "gzip", undefined].includes(encoding)) {
+      throw earlyError(Code.Unimplemented, `grpc-encoding "${encoding}" is not supported`);
+    }
     if (encoding === "gzip") {
       headers["grpc-encoding"] = encoding;
     }
-    const bytes = await readMessage(body, encoding, instance.generation);
+    const bytes = await readMessage(body, encoding);
     if (noticesDeadline === "reading" && hasPassed(deadline)) {
       throw deadlineExceeded(true);
     }
-    const message = parse(instance, method, bytes);
+    const message = parse(method, bytes);
     Object.assign(headers, interceptorHeaders(instance));
     if (hasPassed(deadline)) {
       throw instanceLookupTimedOut(instance, request);
     }
+    const maxBytes = maxResponseBytes(instance, "other");
     const response = await withDeadline(deadline, request.signal, (signal) =>
-      method.call(instance, request, message, signal),
+      method.call(instance, { request, signal, maxResponseBytes: maxBytes }, message),
     );
-    const frame = frameMessage(toBinary(method.desc.output, response), encoding);
-    return {
-      headers,
-      frame,
-      trailers: statusTrailers(undefined),
-      outcome: outcomeOf(rpcOf(request)),
-      early: false,
-    };
+    const encoded = toBinary(method.desc.output, response);
+    checkResponse(encoded.byteLength, maxBytes, instance);
+    const frame = frameMessage(encoded, encoding);
+    const trailers = statusTrailers(undefined);
+    return { headers, frame, trailers, outcome: outcomeOf(rpc), early: false };
   } catch (error) {
     if (error instanceof RpcError) {
       return {
         headers,
         frame: undefined,
         trailers: statusTrailers(error),
-        outcome: outcomeOf(rpcOf(request), error),
+        outcome: outcomeOf(rpc, error),
         early: error.early,
       };
     }
@@ -94,8 +92,109 @@ function interceptorHeaders(instance: Instance): Record<string, string> {
     "grpc-metadata-expires": expires,
     "grpc-metadata-pragma": "no-cache",
     pragma: "no-cache",
-    ...instance.requestIdHeader(),
+    ...requestIdHeader(instance),
   };
+}
+
+/** The default limit of grpc-go for one message of a request. */
+const maxMessageBytes = 4 * 1024 * 1024;
+
+/**
+ * Reads the one message of a unary request: a byte of flags, four of length, the message.
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+ *
+ * @throws RpcError. A message over the limit is rejected before it is read.
+ */
+async function readMessage(
+  body: AsyncIterable<Uint8Array>,
+  encoding: string | undefined,
+): Promise<Uint8Array> {
+  const frames = new FrameReader();
+  for await (const chunk of body) {
+    frames.add(chunk);
+    checkRequest(frames.length);
+    const frame = frames.take();
+    if (frame === undefined) {
+      continue;
+    }
+    if (frame.flags === 0) {
+      return frame.data;
+    }
+    if (frame.flags > 1 || encoding !== "gzip") {
+      throw earlyError(Code.Internal, `frame with flags ${frame.flags} is not expected`);
+    }
+    try {
+      return gunzipSync(frame.data, { maxOutputLength: maxMessageBytes });
+    } catch (error) {
+      const isLarge = (error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE";
+      checkRequest(isLarge ? maxMessageBytes + 1 : 0);
+      throw earlyError(Code.Internal, "the message cannot be decompressed");
+    }
+  }
+  throw earlyError(Code.Unknown, "the body has no complete message");
+}
+
+/** @throws RpcError for a request message that is too large. */
+export function checkRequest(bytes: number): void {
+  if (bytes > maxMessageBytes) {
+    throw earlyError(
+      Code.ResourceExhausted,
+      `grpc: received message larger than max (${bytes} vs. ${maxMessageBytes})`,
+    );
+  }
+}
+
+function parse(method: RpcMethod, bytes: Uint8Array) {
+  try {
+    return fromBinary(method.desc.input, bytes);
+  } catch {
+    throw earlyError(Code.Internal, "grpc: error unmarshalling request");
+  }
+}
+
+/**
+ * Frames the message of a response. It is compressed if the request was, which shows that the client supports
+ * it; an empty message never is.
+ */
+function frameMessage(message: Uint8Array, encoding: string | undefined): Uint8Array {
+  const compressed = encoding === "gzip" && message.byteLength > 0;
+  const payload = compressed ? gzipSync(message) : message;
+  return encodeFrame(payload, compressed ? 1 : 0);
+}
+
+export function outcomeOf(rpc: string, error?: RpcError): RpcOutcome {
+  return { rpc, code: error === undefined ? "OK" : (Code[error.code] ?? "Unknown"), id: error?.id };
+}
+
+/** A deadline: how long a call may take, from its arrival. */
+export interface Deadline {
+  readonly timeoutMs: number;
+  readonly startedAtMs: number;
+}
+
+const unitsMs: Readonly<Record<string, number>> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1_000,
+  m: 1,
+  u: 1 / 1_000,
+  n: 1 / 1_000_000,
+};
+
+/**
+ * The deadline of a call after its `grpc-timeout` header, if it has one.
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+ */
+export function readDeadline(request: HttpRequest): Deadline | "malformed" | undefined {
+  const value = headerOf(request, "grpc-timeout");
+  if (value === undefined || value === "") {
+    return undefined;
+  }
+  const [, digits, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(value) ?? [];
+  const unitMs = unitsMs[unit];
+  return digits === undefined || unitMs === undefined
+    ? "malformed"
+    : { timeoutMs: Number(digits) * unitMs, startedAtMs: platform.monotonicMs() };
 }
 
 /**
@@ -125,43 +224,4 @@ export function hasPassed(deadline: Deadline | undefined): boolean {
   return (
     deadline !== undefined && platform.monotonicMs() - deadline.startedAtMs >= deadline.timeoutMs
   );
-}
-
-export function outcomeOf(rpc: string, error?: RpcError): RpcOutcome {
-  return { rpc, code: error === undefined ? "OK" : (Code[error.code] ?? "Unknown"), id: error?.id };
-}
-
-function rpcOf({ path }: HttpRequest): string {
-  return path.slice(path.lastIndexOf("/") + 1);
-}
-
-function findMethod(path: string): ManagementMethod {
-  const method = managementMethods.get(path);
-  if (method !== undefined) {
-    return method;
-  }
-  const slash = path.lastIndexOf("/");
-  if (slash < 1) {
-    throw earlyError(Code.Unimplemented, `malformed method name: "${path}"`);
-  }
-  const service = path.slice(1, slash);
-  throw earlyError(
-    Code.Unimplemented,
-    service === ManagementService.typeName
-      ? `unknown method ${path.slice(slash + 1)} for service ${service}`
-      : `unknown service ${service}`,
-  );
-}
-
-function parse(instance: Instance, method: ManagementMethod, bytes: Uint8Array) {
-  try {
-    return fromBinary(method.desc.input, bytes);
-  } catch (error) {
-    // A text decoder throws TypeError for invalid UTF-8.
-    const cause =
-      error instanceof TypeError
-        ? "string field contains invalid UTF-8"
-        : protoError(instance, "cannot parse invalid wire-format data");
-    throw earlyError(Code.Internal, `grpc: error unmarshalling request: ${cause}`);
-  }
 }

@@ -3,7 +3,7 @@ import manifest from "zitadel-user-grants/package.json" with { type: "json" };
 // The entry for OpenTelemetry is for programs that have its API, which is an optional peer.
 for (const [entry, target] of Object.entries(manifest.exports)) {
   // A string is a file to read as it is: generated code, and files that are not code.
-  const isCode = typeof target === "object" || entry.startsWith("./gen/");
+  const isCode = target !== null && (typeof target === "object" || entry.startsWith("./gen/"));
   if (isCode && entry !== "./opentelemetry") {
     const name = `zitadel-user-grants${entry.slice(1).replace("*", "zitadel/management_pb")}`;
     console.log(name, Object.keys(await import(name)).length);

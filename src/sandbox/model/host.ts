@@ -1,8 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { type HttpRequest, headerOf } from "../http/http.js";
-import { RpcError } from "./errors.js";
+import { languagesOf, RpcError, translate } from "./errors.js";
 import type { Instance } from "./instance.js";
-import { languagesOf, translate } from "./messages.js";
 
 /** The host that a request names. ZITADEL finds its instance by it. */
 export interface Origin {

@@ -6,6 +6,8 @@ export interface App {
   readonly clientId: string;
   readonly redirectUris: readonly string[];
   readonly postLogoutRedirectUris: readonly string[];
+  /** Whether ID tokens hold what userinfo returns. */
+  readonly idTokenUserinfoAssertion: boolean;
 }
 
 /** The public half of a service user's key. */

@@ -5,24 +5,36 @@ import type { Instance } from "./instance.js";
 import type { Caller } from "./permissions.js";
 
 /**
+ * What a command does after it has looked up what it needs. It does not look again: of two commands that
+ * overlap, both succeed.
+ *
+ * @param overlaps whether other commands are under way at the same time.
+ */
+export type Command<T> = (overlaps: boolean) => T;
+
+/**
  * Deactivates a grant of the caller's organization. The user id is ignored. An inactive grant is reported
  * before the caller's projects are checked, so every caller that may deactivate any grant learns of it.
  *
  * @throws CommandError
  */
-export function deactivateUserGrant(instance: Instance, caller: Caller, grantId: string): Grant {
+export function deactivateUserGrant(
+  instance: Instance,
+  caller: Caller,
+  grantId: string,
+): Command<Grant> {
   const grant = findGrant(instance, caller, grantId);
   if (grant === undefined) {
     throw new CommandError(Code.NotFound, "Errors.UserGrant.NotFound", "COMMAND-3M9sd");
   }
   if (grant.state === "inactive") {
     if (instance.generation === "v4") {
-      return grant;
+      return () => grant;
     }
     throw new CommandError(Code.FailedPrecondition, "Errors.UserGrant.NotActive", "COMMAND-1S9gx");
   }
   checkProject(caller, grant);
-  return setState(instance, grant, "inactive");
+  return (overlaps) => instance.state.grants.setState(grant, "inactive", overlaps);
 }
 
 /**
@@ -30,14 +42,18 @@ export function deactivateUserGrant(instance: Instance, caller: Caller, grantId:
  *
  * @throws CommandError
  */
-export function reactivateUserGrant(instance: Instance, caller: Caller, grantId: string): Grant {
+export function reactivateUserGrant(
+  instance: Instance,
+  caller: Caller,
+  grantId: string,
+): Command<Grant> {
   const grant = findGrant(instance, caller, grantId);
   if (grant === undefined) {
     throw new CommandError(Code.NotFound, "Errors.UserGrant.NotFound", "COMMAND-Lp0gs");
   }
   if (grant.state === "active") {
     if (instance.generation === "v4") {
-      return grant;
+      return () => grant;
     }
     throw new CommandError(
       Code.FailedPrecondition,
@@ -46,7 +62,7 @@ export function reactivateUserGrant(instance: Instance, caller: Caller, grantId:
     );
   }
   checkProject(caller, grant);
-  return setState(instance, grant, "active");
+  return (overlaps) => instance.state.grants.setState(grant, "active", overlaps);
 }
 
 /**
@@ -59,10 +75,11 @@ export function bulkRemoveUserGrant(
   instance: Instance,
   caller: Caller,
   grantIds: readonly string[],
-): void {
+): Command<void> {
   if (grantIds.length === 0) {
     throw new CommandError(Code.InvalidArgument, "Errors.UserGrant.IDMissing", "COMMAND-5M0sd");
   }
+  const grants = new Map<string, Grant>();
   for (const grantId of grantIds) {
     if (grantId === "") {
       throw new CommandError(Code.InvalidArgument, "Errors.UserGrant.IDMissing", "COMMAND-J9sc5");
@@ -72,10 +89,13 @@ export function bulkRemoveUserGrant(
       throw new CommandError(Code.NotFound, "Errors.UserGrant.NotFound", "COMMAND-1My0t");
     }
     checkProject(caller, grant);
+    grants.set(grantId, grant);
   }
-  for (const grantId of grantIds) {
-    instance.state.grants.delete(grantId);
-  }
+  return (overlaps) => {
+    for (const grant of grants.values()) {
+      instance.state.grants.remove(grant, overlaps);
+    }
+  };
 }
 
 /** The data of a new grant. */
@@ -86,8 +106,8 @@ export type NewGrant = Pick<Grant, "userId" | "projectId" | "projectGrantId" | "
  *
  * @throws CommandError
  */
-export function addUserGrant(instance: Instance, caller: Caller, init: NewGrant): Grant {
-  const { state, now } = instance;
+export function addUserGrant(instance: Instance, caller: Caller, init: NewGrant): Command<Grant> {
+  const { state } = instance;
   checkProject(caller, init);
   if (!state.users.has(init.userId)) {
     throw new CommandError(Code.FailedPrecondition, "Errors.User.NotFound", "COMMAND-4f8sg");
@@ -101,29 +121,23 @@ export function addUserGrant(instance: Instance, caller: Caller, init: NewGrant)
       "COMMAND-mm9F4",
     );
   }
-  const exists = state.grants
-    .ofUser(init.userId)
-    .some(
-      (grant) =>
-        grant.orgId === caller.orgId &&
-        grant.projectId === init.projectId &&
-        grant.projectGrantId === projectGrantId,
-    );
-  if (exists) {
-    throw new CommandError(Code.AlreadyExists, "Errors.UserGrant.AlreadyExists", "V3-DKcYh");
-  }
-  const grant: Grant = {
-    ...init,
-    grantId: state.nextId(),
-    orgId: caller.orgId,
-    projectGrantId,
-    state: "active",
-    sequence: 1n,
-    createdAtMs: now(),
-    changedAtMs: now(),
+  const { orgId } = caller;
+  const grantId = state.nextId();
+  return (overlaps) => {
+    // The database has a constraint for this: it holds when the grant is written.
+    const exists = state.grants
+      .ofUser(init.userId)
+      .some(
+        (grant) =>
+          grant.orgId === orgId &&
+          grant.projectId === init.projectId &&
+          grant.projectGrantId === projectGrantId,
+      );
+    if (exists) {
+      throw new CommandError(Code.AlreadyExists, "Errors.UserGrant.AlreadyExists", "V3-DKcYh");
+    }
+    return state.grants.add({ ...init, grantId, orgId, projectGrantId, state: "active" }, overlaps);
   };
-  state.grants.set(grant);
-  return grant;
 }
 
 /** Returns the grant of the project to the organization; undefined if the project is its own. */
@@ -150,17 +164,6 @@ function checkProjectGrant(
     }
   }
   throw new CommandError(Code.FailedPrecondition, "Errors.Project.Grant.NotFound", "COMMAND-4m9ff");
-}
-
-function setState(instance: Instance, grant: Grant, state: Grant["state"]): Grant {
-  const changed: Grant = {
-    ...grant,
-    state,
-    sequence: grant.sequence + 1n,
-    changedAtMs: instance.now(),
-  };
-  instance.state.grants.set(changed);
-  return changed;
 }
 
 function findGrant(instance: Instance, caller: Caller, grantId: string): Grant | undefined {

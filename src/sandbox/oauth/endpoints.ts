@@ -1,0 +1,230 @@
+import { decodeJwt, exportJWK, jwtVerify } from "jose";
+import {
+  type HttpRequest,
+  type HttpResponse,
+  headerOf,
+  plainTextError,
+  type Route,
+} from "../http/http.js";
+import { RpcError } from "../model/errors.js";
+import { checkInstance } from "../model/host.js";
+import { findToken, type Instance } from "../model/instance.js";
+import { authorize, login, signedOutPage } from "./authorize.js";
+import {
+  issuerOf,
+  OAuthError,
+  type OAuthRequest,
+  openIdResponse,
+  readForm,
+  redirect,
+} from "./response.js";
+import { findSession, userClaims } from "./sessions.js";
+import { respondToTokenRequest, verifyApp } from "./token.js";
+
+const signedOutPath = "/ui/login/logout/done";
+
+interface Endpoint {
+  readonly methods: readonly string[];
+  readonly respond: (request: OAuthRequest) => HttpResponse | Promise<HttpResponse>;
+}
+
+const both = ["GET", "POST"];
+
+const endpoints: Readonly<Record<string, Endpoint>> = {
+  "/.well-known/openid-configuration": {
+    methods: ["GET"],
+    respond: ({ instance, request }) =>
+      openIdResponse(instance, request, metadata(issuerOf(request), instance.generation === "v4")),
+  },
+  "/oauth/v2/keys": { methods: ["GET"], respond: keys },
+  "/oauth/v2/authorize": { methods: both, respond: authorize },
+  "/oauth/v2/token": { methods: both, respond: respondToTokenRequest },
+  "/oauth/v2/revoke": { methods: ["POST"], respond: revoke },
+  "/oidc/v1/userinfo": { methods: both, respond: userinfo },
+  "/oidc/v1/end_session": { methods: both, respond: endSession },
+  "/ui/login": { methods: both, respond: login },
+  [signedOutPath]: { methods: ["GET"], respond: signedOutPage },
+};
+
+/** Whether a path belongs to the OAuth and OpenID Connect endpoints. */
+export function isOpenIdPath(path: string): boolean {
+  return /^\/(oauth|oidc|\.well-known)\//.test(path);
+}
+
+/** The OAuth and OpenID Connect endpoints, and the pages of the login. */
+export function openIdRoute(instance: Instance): Route {
+  return async (request) => {
+    const endpoint = Object.hasOwn(endpoints, request.path) ? endpoints[request.path] : undefined;
+    try {
+      if (isOpenIdPath(request.path)) {
+        checkInstance(instance, request);
+      }
+      return endpoint?.methods.includes(request.method)
+        ? await endpoint.respond({ instance, request, form: await readForm(request) })
+        : undefined;
+    } catch (reason) {
+      if (reason instanceof RpcError) {
+        return plainTextError(404, reason.message);
+      }
+      if (reason instanceof OAuthError) {
+        const { error, description, status } = reason;
+        return openIdResponse(instance, request, { error, error_description: description }, status);
+      }
+      throw reason;
+    }
+  };
+}
+
+/** The keys for verifying ID tokens. RFC 7517. */
+async function keys({ instance, request }: OAuthRequest): Promise<HttpResponse> {
+  const { keyId, publicKey } = await instance.oauth.signingKey();
+  const key = { use: "sig", kid: keyId, alg: "RS256", ...(await exportJWK(publicKey)) };
+  return openIdResponse(instance, request, { keys: [key] });
+}
+
+/** RFC 7009. Revoking a refresh token also revokes its access token. */
+function revoke({ instance, request, form }: OAuthRequest): HttpResponse {
+  const { oauth, state } = instance;
+  const app = verifyApp(instance, request, form);
+  const token = form.get("token") ?? "";
+  if (token === "") {
+    throw new OAuthError(400, "invalid_request", "token missing");
+  }
+  const session = findSession(instance, token);
+  if (session !== undefined && session.clientId === app.clientId) {
+    state.tokens.delete(session.accessToken);
+    if (session.refreshToken === token) {
+      oauth.sessions.delete(session);
+    }
+  }
+  return { ...openIdResponse(instance, request, {}), body: "" };
+}
+
+/** https://openid.net/specs/openid-connect-core-1_0.html#UserInfo */
+function userinfo({ instance, request }: OAuthRequest): HttpResponse {
+  const [, value] = /^Bearer (.+)$/i.exec(headerOf(request, "authorization") ?? "") ?? [];
+  if (value === undefined) {
+    throw new OAuthError(401, "invalid_request", "access token missing");
+  }
+  const found = findToken(instance, value);
+  if (found === undefined) {
+    throw new OAuthError(401, "access_denied", "access token invalid");
+  }
+  const { user, token } = found;
+  return openIdResponse(instance, request, {
+    sub: user.userId,
+    ...userClaims(instance, user, token.scopes),
+  });
+}
+
+/**
+ * `/oidc/v1/end_session`. OpenID Connect RP-Initiated Logout 1.0, section 2. Access tokens end; refresh tokens
+ * stay valid until they are revoked.
+ */
+async function endSession({ instance, request, form }: OAuthRequest): Promise<HttpResponse> {
+  const { oauth, state } = instance;
+  const hint = form.get("id_token_hint") ?? "";
+  const claims = hint === "" ? undefined : await readHint(instance, request, hint);
+  const named = form.get("client_id") || undefined;
+  if (claims !== undefined && named !== undefined && named !== claims.clientId) {
+    throw new OAuthError(400, "invalid_request", "client_id does not match azp of id_token_hint");
+  }
+  const app = oauth.apps.get(claims?.clientId ?? named ?? "");
+  const after = form.get("post_logout_redirect_uri") || undefined;
+  if (app !== undefined && after !== undefined && !app.postLogoutRedirectUris.includes(after)) {
+    throw new OAuthError(400, "invalid_request", "post_logout_redirect_uri invalid");
+  }
+  for (const session of oauth.sessions) {
+    if (session.userId === claims?.userId) {
+      state.tokens.delete(session.accessToken);
+    }
+  }
+  const target = new URL(
+    app === undefined ? signedOutPath : (after ?? signedOutPath),
+    issuerOf(request),
+  );
+  const returned = form.get("state");
+  if (returned) {
+    target.searchParams.set("state", returned);
+  }
+  return redirect(target.href);
+}
+
+/** An expired hint is accepted: it identifies the user who signs out, and grants nothing. */
+async function readHint(
+  { oauth }: Instance,
+  request: HttpRequest,
+  hint: string,
+): Promise<{ userId: string; clientId: string }> {
+  try {
+    const { publicKey } = await oauth.signingKey();
+    await jwtVerify(hint, publicKey, { issuer: issuerOf(request), currentDate: new Date(0) });
+    const { sub = "", azp } = decodeJwt<{ azp?: string }>(hint);
+    return { userId: sub, clientId: azp ?? "" };
+  } catch {
+    throw new OAuthError(400, "invalid_request", "id_token_hint invalid");
+  }
+}
+
+const clientAuthMethods = [
+  "none",
+  "client_secret_basic",
+  "client_secret_post",
+  "private_key_jwt",
+] as const;
+
+/** OpenID Connect Discovery 1.0, section 4. */
+function metadata(issuer: string, isV4: boolean): Record<string, unknown> {
+  return {
+    issuer,
+    authorization_endpoint: `${issuer}/oauth/v2/authorize`,
+    token_endpoint: `${issuer}/oauth/v2/token`,
+    introspection_endpoint: `${issuer}/oauth/v2/introspect`,
+    userinfo_endpoint: `${issuer}/oidc/v1/userinfo`,
+    revocation_endpoint: `${issuer}/oauth/v2/revoke`,
+    end_session_endpoint: `${issuer}/oidc/v1/end_session`,
+    device_authorization_endpoint: `${issuer}/oauth/v2/device_authorization`,
+    jwks_uri: `${issuer}/oauth/v2/keys`,
+    scopes_supported: ["openid", "profile", "email", "phone", "address", "offline_access"],
+    response_types_supported: ["code", "id_token", "id_token token"],
+    response_modes_supported: ["query", "fragment", "form_post"],
+    grant_types_supported: [
+      "authorization_code",
+      "implicit",
+      "refresh_token",
+      "client_credentials",
+      "urn:ietf:params:oauth:grant-type:jwt-bearer",
+      "urn:ietf:params:oauth:grant-type:device_code",
+    ],
+    subject_types_supported: ["public"],
+    id_token_signing_alg_values_supported: isV4 ? signingAlgorithms : ["RS256"],
+    request_object_signing_alg_values_supported: ["RS256"],
+    token_endpoint_auth_methods_supported: clientAuthMethods,
+    token_endpoint_auth_signing_alg_values_supported: ["RS256"],
+    revocation_endpoint_auth_methods_supported: clientAuthMethods,
+    revocation_endpoint_auth_signing_alg_values_supported: ["RS256"],
+    introspection_endpoint_auth_methods_supported: ["client_secret_basic", "private_key_jwt"],
+    introspection_endpoint_auth_signing_alg_values_supported: ["RS256"],
+    claims_supported: claims,
+    code_challenge_methods_supported: ["S256"],
+    ui_locales_supported: isV4
+      ? locales
+      : locales.filter((locale) => !localesSinceV4.includes(locale)),
+    request_parameter_supported: true,
+    request_uri_parameter_supported: false,
+    ...(isV4
+      ? { backchannel_logout_supported: true, backchannel_logout_session_supported: true }
+      : {}),
+  };
+}
+
+const signingAlgorithms = ["EdDSA", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
+
+const claims =
+  "sub aud exp iat iss auth_time nonce acr amr c_hash at_hash act scopes client_id azp preferred_username name family_name given_name locale email email_verified phone_number phone_number_verified".split(
+    " ",
+  );
+
+const localesSinceV4 = ["ar", "ro", "tr", "uk"];
+
+const locales = "ar bg cs de en es fr hu id it ja ko mk nl pl pt ro ru sv tr uk zh".split(" ");

@@ -1,0 +1,150 @@
+import { Code } from "@connectrpc/connect";
+import type {
+  AuthorizationsSearchFilter,
+  ListAuthorizationsRequest,
+} from "../../../gen/tool/authorization_pb.js";
+import {
+  AuthorizationFieldName,
+  ListAuthorizationsRequestSchema,
+  State,
+} from "../../../gen/tool/authorization_pb.js";
+import type { Grant } from "../model/entities.js";
+import { RpcError } from "../model/errors.js";
+import type { Instance } from "../model/instance.js";
+import { type Caller, maySeeGrant } from "../model/permissions.js";
+import { checkSearch, displayNameOf, type Found, invalid, textMatch } from "./search.js";
+
+const defaultLimit = 100;
+const maxLimit = 1000;
+
+export interface FoundAuthorizations extends Found<Grant> {
+  readonly appliedLimit: number;
+}
+
+/** @throws RpcError `InvalidArgument` */
+export function checkListAuthorizations(request: ListAuthorizationsRequest): void {
+  checkSearch(ListAuthorizationsRequestSchema, request);
+  for (const { filter } of request.filters) {
+    if (filter.case === "state" && filter.value.state === State.UNSPECIFIED) {
+      throw invalid("StateQuery.state", "active or inactive is required");
+    }
+    if (
+      (filter.case === "userPreferredLoginName" && filter.value.loginName === "") ||
+      (filter.case === "userDisplayName" && filter.value.displayName === "")
+    ) {
+      throw invalid(filter.case, "a text is required");
+    }
+  }
+}
+
+/**
+ * The grants of all organizations that match all filters, in an order. The total counts all of them; of the
+ * page, what the caller may not see is left out.
+ *
+ * @throws RpcError `InvalidArgument` QUERY-4M0fs for a limit that is too high.
+ */
+export function listAuthorizations(
+  instance: Instance,
+  { user }: Caller,
+  { pagination, sortingColumn, filters }: ListAuthorizationsRequest,
+): FoundAuthorizations {
+  const appliedLimit = pagination?.limit || defaultLimit;
+  if (appliedLimit > maxLimit) {
+    throw new RpcError(Code.InvalidArgument, "Limit exceeded", "QUERY-4M0fs");
+  }
+  const { projection } = instance.state.grants;
+  projection.catchUp();
+  const matches = filters.map((filter) => matchOf(instance, filter));
+  const key = JSON.stringify([filters, sortingColumn ?? 0]);
+  // Sorted once for all of its pages.
+  const sorted = projection.search(
+    undefined,
+    `authorizations ${key}`,
+    (grant) => matches.every((match) => match(grant)),
+    comparison(instance, sortingColumn),
+  );
+  const offset = Number(pagination?.offset ?? 0n);
+  const page = pagination?.asc
+    ? sorted.slice(offset, offset + appliedLimit)
+    : sorted
+        .slice(Math.max(0, sorted.length - offset - appliedLimit), sorted.length - offset)
+        .reverse();
+  return {
+    items: page.filter((grant) => maySeeGrant(user, grant)),
+    total: page.length === 0 ? 0 : sorted.length,
+    appliedLimit,
+  };
+}
+
+function matchOf(
+  { state }: Instance,
+  { filter }: AuthorizationsSearchFilter,
+): (grant: Grant) => boolean {
+  switch (filter.case) {
+    case "authorizationIds": {
+      const ids = new Set(filter.value.ids);
+      return ({ grantId }) => ids.has(grantId);
+    }
+    case "inUserIds": {
+      const ids = new Set(filter.value.ids);
+      return ({ userId }) => ids.has(userId);
+    }
+    case "organizationId":
+      return ({ orgId }) => orgId === filter.value.id;
+    case "state":
+      return (grant) => (grant.state === "active") === (filter.value.state === State.ACTIVE);
+    case "userOrganizationId":
+      return ({ userId }) => state.users.get(userId)?.orgId === filter.value.id;
+    case "userPreferredLoginName": {
+      const match = textMatch(filter.value.loginName, filter.value.method);
+      return ({ userId }) => match(state.users.get(userId)?.loginName);
+    }
+    case "userDisplayName": {
+      const match = textMatch(filter.value.displayName, filter.value.method);
+      return ({ userId }) => {
+        const user = state.users.get(userId);
+        return match(user && displayNameOf(user));
+      };
+    }
+    case "projectId":
+      return ({ projectId }) => projectId === filter.value.id;
+    case "projectName": {
+      const match = textMatch(filter.value.name, filter.value.method);
+      return ({ projectId }) => match(state.projects.get(projectId)?.name);
+    }
+    case "roleKey":
+      // The method is ignored.
+      return ({ roleKeys }) => roleKeys.includes(filter.value.key);
+    case "projectGrantId":
+      return ({ projectGrantId }) => projectGrantId === filter.value.id;
+    default:
+      return () => false;
+  }
+}
+
+/** Ascending. What is equal stays in the order in which it was added. */
+function comparison(
+  { state }: Instance,
+  column: AuthorizationFieldName | undefined,
+): (a: Grant, b: Grant) => number {
+  const by = (keyOf: (grant: Grant) => string | number) => (a: Grant, b: Grant) => {
+    const [left, right] = [keyOf(a), keyOf(b)];
+    return left < right ? -1 : left > right ? 1 : 0;
+  };
+  switch (column) {
+    case AuthorizationFieldName.ID:
+      return by(({ grantId }) => grantId);
+    case AuthorizationFieldName.CHANGED_DATE:
+      return by(({ changedAtMs }) => changedAtMs);
+    case AuthorizationFieldName.USER_ID:
+      return by(({ userId }) => userId);
+    case AuthorizationFieldName.PROJECT_ID:
+      return by(({ projectId }) => projectId);
+    case AuthorizationFieldName.ORGANIZATION_ID:
+      return by(({ orgId }) => orgId);
+    case AuthorizationFieldName.USER_ORGANIZATION_ID:
+      return by(({ userId }) => state.users.get(userId)?.orgId ?? "");
+    default:
+      return by(({ createdAtMs }) => createdAtMs);
+  }
+}

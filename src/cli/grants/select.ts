@@ -18,7 +18,7 @@ const equals = "TEXT_QUERY_METHOD_EQUALS";
 const equalsIgnoreCase = "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE";
 /** From this many searches on, reading everything may take fewer requests. */
 const manySearches = 20;
-const pageSize = 1000;
+const pageSize = 5000;
 const searchesAtATime = 4;
 
 /**
@@ -286,7 +286,7 @@ export function nameKey(name: string | undefined): string {
 }
 
 export interface SearchOptions {
-  /** Grants in a page; 1000 when not given. */
+  /** Grants in a page; 5000 when not given. */
   readonly pageSize?: number | undefined;
   /** Grants that other searches have already yielded: they are omitted. */
   readonly seen?: Set<string> | undefined;
@@ -312,7 +312,7 @@ const mostPasses = 3;
 export async function* searchAllGrants(
   lookup: Lookup,
   queries: readonly GrantQuery[],
-  { pageSize = 1000, seen = new Set<string>(), firstPage }: SearchOptions = {},
+  { pageSize = 5000, seen = new Set<string>(), firstPage }: SearchOptions = {},
 ): AsyncGenerator<GrantRecord, SearchEnd> {
   for (let pass = 1; ; pass += 1) {
     // The ids of a million grants take much memory: they are not kept twice where once is enough.

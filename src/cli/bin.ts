@@ -1,20 +1,32 @@
 #!/usr/bin/env node
 import { exitCode, fileProblem } from "./io.js";
-import { main } from "./main.js";
+
+const oldestNode = 22;
+if (Number.parseInt(process.versions.node, 10) < oldestNode) {
+  process.stderr.write(
+    `zitadel-user-grants needs Node.js ${oldestNode} or later, and this is ${process.version}.\n`,
+  );
+  process.exit(exitCode.usage);
+}
+// What it imports may not load in an older version.
+const { main } = await import("./main.js");
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const interruptListeners = new Set<() => void>();
+let hasListened = false;
 let interrupted = false;
+const { promise: whenInterrupted, resolve: resolveInterrupted } = Promise.withResolvers<void>();
 const interrupt = () => {
   interrupted = true;
+  resolveInterrupted();
   for (const listener of [...interruptListeners]) {
     listener();
   }
 };
 const onSignal = (signal: NodeJS.Signals) => {
   if (interruptListeners.size === 0) {
-    // Nothing has begun: what there is of a log is cleared away as the process exits.
-    process.stderr.write("\nStopped. Nothing was done.\n");
+    // What there is of a log that has not begun is cleared away as the process exits.
+    process.stderr.write(hasListened ? "\nStopped.\n" : "\nStopped. Nothing was done.\n");
     process.exit(exitCode.stopped);
   }
   // A terminal that is closed sends several, and fails to write as well: not a user who presses twice.
@@ -41,12 +53,25 @@ process.stderr.on("error", () => {
   // There is no other place to report it.
 });
 
+/** By NO_COLOR, FORCE_COLOR and the kind of terminal, as Node has it. */
+function traits(stream: NodeJS.WriteStream) {
+  const { FORCE_COLOR: forced, TERM: terminal } = process.env;
+  return {
+    isDumb: terminal === "dumb",
+    isColored:
+      forced === undefined
+        ? Boolean(stream.isTTY && stream.hasColors?.())
+        : forced !== "0" && forced !== "false",
+  };
+}
+
 const code = await main(process.argv.slice(2), {
   stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: Object.assign(process.stderr, { isDumb: process.env.TERM === "dumb" }),
+  stdout: Object.assign(process.stdout, traits(process.stdout)),
+  stderr: Object.assign(process.stderr, traits(process.stderr)),
   env: process.env,
   onInterrupt: (listener) => {
+    hasListened = true;
     interruptListeners.add(listener);
     if (outputFailure !== undefined) {
       interrupted = true;
@@ -55,6 +80,11 @@ const code = await main(process.argv.slice(2), {
     return () => interruptListeners.delete(listener);
   },
 });
+// Whether the last of it can be written shows only now; a reader that takes nothing is not waited for.
+await Promise.race([
+  new Promise<void>((resolve) => process.stdout.write("", () => resolve())),
+  whenInterrupted,
+]);
 for (const signal of signals) {
   process.off(signal, onSignal);
 }
@@ -66,3 +96,6 @@ if (outputFailure !== undefined) {
 process.exitCode = outputFailure !== undefined && code === exitCode.done ? exitCode.stopped : code;
 // A terminal or a pipe that was read would keep the process alive.
 process.stdin.destroy();
+if (interrupted) {
+  process.exit();
+}

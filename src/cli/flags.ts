@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { similarName } from "../options/spelling.js";
-import { type Io, UsageError } from "./io.js";
+import { exitCode, exitCodes, type Io, UsageError } from "./io.js";
 
 /** A flag, as used by help and the parser. */
 export interface Flag {
@@ -41,14 +41,9 @@ export interface Command {
   readonly run: (args: readonly string[], io: Io) => Promise<number>;
 }
 
-/** Accepted by every command. */
-export const helpFlag = {
-  help: { type: "boolean", short: "h", help: "show this help" },
-} as const satisfies FlagTable;
-
 /** All flags of a command. */
 export function flagsOf(command: Command): FlagTable {
-  return Object.assign({}, ...command.groups.map(({ flags }) => flags), helpFlag);
+  return Object.assign({}, ...command.groups.map(({ flags }) => flags));
 }
 
 /** A secret in an argument is visible in the process list and in the shell's history. */
@@ -74,7 +69,7 @@ export function parseFlags<const O extends FlagTable>(args: readonly string[], f
       throw new UsageError(`${flag} is not allowed: arguments are visible to others. ${instead}`);
     }
     if (flag.startsWith("--") && flag.length > 2 && !Object.hasOwn(flags, name)) {
-      const guess = similarName(name, Object.keys(flags));
+      const guess = similarName(name, [...Object.keys(flags), "help"]);
       throw new UsageError(
         `There is no flag ${flag}${guess === undefined ? "." : `; did you mean --${guess}?`}`,
       );
@@ -84,7 +79,8 @@ export function parseFlags<const O extends FlagTable>(args: readonly string[], f
   try {
     parsed = parse(args, flags);
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    // "Unknown option '-x'. To specify a positional argument …": the first sentence says it.
+    throw new UsageError((error as Error).message.replace(/\. To specify[\s\S]*/, "."));
   }
   checkGiven(parsed.tokens, flags);
   return parsed;
@@ -161,26 +157,42 @@ export function oneOf<T extends string>(
 }
 
 /** The width of help, in columns. */
-const width = 96;
+const width = 80;
 /** The column at which the description of a flag begins. */
 const indent = 27;
+/** The group that many commands share: it has a help of its own. */
+const shared = "Connection";
 
-export const exitCodes = `Exit codes: 0 every grant is done; 1 wrong usage, nothing was sent; 2 some grants failed or were not found; 3 stopped early; 4 aborted: connection, authentication or permission failure.`;
-
-/** The output of `--help` without a command. */
+/** The output of `help`, and of no arguments. */
 export function overview(commands: readonly Command[]): string {
   const longest = Math.max(...commands.map(({ name }) => name.length));
   return [
     "Revokes project access (user grants) from ZITADEL users.",
     "",
-    "Usage: zitadel-user-grants <command>",
+    "Usage: zitadel-user-grants <command> [options]",
     "",
     "Commands:",
     ...commands.map(({ name, summary }) => `  ${name.padEnd(longest + 2)}${summary}`),
     "",
-    "zitadel-user-grants help <command> explains a command. --version prints the version.",
+    "zitadel-user-grants help <command> explains a command,",
+    "zitadel-user-grants help connection how to name the server and the account.",
     "",
-    wrap(exitCodes, width),
+    "Exit codes:",
+    ...Object.entries(exitCode).map(
+      ([name, code]) => `  ${code}  ${exitCodes[name as keyof typeof exitCode]}`,
+    ),
+    "",
+  ].join("\n");
+}
+
+/** The output of `help connection`. */
+export function connectionHelp(commands: readonly Command[]): string {
+  const [group] = commands.flatMap(({ groups }) => groups.filter(({ title }) => title === shared));
+  return [
+    "How commands find the server and the account: by flags, or by variables of the",
+    "environment. A flag wins over its variable.",
+    "",
+    ...(group === undefined ? [] : groupLines(group)),
     "",
   ].join("\n");
 }
@@ -188,28 +200,32 @@ export function overview(commands: readonly Command[]): string {
 /** The output of `--help` of a command. */
 export function helpOf(command: Command): string {
   const beside = command.arguments === undefined ? "" : ` ${command.arguments}`;
-  const parts = [`Usage: zitadel-user-grants ${command.name}${beside} [options]`];
-  parts.push(wrap(command.description.replace(/(?<!\n)\n(?![\n ])/g, " "), width));
-  if (command.examples !== undefined) {
-    parts.push(["Examples:", ...command.examples.map((example) => `  ${example}`)].join("\n"));
-  }
-  for (const { title, flags, note } of [
-    ...command.groups,
-    { title: "Help", flags: helpFlag, note: undefined },
-  ]) {
-    const lines = [`${title}:`, ...flagLines(flags)];
-    parts.push([...lines, ...(note === undefined ? [] : [wrap(note, width)])].join("\n"));
-  }
-  if (command.notes !== undefined) {
-    parts.push(wrap(command.notes, width));
-  }
-  return `${parts.join("\n\n")}\n`;
+  const isShared = command.groups.some(({ title }) => title === shared);
+  const groups = command.groups.filter(({ title }) => title !== shared);
+  return [
+    `Usage: zitadel-user-grants ${command.name}${beside} [options]`,
+    "",
+    ...wrap(command.description.replace(/\n(?![\n ])/g, " "), width),
+    ...(command.examples === undefined
+      ? []
+      : ["", "Examples:", ...command.examples.map((example) => `  ${example}`)]),
+    "",
+    ...groups.flatMap(groupLines),
+    ...(command.notes === undefined ? [] : ["", ...wrap(command.notes, width)]),
+    "",
+    `${isShared ? "Server and account: zitadel-user-grants help connection. " : ""}Exit codes: help`,
+    "",
+  ].join("\n");
+}
+
+function groupLines({ title, flags, note }: FlagGroup): string[] {
+  return [`${title}:`, ...flagLines(flags), ...(note === undefined ? [] : wrap(note, width))];
 }
 
 function flagLines(flags: FlagTable): string[] {
   return Object.entries(flags).flatMap(([name, flag]) => {
     const left = `  ${nameOf(name, flag)}`;
-    const [first = "", ...more] = wrap(flag.help, width - indent).split("\n");
+    const [first = "", ...more] = wrap(flag.help, width - indent);
     const rest = more.map((text) => " ".repeat(indent) + text);
     return left.length < indent - 1
       ? [left.padEnd(indent) + first, ...rest]
@@ -223,21 +239,18 @@ function nameOf(name: string, { short, value, values, type }: Flag): string {
 }
 
 /** Wraps lines between words; existing line breaks are kept. */
-export function wrap(text: string, columns: number): string {
-  return text
-    .split("\n")
-    .map((paragraph) => {
-      const lines: string[] = [];
-      let current = "";
-      for (const word of paragraph.split(" ")) {
-        if (current !== "" && current.length + 1 + word.length > columns) {
-          lines.push(current);
-          current = word;
-        } else {
-          current = current === "" ? word : `${current} ${word}`;
-        }
+function wrap(text: string, columns: number): string[] {
+  return text.split("\n").flatMap((paragraph) => {
+    const lines: string[] = [];
+    let current = "";
+    for (const word of paragraph.split(" ")) {
+      if (current !== "" && current.length + 1 + word.length > columns) {
+        lines.push(current);
+        current = word;
+      } else {
+        current = current === "" ? word : `${current} ${word}`;
       }
-      return [...lines, current].join("\n");
-    })
-    .join("\n");
+    }
+    return [...lines, current];
+  });
 }

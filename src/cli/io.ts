@@ -5,6 +5,8 @@ export interface Output {
   readonly isTTY?: boolean | undefined;
   /** Whether it knows no escapes, as with TERM=dumb: nothing is drawn over itself then. */
   readonly isDumb?: boolean | undefined;
+  /** Whether colors are wanted and shown. */
+  readonly isColored?: boolean | undefined;
   readonly columns?: number | undefined;
 }
 
@@ -20,17 +22,21 @@ export interface Io {
 
 /** The exit codes of all commands. */
 export const exitCode = {
-  /** Every grant is done. */
   done: 0,
-  /** The command line, its input or a log cannot be used. Nothing was sent. */
   usage: 1,
-  /** Some grants failed or were not found. */
   incomplete: 2,
-  /** Stopped before the end, by the user or for safety. */
   stopped: 3,
-  /** Aborted: connection, authentication or permission failure. */
   aborted: 4,
 } as const;
+
+/** What they mean, as help and docs/cli.md say it. */
+export const exitCodes: Readonly<Record<keyof typeof exitCode, string>> = {
+  done: "done: everything that was asked for is done, and in effect",
+  usage: "wrong usage: the command line, a file or a log; nothing was sent",
+  incomplete: "incomplete: some grants failed, were not found or still give roles",
+  stopped: "stopped: by you, for safety, or because output cannot be written",
+  aborted: "aborted: connection, authentication or permission failure",
+};
 
 /** An error in the command line, the environment or a file, with a message for the user. */
 export class UsageError extends Error {
@@ -51,15 +57,22 @@ export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
 }
 
+/** The output cannot be written, as on a full disk. */
+export class OutputFailure extends Error {
+  override readonly name = "OutputFailure";
+}
+
 /**
- * Writes, and resolves when the reader has consumed it: input that is read faster than output is written must
- * not fill the memory.
+ * Writes to standard output, and resolves when the reader has consumed it: input that is read faster than
+ * output is written must not fill the memory.
  *
- * @throws OutputClosed when the reader has closed the output; otherwise the system's error.
+ * @throws OutputClosed; OutputFailure; Interrupted at Ctrl-C while the reader takes nothing.
  */
-export function writeAll(output: Output, text: string): Promise<void> {
+export function writeAll({ stdout, onInterrupt }: Io, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    output.write(text, (error) => {
+    const stopListening = onInterrupt(() => reject(new Interrupted()));
+    stdout.write(text, (error) => {
+      stopListening();
       if (!error) {
         resolve();
       } else if (
@@ -68,7 +81,7 @@ export function writeAll(output: Output, text: string): Promise<void> {
       ) {
         reject(new OutputClosed());
       } else {
-        reject(error);
+        reject(new OutputFailure(error.message, { cause: error }));
       }
     });
   });

@@ -8,11 +8,26 @@ import { resume } from "./commands/resume.js";
 import { deactivate, remove } from "./commands/revoke/run.js";
 import { sandbox } from "./commands/sandbox.js";
 import { verify } from "./commands/verify.js";
-import { type Command, helpOf, overview } from "./flags.js";
-import { exitCode, Interrupted, type Io, line, UsageError } from "./io.js";
-import { printable } from "./terminal.js";
+import { type Command, connectionHelp, helpOf, overview } from "./flags.js";
+import {
+  exitCode,
+  Interrupted,
+  type Io,
+  line,
+  OutputClosed,
+  OutputFailure,
+  UsageError,
+  writeAll,
+} from "./io.js";
+import { printable, show } from "./terminal.js";
 
 export type { Io } from "./io.js";
+
+/** The commands, in the order in which help lists them. */
+export const commands: readonly Command[] = [
+  ...[list, remove, deactivate, resume, verify, restore, report],
+  ...[doctor, sandbox],
+];
 
 /** Runs the command line and returns its exit code. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
@@ -21,20 +36,24 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   try {
     switch (first) {
       case undefined:
-        throw new UsageError("No command given.");
+        // A script whose variable is empty must not take this for success.
+        await writeAll(io, overview(commands));
+        return exitCode.usage;
       case "--version":
-        line(io.stdout, createRequire(import.meta.url)("../../package.json").version);
+      case "-v":
+      case "version":
+        await writeAll(io, `${createRequire(import.meta.url)("../../package.json").version}\n`);
         return exitCode.done;
       case "--help":
       case "-h":
       case "help":
-        io.stdout.write(args[0] === undefined ? overview(commands) : helpOf(find(args[0])));
+        await writeAll(io, helpOn(args[0]));
         return exitCode.done;
       default:
-        command = find(first);
+        command = find(first, "command");
     }
     if (asksForHelp(args)) {
-      io.stdout.write(helpOf(command));
+      await writeAll(io, helpOf(command));
       return exitCode.done;
     }
     return await command.run(args, io);
@@ -46,7 +65,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       }
       line(
         io.stderr,
-        `See zitadel-user-grants ${command === undefined ? "--help" : `help ${command.name}`}`,
+        `See: zitadel-user-grants help${command === undefined ? "" : ` ${command.name}`}`,
       );
       return exitCode.usage;
     }
@@ -54,20 +73,32 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       line(io.stderr, "Stopped. Nothing was done.");
       return exitCode.stopped;
     }
+    if (error instanceof OutputClosed) {
+      return exitCode.done;
+    }
+    if (error instanceof OutputFailure) {
+      // The process says why.
+      return exitCode.stopped;
+    }
     throw error;
   }
 }
 
+function helpOn(topic: string | undefined): string {
+  return topic === undefined
+    ? overview(commands)
+    : topic === "connection"
+      ? connectionHelp(commands)
+      : helpOf(find(topic, "help on"));
+}
+
 /** @throws UsageError when there is no such command. */
-function find(name: string): Command {
+function find(name: string, what: string): Command {
   const command = commands.find((one) => one.name === name);
   if (command === undefined) {
-    const guess = similarName(
-      name,
-      commands.map((one) => one.name),
-    );
+    const guess = similarName(name, [...commands.map((one) => one.name), "help", "version"]);
     throw new UsageError(
-      `There is no command ${JSON.stringify(name)}${guess === undefined ? "." : `; did you mean ${guess}?`}`,
+      `There is no ${what} ${show(name)}${guess === undefined ? "." : `; did you mean ${guess}?`}`,
     );
   }
   return command;
@@ -77,16 +108,3 @@ function asksForHelp(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   return (end === -1 ? args : args.slice(0, end)).some((arg) => arg === "--help" || arg === "-h");
 }
-
-/** The commands, in the order in which help lists them. */
-export const commands: readonly Command[] = [
-  list,
-  remove,
-  deactivate,
-  resume,
-  verify,
-  restore,
-  report,
-  doctor,
-  sandbox,
-];

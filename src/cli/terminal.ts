@@ -1,6 +1,8 @@
 import { createInterface } from "node:readline/promises";
+import { styleText } from "node:util";
 import { Code } from "@connectrpc/connect";
 import type { Summary } from "../bulk/index.js";
+import { type Environment, platform } from "../bulk/internal.js";
 import { type Io, line, type Output, UsageError } from "./io.js";
 import type { LoggedCommand, LoggedOutcome } from "./log/entry.js";
 
@@ -65,6 +67,82 @@ export function counted(count: number, one: string, many = `${one}s`): string {
   return `${grouped(count)} ${count === 1 ? one : many}`;
 }
 
+const formats = {
+  danger: ["bold", "red"],
+  failed: ["red"],
+  warn: ["yellow"],
+  done: ["green"],
+  strong: ["bold"],
+  dim: ["dim"],
+} as const;
+
+/** Text in the color of its meaning, where colors are wanted and shown. */
+export function paint(output: Output, meaning: keyof typeof formats, text: string): string {
+  return output.isColored
+    ? styleText([...formats[meaning]], text, { validateStream: false })
+    : text;
+}
+
+export interface TableColumn<Row> {
+  readonly title: string;
+  readonly show: (row: Row) => string;
+  /** Never truncated, so that it can be copied. */
+  readonly whole?: boolean;
+  /** Left out where the width is short: the highest number goes first. */
+  readonly spare?: number;
+}
+
+const gap = 2;
+const readableWidth = 16;
+const leastWidth = 8;
+
+/** A table that fits the width, by the rows that are known at first: columns are truncated, and then left out. */
+export function createTable<Row>(
+  columns: readonly TableColumn<Row>[],
+  first: readonly Row[],
+  width: number,
+): { readonly head: string; readonly row: (row: Row) => string } {
+  let shown = columns.map((column) => ({
+    ...column,
+    width: Math.max(
+      ...[column.title, ...first.map((row) => printable(column.show(row)))].map(columnsOf),
+    ),
+  }));
+  const excess = () =>
+    shown.reduce((sum, column) => sum + column.width, gap * (shown.length - 1)) - width;
+  const truncate = (least: number) => {
+    for (;;) {
+      const cuttable = shown.filter((column) => !column.whole && column.width > least);
+      const widest = cuttable.toSorted((a, b) => b.width - a.width)[0];
+      if (excess() <= 0 || widest === undefined) {
+        return;
+      }
+      widest.width -= 1;
+    }
+  };
+  truncate(readableWidth);
+  while (excess() > 0) {
+    const [spare] = shown.toSorted((a, b) => (b.spare ?? 0) - (a.spare ?? 0));
+    if (spare?.spare === undefined) {
+      break;
+    }
+    shown = shown.filter((column) => column !== spare);
+  }
+  truncate(leastWidth);
+  const joined = (cells: readonly string[]) =>
+    cells
+      .map((cell, index) => {
+        const { width: fixed = 0, whole } = shown[index] ?? {};
+        return toWidth(cell, whole ? Math.max(fixed, columnsOf(cell)) : fixed);
+      })
+      .join(" ".repeat(gap))
+      .trimEnd();
+  return {
+    head: joined(shown.map(({ title }) => title)),
+    row: (row) => joined(shown.map(({ show: cell }) => printable(cell(row)))),
+  };
+}
+
 /** From this many grants on, a y typed out of habit is not enough. */
 const typedFrom = 100;
 
@@ -74,7 +152,8 @@ export async function mayGoAhead(
   count: number,
   io: Io,
 ): Promise<boolean> {
-  const verb = { remove: "Remove", deactivate: "Deactivate", restore: "Restore" }[command];
+  const name = { remove: "Remove", deactivate: "Deactivate", restore: "Restore" }[command];
+  const verb = paint(io.stderr, command === "restore" ? "strong" : "danger", name);
   const grants = counted(count, "grant");
   if (count < typedFrom) {
     const answer = await ask(`${verb} ${grants}? [y/N] `, io);
@@ -128,79 +207,127 @@ const widestBar = 40;
 /** Shows the progress of a run. */
 export interface Progress {
   update(summary: Summary): void;
+  /** Shows a text in place of the rate, such as what is waited for; undefined for the rate again. */
+  note(text: string | undefined): void;
   end(): void;
 }
 
 /** A bar on a terminal, otherwise a line at intervals. */
-export function createProgress(output: Output, total: number, now: () => number): Progress {
+export function createProgress(
+  output: Output,
+  total: number,
+  environment: Environment = platform,
+): Progress {
   if (total === 0) {
-    return { update() {}, end() {} };
+    return { update() {}, note() {}, end() {} };
   }
-  return output.isTTY && !output.isDumb ? bar(output, total, now) : lines(output, total, now);
+  return output.isTTY && !output.isDumb
+    ? bar(output, total, environment)
+    : lines(output, total, environment);
 }
 
-function bar(output: Output, total: number, now: () => number): Progress {
+function bar(output: Output, total: number, environment: Environment): Progress {
   let drawnMs = Number.NEGATIVE_INFINITY;
   let last: Summary | undefined;
-  const draw = (summary: Summary) => {
-    drawnMs = now();
+  let text: string | undefined;
+  let cancel: (() => void) | undefined;
+  const draw = () => {
+    cancel?.();
+    cancel = undefined;
+    drawnMs = environment.monotonicMs();
     // Return to the start of the line and clear it: the line is never full, so it never wraps.
-    output.write(`\r${barLine(summary, total, output.columns ?? 80)}\u001b[K`);
+    output.write(`\r${barLine(last, total, output.columns ?? 80, text, output)}\u001b[K`);
+  };
+  // What comes at once is drawn once, and the last of it soon after.
+  const drawSoon = () => {
+    const leftMs = drawnMs + drawMs - environment.monotonicMs();
+    if (leftMs <= 0) {
+      draw();
+    } else {
+      cancel ??= environment.setTimer(draw, leftMs, { background: true });
+    }
   };
   return {
     update(summary) {
       last = summary;
-      if (now() - drawnMs >= drawMs) {
-        draw(summary);
+      drawSoon();
+    },
+    note(shown) {
+      if (text !== shown) {
+        text = shown;
+        drawSoon();
       }
     },
     end() {
-      if (last !== undefined) {
-        draw(last);
+      text = undefined;
+      cancel?.();
+      if (last !== undefined || drawnMs > Number.NEGATIVE_INFINITY) {
+        draw();
         output.write("\n");
       }
     },
   };
 }
 
-/** "████░░░░  50%  500 of 1,000  210/s  3 s left", as much of it as fits. */
-export function barLine(summary: Summary, total: number, columns: number): string {
-  const done = Math.min(summary.done, total);
+/** "████░░░░  50%  500 of 1,000  3 failed  210/s  3 s left", as much of it as fits. */
+export function barLine(
+  summary: Summary | undefined,
+  total: number,
+  columns: number,
+  note?: string,
+  output: Output = { write: () => undefined },
+): string {
+  const done = Math.min(summary?.done ?? 0, total);
+  const failed = summary?.counts.failed ?? 0;
   const percent = `${Math.floor((done / total) * 100)}%`.padStart(4);
-  const parts = [`${grouped(done)} of ${grouped(total)}`, ...speed(summary)];
-  const fits = () => `${percent}  ${parts.join("  ")}`.length < columns;
+  const parts = [
+    `${grouped(done)} of ${grouped(total)}`,
+    ...(failed > 0 ? [`${grouped(failed)} failed`] : []),
+    ...(note === undefined ? speed(summary) : [printable(note)]),
+  ];
+  const fits = () => columnsOf(`${percent}  ${parts.join("  ")}`) < columns;
   while (parts.length > 1 && !fits()) {
     parts.pop();
   }
   const text = `${percent}  ${parts.join("  ")}`;
-  const width = Math.min(widestBar, columns - 2 - text.length);
+  const width = Math.min(widestBar, columns - 2 - columnsOf(text));
+  const shown =
+    failed > 0 ? text.replace(/[\d,]+ failed/, (part) => paint(output, "failed", part)) : text;
   if (width < 5) {
-    return text.slice(0, columns - 1);
+    return columnsOf(text) < columns ? shown : text.slice(0, columns - 1);
   }
   const filled = Math.floor((done / total) * width);
-  return `${"█".repeat(filled)}${"░".repeat(width - filled)} ${text}`;
+  return `${"█".repeat(filled)}${"░".repeat(width - filled)} ${shown}`;
 }
 
-function lines(output: Output, total: number, now: () => number): Progress {
-  let lastMs = now();
+function lines(output: Output, total: number, environment: Environment): Progress {
+  let lastMs = environment.monotonicMs();
+  let text: string | undefined;
   return {
     update(summary) {
-      if (now() - lastMs >= lineMs) {
-        lastMs = now();
+      if (environment.monotonicMs() - lastMs >= lineMs) {
+        lastMs = environment.monotonicMs();
         const percent = Math.floor((summary.done / total) * 100);
-        line(
-          output,
-          [`${grouped(summary.done)} of ${grouped(total)} (${percent} %)`, ...speed(summary)].join(
-            ", ",
-          ),
-        );
+        const failed = summary.counts.failed ?? 0;
+        const parts = [
+          `${grouped(summary.done)} of ${grouped(total)} (${percent} %)`,
+          ...(failed > 0 ? [`${grouped(failed)} failed`] : []),
+        ];
+        line(output, [...parts, ...speed(summary)].join(", "));
       }
+    },
+    note(shown) {
+      if (shown !== undefined && shown !== text) {
+        line(output, printable(shown));
+      }
+      text = shown;
     },
     end() {},
   };
 }
 
-function speed({ perSecond, remainingMs, elapsedMs }: Summary): string[] {
+function speed(summary: Summary | undefined): string[] {
+  const { perSecond = 0, remainingMs, elapsedMs = 0 } = summary ?? {};
   if (elapsedMs < rateAfterMs || perSecond === 0) {
     return [];
   }
@@ -256,32 +383,52 @@ export interface StopSwitch {
   readonly whenStopped: Promise<void>;
   /** Whether the user interrupted the run. */
   readonly interrupted: boolean;
-  /** Aborted when requests in flight are cancelled, too. */
+  /** Aborted when requests in flight are cancelled: at the second Ctrl-C, or soon after the first. */
   readonly signal: AbortSignal;
+  /** Aborted at the second Ctrl-C alone, for what belongs together and is finished first. */
+  readonly pairSignal: AbortSignal;
   /** Stops starting work, for a reason other than an interrupt. */
   readonly stop: () => void;
   /** Removes the listeners. */
   readonly end: () => void;
 }
 
-export function createStopSwitch(io: Io): StopSwitch {
-  const hardStop = new AbortController();
+/** How long what is in flight may take after Ctrl-C. */
+const graceMs = 1500;
+
+export interface StopOptions {
+  /** What a second Ctrl-C leaves behind, such as a grant that may be active; undefined for nothing. */
+  readonly left?: () => string | undefined;
+  readonly environment?: Environment;
+}
+
+export function createStopSwitch(
+  io: Io,
+  { left, environment = platform }: StopOptions = {},
+): StopSwitch {
+  const soon = new AbortController();
+  const second = new AbortController();
   let interrupted = false;
   let stopped = false;
-  let resolveStopped = () => {};
-  const whenStopped = new Promise<void>((resolve) => {
-    resolveStopped = resolve;
-  });
+  let cancel: (() => void) | undefined;
+  const { promise: whenStopped, resolve } = Promise.withResolvers<void>();
   const stop = () => {
     stopped = true;
-    resolveStopped();
+    resolve();
   };
-  const end = io.onInterrupt(() => {
+  const stopListening = io.onInterrupt(() => {
+    const reason = new Error("interrupted");
     if (interrupted) {
-      hardStop.abort(new Error("interrupted"));
+      const text = left?.();
+      if (text !== undefined) {
+        line(io.stderr, paint(io.stderr, "danger", printable(text)));
+      }
+      soon.abort(reason);
+      second.abort(reason);
     } else {
       interrupted = true;
       stop();
+      cancel = environment.setTimer(() => soon.abort(reason), graceMs, { background: true });
       line(io.stderr);
       line(io.stderr, "Finishing what is in flight. Press Ctrl-C again to leave at once.");
     }
@@ -293,27 +440,28 @@ export function createStopSwitch(io: Io): StopSwitch {
     get interrupted() {
       return interrupted;
     },
-    signal: hardStop.signal,
-    ...{ whenStopped, stop, end },
+    signal: soon.signal,
+    pairSignal: second.signal,
+    ...{ whenStopped, stop },
+    end() {
+      cancel?.();
+      stopListening();
+    },
   };
 }
 
-/** From this many characters on that the stream has not written, lines are held back in less memory. */
+/** From this many characters on that the stream has not written, lines are held back. */
 const mostUnwritten = 1 << 20;
-const blockLength = 1 << 16;
 
 /**
  * Writes lines to standard output: immediately, or on a terminal once the progress bar has been removed. It
- * never waits: a reader that takes nothing must not keep grants from being removed. What it has not taken is
- * held in blocks, which take little more than the text itself.
+ * never waits: a reader that takes nothing must not keep grants from being removed.
  */
 export function createResultLines(io: Io) {
-  const waiting: string[] = [];
-  let full: Promise<void> | undefined;
   const waits = Boolean(io.stdout.isTTY && io.stderr.isTTY);
+  let held: string[] = [];
   let unwritten = 0;
-  let blocks: Buffer[] = [];
-  let block = "";
+  let full: Promise<void> | undefined;
   const write = (text: string) => {
     unwritten += text.length;
     let goesOn: unknown;
@@ -322,39 +470,21 @@ export function createResultLines(io: Io) {
       goesOn = io.stdout.write(text, () => {
         unwritten -= text.length;
         resolve();
-        if (unwritten === 0) {
-          writeHeld();
+        if (unwritten === 0 && held.length > 0 && !waits) {
+          const lines = held;
+          held = [];
+          write(lines.join(""));
         }
       });
     });
     full = goesOn === false ? written : undefined;
   };
-  const hold = (text: string) => {
-    block += text;
-    if (block.length >= blockLength) {
-      blocks.push(Buffer.from(block));
-      block = "";
-    }
-  };
-  const writeHeld = () => {
-    const [next, ...rest] = blocks;
-    const text = next?.toString() ?? block;
-    blocks = rest;
-    if (next === undefined) {
-      block = "";
-    }
-    if (text !== "") {
-      write(text);
-    }
-  };
   return {
     add(text: string): void {
-      if (waits) {
-        waiting.push(text);
-      } else if (unwritten < mostUnwritten && blocks.length === 0 && block === "") {
-        write(`${text}\n`);
+      if (waits || unwritten >= mostUnwritten || held.length > 0) {
+        held.push(`${text}\n`);
       } else {
-        hold(`${text}\n`);
+        write(`${text}\n`);
       }
     },
     /** Resolves when the reader has taken what was added; undefined while there is room for more. */
@@ -362,8 +492,9 @@ export function createResultLines(io: Io) {
       return full;
     },
     end(): void {
-      for (const text of waiting) {
-        line(io.stdout, text);
+      if (waits && held.length > 0) {
+        io.stdout.write(held.join(""));
+        held = [];
       }
     },
   };
@@ -381,9 +512,7 @@ export function createResults(io: Io, json: boolean) {
         return;
       }
       lines.add(
-        json
-          ? JSON.stringify(userId === "" ? outcome : { userId, ...outcome })
-          : outcomeLine(outcome),
+        json ? jsonText(userId === "" ? outcome : { userId, ...outcome }) : outcomeLine(outcome),
       );
     },
     end: lines.end,
@@ -392,9 +521,10 @@ export function createResults(io: Io, json: boolean) {
 
 /** Columns between tabs, so that `cut` and spreadsheets can take them apart. */
 export function outcomeLine({ grantId, status, answerLost, error }: LoggedOutcome): string {
-  return [grantId, status, ...reasonsOf(error), ...(answerLost ? ["response lost"] : [])].join(
-    "\t",
-  );
+  return [
+    ...[printable(grantId), printable(status), ...reasonsOf(error)],
+    ...(answerLost ? ["response lost"] : []),
+  ].join("\t");
 }
 
 /** The message of an error, on one line that is safe for a terminal; empty without an error. */

@@ -282,7 +282,6 @@ describe("input that is rejected with exit code 1", () => {
       { env: { ZITADEL_URL: "http://example.com", ZITADEL_TOKEN: "x" } },
       /cleartext/,
     ],
-    ["no command", [], {}, /No command given/],
     ["another command", ["drop"], {}, /no command "drop"/],
   ])("%s", async (_, argv, setting, message) => {
     const { exitCode, stdout, stderr } = await cli(argv, setting);

@@ -7,10 +7,11 @@ describe.each(commands)("help of $name", (command) => {
   it("names every flag, within the width of a terminal", async () => {
     const { exitCode, stdout, stderr } = await run(["help", command.name]);
     expect([exitCode, stderr]).toEqual([0, ""]);
+    const all = stdout + (await run(["help", "connection"])).stdout;
     for (const flag of Object.keys(flagsOf(command))) {
-      expect(stdout).toMatch(new RegExp(`^  (-\\w, )?--${flag}\\b`, "m"));
+      expect(all).toMatch(new RegExp(`^  (-\\w, )?--${flag}\\b`, "m"));
     }
-    expect(Math.max(...stdout.split("\n").map((text) => text.length))).toBeLessThanOrEqual(100);
+    expect(Math.max(...stdout.split("\n").map((text) => text.length))).toBeLessThanOrEqual(80);
   });
 
   it("is the same with --help, and is in the overview", async () => {
@@ -29,11 +30,24 @@ describe("misspelt words", () => {
     [["remove", "1", "--protocol", "soap"], /--protocol takes grpc, grpc-web, json; got "soap"/],
     [["remove", "1", "--org", ""], /--org was given an empty value/],
     [["remove", "1", "--org", "1", "--org=2"], /--org was given twice/],
+    [["remove", "-x"], /Unknown option '-x'\.\n/],
     [["doctor", "now"], /doctor takes no arguments; got "now"/],
   ])("%j", async (argv, message) => {
     const { exitCode, stdout, stderr } = await run(argv);
     expect(stderr).toMatch(message);
     expect([exitCode, stdout]).toEqual([1, ""]);
+  });
+
+  it("of no words at all is the help, and no success", async () => {
+    const { exitCode, stdout } = await run([]);
+    expect(stdout).toBe((await run(["help"])).stdout);
+    expect(exitCode).toBe(1);
+  });
+
+  it("shows the version", async () => {
+    for (const word of ["version", "-v", "--version"]) {
+      expect((await run([word])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    }
   });
 
   it("shows the help of the command that was meant", async () => {

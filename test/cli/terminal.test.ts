@@ -83,7 +83,7 @@ describe("as a process on a terminal", () => {
   it("exits as done after Ctrl-C in the last request", async () => {
     const ids = argumentsOf(200);
     sandbox.failNext({ rpc: "BulkRemoveUserGrant", delayMs: 1 });
-    sandbox.failNext({ rpc: "BulkRemoveUserGrant", delayMs: 2000 });
+    sandbox.failNext({ rpc: "BulkRemoveUserGrant", delayMs: 1000 });
     const { exitCode, screen } = await inTerminal(
       ["remove", "--yes", "--concurrency", "1", ...ids],
       [[/100 of 200/, "\u0003"]],

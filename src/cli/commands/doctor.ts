@@ -36,7 +36,6 @@ export const doctor: Command = {
     { title: "Output", flags: outputFlags },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
   ],
-  notes: "Exit codes: 0 everything is fine; 1 wrong usage; 4 a required check fails.",
   run: runDoctor,
 };
 

@@ -40,8 +40,6 @@ export const list: Command = {
     { title: "Pace", flags: rateFlags },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
   ],
-  notes:
-    "Exit codes: 0 everything was listed; 1 wrong usage; 2 the list may be incomplete, because grants kept changing while it was read; 3 stopped early; 4 aborted: connection, authentication or permission failure.",
   run: runList,
 };
 
@@ -107,7 +105,7 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
 async function writeGrants(
   selection: AsyncGenerator<GrantRecord, SelectionEnd>,
   writer: GrantWriter,
-  { stdout }: Io,
+  io: Io,
   onWritten: (count: number) => void,
 ): Promise<SelectionEnd> {
   let waiting: GrantRecord[] = [];
@@ -118,7 +116,7 @@ async function writeGrants(
     started = true;
     onWritten(waiting.length);
     waiting = [];
-    await writeAll(stdout, text);
+    await writeAll(io, text);
   };
   for (;;) {
     const { done, value } = await selection.next();

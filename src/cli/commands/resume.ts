@@ -5,7 +5,7 @@ import {
   connectionNote,
   readConnection,
 } from "../connect.js";
-import { type Command, exitCodes, parseFlags } from "../flags.js";
+import { type Command, parseFlags } from "../flags.js";
 import { exitCode, type Io, line, UsageError } from "../io.js";
 import { LogLock } from "../log/lock.js";
 import { connectionFlagsOf, differentOrganization, logPathOf } from "../log/open.js";
@@ -32,7 +32,6 @@ export const resume: Command = {
     { title: "Pace", flags: paceFlags("remove") },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
   ],
-  notes: exitCodes,
   async run(args, io) {
     const { values: flags, positionals } = parseFlags(args, {
       ...resumeFlags,

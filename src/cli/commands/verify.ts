@@ -37,8 +37,6 @@ export const verify: Command = {
     { title: "What happens", flags: verifyFlags },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
   ],
-  notes:
-    "Exit codes: 0 every grant is as the run reported; 1 wrong usage; 2 some are not, or could not be looked up; 3 stopped early; 4 aborted: connection, authentication or permission failure.",
   async run(args, io) {
     const { values: flags, positionals } = parseFlags(args, { ...verifyFlags, ...connectionFlags });
     const path = logPathOf("verify", positionals);
@@ -49,7 +47,7 @@ export const verify: Command = {
     }
     const { content, connection } = opened;
     const stopSwitch = createStopSwitch(io);
-    const progress = createProgress(io.stderr, content.grants.length, platform.monotonicMs);
+    const progress = createProgress(io.stderr, content.grants.length);
     const lines = createResultLines(io);
     const counts = new Map<string, number>();
     try {

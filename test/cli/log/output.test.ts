@@ -95,7 +95,7 @@ describe("a log that cannot be written", () => {
       ids.join("\n"),
     );
     expect(stderr).toMatch(
-      /^\S+ cannot be written: it would be larger .*\(EFBIG\).*\nSee zitadel-user-grants help remove\n$/,
+      /^\S+ cannot be written: it would be larger .*\(EFBIG\).*\nSee: zitadel-user-grants help remove\n$/,
     );
     expect(exitCode).toBe(1);
     expect(removedOf(ids)).toEqual([]);

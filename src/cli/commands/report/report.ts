@@ -62,11 +62,11 @@ export const report: Command = {
       for await (const part of parts) {
         chunk += part;
         if (chunk.length >= chunkLength) {
-          await writeAll(io.stdout, chunk);
+          await writeAll(io, chunk);
           chunk = "";
         }
       }
-      await writeAll(io.stdout, chunk);
+      await writeAll(io, chunk);
     } catch (error) {
       if (error instanceof OutputClosed) {
         return exitCode.done;

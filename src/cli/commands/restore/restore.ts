@@ -54,8 +54,6 @@ export const restore: Command = {
     { title: "What happens", flags: restoreFlags },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
   ],
-  notes:
-    "Exit codes: 0 everything is restored; 1 wrong usage, nothing was sent; 2 some grants failed, were left active, or have no recorded state; 3 stopped early; 4 aborted: connection, authentication or permission failure. Adding grants needs the permission user.grant.write.",
   async run(args, io) {
     const { values: flags, positionals } = parseFlags(args, {
       ...restoreFlags,
@@ -159,7 +157,7 @@ export async function runRestore(
   const { count, tasks } = plan;
   const stopSwitch = createStopSwitch(io);
   const summary = createSummary({ total: count });
-  const progress = createProgress(io.stderr, count, platform.monotonicMs);
+  const progress = createProgress(io.stderr, count);
   const client = connection.createClient();
   const context = {
     ...{ client, log, environment: platform, turn },

@@ -29,11 +29,7 @@ export async function carryOut(
 ): Promise<number> {
   const doneStatus = command === "remove" ? "removed" : "deactivated";
   const summary = createSummary({ total: plan.openCount });
-  const progress = createProgress(
-    io.stderr,
-    settings.quiet ? 0 : plan.openCount,
-    platform.monotonicMs,
-  );
+  const progress = createProgress(io.stderr, settings.quiet ? 0 : plan.openCount);
   const results = createResults(io, settings.json);
   const unlogged: LoggedOutcome[] = [];
   const stopSwitch = createStopSwitch(io);

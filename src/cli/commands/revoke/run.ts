@@ -2,7 +2,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { headOf, type Identity, identify, introduce } from "../../account.js";
 import { type Connection, readConnection } from "../../connect.js";
 import { explain } from "../../explain.js";
-import { type Command, exitCodes, oneOf, parseFlags } from "../../flags.js";
+import { type Command, oneOf, parseFlags } from "../../flags.js";
 import { formats } from "../../grants/content.js";
 import { type InputGrant, readGrants } from "../../grants/input.js";
 import { createLookup } from "../../grants/lookup.js";
@@ -28,7 +28,6 @@ export const remove: Command = {
   description:
     "Removes grants: those that flags such as --project and --role select, or those whose ids come from arguments, from --file, or from standard input. It shows what is about to happen, and asks for confirmation.",
   groups: bulkGroups("remove"),
-  notes: exitCodes,
   run: (args, io) => runBulk("remove", args, io),
 };
 
@@ -40,7 +39,6 @@ export const deactivate: Command = {
   description:
     "Deactivates grants: those that flags such as --project and --role select, or those whose user and grant ids come from arguments, from --file, or from standard input. It shows what is about to happen, and asks for confirmation.",
   groups: bulkGroups("deactivate"),
-  notes: exitCodes,
   run: (args, io) => runBulk("deactivate", args, io),
 };
 

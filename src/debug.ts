@@ -4,10 +4,10 @@
  * @module zitadel-user-grants/debug
  */
 import { type DescMessage, type JsonValue, type MessageShape, toJson } from "@bufbuild/protobuf";
-import type { Interceptor } from "@connectrpc/connect";
-import { type Code, ConnectError } from "@connectrpc/connect";
+import type { Code } from "@connectrpc/connect";
 import { platform } from "./common/environment.js";
-import { createMask, isSecretName, type Mask, maskJson, secretsOf } from "./errors/mask.js";
+import type { Observer } from "./common/observer.js";
+import { createMask, isSecretName, type Mask, maskJson } from "./errors/mask.js";
 import { boolean, type Checks, checkOptions, isFunction, show } from "./options/checker.js";
 
 /** What was sent and received, in order. */
@@ -86,10 +86,7 @@ let attempts = 0;
  * });
  * ```
  */
-export function debug(
-  log: (event: DebugEvent) => unknown,
-  options: DebugOptions = {},
-): Interceptor {
+export function debug(log: (event: DebugEvent) => unknown, options: DebugOptions = {}): Observer {
   if (!isFunction(log)) {
     throw new TypeError(`debug: log must be a function; got ${show(log)}`);
   }
@@ -102,88 +99,51 @@ export function debug(
       // An observer must not affect the call.
     }
   };
-  return (next) => async (request) => {
+  return ({ method, url, header, secrets }) => {
     const start = platform.monotonicMs();
     const about: DebugAttempt = {
       attempt: ++attempts,
-      method: `${request.service.typeName}/${request.method.name}`,
-      url: request.url.replace(/[?#].*$/s, ""),
+      method: `${method.parent.typeName}/${method.name}`,
+      url: url.replace(/[?#].*$/s, ""),
     };
-    const mask = createMask(secretsOf(request.header));
-    const message = (
-      from: "client" | "server",
-      schema: DescMessage,
-      shape: MessageShape<DescMessage>,
-    ) => {
-      if (messages) {
-        emit({ ...about, type: "message", from, message: asJson(schema, shape, mask) });
-      }
-    };
+    const mask = createMask(secrets);
     const timed = (fields: Headers) => ({
       requestId: fields.get("x-request-id") ?? undefined,
       durationMs: platform.monotonicMs() - start,
     });
-    const { input, output } = request.method;
-    const fail = (reason: unknown) => {
-      const { code, rawMessage, metadata } = ConnectError.from(reason);
-      emit({
-        ...about,
-        type: "error",
-        code,
-        message: mask.text(rawMessage),
-        metadata: maskedHeader(metadata, mask),
-        ...timed(metadata),
-      });
-    };
-    const end = (header: Headers, trailer: Headers) =>
-      emit({ ...about, type: "end", trailer: maskedHeader(trailer, mask), ...timed(header) });
-    async function* watch(
-      received: AsyncIterable<MessageShape<DescMessage>>,
-      header: Headers,
-      trailer: Headers,
-    ) {
-      try {
-        for await (const one of received) {
-          message("server", output, one);
-          yield one;
+    let response = new Headers();
+    emit({ ...about, type: "request", header: maskedHeader(header, mask) });
+    return {
+      onMessage(from, message) {
+        if (messages) {
+          const schema = from === "client" ? method.input : method.output;
+          emit({ ...about, type: "message", from, message: asJson(schema, message, mask) });
         }
-      } catch (reason) {
-        fail(reason);
-        throw reason;
-      }
-      end(header, trailer);
-    }
-    async function* sent(given: AsyncIterable<MessageShape<DescMessage>>) {
-      for await (const one of given) {
-        message("client", input, one);
-        yield one;
-      }
-    }
-    emit({ ...about, type: "request", header: maskedHeader(request.header, mask) });
-    if (!request.stream) {
-      message("client", input, request.message);
-    }
-    try {
-      const response = await next(
-        request.stream
-          ? Object.create(request, { message: { value: sent(request.message) } })
-          : request,
-      );
-      const { header, trailer } = response;
-      const { durationMs } = timed(header);
-      emit({ ...about, type: "response", header: maskedHeader(header, mask), durationMs });
-      if (response.stream) {
-        return Object.create(response, {
-          message: { value: watch(response.message, header, trailer) },
+      },
+      onResponse(fields) {
+        response = fields;
+        const { durationMs } = timed(fields);
+        emit({ ...about, type: "response", header: maskedHeader(fields, mask), durationMs });
+      },
+      onEnd(trailer) {
+        emit({
+          ...about,
+          type: "end",
+          trailer: maskedHeader(trailer, mask),
+          ...timed(response),
         });
-      }
-      message("server", output, response.message);
-      end(header, trailer);
-      return response;
-    } catch (reason) {
-      fail(reason);
-      throw reason;
-    }
+      },
+      onError({ code, rawMessage, metadata }) {
+        emit({
+          ...about,
+          type: "error",
+          code,
+          message: mask.text(rawMessage),
+          metadata: maskedHeader(metadata, mask),
+          ...timed(metadata),
+        });
+      },
+    };
   };
 }
 

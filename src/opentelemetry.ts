@@ -30,8 +30,6 @@ import {
 import { platform } from "./common/environment.js";
 import { describeError } from "./errors/describe.js";
 import { boolean, type Checks, checkOptions } from "./options/checker.js";
-import { withoutCopies } from "./transports/call/apply-interceptors.js";
-import { setHeaderFields } from "./transports/call/request.js";
 
 /** The options of `openTelemetry`. */
 export interface OpenTelemetryOptions {
@@ -74,7 +72,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
   });
   const instruments = createInstruments();
   const targetOf = createTargets();
-  return withoutCopies((next) => (request) => {
+  return (next) => (request) => {
     const target = targetOf(request);
     const { tracer, duration } = instruments();
     const startMs = platform.monotonicMs();
@@ -85,9 +83,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
     const isTraced = span.spanContext().spanId !== INVALID_SPANID;
     const within = isTraced ? trace.setSpan(active, span) : active;
     if (propagate) {
-      const fields: Record<string, string> = {};
-      propagation.inject(within, fields, setter);
-      setHeaderFields(request, fields);
+      propagation.inject(within, request.header, setter);
     }
     const end = (reason?: unknown) => {
       const outcome = reason === undefined ? ok : describe(reason);
@@ -112,12 +108,12 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
     } catch (reason) {
       return failed(reason);
     }
-  });
+  };
 }
 
 const setter = {
-  set(fields: Record<string, string>, key: string, value: string) {
-    fields[key.toLowerCase()] = value;
+  set(header: Headers, name: string, value: string) {
+    header.set(name, value);
   },
 };
 

@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
+import { callOf } from "../common/call-signal.js";
 import { type Environment, jittered, sleep } from "../common/environment.js";
 import type { TokenSource } from "../options/token-source.js";
-import { remainingMs } from "../transports/call/deadline.js";
 import { aborted, TransientFailure, tokenError } from "./token-error.js";
 
 /** Where tokens come from and where they are kept; this module decides when to request one. */
@@ -214,7 +214,7 @@ function patience(signal: AbortSignal | undefined): number {
   if (signal === undefined) {
     return patienceWithoutSignalMs;
   }
-  const remaining = remainingMs(signal);
+  const remaining = callOf(signal)?.remainingMs();
   return remaining === undefined ? patienceMs : remaining - Math.min(maxMarginMs, remaining / 10);
 }
 

@@ -1,5 +1,5 @@
 import { type CallOptions, Code, ConnectError, createContextValues } from "@connectrpc/connect";
-import { retrySwitch } from "../client/interceptors/retry-switch.js";
+import { retrySwitch } from "../client/retry.js";
 import { type Environment, jittered, sleep } from "../common/environment.js";
 import { readPushbackMs, readRetryAfterMs } from "../common/retry-after.js";
 import { sendGate } from "../common/send-gate.js";

@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { Code, type Interceptor } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { serviceUser } from "../auth/index.js";
 import type { ManagementClient } from "../client/client.js";
 import { platform } from "../common/environment.js";
+import type { Observer } from "../common/observer.js";
 import { withinTime } from "../common/time-limit.js";
 import { type DebugEvent, debug } from "../debug.js";
 import { createMask, type Mask } from "../errors/mask.js";
@@ -122,7 +123,7 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     orgId,
     instanceHost,
     allowInsecure: flags["allow-insecure"],
-    debug: debug?.interceptor,
+    debug: debug?.observer,
   };
   const createClient = (name: ProtocolName = protocol) =>
     name === "grpc"
@@ -334,13 +335,11 @@ export interface RequestDebug {
 }
 
 /** Shows requests and responses, one line an event. Tokens are never included. */
-export function createDebugOutput(
-  output: Output,
-): RequestDebug & { readonly interceptor: Interceptor } {
+export function createDebugOutput(output: Output): RequestDebug & { readonly observer: Observer } {
   const write = (text: string) =>
     line(output, `debug ${printable(text).slice(0, shownCharacters)}`);
   return {
-    interceptor: debug((event) => write(toText(event))),
+    observer: debug((event) => write(toText(event))),
     request(method, url, body) {
       const startedMs = platform.monotonicMs();
       write(`> ${method} ${url}${body === undefined ? "" : ` ${body}`}`);

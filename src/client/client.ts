@@ -13,16 +13,16 @@ import {
   type DeactivateUserGrantResponse,
   ManagementService,
 } from "../../gen/zitadel/management_pb.js";
-import { platform } from "../common/environment.js";
-import { SharedSignal } from "../common/shared-signal.js";
+import { neverSent } from "../errors/certainty.js";
 import { type Checks, own } from "../options/checker.js";
 import { checkClientOptions } from "../options/client-checks.js";
 import type { CommonOptions } from "../options/client-options.js";
-import type { ClosableTransport, TransportOptions } from "../transports/call/options.js";
+import type { ClosableTransport, Send, TransportOptions } from "../transports/call/attempt.js";
+import { RunningCalls } from "../transports/call/call.js";
 import { checkRequest } from "./check-request.js";
 import { close, registerForClose } from "./close.js";
-import { createMetadataInterceptor } from "./interceptors/metadata.js";
-import { createRetryInterceptor } from "./interceptors/retry.js";
+import { createCredentials } from "./credentials.js";
+import { createRetry } from "./retry.js";
 
 /** A Connect `Client` of ZITADEL's `ManagementService` that can also be passed to `close()`. */
 export interface ManagementClient extends Client<typeof ManagementService> {
@@ -81,26 +81,25 @@ export function buildTransport<O extends CommonOptions>(
     ...checkClientOptions(options, protocol.checks, protocol.misplaced),
   });
   const rest = own(others);
-  const closed = new SharedSignal();
+  const running = new RunningCalls();
+  const { attempts, streamInterceptor } = createCredentials({ token, orgId, instanceHost });
+  const retried = retry ? createRetry(retry === true ? own({}) : retry) : undefined;
   const { transport, close } = protocol.create({
     __proto__: null,
     ...rest,
     // 0 means no limit.
     defaultTimeoutMs: rest.defaultTimeoutMs || undefined,
-    interceptors: [
-      ...(rest.interceptors ?? []),
-      ...(retry
-        ? [createRetryInterceptor(retry === true ? own({}) : retry, platform, closed)]
-        : []),
-      createMetadataInterceptor({ token, orgId, instanceHost, closed }),
-      ...(debug ? [debug] : []),
-    ],
+    interceptors: rest.interceptors ?? [],
+    attempts: (send: Send) => retried?.(attempts(send)) ?? attempts(send),
+    streamInterceptor,
+    running,
+    observer: debug,
   });
   return registerForClose(
     transport,
     close &&
       (() => {
-        closed.abort();
+        running.close();
         close();
       }),
   );
@@ -147,7 +146,7 @@ function callUnaryMethod(
         return response.message;
       });
   } catch (reason) {
-    return Promise.reject(reason);
+    return Promise.reject(neverSent(reason));
   }
 }
 

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { rewriteMessage } from "./mask.js";
 import { findZitadelDetail } from "./zitadel-detail.js";
 
 /** Registered, so that two installed copies of the package understand each other's errors. */
@@ -114,31 +115,95 @@ export function decidesHttp(status: number): boolean {
   return decidingStatuses.has(status);
 }
 
+/** How it is known that an attempt was not applied. */
+export type Decision = "unsent" | "rejected";
+
+const decisions = new WeakMap<object, Decision>();
+
+/** Records in an attempt's error, which must be new, that the attempt was not sent, or was rejected. */
+export function decided<E extends object>(error: E, decision: Decision): E {
+  decisions.set(error, decision);
+  return error;
+}
+
+/** Takes that back: something else in the response says the opposite. */
+export function undecided<E extends object>(error: E): E {
+  decisions.delete(error);
+  return error;
+}
+
+/** Undefined for an attempt that may have been applied. */
+export function decisionOf(error: unknown): Decision | undefined {
+  return typeof error === "object" && error !== null ? decisions.get(error) : undefined;
+}
+
+/** The call that has marked an error. */
+const owners = new WeakMap<ConnectError, object>();
+
 /**
- * The error of a call, with what the call knows about its attempts. What is once said of an error is never
- * lowered: an error that says something else already, since several calls share it, is wrapped, and so is one
- * that is frozen.
+ * Marks an error of a call with what the call knows about its attempts. A mark is never lowered; an error that
+ * another call has marked otherwise, since several share it, is wrapped, and so is one that is frozen.
+ *
+ * @param owner the call.
  */
-export function withOutcome(error: ConnectError, outcome: Outcome): ConnectError {
+export function withOutcome(
+  error: ConnectError,
+  outcome: Outcome,
+  owner: object = {},
+): ConnectError {
   const { [mark]: before } = error as Marked;
-  const isKept =
-    before === undefined ? Object.isExtensible(error) : before === outcome.mayHaveBeenApplied;
-  const target = isKept ? error : wrap(error);
-  if (!isKept || before === undefined) {
-    Object.defineProperties(target, {
-      [mark]: { value: outcome.mayHaveBeenApplied, configurable: true },
-      [sentMark]: { value: outcome.sent, configurable: true },
-    });
+  if (before === true || before === outcome.mayHaveBeenApplied) {
+    return error;
   }
-  return target;
+  const isOwn = before === undefined ? Object.isExtensible(error) : owners.get(error) === owner;
+  const target = isOwn ? error : wrap(error);
+  owners.set(target, owner);
+  return Object.defineProperties(target, {
+    [mark]: { value: outcome.mayHaveBeenApplied, configurable: true },
+    [sentMark]: { value: outcome.sent, configurable: true },
+  });
+}
+
+/**
+ * The error that a call ends with: marked, and its message says what that means for the call.
+ *
+ * @param isForeign whether it is of other code, and its text stays as it is.
+ */
+export function finalError(
+  error: ConnectError,
+  outcome: Outcome,
+  owner: object,
+  isForeign = false,
+): ConnectError {
+  const marked = withOutcome(error, outcome, owner);
+  const { mayHaveBeenApplied, sent } = outcome;
+  // What the server says stays as it is, unless it speaks of another attempt than the one in doubt.
+  const isComplete = error.isWireError && !(mayHaveBeenApplied && decisionOf(error) !== undefined);
+  if (isForeign || isComplete || owners.get(marked) !== owner) {
+    return marked;
+  }
+  const consequence = mayHaveBeenApplied
+    ? "the call may have been carried out"
+    : sent
+      ? "the call was not carried out"
+      : "nothing was sent";
+  return rewriteMessage(marked, `${marked.rawMessage.replace(/\.$/, "")}; ${consequence}`);
+}
+
+/** The final error of a call that was rejected before anything was sent. */
+export function neverSent(reason: unknown): ConnectError {
+  return finalError(ConnectError.from(reason), { mayHaveBeenApplied: false, sent: false }, {});
+}
+
+/** Adds the properties that another error has beyond those of every `ConnectError`: `oauthError`. */
+export function withExtras(error: ConnectError, { ...extras }: object): ConnectError {
+  const added = Object.entries(extras).filter(([name]) => !(name in error));
+  return Object.assign(error, Object.fromEntries(added));
 }
 
 function wrap(error: ConnectError): ConnectError {
   const { rawMessage, code, metadata, details } = error;
-  const copy = new ConnectError(rawMessage, code, metadata, undefined, error);
-  // Among them are those of a token source: `oauthError`.
-  const added = Object.keys(error).filter((name) => !(name in copy));
-  Object.assign(copy, Object.fromEntries(added.map((name) => [name, (error as never)[name]])));
+  const copy = withExtras(new ConnectError(rawMessage, code, metadata, undefined, error), error);
   copy.details = details;
   copy.isWireError = error.isWireError;
   return copy;

@@ -6,6 +6,7 @@ import type {
 } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import type { Observer } from "../common/observer.js";
 import type { NodeConnectOptions } from "./node-connect.js";
 import type { RetryOptions } from "./retry.js";
 import type { TokenSource } from "./token-source.js";
@@ -51,7 +52,7 @@ export interface CommonOptions {
    */
   interceptors?: Interceptor[] | undefined;
   /** Reports requests and responses, with secrets masked: `debug` of `zitadel-user-grants/debug`. */
-  debug?: Interceptor | undefined;
+  debug?: Observer | undefined;
   /** Allows `http:` to other machines: anyone on the network path can then read the tokens. Default false. */
   allowInsecure?: boolean | undefined;
   /** Options for reading and writing JSON, as in Connect. */

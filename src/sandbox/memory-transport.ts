@@ -1,7 +1,7 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
-import { effectiveTimeoutMs } from "../transports/call/unary-call.js";
+import { effectiveTimeoutMs } from "../transports/call/call.js";
 import type { HttpRequest, HttpResponse } from "./http/http.js";
 
 /**

@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { createClientCredentials } from "../../src/auth/service-user.js";
 import type { TokenSource } from "../../src/options/token-source.js";
-import { Deadline } from "../../src/transports/call/deadline.js";
+import { Call } from "../../src/transports/call/call.js";
 import { FakeEnvironment, settle } from "../support/fake-environment.js";
 import { createFakeIssuer, type FakeIssuer, oauthError } from "./fake-issuer.js";
 
@@ -187,7 +187,7 @@ test("Retry-After: 3600 delays no caller for more than 30 s", async () => {
 
 test("a call's own deadline decides how long it waits, and its error names the cause", async () => {
   server.respond = unreachable;
-  const deadline = new Deadline(60_000, undefined, { onExpiry: () => {} });
+  const deadline = new Call(60_000, undefined, undefined);
   onTestFinished(() => deadline.end());
   const call = watch(source({ signal: deadline.signal }));
   await environment.advance(58_000);

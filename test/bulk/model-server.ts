@@ -9,7 +9,7 @@ import {
   ManagementService,
 } from "../../gen/zitadel/management_pb.js";
 import { ErrorDetailSchema } from "../../gen/zitadel/message_pb.js";
-import { retrySwitch } from "../../src/client/interceptors/retry-switch.js";
+import { retrySwitch } from "../../src/client/retry.js";
 import { sleep } from "../../src/common/environment.js";
 import { sendGate } from "../../src/common/send-gate.js";
 import { withOutcome } from "../../src/errors/certainty.js";

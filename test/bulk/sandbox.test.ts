@@ -200,7 +200,10 @@ describe("a client that is closed", () => {
       close(client);
     }
     const { outcomes, thrown } = await collect(removeUserGrants(client, ids, { onOutcome }));
-    expect(thrown).toMatchObject({ code: Code.Canceled, rawMessage: "the client was closed" });
+    expect(thrown).toMatchObject({
+      code: Code.Canceled,
+      rawMessage: expect.stringContaining("the client was closed"),
+    });
     expect(outcomes.length).toBeLessThan(1000);
     for (const { grantId, status, answerLost } of outcomes) {
       const isThere = sandbox.grant(grantId) !== undefined;

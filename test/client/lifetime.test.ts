@@ -101,7 +101,7 @@ describe("close", () => {
     close(client);
     await expect(call).rejects.toMatchObject({
       code: Code.Canceled,
-      rawMessage: "the client was closed",
+      rawMessage: "the client was closed; nothing was sent",
     });
     expect(signal?.aborted).toBe(true);
     await expect(client.deactivateUserGrant({ userId: "1", grantId: "2" })).rejects.toMatchObject({

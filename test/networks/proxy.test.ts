@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { inspect } from "node:util";
 import { Code, createClient } from "@connectrpc/connect";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { notProcessed } from "../../src/errors/not-processed.js";
+import { mayHaveBeenApplied } from "../../src/errors/certainty.js";
 import { close, ManagementService } from "../../src/grpc.js";
 import { proxyFor } from "../../src/transports/grpc/connections/proxy.js";
 import { respondWell } from "../faults/exchange.js";
@@ -66,7 +66,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const error = await failure(deactivate(createTransport(protocol, "https://zitadel.internal")));
     expect(error.code).toBe(Code.Unavailable);
     expect(error.message).toMatch(/proxy 127\.0\.0\.1:\d+ responded to CONNECT.*407.*credentials/s);
-    expect(notProcessed(error)).toBe(true);
+    expect(mayHaveBeenApplied(error)).toBe(false);
     expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/p@ss|p%40ss|dXNlcj/);
     expect(proxy.connects[0]?.authorization).toBe(
       `Basic ${Buffer.from("user:p@ss").toString("base64")}`,

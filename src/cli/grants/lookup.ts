@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { type Environment, platform, sleep } from "../../common/environment.js";
 import { describeError } from "../../errors/describe.js";
 import { maskError } from "../../errors/mask.js";
-import { unexpectedResponse } from "../../transports/call/unexpected-response.js";
+import { unexpectedResponse } from "../../transports/call/status.js";
 import { gatewayError } from "../../transports/json/error.js";
 import { reasonOf } from "../account.js";
 import type { Connection, RequestOptions } from "../connect.js";

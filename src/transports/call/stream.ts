@@ -1,79 +1,116 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import type { StreamResponse } from "@connectrpc/connect";
+import type { Interceptor, StreamRequest, StreamResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { Deadline } from "./deadline.js";
+import type { Observer } from "../../common/observer.js";
+import { decided, decides } from "../../errors/certainty.js";
+import type { TransportOptions } from "./attempt.js";
+import type { Call } from "./call.js";
 
 /**
- * Runs a streaming call of one of Connect's transports under a `Deadline`: it settles with `DeadlineExceeded`
- * when its time is up, and with `Canceled` and the caller's reason when the caller aborts. The call settles,
- * and its connection is released, when its messages end or fail, or when the consumer stops reading.
+ * Runs a streaming call of one of Connect's transports as a `Call`: it settles with `DeadlineExceeded` when its
+ * time is up, and with `Canceled` and the caller's reason when the caller aborts. The call settles, and its
+ * connection is released, when its messages end or fail, or when the consumer stops reading.
  *
- * @param start makes the call; the deadline's signal cancels it.
+ * @param start makes the call; `call.signal` cancels it.
  */
-export function callStream<I extends DescMessage, O extends DescMessage>(
-  timeoutMs: number | undefined,
-  signal: AbortSignal | undefined,
-  start: (deadline: Deadline) => Promise<StreamResponse<I, O>>,
+export async function callStream<I extends DescMessage, O extends DescMessage>(
+  call: Call,
+  start: () => Promise<StreamResponse<I, O>>,
 ): Promise<StreamResponse<I, O>> {
-  return new Promise((resolve, reject) => {
-    const deadline = new Deadline(timeoutMs, signal, { onExpiry: reject });
-    if (deadline.ended) {
-      return;
+  try {
+    const response = await call.wait<StreamResponse<I, O>>((resolve, reject) => {
+      start().then(resolve, reject);
+      return () => undefined;
+    });
+    return { ...response, message: guard(response.message, call) };
+  } catch (reason) {
+    throw endAs(reason, call);
+  }
+}
+
+/**
+ * The interceptors of a stream: the program's, its credentials, and what happens when it is sent.
+ *
+ * @param connect resolves when there is a connection.
+ */
+export function streamInterceptors(
+  { interceptors, streamInterceptor, observer }: TransportOptions<unknown>,
+  call: Call,
+  connect?: () => Promise<void>,
+): Interceptor[] {
+  const send: Interceptor = (next) => async (request) => {
+    await connect?.();
+    await call.passGate(request.contextValues);
+    call.onSent();
+    return observer === undefined || !request.stream
+      ? await next(request)
+      : await observe(observer, call, request, (last) => next(last) as Promise<StreamResponse>);
+  };
+  return [...interceptors, streamInterceptor(call), send];
+}
+
+async function observe(
+  observer: Observer,
+  { secrets }: Call,
+  request: StreamRequest,
+  next: (request: StreamRequest) => Promise<StreamResponse>,
+): Promise<StreamResponse> {
+  const { method, url, header } = request;
+  const seen = observer({ method, url, header, secrets });
+  const failed = (reason: unknown): never => {
+    seen.onError(ConnectError.from(reason));
+    throw reason;
+  };
+  const sent = async function* () {
+    for await (const message of request.message) {
+      seen.onMessage("client", message);
+      yield message;
     }
-    const run = async () => {
-      deadline.inDoubt = 1;
-      try {
-        const response = await start(deadline);
-        resolve({ ...response, message: guard(response.message, deadline) });
-      } catch (reason) {
-        reject(endAs(reason, deadline));
+  };
+  const response = await next({ ...request, message: sent() }).catch(failed);
+  seen.onResponse(response.header);
+  const received = async function* () {
+    try {
+      for await (const message of response.message) {
+        seen.onMessage("server", message);
+        yield message;
       }
-    };
-    void run();
-  });
+    } catch (reason) {
+      failed(reason);
+    }
+    seen.onEnd(response.trailer);
+  };
+  return { ...response, message: received() };
 }
 
 function guard<O extends DescMessage>(
   messages: AsyncIterable<MessageShape<O>>,
-  deadline: Deadline,
+  call: Call,
 ): AsyncIterable<MessageShape<O>> {
   return {
     [Symbol.asyncIterator]() {
       const iterator = messages[Symbol.asyncIterator]();
       let isDone = false;
       return {
-        next: () =>
-          new Promise((resolve, reject) => {
-            if (isDone) {
-              resolve({ done: true, value: undefined });
-              return;
+        async next() {
+          if (isDone) {
+            return { done: true, value: undefined };
+          }
+          try {
+            const result = await call.waitFor(iterator.next());
+            if (result.done) {
+              isDone = true;
+              call.end();
             }
-            const listener = {
-              onExpiry: (error: ConnectError) => {
-                isDone = true;
-                reject(error);
-              },
-            };
-            deadline.listen(listener);
-            iterator.next().then(
-              (result) => {
-                deadline.leave(listener);
-                if (result.done) {
-                  isDone = true;
-                  deadline.end();
-                }
-                resolve(result);
-              },
-              (reason) => {
-                deadline.leave(listener);
-                isDone = true;
-                reject(endAs(brokenResponse(reason), deadline));
-              },
-            );
-          }),
+            return result;
+          } catch (reason) {
+            isDone = true;
+            throw endAs(brokenResponse(reason), call);
+          }
+        },
         async return(value?: unknown) {
           isDone = true;
-          deadline.end();
+          call.end();
           return { done: true as const, value };
         },
       };
@@ -81,11 +118,18 @@ function guard<O extends DescMessage>(
   };
 }
 
-/** Settles the call, and returns its error: at or after the deadline, `DeadlineExceeded`. */
-function endAs(reason: unknown, deadline: Deadline): ConnectError {
-  const isLate = !deadline.ended && deadline.remainingMs() === 0;
-  deadline.end();
-  return isLate ? deadline.exceeded() : ConnectError.from(reason);
+/** Settles the call, and returns its error. Only a status decides that a stream was not processed. */
+function endAs(reason: unknown, call: Call): ConnectError {
+  const error = ConnectError.from(reason);
+  if (error.isWireError && decides(error.code)) {
+    decided(error, "rejected");
+  }
+  if (call.outcome.sent) {
+    call.onFailed(error);
+  }
+  const last = call.finalError(call.failure(error));
+  call.end();
+  return last;
 }
 
 /**

@@ -1,8 +1,10 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
+import { type Observer, observeResponse } from "../../common/observer.js";
+import { decided, decisionOf } from "../../errors/certainty.js";
 import { describeFailure, neverSent } from "../../errors/failure.js";
-import { markNotProcessed, notProcessed } from "../../errors/not-processed.js";
 import { own } from "../../options/checker.js";
-import { redirectError, unknownOutcome } from "../call/unexpected-response.js";
+import type { Attempt } from "../call/attempt.js";
+import { redirectError } from "../call/status.js";
 import { discard } from "./body.js";
 
 /** A request as sent by the transports over `fetch`. */
@@ -15,10 +17,62 @@ export interface GuardedRequest {
 }
 
 /**
+ * Makes an attempt: one request, and one more if no connection could be made.
+ *
+ * @param read reads the response, and throws the error that it stands for.
+ */
+export async function sendOverFetch(
+  attempt: Attempt,
+  {
+    fetch,
+    observer,
+  }: { fetch?: typeof globalThis.fetch | undefined; observer: Observer | undefined },
+  request: Omit<GuardedRequest, "signal">,
+  read: (response: Response) => Promise<UnaryResponse>,
+): Promise<UnaryResponse> {
+  const { call, contextValues, method, message } = attempt;
+  const run = async () => {
+    try {
+      return await read(await guardedFetch(fetch, { ...request, signal: call.signal }));
+    } catch (reason) {
+      call.onFailed(reason);
+      throw reason;
+    }
+  };
+  const once = async () => {
+    const turn = call.passGate(contextValues);
+    if (turn !== undefined) {
+      await turn;
+    }
+    call.onSent();
+    const { url, header } = request;
+    const { secrets } = call;
+    const seen = observer?.({ method, url, header, secrets });
+    seen?.onMessage("client", message);
+    try {
+      const response = await call.waitFor(run());
+      if (seen !== undefined) {
+        observeResponse(seen, response);
+      }
+      return response;
+    } catch (reason) {
+      seen?.onError(ConnectError.from(reason));
+      throw reason;
+    }
+  };
+  try {
+    return await once();
+  } catch (reason) {
+    if (call.ended || decisionOf(reason) !== "unsent") {
+      throw reason;
+    }
+    return await once();
+  }
+}
+
+/**
  * Calls `fetch` so that a token is sent only to the requested address: redirects are rejected. They are
  * requested as "manual" and rejected here, since "error" is not available everywhere (workerd rejects it).
- *
- * When no connection could be made, the server has received nothing, and the request is retried once.
  *
  * @throws ConnectError `Unavailable` when there was no response, `Unknown` for a redirect.
  */
@@ -48,12 +102,7 @@ export async function guardedFetch(
       throw connectionError(reason, url, signal, neverSent(reason));
     }
   };
-  const response = await send().catch((error) => {
-    if (notProcessed(error)) {
-      return send();
-    }
-    throw error;
-  });
+  const response = await send();
   if (
     response.type === "opaqueredirect" ||
     // By a caller's `fetch` that follows redirects anyway.
@@ -80,23 +129,23 @@ export function connectionError(
   if (signal.aborted) {
     return ConnectError.from(signal.reason, Code.Canceled);
   }
-  if (reason instanceof ConnectError) {
+  // An error that this package has decided about is of another call.
+  if (reason instanceof ConnectError && decisionOf(reason) === undefined) {
     return reason;
   }
   const error = new ConnectError(
     [
-      `no complete response from ${new URL(url).host}: ${describeFailure(reason)}. `,
-      isUnsent ? "Nothing was sent." : unknownOutcome,
+      `no complete response from ${new URL(url).host}: ${describeFailure(reason)}`,
       typeof document === "undefined"
         ? ""
-        : " The browser's console shows whether CORS was the cause.",
+        : ". The browser's console shows whether CORS was the cause",
     ].join(""),
     Code.Unavailable,
     undefined,
     undefined,
     reason,
   );
-  return isUnsent ? markNotProcessed(error) : error;
+  return isUnsent ? decided(error, "unsent") : error;
 }
 
 /** @throws ConnectError `ResourceExhausted` when a request's message is larger than `writeMaxBytes`. */
@@ -106,7 +155,7 @@ export function checkSize(
 ): void {
   if (message && writeMaxBytes && message.length > writeMaxBytes) {
     throw new ConnectError(
-      `the request has ${message.length} bytes, more than writeMaxBytes (${writeMaxBytes}); it was not sent`,
+      `the request has ${message.length} bytes, more than writeMaxBytes (${writeMaxBytes})`,
       Code.ResourceExhausted,
     );
   }

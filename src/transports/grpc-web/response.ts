@@ -1,10 +1,11 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import type { UnaryRequest, UnaryResponse } from "@connectrpc/connect";
+import type { UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { decodeFrames } from "../../common/frames.js";
+import { undecided } from "../../errors/certainty.js";
+import type { Attempt } from "../call/attempt.js";
 import type { Codec } from "../call/codec.js";
-import { readStatus } from "../call/status.js";
-import { unexpectedResponse, unknownOutcome } from "../call/unexpected-response.js";
+import { readStatus, unexpectedResponse } from "../call/status.js";
 import { bodyChunks, bodyStart, discard } from "../fetch/body.js";
 import { connectionError } from "../fetch/guarded-fetch.js";
 
@@ -46,14 +47,15 @@ export async function checkResponse(
  * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md). An error may come in the headers alone; if
  * a proxy adds an empty trailers frame to it, the headers still decide.
  */
-export async function readUnary<I extends DescMessage, O extends DescMessage>(
+export async function readUnary(
   response: Response,
-  { service, method, url, signal }: UnaryRequest<I, O>,
+  { method, url, call }: Attempt,
   codec: Codec,
   readMaxBytes: number,
-): Promise<UnaryResponse<I, O>> {
+): Promise<UnaryResponse> {
   const { headers: header } = response;
-  let message: MessageShape<O> | undefined;
+  const inHeader = readStatus(header);
+  let message: MessageShape<DescMessage> | undefined;
   let trailer: Headers | undefined;
   try {
     for await (const { flags, data } of decodeFrames(bodyChunks(response), readMaxBytes)) {
@@ -70,10 +72,12 @@ export async function readUnary<I extends DescMessage, O extends DescMessage>(
       }
     }
   } catch (reason) {
-    throw connectionError(reason, url, signal);
+    throw inHeader.error ?? connectionError(reason, url, call.signal);
   }
   const inTrailer = readStatus(trailer ?? new Headers());
-  const inHeader = readStatus(header);
+  if (inTrailer.found && inTrailer.error === undefined && inHeader.error !== undefined) {
+    throw undecided(inHeader.error);
+  }
   const error = inTrailer.error ?? inHeader.error;
   if (error !== undefined) {
     if (error === inTrailer.error) {
@@ -89,6 +93,7 @@ export async function readUnary<I extends DescMessage, O extends DescMessage>(
   if (message === undefined) {
     throw broken("a status of 0, but no message", header, Code.Unimplemented);
   }
+  const service = method.parent;
   return { stream: false, service, method, header, message, trailer: trailer ?? new Headers() };
 }
 
@@ -110,9 +115,5 @@ function readTrailers(data: Uint8Array, headers: Headers): Headers {
 }
 
 function broken(what: string, headers: Headers, code: Code = Code.Internal): ConnectError {
-  return new ConnectError(
-    `the server broke the gRPC-web protocol: ${what}. ${unknownOutcome}`,
-    code,
-    headers,
-  );
+  return new ConnectError(`the server broke the gRPC-web protocol: ${what}`, code, headers);
 }

@@ -1,31 +1,32 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
-import { decodeFrames, encodeFrame } from "../../common/frames.js";
+import { decodeFrames, encodeFrame, prefixBytes } from "../../common/frames.js";
 import type { GrpcWebOptions } from "../../options/client-options.js";
-import type { TransportOptions } from "../call/options.js";
-import { callHeaders } from "../call/request-headers.js";
-import { callStream } from "../call/stream.js";
-import { effectiveTimeoutMs } from "../call/unary-call.js";
+import type { TransportOptions } from "../call/attempt.js";
+import { Call, effectiveTimeoutMs } from "../call/call.js";
+import { callHeaders } from "../call/headers.js";
+import { callStream, streamInterceptors } from "../call/stream.js";
 import { bodyChunks } from "../fetch/body.js";
-import { connectionError } from "../fetch/guarded-fetch.js";
-import { post } from "./post.js";
+import { checkSize, connectionError, guardedFetch } from "../fetch/guarded-fetch.js";
+import { checkResponse } from "./response.js";
 
 /**
  * Server-streaming methods are connect-web's, over our guarded `fetch`. They come with `createTransport`: in
  * Node, when the first stream is opened; a page that has only a `ManagementService` client loads neither.
  */
 export function createStreams(options: TransportOptions<GrpcWebOptions>): Transport["stream"] {
-  const { baseUrl, interceptors, useBinaryFormat, binaryOptions, jsonOptions } = options;
-  const transport = createGrpcWebTransport({
-    baseUrl,
-    interceptors,
-    fetch: streamFetch(options),
-    ...(useBinaryFormat !== undefined && { useBinaryFormat }),
-    ...(binaryOptions && { binaryOptions }),
-    ...(jsonOptions && { jsonOptions }),
-  });
-  return async (method, signal, timeoutMs, header, messages, contextValues) => {
+  const { baseUrl, useBinaryFormat, binaryOptions, jsonOptions } = options;
+  const create = (call: Call) =>
+    createGrpcWebTransport({
+      baseUrl,
+      interceptors: streamInterceptors(options, call),
+      fetch: streamFetch(options),
+      ...(useBinaryFormat !== undefined && { useBinaryFormat }),
+      ...(binaryOptions && { binaryOptions }),
+      ...(jsonOptions && { jsonOptions }),
+    });
+  return async (method, signal, timeoutMs, init, messages, contextValues) => {
     if (method.methodKind !== "server_streaming") {
       throw new ConnectError(
         `${method.name} streams its requests, which gRPC-web over fetch cannot carry: use zitadel-user-grants/grpc`,
@@ -33,9 +34,11 @@ export function createStreams(options: TransportOptions<GrpcWebOptions>): Transp
       );
     }
     const limitMs = effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs);
-    return callStream(limitMs, signal, (deadline) =>
-      // Without a time limit of its own: the deadline's signal aborts it in time.
-      transport.stream(method, deadline.signal, 0, callHeaders(header), messages, contextValues),
+    const header = callHeaders(init);
+    const call = new Call(limitMs, signal, options.running);
+    // Without a time limit of its own: the call's signal aborts it in time.
+    return callStream(call, () =>
+      create(call).stream(method, call.signal, 0, header, messages, contextValues),
     );
   };
 }
@@ -45,8 +48,12 @@ function streamFetch(options: TransportOptions<GrpcWebOptions>): typeof globalTh
   return async (input, { headers, signal: given, body } = {}) => {
     const url = String(input);
     const signal = given ?? new AbortController().signal;
-    const request = { url, header: new Headers(headers), signal };
-    const response = await post(request, body as Uint8Array<ArrayBuffer>, options);
+    const frame = body as Uint8Array<ArrayBuffer>;
+    checkSize(frame.subarray(prefixBytes), options);
+    const header = new Headers(headers);
+    const request = { url, method: "POST", header, signal, body: frame };
+    const response = await guardedFetch(options.fetch, request);
+    await checkResponse(response, options.useBinaryFormat);
     const frames = decodeFrames(bodyChunks(response), options.readMaxBytes);
     // Everything that connect-web reads of a response.
     return {

@@ -1,21 +1,17 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GrpcOptions } from "../../options/client-options.js";
-import type { TransportOptions } from "../call/options.js";
-import { callStream } from "../call/stream.js";
-import { effectiveTimeoutMs } from "../call/unary-call.js";
+import type { TransportOptions } from "../call/attempt.js";
+import { Call, effectiveTimeoutMs } from "../call/call.js";
+import { callHeaders } from "../call/headers.js";
+import { callStream, streamInterceptors } from "../call/stream.js";
 import type { StreamConnection } from "./connections/stream-connection.js";
-import type { RequestHeaders } from "./request-headers.js";
+import type { RequestHeaders } from "./headers.js";
 
 /** Streaming methods, and the function that closes their connection. */
 export interface Streams {
   stream: Transport["stream"];
   close(): void;
-}
-
-interface Loaded {
-  transport: Transport;
-  connection: StreamConnection;
 }
 
 /**
@@ -26,40 +22,42 @@ export function createStreams(
   options: TransportOptions<GrpcOptions>,
   headers: RequestHeaders,
 ): Streams {
-  let loading: Promise<Loaded> | undefined;
+  const { baseUrl, readMaxBytes, sendCompression, acceptCompression, compressMinBytes } = options;
+  const { writeMaxBytes, useBinaryFormat, binaryOptions, jsonOptions } = options;
+  let loading: ReturnType<typeof load> | undefined;
   let connection: StreamConnection | undefined;
   let isClosed = false;
-  const load = async (): Promise<Loaded> => {
+  const load = async () => {
     const [{ createGrpcTransport }, { StreamConnection }] = await Promise.all([
       import("@connectrpc/connect-node"),
       import("./connections/stream-connection.js"),
     ]);
     const own = new StreamConnection(options);
     connection = own;
-    const { sendCompression, acceptCompression, compressMinBytes, writeMaxBytes } = options;
-    const { useBinaryFormat, binaryOptions, jsonOptions } = options;
-    const transport = createGrpcTransport({
-      baseUrl: options.baseUrl,
-      readMaxBytes: options.readMaxBytes,
-      sessionManager: own.manager,
-      interceptors: [...options.interceptors, own.interceptor],
-      ...(useBinaryFormat !== undefined && { useBinaryFormat }),
-      ...(sendCompression && { sendCompression }),
-      ...(acceptCompression && { acceptCompression }),
-      ...(compressMinBytes !== undefined && { compressMinBytes }),
-      ...(writeMaxBytes !== undefined && { writeMaxBytes }),
-      ...(binaryOptions && { binaryOptions }),
-      ...(jsonOptions && { jsonOptions }),
-    });
-    return { transport, connection: own };
+    return (call: Call) =>
+      createGrpcTransport({
+        baseUrl,
+        readMaxBytes,
+        sessionManager: own.manager,
+        interceptors: streamInterceptors(options, call, () => call.waitFor(own.connect())),
+        ...(useBinaryFormat !== undefined && { useBinaryFormat }),
+        ...(sendCompression && { sendCompression }),
+        ...(acceptCompression && { acceptCompression }),
+        ...(compressMinBytes !== undefined && { compressMinBytes }),
+        ...(writeMaxBytes !== undefined && { writeMaxBytes }),
+        ...(binaryOptions && { binaryOptions }),
+        ...(jsonOptions && { jsonOptions }),
+      });
   };
   return {
     async stream(method, signal, timeoutMs, header, messages, contextValues) {
       const limitMs = effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs);
-      const requestHeaders = headers.forInterceptors(header, limitMs);
-      return callStream(limitMs, signal, async (deadline) => {
+      const requestHeader = callHeaders(header);
+      headers.addTo(requestHeader, limitMs);
+      const call = new Call(limitMs, signal, options.running);
+      return callStream(call, async () => {
         loading ??= load();
-        const { transport } = await loading.catch((reason) => {
+        const create = await loading.catch((reason) => {
           loading = undefined;
           throw ConnectError.from(reason, Code.InvalidArgument);
         });
@@ -67,15 +65,8 @@ export function createStreams(
           connection?.close();
           throw new ConnectError("the client was closed", Code.Canceled);
         }
-        // Without a time limit of its own: the deadline's signal aborts it in time.
-        return transport.stream(
-          method,
-          deadline.signal,
-          0,
-          requestHeaders,
-          messages,
-          contextValues,
-        );
+        // Without a time limit of its own: the call's signal aborts it in time.
+        return create(call).stream(method, call.signal, 0, requestHeader, messages, contextValues);
       });
     },
     close() {

@@ -1,22 +1,20 @@
 import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
-import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeFrame } from "../../common/frames.js";
-import { sendGate } from "../../common/send-gate.js";
 import type { GrpcOptions } from "../../options/client-options.js";
-import { copiesRequests } from "../call/apply-interceptors.js";
+import {
+  type Attempt,
+  type ClosableTransport,
+  createUnary,
+  type TransportOptions,
+} from "../call/attempt.js";
 import { createCodec } from "../call/codec.js";
-import type { ClosableTransport, TransportOptions } from "../call/options.js";
-import { effectiveTimeoutMs, untilExpiry } from "../call/unary-call.js";
 import { compressionBrotli, compressionGzip } from "./compression.js";
 import { ConnectionPool } from "./connections/pool.js";
-import { LazyResponse } from "./lazy-response.js";
-import { compressedFlag } from "./message-reader.js";
-import { RequestHeaders } from "./request-headers.js";
+import { type Exchanges, exchange } from "./exchange.js";
+import { RequestHeaders } from "./headers.js";
+import { compressedFlag, GrpcResponse } from "./response.js";
 import { createStreams } from "./streams.js";
-import type { UnaryExchanges } from "./unary-attempt.js";
-import { createUnaryCalls } from "./unary-calls.js";
-import { exchange } from "./unary-exchange.js";
 
 /** The largest message length that a frame can declare, in bytes. */
 const maxMessageBytes = 0xffffffff;
@@ -47,78 +45,59 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
     pingTimeoutMs: options.pingTimeoutMs ?? 15_000,
     idleConnectionTimeoutMs: options.idleConnectionTimeoutMs ?? 15 * 60_000,
   });
-  const isCopied = options.interceptors.some(copiesRequests);
   const streams = createStreams(options, headers);
 
-  const shared: UnaryExchanges = {
+  const shared: Exchanges = {
     pool,
     readMaxBytes,
     acceptCompression,
-    finish(method, response, deadline) {
-      const { compression } = response;
-      const finish = (message: Uint8Array) =>
-        new LazyResponse(method, codec.decode(method.output, message), response, isCopied);
+    observer: options.observer,
+    finish({ method, call }, received) {
+      const { message, compression } = received;
+      const finish = (bytes: Uint8Array) =>
+        new GrpcResponse(method, codec.decode(method.output, bytes), received);
       return compression === undefined
-        ? finish(response.message)
-        : untilExpiry(deadline, async () =>
-            finish(await compression.decompress(response.message, readMaxBytes)),
-          );
+        ? finish(message)
+        : call.waitFor(compression.decompress(message, readMaxBytes)).then(finish);
     },
   };
 
-  const defaultHeader = (timeoutMs: number | undefined) =>
-    headers.forInterceptors(undefined, timeoutMs);
-  const callUnary = createUnaryCalls(options.interceptors, (request, deadline) => {
-    const { method } = request;
-    const start = (bytes: Uint8Array, flags: number) => {
-      const header = headers.list(request);
-      const body = encodeFrame(bytes, flags, Buffer.allocUnsafe);
-      const gate = request.contextValues.get(sendGate);
-      return exchange({ shared, method, deadline, header, body, gate });
-    };
+  const send = (attempt: Attempt) => {
+    const { method, url, fields, call } = attempt;
+    const start = (bytes: Uint8Array, flags: number) =>
+      exchange(
+        shared,
+        attempt,
+        headers.list(url, fields),
+        encodeFrame(bytes, flags, Buffer.allocUnsafe),
+      );
     try {
-      const message = codec.encode(method.input, request.message);
+      const message = codec.encode(method.input, attempt.message);
       if (message.length > writeMaxBytes) {
         throw new ConnectError(
-          `the request has ${message.length} bytes, more than writeMaxBytes (${writeMaxBytes}); it was not sent`,
+          `the request has ${message.length} bytes, more than writeMaxBytes (${writeMaxBytes})`,
           Code.ResourceExhausted,
         );
       }
       return sendCompression === undefined || message.length < compressMinBytes
         ? start(message, 0)
-        : untilExpiry(deadline, async () =>
-            start(await sendCompression.compress(message), compressedFlag),
-          );
+        : call
+            .waitFor(sendCompression.compress(message))
+            .then((compressed) => start(compressed, compressedFlag));
     } catch (reason) {
       return Promise.reject(reason);
     }
-  });
-
-  const transport: Transport = {
-    unary(method, signal, timeoutMs, init, message, contextValues) {
-      try {
-        const limitMs = effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs);
-        return callUnary({
-          method,
-          url: headers.url(method),
-          requestMethod: "POST",
-          signal,
-          timeoutMs: limitMs,
-          // Checked at once.
-          header: init === undefined ? undefined : headers.forInterceptors(init, limitMs),
-          defaultHeader,
-          message,
-          contextValues,
-        });
-      } catch (reason) {
-        return Promise.reject(reason);
-      }
-    },
-
-    stream: streams.stream,
   };
+
   return {
-    transport,
+    transport: {
+      unary: createUnary(options, {
+        target: (method) => ({ url: headers.url(method), requestMethod: "POST" }),
+        addHeader: (header, timeoutMs) => headers.addTo(header, timeoutMs),
+        send,
+      }),
+      stream: streams.stream,
+    },
     close() {
       pool.close();
       streams.close();

@@ -1,10 +1,9 @@
 import type { DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type UnaryRequest } from "@connectrpc/connect";
-import { decides } from "../../errors/certainty.js";
-import { markNotProcessed } from "../../errors/not-processed.js";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { decided, decides } from "../../errors/certainty.js";
 import type { JsonOptions } from "../../options/client-options.js";
-import type { TransportOptions } from "../call/options.js";
-import { unexpectedResponse } from "../call/unexpected-response.js";
+import type { Attempt, TransportOptions } from "../call/attempt.js";
+import { unexpectedResponse } from "../call/status.js";
 import { connectionError } from "../fetch/guarded-fetch.js";
 import { gatewayError } from "./error.js";
 import type { HttpBinding } from "./http-rule/bindings.js";
@@ -20,13 +19,13 @@ const incomplete = "cut off or malformed";
  * @throws ConnectError the gateway's own; `ResourceExhausted` beyond `readMaxBytes`; for a response that is
  * not ZITADEL's, the code by the gRPC mapping of HTTP statuses.
  */
-export async function readResponse<I extends DescMessage, O extends DescMessage>(
+export async function readResponse(
   response: Response,
   { responseBody }: HttpBinding,
-  { method: { output }, url, signal }: UnaryRequest<I, O>,
+  { method: { output }, url, call }: Attempt,
   { jsonOptions, readMaxBytes }: TransportOptions<JsonOptions>,
   fromJson: JsonParts["fromJson"],
-): Promise<MessageShape<O>> {
+): Promise<MessageShape<DescMessage>> {
   const { status, headers, ok } = response;
   let text = "";
   const failure = (problem?: string) =>
@@ -51,7 +50,7 @@ export async function readResponse<I extends DescMessage, O extends DescMessage>
       if (bytes > readMaxBytes) {
         reader?.cancel().catch(() => undefined);
         throw new ConnectError(
-          `the response has more than ${readMaxBytes} bytes (readMaxBytes). Whether the call was carried out is not known`,
+          `the response has more than ${readMaxBytes} bytes (readMaxBytes)`,
           Code.ResourceExhausted,
           headers,
         );
@@ -59,8 +58,8 @@ export async function readResponse<I extends DescMessage, O extends DescMessage>
       text += decoder.decode(value, { stream: true });
     }
   } catch (reason) {
-    throw ok || signal.aborted || reason instanceof ConnectError
-      ? connectionError(reason, url, signal)
+    throw ok || call.ended || reason instanceof ConnectError
+      ? connectionError(reason, url, call.signal)
       : failure(incomplete);
   }
   if (!/^application\/([\w.-]+\+)?json\b/i.test(headers.get("content-type") ?? "")) {
@@ -74,7 +73,7 @@ export async function readResponse<I extends DescMessage, O extends DescMessage>
   }
   const error = ok && output.field.code ? undefined : gatewayError(json, headers);
   if (error !== undefined) {
-    throw !ok && decides(error.code) ? markNotProcessed(error) : error;
+    throw !ok && decides(error.code) ? decided(error, "rejected") : error;
   }
   if (!ok) {
     throw failure();

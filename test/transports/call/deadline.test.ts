@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { removeUserGrants } from "../../../src/bulk/index.js";
-import { notProcessed } from "../../../src/errors/not-processed.js";
+import { mayHaveBeenApplied } from "../../../src/errors/certainty.js";
 import * as grpc from "../../../src/grpc.js";
 import * as grpcWeb from "../../../src/grpc-web.js";
 import * as json from "../../../src/json.js";
@@ -109,7 +109,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
 
     expect(error).toMatchObject({ code: Code.DeadlineExceeded });
     expect(String(error)).toContain("nothing was sent");
-    expect(notProcessed(error)).toBe(true);
+    expect(mayHaveBeenApplied(error)).toBe(false);
   });
 });
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { notProcessed } from "../../../src/errors/not-processed.js";
+import { mayHaveBeenApplied } from "../../../src/errors/certainty.js";
 import { close, createManagementClient, type GrpcOptions } from "../../../src/grpc.js";
 import { type Exchange, frame, message, respondWell } from "../../faults/exchange.js";
 import { frameType, goaway, startHttp2Wire, uint32 } from "../../faults/http2-wire.js";
@@ -73,7 +73,7 @@ describe("a call whose response has begun is not sent again", () => {
 
     expect(server.requests).toBe(1);
     expect(error.code).not.toBe(Code.Unknown);
-    expect(notProcessed(error)).toBe(false);
+    expect(mayHaveBeenApplied(error)).toBe(true);
   });
 });
 
@@ -222,7 +222,7 @@ test.each([
     expect(error.code, String(error)).toBe(Code.InvalidArgument);
     expect(error.rawMessage).toMatch(/headers of the request have \d+ bytes, more than/);
     expect(error.rawMessage).toContain(limit);
-    expect(notProcessed(error)).toBe(true);
+    expect(mayHaveBeenApplied(error)).toBe(false);
     expect(server.calls).toHaveLength(1);
   },
 );

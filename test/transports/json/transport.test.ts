@@ -439,7 +439,7 @@ describe("a response that is not the gateway's", () => {
     const client = createManagementClient({ baseUrl });
     const error = await failure(client.bulkRemoveUserGrant({ grantId: ["1"] }));
     expect(error.code).toBe(Code.Unavailable);
-    expect(error.message).toContain("Whether the call was carried out is not known");
+    expect(error.message).toContain("the call may have been carried out");
   });
 
   it("a refused connection is Unavailable", async () => {

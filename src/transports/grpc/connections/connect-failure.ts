@@ -1,6 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describeFailure, isPermanent } from "../../../errors/failure.js";
-import { markNotProcessed } from "../../../errors/not-processed.js";
 
 /** Why a connection could not be made. */
 export interface ConnectFailure {
@@ -30,8 +29,7 @@ export function connectFailure(origin: string, error: Error | undefined): Connec
       isPermanent(reason) &&
       codeOf(reason) !== "ENOTFOUND" &&
       (codeOf(reason) !== "ERR_NO_HTTP2" || "when repeated"),
-    error: () =>
-      markNotProcessed(new ConnectError(message, Code.Unavailable, undefined, undefined, reason)),
+    error: () => new ConnectError(message, Code.Unavailable, undefined, undefined, reason),
   };
 }
 
@@ -40,7 +38,7 @@ export function unservedFailure(origin: string): ConnectFailure {
   const message = `the server ended the connection to ${origin} before it had served a call`;
   return {
     isPermanent: false,
-    error: () => markNotProcessed(new ConnectError(message, Code.Unavailable)),
+    error: () => new ConnectError(message, Code.Unavailable),
   };
 }
 

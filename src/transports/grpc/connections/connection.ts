@@ -1,7 +1,8 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Environment } from "../../../common/environment.js";
-import { forNode, type HeaderList } from "../header-list.js";
+import { neverSent } from "../../../errors/failure.js";
+import { forNode, type HeaderList } from "../headers.js";
 import { connectFailure } from "./connect-failure.js";
 import type { ConnectionOptions, ConnectionOwner } from "./connection-owner.js";
 import { IdleTimer } from "./idle-timer.js";
@@ -150,7 +151,9 @@ export class Connection {
   refused(stream: ClientHttp2Stream): boolean {
     return (
       stream.rstCode === ResetCode.REFUSED_STREAM ||
-      (stream.id !== undefined && stream.id > this.#goawayLastStreamId)
+      (stream.id !== undefined && stream.id > this.#goawayLastStreamId) ||
+      // With TLS 1.3 a server rejects a client certificate when the session stands already.
+      (!this.served && neverSent(this.#session.error))
     );
   }
 

@@ -1,6 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Environment, platform } from "../../../common/environment.js";
-import { markNotProcessed } from "../../../errors/not-processed.js";
 import { Backoff } from "./backoff.js";
 import { type ConnectFailure, unservedFailure } from "./connect-failure.js";
 import type { Connection } from "./connection.js";
@@ -74,7 +73,7 @@ export class ConnectionPool {
   /** Assigns a connection to the call, now or as soon as there is one. */
   run(waiter: Waiter): void {
     if (this.#closed) {
-      waiter.fail(markNotProcessed(closedError()));
+      waiter.fail(closedError());
       return;
     }
     const connection = this.#waiting.isEmpty ? this.#find(isReady) : undefined;
@@ -99,7 +98,7 @@ export class ConnectionPool {
   /** Closes all connections; calls fail with `Canceled` from now on. */
   close(): void {
     this.#closed = true;
-    this.#failWaiting(() => markNotProcessed(closedError()));
+    this.#failWaiting(closedError);
     for (const connection of [...this.#connections]) {
       connection.destroy(closedError);
     }

@@ -1,8 +1,7 @@
 import type { ClientHttp2Stream, Http2Session } from "node:http2";
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type GrpcTransportOptions, Http2SessionManager } from "@connectrpc/connect-node";
 import { platform } from "../../../common/environment.js";
-import { untilAborted } from "../../../common/time-limit.js";
 import type { GrpcOptions } from "../../../options/client-options.js";
 import { connectFailure } from "./connect-failure.js";
 import { sessionOptions } from "./session-options.js";
@@ -62,20 +61,14 @@ export class StreamConnection {
     };
   }
 
-  /** Makes a stream wait for the connection: if its call settles first, the stream is never opened. */
-  readonly interceptor: Interceptor = (next) => async (request) => {
-    request.signal.throwIfAborted();
-    await untilAborted(this.#connect(), request.signal);
-    return next(request);
-  };
-
   /** Cancels all streams with `Canceled`. */
   close(): void {
     this.#isClosed = true;
     this.#sessions.abort(closed());
   }
 
-  #connect(): Promise<void> {
+  /** Resolves when there is a connection. */
+  connect(): Promise<void> {
     this.#connecting ??= this.#attempt().finally(() => {
       this.#connecting = undefined;
     });

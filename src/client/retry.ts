@@ -1,29 +1,31 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Interceptor, type UnaryRequest } from "@connectrpc/connect";
-import { type Environment, platform, sleep } from "../../common/environment.js";
-import { readPushbackMs } from "../../common/retry-after.js";
-import type { Signal } from "../../common/shared-signal.js";
-import { notProcessed } from "../../errors/not-processed.js";
-import type { RetryOptions } from "../../options/retry.js";
-import { withoutCopies } from "../../transports/call/apply-interceptors.js";
-import { remainingMs } from "../../transports/call/deadline.js";
-import { retrySwitch } from "./retry-switch.js";
+import { Code, ConnectError, type ContextKey } from "@connectrpc/connect";
+import { type Environment, platform } from "../common/environment.js";
+import { readPushbackMs } from "../common/retry-after.js";
+import type { RetryOptions } from "../options/retry.js";
+import type { Attempt, Send } from "../transports/call/attempt.js";
 
 /**
- * Retries unary calls as `RetryOptions` describes
+ * Whether the client may retry a call by itself. Code that retries its own calls, and must know about each
+ * attempt, sets it to false in the call's `contextValues`. The id is registered, so that two installed copies of
+ * the package share it.
+ */
+export const retrySwitch: ContextKey<boolean> = {
+  id: Symbol.for("zitadel-user-grants.retry"),
+  defaultValue: true,
+};
+
+/**
+ * Makes several attempts, as `RetryOptions` describes
  * (https://github.com/grpc/proposal/blob/master/A6-client-retries.md). If the next attempt would start after
  * the call's deadline, the call fails at once with the last error.
  *
- * Runs outside the metadata interceptor: each attempt calls the token source, since a token may expire while
- * a call waits.
- *
- * @param closed aborted when the client is closed: no call waits for its next attempt any longer.
+ * @param send an attempt with credentials: each calls the token source, since a token may expire meanwhile.
  */
-export function createRetryInterceptor(
+export function createRetry(
   options: RetryOptions,
   environment: Environment = platform,
-  closed?: Signal,
-): Interceptor {
+): (send: Send) => Send {
   const {
     maxAttempts = 5,
     initialBackoffMs = 200,
@@ -42,13 +44,13 @@ export function createRetryInterceptor(
     return response;
   };
 
-  return withoutCopies((next) => {
-    const retried = async (request: UnaryRequest, failure: unknown) => {
+  return (send) => {
+    const retried = async (attempt: Attempt, failure: unknown) => {
+      const { call, method } = attempt;
       let reason = failure;
       let backoffMs = initialBackoffMs;
-      for (let attempt = 1; ; attempt++) {
+      for (let count = 1; ; count++) {
         const error = ConnectError.from(reason);
-        const { signal } = request;
         const askedMs = readPushbackMs(error.metadata, environment.wallMs());
         const retryable = retryableStatusCodes.includes(error.code);
         if (retryable || askedMs === Number.POSITIVE_INFINITY) {
@@ -57,35 +59,33 @@ export function createRetryInterceptor(
         const waitMs =
           askedMs ?? Math.min(backoffMs, maxBackoffMs) * (0.8 + 0.4 * environment.random());
         if (
+          call.ended ||
           !retryable ||
-          attempt >= maxAttempts ||
+          count >= maxAttempts ||
           tokens <= maxTokens / 2 ||
-          waitMs >= (remainingMs(signal) ?? Number.POSITIVE_INFINITY) ||
+          waitMs >= (call.remainingMs() ?? Number.POSITIVE_INFINITY) ||
           (askedMs ?? 0) > maxRetryAfterMs ||
-          !(
-            notProcessed(error) ||
-            isIdempotent(request.method) ||
-            repeatable.has(fullName(request.method))
-          )
+          (call.outcome.mayHaveBeenApplied &&
+            !isIdempotent(method) &&
+            !repeatable.has(fullName(method)))
         ) {
           throw reason;
         }
         backoffMs = askedMs === undefined ? backoffMs * backoffMultiplier : initialBackoffMs;
-        await sleep(environment, waitMs, signal, { closed });
-        signal.throwIfAborted();
+        await call.wait<void>((resolve) => environment.setTimer(resolve, waitMs));
         try {
-          return succeeded(await next(request));
+          return succeeded(await send(attempt));
         } catch (again) {
           reason = again;
         }
       }
     };
     // A single reaction to the first attempt if it succeeds, as nearly all do.
-    return (request) =>
-      request.stream || !request.contextValues.get(retrySwitch)
-        ? next(request)
-        : next(request).then(succeeded, (reason) => retried(request, reason));
-  });
+    return (attempt) =>
+      attempt.contextValues.get(retrySwitch)
+        ? send(attempt).then(succeeded, (reason) => retried(attempt, reason))
+        : send(attempt);
+  };
 }
 
 /** By name: a program may contain the same method generated twice. */

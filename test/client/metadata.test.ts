@@ -1,10 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { mayHaveBeenApplied } from "../../../src/errors/certainty.js";
-import { createManagementClient, type TokenRequest } from "../../../src/grpc-web.js";
-import { startSandbox } from "../../../src/sandbox/index.js";
-import { okResponse, respond, startHttpServer } from "../../support/http-server.js";
+import { mayHaveBeenApplied } from "../../src/errors/certainty.js";
+import { createManagementClient, type TokenRequest } from "../../src/grpc-web.js";
+import { startSandbox } from "../../src/sandbox/index.js";
+import { okResponse, respond, startHttpServer } from "../support/http-server.js";
 
 const call = { grantId: ["1"] };
 
@@ -198,7 +198,7 @@ describe("a token source", () => {
     await expect(client.bulkRemoveUserGrant(call, { timeoutMs: 20 })).rejects.toMatchObject({
       code: Code.DeadlineExceeded,
       rawMessage:
-        "no response within 20 ms; nothing was sent (the token source was called and has not returned a token: see what it waits for)",
+        "no response within 20 ms (the token source was called and has not returned a token: see what it waits for); nothing was sent",
     });
     expect(signal?.aborted).toBe(true);
   });
@@ -234,7 +234,7 @@ describe("a token source", () => {
       code: Code.Canceled,
       cause: "enough",
       rawMessage:
-        "the caller aborted the call (the token source was called and has not returned a token: see what it waits for)",
+        "the caller aborted the call (the token source was called and has not returned a token: see what it waits for); nothing was sent",
     });
   });
 
@@ -250,7 +250,7 @@ describe("a token source", () => {
     expect(error).toMatchObject({
       code: Code.DeadlineExceeded,
       rawMessage: expect.stringContaining(
-        "the call was not carried out (since the server rejected the token, the token source was called for another one, which it has not returned",
+        "(since the server rejected the token, the token source was called for another one, which it has not returned: see what it waits for); the call was not carried out",
       ),
     });
     expect(mayHaveBeenApplied(error)).toBe(false);

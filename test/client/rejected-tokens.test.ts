@@ -1,14 +1,13 @@
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { createClientCredentials } from "../../../src/auth/service-user.js";
-import { createTokenAttempts, type Send } from "../../../src/client/interceptors/token-attempts.js";
-import { createFakeIssuer } from "../../auth/fake-issuer.js";
-import { FakeEnvironment } from "../../support/fake-environment.js";
-
-interface Call {
-  stream: boolean;
-  signal: AbortSignal;
-}
+import { createClientCredentials } from "../../src/auth/service-user.js";
+import { createCredentials } from "../../src/client/credentials.js";
+import { decided } from "../../src/errors/certainty.js";
+import { DeactivateUserGrantResponseSchema } from "../../src/grpc-web.js";
+import { createFakeIssuer } from "../auth/fake-issuer.js";
+import { FakeEnvironment } from "../support/fake-environment.js";
+import { createScriptedClient } from "../support/scripted-attempts.js";
 
 function start() {
   const environment = new FakeEnvironment();
@@ -17,22 +16,22 @@ function start() {
     { issuer: server.issuer, clientId: "admin", clientSecret: "s3cret-1", fetch: server.fetch },
     environment,
   );
-  const attempts = createTokenAttempts<Call, string>(source, environment);
-  const call = (send: (token: string) => Promise<string>) => {
-    const sendOnce: Send<Call, string> = (request, token, reactions) =>
-      send(token).then(reactions?.accepted, (error) => {
-        if (reactions === undefined) {
-          throw error;
-        }
-        return reactions.failed(request, sendOnce, token, error);
-      });
-    return attempts({ stream: false, signal: new AbortController().signal }, sendOnce);
+  const { attempts } = createCredentials({ token: source }, environment);
+  const call = (respond: (token: string) => Promise<string>) => {
+    let answer = "";
+    const client = createScriptedClient(async ({ fields }) => {
+      answer = await respond(fields.authorization?.replace("Bearer ", "") ?? "");
+      return create(DeactivateUserGrantResponseSchema);
+    }, attempts);
+    return client.deactivateUserGrant({}).then(() => answer);
   };
   return { environment, server, call };
 }
 
 const rejected = () =>
-  Promise.reject(new ConnectError("Errors.Token.Invalid", Code.Unauthenticated));
+  Promise.reject(
+    decided(new ConnectError("Errors.Token.Invalid", Code.Unauthenticated), "rejected"),
+  );
 
 describe("a server that rejects every token", () => {
   it("200 calls in a row make 2 token requests, and the error says why there are no more", async () => {
@@ -46,7 +45,7 @@ describe("a server that rejects every token", () => {
     for (const error of errors) {
       expect(error.code).toBe(Code.Unauthenticated);
       expect(error.message).toBe(
-        "[unauthenticated] Errors.Token.Invalid. A token that had just been issued was rejected as well, so no new one is requested for 1 s",
+        "[unauthenticated] Errors.Token.Invalid. A token that had just been issued was rejected as well, so no new one is requested for 1 s; the call was not carried out",
       );
       expect(error.stack).toContain(error.message);
     }
@@ -88,7 +87,7 @@ describe("a source that has no token", () => {
     expect(error).toBeInstanceOf(ConnectError);
     expect(error).toMatchObject({ code: Code.Unauthenticated, oauthError: "invalid_client" });
     expect(error.rawMessage).toMatch(
-      /^no token, so nothing was sent: token request at \S+ was rejected: HTTP 400, invalid_client \(no\)/,
+      /^no token: token request at \S+ was rejected: HTTP 400, invalid_client \(no\).*; nothing was sent$/s,
     );
     expect(error.cause).toMatchObject({ oauthError: "invalid_client" });
   });

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { HeaderFields } from "./call.js";
 
 /** Headers of one connection and its bodies, which a program may pass on from a request that it received. */
 const ofConnection = [
@@ -11,23 +12,30 @@ const ofConnection = [
 ];
 
 /**
- * The headers of a call, without those that describe another connection: sent on, a wrong length breaks the
- * connection, with every call on it.
+ * The headers of a call.
  *
  * @throws ConnectError `InvalidArgument` when HTTP does not allow one of them. It does not name it: the
  * platform's own error shows the value, which may be a token.
  */
 export function callHeaders(init: HeadersInit | undefined): Headers {
   try {
-    const headers = new Headers(init);
-    for (const name of ofConnection) {
-      headers.delete(name);
-    }
-    return headers;
+    return new Headers(init);
   } catch {
     throw new ConnectError(
-      "a header of the call has a name or value that HTTP does not allow (a line break, say); nothing was sent",
+      "a header of the call has a name or value that HTTP does not allow (a line break, say)",
       Code.InvalidArgument,
     );
   }
+}
+
+/**
+ * The fields of headers, without those that describe another connection: sent on, a wrong length breaks the
+ * connection, with every call on it.
+ */
+export function fieldsOf(headers: Headers): HeaderFields {
+  const fields = Object.fromEntries(headers);
+  for (const name of ofConnection) {
+    delete fields[name];
+  }
+  return fields;
 }

@@ -1,45 +1,51 @@
-import type { IncomingHttpHeaders } from "node:http2";
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { IncomingHttpHeaders, IncomingHttpStatusHeader } from "node:http2";
+import type { DescMessage, DescMethodUnary, DescService, MessageShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { readStatus, type Status } from "../call/status.js";
-import { unexpectedResponse } from "../call/unexpected-response.js";
-import { headerValue, webHeaders } from "./headers.js";
-import { MessageReader } from "./message-reader.js";
-import type { ResponseHeader } from "./stream-events.js";
+import { FrameReader, prefixBytes } from "../../common/frames.js";
+import { readStatus, type Status, unexpectedResponse } from "../call/status.js";
+
+export type ResponseHeader = IncomingHttpHeaders & IncomingHttpStatusHeader;
+
+/** The flag of a frame whose message is compressed. */
+export const compressedFlag = 1;
 
 /** The response to a call whose status is OK. */
-export class UnaryGrpcResponse {
+export interface ReceivedResponse {
+  readonly header: IncomingHttpHeaders;
+  readonly trailer: IncomingHttpHeaders | undefined;
   readonly message: Uint8Array;
   /** How to decompress the message, if it is compressed. */
   readonly compression: Compression | undefined;
+}
 
-  readonly #header: IncomingHttpHeaders;
-  readonly #trailer: IncomingHttpHeaders | undefined;
-  #webHeader: Headers | undefined;
-  #webTrailer: Headers | undefined;
+/** A response whose `Headers` are created on first access: most calls look at the message alone. */
+export class GrpcResponse<I extends DescMessage, O extends DescMessage>
+  implements UnaryResponse<I, O>
+{
+  readonly stream = false;
+  readonly service: DescService;
+  readonly method: DescMethodUnary<I, O>;
+  readonly message: MessageShape<O>;
+  readonly #received: ReceivedResponse;
+  #header: Headers | undefined;
+  #trailer: Headers | undefined;
 
-  constructor(
-    header: IncomingHttpHeaders,
-    trailer: IncomingHttpHeaders | undefined,
-    message: Uint8Array,
-    compression: Compression | undefined,
-  ) {
-    this.#header = header;
-    this.#trailer = trailer;
+  constructor(method: DescMethodUnary<I, O>, message: MessageShape<O>, received: ReceivedResponse) {
+    this.service = method.parent;
+    this.method = method;
     this.message = message;
-    this.compression = compression;
+    this.#received = received;
   }
 
-  /** Created on first access. */
   get header(): Headers {
-    this.#webHeader ??= webHeaders(this.#header);
-    return this.#webHeader;
+    this.#header ??= webHeaders(this.#received.header);
+    return this.#header;
   }
 
-  /** Created on first access. */
   get trailer(): Headers {
-    this.#webTrailer ??= webHeaders(this.#trailer);
-    return this.#webTrailer;
+    this.#trailer ??= webHeaders(this.#received.trailer);
+    return this.#trailer;
   }
 }
 
@@ -49,7 +55,7 @@ export class UnaryGrpcResponse {
  *
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses
  */
-export class UnaryResponseReader {
+export class ResponseReader {
   readonly #acceptCompression: readonly Compression[];
   readonly #message: MessageReader;
   #header: ResponseHeader | undefined;
@@ -66,7 +72,7 @@ export class UnaryResponseReader {
   }
 
   /** @param isLast whether nothing follows. */
-  onHeader(header: ResponseHeader, isLast: boolean): UnaryGrpcResponse | ConnectError | undefined {
+  onHeader(header: ResponseHeader, isLast: boolean): ReceivedResponse | ConnectError | undefined {
     this.#header = header;
     if (!isGrpc(header)) {
       // Its first bytes may show who responded.
@@ -99,7 +105,7 @@ export class UnaryResponseReader {
   }
 
   /** The response is complete: trailers have arrived, or the stream has ended without trailers. */
-  onEnd(trailer: IncomingHttpHeaders | undefined): UnaryGrpcResponse | ConnectError | undefined {
+  onEnd(trailer: IncomingHttpHeaders | undefined): ReceivedResponse | ConnectError | undefined {
     const header = this.#header;
     if (header === undefined) {
       return undefined;
@@ -138,7 +144,7 @@ export class UnaryResponseReader {
       );
     }
     const compression = this.#message.compressed ? this.#compression : undefined;
-    return new UnaryGrpcResponse(header, trailer, message, compression);
+    return { header, trailer, message, compression };
   }
 
   #unexpected(header: ResponseHeader): ConnectError {
@@ -175,4 +181,101 @@ function statusOf(fields: IncomingHttpHeaders | undefined): Status {
     return ok;
   }
   return readStatus(webHeaders(fields));
+}
+
+/** Reads the one message of a unary response, and drops it at the first byte that violates the protocol. */
+class MessageReader {
+  compressed = false;
+  /** The violation, if there was one. */
+  error: ConnectError | undefined;
+  /** The first bytes received, for a response that turns out to be something else. */
+  start: Buffer | undefined;
+
+  readonly #readMaxBytes: number;
+  #frames: FrameReader | undefined = new FrameReader();
+
+  constructor(readMaxBytes: number) {
+    this.#readMaxBytes = readMaxBytes;
+  }
+
+  add(chunk: Buffer): void {
+    this.start ??= chunk;
+    const frames = this.#frames;
+    if (frames === undefined) {
+      return;
+    }
+    frames.add(chunk);
+    const { flags, length, heldBytes } = frames;
+    if (length < 0) {
+      return;
+    }
+    this.compressed = flags === compressedFlag;
+    if (flags > compressedFlag) {
+      this.#fail(
+        `protocol error: unknown flags 0x${flags.toString(16)} before a message`,
+        Code.Internal,
+      );
+    } else if (length > this.#readMaxBytes) {
+      this.#fail(
+        `message size ${length} is larger than readMaxBytes ${this.#readMaxBytes}`,
+        Code.ResourceExhausted,
+      );
+    } else if (heldBytes > prefixBytes + length) {
+      this.#fail(
+        "protocol error: received extra output message for unary method",
+        Code.Unimplemented,
+      );
+    }
+  }
+
+  /** The message, once the response is complete; undefined if there was no message, or an error. */
+  finish(): Uint8Array | undefined {
+    const frames = this.#frames;
+    if (frames === undefined || frames.heldBytes === 0) {
+      return undefined;
+    }
+    const { length, heldBytes } = frames;
+    const message = frames.take()?.data;
+    if (message === undefined) {
+      this.#fail(
+        length < 0
+          ? "protocol error: the response ended inside a message's prefix"
+          : `protocol error: the response ended after ${heldBytes - prefixBytes} of ${length} bytes of its message`,
+        Code.Internal,
+      );
+    }
+    return message;
+  }
+
+  #fail(message: string, code: Code): void {
+    this.error = new ConnectError(message, code);
+    this.#frames = undefined;
+  }
+}
+
+/** Response headers or trailers as `Headers`, without HTTP/2's pseudo-headers. */
+export function webHeaders(...blocks: (IncomingHttpHeaders | undefined)[]): Headers {
+  const headers = new Headers();
+  for (const block of blocks) {
+    for (const name in block) {
+      const value = block[name];
+      if (name.startsWith(":") || value === undefined) {
+        continue;
+      }
+      if (Array.isArray(value)) {
+        for (const one of value) {
+          headers.append(name, one);
+        }
+      } else {
+        headers.append(name, value);
+      }
+    }
+  }
+  return headers;
+}
+
+/** The value of a header; several values are joined as `Headers` joins them. */
+export function headerValue(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value.join(", ") : value;
 }

@@ -1,0 +1,291 @@
+import {
+  Code,
+  ConnectError,
+  type Interceptor,
+  type StreamResponse,
+  type UnaryResponse,
+} from "@connectrpc/connect";
+import { type Environment, platform } from "../common/environment.js";
+import { decisionOf, wasSent, withExtras } from "../errors/certainty.js";
+import { createMask, rewriteMessage } from "../errors/mask.js";
+import { headerValueProblem } from "../options/header-value.js";
+import type { TokenSource } from "../options/token-source.js";
+import type { Attempt, Send } from "../transports/call/attempt.js";
+import type { Call, HeaderFields } from "../transports/call/call.js";
+import { fieldsOf } from "../transports/call/headers.js";
+
+/** The metadata that a client adds to its calls. */
+export interface Metadata {
+  token?: string | TokenSource | undefined;
+  orgId?: string | undefined;
+  instanceHost?: string | undefined;
+}
+
+export interface Credentials {
+  /** Adds the metadata to attempts, and makes one more with another token after UNAUTHENTICATED. */
+  attempts(send: Send): Send;
+  /**
+   * The same for a stream, which is not repeated, since messages may already have been passed on: its rejected
+   * token is passed to the source at the next call.
+   */
+  streamInterceptor(call: Call): Interceptor;
+}
+
+const headerAuthorization = "authorization";
+const headerOrganization = "x-zitadel-orgid";
+const headerInstanceHost = "x-zitadel-instance-host";
+const optional = [headerAuthorization, headerOrganization, headerInstanceHost];
+
+/** How long no new token is requested after a new one has been rejected; doubles each time. */
+const firstPauseMs = 1_000;
+const maxPauseMs = 30_000;
+
+/**
+ * Adds token, organization and instance host to each attempt. Fields of the call take precedence, and an empty
+ * one removes the field.
+ *
+ * After UNAUTHENTICATED the token source is called again, with the rejected token, and a unary call is made
+ * once more if another token came back. When that is rejected as well, no further one is requested for a while:
+ * servers that reject every token would cost a token request for each call.
+ */
+export function createCredentials(
+  { token, orgId, instanceHost }: Metadata,
+  environment: Environment = platform,
+): Credentials {
+  const fixed: HeaderFields = {
+    ...(orgId && { [headerOrganization]: orgId }),
+    ...(instanceHost && { [headerInstanceHost]: instanceHost }),
+    ...(typeof token === "string" && { [headerAuthorization]: `Bearer ${token}` }),
+  };
+  const source = typeof token === "function" ? token : undefined;
+  let last: { readonly bearer: string; readonly fields: HeaderFields } | undefined;
+  const withBearer = (bearer: string): HeaderFields => {
+    if (last?.bearer !== bearer) {
+      last = { bearer, fields: { ...fixed, [headerAuthorization]: `Bearer ${bearer}` } };
+    }
+    return last.fields;
+  };
+
+  let rejectedByStream: string | undefined;
+  const replaced = (rejected: string | undefined) => {
+    if (rejectedByStream === rejected) {
+      rejectedByStream = undefined;
+    }
+  };
+  let rejectedInARow = 0;
+  let pausedUntilMs = Number.NEGATIVE_INFINITY;
+
+  const accepted = <R>(response: R): R => {
+    rejectedInARow = 0;
+    pausedUntilMs = Number.NEGATIVE_INFINITY;
+    return response;
+  };
+  const explainPause = (error: ConnectError): ConnectError =>
+    rewriteMessage(
+      error,
+      `${error.rawMessage}. A token that had just been issued was rejected as well, so no new one is requested for ${Math.ceil((pausedUntilMs - environment.monotonicMs()) / 1000)} s`,
+    );
+
+  return {
+    attempts: (send) => {
+      const failed = async (
+        attempt: Attempt,
+        first: string,
+        reason: unknown,
+        obtainToken: TokenSource,
+      ): Promise<UnaryResponse> => {
+        if (!isRejectedToken(reason)) {
+          throw reason;
+        }
+        if (environment.monotonicMs() < pausedUntilMs) {
+          throw explainPause(reason);
+        }
+        const second = await obtain(obtainToken, attempt.call, first);
+        if (second === first) {
+          throw reason;
+        }
+        try {
+          return accepted(await send(withFields(attempt, withBearer(second))));
+        } catch (again) {
+          if (!isRejectedToken(again)) {
+            throw again;
+          }
+          pausedUntilMs =
+            environment.monotonicMs() + Math.min(maxPauseMs, firstPauseMs * 2 ** rejectedInARow++);
+          throw explainPause(again);
+        }
+      };
+      const start = (
+        attempt: Attempt,
+        first: string,
+        obtainToken: TokenSource,
+        rejected: string | undefined,
+      ) => {
+        replaced(rejected);
+        return send(withFields(attempt, withBearer(first))).then(accepted, (reason) =>
+          failed(attempt, first, reason, obtainToken),
+        );
+      };
+      return (attempt) => {
+        if (source === undefined || Object.hasOwn(attempt.fields, headerAuthorization)) {
+          return send(withFields(attempt, fixed));
+        }
+        const rejected = rejectedByStream;
+        const first = obtain(source, attempt.call, rejected);
+        return typeof first === "string"
+          ? start(attempt, first, source, rejected)
+          : first.then((token) => start(attempt, token, source, rejected));
+      };
+    },
+
+    streamInterceptor: (call) => (next) => async (request) => {
+      let fields = fieldsOf(request.header);
+      let bearer: string | undefined;
+      if (source === undefined || Object.hasOwn(fields, headerAuthorization)) {
+        fields = merge(fields, fixed);
+      } else {
+        const rejected = rejectedByStream;
+        bearer = await obtain(source, call, rejected);
+        replaced(rejected);
+        fields = merge(fields, withBearer(bearer));
+      }
+      call.remember(fields);
+      const fail = (reason: unknown): never => {
+        if (reason instanceof ConnectError && reason.code === Code.Unauthenticated) {
+          rejectedByStream = bearer;
+        }
+        throw call.masked(reason);
+      };
+      try {
+        const response = await next({ ...request, header: new Headers(fields) } as typeof request);
+        return response.stream ? onStreamFailure(response, fail) : response;
+      } catch (reason) {
+        return fail(reason);
+      }
+    },
+  };
+}
+
+function withFields(
+  { method, url, fields, message, call, contextValues }: Attempt,
+  added: HeaderFields,
+) {
+  return { method, url, fields: merge(fields, added), message, call, contextValues };
+}
+
+/** Most calls have no fields of their own, and then all calls of a client share one object. */
+function merge(own: HeaderFields, added: HeaderFields): HeaderFields {
+  const names = Object.keys(own);
+  if (names.length === 0) {
+    return added;
+  }
+  const merged: Record<string, string> = { ...added, ...own };
+  for (const name of optional) {
+    if (merged[name] === "") {
+      delete merged[name];
+    }
+  }
+  return merged;
+}
+
+function isRejectedToken(reason: unknown): reason is ConnectError {
+  return (
+    reason instanceof ConnectError &&
+    reason.code === Code.Unauthenticated &&
+    decisionOf(reason) === "rejected"
+  );
+}
+
+/** A promise only if there is something to wait for: most sources have a token ready. */
+function obtain(
+  source: TokenSource,
+  call: Call,
+  refused: string | undefined,
+): string | Promise<string> {
+  try {
+    const token = source({
+      refused,
+      get signal() {
+        return call.signal;
+      },
+    });
+    return typeof token === "string" && headerValueProblem(token) === undefined
+      ? token
+      : awaitToken(token, call, refused);
+  } catch (reason) {
+    return Promise.reject(noToken(reason, call, refused));
+  }
+}
+
+/** Waits for a token that is not ready, or is not valid. */
+async function awaitToken(
+  token: string | Promise<string>,
+  call: Call,
+  refused: string | undefined,
+): Promise<string> {
+  const before = call.explain(
+    refused === undefined
+      ? () => "the token source was called and has not returned a token: see what it waits for"
+      : () =>
+          "since the server rejected the token, the token source was called for another one, which it has not returned: see what it waits for",
+  );
+  try {
+    const value: unknown = await call.waitFor(Promise.resolve(token));
+    const problem = headerValueProblem(value);
+    if (problem !== undefined) {
+      throw new ConnectError(
+        `the token source must return a bearer token without the word "Bearer", got ${problem}`,
+        Code.Unauthenticated,
+      );
+    }
+    return value as string;
+  } catch (reason) {
+    throw call.ended ? reason : noToken(reason, call, refused);
+  } finally {
+    call.explain(before);
+  }
+}
+
+/** The error of a call whose source failed: the same code, with the consequence for the call. */
+function noToken(reason: unknown, call: Call, refused: string | undefined): ConnectError {
+  call.keep(reason);
+  const failure =
+    refused === undefined ? "no token" : "the token was rejected, and there is no new one";
+  if (!(reason instanceof ConnectError)) {
+    // A source may name the token that was rejected.
+    const { text } = createMask([...call.secrets, ...(refused === undefined ? [] : [refused])]);
+    return new ConnectError(
+      `${failure}: the token source failed: ${text(reason instanceof Error ? reason.message : String(reason))}`,
+      Code.Unauthenticated,
+      undefined,
+      undefined,
+      reason,
+    );
+  }
+  if ("oauthError" in reason) {
+    const { rawMessage, code } = reason;
+    return withExtras(
+      new ConnectError(`${failure}: ${rawMessage}`, code, undefined, undefined, reason),
+      reason,
+    );
+  }
+  // The error of a caller's own source stays as it is, unless it is of another call.
+  return wasSent(reason) === undefined
+    ? reason
+    : new ConnectError(reason.rawMessage, reason.code, reason.metadata, undefined, reason);
+}
+
+/** Passes a stream on. @param fail is called with the error that the stream fails with, and throws. */
+function onStreamFailure(
+  response: StreamResponse,
+  fail: (error: unknown) => never,
+): StreamResponse {
+  const iterate = async function* () {
+    try {
+      yield* response.message;
+    } catch (error) {
+      fail(error);
+    }
+  };
+  return { ...response, message: iterate() };
+}

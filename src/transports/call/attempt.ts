@@ -1,0 +1,225 @@
+import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import type {
+  ContextValues,
+  Interceptor,
+  Transport,
+  UnaryRequest,
+  UnaryResponse,
+} from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
+import { platform } from "../../common/environment.js";
+import type { Observer } from "../../common/observer.js";
+import { neverSent } from "../../errors/certainty.js";
+import { Call, effectiveTimeoutMs, type HeaderFields, type RunningCalls } from "./call.js";
+import { callHeaders, fieldsOf } from "./headers.js";
+
+/** One attempt of a unary call. */
+export interface Attempt {
+  readonly method: DescMethodUnary;
+  readonly url: string;
+  /** The header fields of the request, without those that the protocol sets itself. */
+  readonly fields: HeaderFields;
+  readonly message: MessageShape<DescMessage>;
+  readonly call: Call;
+  readonly contextValues: ContextValues;
+}
+
+/**
+ * Makes an attempt. It settles when its call does. `call.onSent` has been called before anything leaves, and
+ * `call.onFailed` before it rejects.
+ */
+export type Send = (attempt: Attempt) => Promise<UnaryResponse>;
+
+/** The input of a transport: the checked options of its protocol, and what a client does with its calls. */
+export type TransportOptions<O> = Omit<
+  O,
+  "token" | "orgId" | "instanceHost" | "allowInsecure" | "retry" | "debug"
+> & {
+  interceptors: Interceptor[];
+  readMaxBytes: number;
+  /** Undefined for no limit. */
+  defaultTimeoutMs: number | undefined;
+  /** Makes the attempts of a call out of single ones: with credentials, and as many as it takes. */
+  attempts: (send: Send) => Send;
+  /** The same for a stream, of which there is one attempt, by one of Connect's transports. */
+  streamInterceptor: (call: Call) => Interceptor;
+  running: RunningCalls;
+  observer: Observer | undefined;
+};
+
+/**
+ * A transport, and the function that closes its connections; there is no such function over `fetch`, which
+ * manages connections itself.
+ */
+export interface ClosableTransport {
+  transport: Transport;
+  close?: () => void;
+}
+
+/** Unary calls of a protocol. */
+export interface UnaryProtocol {
+  /** Where and how a message is sent. @throws ConnectError when it cannot be. */
+  target(
+    method: DescMethodUnary,
+    message: MessageShape<DescMessage>,
+  ): { readonly url: string; readonly requestMethod: string };
+  /** Adds the protocol's own header fields, for interceptors to see. */
+  addHeader(header: Headers, timeoutMs: number | undefined): void;
+  send: Send;
+}
+
+/** Contexts inherit from it: values set in one stay in it, and creating one costs next to nothing. */
+const noContext = createContextValues();
+
+const noFields: HeaderFields = {};
+
+/**
+ * `Transport.unary` of a protocol. Only a program's own interceptors get a `UnaryRequest`, with its expensive
+ * `Headers` and `AbortSignal`.
+ */
+export function createUnary<O>(
+  options: TransportOptions<O>,
+  protocol: UnaryProtocol,
+): Transport["unary"] {
+  const { interceptors, running, defaultTimeoutMs } = options;
+  const send = options.attempts((attempt) => {
+    attempt.call.remember(attempt.fields);
+    return protocol.send(attempt);
+  });
+
+  const unary = (
+    method: DescMethodUnary,
+    callerSignal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    init: HeadersInit | undefined,
+    input: Record<string, unknown>,
+    contextValues: ContextValues = Object.create(noContext),
+  ): Promise<UnaryResponse> => {
+    try {
+      const limitMs = effectiveTimeoutMs(timeoutMs, defaultTimeoutMs);
+      const message = create<DescMessage>(method.input, input);
+      const { url, requestMethod } = protocol.target(method, message);
+      const fields = init === undefined ? noFields : fieldsOf(callHeaders(init));
+      const call = new Call(limitMs, callerSignal, running);
+      if (interceptors.length === 0) {
+        return settle(call, send, { method, url, fields, message, call, contextValues });
+      }
+      const header = new Headers(fields);
+      protocol.addHeader(header, limitMs);
+      const { signal } = call;
+      return intercept(call, interceptors, protocol, send, {
+        ...{ stream: false, service: method.parent, method, url, requestMethod },
+        ...{ signal, header, contextValues, message },
+      });
+    } catch (reason) {
+      return Promise.reject(neverSent(reason));
+    }
+  };
+  return unary as unknown as Transport["unary"];
+}
+
+/** Makes the attempts of a call without interceptors, and settles it. */
+function settle(call: Call, send: Send, attempt: Attempt): Promise<UnaryResponse> {
+  return new Promise((resolve, reject) => {
+    const fail = (reason: unknown) => {
+      reject(call.finalError(call.failure(reason)));
+      call.end();
+    };
+    if (call.ended) {
+      call.listen({ onExpiry: fail });
+      return;
+    }
+    send(attempt).then((response) => {
+      resolve(response);
+      call.end();
+    }, fail);
+  });
+}
+
+/** Runs a call through the program's interceptors, the first of them outermost, and settles it. */
+function intercept(
+  call: Call,
+  interceptors: readonly Interceptor[],
+  protocol: UnaryProtocol,
+  send: Send,
+  request: UnaryRequest,
+): Promise<UnaryResponse> {
+  return new Promise((resolve, reject) => {
+    let cancelNet: (() => void) | undefined;
+    const fail = (reason: unknown) => {
+      cancelNet?.();
+      reject(call.finalError(ConnectError.from(reason)));
+      call.end();
+    };
+    if (call.ended) {
+      call.listen({ onExpiry: (error) => fail(call.failure(error)) });
+      return;
+    }
+    // Interceptors see how their attempts end, and may throw another error. The call does not wait for them.
+    call.listen({
+      onExpiry: (error) => {
+        cancelNet = platform.setTimer(() => fail(call.failure(error)), 0);
+      },
+    });
+    const next = interceptors.reduceRight<(request: UnaryRequest) => Promise<UnaryResponse>>(
+      (inner, interceptor) => interceptor(inner as never) as typeof inner,
+      (last) => runNext(call, protocol, send, request.url, last),
+    );
+    const run = async () => await next(request);
+    run().then((response) => {
+      cancelNet?.();
+      resolve(response);
+      call.end();
+    }, fail);
+  });
+}
+
+/** One `next()` of an interceptor: it settles with the signal of its request, and by itself when its call does. */
+function runNext(
+  call: Call,
+  protocol: UnaryProtocol,
+  send: Send,
+  originalUrl: string,
+  request: UnaryRequest,
+): Promise<UnaryResponse> {
+  const { method, message, contextValues, signal } = request;
+  const own = new Call(undefined, signal === call.signal ? undefined : signal, undefined, call);
+  const attempt = () => {
+    // The message may be another one, and a path may hold parts of it.
+    const url =
+      request.url === originalUrl
+        ? protocol.target(method, message).url
+        : sameOrigin(request.url, originalUrl);
+    return { method, url, fields: fieldsOf(request.header), message, call: own, contextValues };
+  };
+  return new Promise((resolve, reject) => {
+    const fail = (reason: unknown) => {
+      reject(own.failure(reason));
+      own.end();
+    };
+    if (own.ended) {
+      own.listen({ onExpiry: fail });
+      return;
+    }
+    const run = async () => await send(attempt());
+    run().then(({ header, message, trailer }) => {
+      // An ordinary object, since interceptors copy responses by spreading.
+      resolve({ stream: false, service: method.parent, method, header, message, trailer });
+      own.end();
+    }, fail);
+  });
+}
+
+/** @throws ConnectError `InvalidArgument`: the token is for one server. */
+function sameOrigin(url: string, originalUrl: string): string {
+  const { origin } = new URL(originalUrl);
+  const given = URL.canParse(url) ? new URL(url).origin : "no URL";
+  if (given !== origin) {
+    throw new ConnectError(
+      `an interceptor has set the request's url to ${given}, but the calls of this client go to ${origin}`,
+      Code.InvalidArgument,
+    );
+  }
+  return url;
+}

@@ -1,0 +1,406 @@
+import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
+import { registerSignal, type WaitingCall } from "../../common/call-signal.js";
+import { platform } from "../../common/environment.js";
+import { sendGate } from "../../common/send-gate.js";
+import { decisionOf, finalError, type Outcome, withOutcome } from "../../errors/certainty.js";
+import { createMask, maskError, secretsOf } from "../../errors/mask.js";
+
+/** Header fields by name in lower case, each once. */
+export type HeaderFields = Readonly<Record<string, string>>;
+
+/** Is notified when a call settles before what it waits for. */
+export interface ExpiryListener {
+  onExpiry(error: ConnectError): void;
+}
+
+/** The calls of a client in progress: `close()` settles them. */
+export class RunningCalls {
+  readonly #calls = new Set<Call>();
+  #isClosed = false;
+
+  add(call: Call): void {
+    this.#calls.add(call);
+    if (this.#isClosed) {
+      call.expire(clientClosed());
+    }
+  }
+
+  delete(call: Call): void {
+    this.#calls.delete(call);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const call of this.#calls) {
+      call.expire(clientClosed());
+    }
+  }
+}
+
+function clientClosed(): ConnectError {
+  return new ConnectError("the client was closed", Code.Canceled);
+}
+
+/**
+ * A call in progress, or one `next()` of an interceptor: how long it may take, what may end it earlier, and
+ * what is known of its attempts. It settles once: with `DeadlineExceeded` when its time is up, with `Canceled`
+ * and the caller's reason as cause when the caller aborts, or as its attempts do. From then on, nothing waits
+ * for it, and no timer and no listener of it is left.
+ */
+export class Call implements ExpiryListener, WaitingCall {
+  /** Whether it has settled, for whatever reason. */
+  ended = false;
+
+  readonly #parent: Call | undefined;
+  readonly #running: RunningCalls | undefined;
+  readonly #timeoutMs: number | undefined;
+  readonly #endsAtMs: number;
+  #stopWatching: (() => void) | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #controller: AbortController | undefined;
+  /** Most calls wait for one thing at a time, so no set is needed. */
+  #listener: ExpiryListener | undefined;
+  #listeners: Set<ExpiryListener> | undefined;
+  #error: ConnectError | undefined;
+  #kept: unknown;
+  #obstacle: (() => string | undefined) | undefined;
+
+  /** The fields of the first attempt, and of those that have others. */
+  #fields: HeaderFields | undefined;
+  #moreFields: HeaderFields[] | undefined;
+  #sent = 0;
+  /** How many attempts were sent of which it is not known that they were not applied. */
+  #open = 0;
+
+  /**
+   * @param timeoutMs undefined for no limit.
+   * @param parent of one `next()`, which may settle earlier: the call.
+   */
+  constructor(
+    timeoutMs: number | undefined,
+    callerSignal: AbortSignal | undefined,
+    running: RunningCalls | undefined,
+    parent?: Call,
+  ) {
+    this.#timeoutMs = timeoutMs;
+    this.#endsAtMs =
+      timeoutMs === undefined ? Number.POSITIVE_INFINITY : platform.monotonicMs() + timeoutMs;
+    this.#running = running;
+    this.#parent = parent;
+    parent?.listen(this);
+    running?.add(this);
+    if (callerSignal !== undefined && !this.ended) {
+      this.#watch(callerSignal);
+    }
+    if (timeoutMs !== undefined && !this.ended) {
+      this.#cancelTimer = platform.setTimer(() => this.expire(this.#exceeded()), timeoutMs);
+    }
+  }
+
+  /** Milliseconds left, at least 0; undefined when there is no limit. */
+  remainingMs(): number | undefined {
+    if (this.#parent !== undefined) {
+      return this.#parent.remainingMs();
+    }
+    return this.#timeoutMs === undefined
+      ? undefined
+      : Math.max(0, this.#endsAtMs - platform.monotonicMs());
+  }
+
+  /** Aborted when the call has settled; created on first use, since it is expensive. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      registerSignal(this.#controller.signal, this);
+      if (this.ended) {
+        this.#controller.abort(this.#error ?? callOver);
+      }
+    }
+    return this.#controller.signal;
+  }
+
+  /** Notifies a listener when the call settles before it leaves; at once if the call has settled already. */
+  listen(listener: ExpiryListener): void {
+    if (this.ended) {
+      listener.onExpiry(this.#error ?? callOver);
+    } else if (this.#listener === undefined) {
+      this.#listener = listener;
+    } else {
+      this.#listeners ??= new Set();
+      this.#listeners.add(listener);
+    }
+  }
+
+  leave(listener: ExpiryListener): void {
+    if (this.#listener === listener) {
+      this.#listener = undefined;
+    } else {
+      this.#listeners?.delete(listener);
+    }
+  }
+
+  /**
+   * A wait of the call: it ends with the call at the latest, with the call's error.
+   *
+   * @param start begins to wait, and returns how to stop, which is called if the call settles first.
+   */
+  wait<T>(
+    start: (resolve: (value: T) => void, reject: (reason: unknown) => void) => () => void,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let stop: (() => void) | undefined;
+      const listener = {
+        onExpiry: (error: ConnectError) => {
+          stop?.();
+          reject(error);
+        },
+      };
+      this.listen(listener);
+      if (!this.ended) {
+        stop = start(
+          (value) => {
+            this.leave(listener);
+            resolve(value);
+          },
+          (reason) => {
+            const error = this.judge(reason);
+            this.leave(listener);
+            reject(error);
+          },
+        );
+      }
+    });
+  }
+
+  /** Settles like the promise, unless the call settles first. */
+  waitFor<T>(promise: PromiseLike<T>): Promise<T> {
+    if (this.ended) {
+      // Nobody else handles its rejection.
+      promise.then(undefined, () => undefined);
+    }
+    return this.wait((resolve, reject) => react(promise, { resolve, reject }));
+  }
+
+  /** Waits until the gate of the call, if it has one, lets a request pass. Undefined if it does so at once. */
+  passGate(contextValues: ContextValues): Promise<void> | undefined {
+    const turn = contextValues.get(sendGate)?.();
+    return (
+      turn &&
+      this.wait<void>((resolve, reject) => {
+        turn.ready.then(resolve, reject);
+        return () => turn.cancel();
+      })
+    );
+  }
+
+  /** Sets what the call waits for, in words; returns what was set before. */
+  explain(obstacle: (() => string | undefined) | undefined) {
+    const before = this.#obstacle;
+    this.#obstacle = obstacle;
+    this.#parent?.explain(obstacle);
+    return before;
+  }
+
+  /** An error of other code ended an attempt: it is passed on as it is, alone or as a cause. */
+  keep(error: unknown): void {
+    this.#kept = error;
+    this.#parent?.keep(error);
+  }
+
+  /** Remembers the header fields of an attempt, whose secrets no error may show. */
+  remember(fields: HeaderFields): void {
+    if (this.#fields === undefined) {
+      this.#fields = fields;
+    } else if (this.#fields !== fields) {
+      this.#moreFields ??= [];
+      this.#moreFields.push(fields);
+    }
+    this.#parent?.remember(fields);
+  }
+
+  /** The secrets in the header fields of all its attempts. */
+  get secrets(): string[] {
+    const all = [this.#fields ?? {}, ...(this.#moreFields ?? [])];
+    return all.flatMap((fields) => secretsOf(Object.entries(fields)));
+  }
+
+  /** An attempt is being sent. */
+  onSent(): void {
+    this.#sent += 1;
+    this.#open += 1;
+    this.#parent?.onSent();
+  }
+
+  /** An attempt that was sent has failed: whatever decides that it was not applied is in its error. */
+  onFailed(error: unknown): void {
+    const decision = decisionOf(error);
+    if (decision !== undefined) {
+      this.#open -= 1;
+      this.#sent -= decision === "unsent" ? 1 : 0;
+      this.#parent?.onFailed(error);
+    }
+  }
+
+  /** What is known of its attempts. */
+  get outcome(): Outcome {
+    return { mayHaveBeenApplied: this.#open > 0, sent: this.#sent > 0 };
+  }
+
+  /** The call of this `next()` has settled. */
+  onExpiry(error: ConnectError): void {
+    this.expire(error);
+  }
+
+  /** Settles the call, and everything that waits for it. */
+  expire(error: ConnectError): void {
+    if (!this.ended) {
+      this.#error = error;
+      this.#settle(error);
+    }
+  }
+
+  /** Marks the call as settled: it has its response, or it has failed. Cancels attempts in progress. */
+  end(): void {
+    if (!this.ended) {
+      this.#settle(callOver);
+    }
+  }
+
+  /** The error of attempts without their secrets. That of the call stays the same object, with its cause. */
+  masked(reason: unknown): ConnectError {
+    return reason === callOver ? callOver : maskError(reason, createMask(this.secrets), this.#own);
+  }
+
+  get #own(): unknown {
+    const parent = this.#parent;
+    return this.#error ?? this.#kept ?? (parent === undefined ? undefined : parent.#own);
+  }
+
+  /** The error that the attempts of the call end with: without secrets, and with what is known of them. */
+  failure(reason: unknown): ConnectError {
+    return reason === callOver
+      ? callOver
+      : withOutcome(this.masked(reason), this.outcome, this.#parent ?? this);
+  }
+
+  /** The error that the call itself ends with, whose message says what is known of its attempts. */
+  finalError(error: ConnectError): ConnectError {
+    return finalError(error, this.outcome, this, error === this.#kept);
+  }
+
+  /** The error to report for one that arrives now: at or after the deadline, `DeadlineExceeded`. */
+  judge(reason: unknown): unknown {
+    if (this.#parent !== undefined) {
+      return this.#parent.judge(reason);
+    }
+    return !this.ended && this.#endsAtMs <= platform.monotonicMs()
+      ? this.#exceeded(reason)
+      : reason;
+  }
+
+  #exceeded(cause?: unknown): ConnectError {
+    return new ConnectError(
+      `no response within ${this.#timeoutMs} ms${this.#inTheWay()}`,
+      Code.DeadlineExceeded,
+      undefined,
+      undefined,
+      cause,
+    );
+  }
+
+  /** In parentheses; empty if nothing is known, or if a request is in flight. */
+  #inTheWay(): string {
+    const obstacle = this.#open > 0 ? undefined : this.#obstacle?.();
+    return obstacle === undefined ? "" : ` (${obstacle})`;
+  }
+
+  #watch(callerSignal: AbortSignal): void {
+    const onAbort = () => {
+      const what =
+        this.#parent === undefined
+          ? `the caller aborted the call${this.#inTheWay()}`
+          : "the attempt was aborted";
+      const { reason } = callerSignal;
+      this.expire(new ConnectError(what, Code.Canceled, undefined, undefined, reason));
+    };
+    if (callerSignal.aborted) {
+      onAbort();
+      return;
+    }
+    callerSignal.addEventListener("abort", onAbort);
+    this.#stopWatching = () => callerSignal.removeEventListener("abort", onAbort);
+  }
+
+  #settle(error: ConnectError): void {
+    this.ended = true;
+    this.#cancelTimer?.();
+    this.#parent?.leave(this);
+    this.#running?.delete(this);
+    this.#stopWatching?.();
+    const first = this.#listener;
+    const others = this.#listeners;
+    this.#listener = undefined;
+    this.#listeners = undefined;
+    first?.onExpiry(error);
+    for (const listener of others ?? []) {
+      listener.onExpiry(error);
+    }
+    this.#controller?.abort(error);
+  }
+}
+
+/** What still runs when a call is over ends with it; nobody sees it. Shared, since an error is expensive. */
+const callOver = new ConnectError("the call is over", Code.Canceled);
+
+interface Reaction {
+  resolve(value: unknown): void;
+  reject(reason: unknown): void;
+}
+
+const reactions = new WeakMap<PromiseLike<unknown>, Set<Reaction>>();
+
+/**
+ * Reacts to a promise, until the function that is returned is called. A reaction to a promise itself cannot be
+ * taken back, and many calls may wait for one that never settles.
+ */
+function react<T>(
+  promise: PromiseLike<T>,
+  reaction: { resolve(value: T): void; reject(reason: unknown): void },
+): () => void {
+  let all = reactions.get(promise);
+  if (all === undefined) {
+    const waiting = new Set<Reaction>();
+    const settle = (how: keyof Reaction) => (value: unknown) => {
+      reactions.delete(promise);
+      for (const one of waiting) {
+        one[how](value);
+      }
+    };
+    promise.then(settle("resolve"), settle("reject"));
+    reactions.set(promise, waiting);
+    all = waiting;
+  }
+  all.add(reaction as Reaction);
+  return () => all.delete(reaction as Reaction);
+}
+
+/**
+ * The timeout of a call, by Connect's rules: the call's own, else the default; 0 or less means no limit.
+ *
+ * @throws ConnectError `InvalidArgument` when it is not a number.
+ */
+export function effectiveTimeoutMs(
+  timeoutMs: number | undefined,
+  defaultTimeoutMs: number | undefined,
+): number | undefined {
+  if (timeoutMs === undefined) {
+    return defaultTimeoutMs;
+  }
+  if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) {
+    throw new ConnectError(
+      `timeoutMs must be a number of milliseconds (0 for no limit), got ${typeof timeoutMs === "string" ? JSON.stringify(timeoutMs) : String(timeoutMs)}`,
+      Code.InvalidArgument,
+    );
+  }
+  return timeoutMs <= 0 || timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
+}

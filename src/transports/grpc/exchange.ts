@@ -1,0 +1,403 @@
+import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import { type Observer, observeResponse, type ResponseObserver } from "../../common/observer.js";
+import { type SendGate, sendGate, type Turn } from "../../common/send-gate.js";
+import { decided } from "../../errors/certainty.js";
+import type { Attempt } from "../call/attempt.js";
+import type { ExpiryListener } from "../call/call.js";
+import type { Connection } from "./connections/connection.js";
+import type { ConnectionPool } from "./connections/pool.js";
+import { codeFromReset, ResetCode, resetName } from "./connections/reset-codes.js";
+import type { Waiter } from "./connections/waiter.js";
+import {
+  grpcTimeout,
+  type HeaderList,
+  setTimeoutHeader,
+  shownHeaders,
+  tooLargeForNode,
+  tooLargeForServer,
+} from "./headers.js";
+import { type ReceivedResponse, type ResponseHeader, ResponseReader } from "./response.js";
+
+/** What the unary calls of a transport share. */
+export interface Exchanges {
+  readonly pool: ConnectionPool;
+  readonly readMaxBytes: number;
+  readonly acceptCompression: readonly Compression[];
+  readonly observer: Observer | undefined;
+  /** Handles a response whose status is OK. */
+  finish(attempt: Attempt, response: ReceivedResponse): UnaryResponse | Promise<UnaryResponse>;
+}
+
+/**
+ * Sends one request and waits for its response. If the server provably did not process the request, it is
+ * sent a second time, over whichever connection is available then.
+ *
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+ *
+ * @param header all fields except `grpc-timeout`.
+ * @throws ConnectError with the status received, or the one that the protocol defines if there is none.
+ */
+export function exchange(
+  shared: Exchanges,
+  attempt: Attempt,
+  header: HeaderList,
+  body: Uint8Array,
+): Promise<UnaryResponse> {
+  return new Promise((resolve, reject) => {
+    new UnaryExchange(shared, attempt, header, body, resolve, reject).begin();
+  });
+}
+
+class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
+  readonly #shared: Exchanges;
+  readonly #attempt: Attempt;
+  readonly #header: HeaderList;
+  readonly #body: Uint8Array;
+  readonly #gate: SendGate | undefined;
+  readonly #resolve: (response: UnaryResponse | Promise<UnaryResponse>) => void;
+  readonly #reject: (error: unknown) => void;
+  #settled = false;
+  #retried = false;
+  #connection: Connection | undefined;
+  #stream: ClientHttp2Stream | undefined;
+  #startedAtMs = 0;
+  #reader: ResponseReader;
+  #observer: ResponseObserver | undefined;
+  /** Whether any byte of a response has arrived: the server has received the request. */
+  #responding = false;
+  /** Whether the server has sent everything. */
+  #ended = false;
+  #turn: Turn | undefined;
+  #passed = false;
+
+  constructor(
+    shared: Exchanges,
+    attempt: Attempt,
+    header: HeaderList,
+    body: Uint8Array,
+    resolve: (response: UnaryResponse | Promise<UnaryResponse>) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#shared = shared;
+    this.#attempt = attempt;
+    this.#header = header;
+    this.#body = body;
+    this.#gate = attempt.contextValues.get(sendGate);
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#reader = new ResponseReader(shared);
+  }
+
+  begin(): void {
+    this.#attempt.call.listen(this);
+    if (!this.#settled) {
+      this.#enqueue();
+    }
+  }
+
+  start(connection: Connection): void {
+    const turn = this.#passed ? undefined : this.#gate?.();
+    if (turn !== undefined) {
+      this.#waitFor(turn);
+      return;
+    }
+    const { call } = this.#attempt;
+    const header = this.#header;
+    const remainingMs = call.remainingMs();
+    // Computed now, since it may have waited for the connection, or was refused on another one.
+    setTimeoutHeader(header, remainingMs === undefined ? undefined : grpcTimeout(remainingMs));
+    const problem = tooLargeForServer(header, connection.maxHeaderListBytes);
+    if (problem !== undefined) {
+      this.#fail(new ConnectError(problem, Code.InvalidArgument));
+      return;
+    }
+    let stream: ClientHttp2Stream;
+    try {
+      stream = connection.request(header);
+    } catch (reason) {
+      // Node validates header blocks and throws before anything is sent.
+      this.#fail(ConnectError.from(reason, Code.InvalidArgument));
+      return;
+    }
+    call.onSent();
+    this.#connection = connection;
+    this.#stream = stream;
+    this.#startedAtMs = connection.lastReadAtMs;
+    listen(stream, this);
+    stream.end(this.#body);
+    if (this.#shared.observer !== undefined) {
+      this.#observe(this.#shared.observer);
+    }
+  }
+
+  #observe(observer: Observer): void {
+    const { method, url, message, call } = this.#attempt;
+    const { secrets } = call;
+    this.#observer = observer({ method, url, header: shownHeaders(this.#header), secrets });
+    this.#observer.onMessage("client", message);
+  }
+
+  /** Without a place on the connection; another one may take its place meanwhile. */
+  async #waitFor(turn: Turn): Promise<void> {
+    this.#turn = turn;
+    try {
+      await turn.ready;
+    } catch (reason) {
+      this.#fail(ConnectError.from(reason));
+    }
+    this.#turn = undefined;
+    if (!this.#settled) {
+      // It passes the gate again if it has to wait for a connection now.
+      this.#passed = true;
+      this.#enqueue();
+      this.#passed = false;
+    }
+  }
+
+  fail(error: ConnectError): void {
+    if (!this.#settled && error.code === Code.Unavailable && !this.#retried) {
+      // No connection could be made.
+      this.#retried = true;
+      this.#enqueue();
+    } else {
+      this.#fail(error);
+    }
+  }
+
+  onInformation(): void {
+    this.#responding = true;
+  }
+
+  onResponse(header: ResponseHeader, isLast: boolean): void {
+    this.#connection?.onRead();
+    this.#responding = true;
+    this.#ended = isLast;
+    if (!this.#settled) {
+      this.#settleWith(this.#reader.onHeader(header, isLast));
+    }
+  }
+
+  onData(chunk: Buffer): void {
+    this.#connection?.onRead();
+    if (!this.#settled) {
+      this.#settleWith(this.#reader.onData(chunk));
+    }
+  }
+
+  onTrailers(trailer: IncomingHttpHeaders): void {
+    this.#ended = true;
+    if (!this.#settled) {
+      this.#settleWith(this.#reader.onEnd(trailer));
+    }
+  }
+
+  /** No more data will arrive: the response is complete, or its connection is closed. */
+  onEnd(stream: ClientHttp2Stream): void {
+    // While the request has not been sent completely, no "close" follows a complete response.
+    if (!this.#settled && !stream.closed && this.#connection?.session.destroyed === false) {
+      this.#ended = true;
+      this.#settleWith(this.#reader.onEnd(undefined));
+    }
+  }
+
+  onClose(stream: ClientHttp2Stream): void {
+    const connection = this.#connection;
+    if (connection === undefined) {
+      return;
+    }
+    if (!this.#settled) {
+      if (!this.#responding && connection.refused(stream)) {
+        this.#onRefused(connection);
+      } else {
+        if (stream.rstCode === ResetCode.NO_ERROR && !connection.session.destroyed) {
+          this.#settleWith(this.#reader.onEnd(undefined));
+        }
+        this.#fail(closeError(connection, stream));
+      }
+    }
+    connection.release(this.#ended && stream.rstCode === ResetCode.NO_ERROR ? undefined : stream);
+  }
+
+  /** The server did not process this request. */
+  #onRefused(connection: Connection): void {
+    const problem = tooLargeForNode(this.#header);
+    if (connection.reason !== undefined) {
+      this.#fail(decided(connection.reason(), "rejected"));
+    } else if (problem !== undefined) {
+      this.#fail(decided(new ConnectError(problem, Code.InvalidArgument), "unsent"));
+    } else if (this.#retried) {
+      const message = "the server refused the call twice";
+      this.#fail(decided(new ConnectError(message, Code.Unavailable), "rejected"));
+    } else {
+      const error = new ConnectError("the server refused the call", Code.Unavailable);
+      this.#attempt.call.onFailed(decided(error, "rejected"));
+      this.#observer?.onError(error);
+      this.#observer = undefined;
+      this.#retried = true;
+      this.#stream = undefined;
+      this.#reader = new ResponseReader(this.#shared);
+      this.#enqueue();
+    }
+  }
+
+  #enqueue(): void {
+    const { pool } = this.#shared;
+    this.#attempt.call.explain(pool.obstacle);
+    pool.run(this);
+  }
+
+  onExpiry(error: ConnectError): void {
+    if (this.#settled) {
+      return;
+    }
+    this.#settle();
+    if (this.#stream === undefined) {
+      this.#shared.pool.leave(this);
+    } else if (
+      this.#connection !== undefined &&
+      this.#connection.lastReadAtMs <= this.#startedAtMs
+    ) {
+      this.#connection.suspect();
+    }
+    this.#observer?.onError(error);
+    this.#reject(error);
+  }
+
+  #settleWith(result: ReceivedResponse | ConnectError | undefined): void {
+    if (result instanceof ConnectError) {
+      this.#fail(result);
+    } else if (result !== undefined) {
+      this.#settle();
+      this.#resolve(this.#finish(result));
+    }
+  }
+
+  #finish(received: ReceivedResponse): UnaryResponse | Promise<UnaryResponse> {
+    let response: UnaryResponse | Promise<UnaryResponse>;
+    try {
+      response = this.#shared.finish(this.#attempt, received);
+    } catch (reason) {
+      response = Promise.reject(this.#attempt.call.judge(reason));
+    }
+    const observer = this.#observer;
+    if (observer !== undefined) {
+      Promise.resolve(response).then(
+        (finished) => observeResponse(observer, finished),
+        (reason) => observer.onError(ConnectError.from(reason)),
+      );
+    }
+    return response;
+  }
+
+  #fail(error: ConnectError): void {
+    if (!this.#settled) {
+      const { call } = this.#attempt;
+      if (this.#stream !== undefined) {
+        call.onFailed(error);
+      }
+      const judged = call.judge(error);
+      this.#settle();
+      this.#observer?.onError(error);
+      this.#reject(judged);
+    }
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    this.#turn?.cancel();
+    this.#attempt.call.leave(this);
+    const stream = this.#stream;
+    // Notifies the server, unless both sides are done.
+    if (stream !== undefined && !(this.#ended && stream.writableFinished)) {
+      stream.close(ResetCode.CANCEL);
+    }
+  }
+}
+
+/** Is notified of the events of a stream. */
+interface StreamListener {
+  /** An informational response (1xx) has arrived. */
+  onInformation(): void;
+  /** @param isLast whether nothing follows. */
+  onResponse(header: ResponseHeader, isLast: boolean): void;
+  onData(chunk: Buffer): void;
+  onTrailers(trailer: IncomingHttpHeaders): void;
+  /** No more data will arrive: the response is complete, or its connection is closed. */
+  onEnd(stream: ClientHttp2Stream): void;
+  /** No more events will follow. */
+  onClose(stream: ClientHttp2Stream): void;
+}
+
+/** Where a stream stores its listener. A property, since closures would be six more objects. */
+const listenerOf = Symbol("listener");
+
+type Stream = ClientHttp2Stream & { [listenerOf]?: StreamListener | undefined };
+
+/** Subscribes the listener to all events. */
+function listen(stream: Stream, listener: StreamListener): void {
+  stream[listenerOf] = listener;
+  stream.on("headers", onInformation);
+  stream.on("response", onResponse);
+  stream.on("data", onData);
+  stream.on("trailers", onTrailers);
+  stream.on("end", onEnd);
+  stream.on("close", onClose);
+  stream.on("error", ignore); // "close" follows, with more information.
+}
+
+function onInformation(this: Stream): void {
+  this[listenerOf]?.onInformation();
+}
+
+/** On a HEADERS frame: nothing follows. https://www.rfc-editor.org/rfc/rfc9113#section-6.2 */
+const endStreamFlag = 0x1;
+
+function onResponse(this: Stream, header: ResponseHeader, flags: number): void {
+  this[listenerOf]?.onResponse(header, (flags & endStreamFlag) !== 0);
+}
+
+function onData(this: Stream, chunk: Buffer): void {
+  this[listenerOf]?.onData(chunk);
+}
+
+function onTrailers(this: Stream, trailer: IncomingHttpHeaders): void {
+  this[listenerOf]?.onTrailers(trailer);
+}
+
+function onEnd(this: Stream): void {
+  this[listenerOf]?.onEnd(this);
+}
+
+function onClose(this: Stream): void {
+  const listener = this[listenerOf];
+  // Node keeps closed streams for a while; objects that they refer to must not live as long.
+  this[listenerOf] = undefined;
+  listener?.onClose(this);
+}
+
+function ignore(): void {}
+
+/** Why a call whose stream has closed has no status. */
+function closeError(connection: Connection, stream: ClientHttp2Stream): ConnectError {
+  if (connection.reason !== undefined) {
+    return connection.reason();
+  }
+  if (connection.session.destroyed) {
+    return new ConnectError(
+      "the connection was lost before the response came",
+      Code.Unavailable,
+      undefined,
+      undefined,
+      stream.errored,
+    );
+  }
+  const { rstCode } = stream;
+  return rstCode === ResetCode.NO_ERROR
+    ? new ConnectError("protocol error: the stream closed without a status", Code.Internal)
+    : new ConnectError(
+        `the stream was reset with HTTP/2 error code ${resetName(rstCode)}`,
+        codeFromReset(rstCode),
+      );
+}

@@ -11,7 +11,7 @@ export { isPermanent } from "../errors/failure.js";
 export { createMask, type Mask, maskError } from "../errors/mask.js";
 export type { CommonOptions } from "../options/client-options.js";
 export { similarName } from "../options/spelling.js";
-export { proxyFor } from "../transports/grpc/connections/proxy.js";
+export { proxyFor } from "../transports/grpc/proxy.js";
 export { deactivateUserGrantsIn } from "./deactivate.js";
 export type { InDoubt } from "./ledger.js";
 export { grantIdProblem } from "./options.js";

@@ -13,11 +13,17 @@ interface Kind {
   readonly neverSent: boolean;
   /** Whether no retry mends it. */
   readonly permanent: boolean;
+  /** Whether it is about the server's certificate. */
   readonly certificate?: true;
+  /** Whether the server rejects the client's certificate, which it may do within a session (TLS 1.3). */
+  readonly clientCertificate?: true;
 }
 
 const unsent = { neverSent: true, permanent: true };
 const invalidCertificate = { ...unsent, certificate: true } as const;
+
+const wantsCertificate =
+  "The server may ask for a client certificate: set nodeOptions.cert and nodeOptions.key";
 
 const kinds: readonly Kind[] = [
   {
@@ -48,14 +54,17 @@ const kinds: readonly Kind[] = [
     ...invalidCertificate,
   },
   {
-    codes: /ALERT_CERTIFICATE_REQUIRED$|ALERT_HANDSHAKE_FAILURE$/,
-    advice: "The server may ask for a client certificate: set nodeOptions.cert and nodeOptions.key",
+    codes: /ALERT_CERTIFICATE_REQUIRED$/,
+    advice: wantsCertificate,
+    clientCertificate: true,
     ...unsent,
   },
+  { codes: /ALERT_HANDSHAKE_FAILURE$/, advice: wantsCertificate, ...unsent },
   {
     codes:
       /ALERT_(?:UNKNOWN_CA|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_(?:UNKNOWN|EXPIRED|REVOKED))$/,
     advice: "The server does not trust the client certificate of nodeOptions.cert",
+    clientCertificate: true,
     ...unsent,
   },
   {
@@ -139,6 +148,11 @@ export function isPermanent(error: unknown): boolean {
 /** Whether the certificate of the server is not valid for this client. */
 export function isCertificateProblem(error: unknown): boolean {
   return some(error, (_, kind) => kind?.certificate === true);
+}
+
+/** Whether the server rejects the client's certificate: it has processed nothing of this connection. */
+export function rejectsClientCertificate(error: unknown): boolean {
+  return some(error, (_, kind) => kind?.clientCertificate === true);
 }
 
 /**
@@ -257,5 +271,5 @@ function kindOf(error: Fields | undefined): Kind | undefined {
 
 /** Addresses without query and fragment, which may hold a secret. */
 function withoutQueries(text: string): string {
-  return text.replace(/(\bhttps?:\/\/[^\s?#"'<>]*)[?#][^\s"'<>)]*/gi, "$1");
+  return text.replace(/(\bhttps?:\/\/[^\s?#"'<>]+)[?#][^\s"'<>)]*/gi, "$1");
 }

@@ -14,9 +14,21 @@ export interface NodeConnectOptions {
   pfx?: string | Uint8Array | undefined;
   /** The passphrase of `key` or `pfx`. */
   passphrase?: string | undefined;
-  /** The name that the server's certificate must have, if it is not the host of `baseUrl`. */
+  /**
+   * The name that the server's certificate must have, if it is not the host of `baseUrl`. It takes the host's
+   * place in requests as well (`:authority`, `host`), by which ZITADEL chooses the instance.
+   */
   servername?: string | undefined;
   /** false accepts any certificate. Only for tests. */
   rejectUnauthorized?: boolean | undefined;
   [option: string]: unknown;
+}
+
+/** The host and port that requests name. */
+export function authorityOf(
+  { host, port, protocol }: URL,
+  nodeOptions: NodeConnectOptions | undefined,
+): string {
+  const servername = protocol === "https:" ? nodeOptions?.servername : undefined;
+  return servername ? `${servername}${port && `:${port}`}` : host;
 }

@@ -1,10 +1,11 @@
 import { connect } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { inspect } from "node:util";
 import { Code, createClient } from "@connectrpc/connect";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { mayHaveBeenApplied } from "../../src/errors/certainty.js";
 import { close, ManagementService } from "../../src/grpc.js";
-import { proxyFor } from "../../src/transports/grpc/connections/proxy.js";
+import { proxyFor } from "../../src/transports/grpc/proxy.js";
 import { respondWell } from "../faults/exchange.js";
 import { startHttp2Wire } from "../faults/http2-wire.js";
 import { makeCertificate } from "../support/certificates.js";
@@ -36,6 +37,17 @@ describe.each(protocols)("over %s", (protocol) => {
       "zitadel.internal",
       "zitadel.internal",
     ]);
+  });
+
+  it("any response of 2xx opens the tunnel, and a % in a password that begins no escape is one", async () => {
+    const server = await startSecureServer(certificate);
+    const resolve = () => ({ host: "127.0.0.1", port: server.port });
+    const proxy = await startProxy({ accept: "204 Connected", resolve });
+    vi.stubEnv("HTTPS_PROXY", proxy.url.replace("//", "//user:100%sure%40@"));
+    const transport = createTransport(protocol, "https://zitadel.internal", { ca });
+    expect(await deactivate(transport)).toBe(5n);
+    const [{ authorization = "" } = {}] = proxy.connects;
+    expect(authorization).toBe(`Basic ${Buffer.from("user:100%sure@").toString("base64")}`);
   });
 
   it("closing the client ends the tunnel", async () => {
@@ -80,6 +92,43 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(error.message).toMatch(/the proxy 127\.0\.0\.1:1 cannot be reached: .*ECONNREFUSED/);
   });
 
+  it.each(["a socket", "the promise of one", "a connection with TLS"])(
+    "createConnection that returns %s takes the place of the proxy",
+    async (what) => {
+      const server = await startSecureServer(certificate);
+      vi.stubEnv("HTTPS_PROXY", "http://127.0.0.1:1");
+      const open = () => connect(server.port, "127.0.0.1");
+      let connections = 0;
+      const transport = createTransport(protocol, "https://zitadel.internal", {
+        ca,
+        createConnection: (_: URL, options: object) => {
+          connections += 1;
+          return what === "a socket"
+            ? open()
+            : what === "the promise of one"
+              ? Promise.resolve(open())
+              : connectTls({ ...options, socket: open() });
+        },
+      });
+      expect(await deactivate(transport)).toBe(5n);
+      expect(connections).toBe(1);
+    },
+  );
+
+  it("createConnection that fails is a failure of the call, which sent nothing", async () => {
+    const transport = createTransport(protocol, "https://zitadel.internal", {
+      createConnection: () => {
+        throw new Error("no SOCKS today");
+      },
+    });
+    const error = await failure(deactivate(transport));
+    expect(error).toMatchObject({
+      code: Code.Unavailable,
+      message: expect.stringContaining("no SOCKS today"),
+    });
+    expect(mayHaveBeenApplied(error)).toBe(false);
+  });
+
   it("a deadline settles a call that hangs in the proxy", async () => {
     const hanging = await startHttp2Wire({ connection: () => true, respond: respondWell });
     vi.stubEnv("HTTPS_PROXY", `http://127.0.0.1:${hanging.port}`);
@@ -99,17 +148,6 @@ it("HTTP_PROXY carries cleartext HTTP/2 to other machines", async () => {
   const transport = createTransport("grpc", "http://zitadel.internal:8080");
   expect(await deactivate(transport)).toBe(5n);
   expect(proxy.connects).toMatchObject([{ target: "zitadel.internal:8080" }]);
-  close(transport);
-  await server.close();
-});
-
-it("a caller's own connection uses no proxy", async () => {
-  const server = await startHttp2Wire({ respond: respondWell });
-  vi.stubEnv("HTTP_PROXY", "http://127.0.0.1:1");
-  const transport = createTransport("grpc", "http://zitadel.internal", {
-    createConnection: () => connect(server.port, "127.0.0.1"),
-  });
-  expect(await deactivate(transport)).toBe(5n);
   close(transport);
   await server.close();
 });

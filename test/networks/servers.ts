@@ -62,7 +62,11 @@ export interface Proxy {
 
 /** An HTTP proxy for CONNECT that says where it was sent to. */
 export async function startProxy(
-  options: { refuse?: number; resolve?: (target: string) => { host: string; port: number } } = {},
+  options: {
+    refuse?: number;
+    accept?: string;
+    resolve?: (target: string) => { host: string; port: number };
+  } = {},
 ): Promise<Proxy> {
   const connects: Proxy["connects"] = [];
   let open = 0;
@@ -81,7 +85,7 @@ export async function startProxy(
     };
     open++;
     const upstream = connect(port, host, () => {
-      socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+      socket.write(`HTTP/1.1 ${options.accept ?? "200 Connection established"}\r\n\r\n`);
       upstream.write(head);
       upstream.pipe(socket).pipe(upstream);
     });

@@ -1,6 +1,9 @@
+import { createSecureServer } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
+import { connect, createServer, type Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
+import { mayHaveBeenApplied } from "../../src/grpc.js";
 import { makeCertificate } from "../support/certificates.js";
 import { startHttpServer } from "../support/http-server.js";
 import { createTransport, deactivate, failure, protocols } from "./clients.js";
@@ -56,12 +59,13 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(error.message).toMatch(/other\.example\.com.*nodeOptions\.servername/s);
   });
 
-  it("a pinned server name replaces the host", async () => {
+  it("a server name replaces the host, also in what the request names", async () => {
     const internal = { name: "x", issuer: authority, dnsNames: ["zitadel.internal"] };
-    const { port } = await startSecureServer(makeCertificate(internal));
+    const { port, requests } = await startSecureServer(makeCertificate(internal));
     const nodeOptions = { ca, servername: "zitadel.internal" };
     const transport = createTransport(protocol, `https://127.0.0.1:${port}`, nodeOptions);
     expect(await deactivate(transport)).toBe(5n);
+    expect(requests[0]?.authority).toBe(`zitadel.internal:${port}`);
   });
 
   it("a client certificate is sent", async () => {
@@ -80,12 +84,36 @@ describe.each(protocols)("over %s", (protocol) => {
     const error = await failure(deactivate(transport));
     expect(error.code).toBe(Code.Unavailable);
     expect(error.message).toMatch(/client certificate.*nodeOptions\.cert/s);
+    expect(mayHaveBeenApplied(error)).toBe(false);
   });
 
   it("https on a port without TLS is named", async () => {
     const { baseUrl } = await startHttpServer((_, response) => response.end());
     const transport = createTransport(protocol, baseUrl.replace("http:", "https:"), { ca });
-    expect((await failure(deactivate(transport))).message).toMatch(/does not speak TLS/);
+    const error = await failure(deactivate(transport));
+    expect(error.message).toMatch(/does not speak TLS/);
+    expect(mayHaveBeenApplied(error)).toBe(false);
+  });
+
+  it("a session that breaks when the request was sent leaves it open", async () => {
+    const server = createSecureServer({ ...trusted, allowHTTP1: true });
+    const sockets: Socket[] = [];
+    server.on("request", () => sockets[0]?.end("HTTP/1.1 408 Request Timeout\r\n\r\n".repeat(9)));
+    const inner = await listenForTest(server, "127.0.0.1");
+    const outer = createServer((socket) => {
+      socket.on("error", () => undefined);
+      sockets.push(socket);
+      const upstream = connect(inner, "127.0.0.1");
+      upstream.on("error", () => undefined);
+      socket.pipe(upstream);
+      upstream.on("data", (chunk) => socket.writable && socket.write(chunk));
+    });
+    const port = await listenForTest(outer, "127.0.0.1");
+    const error = await failure(
+      deactivate(createTransport(protocol, `https://localhost:${port}`, { ca })),
+    );
+    expect(error.code).toBe(Code.Unavailable);
+    expect(mayHaveBeenApplied(error)).toBe(true);
   });
 
   it("a path prefix is kept", async () => {

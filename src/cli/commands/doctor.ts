@@ -5,7 +5,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { close } from "../../client/close.js";
 import { platform } from "../../common/environment.js";
 import { withinTime } from "../../common/time-limit.js";
-import { proxyFor } from "../../transports/grpc/connections/proxy.js";
+import { proxyFor } from "../../transports/grpc/proxy.js";
 import { type Probe, probePermission, reasonOf } from "../account.js";
 import {
   type Connection,

@@ -6,10 +6,8 @@ import { type SendGate, sendGate, type Turn } from "../../common/send-gate.js";
 import { decided } from "../../errors/certainty.js";
 import type { Attempt } from "../call/attempt.js";
 import type { ExpiryListener } from "../call/call.js";
-import type { Connection } from "./connections/connection.js";
-import type { ConnectionPool } from "./connections/pool.js";
-import { codeFromReset, ResetCode, resetName } from "./connections/reset-codes.js";
-import type { Waiter } from "./connections/waiter.js";
+import type { Connection } from "./connection.js";
+import { codeFromReset, ResetCode, resetName } from "./failure.js";
 import {
   grpcTimeout,
   type HeaderList,
@@ -18,6 +16,7 @@ import {
   tooLargeForNode,
   tooLargeForServer,
 } from "./headers.js";
+import type { ConnectionPool, Waiter } from "./pool.js";
 import { type ReceivedResponse, type ResponseHeader, ResponseReader } from "./response.js";
 
 /** What the unary calls of a transport share. */

@@ -23,17 +23,19 @@ export class RequestHeaders {
   #last: { url: string; fields: HeaderFields; list: HeaderList } | undefined;
 
   constructor(options: {
-    /** Its host is sent, and its path is prepended to that of every method. */
+    /** The host and port that are sent. */
+    authority: string;
+    /** Its path is prepended to that of every method. */
     baseUrl: string;
     contentType: string;
     sendCompression: Compression | undefined;
     acceptCompression: readonly Compression[];
   }) {
-    const { baseUrl, contentType, sendCompression, acceptCompression } = options;
-    const { origin, host, pathname, protocol } = new URL(baseUrl);
+    const { authority, baseUrl, contentType, sendCompression, acceptCompression } = options;
+    const { origin, pathname, protocol } = new URL(baseUrl);
     this.#origin = origin;
     this.#scheme = protocol.slice(0, -1);
-    this.#authority = host;
+    this.#authority = authority;
     this.#pathPrefix = pathname.replace(/\/$/, "");
     this.#protocol = {
       "content-type": contentType,

@@ -1,16 +1,21 @@
-import type { Agent as HttpAgent, IncomingMessage } from "node:http";
-import type { Agent as HttpsAgent } from "node:https";
+import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import { Readable } from "node:stream";
-import { describeFailure, plainCause } from "../../errors/failure.js";
+import {
+  describeFailure,
+  neverSent,
+  plainCause,
+  rejectsClientCertificate,
+} from "../../errors/failure.js";
 import { createMask, type Mask, secretsOf } from "../../errors/mask.js";
-import type { NodeConnectOptions } from "../../options/node-connect.js";
+import { own } from "../../options/checker.js";
+import { authorityOf, type NodeConnectOptions } from "../../options/node-connect.js";
 import { unref } from "../fetch/unref.js";
-import { ownOptions } from "./connections/own-options.js";
 
 /**
  * A `fetch` for Node with the network settings of native gRPC: a private certificate authority, a client
- * certificate, a server name, and the proxy that `HTTPS_PROXY` and `NO_PROXY` name. Pass it as the option
- * `fetch` of token sources, and of gRPC-web and JSON.
+ * certificate, a server name, `createConnection`, and the proxy that `HTTPS_PROXY` and `NO_PROXY` name. Pass it
+ * as the option `fetch` of token sources, and of gRPC-web and JSON. Options of HTTP/2 itself have no meaning
+ * here.
  *
  * It follows no redirects. Request bodies are held in memory until they are sent, and responses are
  * requested uncompressed. Idle connections do not keep the process alive.
@@ -36,21 +41,23 @@ import { ownOptions } from "./connections/own-options.js";
  * ```
  */
 export function createFetch(nodeOptions: NodeConnectOptions = {}): typeof globalThis.fetch {
-  let loading: Promise<Agents> | undefined;
+  const options = own(nodeOptions);
+  let loading: Promise<MakeRequest> | undefined;
   return async (input, init) => {
     // Loaded on first use: node:http takes longer to load than this package.
-    loading ??= createAgents(nodeOptions);
-    const agents = await loading;
+    loading ??= load(options);
+    const makeRequest = await loading;
     const request = new Request(input, init);
     const url = new URL(request.url);
     request.signal.throwIfAborted();
     const body = Buffer.from(await request.arrayBuffer());
     const headers = Object.fromEntries(request.headers);
+    headers.host = authorityOf(url, options);
     if (body.length > 0) {
       headers["content-length"] = String(body.length);
     }
     const keepsAlive = !(init && unref in init);
-    const incoming = await send(url, request, headers, body, agents, keepsAlive);
+    const incoming = await send(makeRequest, url, request, headers, body, keepsAlive);
     const { statusCode = 0 } = incoming;
     if (statusCode >= 300 && statusCode < 400 && request.redirect !== "manual") {
       incoming.destroy();
@@ -60,52 +67,55 @@ export function createFetch(nodeOptions: NodeConnectOptions = {}): typeof global
   };
 }
 
-interface Agents {
-  "https:": { agent: HttpsAgent; request: typeof import("node:https").request };
-  "http:": { agent: HttpAgent; request: typeof import("node:http").request };
+/** Makes a request with the agent for its scheme. */
+type MakeRequest = (url: URL, options: RequestOptions & { keepsAlive: boolean }) => ClientRequest;
+
+/** The options of a request that an agent passes on to its connection. */
+interface SocketOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly signal?: AbortSignal;
+  readonly keepsAlive: boolean;
 }
 
-async function createAgents(nodeOptions: NodeConnectOptions): Promise<Agents> {
-  const [byHttp, byHttps, { proxyFor }, { connectTarget, Tunnel, tlsThrough }] = await Promise.all([
+async function load(nodeOptions: NodeConnectOptions): Promise<MakeRequest> {
+  const [byHttp, byHttps, { openSocket, ownOptions }] = await Promise.all([
     import("node:http"),
     import("node:https"),
-    import("./connections/proxy.js"),
-    import("./connections/tunnel.js"),
+    import("./proxy.js"),
   ]);
   const https = new byHttps.Agent({ keepAlive: true, ...(nodeOptions as object) });
   const http = new byHttp.Agent({ keepAlive: true, ...(nodeOptions as object) });
   for (const agent of [https, http]) {
-    const direct = agent.createConnection.bind(agent);
     agent.createConnection = (options, callback) => {
-      const { host, port } = options as { host: string; port: number };
+      const { host, port, signal, keepsAlive } = options as unknown as SocketOptions;
       const name = host.includes(":") ? `[${host}]` : host;
       const origin = new URL(`${agent === https ? "https" : "http"}://${name}:${port}`);
-      const proxy = proxyFor(origin, process.env);
-      if (proxy === undefined) {
-        return direct(options, callback);
-      }
-      const tunnel = new Tunnel(proxy, connectTarget(origin));
-      return agent === https ? tlsThrough(tunnel, origin, nodeOptions, ["http/1.1"]) : tunnel;
+      const how = { origin, nodeOptions, protocol: "http/1.1", signal, keepsAlive } as const;
+      openSocket(how).then(
+        (socket) => callback?.(null, socket),
+        (error) => callback?.(error, undefined as never),
+      );
+      return undefined;
     };
   }
-  return {
-    "https:": { agent: https, request: byHttps.request },
-    "http:": { agent: http, request: byHttp.request },
-  };
+  return (url, options) =>
+    url.protocol === "https:"
+      ? byHttps.request(url, ownOptions({ ...options, agent: https }))
+      : byHttp.request(url, ownOptions({ ...options, agent: http }));
 }
 
 function send(
+  makeRequest: MakeRequest,
   url: URL,
   original: Request,
   headers: Record<string, string>,
   body: Buffer,
-  agents: Agents,
   keepsAlive: boolean,
 ): Promise<IncomingMessage> {
   const { method, signal } = original;
   return new Promise((resolve, reject) => {
-    const { agent, request: makeRequest } = agents[url.protocol === "https:" ? "https:" : "http:"];
-    const request = makeRequest(url, ownOptions({ method, headers, signal, agent }));
+    const request = makeRequest(url, { method, headers, signal, keepsAlive });
     request.once("response", resolve);
     if (!keepsAlive) {
       // The agent refs it for the next request.
@@ -116,9 +126,10 @@ function send(
         reject(signal.reason);
       } else if (request.reusedSocket && error.code === "EPIPE") {
         // The server had closed the idle connection: it has received nothing.
-        send(url, original, headers, body, agents, keepsAlive).then(resolve, reject);
+        send(makeRequest, url, original, headers, body, keepsAlive).then(resolve, reject);
       } else {
-        reject(fetchFailed(error, createMask(secretsOf(Object.entries(headers)))));
+        const mask = createMask(secretsOf(Object.entries(headers)));
+        reject(fetchFailed(error, mask, request.socket !== null));
       }
     });
     request.end(body);
@@ -140,9 +151,13 @@ function toResponse(incoming: IncomingMessage, status: number, url: URL): Respon
   return Object.defineProperty(response, "url", { value: url.href });
 }
 
-function fetchFailed(error: NodeJS.ErrnoException, mask: Mask): TypeError {
+function fetchFailed(error: NodeJS.ErrnoException, mask: Mask, isSent: boolean): TypeError {
   const cause = plainCause(error, mask.text) as NodeJS.ErrnoException;
   const text = describeFailure(cause);
+  if (isSent && neverSent(cause) && !rejectsClientCertificate(cause)) {
+    // What breaks a handshake elsewhere has broken a session here.
+    return new TypeError("fetch failed", { cause: new Error(cause.message) });
+  }
   return new TypeError("fetch failed", {
     cause:
       text === cause.message

@@ -5,41 +5,34 @@ import type { TransportOptions } from "../call/attempt.js";
 import { Call, effectiveTimeoutMs } from "../call/call.js";
 import { callHeaders } from "../call/headers.js";
 import { callStream, streamInterceptors } from "../call/stream.js";
-import type { StreamConnection } from "./connections/stream-connection.js";
 import type { RequestHeaders } from "./headers.js";
-
-/** Streaming methods, and the function that closes their connection. */
-export interface Streams {
-  stream: Transport["stream"];
-  close(): void;
-}
+import type { ConnectionPool } from "./pool.js";
 
 /**
- * Streaming methods are connect-node's, over a connection of their own. It is loaded when the first of them
+ * Streaming methods are connect-node's, over the connections of the pool. It is loaded when the first of them
  * is called: most programs use no streams.
  */
 export function createStreams(
   options: TransportOptions<GrpcOptions>,
   headers: RequestHeaders,
-): Streams {
+  pool: ConnectionPool,
+  authority: string,
+): Pick<Transport, "stream"> {
   const { baseUrl, readMaxBytes, sendCompression, acceptCompression, compressMinBytes } = options;
   const { writeMaxBytes, useBinaryFormat, binaryOptions, jsonOptions } = options;
   let loading: ReturnType<typeof load> | undefined;
-  let connection: StreamConnection | undefined;
-  let isClosed = false;
   const load = async () => {
     const [{ createGrpcTransport }, { StreamConnection }] = await Promise.all([
       import("@connectrpc/connect-node"),
-      import("./connections/stream-connection.js"),
+      import("./stream-connection.js"),
     ]);
-    const own = new StreamConnection(options);
-    connection = own;
+    const own = new StreamConnection(baseUrl, pool, authority);
     return (call: Call) =>
       createGrpcTransport({
         baseUrl,
         readMaxBytes,
         sessionManager: own.manager,
-        interceptors: streamInterceptors(options, call, () => call.waitFor(own.connect())),
+        interceptors: streamInterceptors(options, call, () => own.room(call.signal)),
         ...(useBinaryFormat !== undefined && { useBinaryFormat }),
         ...(sendCompression && { sendCompression }),
         ...(acceptCompression && { acceptCompression }),
@@ -61,17 +54,9 @@ export function createStreams(
           loading = undefined;
           throw ConnectError.from(reason, Code.InvalidArgument);
         });
-        if (isClosed) {
-          connection?.close();
-          throw new ConnectError("the client was closed", Code.Canceled);
-        }
         // Without a time limit of its own: the call's signal aborts it in time.
         return create(call).stream(method, call.signal, 0, requestHeader, messages, contextValues);
       });
-    },
-    close() {
-      isClosed = true;
-      connection?.close();
     },
   };
 }

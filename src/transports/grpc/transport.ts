@@ -2,6 +2,7 @@ import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeFrame } from "../../common/frames.js";
 import type { GrpcOptions } from "../../options/client-options.js";
+import { authorityOf } from "../../options/node-connect.js";
 import {
   type Attempt,
   type ClosableTransport,
@@ -10,9 +11,9 @@ import {
 } from "../call/attempt.js";
 import { createCodec } from "../call/codec.js";
 import { compressionBrotli, compressionGzip } from "./compression.js";
-import { ConnectionPool } from "./connections/pool.js";
 import { type Exchanges, exchange } from "./exchange.js";
 import { RequestHeaders } from "./headers.js";
+import { ConnectionPool } from "./pool.js";
 import { compressedFlag, GrpcResponse } from "./response.js";
 import { createStreams } from "./streams.js";
 
@@ -24,20 +25,22 @@ const maxMessageBytes = 0xffffffff;
  * unary methods directly on `node:http2`, streaming methods by connect-node.
  */
 export function createGrpcTransport(options: TransportOptions<GrpcOptions>): ClosableTransport {
-  const { origin } = new URL(options.baseUrl);
+  const url = new URL(options.baseUrl);
+  const authority = authorityOf(url, options.nodeOptions);
   const { readMaxBytes, sendCompression } = options;
   const acceptCompression = options.acceptCompression ?? [compressionGzip, compressionBrotli];
   const compressMinBytes = options.compressMinBytes ?? 1024;
   const writeMaxBytes = options.writeMaxBytes ?? maxMessageBytes;
   const codec = createCodec(options, { fromJsonString, toJsonString });
   const headers = new RequestHeaders({
+    authority,
     baseUrl: options.baseUrl,
     contentType: `application/grpc+${codec.subtype}`,
     sendCompression,
     acceptCompression,
   });
   const pool = new ConnectionPool({
-    origin,
+    origin: url.origin,
     nodeOptions: options.nodeOptions,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     pingIntervalMs: options.pingIntervalMs ?? Number.POSITIVE_INFINITY,
@@ -45,7 +48,7 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
     pingTimeoutMs: options.pingTimeoutMs ?? 15_000,
     idleConnectionTimeoutMs: options.idleConnectionTimeoutMs ?? 15 * 60_000,
   });
-  const streams = createStreams(options, headers);
+  const streams = createStreams(options, headers, pool, authority);
 
   const shared: Exchanges = {
     pool,
@@ -98,9 +101,6 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
       }),
       stream: streams.stream,
     },
-    close() {
-      pool.close();
-      streams.close();
-    },
+    close: () => pool.close(),
   };
 }

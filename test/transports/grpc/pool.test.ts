@@ -3,9 +3,9 @@ import type { Socket } from "node:net";
 import { type AddressInfo, createServer } from "node:net";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import type { Connection } from "../../../src/transports/grpc/connections/connection.js";
-import { ConnectionPool } from "../../../src/transports/grpc/connections/pool.js";
-import type { Waiter } from "../../../src/transports/grpc/connections/waiter.js";
+import type { Connection } from "../../../src/transports/grpc/connection.js";
+import type { Waiter } from "../../../src/transports/grpc/pool.js";
+import { ConnectionPool } from "../../../src/transports/grpc/pool.js";
 import { encodeFrame, frameType, goaway } from "../../faults/http2-wire.js";
 import { FakeEnvironment } from "../../support/fake-environment.js";
 

@@ -1,5 +1,5 @@
 import type { ClientHttp2Session } from "node:http2";
-import type { Environment } from "../../../common/environment.js";
+import type { Environment } from "../../common/environment.js";
 
 /** After this long without a byte from the server, a connection is verified before reuse. */
 const verifyAfterMs = 30_000;
@@ -19,7 +19,9 @@ export class Liveness {
   /** When the last byte arrived. */
   lastReadAtMs: number;
 
-  readonly #session: ClientHttp2Session;
+  /** There is one before anything is asked. */
+  session: ClientHttp2Session | undefined;
+
   readonly #options: LivenessOptions;
   readonly #environment: Environment;
   readonly #onLost: () => void;
@@ -31,13 +33,7 @@ export class Liveness {
   #cancelIntervalTimer: (() => void) | undefined;
 
   /** @param onLost called once, when a PING was not acknowledged in time. */
-  constructor(
-    session: ClientHttp2Session,
-    options: LivenessOptions,
-    environment: Environment,
-    onLost: () => void,
-  ) {
-    this.#session = session;
+  constructor(options: LivenessOptions, environment: Environment, onLost: () => void) {
     this.#options = options;
     this.#environment = environment;
     this.#onLost = onLost;
@@ -62,7 +58,8 @@ export class Liveness {
   }
 
   ask(onPong: () => void): void {
-    if (this.#session.destroyed || this.#stopped) {
+    const { session } = this;
+    if (session === undefined || session.destroyed || this.#stopped) {
       return; // Its "close" event follows.
     }
     if (this.#isAsking) {
@@ -71,7 +68,7 @@ export class Liveness {
     }
     this.#isAsking = true;
     this.#cancelPongTimer = this.#startTimer(this.#options.pingTimeoutMs, this.#onLost);
-    this.#session.ping((error) => {
+    session.ping((error) => {
       if (error !== null || this.#stopped) {
         return;
       }
@@ -115,5 +112,40 @@ export class Liveness {
     this.#stopped = true;
     this.#cancelPongTimer?.();
     this.#cancelIntervalTimer?.();
+  }
+}
+
+/** Calls back when it has not been restarted for this long. A restart is cheap: the timer is set once. */
+export class IdleTimer {
+  readonly #idleMs: number;
+  readonly #environment: Environment;
+  readonly #onIdle: () => void;
+  #sinceMs = 0;
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(idleMs: number, environment: Environment, onIdle: () => void) {
+    this.#idleMs = idleMs;
+    this.#environment = environment;
+    this.#onIdle = onIdle;
+  }
+
+  start(): void {
+    this.#sinceMs = this.#environment.monotonicMs();
+    this.#cancelTimer ??= this.#arm(this.#idleMs);
+  }
+
+  stop(): void {
+    this.#cancelTimer?.();
+  }
+
+  #arm(delayMs: number): () => void {
+    const onTimer = () => {
+      const remainingMs = this.#sinceMs + this.#idleMs - this.#environment.monotonicMs();
+      this.#cancelTimer = remainingMs > 0 ? this.#arm(remainingMs) : undefined;
+      if (remainingMs <= 0) {
+        this.#onIdle();
+      }
+    };
+    return this.#environment.setTimer(onTimer, delayMs, { background: true });
   }
 }

@@ -1,11 +1,14 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Environment, platform } from "../../../common/environment.js";
-import { Backoff } from "./backoff.js";
-import { type ConnectFailure, unservedFailure } from "./connect-failure.js";
-import type { Connection } from "./connection.js";
-import type { ConnectionOptions, ConnectionOwner } from "./connection-owner.js";
-import { Queue } from "./queue.js";
-import type { Waiter } from "./waiter.js";
+import { type Environment, platform } from "../../common/environment.js";
+import type { Connection, ConnectionOptions, ConnectionOwner } from "./connection.js";
+import { type ConnectFailure, unservedFailure } from "./failure.js";
+
+/** A call that needs a connection. */
+export interface Waiter {
+  /** Must not throw. */
+  start(connection: Connection): void;
+  fail(error: ConnectError): void;
+}
 
 /** With the 100 streams that HTTP/2 recommends, 10,000 calls at once. */
 const maxConnections = 100;
@@ -244,4 +247,116 @@ const isLive = ({ state }: Connection) => state !== "draining";
 
 function closedError(): ConnectError {
   return new ConnectError("the client was closed", Code.Canceled);
+}
+
+const initialMs = 1_000;
+const factor = 1.6;
+const jitter = 0.2;
+const maxMs = 120_000;
+
+/**
+ * When the next connection may be opened after failures: the exponential backoff of gRPC
+ * (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md), counted from when the failed
+ * attempt was started. The first failure in a row is followed by another attempt at once: most often one
+ * connection broke, and the server is there.
+ */
+class Backoff {
+  /** The last failure, until a connection has served a call. */
+  failure: ConnectFailure | undefined;
+  /** Whether the failure is permanent. */
+  isPermanent = false;
+
+  readonly #environment: Environment;
+  #failures = 0;
+  #endsAtMs = 0;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  fail(failure: ConnectFailure, startedAtMs: number): void {
+    this.#failures += 1;
+    const delayMs =
+      this.#failures === 1 ? 0 : Math.min(maxMs, initialMs * factor ** (this.#failures - 2));
+    this.isPermanent =
+      failure.isPermanent === true ||
+      (failure.isPermanent === "when repeated" && this.failure?.isPermanent === "when repeated");
+    this.failure = failure;
+    this.#endsAtMs = startedAtMs + delayMs * (1 - jitter + 2 * jitter * this.#environment.random());
+  }
+
+  reset(): void {
+    this.failure = undefined;
+    this.isPermanent = false;
+    this.#failures = 0;
+    this.#endsAtMs = 0;
+  }
+
+  /** Milliseconds until a connection may be opened, at least 0. */
+  remainingMs(): number {
+    return Math.max(0, this.#endsAtMs - this.#environment.monotonicMs());
+  }
+}
+
+interface Place<T> {
+  item: T;
+  previous: Place<T> | undefined;
+  next: Place<T> | undefined;
+}
+
+/** First in, first out; an entry can be removed from the middle in constant time. */
+class Queue<T> {
+  readonly #places = new Map<T, Place<T>>();
+  #first: Place<T> | undefined;
+  #last: Place<T> | undefined;
+
+  get isEmpty(): boolean {
+    return this.#first === undefined;
+  }
+
+  push(item: T): void {
+    const place: Place<T> = { item, previous: this.#last, next: undefined };
+    this.#places.set(item, place);
+    if (this.#last === undefined) {
+      this.#first = place;
+    } else {
+      this.#last.next = place;
+    }
+    this.#last = place;
+  }
+
+  shift(): T | undefined {
+    const item = this.#first?.item;
+    if (item !== undefined) {
+      this.remove(item);
+    }
+    return item;
+  }
+
+  /** Removes all, in their order. */
+  takeAll(): T[] {
+    const items: T[] = [];
+    for (let item = this.shift(); item !== undefined; item = this.shift()) {
+      items.push(item);
+    }
+    return items;
+  }
+
+  remove(item: T): void {
+    const place = this.#places.get(item);
+    if (place === undefined) {
+      return;
+    }
+    this.#places.delete(item);
+    if (place.previous === undefined) {
+      this.#first = place.next;
+    } else {
+      place.previous.next = place.next;
+    }
+    if (place.next === undefined) {
+      this.#last = place.previous;
+    } else {
+      place.next.previous = place.previous;
+    }
+  }
 }

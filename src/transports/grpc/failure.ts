@@ -1,0 +1,115 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describeFailure, isPermanent } from "../../errors/failure.js";
+
+/** Why a connection could not be made. */
+export interface ConnectFailure {
+  /** Creates the error of a call that waited for the connection. */
+  error: () => ConnectError;
+  /**
+   * Whether a retry cannot help: the server has an invalid certificate, or no HTTP/2. The latter counts when
+   * it happens twice in a row: a proxy may respond for a server that is about to start.
+   */
+  isPermanent: boolean | "when repeated";
+}
+
+/**
+ * The failure to connect, from the platform's error. The errors of calls are `Unavailable`, as in every gRPC
+ * client, or `InvalidArgument` for an option that Node rejects, with the platform's error as cause.
+ */
+export function connectFailure(origin: string, error: Error | undefined): ConnectFailure {
+  const reason = error && isNotHttp2(error) ? withoutHttp2(error) : error;
+  const why =
+    reason === undefined
+      ? "the server closed the connection before it was open; does it speak HTTP/2 on this port?"
+      : describeFailure(reason);
+  const isOption = /^ERR_(?:PROXY_SETTING$|INVALID_|OSSL_)/.test(codeOf(reason));
+  const message = isOption ? why : `cannot connect to ${origin}: ${why}`;
+  const code = isOption ? Code.InvalidArgument : Code.Unavailable;
+  return {
+    // A name may appear: that a call waits for it does no harm.
+    isPermanent:
+      (isOption || isPermanent(reason)) &&
+      codeOf(reason) !== "ENOTFOUND" &&
+      (codeOf(reason) !== "ERR_NO_HTTP2" || "when repeated"),
+    error: () => new ConnectError(message, code, undefined, undefined, reason),
+  };
+}
+
+/** The failure of a connection that the server closed before it had carried a response. */
+export function unservedFailure(origin: string): ConnectFailure {
+  const message = `the server ended the connection to ${origin} before it had served a call`;
+  return {
+    isPermanent: false,
+    error: () => new ConnectError(message, Code.Unavailable),
+  };
+}
+
+function isNotHttp2(reason: Error): boolean {
+  return /^(?:ERR_HTTP2_ERROR$|HPE_)/.test(codeOf(reason));
+}
+
+function withoutHttp2(cause: Error): Error {
+  const error = new Error(`the response is not HTTP/2 (${cause.message})`, { cause });
+  return Object.assign(error, { code: "ERR_NO_HTTP2" });
+}
+
+function codeOf(reason: object | undefined): string {
+  return String((reason as { code?: unknown } | undefined)?.code);
+}
+
+/**
+ * The error codes of HTTP/2: https://www.rfc-editor.org/rfc/rfc9113#section-7. Not those of node:http2,
+ * which is not loaded before there is a connection.
+ */
+export const ResetCode = {
+  NO_ERROR: 0x0,
+  PROTOCOL_ERROR: 0x1,
+  INTERNAL_ERROR: 0x2,
+  FLOW_CONTROL_ERROR: 0x3,
+  SETTINGS_TIMEOUT: 0x4,
+  STREAM_CLOSED: 0x5,
+  FRAME_SIZE_ERROR: 0x6,
+  REFUSED_STREAM: 0x7,
+  CANCEL: 0x8,
+  COMPRESSION_ERROR: 0x9,
+  CONNECT_ERROR: 0xa,
+  ENHANCE_YOUR_CALM: 0xb,
+  INADEQUATE_SECURITY: 0xc,
+  HTTP_1_1_REQUIRED: 0xd,
+} as const;
+
+/**
+ * The status of a call whose stream was reset with an HTTP/2 error code before a status came.
+ *
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors
+ */
+export function codeFromReset(rstCode: number): Code {
+  switch (rstCode) {
+    case ResetCode.NO_ERROR:
+    case ResetCode.PROTOCOL_ERROR:
+    case ResetCode.INTERNAL_ERROR:
+    case ResetCode.FLOW_CONTROL_ERROR:
+    case ResetCode.SETTINGS_TIMEOUT:
+    case ResetCode.FRAME_SIZE_ERROR:
+    case ResetCode.COMPRESSION_ERROR:
+    case ResetCode.CONNECT_ERROR:
+      return Code.Internal;
+    case ResetCode.REFUSED_STREAM:
+      return Code.Unavailable;
+    case ResetCode.CANCEL:
+      return Code.Canceled;
+    case ResetCode.ENHANCE_YOUR_CALM:
+      return Code.ResourceExhausted;
+    case ResetCode.INADEQUATE_SECURITY:
+    case ResetCode.HTTP_1_1_REQUIRED:
+      return Code.PermissionDenied;
+    default:
+      return Code.Unknown;
+  }
+}
+
+/** `CANCEL (0x8)`: as shown in a log or a packet capture of the other side. */
+export function resetName(rstCode: number): string {
+  const [name = "unknown"] = Object.entries(ResetCode).find(([, code]) => code === rstCode) ?? [];
+  return `${name} (0x${rstCode.toString(16)})`;
+}

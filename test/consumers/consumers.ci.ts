@@ -66,23 +66,28 @@ describe("services of @zitadel/proto", () => {
   });
 });
 
-describe("a service of one's own around the client is tested with createSandbox", () => {
-  const project = projectOf("mocking");
+describe("the test tools that programs around the client are tested with", () => {
+  const project = projectOf("test-tools");
+  const jest = { NODE_OPTIONS: "--experimental-vm-modules" };
 
-  it("in node:test", async () => {
-    const output = await project().run("node", ["--test", "offboarding.node.js"]);
+  it("node:test", async () => {
+    const output = await project().run("node", ["--test", "run.node.js"]);
     expect(output).toMatch(/^(?:ℹ|#) pass 1$/m);
   });
 
-  it("in vitest", async () => {
-    const output = await project().run("vitest", ["run", "--no-color"]);
-    expect(output).toMatch(/Tests\s+1 passed/);
+  it("Vitest, with MSW, nock and fake timers", async () => {
+    const output = await project().run("vitest", ["run", "node.vitest.js", "--no-color"]);
+    expect(output).toMatch(/Tests\s+4 passed/);
   });
 
-  it("in jest, which loads ES modules behind a flag of Node", async () => {
-    const env = { NODE_OPTIONS: "--experimental-vm-modules" };
-    const output = await project().run("jest", ["--json"], { env });
-    expect(JSON.parse(output)).toMatchObject({ numPassedTests: 1, numFailedTests: 0 });
+  it.each(["happy-dom", "jsdom"])("signIn in Vitest's %s", async (environment) => {
+    const args = ["run", "dom.vitest.js", "--environment", environment, "--no-color"];
+    expect(await project().run("vitest", args)).toMatch(/Tests\s+1 passed/);
+  });
+
+  it("Jest, which loads ES modules behind a flag of Node, and signIn in its happy-dom", async () => {
+    const output = await project().run("jest", ["--json"], { env: jest });
+    expect(JSON.parse(output)).toMatchObject({ numPassedTests: 2, numFailedTests: 0 });
   });
 });
 

@@ -1,0 +1,4 @@
+import { it } from "@jest/globals";
+import { offboard } from "./offboarding-test.js";
+
+it("offboards", offboard);

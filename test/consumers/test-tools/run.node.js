@@ -1,0 +1,4 @@
+import { it } from "node:test";
+import { offboard } from "./offboarding-test.js";
+
+it("offboards", offboard);

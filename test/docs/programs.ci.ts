@@ -1,9 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SandboxServer, startSandbox } from "../src/sandbox/index.js";
-import { blocksOf, environmentFor, fileOf } from "./support/programs.js";
-import { installProject, type Project } from "./support/project.js";
+import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { blocksOf, environmentFor, fileOf } from "../support/programs.js";
+import { installProject, type Project } from "../support/project.js";
 
 const programs = blocksOf("README.md").filter(({ language }) => language === "ts");
 

@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { type SandboxServer, startSandbox } from "../src/sandbox/index.js";
-import { run as runCli } from "./cli/run.js";
-import { launchChromium } from "./support/chromium.js";
+import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { run as runCli } from "../cli/run.js";
+import { launchChromium } from "../support/chromium.js";
+import { startOtherServices } from "../support/other-services.js";
 import {
   type Block,
   blocksOf,
@@ -17,7 +18,7 @@ import {
   namedVariables,
   root,
   variablesOf,
-} from "./support/programs.js";
+} from "../support/programs.js";
 
 const run = promisify(execFile);
 const folder = join(root, ".cache", "readme");
@@ -25,8 +26,17 @@ const folder = join(root, ".cache", "readme");
 const readme = blocksOf("README.md");
 const programs = readme.filter(({ language }) => language === "ts");
 const pages = readme.filter(({ language }) => language === "ts browser");
-const documents = ["docs/bulk.md", "docs/scale.md"];
-const documented = documents.flatMap(blocksOf).filter(({ language }) => language === "ts");
+const documented = ["bulk", "scale", "tokens", "sandbox"].flatMap((name) =>
+  blocksOf(`docs/${name}.md`).filter(({ language }) => language.startsWith("ts")),
+);
+
+/** What the programs of the docs leave to the reader. */
+const prelude = `
+const { userId, grantId } = JSON.parse(process.env.ONE ?? "") as { userId: string; grantId: string };
+const ids = JSON.parse(process.env.IDS ?? "") as string[];
+const [a = "", b = ""] = ids;
+export {};
+`;
 
 let sandbox: SandboxServer;
 beforeAll(async () => {
@@ -35,6 +45,15 @@ beforeAll(async () => {
   sandbox = await startSandbox();
   for (const block of [...programs, ...pages]) {
     await writeFile(join(folder, fileOf(block)), block.code);
+  }
+  for (const block of documented) {
+    const code = block.code
+      .replaceAll("https://example.zitadel.cloud", sandbox.baseUrl)
+      .replaceAll("69629023906488334", sandbox.orgId);
+    // A whole program needs nothing; it may have names of its own.
+    const before =
+      /\b(?:userId, grantId|ids?)\b/.test(code) && !code.includes("startSandbox") ? prelude : "";
+    await writeFile(join(folder, fileOf(block)), before + code);
   }
 });
 afterAll(() => sandbox.close());
@@ -83,19 +102,23 @@ describe("a program of the README", () => {
     const needed = variablesOf(block).filter((name) => !optional.includes(name));
     expect(namedVariables(block).sort()).toEqual(needed.sort());
   });
+});
 
-  it("is well typed, every one of them", async () => {
-    await writeFile(
-      join(folder, "tsconfig.json"),
-      JSON.stringify({
-        extends: "../../tsconfig.json",
-        compilerOptions: { types: ["node", "vite/client"] },
-        include: ["*.mts"],
-      }),
-    );
-    const { stdout } = await run("tsc", ["-p", folder]).catch((error) => error);
-    expect(stdout).toBe("");
-  });
+it("the programs of README and docs are well typed", async () => {
+  await writeFile(
+    join(folder, "tsconfig.json"),
+    JSON.stringify({
+      extends: "../../tsconfig.json",
+      compilerOptions: {
+        types: ["node", "vite/client"],
+        noUnusedLocals: false,
+        noUnusedParameters: false,
+      },
+      include: ["*.mts"],
+    }),
+  );
+  const { stdout } = await run("tsc", ["-p", folder]).catch((error) => error);
+  expect(stdout).toBe("");
 });
 
 describe("a page of the README", () => {
@@ -151,30 +174,42 @@ describe("a page of the README", () => {
 });
 
 describe("a program of the docs", () => {
-  /** What they leave to the reader. */
-  const prelude = `
-const { userId, grantId } = JSON.parse(process.env.ONE as string) as { userId: string; grantId: string };
-const ids = JSON.parse(process.env.IDS as string) as string[];
-const [a = "", b = ""] = ids;
-`;
+  const runnable = documented.filter(({ language }) => language === "ts");
 
-  it.each(documented)("at $place runs", async (block: Block) => {
+  it.each(runnable)("at $place runs", { timeout: 30_000 }, async (block: Block) => {
+    const key = JSON.stringify(sandbox.addKey());
+    const [seed] = blocksOf("docs/sandbox.md").filter(({ language }) => language === "json");
+    await writeFile(join(folder, "key.json"), key);
+    await writeFile(join(folder, "seed.json"), seed?.code ?? "");
+    const { clientId, clientSecret } = sandbox.addClientSecret();
     const { projectId } = sandbox.addProject();
     const ofProject = Array.from({ length: 3 }, () => sandbox.addGrant({ projectId }).grantId);
-    const code = block.code
-      .replaceAll("https://example.zitadel.cloud", sandbox.baseUrl)
-      .replaceAll("69629023906488334", sandbox.orgId);
-    await writeFile(join(folder, fileOf(block)), prelude + code);
     await runFile(fileOf(block), {
       ZITADEL_URL: sandbox.baseUrl,
       ZITADEL_TOKEN: sandbox.token,
       ZITADEL_ORG_ID: sandbox.orgId,
+      ZITADEL_KEY: key,
+      ZITADEL_CLIENT_ID: clientId,
+      ZITADEL_CLIENT_SECRET: clientSecret,
       PROJECT_ID: projectId,
       ONE: JSON.stringify(sandbox.addGrant()),
       IDS: JSON.stringify(Array.from({ length: 4 }, () => sandbox.addGrant().grantId)),
     });
     const isLeft = ofProject.map((grantId) => sandbox.grant(grantId) !== undefined);
     expect(new Set(isLeft)).toEqual(new Set([!block.code.includes("PROJECT_ID")]));
+  });
+
+  it("of docs/future.md deletes an authorization, and recognizes one that did not exist", async () => {
+    const [block] = blocksOf("docs/future.md").filter(({ language }) => language === "ts");
+    await writeFile(join(folder, "future.mts"), block?.code ?? "");
+    const { baseUrl, token, authorizations, close } = await startOtherServices();
+    onTestFinished(close);
+    const program = (ZITADEL_TOKEN: string) =>
+      runFile("future.mts", { ZITADEL_URL: baseUrl, ZITADEL_TOKEN, GRANT_ID: "1" });
+    expect(await program(token)).toBe("1 is deleted\n");
+    expect([...authorizations]).toEqual(["2"]);
+    expect(await program(token)).toBe("1 did not exist\n");
+    expect(await program("another")).toBe("auth header missing\n");
   });
 });
 

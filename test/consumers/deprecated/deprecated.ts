@@ -1,3 +1,0 @@
-/** @deprecated */
-export function old(): void {}
-old();

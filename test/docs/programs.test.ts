@@ -80,11 +80,8 @@ describe("a program of the README", () => {
       const { baseUrl: ZITADEL_URL, token: ZITADEL_TOKEN } = sandbox;
       const env = { ZITADEL_URL, ZITADEL_TOKEN, USER_ID: userId };
       const lines = (await runFile(fileOf(block), env)).trim().split("\n");
-      expect([lines[0], lines.length, lines.at(-1)]).toEqual([
-        `${grantId} Portal admin,editor ACTIVE`,
-        102,
-        "101 of 101 grants",
-      ]);
+      expect(lines).toContain(`${grantId} Portal admin,editor ACTIVE`);
+      expect([lines.length, lines.at(-1)]).toEqual([102, "101 of 101 grants"]);
       return;
     }
     const others = Array.from({ length: 3 }, () => sandbox.addGrant().grantId);

@@ -1,7 +1,12 @@
 import * as oauth from "oauth4webapi";
 import { own } from "../options/checker.js";
-import type { Channel } from "./channel.js";
-import { type Exchange, exchange, interpret, unexpectedResponse } from "./endpoint.js";
+import {
+  type Channel,
+  type Exchange,
+  exchange,
+  interpret,
+  unexpectedResponse,
+} from "./endpoint.js";
 import { isSecure } from "./options.js";
 
 /** Returns the authorization server's metadata: requested once an hour, and cached if valid. */
@@ -50,7 +55,7 @@ export function createDiscover(channel: Channel, issuer: string): Discover {
       if (endpoint === undefined && name !== "token_endpoint") {
         continue;
       }
-      const problem = endpointProblem(name, endpoint, expected ?? address);
+      const problem = endpointProblem(name, endpoint, expected ?? address, channel.allowInsecure);
       if (problem !== undefined) {
         throw unexpectedResponse(what, problem);
       }
@@ -102,7 +107,12 @@ function moved(endpoint: string, issuer: URL, address: URL): string {
     : endpoint;
 }
 
-function endpointProblem(name: string, endpoint: unknown, issuer: URL): string | undefined {
+function endpointProblem(
+  name: string,
+  endpoint: unknown,
+  issuer: URL,
+  allowInsecure: boolean,
+): string | undefined {
   if (endpoint === undefined) {
     return `it names no ${name}`;
   }
@@ -110,6 +120,6 @@ function endpointProblem(name: string, endpoint: unknown, issuer: URL): string |
     typeof endpoint === "string" && URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   const isUsable =
     url?.protocol === "https:" ||
-    (issuer.protocol === "http:" && url !== undefined && isSecure(url));
+    (issuer.protocol === "http:" && url !== undefined && isSecure(url, allowInsecure));
   return isUsable ? undefined : `its ${name} is not an ${issuer.protocol.slice(0, -1)} URL`;
 }

@@ -1,24 +1,72 @@
 import { Code } from "@connectrpc/connect";
-import type { TokenEndpointResponse } from "oauth4webapi";
 import * as oauth from "oauth4webapi";
+import type { Environment } from "../common/environment.js";
 import { readRetryAfterMs } from "../common/retry-after.js";
 import { withinTime } from "../common/time-limit.js";
 import { createMask, type Mask, secretsOf } from "../errors/mask.js";
 import { own } from "../options/checker.js";
 import { bodyChunks, discard } from "../transports/fetch/body.js";
-import { type Channel, keepSecret, readDateMs } from "./channel.js";
-import { isTokenError, TransientFailure, tokenError } from "./token-error.js";
+import type { ServerTokenOptions } from "./options.js";
+import { retrying } from "./source.js";
+import { AttemptFailure, isTokenError, type TokenError, tokenError } from "./token-error.js";
 
-/** Time limit of one HTTP exchange: shorter than that of a call, so that a second exchange fits in it. */
-const attemptTimeoutMs = 10_000;
+/** What the exchanges of one token source have in common. */
+export interface Channel {
+  readonly environment: Environment;
+  /** The caller's; undefined for the global one. */
+  readonly fetch: typeof globalThis.fetch | undefined;
+  /** Sent with each request, where `issuer` is not the instance's own domain. */
+  readonly instanceHost: string | undefined;
+  readonly allowInsecure: boolean;
+  readonly clock: ServerClock;
+  /** What errors must not show, besides what a request shows itself. */
+  secrets(): (string | undefined)[];
+  /** What an error of `fetch` means. */
+  explain(reason: unknown): Explanation;
+}
+
+export function createChannel(
+  { fetch, instanceHost, allowInsecure = false }: ServerTokenOptions,
+  environment: Environment,
+  secrets: Channel["secrets"],
+  explain: Channel["explain"] = explainInPage,
+): Channel {
+  const clock = createServerClock(environment);
+  return { environment, fetch, instanceHost, allowInsecure, clock, secrets, explain };
+}
+
+interface Explanation {
+  readonly text: string;
+  /** As of `AttemptFailure`. Default: infinite. */
+  readonly maxAttempts?: number;
+  /** Whether the program's own `fetch` failed by a mistake in its code. */
+  readonly isMistake: boolean;
+}
+
+/** Browsers tell no reason, and throw TypeErrors: what else is thrown comes from a program's own `fetch`. */
+function explainInPage(reason: unknown): Explanation {
+  return {
+    text: `got no response: ${reason}`,
+    isMistake: reason instanceof Error && !(reason instanceof TypeError || "code" in reason),
+  };
+}
 
 /** One request to the authorization server. */
 export interface Exchange {
   /** For messages: "discovery", "token request". */
   readonly step: string;
   readonly endpoint: string;
-  /** The usual cause of a rejection, by its OAuth error; "" for any other error. */
+  /**
+   * The usual cause of a rejection, by its OAuth error or by the error that its description begins with; ""
+   * for any other error. Where there is one for `server_error`, HTTP 500 with it can be a rejection.
+   */
   readonly causes: Readonly<Record<string, string>>;
+}
+
+/** Options of the functions of oauth4webapi that send requests. */
+export interface HttpOptions {
+  [oauth.customFetch]: (url: string, request: SentRequest) => Promise<Response>;
+  [oauth.allowInsecureRequests]: true;
 }
 
 /** A request as built by oauth4webapi. */
@@ -29,19 +77,15 @@ interface SentRequest {
   readonly redirect: "manual";
 }
 
-/** Options of the functions of oauth4webapi that send requests. */
-export interface HttpOptions {
-  [oauth.customFetch]: (url: string, request: SentRequest) => Promise<Response>;
-  [oauth.allowInsecureRequests]: true;
-}
+/** Time limit of one HTTP exchange: shorter than that of a call, so that a second exchange fits in it. */
+const attemptTimeoutMs = 10_000;
 
 /**
  * Sends one request and reads its response, within 10 s.
  *
  * @param send sends it with a function of oauth4webapi.
  * @returns a response with status 200.
- * @throws TransientFailure when the same request may succeed later: no response, 429, 5xx.
- * @throws the error of `tokenError` when it was rejected; the signal's reason when the signal was aborted.
+ * @throws AttemptFailure when there was no response, or another one.
  */
 export async function exchange(
   channel: Channel,
@@ -49,15 +93,50 @@ export async function exchange(
   signal: AbortSignal,
   send: (options: HttpOptions) => Promise<Response>,
 ): Promise<Response> {
-  signal.throwIfAborted();
-  const { environment, clock, instanceHost, secrets } = channel;
+  const { environment, clock, instanceHost } = channel;
   const name = `${what.step} at ${what.endpoint}`;
-  const noResponse = (detail: string, code = Code.Unavailable) =>
-    new TransientFailure(
-      tokenError(`${name} got no response: ${foreignText(detail, createMask(secrets))}`, code),
-    );
+  const known = channel.secrets().filter((secret) => secret !== undefined);
+  let mask = createMask(known);
+  const failed = (text: string, code: Code, maxAttempts: number, cause?: unknown) =>
+    new AttemptFailure(tokenError(`${name} ${text}`, code, { cause }), maxAttempts);
   const timedOut = () =>
-    noResponse(`none within ${attemptTimeoutMs / 1000} s`, Code.DeadlineExceeded);
+    failed(
+      `got no response: none within ${attemptTimeoutMs / 1000} s`,
+      Code.DeadlineExceeded,
+      Infinity,
+    );
+  const http: HttpOptions = {
+    [oauth.customFetch]: async (url, request) => {
+      mask = createMask([...known, ...secretsIn(request)]);
+      const { method, headers, body, redirect } = request;
+      isPost = body !== undefined;
+      const init: RequestInit = {
+        ...noStore(),
+        method,
+        headers: { ...headers, ...(instanceHost && { "x-zitadel-instance-host": instanceHost }) },
+        ...(body && { body }),
+        redirect,
+        signal: inner,
+      };
+      let received: unknown;
+      try {
+        received = await (channel.fetch ?? globalThis.fetch)(url, own(init));
+      } catch (reason) {
+        throw channel.explain(reason).isMistake ? mistake(reason) : reason;
+      }
+      return isResponse(received) ? received : Promise.reject(mistake("it returned no Response"));
+    },
+    // Endpoints are checked at discovery.
+    [oauth.allowInsecureRequests]: true,
+  };
+  const mistake = (reason: unknown) =>
+    failed(
+      `was not sent: the option fetch failed by itself: ${foreignText(String(reason), mask)}`,
+      Code.Internal,
+      1,
+    );
+  let inner = signal;
+  let isPost = false;
   let response: Response;
   let body: string | undefined;
   try {
@@ -66,29 +145,9 @@ export async function exchange(
       attemptTimeoutMs,
       signal,
       timedOut,
-      async (inner) => {
-        const http: HttpOptions = {
-          [oauth.customFetch]: (url, request) => {
-            keepSecret(channel, ...secretsIn(request));
-            const { method, body, redirect } = request;
-            const headers = {
-              ...request.headers,
-              ...(instanceHost && { "x-zitadel-instance-host": instanceHost }),
-            };
-            const init: RequestInit = {
-              method,
-              headers,
-              ...(body && { body }),
-              redirect,
-              signal: inner,
-            };
-            return (channel.fetch ?? globalThis.fetch)(url, own(init));
-          },
-          // Endpoints are checked at discovery, where only loopback may be without TLS.
-          [oauth.allowInsecureRequests]: true,
-        };
+      async (within) => {
+        inner = within;
         const received = await send(own(http));
-        clock.note(readDateMs(received.headers));
         if (isRedirect(received)) {
           discard(received);
           return [received, ""];
@@ -97,32 +156,33 @@ export async function exchange(
       },
     );
   } catch (reason) {
-    if (signal.aborted || reason instanceof TransientFailure || isTokenError(reason)) {
+    if (signal.aborted || reason instanceof AttemptFailure || isTokenError(reason)) {
       throw reason;
     }
-    if (isCertificateProblem(reason)) {
-      throw tokenError(
-        `${name} was not sent: ${foreignText(describeFailure(reason), createMask(secrets))}. Trust the authority that signed the certificate of this server (NODE_EXTRA_CA_CERTS, or the option fetch)`,
-        Code.Unavailable,
-      );
-    }
-    throw noResponse(describeFailure(reason));
+    const { text, maxAttempts = Infinity } = channel.explain(reason);
+    throw failed(foreignText(text, mask), Code.Unavailable, maxAttempts);
   }
   if (isRedirect(response)) {
-    throw tokenError(
-      `${name} got a redirect, which is not followed, since it may lead anywhere. Is issuer the instance's own origin?`,
+    throw failed(
+      "got a redirect, which is not followed, since it may lead anywhere. Is issuer the instance's own origin?",
       Code.Unauthenticated,
+      1,
     );
   }
   const { status, headers } = response;
   if (status !== 200) {
-    throw rejection(channel, what, response, body ?? "", createMask(secrets));
+    const isCorrected = clock.note(headers, isPost);
+    throw rejection(channel, what, response, body ?? "", mask, isCorrected);
   }
+  clock.note(headers, false);
   if (body === undefined) {
     throw unexpectedResponse(what, "more than 1 MiB");
   }
   return new Response(body, { headers: { "content-type": headers.get("content-type") ?? "" } });
 }
+
+/** How often a request is made that hardly succeeds later, as far as its failure tells. */
+export const few = 4;
 
 /** The error for a status that is not 200. */
 function rejection(
@@ -131,29 +191,150 @@ function rejection(
   { status, headers }: Response,
   body: string,
   mask: Mask,
-): Error {
+  isCorrected: boolean,
+): AttemptFailure {
   const parsed = parseOAuthError(body);
+  const { error = "", description = "" } = parsed ?? {};
+  const isOutage = status === 429 || status >= 500;
+  const known = Object.keys(causes).find((id) => id !== "" && description.startsWith(id));
+  const ambiguous =
+    isOutage && status === 500 && "server_error" in causes && error === "server_error";
+  const hint = causes[known ?? error] ?? (isOutage ? undefined : causes[""]);
   const said = `HTTP ${status}${parsed === undefined ? "" : `, ${oauthErrorText(parsed, mask)}`}`;
-  if (status === 429 || status >= 500) {
-    const retryAfterMs = readRetryAfterMs(headers, environment.wallMs() + clock.offsetMs()) ?? 0;
-    const wait = retryAfterMs > 0 ? `; it asks to wait ${Math.ceil(retryAfterMs / 1000)} s` : "";
-    return new TransientFailure(
-      tokenError(`${step} at ${endpoint} failed: ${said}${wait}`, Code.Unavailable),
-      retryAfterMs,
-    );
-  }
-  const oauthError = parsed?.error;
-  const hints = [causes[oauthError ?? ""] ?? causes[""], clock.complaint()].filter(Boolean);
-  return tokenError(
-    [`${step} at ${endpoint} was rejected: ${said}`, ...hints].join(". "),
-    Code.Unauthenticated,
-    { oauthError: oauthError && foreignText(oauthError, mask) },
+  const retryAfterMs = isOutage
+    ? (readRetryAfterMs(headers, environment.wallMs() + clock.offsetMs()) ?? 0)
+    : 0;
+  const wait = retryAfterMs > 0 ? `; it asks to wait ${Math.ceil(retryAfterMs / 1000)} s` : "";
+  const isFinal = !isOutage || ambiguous || known !== undefined;
+  const text = [
+    `${step} at ${endpoint} ${isOutage ? "failed" : "was rejected"}: ${said}${wait}`,
+    ...(isFinal ? [hint, clock.complaint()] : []),
+  ];
+  return new AttemptFailure(
+    tokenError(
+      text.filter(Boolean).join(". "),
+      isFinal ? Code.Unauthenticated : Code.Unavailable,
+      isFinal ? { oauthError: foreignText(error, mask) || undefined } : {},
+    ),
+    !isFinal ? Infinity : known ? 1 : ambiguous ? few : isCorrected ? 2 : 1,
+    retryAfterMs,
   );
 }
 
-/** In a browser, a redirect that is not followed has status 0 and no other information. */
-function isRedirect({ redirected, status, type }: Response): boolean {
-  return redirected || type === "opaqueredirect" || (status >= 300 && status < 400);
+/**
+ * Retries for this long, then fails with the last error.
+ */
+export async function retryingFor<T>(
+  environment: Environment,
+  timeoutMs: number,
+  attempt: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const cancel = environment.setTimer(() => controller.abort(), timeoutMs);
+  let last: TokenError | undefined;
+  try {
+    return await retrying(
+      environment,
+      signal,
+      () => attempt(signal),
+      ({ error }) => {
+        last = error;
+      },
+    );
+  } catch (reason) {
+    throw reason instanceof AttemptFailure
+      ? reason.error
+      : signal.aborted
+        ? (last ?? reason)
+        : reason;
+  } finally {
+    cancel();
+  }
+}
+
+/** The error for a response that violates the protocol. */
+export function unexpectedResponse(
+  { step, endpoint }: Pick<Exchange, "step" | "endpoint">,
+  detail: string,
+): AttemptFailure {
+  return new AttemptFailure(
+    tokenError(
+      `${step} at ${endpoint} got an unexpected response: ${detail}. Is issuer the origin of a ZITADEL instance, and is there a proxy in between?`,
+      Code.Unauthenticated,
+    ),
+    1,
+  );
+}
+
+/**
+ * Runs oauth4webapi's parser on a response. The causes of its errors hold the whole response, tokens
+ * included, so only the message is kept: messages are fixed texts.
+ */
+export async function interpret<T>(what: Exchange, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (reason) {
+    if (reason instanceof AttemptFailure || isTokenError(reason)) {
+      throw reason;
+    }
+    const { message = "unreadable", cause } = (reason ?? {}) as {
+      message?: string;
+      cause?: unknown;
+    };
+    const { claim } = (cause ?? {}) as { claim?: unknown };
+    const isTime = claim === "exp" || claim === "nbf";
+    throw unexpectedResponse(
+      what,
+      isTime ? `${message} (is the clock of this machine right?)` : message,
+    );
+  }
+}
+
+/**
+ * The bearer token of a token response.
+ *
+ * @throws AttemptFailure for a token that cannot be sent in a header.
+ */
+export function bearerToken(what: Exchange, response: oauth.TokenEndpointResponse): string {
+  if (response.token_type !== "bearer") {
+    throw unexpectedResponse(what, "its token is not a bearer token");
+  }
+  // RFC 6750, section 2.1, limited to what a header can carry.
+  if (!/^[\x21-\x7e]+$/.test(response.access_token)) {
+    throw unexpectedResponse(what, "its token has characters that are not allowed in a header");
+  }
+  return response.access_token;
+}
+
+/** An error response (RFC 6749, section 5.2). */
+interface OAuthError {
+  readonly error: string;
+  readonly description?: string | undefined;
+}
+
+function parseOAuthError(body: string): OAuthError | undefined {
+  try {
+    const { error, error_description: description } = JSON.parse(body);
+    return typeof error === "string"
+      ? { error, description: typeof description === "string" ? description : undefined }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** "invalid_grant (invalid assertion)" */
+export function oauthErrorText({ error, description }: OAuthError, mask?: Mask): string {
+  return foreignText(description === undefined ? error : `${error} (${description})`, mask);
+}
+
+const maxCharacters = 300;
+
+/** Makes foreign text fit for a message: no secret in it, on one line, not too long. */
+export function foreignText(text: string, mask?: Mask): string {
+  const clean = (mask?.text(text) ?? text).replace(/[\p{C}\s]+/gu, " ").trim();
+  return clean.length > maxCharacters ? `${clean.slice(0, maxCharacters)}…` : clean;
 }
 
 const secretParameters = [
@@ -171,62 +352,15 @@ function secretsIn({ body, headers }: SentRequest): string[] {
   return [...parameters, ...secretsOf(Object.entries(headers))];
 }
 
-/** The request, and the server it was sent to. */
-interface Asked {
-  readonly step: string;
-  readonly endpoint: string;
+/** In a browser, a redirect that is not followed has status 0 and no other information. */
+function isRedirect({ redirected, status, type }: Response): boolean {
+  return redirected || type === "opaqueredirect" || (status >= 300 && status < 400);
 }
 
-/** The error for a response that violates the protocol. */
-export function unexpectedResponse({ step, endpoint }: Asked, detail: string): Error {
-  return tokenError(
-    `${step} at ${endpoint} got an unexpected response: ${detail}. Is issuer the origin of a ZITADEL instance, and is there a proxy in between?`,
-    Code.Unauthenticated,
-  );
-}
-
-/**
- * Runs oauth4webapi's parser on a response. The causes of its errors hold the whole response, tokens
- * included, so only the message is kept: messages are fixed texts.
- */
-export async function interpret<T>(asked: Asked, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (reason) {
-    throw isTokenError(reason) ? reason : unexpectedResponse(asked, describe(reason));
-  }
-}
-
-/** The library's message, and the values compared. */
-function describe(reason: unknown): string {
-  if (!(reason instanceof Error)) {
-    return "unreadable";
-  }
-  const { claim } = (reason.cause ?? {}) as { claim?: unknown };
-  const clock = claim === "exp" || claim === "nbf" ? " (is the clock of this machine right?)" : "";
-  return `${reason.message}${clock}`;
-}
-
-/** An error response (RFC 6749, section 5.2). */
-export interface OAuthError {
-  readonly error: string;
-  readonly description: string | undefined;
-}
-
-export function parseOAuthError(body: string): OAuthError | undefined {
-  try {
-    const { error, error_description: description } = JSON.parse(body);
-    return typeof error === "string"
-      ? { error, description: typeof description === "string" ? description : undefined }
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** "invalid_grant (invalid assertion)" */
-export function oauthErrorText({ error, description }: OAuthError, mask?: Mask): string {
-  return foreignText(description === undefined ? error : `${error} (${description})`, mask);
+/** Of any library: node-fetch and others have classes of their own. */
+function isResponse(value: unknown): value is Response {
+  const { status, headers } = (value ?? {}) as Partial<Response>;
+  return typeof status === "number" && typeof headers?.get === "function";
 }
 
 /** Documents and tokens are a few kilobytes. */
@@ -236,7 +370,7 @@ const maxBytes = 1024 * 1024;
  * Reads a body as text, up to 1 MiB after decompression; undefined for a longer one, which is not read to its
  * end.
  */
-export async function readBody(response: Response): Promise<string | undefined> {
+async function readBody(response: Response): Promise<string | undefined> {
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
@@ -250,48 +384,54 @@ export async function readBody(response: Response): Promise<string | undefined> 
   return text + decoder.decode();
 }
 
-/** The message of a failed fetch, and that of its cause, where Node puts the system's error. */
-export function describeFailure(reason: unknown): string {
-  if (!(reason instanceof Error)) {
-    return "fetch failed";
-  }
-  const { cause } = reason;
-  const detail = cause instanceof Error ? cause.message || errorCode(cause) : "";
-  return detail ? `${reason.message}: ${detail}` : reason.message;
+/** Caches of frameworks (Next.js) and service workers would answer with a token that has expired. */
+function noStore(): RequestInit {
+  // Elsewhere the option is rejected (older workerd) or changes the address (React Native).
+  return "cache" in (globalThis.Request?.prototype ?? {}) ? { cache: "no-store" } : {};
 }
 
-/** No retry makes a certificate valid. The codes are those of Node and OpenSSL. */
-export function isCertificateProblem(reason: unknown): boolean {
-  return (
-    reason instanceof Error &&
-    /CERT|SELF_SIGNED|UNABLE_TO_(?:GET_ISSUER|VERIFY)|TLS_CERT/.test(errorCode(reason.cause))
-  );
+/** A smaller clock skew does no harm, and `Date` is accurate only to a second. */
+const toleranceMs = 5_000;
+/** Assertions are valid for an hour, so this much earlier does no harm. */
+const harmlessMs = 1_800_000;
+
+/** The authorization server's time, as derived from its responses. */
+export interface ServerClock {
+  /** Milliseconds since the epoch, by the server's clock. */
+  nowMs(): number;
+  /** How far the server's clock is ahead of this machine's, in milliseconds; 0 for less than 5 s. */
+  offsetMs(): number;
+  /**
+   * Takes the time from the `Date` of a response, unless it may come from a cache: such a date is past. A much
+   * earlier one is believed only of the rejection of a POST request, which no cache keeps.
+   *
+   * @returns whether it changed what is known.
+   */
+  note(headers: Headers, isRejection: boolean): boolean;
+  /** "The clock of this machine is 70 s ahead of the server's"; undefined if the clock is right. */
+  complaint(): string | undefined;
 }
 
-function errorCode(error: unknown): string {
-  return String((error as { code?: unknown } | undefined)?.code ?? "");
-}
-
-const maxCharacters = 300;
-
-/** Makes foreign text fit for a message: no secret in it, on one line, not too long. */
-export function foreignText(text: string, mask?: Mask): string {
-  const clean = (mask?.text(text) ?? text).replace(/[\p{C}\s]+/gu, " ").trim();
-  return clean.length > maxCharacters ? `${clean.slice(0, maxCharacters)}…` : clean;
-}
-
-/**
- * The bearer token of a token response.
- *
- * @throws the error of `tokenError` for a token that cannot be sent in a header.
- */
-export function bearerToken(what: Exchange, response: TokenEndpointResponse): string {
-  if (response.token_type !== "bearer") {
-    throw unexpectedResponse(what, "its token is not a bearer token");
-  }
-  // RFC 6750, section 2.1, limited to what a header can carry.
-  if (!/^[\x21-\x7e]+$/.test(response.access_token)) {
-    throw unexpectedResponse(what, "its token has characters that are not allowed in a header");
-  }
-  return response.access_token;
+function createServerClock(environment: Environment): ServerClock {
+  let offsetMs = 0;
+  return {
+    nowMs: () => environment.wallMs() + offsetMs,
+    offsetMs: () => offsetMs,
+    note: (headers, isRejection) => {
+      const date = headers.get("date") ?? "";
+      // Platforms parse other text as a date as well: "-5", or, in local time, one without its zone.
+      const isDate = /^[a-z]{3,}, .+ GMT$/i.test(date) && !headers.has("age");
+      const foundMs = isDate ? Date.parse(date) - environment.wallMs() : Number.NaN;
+      if (Number.isNaN(foundMs) || (foundMs < -harmlessMs && !isRejection)) {
+        return false;
+      }
+      const before = offsetMs;
+      offsetMs = Math.abs(foundMs) < toleranceMs ? 0 : foundMs;
+      return Math.abs(offsetMs - before) >= toleranceMs;
+    },
+    complaint: () =>
+      offsetMs === 0
+        ? undefined
+        : `The clock of this machine is ${Math.round(Math.abs(offsetMs) / 1000)} s ${offsetMs < 0 ? "ahead of" : "behind"} the server's`,
+  };
 }

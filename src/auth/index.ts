@@ -6,7 +6,7 @@
  */
 export type { TokenRequest, TokenSource } from "../options/token-source.js";
 export type { ServiceUserKey } from "./key.js";
-export type { CommonTokenOptions } from "./options.js";
+export type { CommonTokenOptions, ServerTokenOptions } from "./options.js";
 export {
   type ClientCredentialsOptions,
   clientCredentials,
@@ -16,4 +16,4 @@ export {
 export type { SignIn, SignInOptions, SignInResult, StartOptions } from "./sign-in/options.js";
 export type { SignedInUser, SignInChange } from "./sign-in/session.js";
 export { signIn } from "./sign-in/sign-in.js";
-export { isTokenError, type TokenError } from "./token-error.js";
+export { isTokenError, type SignInFailure, type TokenError } from "./token-error.js";

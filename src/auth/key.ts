@@ -23,15 +23,18 @@ export interface CheckedKey {
 }
 
 /**
- * @param key the content of a key file, parsed or as text.
+ * @param key the content of a key file: parsed, as text, or as bytes.
  * @throws TypeError naming the field, never its value.
  */
-export function readKeyFile(key: ServiceUserKey | string): CheckedKey {
-  const fields = typeof key === "string" ? parse(key) : key;
-  const isBytes = ArrayBuffer.isView(fields);
-  if (typeof fields !== "object" || fields === null || isBytes) {
+export function readKeyFile(key: ServiceUserKey | string | Uint8Array): CheckedKey {
+  const fields = ArrayBuffer.isView(key)
+    ? parse(decode(key))
+    : typeof key === "string"
+      ? parse(key)
+      : key;
+  if (typeof fields !== "object" || fields === null) {
     throw new TypeError(
-      `key must be the key file of a service user, as an object or its JSON text; got ${isBytes ? 'bytes: read the file as text ("utf8")' : kindOf(fields)}`,
+      `key must be the key file of a service user, as an object or its JSON text; got ${kindOf(fields)}`,
     );
   }
   const {
@@ -72,16 +75,37 @@ export function readKeyFile(key: ServiceUserKey | string): CheckedKey {
   };
 }
 
-function parse(json: string): unknown {
-  try {
-    // Some editors and shells prepend a byte order mark.
-    return JSON.parse(json.replace(/^\uFEFF/, ""));
-  } catch {
-    // The parser's message would quote the text.
-    throw new TypeError(
-      `key must be the key file of a service user, as an object or its JSON text; got ${kindOf(json)} that is not JSON${json.length < 256 ? " (is it the file's name? Its content is meant)" : ""}`,
-    );
+/** PowerShell writes UTF-16, with a byte order mark. */
+function decode(bytes: Uint8Array): string {
+  const [first = 0, second = 0] = bytes;
+  const encoding =
+    first === 0xfe && second === 0xff
+      ? "utf-16be"
+      : first === 0xff || second === 0
+        ? "utf-16le"
+        : "utf-8";
+  return new TextDecoder(encoding).decode(bytes);
+}
+
+function parse(text: string): unknown {
+  // A byte order mark, and what becomes of UTF-16 that is read as UTF-8: a zero byte in each character.
+  const json = text.replace(/^[\uFEFF\uFFFD]+|\0/g, "").trim();
+  const spellings = [
+    () => json,
+    // Environment variables and secret stores unescape the line breaks of the PEM text.
+    () => json.replace(/-----BEGIN[^"]+/, (pem) => pem.replace(/\r?\n/g, "\\n")),
+    () => new TextDecoder().decode(fromBase64(json)),
+  ];
+  for (const spelling of spellings) {
+    try {
+      return JSON.parse(spelling());
+    } catch {
+      // The parser's message would quote the text.
+    }
   }
+  throw new TypeError(
+    `key must be the key file of a service user, as an object or its JSON text; got ${kindOf(text)} that is not JSON${text.length < 256 ? " (is it the file's name? Its content is meant)" : ""}`,
+  );
 }
 
 function textField(name: string, value: unknown): string {
@@ -130,7 +154,7 @@ export function readPrivateKey(text: string): Uint8Array<ArrayBuffer> | undefine
   }
   let der: Uint8Array<ArrayBuffer>;
   try {
-    der = Uint8Array.from(atob(base64.replace(/\s/g, "")), (character) => character.charCodeAt(0));
+    der = fromBase64(base64);
   } catch {
     return undefined;
   }
@@ -195,4 +219,10 @@ function lengthOctets(length: number): number[] {
     octets.unshift(rest & 0xff);
   }
   return [0x80 | octets.length, ...octets];
+}
+
+/** @throws for any other text. */
+function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  const base64 = text.replace(/\s/g, "").replaceAll("-", "+").replaceAll("_", "/");
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }

@@ -1,5 +1,12 @@
 import { isLoopback } from "../common/loopback.js";
-import { type Check, type Checks, checkOptions, isFunction, kindOf } from "../options/checker.js";
+import {
+  boolean,
+  type Check,
+  type Checks,
+  checkOptions,
+  isFunction,
+  kindOf,
+} from "../options/checker.js";
 
 /** The options of every token source. */
 export interface CommonTokenOptions {
@@ -18,13 +25,22 @@ export interface CommonTokenOptions {
    * must not follow redirects when called with `redirect: "manual"`.
    */
   fetch?: typeof globalThis.fetch | undefined;
+}
+
+/** The options of token sources for servers. */
+export interface ServerTokenOptions extends CommonTokenOptions {
   /**
    * The instance's own domain, such as "example.zitadel.cloud", where `issuer` is another address of the
    * server (inside a cluster): it is sent as `x-zitadel-instance-host`. The discovery document must name
-   * an issuer on this host; tokens are requested at the address. ZITADEL's CORS rules reject the header
-   * in a web page.
+   * an issuer on this host; tokens are requested at the address. Not allowed in a web page: ZITADEL's CORS
+   * rules reject the header.
    */
   instanceHost?: string | undefined;
+  /**
+   * Allows an issuer with `http:` on another machine: anyone on the network path can then read secrets and
+   * tokens. Default false.
+   */
+  allowInsecure?: boolean | undefined;
 }
 
 export const text: Check = [
@@ -51,10 +67,10 @@ export const commonChecks: Checks<CommonTokenOptions> = {
         return false;
       }
       const url = new URL(value);
-      if (url.username !== "" || url.password !== "" || /[?#]/.test(value)) {
-        return `${issuerText}, without credentials, query or fragment`;
-      }
-      return isSecure(url) || "https, since secrets would travel in cleartext to it";
+      return (
+        (url.username === "" && url.password === "" && !/[?#]/.test(value)) ||
+        `${issuerText}, without credentials, query or fragment`
+      );
     },
   ],
   scopes: [
@@ -65,10 +81,15 @@ export const commonChecks: Checks<CommonTokenOptions> = {
       value.every((scope) => typeof scope === "string" && /^[!#-[\]-~]+$/.test(scope)),
   ],
   fetch: ["a function like fetch", isFunction],
+};
+
+export const serverChecks: Checks<ServerTokenOptions> = {
+  ...commonChecks,
   instanceHost: [
     'a host name without a scheme, such as "example.zitadel.cloud"',
     (value) => typeof value === "string" && /^[\w.-]+(?::\d+)?$/.test(value),
   ],
+  allowInsecure: boolean,
 };
 
 /**
@@ -83,12 +104,27 @@ export function checkTokenOptions<O extends CommonTokenOptions>(
   checks: Checks<O>,
   required: readonly (keyof O & string)[],
 ): Readonly<O> {
-  return checkOptions(options, checks, { caller, required, show: kindOf });
+  if (typeof document !== "undefined" && (options as ServerTokenOptions)?.instanceHost) {
+    throw new TypeError(
+      `${caller}: instanceHost is not allowed in a web page: ZITADEL's CORS rules reject requests with it`,
+    );
+  }
+  const checked = checkOptions(options, checks, { caller, required, show: kindOf });
+  const { issuer, allowInsecure } = checked as ServerTokenOptions;
+  if (!isSecure(new URL(issuer), allowInsecure)) {
+    throw new TypeError(
+      `${caller}: issuer must be https, since secrets would travel in cleartext to it${"allowInsecure" in checks ? ". Set allowInsecure: true where the network is yours" : ""}`,
+    );
+  }
+  return checked;
 }
 
-/** Whether secrets may be sent there: over https, or to loopback. */
-export function isSecure(url: URL): boolean {
-  return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname));
+/** Whether secrets may be sent there: over https, to loopback, or where the caller allows it. */
+export function isSecure(url: URL, allowInsecure = false): boolean {
+  return (
+    url.protocol === "https:" ||
+    (url.protocol === "http:" && (allowInsecure || isLoopback(url.hostname)))
+  );
 }
 
 /** Makes ZITADEL accept the token for its own APIs; without it, every call fails with AUTH-7fs1e. */

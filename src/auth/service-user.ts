@@ -2,25 +2,47 @@ import { Code } from "@connectrpc/connect";
 import { SignJWT } from "jose";
 import * as oauth from "oauth4webapi";
 import { type Environment, platform } from "../common/environment.js";
+import {
+  describeFailure,
+  isCertificateProblem,
+  isNetworkFailure,
+  isPermanent,
+  neverSent,
+} from "../errors/failure.js";
 import { type Checks, own } from "../options/checker.js";
 import type { TokenSource } from "../options/token-source.js";
 import { unref } from "../transports/fetch/unref.js";
-import { createChannel, keepSecret, type ServerClock } from "./channel.js";
 import { createDiscover } from "./discovery.js";
-import { bearerToken, type Exchange, exchange, type HttpOptions, interpret } from "./endpoint.js";
+import {
+  bearerToken,
+  type Channel,
+  createChannel,
+  type Exchange,
+  exchange,
+  few,
+  type HttpOptions,
+  interpret,
+  type ServerClock,
+} from "./endpoint.js";
 import { type CheckedKey, readKeyFile, type ServiceUserKey } from "./key.js";
 import {
-  type CommonTokenOptions,
   checkTokenOptions,
-  commonChecks,
+  type ServerTokenOptions,
   scopeParameter,
+  serverChecks,
   text,
 } from "./options.js";
 import { createTokenSource, type HeldToken, startLifetime } from "./source.js";
 import { tokenError } from "./token-error.js";
 
 /** Options of `serviceUser`. */
-export interface ServiceUserOptions extends CommonTokenOptions {}
+export interface ServiceUserOptions extends ServerTokenOptions {}
+
+const rejectedAssertion =
+  "Usual causes: the key was removed, issuer is another instance than the key's, or the clock of this machine is off";
+
+/** Of `serviceUser` and `clientCredentials`. */
+const deactivated = { "Errors.User.NotActive": "This user is deactivated or locked in ZITADEL" };
 
 /** ZITADEL rejects an assertion issued in its future, even by a second. */
 const issuedBeforeSeconds = 60;
@@ -37,7 +59,8 @@ const maxClockErrorMs = 86_400_000;
  * when the key has expired; with `Unavailable` when the server cannot be reached; and with `DeadlineExceeded`
  * or `Canceled` when the call's signal is aborted. It waits 25 s at most, or 30 s without a signal.
  *
- * @param key the content of the key file: an object, or its JSON text.
+ * @param key the content of the key file: an object, its JSON text or its bytes, in UTF-8 or UTF-16, or what
+ * ZITADEL's API returns for a new key (`keyDetails`, base64).
  * @param options `issuer` is required.
  * @returns a function for the option `token` of a client.
  * @throws TypeError naming the option or the field of the key file that is missing, invalid or unknown, or
@@ -54,36 +77,39 @@ const maxClockErrorMs = 86_400_000;
  * ```
  */
 export function serviceUser(
-  key: ServiceUserKey | string,
+  key: ServiceUserKey | string | Uint8Array,
   options: ServiceUserOptions,
 ): TokenSource {
   return createServiceUser(key, options, platform);
 }
 
 export function createServiceUser(
-  key: ServiceUserKey | string,
+  key: ServiceUserKey | string | Uint8Array,
   given: ServiceUserOptions,
   environment: Environment,
 ): TokenSource {
   const checked = readKeyFile(key);
-  const options = checkTokenOptions("serviceUser", given, commonChecks, ["issuer"]);
+  const options = checkTokenOptions("serviceUser", given, serverChecks, ["issuer"]);
   const { wallMs } = environment;
   // A key that expired a moment ago may still be valid: the clock may be off, and the server's clock decides.
   const expired = expiry(checked, wallMs() - maxClockErrorMs);
   if (expired !== undefined) {
     throw new TypeError(expired);
   }
-  let imported: Promise<CryptoKey> | undefined;
-  const signingKey = () => {
-    imported ??= importKey(checked);
+  // Not a promise of it: on Cloudflare Workers, calls can share nothing that one of them waits for.
+  let imported: CryptoKey | undefined;
+  const signingKey = async () => {
+    imported ??= await importKey(checked);
     return imported;
   };
   return createServiceTokenSource(
     {
       clientId: checked.userId,
       causes: {
-        invalid_grant:
-          "Usual causes: the clock of this machine is off, issuer is another instance than the key's, or the key was removed",
+        ...deactivated,
+        invalid_grant: rejectedAssertion,
+        // What v2.70 responds with to every assertion that it rejects.
+        server_error: rejectedAssertion,
       },
       check: async ({ nowMs, complaint }) => {
         const message = expiry(checked, nowMs());
@@ -118,6 +144,12 @@ function expiry({ expiresAtMs }: CheckedKey, nowMs: number): string | undefined 
 }
 
 async function importKey({ privateKey }: CheckedKey): Promise<CryptoKey> {
+  if (globalThis.crypto?.subtle === undefined) {
+    throw tokenError(
+      "serviceUser signs with WebCrypto, and this runtime has no crypto.subtle: use clientCredentials, or a page served over https",
+      Code.FailedPrecondition,
+    );
+  }
   try {
     const algorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
     return await crypto.subtle.importKey("pkcs8", privateKey, algorithm, false, ["sign"]);
@@ -147,7 +179,7 @@ function sign(
 }
 
 /** Options of `clientCredentials`. */
-export interface ClientCredentialsOptions extends CommonTokenOptions {
+export interface ClientCredentialsOptions extends ServerTokenOptions {
   /** The client id that ZITADEL shows with the secret of a service user. */
   clientId: string;
   clientSecret: string;
@@ -159,7 +191,7 @@ export interface ClientCredentialsOptions extends CommonTokenOptions {
 }
 
 const clientChecks: Checks<ClientCredentialsOptions> = {
-  ...commonChecks,
+  ...serverChecks,
   clientId: text,
   clientSecret: text,
   tokenEndpointAuthMethod: [
@@ -217,6 +249,7 @@ export function createClientCredentials(
       clientId,
       secret: clientSecret,
       causes: {
+        ...deactivated,
         invalid_request:
           "Usual causes: clientSecret is wrong or has been replaced, or was made a moment ago and is not known everywhere yet",
         invalid_client: "Usual causes: clientId is wrong, or issuer is another instance",
@@ -256,14 +289,20 @@ export interface ServiceTokenRequest {
 /** A token source that keeps its token in memory and gets each token with the same request. */
 export function createServiceTokenSource(
   request: ServiceTokenRequest,
-  options: CommonTokenOptions,
+  options: ServerTokenOptions,
   environment: Environment,
 ): TokenSource {
-  const channel = createChannel(own({ ...options, fetch: unrefFetch(options.fetch) }), environment);
+  const channel = createChannel(
+    own({ ...options, fetch: unrefFetch(options.fetch) }),
+    environment,
+    () => [request.secret, last],
+    explain,
+  );
   const { clock } = channel;
   const discover = createDiscover(channel, options.issuer);
   const client = own<oauth.Client>({ client_id: request.clientId });
   let held: HeldToken | undefined;
+  let last: string | undefined;
   return createTokenSource(
     {
       held: () => held,
@@ -273,7 +312,6 @@ export function createServiceTokenSource(
         }
       },
       renew: async (signal) => {
-        keepSecret(channel, request.secret);
         // First, since its response shows the server's time.
         const server = await discover(signal);
         await request.check?.(clock);
@@ -290,14 +328,28 @@ export function createServiceTokenSource(
           oauth.processGenericTokenEndpointResponse(server, client, await withoutIdToken(response)),
         );
         const token = bearerToken(what, tokens);
-        keepSecret(channel, token);
+        last = token;
         held = { token, lifetime: lifetime(tokens.expires_in) };
         return held;
       },
+      credential: () => undefined,
       finishesAttempts: false,
     },
     environment,
   );
+}
+
+function explain(reason: unknown): ReturnType<Channel["explain"]> {
+  const isPlain = reason instanceof Error && !("code" in reason) && reason.cause === undefined;
+  return {
+    text: `${neverSent(reason) ? "was not sent" : "got no response"}: ${describeFailure(reason)}`,
+    maxAttempts: isCertificateProblem(reason) ? 1 : isPermanent(reason) ? few : Infinity,
+    isMistake:
+      isPlain &&
+      (reason instanceof TypeError
+        ? !isNetworkFailure(reason)
+        : !/^(?:Abort|Timeout|Network)/.test(reason.name)),
+  };
 }
 
 /** Identifies a person; a service user needs no ID token, and ZITADEL does not name it as audience there. */

@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { callOf } from "../common/call-signal.js";
 import { type Environment, jittered, sleep } from "../common/environment.js";
 import type { TokenSource } from "../options/token-source.js";
-import { aborted, TransientFailure, tokenError } from "./token-error.js";
+import { AttemptFailure, aborted, type TokenError, tokenError } from "./token-error.js";
 
 /** Where tokens come from and where they are kept; this module decides when to request one. */
 export interface TokenKeeper {
@@ -12,9 +12,12 @@ export interface TokenKeeper {
   /**
    * Makes one attempt to get a new token, and keeps it.
    *
-   * @throws TransientFailure when a later attempt may succeed.
+   * @param waitFor takes what an attempt waits for, other than the server; undefined when it has that.
+   * @throws AttemptFailure when a request failed; a `TokenError` when there is nothing to send.
    */
-  renew(signal: AbortSignal): Promise<HeldToken>;
+  renew(signal: AbortSignal, waitFor: (what: string | undefined) => void): Promise<HeldToken>;
+  /** What a request is made with: after a rejection, the same is not sent again for a while. */
+  credential(): unknown;
   /**
    * Whether an attempt continues after all callers have left, until its own deadline: for requests whose lost
    * response costs more than the request does.
@@ -24,38 +27,86 @@ export interface TokenKeeper {
 
 /** Time limit of a renewal that no caller waits for. */
 const backgroundMs = 30_000;
-/** Delay between failed renewals in the background; doubles up to `longestWaitMs`. */
+/** The pause after a renewal has failed for good; it doubles from one to the next, up to `longestWaitMs`. */
 const firstPauseMs = 1_000;
+/** Where each call makes its own request, how long the others go on with a token that is about to expire. */
+const leaseMs = 10_000;
 
-/** Attempts in progress, shared by all callers that need a token. */
-interface Renewal extends Joinable {
+/** Attempts in progress. Callers that need a token share them, where a runtime allows it. */
+interface Renewal {
+  waiting: number;
   /** Continues even if no caller waits. */
   background: boolean;
+  readonly result: Promise<HeldToken>;
+  /** The reason of the wait: what it waits for, or the last transient failure. */
+  why: TokenError | undefined;
+  /** Called when the last caller has left. */
+  abandon(): void;
+}
+
+/** After a renewal has failed for good, with this credential. */
+interface Pause {
+  readonly credential: unknown;
+  readonly rounds: number;
+  readonly untilMs: number;
+  /** What calls without a token fail with meanwhile; undefined when the next one may try again. */
+  readonly error: TokenError | undefined;
 }
 
 /**
  * Returns the held token until it has expired or was rejected; then one request gets a new one for all.
  * Shortly before it expires, the next one is requested in the background, and no call waits.
+ *
+ * On Cloudflare Workers, promises, timers and requests belong to the request that began them: whoever else
+ * waits for them hangs. There, calls share the held token and what is known of failures, which is plain data,
+ * and each call that finds no token makes its own request.
  */
 export function createTokenSource(keeper: TokenKeeper, environment: Environment): TokenSource {
+  const sharesRequests = !isBoundToRequests();
   let current: Renewal | undefined;
   /** A `Retry-After` outlives the renewal that received it. */
   let earliestMs = 0;
-  let failedInBackground = 0;
-  let earliestInBackgroundMs = 0;
+  let leaseUntilMs = 0;
+  let pause: Pause | undefined;
+
+  const pausedMs = (): number =>
+    pause === undefined || pause.credential !== keeper.credential()
+      ? 0
+      : pause.untilMs - environment.monotonicMs();
+  const fail = (reason: unknown, credential: unknown, background: boolean): never => {
+    const final = reason instanceof AttemptFailure ? reason.error : undefined;
+    const isRejection = reason instanceof AttemptFailure && reason.maxAttempts < Infinity;
+    // Without a rejection the callers that wait receive the error, and the next call may try again.
+    if (isRejection || background) {
+      const rounds = pause !== undefined && pause.credential === credential ? pause.rounds + 1 : 0;
+      const ms = Math.min(firstPauseMs * 2 ** rounds, longestWaitMs);
+      pause = {
+        credential,
+        rounds,
+        untilMs: environment.monotonicMs() + (background ? jittered(environment, ms) : ms),
+        error: isRejection ? final : undefined,
+      };
+    }
+    throw final ?? reason;
+  };
 
   const start = (background: boolean): Renewal => {
     const controller = new AbortController();
     const { signal } = controller;
     let attempting = false;
+    let credential: unknown;
     const attempt = () => {
       attempting = true;
-      return keeper.renew(signal).finally(() => {
+      credential = keeper.credential();
+      const waitFor = (what: string | undefined) => {
+        renewal.why = what === undefined ? undefined : tokenError(what, Code.Unavailable);
+      };
+      return keeper.renew(signal, waitFor).finally(() => {
         attempting = false;
       });
     };
-    const onFailure = ({ error, retryAfterMs }: TransientFailure) => {
-      renewal.lastFailure = error;
+    const onFailure = ({ error, retryAfterMs }: AttemptFailure) => {
+      renewal.why = error;
       earliestMs = environment.monotonicMs() + Math.min(retryAfterMs, longestWaitMs);
       if (renewal.waiting === 0 && !renewal.background) {
         throw error;
@@ -79,12 +130,19 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
         current = undefined;
       }
     };
+    const succeed = (token: HeldToken) => {
+      pause = undefined;
+      return token;
+    };
     const renewal: Renewal = {
       waiting: 0,
       background,
       // Not before `renewal` is assigned: an attempt may fail synchronously.
-      result: Promise.resolve().then(run).finally(forget),
-      lastFailure: undefined,
+      result: Promise.resolve()
+        .then(run)
+        .then(succeed, (reason) => fail(reason, credential, background))
+        .finally(forget),
+      why: undefined,
       abandon: () => {
         if (!renewal.background && !(keeper.finishesAttempts && attempting)) {
           forget();
@@ -92,22 +150,15 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
         }
       },
     };
-    renewal.result.then(
-      () => {
-        failedInBackground = 0;
-      },
-      () => {
-        // Callers that wait receive the error; without any, the next attempt can wait.
-        if (background) {
-          const pauseMs = Math.min(firstPauseMs * 2 ** failedInBackground++, longestWaitMs);
-          earliestInBackgroundMs = environment.monotonicMs() + jittered(environment, pauseMs);
-        }
-      },
-    );
+    renewal.result.catch(() => {});
+    if (sharesRequests) {
+      current = renewal;
+    }
     return renewal;
   };
 
-  const ready = (refused: string | undefined): string | undefined => {
+  const ready = (request: Parameters<TokenSource>[0]): string | Promise<string> | undefined => {
+    const refused = request?.refused;
     if (refused !== undefined) {
       keeper.drop(refused);
     }
@@ -115,42 +166,57 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
     if (held === undefined || isExpired(held.lifetime, environment)) {
       return undefined;
     }
+    const { token } = held;
     const nowMs = environment.monotonicMs();
     if (
-      current === undefined &&
-      isDue(held.lifetime, environment) &&
-      nowMs >= Math.max(earliestMs, earliestInBackgroundMs)
+      current !== undefined ||
+      !isDue(held.lifetime, environment) ||
+      nowMs < Math.max(earliestMs, leaseUntilMs) ||
+      pausedMs() > 0
     ) {
-      current = start(true);
+      return token;
     }
-    return held.token;
+    if (sharesRequests) {
+      start(true);
+      return token;
+    }
+    // Nothing outlives the call that began it, so this call waits for the next token.
+    leaseUntilMs = nowMs + leaseMs;
+    return requested(request?.signal).catch(() => token);
   };
   const requested = async (signal: AbortSignal | undefined): Promise<string> => {
     if (signal?.aborted) {
-      throw aborted(signal);
+      throw aborted(signal, undefined);
     }
-    current ??= start(false);
-    return join(current, signal, environment);
+    const waitMs = pausedMs();
+    if (pause?.error !== undefined && waitMs > 0) {
+      const { rawMessage, code, oauthError } = pause.error;
+      const seconds = Math.ceil(waitMs / 1000);
+      throw tokenError(`${rawMessage}. No other request is made for ${seconds} s`, code, {
+        cause: pause.error,
+        oauthError,
+      });
+    }
+    return join(current ?? start(false), signal, environment);
   };
 
   // A held token as it is: a promise of it would cost every call.
   return (request) => {
     try {
-      return ready(request?.refused) ?? requested(request?.signal);
+      return ready(request) ?? requested(request?.signal);
     } catch (reason) {
       return Promise.reject(reason);
     }
   };
 }
 
-/** A renewal that callers wait for. */
-export interface Joinable {
-  waiting: number;
-  readonly result: Promise<HeldToken>;
-  /** The last transient failure. */
-  lastFailure: Error | undefined;
-  /** Called when the last caller has left. */
-  abandon(): void;
+/** https://developers.cloudflare.com/workers/runtime-apis/web-standards/#navigatoruseragent */
+function isBoundToRequests(): boolean {
+  return (
+    globalThis.navigator?.userAgent === "Cloudflare-Workers" ||
+    // Of older compatibility dates.
+    "WebSocketPair" in globalThis
+  );
 }
 
 /** How long a caller without a known deadline waits: less than the 30 s that calls have. */
@@ -165,11 +231,10 @@ const maxMarginMs = 1_000;
 /**
  * Waits for a renewal, until shortly before the call's own deadline.
  *
- * @throws the error of the renewal, or its last transient failure; the error of `aborted` when the caller
- * leaves.
+ * @throws the error of the renewal, or the reason of the wait; the error of `aborted` when the caller leaves.
  */
-export function join(
-  renewal: Joinable,
+function join(
+  renewal: Renewal,
   signal: AbortSignal | undefined,
   environment: Environment,
 ): Promise<string> {
@@ -189,14 +254,22 @@ export function join(
     };
     const onAbort = () => {
       leave();
-      reject(aborted(signal as AbortSignal));
+      reject(aborted(signal as AbortSignal, renewal.why));
     };
     const waitMs = patience(signal);
     const cancel = environment.setTimer(() => {
       leave();
-      reject(renewal.lastFailure ?? gaveUp(waitMs));
+      reject(renewal.why ?? gaveUp(waitMs));
     }, waitMs);
     signal?.addEventListener("abort", onAbort, { once: true });
+    // After the call has said that it waits for a token: why it waits says more.
+    Promise.resolve().then(() => {
+      if (signal !== undefined && !left) {
+        callOf(signal)?.explain(
+          () => renewal.why?.rawMessage ?? "the authorization server has not responded",
+        );
+      }
+    });
     renewal.result.then(
       ({ token }) => {
         leave();
@@ -229,71 +302,44 @@ const firstBackoffMs = 100;
 /** Short, so that waiting calls continue soon after a server has recovered. */
 const maxBackoffMs = 1_000;
 /** The longest wait between two attempts, whatever `Retry-After` is. */
-export const longestWaitMs = 30_000;
+const longestWaitMs = 30_000;
 
 /**
- * Retries until an attempt succeeds or fails permanently, or the signal is aborted.
+ * Retries until an attempt succeeds or fails for good, or the signal is aborted.
  *
- * @param onFailure called with each transient failure; if it throws, the retries stop.
+ * @param onFailure called with each failure after which it goes on; if it throws, the retries stop.
  * @param firstDelayMs before the first attempt.
  */
 export async function retrying<T>(
   environment: Environment,
   signal: AbortSignal,
   attempt: () => Promise<T>,
-  onFailure: (failure: TransientFailure) => void,
+  onFailure: (failure: AttemptFailure) => void,
   firstDelayMs = 0,
 ): Promise<T> {
   let delayMs = firstDelayMs;
-  for (let failures = 0; ; failures++) {
+  for (let failures = 1; ; failures++) {
     if (delayMs > 0) {
       // Callers that wait hold a timer that keeps the process alive.
       await sleep(environment, delayMs, signal, { background: true });
-      signal.throwIfAborted();
+    }
+    if (signal.aborted) {
+      throw tokenError("no caller waits any longer", Code.Canceled);
     }
     try {
       return await attempt();
     } catch (reason) {
-      if (!(reason instanceof TransientFailure)) {
+      if (!(reason instanceof AttemptFailure) || failures >= reason.maxAttempts) {
         throw reason;
       }
       onFailure(reason);
+      // Doubles from attempt to attempt, with jitter so that a fleet does not retry in step.
+      const backoffMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** (failures - 1));
       delayMs = Math.min(
         longestWaitMs,
-        Math.max(reason.retryAfterMs, backoffMs(failures, environment)),
+        Math.max(reason.retryAfterMs, jittered(environment, backoffMs)),
       );
     }
-  }
-}
-
-/** Doubles from attempt to attempt, with jitter so that a fleet does not retry in step. */
-function backoffMs(failures: number, environment: Environment): number {
-  return jittered(environment, Math.min(maxBackoffMs, firstBackoffMs * 2 ** failures));
-}
-
-/** Retries for this long, then fails with the last error. */
-export async function retryingFor<T>(
-  environment: Environment,
-  timeoutMs: number,
-  attempt: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const controller = new AbortController();
-  const { signal } = controller;
-  const cancel = environment.setTimer(() => controller.abort(), timeoutMs);
-  let lastFailure: Error | undefined;
-  try {
-    return await retrying(
-      environment,
-      signal,
-      () => attempt(signal),
-      ({ error }) => {
-        lastFailure = error;
-      },
-    );
-  } catch (reason) {
-    throw signal.aborted ? (lastFailure ?? reason) : reason;
-  } finally {
-    cancel();
   }
 }
 
@@ -313,7 +359,7 @@ export interface HeldToken {
 }
 
 /** A token is renewed this long before it expires, or a tenth of its lifetime if that is less. */
-const maxRenewalMarginMs = 60_000;
+const renewalMarginMs = 60_000;
 
 /**
  * Records when a token is requested; the server counts from slightly later. The returned function takes the
@@ -333,31 +379,25 @@ export function startLifetime(
 
 /** Whether a new token is due: the old one has expired, or is about to. */
 export function isDue(lifetime: Lifetime, environment: Environment): boolean {
-  const { durationMs } = lifetime;
-  return (
-    durationMs !== undefined &&
-    ageMs(lifetime, environment) >= durationMs - Math.min(maxRenewalMarginMs, durationMs / 10)
-  );
+  const { durationMs = Infinity } = lifetime;
+  return remainingLifeMs(lifetime, environment) <= Math.min(renewalMarginMs, durationMs / 10);
 }
 
 export function isExpired(lifetime: Lifetime, environment: Environment): boolean {
-  const { durationMs } = lifetime;
-  return durationMs !== undefined && ageMs(lifetime, environment) >= durationMs;
+  return remainingLifeMs(lifetime, environment) <= 0;
 }
 
 /**
- * The age by the clock that shows more: the monotonic clock may stop while a laptop sleeps, and the wall
- * clock may be set back.
+ * Milliseconds until a token expires; infinite if that is unknown. Its age is taken from the clock that shows
+ * more: the monotonic clock may stop while a laptop sleeps, and the wall clock may be set back.
  */
-function ageMs(lifetime: Lifetime, environment: Environment): number {
-  return Math.max(
-    environment.wallMs() - lifetime.startedAtWallMs,
-    environment.monotonicMs() - lifetime.startedAtMonotonicMs,
+export function remainingLifeMs(lifetime: Lifetime, environment: Environment): number {
+  const { durationMs = Infinity, startedAtWallMs, startedAtMonotonicMs } = lifetime;
+  return (
+    durationMs -
+    Math.max(
+      environment.wallMs() - startedAtWallMs,
+      environment.monotonicMs() - startedAtMonotonicMs,
+    )
   );
-}
-
-/** Milliseconds until a token expires; undefined if the lifetime is unknown. */
-export function remainingLifeMs(lifetime: Lifetime, environment: Environment): number | undefined {
-  const { durationMs } = lifetime;
-  return durationMs === undefined ? undefined : durationMs - ageMs(lifetime, environment);
 }

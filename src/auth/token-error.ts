@@ -3,6 +3,22 @@ import { Code } from "@connectrpc/connect";
 // `instanceof ConnectError` checks these fields, so that several copies of Connect in one program work
 // together. Connect's own class would bring the protobuf runtime into every page that only signs in.
 
+/**
+ * Why `handleCallback` did not finish a sign-in. In each case `start()` begins another one.
+ *
+ * - `"cancelled"`: the user chose not to sign in, at the login page.
+ * - `"no-such-sign-in"`: the response belongs to no sign-in that this tab has started within the last hour, or
+ *   it was used before: a link was opened in another tab, or again.
+ * - `"signed-out"`: the user signed out, here or in another tab, while the sign-in was in progress.
+ */
+export type SignInFailure = "cancelled" | "no-such-sign-in" | "signed-out";
+
+interface TokenErrorDetails {
+  readonly cause?: unknown;
+  readonly oauthError?: string | undefined;
+  readonly reason?: SignInFailure | undefined;
+}
+
 /** The error of a token source or a sign-in: a `ConnectError` with the authorization server's OAuth error. */
 export class TokenError extends Error {
   override readonly name = "ConnectError";
@@ -17,13 +33,16 @@ export class TokenError extends Error {
    * Connect Core 1.0, section 3.1.2.6); undefined for any other failure.
    */
   readonly oauthError: string | undefined;
+  /** Why a sign-in was not finished, where a page has something to offer; undefined for any other failure. */
+  readonly reason: SignInFailure | undefined;
 
-  constructor(message: string, code: Code, cause: unknown, oauthError: string | undefined) {
+  constructor(message: string, code: Code, { cause, oauthError, reason }: TokenErrorDetails) {
     super(`[${snakeCase(Code[code])}] ${message}`);
     this.rawMessage = message;
     this.code = code;
     this.cause = cause;
     this.oauthError = oauthError;
+    this.reason = reason;
   }
 
   /** For compatibility with `ConnectError`; an authorization server attaches no details. */
@@ -36,9 +55,9 @@ export class TokenError extends Error {
 export function tokenError(
   message: string,
   code: Code,
-  details: { cause?: unknown; oauthError?: string | undefined } = {},
+  details: TokenErrorDetails = {},
 ): TokenError {
-  return new TokenError(message, code, details.cause, details.oauthError);
+  return new TokenError(message, code, details);
 }
 
 /**
@@ -70,33 +89,40 @@ export function isTokenError(error: unknown): error is TokenError {
 }
 
 /**
- * The error for a caller that leaves: its deadline passed, or its signal was aborted. The reason is the
- * caller's own.
+ * The error for a caller that leaves: its deadline passed, or its signal was aborted.
+ *
+ * @param why the reason of the wait, if it is known.
  */
-export function aborted(signal: AbortSignal): Error {
+export function aborted(signal: AbortSignal, why: TokenError | undefined): Error {
   const { reason } = signal;
-  if (reason instanceof Error) {
-    if (reason.name === "ConnectError") {
-      return reason;
-    }
-    if (reason.name === "TimeoutError") {
-      return tokenError("no token within the time given", Code.DeadlineExceeded, { cause: reason });
-    }
+  const isError = reason instanceof Error;
+  if (isError && reason.name === "ConnectError") {
+    // A call's own, which has settled.
+    return reason;
   }
-  return tokenError("the caller aborted while waiting for a token", Code.Canceled, {
+  const [what, code] =
+    isError && reason.name === "TimeoutError"
+      ? ["no token within the time given", Code.DeadlineExceeded]
+      : ["the caller aborted while waiting for a token", Code.Canceled];
+  const { rawMessage, oauthError } = why ?? {};
+  return tokenError(rawMessage ? `${what}: ${rawMessage}` : what, code, {
     cause: reason,
+    oauthError,
   });
 }
 
-/** A transient failure: the same request may succeed later. */
-export class TransientFailure extends Error {
-  readonly error: Error;
+/** A request that failed: the error to report, and whether another attempt may succeed. */
+export class AttemptFailure extends Error {
+  readonly error: TokenError;
+  /** How many attempts may fail so before the error is final: 1 for a rejection, infinite for an outage. */
+  readonly maxAttempts: number;
   /** The delay that the server requests before the next attempt; 0 if it requests no delay. */
   readonly retryAfterMs: number;
 
-  constructor(error: Error, retryAfterMs = 0) {
+  constructor(error: TokenError, maxAttempts: number, retryAfterMs = 0) {
     super(error.message);
     this.error = error;
+    this.maxAttempts = maxAttempts;
     this.retryAfterMs = retryAfterMs;
   }
 }

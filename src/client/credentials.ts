@@ -39,6 +39,8 @@ const optional = [headerAuthorization, headerOrganization, headerInstanceHost];
 /** How long no new token is requested after a new one has been rejected; doubles each time. */
 const firstPauseMs = 1_000;
 const maxPauseMs = 30_000;
+/** Of how many tokens that is known: a client of several tenants has several. */
+const maxPauses = 1_000;
 
 /**
  * Adds token, organization and instance host to each attempt. Fields of the call take precedence, and an empty
@@ -72,18 +74,34 @@ export function createCredentials(
       rejectedByStream = undefined;
     }
   };
-  let rejectedInARow = 0;
-  let pausedUntilMs = Number.NEGATIVE_INFINITY;
+  /** Tokens that were rejected although they had just been issued, the latest last. */
+  const pauses = new Map<string, { readonly rounds: number; readonly untilMs: number }>();
 
-  const accepted = <R>(response: R): R => {
-    rejectedInARow = 0;
-    pausedUntilMs = Number.NEGATIVE_INFINITY;
+  const accepted = <R>(response: R, bearer: string): R => {
+    if (pauses.size > 0) {
+      pauses.delete(bearer);
+    }
     return response;
   };
-  const explainPause = (error: ConnectError): ConnectError =>
+  /** Once for all calls that fail with this token, and for no other tenant's. */
+  const pause = (first: string, second: string) => {
+    if (pauses.has(second)) {
+      return;
+    }
+    const rounds = pauses.get(first)?.rounds ?? 0;
+    const ms = Math.min(maxPauseMs, firstPauseMs * 2 ** rounds);
+    pauses.set(second, { rounds: rounds + 1, untilMs: environment.monotonicMs() + ms });
+    for (const [oldest] of pauses.size > maxPauses ? pauses : []) {
+      pauses.delete(oldest);
+      break;
+    }
+  };
+  const pausedMs = (bearer: string) =>
+    (pauses.get(bearer)?.untilMs ?? 0) - environment.monotonicMs();
+  const explainPause = (error: ConnectError, bearer: string): ConnectError =>
     rewriteMessage(
       error,
-      `${error.rawMessage}. A token that had just been issued was rejected as well, so no new one is requested for ${Math.ceil((pausedUntilMs - environment.monotonicMs()) / 1000)} s`,
+      `${error.rawMessage}. A token that had just been issued was rejected as well, so no new one is requested for ${Math.ceil(pausedMs(bearer) / 1000)} s`,
     );
 
   return {
@@ -97,22 +115,21 @@ export function createCredentials(
         if (!isRejectedToken(reason)) {
           throw reason;
         }
-        if (environment.monotonicMs() < pausedUntilMs) {
-          throw explainPause(reason);
+        if (pausedMs(first) > 0) {
+          throw explainPause(reason, first);
         }
         const second = await obtain(obtainToken, attempt.call, first);
         if (second === first) {
           throw reason;
         }
         try {
-          return accepted(await send(withFields(attempt, withBearer(second))));
+          return accepted(await send(withFields(attempt, withBearer(second))), second);
         } catch (again) {
           if (!isRejectedToken(again)) {
             throw again;
           }
-          pausedUntilMs =
-            environment.monotonicMs() + Math.min(maxPauseMs, firstPauseMs * 2 ** rejectedInARow++);
-          throw explainPause(again);
+          pause(first, second);
+          throw explainPause(again, second);
         }
       };
       const start = (
@@ -122,8 +139,9 @@ export function createCredentials(
         rejected: string | undefined,
       ) => {
         replaced(rejected);
-        return send(withFields(attempt, withBearer(first))).then(accepted, (reason) =>
-          failed(attempt, first, reason, obtainToken),
+        return send(withFields(attempt, withBearer(first))).then(
+          (response) => accepted(response, first),
+          (reason) => failed(attempt, first, reason, obtainToken),
         );
       };
       return (attempt) => {

@@ -72,7 +72,7 @@ test("a key that was removed is rejected with the usual cause", async () => {
   expect(describeError(error)).toMatchObject({
     code: Code.Unauthenticated,
     id: undefined,
-    message: `no token: token request at ${sandbox.baseUrl}/oauth/v2/token was rejected: HTTP 400, invalid_grant (invalid assertion). Usual causes: the clock of this machine is off, issuer is another instance than the key's, or the key was removed; nothing was sent`,
+    message: `no token: token request at ${sandbox.baseUrl}/oauth/v2/token was rejected: HTTP 400, invalid_grant (invalid assertion). Usual causes: the key was removed, issuer is another instance than the key's, or the clock of this machine is off; nothing was sent`,
     requestId: undefined,
   });
 });

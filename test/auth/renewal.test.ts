@@ -25,6 +25,13 @@ const neverResponds = () => new Promise<Response>(() => {});
 const unreachable = () =>
   Promise.reject(new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED") }));
 
+async function failureOf(promise: Promise<string> | string): Promise<ConnectError> {
+  return Promise.resolve(promise).then(
+    () => expect.fail("it did not fail"),
+    (error) => error,
+  );
+}
+
 /** How a promise ended, without waiting for it. */
 function watch<T>(promise: Promise<T> | T) {
   const watched: { value?: T; error?: ConnectError; ended: boolean } = { ended: false };
@@ -346,7 +353,7 @@ test("without a signal a source gives up after 30 s, naming what it could not re
   expect(call.error).toMatchObject({
     code: Code.Unavailable,
     rawMessage:
-      "token request at https://issuer.example/oauth/v2/token got no response: fetch failed: connect ECONNREFUSED",
+      "token request at https://issuer.example/oauth/v2/token got no response: connect ECONNREFUSED",
   });
   expect(environment.timers).toBe(0);
 });
@@ -383,18 +390,33 @@ test.each([
   expect(call.value).toBe("token-1");
 });
 
-test("a rejection is not cached: the next call sends a new request, without another discovery", async () => {
+test("after a rejection calls fail with its reason for 1 s, then 2 s, up to 30 s, and nothing is sent meanwhile", async () => {
   server.respond = () => oauthError(400, "invalid_client", "client not found");
-  await expect(source()).rejects.toMatchObject({ code: Code.Unauthenticated });
-  expect(server.tokenRequests).toHaveLength(1);
+  const requestedAtS: number[] = [];
+  for (let second = 0; second < 100; second++) {
+    const before = server.tokenRequests.length;
+    const errors = await Promise.all([1, 2, 3].map(() => failureOf(source())));
+    errors.push(await failureOf(source()));
+    expect(new Set(errors.map(({ code }) => code))).toEqual(new Set([Code.Unauthenticated]));
+    expect(errors.every((error) => error.rawMessage.includes("client not found"))).toBe(true);
+    expect(errors[3]?.rawMessage).toMatch(/\. No other request is made for \d+ s$/);
+    if (server.tokenRequests.length > before) {
+      expect(server.tokenRequests.length).toBe(before + 1);
+      requestedAtS.push(second);
+    }
+    await environment.advance(1_000);
+  }
+  expect(requestedAtS).toEqual([0, 1, 3, 7, 15, 31, 61, 91]);
+  await environment.advance(30_000);
   server.respond = () => server.issue();
   expect(await source()).toBe("token-1");
   expect(server.discoveries).toHaveLength(1);
 });
 
-test("a discovery that failed is not cached", async () => {
+test("a discovery that failed is not kept", async () => {
   server.metadata = { issuer: "https://other.example" };
   await expect(source()).rejects.toMatchObject({ code: Code.Unauthenticated });
   server.metadata = {};
+  await environment.advance(1_000);
   expect(await source()).toBe("token-1");
 });

@@ -158,6 +158,11 @@ export function startSignInSite<P extends TestPage>(
       return outcome.ok ? outcome.value : expect.fail(outcome.message);
     },
 
+    /** Whether a page's web storage has a session, or a sign-in in progress. */
+    async holds(page: P): Promise<boolean> {
+      return /"(?:token|nonce)\\?"/.test(await stored(page));
+    },
+
     /** The session that a page keeps in its storage, as JSON. */
     async session(page: P): Promise<string> {
       const storages: Record<string, string>[] = JSON.parse(await stored(page));

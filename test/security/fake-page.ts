@@ -38,6 +38,7 @@ export function openFakePage({
   let href = `${origin}/`;
   let assigned = "";
   const server = createFakeIssuer(shares?.issuer ?? `https://issuer-${++pages}.example`);
+  const redirectUri = `${origin}/callback-${pages}`;
   server.metadata = {
     authorization_endpoint: `${server.issuer}/authorize`,
     end_session_endpoint: `${server.issuer}/end`,
@@ -52,7 +53,6 @@ export function openFakePage({
     },
   };
   const sessionStorage = new FakeStorage();
-  const channels: BroadcastChannel[] = [];
   const enter = () => {
     vi.stubGlobal("location", location);
     vi.stubGlobal("history", {
@@ -64,33 +64,21 @@ export function openFakePage({
     vi.stubGlobal("sessionStorage", sessionStorage);
     vi.stubGlobal("isSecureContext", true);
     vi.stubGlobal("document", {});
-    vi.stubGlobal(
-      "BroadcastChannel",
-      class extends globalThis.BroadcastChannel {
-        constructor(name: string) {
-          super(name);
-          channels.push(this);
-        }
-      },
-    );
   };
-  const platformChannel = globalThis.BroadcastChannel;
   enter();
   const auth = signIn({
     issuer: server.issuer,
     clientId,
-    redirectUri: `${origin}/callback`,
+    redirectUri,
     fetch: server.fetch,
     storage,
   });
-  vi.stubGlobal("BroadcastChannel", platformChannel);
   const messages: string[] = [];
-  const spy = new platformChannel(`zitadel-user-grants:${server.issuer}:${clientId}`);
+  const spy = new BroadcastChannel(`zitadel-user-grants:${server.issuer}:${clientId}`);
   spy.onmessage = ({ data }) => messages.push(JSON.stringify(data));
   onTestFinished(() => {
-    for (const channel of [spy, ...channels]) {
-      channel.close();
-    }
+    spy.close();
+    auth.close();
   });
   const start = async (returnTo?: string) => {
     enter();
@@ -139,7 +127,7 @@ export function openFakePage({
           refresh_token: "refresh-token",
           id_token: idToken,
         });
-      href = `${origin}/callback?code=c0de&state=${searchParams.get("state")}`;
+      href = `${redirectUri}?code=c0de&state=${searchParams.get("state")}`;
       return auth.handleCallback(passed?.(href));
     },
   };

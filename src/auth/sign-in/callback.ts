@@ -1,31 +1,67 @@
+/** Prefix of each `state` of this package: a page may use a parameter of this name itself. */
+export const statePrefix = "zitadel-user-grants-";
+
+/** The name under which a sign-in is stored while the user is at the login page. */
+export function attemptName(key: string, state: string): string {
+  return `${key}:state:${state}`;
+}
+
 /**
  * The parameters of the authorization server's response, if the URL is the response to a sign-in of this
- * package. Routers have it without the origin.
+ * package. Its `state` says so, and not its path: hosts rewrite addresses ("/callback" to "/callback/").
+ *
+ * @param href a whole URL; routers have it without the origin.
  */
 export function readResponse(redirectUri: string, href: string): URLSearchParams | undefined {
   if (!URL.canParse(href, redirectUri)) {
     return undefined;
   }
-  const url = new URL(href, redirectUri);
-  const expected = new URL(redirectUri);
-  const { searchParams } = url;
-  return url.origin === expected.origin &&
-    url.pathname === expected.pathname &&
-    isOwnState(searchParams.get("state")) &&
+  const { origin, searchParams } = new URL(href, redirectUri);
+  return origin === new URL(redirectUri).origin &&
+    searchParams.get("state")?.startsWith(statePrefix) &&
     (searchParams.has("code") || searchParams.has("error"))
     ? searchParams
     : undefined;
 }
 
-/** Whether the page's own address is the response with this state. */
-export function isInAddress(redirectUri: string, state: string): boolean {
-  const href = globalThis.location?.href;
-  return href !== undefined && readResponse(redirectUri, href)?.get("state") === state;
+/** States of responses that this page has begun to handle. */
+const handled = new Set<string>();
+
+/**
+ * Whether a response belongs to another sign-in of the page, which has not handled it yet or has just done so.
+ * It is marked as handled otherwise.
+ */
+export function isOfAnother(key: string, state: string): boolean {
+  if (handled.has(state)) {
+    return true;
+  }
+  const own = attemptName(key, state);
+  let names: string[] = [];
+  try {
+    names = Object.keys(sessionStorage);
+  } catch {
+    // Blocked: nothing is stored.
+  }
+  if (!names.includes(own) && names.some((name) => name.endsWith(attemptName("", state)))) {
+    return true;
+  }
+  handled.add(state);
+  return false;
 }
 
-/** Removes the response from the page's address: a code belongs in no history and in no Referer header. */
-export function clearAddress(): void {
-  history.replaceState(history.state, "", withoutResponse(location.href));
+/**
+ * Takes the response out of the page's address, if it is there: a code belongs in no history and in no
+ * Referer header.
+ *
+ * @returns whether it was there. A router may pass the address, or a part of it.
+ */
+export function clearAddress(redirectUri: string, state: string): boolean {
+  const href = globalThis.location?.href;
+  if (href === undefined || readResponse(redirectUri, href)?.get("state") !== state) {
+    return false;
+  }
+  history.replaceState(history.state, "", withoutResponse(href));
+  return true;
 }
 
 /** Parameters that authorization servers add to the redirect URI. */
@@ -38,27 +74,6 @@ const responseParameters = [
   "error_description",
   "error_uri",
 ];
-
-/**
- * Where to go after sign-in, relative to the origin.
- *
- * @throws TypeError when it is on another origin: it would be an open redirect.
- */
-export function returnAddress(href: string, base: string): string {
-  if (typeof href !== "string" || !URL.canParse(href, base)) {
-    throw new TypeError("returnTo must be a URL, absolute or relative to the page");
-  }
-  const url = new URL(href, base);
-  const page = new URL(base);
-  // "blob:" has the origin of what is in it, and a whole URL for its path.
-  if (url.origin !== page.origin || url.protocol !== page.protocol) {
-    throw new TypeError(
-      `returnTo must be on the origin of the page, ${page.origin}; got one on ${url.protocol === "blob:" ? url.protocol : url.origin}`,
-    );
-  }
-  // "//host/path" would be resolved as another host.
-  return url.pathname.replace(/^\/+/, "/") + url.search + url.hash;
-}
 
 /** A page's address without the parameters of an authorization response, otherwise unchanged. */
 export function withoutResponse(href: string): string {
@@ -73,15 +88,4 @@ export function withoutResponse(href: string): string {
     })
     .join("&");
   return url.href;
-}
-
-/** Prefix of each `state` of this package: a page may use a parameter of this name itself. */
-const statePrefix = "zitadel-user-grants-";
-
-export function makeState(random: string): string {
-  return statePrefix + random;
-}
-
-export function isOwnState(state: string | null): state is string {
-  return state?.startsWith(statePrefix) === true;
 }

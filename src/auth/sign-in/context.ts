@@ -1,27 +1,43 @@
-import type { Channel } from "../channel.js";
-import type { Discover } from "../discovery.js";
+import type { Environment } from "../../common/environment.js";
+import type { HeldToken, Lifetime } from "../source.js";
 import type { SignInOptions } from "./options.js";
 import type { Session } from "./session.js";
-import type { SessionStore } from "./store.js";
-import type { Tabs } from "./tabs.js";
+import type { SessionStore, SignOutMark, TokenQueue } from "./store.js";
 
-/** State shared by the parts of one browser sign-in. */
+/** State shared by the parts of one sign-in. */
 export interface SignInContext {
   readonly options: SignInOptions;
-  readonly channel: Channel;
-  readonly discover: Discover;
-  readonly store: SessionStore;
-  readonly tabs: Tabs;
-  /** Counts sign-outs, here and in other tabs: what began before a sign-out is discarded. */
-  readonly signOuts: { count: number };
+  readonly environment: Environment;
   /** Names in storage, locks and channels, specific to this issuer and client. */
   readonly key: string;
+  readonly store: SessionStore;
+  readonly mark: SignOutMark;
+  /** Tokens of sessions that are over, until the server has confirmed their revocation. */
+  readonly unrevoked: TokenQueue;
+  /** Aborted by `close()`. */
+  readonly closed: AbortSignal;
+  /** Every sign-in of the page, this one included. */
+  readonly page: Iterable<Pick<SignInOptions, "issuer" | "redirectUri">>;
+  /** Sends a message to the other tabs. */
+  post(message: Message): void;
+  /** Resolves when no sign-in is being handled; undefined if that is already so. */
+  signingIn(): Promise<unknown> | undefined;
+  /** Whether the page knows that this user is signed in. */
+  knows(session: Session): boolean;
+  held(): HeldToken | undefined;
+  lifetimeOf(session: Session): Lifetime;
+  /** Reports to the page what has become of the session. */
+  look(): void;
 }
 
-/** Forgets the session of this tab, and what is in progress for it. */
-export function forgetSession({ store, signOuts }: SignInContext): Session | undefined {
-  const session = store.read();
-  store.clear();
-  signOuts.count++;
-  return session;
+/** A session that only copies of it can read. */
+export interface Sealed {
+  readonly iv: Uint8Array<ArrayBuffer>;
+  readonly data: ArrayBuffer;
 }
+
+/** What tabs tell each other. */
+export type Message =
+  | { readonly kind: "changed" | "ask"; readonly id: string; readonly generation: number }
+  | { readonly kind: "session"; readonly id: string; readonly sealed: Sealed }
+  | { readonly kind: "signed-out"; readonly mark: string };

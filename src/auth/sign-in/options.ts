@@ -66,32 +66,41 @@ export interface SignIn {
   /**
    * Finishes a sign-in when ZITADEL has sent the user back to the page, and does nothing on any other
    * address, whatever parameters it has: call it on every page load. It removes the OAuth parameters from
-   * the address at once, in every outcome, and restores the address where the user was. A second call does
-   * the same as the first.
+   * the address at once, in every outcome, and restores the address where the user was. The response is
+   * recognized by its `state` on any path of the origin, since hosts rewrite addresses. A second call gives
+   * what the first one gave, until `signOut()`.
    *
    * @param url the address that ZITADEL sent the user to, with or without the origin. Default: the page's.
    * @returns undefined when there is no response to handle.
    * @throws a `TokenError` with `Unauthenticated` when the user or ZITADEL declined (`oauthError` is
    * `access_denied`, `login_required`, `interaction_required`, …), when the response belongs to no sign-in of
-   * this tab, when it violates the protocol, or when the user signed out meanwhile; `Unavailable` when
-   * ZITADEL cannot be reached.
+   * this tab, when it violates the protocol, or when the user signed out meanwhile: its `reason` tells the
+   * cases apart in which a page offers to try again; `Unavailable` when ZITADEL cannot be reached.
    */
   handleCallback(url?: string): Promise<SignInResult | undefined>;
   /**
    * Signs out in all tabs of this application, revokes the tokens, and redirects to ZITADEL to end the
-   * session there.
+   * session there. A tab that runs no script meanwhile is signed out when it runs again, and a sign-in that is
+   * in progress is void.
    *
-   * @throws a `TokenError` with `Unavailable` when ZITADEL cannot be reached; even then, the tokens are
-   * removed from this page and all tabs.
+   * @throws a `TokenError` with `Unavailable` when ZITADEL cannot be reached, or has not revoked the tokens
+   * within 3 s: then the page is not left, and `signOut()` can be called again. Even so, the tokens are removed
+   * from this page and all tabs, and the revocation is retried.
    */
   signOut(): Promise<void>;
+  /**
+   * How many refresh tokens of sessions that are over are not revoked yet: of a signed-out session, or of one
+   * that another sign-in has replaced. A revocation that fails is retried while the page is open, and, where
+   * `storage` survives a reload, when it is opened again.
+   */
+  readonly pendingRevocations: number;
   /** Whether there is a token, or a way to get one, as far as this page knows. */
   readonly signedIn: boolean;
   /**
    * The signed-in user: the claims of the ID token. They survive a reload, and are updated by a refresh that
-   * returns an ID token.
+   * returns an ID token. With `onChange` it fits React's `useSyncExternalStore`.
    *
-   * @returns undefined when no user is signed in, or when the session has ended.
+   * @returns the same object until it changes; undefined when no user is signed in, or when the session has ended.
    */
   user(): SignedInUser | undefined;
   /**
@@ -111,6 +120,12 @@ export interface SignIn {
    * (again).
    */
   readonly token: TokenSource;
+  /**
+   * Ends what this object does in the background: it no longer hears other tabs, calls no listener and
+   * retries no revocation. The session stays where it is. For tests, and for pages that replace it by another
+   * one.
+   */
+  close(): void;
 }
 
 const secureUrl: Check = [
@@ -138,11 +153,14 @@ export const startChecks: Checks<StartOptions> = {
   returnTo: ["a URL, absolute or relative to the page", (value) => typeof value === "string"],
   scopes: commonChecks.scopes,
   parameters: [
-    "an object of strings, without those that signIn sets itself; scopes go into the option scopes",
+    "an object of strings, without those that signIn sets itself, max_age in whole seconds; scopes go into the option scopes",
     (value) =>
       isObject(value) &&
       Object.entries(value).every(
-        ([name, one]) => typeof one === "string" && !ownParameters.test(name),
+        ([name, one]) =>
+          typeof one === "string" &&
+          !ownParameters.test(name) &&
+          (name !== "max_age" || /^\d{1,9}$/.test(one)),
       ),
   ],
 };

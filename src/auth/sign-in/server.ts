@@ -1,171 +1,309 @@
 import { Code } from "@connectrpc/connect";
 import * as oauth from "oauth4webapi";
+import { sleep } from "../../common/environment.js";
 import { checkOptions, own } from "../../options/checker.js";
-import { keepSecret } from "../channel.js";
+import { createDiscover, type Discover } from "../discovery.js";
 import {
-  bearerToken,
+  type Channel,
+  createChannel,
   type Exchange,
   exchange,
   foreignText,
   interpret,
   oauthErrorText,
+  retryingFor,
   unexpectedResponse,
 } from "../endpoint.js";
 import { scopeParameter } from "../options.js";
-import { patienceMs, retryingFor } from "../source.js";
-import { tokenError } from "../token-error.js";
-import { isOwnState, makeState, returnAddress, withoutResponse } from "./callback.js";
+import { patienceMs } from "../source.js";
+import { AttemptFailure, type TokenError, tokenError } from "../token-error.js";
+import { putAttempt, returnAddress, type SignInAttempt, takeAttempt } from "./attempt.js";
+import { statePrefix } from "./callback.js";
 import type { SignInContext } from "./context.js";
 import { type SignInResult, type StartOptions, startChecks } from "./options.js";
-import { claimsOf, deadRefreshTokenErrors, type Session } from "./session.js";
-import { putAttempt, type SignInAttempt, takeAttempt } from "./store.js";
+import { clientFor, createRenew, tokensOf } from "./refresh.js";
+import type { Session } from "./session.js";
+import { createTabs } from "./tabs.js";
 
-// What talks to the authorization server: a page loads this file when it is needed (`loaded.ts`).
-export { createDiscover } from "../discovery.js";
+/** What talks to the authorization server: a page loads it when it is needed. */
+export type Server = ReturnType<typeof connect>;
 
-/** Redeems the refresh token: RFC 6749, section 6, and OpenID Connect Core 1.0, section 12. */
-export async function refresh(
-  context: SignInContext,
-  server: oauth.AuthorizationServer,
-  session: Session & { refreshToken: string },
-  signal: AbortSignal,
-): Promise<Session> {
-  const { channel, options } = context;
-  const cause =
-    "Usual causes: the session has ended, or the response to an earlier refresh was lost: sign in again";
-  const what: Exchange = {
-    step: "token refresh",
-    endpoint: String(server.token_endpoint),
-    causes: Object.fromEntries(deadRefreshTokenErrors.map((error) => [error, cause])),
-  };
-  keepSecret(channel, session.token, session.idToken);
-  const obtainedAtMs = channel.environment.wallMs();
-  const response = await exchange(channel, what, signal, (httpOptions) =>
-    oauth.refreshTokenGrantRequest(
-      server,
-      own({ client_id: options.clientId }),
-      oauth.None(),
-      session.refreshToken,
-      httpOptions,
-    ),
-  );
-  return interpret(what, async () => {
-    const client = await clientOf(context, response);
-    const tokens = await oauth.processRefreshTokenResponse(server, client, response);
-    const subject = oauth.getValidatedIdTokenClaims(tokens)?.sub ?? session.subject;
-    if (subject !== session.subject) {
-      throw unexpectedResponse(what, "it is for another user");
-    }
-    return {
-      ...session,
-      generation: session.generation + 1,
-      token: bearerToken(what, tokens),
-      obtainedAtMs,
-      durationMs: tokens.expires_in === undefined ? undefined : tokens.expires_in * 1000,
-      refreshToken: tokens.refresh_token ?? session.refreshToken,
-      idToken: tokens.id_token ?? session.idToken,
-    };
+/** How long signing out waits for tokens to be revoked. */
+const revocationMs = 3_000;
+/** Between attempts to revoke tokens; doubles from one to the next. */
+const firstRevocationPauseMs = 250;
+const longestRevocationPauseMs = 30_000;
+
+export function connect(context: SignInContext) {
+  const { options, environment, closed, key, mark, store, unrevoked } = context;
+  const channel = createChannel(options, environment, () => {
+    const { token, refreshToken, idToken } = store.read() ?? {};
+    return [token, refreshToken, idToken];
   });
+  const discover = createDiscover(channel, options.issuer);
+  const tabs = createTabs(context);
+  let revoking: Promise<void> | undefined;
+  const failures: { last?: TokenError; rejected?: TokenError } = {};
+
+  /** Revokes every token that waits for it, and tries again until that is done. */
+  const revokeAll = async () => {
+    for (let round = 0; unrevoked.all().length > 0 && !closed.aborted; round++) {
+      if (round > 0) {
+        const pauseMs = Math.min(
+          longestRevocationPauseMs,
+          firstRevocationPauseMs * 2 ** (round - 1),
+        );
+        await sleep(environment, pauseMs, closed, { background: true });
+      }
+      for (const token of closed.aborted ? [] : unrevoked.all()) {
+        try {
+          await revokeToken(context, channel, discover, token);
+          unrevoked.remove(token);
+        } catch (reason) {
+          if (reason instanceof AttemptFailure) {
+            failures.last = reason.error;
+            if (reason.error.oauthError !== undefined) {
+              // No other attempt would change that.
+              failures.rejected = reason.error;
+              unrevoked.remove(token);
+            }
+          }
+        }
+      }
+    }
+  };
+  const revoke = (): Promise<void> => {
+    revoking ??= revokeAll().finally(() => {
+      revoking = undefined;
+    });
+    return revoking;
+  };
+  const discard = ({ token, refreshToken = token }: Session) => {
+    unrevoked.add(refreshToken);
+    revoke();
+  };
+
+  return {
+    revoke,
+    receive: tabs.receive,
+    renew: createRenew(context, channel, discover, tabs, discard),
+
+    /** Redirects to the login page: OpenID Connect Core 1.0, section 3.1.2.1, with PKCE (RFC 7636). */
+    start: async (given: StartOptions): Promise<void> => {
+      const { clientId, issuer, redirectUri } = options;
+      const start = checkOptions(given, startChecks, { caller: "start" });
+      const { origin } = new URL(redirectUri);
+      if (origin !== location.origin) {
+        throw new TypeError(
+          `redirectUri must be on the page's own origin, ${location.origin}; it is on ${origin}`,
+        );
+      }
+      if (globalThis.isSecureContext === false || globalThis.crypto?.subtle === undefined) {
+        throw new TypeError(
+          "signIn needs a page served over https, or from this machine, and a browser with WebCrypto",
+        );
+      }
+      const { href } = location;
+      const returnTo = returnAddress(start.returnTo ?? href, href);
+      const server = await retryingFor(environment, patienceMs, discover);
+      const { authorization_endpoint: endpoint } = server;
+      if (endpoint === undefined) {
+        throw tokenError(
+          `${issuer} names no authorization_endpoint in its discovery document: it cannot sign in users. Is issuer the origin of a ZITADEL instance?`,
+          Code.Unauthenticated,
+        );
+      }
+      for (const other of namesIssuer(server) ? [] : context.page) {
+        if (other.redirectUri === redirectUri && other.issuer !== issuer) {
+          throw new TypeError(
+            `redirectUri is also that of the sign-in at ${other.issuer}: responses do not name their issuer (RFC 9207), so each issuer needs a redirectUri of its own`,
+          );
+        }
+      }
+      const state = statePrefix + oauth.generateRandomState();
+      const nonce = oauth.generateRandomNonce();
+      const codeVerifier = oauth.generateRandomCodeVerifier();
+      const url = new URL(endpoint);
+      for (const [name, value] of Object.entries({
+        ...start.parameters,
+        client_id: clientId,
+        redirect_uri: redirectUri,
+        response_type: "code",
+        scope: scopeParameter([...(options.scopes ?? []), ...(start.scopes ?? [])]),
+        state,
+        nonce,
+        code_challenge: await oauth.calculatePKCECodeChallenge(codeVerifier),
+        code_challenge_method: "S256",
+      })) {
+        url.searchParams.set(name, value);
+      }
+      putAttempt(key, state, {
+        nonce,
+        codeVerifier,
+        returnTo,
+        startedAtMs: environment.wallMs(),
+        mark: mark.read(),
+        maxAge:
+          start.parameters?.max_age === undefined ? undefined : Number(start.parameters.max_age),
+      });
+      location.assign(url);
+    },
+
+    /**
+     * Handles the response of the authorization server: OpenID Connect Core 1.0, section 3.1.2.5 and on, and
+     * RFC 9207.
+     *
+     * @param path of the address that the response came to.
+     * @param inAddress whether that is the page's address, which is then restored to the one before the
+     * sign-in.
+     */
+    handle: async (
+      response: URLSearchParams,
+      path: string,
+      inAddress: boolean,
+    ): Promise<SignInResult> => {
+      const state = String(response.get("state"));
+      const attempt = takeAttempt(key, state, environment.wallMs());
+      if (attempt === undefined) {
+        throw tokenError(
+          "this response belongs to no sign-in that was started in this tab within the last hour, or was used before: sign in again",
+          Code.Unauthenticated,
+          { reason: "no-such-sign-in" },
+        );
+      }
+      if (inAddress) {
+        // Absolute: a page's <base> may name another origin.
+        history.replaceState(history.state, "", location.origin + attempt.returnTo);
+      }
+      const signedOut = () =>
+        tokenError("the user signed out meanwhile: sign in again", Code.Unauthenticated, {
+          reason: "signed-out",
+        });
+      return retryingFor(environment, patienceMs, async (signal) => {
+        if (attempt.mark !== mark.read()) {
+          throw signedOut();
+        }
+        const server = await discover(signal);
+        checkPath(context, server, path);
+        const session = await redeem(context, channel, server, response, attempt, signal);
+        if (attempt.mark !== mark.read()) {
+          discard(session);
+          throw signedOut();
+        }
+        const replaced = store.read();
+        store.write(session);
+        tabs.changed(session);
+        if (replaced !== undefined) {
+          discard(replaced);
+        }
+        return { returnTo: attempt.returnTo, userId: session.subject };
+      });
+    },
+
+    /**
+     * Ends a session at the server that is already over here: OpenID Connect RP-Initiated Logout 1.0,
+     * section 2.
+     */
+    end: async (idToken: string | undefined): Promise<void> => {
+      delete failures.rejected;
+      let revoked = Promise.resolve();
+      const server = await retryingFor(environment, patienceMs, discover).finally(() => {
+        revoked = revoke();
+      });
+      const limit = new AbortController();
+      await Promise.race([revoked, sleep(environment, revocationMs, limit.signal)]);
+      limit.abort();
+      const isPending = unrevoked.all().length > 0;
+      if (isPending || failures.rejected !== undefined) {
+        const why = failures.last?.rawMessage ?? `no response within ${revocationMs / 1000} s`;
+        throw tokenError(
+          `the user is signed out here, but a token is not revoked, and may be valid until it expires: ${why}${isPending ? ". The revocation is retried while the page is open; call signOut() again to go on" : ""}`,
+          Code.Unavailable,
+          { cause: failures.last },
+        );
+      }
+      const after = options.postLogoutRedirectUri;
+      if (server.end_session_endpoint === undefined) {
+        location.assign(after ?? location.href);
+        return;
+      }
+      const url = new URL(server.end_session_endpoint);
+      url.searchParams.set("client_id", options.clientId);
+      if (idToken !== undefined) {
+        url.searchParams.set("id_token_hint", idToken);
+      }
+      if (after !== undefined) {
+        url.searchParams.set("post_logout_redirect_uri", after);
+      }
+      location.assign(url);
+    },
+  };
 }
 
-/** Redirects to the login page: OpenID Connect Core 1.0, section 3.1.2.1, with PKCE (RFC 7636). */
-export async function startSignIn(context: SignInContext, given: StartOptions): Promise<void> {
-  const { options, channel, discover, key } = context;
-  const { clientId, redirectUri } = options;
-  const start = checkOptions(given, startChecks, { caller: "start" });
-  const { origin } = new URL(redirectUri);
-  if (origin !== location.origin) {
-    throw new TypeError(
-      `redirectUri must be on the page's own origin, ${location.origin}; it is on ${origin}`,
+/** Revokes a token: RFC 7009. With a refresh token, ZITADEL revokes the access token too. */
+async function revokeToken(
+  { options, closed }: SignInContext,
+  channel: Channel,
+  discover: Discover,
+  token: string,
+): Promise<void> {
+  const server = await discover(closed);
+  const endpoint = server.revocation_endpoint;
+  if (endpoint !== undefined) {
+    const what = { step: "revocation", endpoint, causes: {} };
+    await exchange(channel, what, closed, (httpOptions) =>
+      oauth.revocationRequest(
+        server,
+        own({ client_id: options.clientId }),
+        oauth.None(),
+        token,
+        httpOptions,
+      ),
     );
   }
-  if (!isSecureContext) {
-    throw new TypeError("signIn needs a page served over https, or from this machine");
-  }
-  const { href } = location;
-  const here = isOwnState(new URL(href).searchParams.get("state")) ? withoutResponse(href) : href;
-  const returnTo = returnAddress(start.returnTo ?? here, here);
-  const server = await retryingFor(channel.environment, patienceMs, discover);
-  const { authorization_endpoint: endpoint } = server;
-  if (endpoint === undefined) {
-    throw tokenError(
-      `${options.issuer} names no authorization_endpoint in its discovery document: it cannot sign in users. Is issuer the origin of a ZITADEL instance?`,
-      Code.Unauthenticated,
-    );
-  }
-  const state = makeState(oauth.generateRandomState());
-  const nonce = oauth.generateRandomNonce();
-  const codeVerifier = oauth.generateRandomCodeVerifier();
-  const url = new URL(endpoint);
-  for (const [name, value] of Object.entries({
-    ...start.parameters,
-    client_id: clientId,
-    redirect_uri: redirectUri,
-    response_type: "code",
-    scope: scopeParameter([...(options.scopes ?? []), ...(start.scopes ?? [])]),
-    state,
-    nonce,
-    code_challenge: await oauth.calculatePKCECodeChallenge(codeVerifier),
-    code_challenge_method: "S256",
-  })) {
-    url.searchParams.set(name, value);
-  }
-  const startedAtMs = channel.environment.wallMs();
-  putAttempt(key, state, { nonce, codeVerifier, returnTo, startedAtMs });
-  location.assign(url);
+}
+
+function namesIssuer(server: oauth.AuthorizationServer): boolean {
+  return server.authorization_response_iss_parameter_supported === true;
 }
 
 /**
- * Handles the response of the authorization server: OpenID Connect Core 1.0, section 3.1.2.5 and on, and
- * RFC 9207.
+ * A response that does not name its issuer must not come to the redirect URI of another one: a hostile
+ * server could have been asked in its place (RFC 9700, section 4.4).
  *
- * @param inAddress whether the response was in the page's address, which is then restored to the one before
- * the sign-in.
- * @param signOutsBefore the number of sign-outs when the response arrived.
+ * @throws what `tokenError` makes.
  */
-export async function handleResponse(
-  context: SignInContext,
-  response: URLSearchParams,
-  inAddress: boolean,
-  signOutsBefore: number,
-): Promise<SignInResult> {
-  const { channel, discover, key, signOuts, store, tabs } = context;
-  const { environment } = channel;
-  const state = String(response.get("state"));
-  const attempt = takeAttempt(key, state, environment.wallMs());
-  if (attempt === undefined) {
-    throw tokenError(
-      "this response belongs to no sign-in that was started in this tab within the last hour, or was used before: sign in again",
-      Code.Unauthenticated,
-    );
-  }
-  if (inAddress) {
-    // Absolute: a page's <base> may name another origin.
-    history.replaceState(history.state, "", location.origin + attempt.returnTo);
-  }
-  return retryingFor(environment, patienceMs, async (signal) => {
-    const server = await discover(signal);
-    const session = await redeem(context, server, response, state, attempt, signal);
-    if (signOuts.count !== signOutsBefore) {
-      revokeQuietly(context, session);
-      throw tokenError("the user signed out meanwhile: sign in again", Code.Unauthenticated);
+function checkPath(
+  { options, page }: SignInContext,
+  server: oauth.AuthorizationServer,
+  path: string,
+): void {
+  const plain = (address: string) =>
+    new URL(address, options.redirectUri).pathname.replace(/(?:index)?(?:\.html?)?\/*$/, "");
+  for (const other of namesIssuer(server) ? [] : page) {
+    if (
+      other.issuer !== options.issuer &&
+      plain(other.redirectUri) === plain(path) &&
+      plain(options.redirectUri) !== plain(path)
+    ) {
+      throw tokenError(
+        `the response came to the redirectUri of the sign-in at ${other.issuer}: sign in again`,
+        Code.Unauthenticated,
+      );
     }
-    store.write(session);
-    tabs.changed(session);
-    return { returnTo: attempt.returnTo, userId: session.subject };
-  });
+  }
 }
 
 async function redeem(
-  context: SignInContext,
+  { options, environment }: SignInContext,
+  channel: Channel,
   server: oauth.AuthorizationServer,
   callback: URLSearchParams,
-  state: string,
   attempt: SignInAttempt,
   signal: AbortSignal,
 ): Promise<Session> {
-  const { options, channel } = context;
-  const client = own({ client_id: options.clientId });
+  const { clientId, redirectUri } = options;
+  const client = own({ client_id: clientId });
   const asked: Exchange = {
     step: "sign-in",
     endpoint: String(server.authorization_endpoint),
@@ -173,7 +311,7 @@ async function redeem(
   };
   const parameters = await interpret(asked, async () => {
     try {
-      return oauth.validateAuthResponse(server, client, callback, state);
+      return oauth.validateAuthResponse(server, client, callback, String(callback.get("state")));
     } catch (reason) {
       throw reason instanceof oauth.AuthorizationResponseError
         ? declined(asked, reason.error, reason.error_description)
@@ -191,15 +329,14 @@ async function redeem(
         "Usual causes: clientId is wrong, or the application is not one without secret",
     },
   };
-  keepSecret(channel, attempt.nonce);
-  const obtainedAtMs = channel.environment.wallMs();
+  const obtainedAtMs = environment.wallMs();
   const response = await exchange(channel, what, signal, (httpOptions) =>
     oauth.authorizationCodeGrantRequest(
       server,
       client,
       oauth.None(),
       parameters,
-      options.redirectUri,
+      redirectUri,
       attempt.codeVerifier,
       httpOptions,
     ),
@@ -207,11 +344,14 @@ async function redeem(
   return interpret(what, async () => {
     const tokens = await oauth.processAuthorizationCodeResponse(
       server,
-      await clientOf(context, response),
+      await clientFor(clientId, response, obtainedAtMs),
       response,
-      own({ expectedNonce: attempt.nonce, requireIdToken: true }),
+      own({
+        expectedNonce: attempt.nonce,
+        requireIdToken: true,
+        ...(attempt.maxAge !== undefined && { maxAge: attempt.maxAge }),
+      }),
     );
-    const token = bearerToken(what, tokens);
     const subject = oauth.getValidatedIdTokenClaims(tokens)?.sub;
     if (subject === undefined) {
       throw unexpectedResponse(what, "it does not say who signed in");
@@ -220,96 +360,19 @@ async function redeem(
       id: oauth.generateRandomState(),
       shareKey: oauth.generateRandomState(),
       generation: 0,
-      token,
-      obtainedAtMs,
-      durationMs: tokens.expires_in === undefined ? undefined : tokens.expires_in * 1000,
-      refreshToken: tokens.refresh_token,
-      idToken: tokens.id_token,
+      ...tokensOf(what, tokens, obtainedAtMs),
       subject,
+      mark: attempt.mark,
     };
   });
 }
 
 /** This text comes from the address, which anyone can write: it is shown, and decides nothing. */
 function declined({ step, endpoint }: Exchange, error: string, description: string | undefined) {
-  const cause = error === "access_denied" ? ". Usual cause: the user chose not to sign in" : "";
+  const isCancelled = error === "access_denied";
   return tokenError(
-    `${step} at ${endpoint} was rejected: ${oauthErrorText({ error, description })}${cause}`,
+    `${step} at ${endpoint} was rejected: ${oauthErrorText({ error, description })}${isCancelled ? ". Usual cause: the user chose not to sign in" : ""}`,
     Code.Unauthenticated,
-    { oauthError: foreignText(error) },
+    { oauthError: foreignText(error), reason: isCancelled ? "cancelled" : undefined },
   );
-}
-
-const toleranceSeconds = 30;
-
-/**
- * The client for reading a token response. Browsers hide the `Date` header of another origin from a page, so
- * the clock skew is derived from the ID token, which comes straight from the server and was issued just now.
- */
-export async function clientOf(
-  { options, channel: { clock } }: SignInContext,
-  response: Response,
-): Promise<oauth.Client> {
-  const { id_token: idToken } = await response
-    .clone()
-    .json()
-    .catch(() => ({}));
-  clock.note(Number(claimsOf(idToken).iat) * 1000);
-  return own({
-    client_id: options.clientId,
-    [oauth.clockSkew]: Math.round(clock.offsetMs() / 1000),
-    [oauth.clockTolerance]: toleranceSeconds,
-  });
-}
-
-/**
- * Ends a session at the server that is already forgotten here: OpenID Connect RP-Initiated Logout 1.0,
- * section 2.
- */
-export async function endAtServer(
-  context: SignInContext,
-  session: Session | undefined,
-): Promise<void> {
-  const { options, channel, discover } = context;
-  const server = await retryingFor(channel.environment, patienceMs, discover);
-  if (session !== undefined) {
-    // The session ends in a moment anyway; the tokens may not.
-    await revokeQuietly(context, session);
-  }
-  const after = options.postLogoutRedirectUri;
-  if (server.end_session_endpoint === undefined) {
-    location.assign(after ?? location.href);
-    return;
-  }
-  const url = new URL(server.end_session_endpoint);
-  url.searchParams.set("client_id", options.clientId);
-  if (session?.idToken !== undefined) {
-    url.searchParams.set("id_token_hint", session.idToken);
-  }
-  if (after !== undefined) {
-    url.searchParams.set("post_logout_redirect_uri", after);
-  }
-  location.assign(url);
-}
-
-/** How long signing out waits for the tokens to be revoked. */
-const revocationMs = 3_000;
-
-/**
- * Revokes the tokens of a session (RFC 7009), within 3 s. With its refresh token, ZITADEL revokes the
- * access token too. Never rejects: the session is over in this page in any case.
- */
-export async function revokeQuietly(context: SignInContext, session: Session): Promise<void> {
-  const { options, channel, discover } = context;
-  const { token, refreshToken = token } = session;
-  await retryingFor(channel.environment, revocationMs, async (signal) => {
-    const server = await discover(signal);
-    const endpoint = server.revocation_endpoint;
-    if (endpoint !== undefined) {
-      const client = own({ client_id: options.clientId });
-      await exchange(channel, { step: "revocation", endpoint, causes: {} }, signal, (httpOptions) =>
-        oauth.revocationRequest(server, client, oauth.None(), refreshToken, httpOptions),
-      );
-    }
-  }).catch(() => {});
 }

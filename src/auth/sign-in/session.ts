@@ -16,6 +16,8 @@ export interface Session {
   readonly idToken: string | undefined;
   /** The user's id. */
   readonly subject: string;
+  /** The value of `SignOutMark` when the sign-in began: with another one, the session is void. */
+  readonly mark: string | null;
 }
 
 /**
@@ -43,17 +45,27 @@ export function createLifetimes(environment: Environment): (session: Session) =>
 export interface SignedInUser {
   /** The user's id. */
   readonly sub: string;
-  /** With the scope `profile`. */
+  /**
+   * With the scope `profile`, and only if "User Info inside ID Token" is on in the application's token
+   * settings. ZITADEL's userinfo endpoint has it in any case.
+   */
   readonly name?: string;
-  /** With the scope `profile`: the login name. */
+  /** The login name: as for `name`. */
   readonly preferred_username?: string;
-  /** With the scope `email`. */
+  /** With the scope `email`: as for `name`. */
   readonly email?: string;
   readonly [claim: string]: unknown;
 }
 
-export function userOf({ idToken, subject }: Session): SignedInUser {
-  return Object.freeze({ ...claimsOf(idToken), sub: subject });
+/** Returns the user of a session: the same object for the same ID token. */
+export function createUsers(): (session: Session) => SignedInUser {
+  let last: { idToken: string | undefined; user: SignedInUser } | undefined;
+  return ({ idToken, subject }) => {
+    if (last === undefined || last.idToken !== idToken || last.user.sub !== subject) {
+      last = { idToken, user: Object.freeze({ ...claimsOf(idToken), sub: subject }) };
+    }
+    return last.user;
+  };
 }
 
 /** The claims of a JWT, not validated: those of a session were validated when it was received. */
@@ -100,11 +112,14 @@ export interface Changes {
   /** Whether the session in the store belongs to a user that the page was notified of. */
   knows(session: Session): boolean;
   onChange(listener: SignInListener): () => void;
+  /** Notifies no listener any longer. */
+  close(): void;
 }
 
 /** @param current the usable session, in its current state. */
 export function createChanges(
   current: () => { session: Session | undefined; alive: boolean; lifetime: Lifetime | undefined },
+  userOf: (session: Session) => SignedInUser,
   environment: Environment,
 ): Changes {
   const listeners = new Set<SignInListener>();
@@ -173,8 +188,9 @@ export function createChanges(
         }
       };
     },
+    close: () => {
+      listeners.clear();
+      cancelTimer();
+    },
   };
 }
-
-/** The OAuth errors of ZITADEL when a refresh token was already used, or its session has ended. */
-export const deadRefreshTokenErrors = ["invalid_grant", "invalid_request"];

@@ -1,52 +1,17 @@
-import { Code } from "@connectrpc/connect";
-import { tokenError } from "../token-error.js";
-import { returnAddress } from "./callback.js";
+import type { Environment } from "../../common/environment.js";
 import type { SignInOptions } from "./options.js";
 import type { Session } from "./session.js";
 
-/** Stores a session. No function of it throws. */
-export interface SessionStore {
-  read(): Session | undefined;
-  write(session: Session): void;
-  clear(): void;
+/** A named text in a web storage. No function of it throws. */
+interface Slot {
+  get(): string | null;
+  /** Whether it was stored: the storage may be full, or the browser's settings block it. */
+  set(value: string): boolean;
+  remove(): void;
 }
 
-export function createStore(storage: SignInOptions["storage"], key: string): SessionStore {
-  switch (storage) {
-    case "sessionStorage":
-      return createWebStore(() => globalThis.sessionStorage, key);
-    case "localStorage":
-      return createWebStore(() => globalThis.localStorage, key);
-    default:
-      return createMemoryStore();
-  }
-}
-
-/** Lost when the page is unloaded. */
-function createMemoryStore(): SessionStore {
-  let held: Session | undefined;
-  return {
-    read: () => held,
-    write: (session) => {
-      held = session;
-    },
-    clear: () => {
-      held = undefined;
-    },
-  };
-}
-
-/**
- * A session that the storage rejects (it is full, or the browser forbids it) is kept in memory: its refresh
- * token is the only valid one.
- *
- * @param storage called at each use: there is no storage when a page is rendered on a server.
- */
-function createWebStore(storage: () => Storage | undefined, key: string): SessionStore {
-  // Parsed once per text: the same session is the same object.
-  let text: string | null = null;
-  let parsed: Session | undefined;
-  let unsaved: Session | undefined;
+/** @param storage called at each use: there is no storage when a page is rendered on a server. */
+function createSlot(storage: () => Storage | undefined, name: string): Slot {
   const attempt = <T>(use: (storage: Storage) => T): T | undefined => {
     try {
       const found = storage();
@@ -55,45 +20,154 @@ function createWebStore(storage: () => Storage | undefined, key: string): Sessio
       return undefined;
     }
   };
-  const save = (value: string) =>
-    attempt((found) => {
-      found.setItem(key, value);
-      return true;
-    });
+  return {
+    get: () => attempt((found) => found.getItem(name)) ?? null,
+    set: (value) => attempt((found) => found.setItem(name, value) ?? true) ?? false,
+    remove: () => attempt((found) => found.removeItem(name)),
+  };
+}
+
+const storages = {
+  memory: () => undefined,
+  sessionStorage: () => globalThis.sessionStorage,
+  localStorage: () => globalThis.localStorage,
+};
+
+/**
+ * A value that each sign-out replaces, in every tab and whatever storage sessions are in. Sessions and
+ * sign-ins are void when it is another one than they began with: a tab that ran no script meanwhile learns
+ * of a sign-out so.
+ */
+export interface SignOutMark {
+  read(): string | null;
+  /** Voids every session, and every sign-in in progress. */
+  replace(): string;
+  /** Takes the value of another tab, for browsers that have no storage. */
+  hear(mark: string): void;
+}
+
+export function createMark(name: string, environment: Environment): SignOutMark {
+  const slot = createSlot(storages.localStorage, name);
+  let own: string | null = null;
+  return {
+    read: () => slot.get() ?? own,
+    replace: () => {
+      own = environment.random().toString(36);
+      if (!slot.set(own)) {
+        // An old value must not stay where the new one found no room.
+        slot.remove();
+      }
+      return own;
+    },
+    hear: (mark) => {
+      own = mark;
+    },
+  };
+}
+
+/** A set of tokens that survives a reload where sessions do. */
+export interface TokenQueue {
+  all(): string[];
+  add(token: string): void;
+  remove(token: string): void;
+}
+
+export function createQueue(
+  storage: NonNullable<SignInOptions["storage"]>,
+  name: string,
+): TokenQueue {
+  const slot = createSlot(storages[storage], name);
+  const own = new Set<string>();
+  const stored = (): string[] => {
+    try {
+      return JSON.parse(slot.get() ?? "[]").map(String);
+    } catch {
+      return [];
+    }
+  };
+  const save = (tokens: string[]) =>
+    tokens.length > 0 ? slot.set(JSON.stringify(tokens)) : slot.remove();
+  return {
+    all: () => [...new Set([...own, ...stored()])],
+    add: (token) => {
+      own.add(token);
+      save([...stored(), token]);
+    },
+    remove: (token) => {
+      own.delete(token);
+      save(stored().filter((one) => one !== token));
+    },
+  };
+}
+
+/** Stores the session of this tab, or of all tabs. No function of it throws. */
+export interface SessionStore {
+  /** The session, unless the user has signed out since it began. */
+  read(): Session | undefined;
+  write(session: Session): void;
+  clear(): void;
+}
+
+/**
+ * A session that the storage rejects is kept in memory: its refresh token is the only valid one.
+ *
+ * @param onVoid takes a session of this tab that another tab has signed out. One that all tabs share is
+ * revoked by the tab that signed out.
+ */
+export function createStore(
+  storage: NonNullable<SignInOptions["storage"]>,
+  name: string,
+  mark: SignOutMark,
+  onVoid: (session: Session) => void,
+): SessionStore {
+  const slot = createSlot(storages[storage], name);
+  // Parsed once per text: the same session is the same object.
+  let text: string | null = null;
+  let parsed: Session | undefined;
+  let unsaved: Session | undefined;
+  const find = (): Session | undefined => {
+    const found = slot.get();
+    if (found !== text) {
+      text = found;
+      parsed = parse(found);
+      if (unsaved?.id !== parsed?.id || (parsed?.generation ?? -1) >= (unsaved?.generation ?? 0)) {
+        // Another tab has signed in, or out, or refreshed.
+        unsaved = undefined;
+      }
+    }
+    return unsaved ?? parsed;
+  };
+  const clear = () => {
+    slot.remove();
+    text = null;
+    parsed = undefined;
+    unsaved = undefined;
+  };
   return {
     read: () => {
-      const found = attempt((found) => found.getItem(key)) ?? null;
-      if (found !== text) {
-        text = found;
-        parsed = parse(found);
-        if (
-          unsaved?.id !== parsed?.id ||
-          (parsed?.generation ?? -1) >= (unsaved?.generation ?? 0)
-        ) {
-          // Another tab has signed in, or out, or refreshed.
-          unsaved = undefined;
-        }
+      const session = find();
+      if (session === undefined || session.mark === mark.read()) {
+        return session;
       }
-      return unsaved ?? parsed;
+      if (storage !== "localStorage") {
+        clear();
+        onVoid(session);
+      }
+      return undefined;
     },
     write: (session) => {
       const value = JSON.stringify(session);
-      // The old value may leave no room for the new one.
-      let saved = save(value);
+      let saved = slot.set(value);
       if (!saved) {
-        attempt((found) => found.removeItem(key));
-        saved = save(value);
+        // The old value may leave no room for the new one.
+        slot.remove();
+        saved = slot.set(value);
       }
       unsaved = saved ? undefined : session;
-      text = saved ? value : (attempt((found) => found.getItem(key)) ?? null);
+      text = saved ? value : slot.get();
       parsed = saved ? session : parse(text);
     },
-    clear: () => {
-      attempt((found) => found.removeItem(key));
-      text = null;
-      parsed = undefined;
-      unsaved = undefined;
-    },
+    clear,
   };
 }
 
@@ -101,72 +175,9 @@ function parse(text: string | null): Session | undefined {
   try {
     const session = JSON.parse(text ?? "");
     return typeof session?.token === "string" && typeof session.id === "string"
-      ? session
+      ? { ...session, mark: session.mark ?? null }
       : undefined;
   } catch {
     return undefined;
   }
-}
-
-/** What is stored about a sign-in while the user is at the login page. */
-export interface SignInAttempt {
-  readonly nonce: string;
-  readonly codeVerifier: string;
-  /** Where the user was, relative to the origin. */
-  readonly returnTo: string;
-  readonly startedAtMs: number;
-}
-
-/** Longer than any user takes to sign in. */
-const maxAgeMs = 3_600_000;
-
-/**
- * Records a sign-in that this tab starts. It is stored in `sessionStorage` whatever the option `storage` is:
- * the page is unloaded meanwhile.
- *
- * @throws what `tokenError` makes when the browser does not allow it.
- */
-export function putAttempt(key: string, state: string, attempt: SignInAttempt): void {
-  const prefix = nameOf(key, "");
-  try {
-    for (const name of Object.keys(sessionStorage)) {
-      if (name.startsWith(prefix) && !isRecent(read(name), attempt.startedAtMs)) {
-        sessionStorage.removeItem(name);
-      }
-    }
-    sessionStorage.setItem(nameOf(key, state), JSON.stringify(attempt));
-  } catch (cause) {
-    throw tokenError(
-      "sessionStorage is full, or the browser's settings block it: a sign-in is kept there while the user is at the login page",
-      Code.FailedPrecondition,
-      { cause },
-    );
-  }
-}
-
-/** Returns the sign-in with this state, once. */
-export function takeAttempt(key: string, state: string, nowMs: number): SignInAttempt | undefined {
-  const name = nameOf(key, state);
-  const attempt = read(name);
-  if (attempt !== undefined) {
-    sessionStorage.removeItem(name);
-  }
-  return isRecent(attempt, nowMs) ? attempt : undefined;
-}
-
-function nameOf(key: string, state: string): string {
-  return `${key}:state:${state}`;
-}
-
-function read(name: string): SignInAttempt | undefined {
-  try {
-    const attempt = JSON.parse(sessionStorage.getItem(name) ?? "");
-    return { ...attempt, returnTo: returnAddress(attempt.returnTo, location.origin) };
-  } catch {
-    return undefined;
-  }
-}
-
-function isRecent(attempt: SignInAttempt | undefined, nowMs: number): attempt is SignInAttempt {
-  return attempt !== undefined && nowMs - attempt.startedAtMs < maxAgeMs;
 }

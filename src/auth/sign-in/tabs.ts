@@ -1,6 +1,5 @@
-import type { Environment } from "../../common/environment.js";
+import type { Message, Sealed, SignInContext } from "./context.js";
 import { decodeBase64Url, type Session } from "./session.js";
-import type { SessionStore } from "./store.js";
 
 /**
  * Other pages of the same origin that sign in to the same application. Some hold the same session: they
@@ -11,10 +10,10 @@ import type { SessionStore } from "./store.js";
 export interface Tabs {
   /** Announces a new session, or a new state of one. */
   changed(session: Session): void;
-  /** Announces a sign-out of every tab. */
-  signedOut(): void;
   /** Whether another tab had a later state of the session, which is then in the store. Takes up to 1 s. */
   ask(session: Session): Promise<boolean>;
+  /** Takes a message about the session of this tab. */
+  receive(message: Message): Promise<void>;
   /**
    * Runs while no other tab runs anything for this session. `behind` is true if another tab has a later state
    * of it, which may not have arrived yet.
@@ -22,86 +21,28 @@ export interface Tabs {
   exclusively<T>(session: Session | undefined, run: (behind: boolean) => Promise<T>): Promise<T>;
 }
 
-type Message =
-  | { readonly kind: "changed" | "ask"; readonly id: string; readonly generation: number }
-  | { readonly kind: "session"; readonly id: string; readonly sealed: Sealed }
-  | { readonly kind: "signed-out" };
-
-export interface TabsListener {
-  /** The session in the store may be another one, or in another state. */
-  onChange(): void;
-  onSignedOut(): void;
-}
-
 const askMs = 1_000;
 
-/**
- * @param name the same in each tab, and in no other application of the origin.
- * @param shares whether other tabs can hold the same session.
- */
-export function createTabs(
-  name: string,
-  shares: boolean,
-  store: SessionStore,
-  environment: Environment,
-  listener: TabsListener,
-): Tabs {
-  // Not available when a page is rendered on a server, nor in every browser.
-  const channel =
-    typeof document === "undefined" || typeof BroadcastChannel === "undefined"
-      ? undefined
-      : new BroadcastChannel(name);
-  const post = (message: Message) => channel?.postMessage(message);
-  const waiting = new Set<() => void>();
-  const look = () => {
-    for (const check of waiting) {
-      check();
-    }
-    listener.onChange();
-  };
-  const later = (id: string, generation: number) => {
-    const own = store.read();
-    return own?.id === id && own.generation > generation ? own : undefined;
-  };
-  const receive = async (message: Message) => {
-    if (message.kind === "signed-out") {
-      listener.onSignedOut();
-      return;
-    }
-    const own = store.read();
-    if (shares && own?.id === message.id) {
-      if (message.kind === "session") {
-        const session = await unseal(message.sealed, own);
-        const current = store.read();
-        if (session && current?.id === session.id && current.generation < session.generation) {
-          store.write(session);
-        }
-      } else if (message.kind === "ask") {
-        if (own.generation > message.generation) {
-          post({ kind: "session", id: own.id, sealed: await seal(own) });
-        }
-      } else if (own.generation < message.generation) {
-        post({ kind: "ask", id: own.id, generation: own.generation });
-      }
-    }
-    look();
-  };
-  channel?.addEventListener("message", ({ data }: MessageEvent<Message>) => {
-    // Any page of the origin can post: a message of another format is ignored.
-    receive(data).catch(() => {});
-  });
-  // In Firefox a message can arrive before what the other tab has stored.
-  globalThis.addEventListener?.("storage", ({ key }) => {
-    // No key: the storage was cleared.
-    if (key === name || key === null) {
-      look();
-    }
-  });
+export function createTabs({
+  options,
+  environment,
+  key,
+  store,
+  closed,
+  post,
+}: SignInContext): Tabs {
+  const shares = options.storage !== undefined && options.storage !== "memory";
   const locks = shares ? globalThis.navigator?.locks : undefined;
-  const lockOf = (id: string) => `${name}:${id}`;
+  const lockOf = (id: string) => `${key}:${id}`;
   /** The lock whose name contains the state of its tab. */
   const generationLockOf = (id: string) => `${lockOf(id)}#`;
+  const waiting = new Set<() => void>();
   let release = () => {};
+  closed.addEventListener("abort", () => release());
+  const isLater = (id: string, generation: number) => {
+    const own = store.read();
+    return own?.id === id && own.generation > generation;
+  };
   return {
     changed: ({ id, generation }) => {
       // Held while this tab is open, so that other tabs see that they are behind before a message arrives.
@@ -115,7 +56,6 @@ export function createTabs(
         .catch(() => {});
       post({ kind: "changed", id, generation });
     },
-    signedOut: () => post({ kind: "signed-out" }),
     ask: ({ id, generation }) =>
       new Promise((resolve) => {
         if (!shares) {
@@ -128,7 +68,7 @@ export function createTabs(
           resolve(found);
         };
         const check = () => {
-          if (later(id, generation)) {
+          if (isLater(id, generation)) {
             settle(true);
           }
         };
@@ -137,40 +77,63 @@ export function createTabs(
         post({ kind: "ask", id, generation });
         check();
       }),
+    receive: async (message) => {
+      const own = store.read();
+      if (own !== undefined && message.kind === "session") {
+        const session = await unseal(message.sealed, own);
+        const current = store.read();
+        if (session && current?.id === session.id && current.generation < session.generation) {
+          store.write(session);
+        }
+      } else if (own !== undefined && message.kind === "ask") {
+        if (own.generation > message.generation) {
+          post({ kind: "session", id: own.id, sealed: await seal(own) });
+        }
+      } else if (message.kind === "changed" && own && own.generation < message.generation) {
+        post({ kind: "ask", id: own.id, generation: own.generation });
+      }
+      for (const check of waiting) {
+        check();
+      }
+    },
     exclusively: async (session, run) => {
       if (locks === undefined || session === undefined) {
         return run(false);
       }
       const prefix = generationLockOf(session.id);
-      return locks.request(lockOf(session.id), async () => {
-        const { held } = await locks.query();
-        const own = store.read()?.generation ?? 0;
-        return run(
-          held?.some(
-            ({ name }) => name?.startsWith(prefix) && Number(name.slice(prefix.length)) > own,
-          ) === true,
-        );
-      });
+      let began = false;
+      try {
+        return await locks.request(lockOf(session.id), async () => {
+          const { held } = await locks.query();
+          began = true;
+          const own = store.read()?.generation ?? 0;
+          return run(
+            held?.some(
+              ({ name }) => name?.startsWith(prefix) && Number(name.slice(prefix.length)) > own,
+            ) === true,
+          );
+        });
+      } catch (reason) {
+        if (began) {
+          throw reason;
+        }
+        // Where the browser's settings block all storage, there are no locks, and nothing is shared.
+        return run(false);
+      }
     },
   };
 }
 
-/** A session that only copies of it can read. */
-export interface Sealed {
-  readonly iv: Uint8Array<ArrayBuffer>;
-  readonly data: ArrayBuffer;
-}
-
 const name = "AES-GCM";
 
-export async function seal(session: Session): Promise<Sealed> {
+async function seal(session: Session): Promise<Sealed> {
   const iv = crypto.getRandomValues(new Uint8Array(12));
   const data = new TextEncoder().encode(JSON.stringify(session));
   return { iv, data: await crypto.subtle.encrypt({ name, iv }, await keyOf(session), data) };
 }
 
 /** Undefined for what was sealed with another key. */
-export async function unseal(sealed: Sealed, own: Session): Promise<Session | undefined> {
+async function unseal(sealed: Sealed, own: Session): Promise<Session | undefined> {
   try {
     const { iv, data } = sealed;
     const bytes = await crypto.subtle.decrypt({ name, iv }, await keyOf(own), data);

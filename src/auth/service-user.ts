@@ -390,7 +390,7 @@ export function unrefFetch(given: Fetch | undefined): Fetch {
 /** Runs a function and records the requests that it starts. */
 let watched = (send: () => Promise<Response>): Promise<Response> => {
   // https://undici.nodejs.org/#/docs/api/DiagnosticsChannel: there is no other way to the socket.
-  const channels = globalThis.process?.getBuiltinModule?.("diagnostics_channel");
+  const channels = diagnostics();
   if (channels === undefined) {
     return send();
   }
@@ -422,3 +422,12 @@ let watched = (send: () => Promise<Response>): Promise<Response> => {
   };
   return watched(send);
 };
+
+function diagnostics() {
+  try {
+    return globalThis.process?.getBuiltinModule?.("diagnostics_channel");
+  } catch {
+    // Next's edge runtime has a `process` whose properties throw.
+    return undefined;
+  }
+}

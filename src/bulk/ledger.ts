@@ -1,4 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
+import type { Signal } from "../common/shared-signal.js";
 import { describeError } from "../errors/describe.js";
 import type { Outcome } from "./outcome.js";
 import type { Grant } from "./source.js";
@@ -137,7 +138,7 @@ export class OutcomeQueue<O> {
   }
 
   /** Resolves when there is room, or the run stops. */
-  async room(stop: AbortSignal): Promise<void> {
+  async room(stop: Signal): Promise<void> {
     while (this.#outcomes.size >= this.#most && !this.#closed && !stop.aborted) {
       await this.#changed.wait(stop);
     }

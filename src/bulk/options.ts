@@ -26,11 +26,9 @@ export interface BulkOptions<O extends Outcome<string>> {
   concurrency?: number | undefined;
   /**
    * Requests a second at most, above 0 and up to 100,000; no limit when not given. It holds in every second
-   * that one may pick, with requests spread over it. Retries count, and those of the client
+   * that one may pick: a request counts from when it begins until a second after it has ended, so that neither a
+   * slow token nor a slow connection brings more of them to the server. Retries count, and those of the client
    * after a rejected token. Values above 1 are rounded down; 0.5 is one request every two seconds.
-   *
-   * Requests count when they leave: once token and, over native gRPC, the connection are there. With a client
-   * of another package they count when they are handed to it.
    */
   maxPerSecond?: number | undefined;
   /**

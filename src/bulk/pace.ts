@@ -1,4 +1,5 @@
 import { type Environment, jittered, sleep } from "../common/environment.js";
+import type { Signal } from "../common/shared-signal.js";
 import { Notifier, Stopped } from "./stop.js";
 
 /**
@@ -15,6 +16,13 @@ export interface Slot {
   readonly sentMs: number;
   /** How long the request may take. */
   readonly timeoutMs: number;
+  /**
+   * To be called right before each request of the call leaves: its first, and those that the transport sends
+   * again. Returns undefined if it may leave now, or what resolves when it may.
+   */
+  readonly leave: (cancelled: AbortSignal) => Promise<void> | undefined;
+  /** The call has settled, whatever its result. */
+  readonly release: () => void;
 }
 
 /**
@@ -27,13 +35,10 @@ export class Pace {
   readonly #environment: Environment;
   readonly #most: number;
   readonly #giveUpMs: number;
-  /** Of calls, so that they do not begin long before they may leave; and of what leaves: retries of the transport, too. */
-  readonly #calls: RateLimit | undefined;
-  readonly #departures: RateLimit | undefined;
+  readonly #rate: RateLimit | undefined;
   readonly #released = new Notifier();
   #limit: number;
   #inFlight = 0;
-  #hasReleased = false;
   #epoch = 0;
   #throttlings = 0;
   #takenAtLimit = 0;
@@ -51,10 +56,7 @@ export class Pace {
     this.#limit = most;
     this.#giveUpMs = giveUpMs;
     this.#environment = environment;
-    if (maxPerSecond !== undefined) {
-      this.#calls = new RateLimit(maxPerSecond);
-      this.#departures = new RateLimit(maxPerSecond);
-    }
+    this.#rate = maxPerSecond === undefined ? undefined : new RateLimit(maxPerSecond);
   }
 
   /**
@@ -63,63 +65,71 @@ export class Pace {
    * @param ownTimeoutMs a request's own time limit.
    * @throws Stopped when the run stops.
    */
-  async take(stop: AbortSignal, ownTimeoutMs: number): Promise<Slot> {
+  async take(stop: Signal, ownTimeoutMs: number): Promise<Slot> {
     while (!stop.aborted) {
-      const pauseMs = this.#pauseMs();
-      if (pauseMs > 0) {
-        await sleep(this.#environment, pauseMs, stop);
-      } else if (this.#inFlight >= this.#limit) {
+      const sentMs = this.#environment.monotonicMs();
+      const waitMs = Math.max(this.#pausedUntilMs - sentMs, this.#rate?.waitMs(sentMs) ?? 0);
+      if (this.#inFlight >= this.#limit || waitMs === Number.POSITIVE_INFINITY) {
         await this.#released.wait(stop);
+      } else if (waitMs > 0) {
+        await sleep(this.#environment, waitMs, stop);
       } else {
-        this.#inFlight += 1;
-        const sentMs = this.#environment.monotonicMs();
-        this.#calls?.count(sentMs);
-        return { epoch: this.#epoch, sentMs, timeoutMs: this.#timeoutMs(ownTimeoutMs) };
+        return {
+          ...{ epoch: this.#epoch, sentMs, timeoutMs: this.#timeoutMs(ownTimeoutMs) },
+          ...this.#admit(sentMs),
+        };
       }
     }
     throw new Stopped();
   }
 
-  /**
-   * Counts a request that is about to leave.
-   *
-   * @returns undefined if it may leave now, or what resolves when it may.
-   */
-  departure(cancelled: AbortSignal): Promise<void> | undefined {
-    const limit = this.#departures;
-    if (limit === undefined) {
+  #admit(nowMs: number): Pick<Slot, "leave" | "release"> {
+    this.#inFlight += 1;
+    const rate = this.#rate;
+    rate?.begin(nowMs);
+    let isCounted = true;
+    let hasLeft = false;
+    const end = () => {
+      if (isCounted) {
+        rate?.end(this.#environment.monotonicMs());
+        isCounted = false;
+      }
+    };
+    const turn = (cancelled: AbortSignal): Promise<void> | undefined => {
+      const leavesMs = this.#environment.monotonicMs();
+      const waitMs = Math.max(
+        isCounted ? 0 : (rate?.waitMs(leavesMs) ?? 0),
+        rate?.leaveWaitMs(leavesMs) ?? 0,
+      );
+      if (waitMs > 0) {
+        const waited =
+          waitMs === Number.POSITIVE_INFINITY
+            ? this.#released.wait(cancelled)
+            : sleep(this.#environment, waitMs, cancelled);
+        return waited.then(() => (cancelled.aborted ? undefined : turn(cancelled)));
+      }
+      if (!isCounted) {
+        rate?.begin(leavesMs);
+        isCounted = true;
+      }
+      rate?.leave(leavesMs);
       return undefined;
-    }
-    const waitMs = limit.waitMs(this.#environment.monotonicMs());
-    if (waitMs <= 0) {
-      limit.count(this.#environment.monotonicMs());
-      return undefined;
-    }
-    return sleep(this.#environment, waitMs, cancelled).then(() =>
-      cancelled.aborted ? undefined : this.departure(cancelled),
-    );
-  }
-
-  #pauseMs(): number {
-    const nowMs = this.#environment.monotonicMs();
-    return Math.max(
-      this.#pausedUntilMs - nowMs,
-      this.#calls?.waitMs(nowMs) ?? 0,
-      this.#departures?.waitMs(nowMs) ?? 0,
-    );
-  }
-
-  /** Releases a slot, whatever the result of the request. */
-  release(): void {
-    if (!this.#hasReleased) {
-      this.#hasReleased = true;
-      // Where connections take time, what left until now arrives together.
-      const nowMs = this.#environment.monotonicMs();
-      this.#calls?.postpone(nowMs);
-      this.#departures?.postpone(nowMs);
-    }
-    this.#inFlight -= 1;
-    this.#released.notify();
+    };
+    return {
+      leave: (cancelled) => {
+        if (hasLeft) {
+          // What was sent before is answered, or given up.
+          end();
+        }
+        hasLeft = true;
+        return turn(cancelled);
+      },
+      release: () => {
+        end();
+        this.#inFlight -= 1;
+        this.#released.notify();
+      },
+    };
   }
 
   /** The server has processed a request: it applied it, or rejected it for its content. */
@@ -199,72 +209,65 @@ export class Pace {
   }
 }
 
-/** What a second is taken for: requests that left a second apart may arrive a little closer. */
-const secondMs = 1030;
-
 /**
- * When the next request may be sent, so that no second that one may pick holds more than so many. A tenth of
- * them may be sent together, so that timers, which are late by a millisecond or so, do not slow the run down;
- * the others are evenly spaced.
+ * When the next request may be sent, so that a server gets no more than so many in any second that one may
+ * pick. A request counts from when it begins until a second after it has ended: it may arrive at any time in
+ * between, when there is a token and a connection. Within that they are spaced, a tenth of them at a time, so
+ * that timers, which are late by a millisecond or so, do not slow the run down.
  */
 export class RateLimit {
-  readonly #windows: readonly Window[];
+  readonly #most: number;
+  readonly #secondMs: number;
+  readonly #burst: number;
+  readonly #burstMs: number;
+  #running = 0;
+  /** When the last requests began, left and ended, the latest last. */
+  #begunMs: number[] = [];
+  #leftMs: number[] = [];
+  #endedMs: number[] = [];
 
   /** @param perSecond rounded down above 1; below, one request in 1 / `perSecond` seconds. */
   constructor(perSecond: number) {
-    const most = Math.max(1, Math.floor(perSecond));
-    const rate = Math.min(perSecond, most);
-    const burst = Math.max(1, Math.floor(most / 10));
-    this.#windows = [
-      new Window(burst, (burst * 1000) / rate),
-      new Window(most, (most * secondMs) / rate),
-    ];
+    this.#most = Math.max(1, Math.floor(perSecond));
+    this.#secondMs = Math.max(1000, 1000 / perSecond);
+    this.#burst = Math.max(1, Math.floor(this.#most / 10));
+    this.#burstMs = (this.#burst * this.#secondMs) / this.#most;
   }
 
-  /** Milliseconds until a request may be sent; 0 or less if it may be sent now. */
+  /** Milliseconds until a request may begin; 0 or less if it may now, infinite until one has ended. */
   waitMs(nowMs: number): number {
-    return Math.max(...this.#windows.map((window) => window.freeAtMs - nowMs));
+    const free = this.#most - this.#running;
+    return free <= 0
+      ? Number.POSITIVE_INFINITY
+      : Math.max(
+          (this.#endedMs.at(-free) ?? Number.NEGATIVE_INFINITY) + this.#secondMs,
+          (this.#begunMs.at(-this.#burst) ?? Number.NEGATIVE_INFINITY) + this.#burstMs,
+        ) - nowMs;
   }
 
-  /** A request is sent now. */
-  count(nowMs: number): void {
-    for (const window of this.#windows) {
-      window.count(nowMs);
-    }
+  begin(nowMs: number): void {
+    this.#running += 1;
+    this.#begunMs = latest(this.#begunMs, nowMs, this.#burst);
   }
 
-  /** The requests so far are taken to be sent only now. */
-  postpone(nowMs: number): void {
-    for (const window of this.#windows) {
-      window.postpone(nowMs);
-    }
+  /** Milliseconds until a request that has begun may leave. */
+  leaveWaitMs(nowMs: number): number {
+    const lastMs = this.#leftMs.at(-this.#burst) ?? Number.NEGATIVE_INFINITY;
+    return lastMs + this.#burstMs - nowMs;
+  }
+
+  leave(nowMs: number): void {
+    this.#leftMs = latest(this.#leftMs, nowMs, this.#burst);
+  }
+
+  end(nowMs: number): void {
+    this.#running -= 1;
+    this.#endedMs = latest(this.#endedMs, nowMs, this.#most);
   }
 }
 
-/** Lets at most so many requests through in any stretch of time of this length. */
-class Window {
-  readonly #most: number;
-  readonly #lengthMs: number;
-  /** When the last requests were sent, as a ring: the oldest is overwritten next. */
-  readonly #sentMs: number[] = [];
-  #next = 0;
-
-  constructor(most: number, lengthMs: number) {
-    this.#most = most;
-    this.#lengthMs = lengthMs;
-  }
-
-  get freeAtMs(): number {
-    const oldestMs = this.#sentMs[this.#next];
-    return oldestMs === undefined ? Number.NEGATIVE_INFINITY : oldestMs + this.#lengthMs;
-  }
-
-  count(nowMs: number): void {
-    this.#sentMs[this.#next] = nowMs;
-    this.#next = (this.#next + 1) % this.#most;
-  }
-
-  postpone(nowMs: number): void {
-    this.#sentMs.fill(nowMs);
-  }
+/** Adds a time, and forgets those that are not needed. */
+function latest(timesMs: number[], nowMs: number, needed: number): number[] {
+  timesMs.push(nowMs);
+  return timesMs.length > 2 * needed ? timesMs.slice(-needed) : timesMs;
 }

@@ -59,7 +59,7 @@ export function createAsk<G extends Grant>(
         }
         failure = await exchange(slot, send);
       } finally {
-        pace.release();
+        slot.release();
       }
       if (failure === undefined) {
         pace.taken();
@@ -120,20 +120,20 @@ export function createAsk<G extends Grant>(
     const controller = new AbortController();
     const cancel = () => controller.abort(canceled());
     const gate = () => {
-      const gone = new AbortController();
-      const ready = stop.signal.aborted ? never : pace.departure(gone.signal);
+      const cancelled = new AbortController();
+      const ready = stop.signal.aborted ? never : slot.leave(cancelled.signal);
       if (ready === undefined) {
         return undefined;
       }
-      const leave = () => {
-        gone.abort();
+      const done = () => {
+        cancelled.abort();
         stop.signal.removeEventListener("abort", cancel);
       };
       stop.signal.addEventListener("abort", cancel);
       if (stop.signal.aborted) {
         cancel();
       }
-      return { ready: ready.finally(leave), cancel: leave };
+      return { ready: ready.finally(done), cancel: done };
     };
     const call = async () => {
       await send({

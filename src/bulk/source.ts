@@ -72,7 +72,7 @@ export class Source<G extends Grant> {
     this.#values = values;
     this.isAsync = Symbol.asyncIterator in values;
     this.#seen = options.distinct ? undefined : new Set();
-    options.stop.signal.addEventListener("abort", () => this.#wake?.(), { once: true });
+    options.stop.signal.addEventListener("abort", () => this.#wake?.());
   }
 
   /**

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Environment } from "../common/environment.js";
+import { SharedSignal, type Signal } from "../common/shared-signal.js";
 
 /** How long an aborted run waits for clients and sources that ignore the abort. */
 const graceMs = 1000;
@@ -21,8 +22,8 @@ export class NotSent extends Error {
 /** Whether and why a run stops before everything is decided. The first reason counts. */
 export class Stop {
   readonly #environment: Environment;
-  readonly #noMore = new AbortController();
-  readonly #cancel = new AbortController();
+  readonly #noMore = new SharedSignal();
+  readonly #cancel = new SharedSignal();
   #undecidedError: ConnectError | undefined;
   #failure: { readonly thrown: unknown } | undefined;
 
@@ -31,13 +32,13 @@ export class Stop {
   }
 
   /** Aborted when no further request may be sent. */
-  get signal(): AbortSignal {
-    return this.#noMore.signal;
+  get signal(): Signal {
+    return this.#noMore;
   }
 
   /** Aborted when requests in flight are cancelled, too. */
-  get cancelSignal(): AbortSignal {
-    return this.#cancel.signal;
+  get cancelSignal(): Signal {
+    return this.#cancel;
   }
 
   /** What the run throws; undefined if its caller has left it, or while it has not stopped. */
@@ -94,7 +95,7 @@ export class Stop {
         signal?.reason,
       );
       this.because(error);
-      this.#cancel.abort(error);
+      this.#cancel.abort();
     };
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) {
@@ -128,7 +129,7 @@ export class Notifier {
   #waiting = new Set<() => void>();
 
   /** Resolves at the next change, or when the signal is aborted. */
-  wait(signal?: AbortSignal): Promise<void> {
+  wait(signal?: Signal): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
         signal?.removeEventListener("abort", done);

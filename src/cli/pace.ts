@@ -57,7 +57,8 @@ export function lookupTurns({
     for (;;) {
       const waitMs = limit.waitMs(platform.monotonicMs());
       if (waitMs <= 0 || signal?.aborted) {
-        limit.count(platform.monotonicMs());
+        limit.begin(platform.monotonicMs());
+        limit.end(platform.monotonicMs());
         return;
       }
       await sleep(platform, waitMs, signal);

@@ -62,7 +62,7 @@ export interface SleepOptions extends TimerOptions {
 export function sleep(
   environment: Environment,
   delayMs: number,
-  signal?: AbortSignal,
+  signal?: Signal,
   options?: SleepOptions,
 ): Promise<void> {
   return new Promise((resolve) => {

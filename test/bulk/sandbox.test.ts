@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { deactivateUserGrants, type Outcome, removeUserGrants } from "../../src/bulk/index.js";
 import { removeUserGrantsIn } from "../../src/bulk/remove.js";
 import { close } from "../../src/client/close.js";
+import { platform, sleep } from "../../src/common/environment.js";
 import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.js";
 import * as json from "../../src/json.js";
@@ -90,6 +91,28 @@ describe.each(protocols)("over %s", (_, entry) => {
     }
     expect(grants.some(({ grantId }) => sandbox.grant(grantId) !== undefined)).toBe(false);
     expect(sandbox.grant(foreign.grantId)?.state).toBe("active");
+    close(client);
+    await sandbox.close();
+  });
+
+  it("keeps maxPerSecond at the server, with a slow token that is rejected and replaced", async () => {
+    const arrivedMs: number[] = [];
+    const sandbox = await startSandbox({ onRequest: () => arrivedMs.push(performance.now()) });
+    const grants = Array.from({ length: 60 }, () => sandbox.addGrant());
+    const asked = sleep(platform, 300);
+    const client = entry.createManagementClient({
+      baseUrl: sandbox.baseUrl,
+      token: async (request) => {
+        await asked;
+        return request?.refused === undefined ? "a-token-of-yesterday" : sandbox.token;
+      },
+    });
+    const run = deactivateUserGrants(client, grants, { maxPerSecond: 80, concurrency: 60 });
+    expect((await run.summary()).counts.deactivated).toBe(60);
+    expect(arrivedMs).toHaveLength(120);
+    for (const [index, atMs] of arrivedMs.entries()) {
+      expect((arrivedMs[index + 80] ?? Number.POSITIVE_INFINITY) - atMs).toBeGreaterThan(1000);
+    }
     close(client);
     await sandbox.close();
   });

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { removeUserGrants } from "../../src/bulk/index.js";
 import { createManagementClient as createGrpcClient } from "../../src/grpc.js";
 import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
@@ -28,26 +28,46 @@ it.each([
   ]);
 });
 
-it.each([
+describe.each([
   ["grpc-web", createGrpcWebClient],
   ["json", createJsonClient],
-] as const)(
-  "a firewall's page can stand in place of a response that it blocks, over %s",
-  async (_, create) => {
-    const server = await startHttpServer((_request, response) => {
-      response.writeHead(403, { "content-type": "text/html" });
-      response.end("<h1>Blocked</h1>");
-    });
-    const client = create({ baseUrl: server.baseUrl });
-    const outcomes: unknown[] = [];
-    const run = removeUserGrants(client, ["1", "2"], {
-      onOutcome: ({ grantId, status, answerLost }) =>
-        outcomes.push({ grantId, status, answerLost }),
-    });
-    await expect(run.summary()).rejects.toThrow(/HTTP 403/);
-    expect(outcomes).toEqual([
-      { grantId: "1", status: "failed", answerLost: true },
-      { grantId: "2", status: "failed", answerLost: true },
-    ]);
-  },
-);
+] as const)("a proxy's page over %s", (_, create) => {
+  // A firewall that shows its page with 403 can also have blocked what the server responds.
+  it.each([
+    [401, undefined],
+    [403, true],
+    [404, undefined],
+  ])(
+    "with HTTP %d ends the run, and says nothing of grants that were not sent",
+    async (status, answerLost) => {
+      const server = await startHttpServer((_request, response) => {
+        response.writeHead(status, { "content-type": "text/html" });
+        response.end("<h1>Blocked</h1>");
+      });
+      const client = create({ baseUrl: server.baseUrl });
+      const outcomes: unknown[] = [];
+      const run = removeUserGrants(client, ["1", "2", "3", "4"], {
+        ...{ batchSize: 2, concurrency: 1 },
+        onOutcome: (outcome) => outcomes.push([outcome.status, outcome.answerLost]),
+      });
+      await expect(run.summary()).rejects.toThrow(`HTTP ${status}`);
+      expect(outcomes).toEqual(Array(2).fill(["failed", answerLost]));
+    },
+  );
+});
+
+it("what no retry mends ends the run at once: a server without HTTP/2", async () => {
+  const server = await startHttpServer((_request, response) => response.end("hello"));
+  const client = createGrpcClient({ baseUrl: server.baseUrl });
+  let calls = 0;
+  const counting: typeof client = {
+    ...client,
+    bulkRemoveUserGrant: (...call) => {
+      calls += 1;
+      return client.bulkRemoveUserGrant(...call);
+    },
+  };
+  const ids = Array.from({ length: 1000 }, (_, index) => String(index));
+  await expect(removeUserGrants(counting, ids).summary()).rejects.toThrow(/HTTP\/2/);
+  expect(calls).toBeLessThanOrEqual(4);
+});

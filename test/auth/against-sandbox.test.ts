@@ -76,3 +76,15 @@ test("a key that was removed is rejected with the usual cause", async () => {
     requestId: undefined,
   });
 });
+
+test("a server clock that is set hours ahead costs no call: the rejection shows its time", async () => {
+  let aheadMs = 0;
+  sandbox = await startSandbox({ now: () => Date.now() + aheadMs });
+  using opened = createClient((fetch) =>
+    serviceUser(sandbox.addKey(), { issuer: sandbox.baseUrl, fetch }),
+  );
+  await opened.client.deactivateUserGrant(sandbox.addGrant());
+  aheadMs = 24 * 3_600_000;
+  await opened.client.deactivateUserGrant(sandbox.addGrant());
+  expect(opened.tokenRequests()).toBe(3);
+});

@@ -6,6 +6,7 @@ import { withinTime } from "../common/time-limit.js";
 import { createMask, type Mask, secretsOf } from "../errors/mask.js";
 import { own } from "../options/checker.js";
 import { bodyChunks, discard } from "../transports/fetch/body.js";
+import { noStore } from "../transports/fetch/init.js";
 import type { ServerTokenOptions } from "./options.js";
 import { retrying } from "./source.js";
 import { AttemptFailure, isTokenError, type TokenError, tokenError } from "./token-error.js";
@@ -382,12 +383,6 @@ async function readBody(response: Response): Promise<string | undefined> {
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
-}
-
-/** Caches of frameworks (Next.js) and service workers would answer with a token that has expired. */
-function noStore(): RequestInit {
-  // Elsewhere the option is rejected (older workerd) or changes the address (React Native).
-  return "cache" in (globalThis.Request?.prototype ?? {}) ? { cache: "no-store" } : {};
 }
 
 /** A smaller clock skew does no harm, and `Date` is accurate only to a second. */

@@ -11,7 +11,7 @@ import {
 } from "../errors/failure.js";
 import { type Checks, own } from "../options/checker.js";
 import type { TokenSource } from "../options/token-source.js";
-import { unref } from "../transports/fetch/unref.js";
+import { unref } from "../transports/fetch/init.js";
 import { createDiscover } from "./discovery.js";
 import {
   bearerToken,

@@ -88,17 +88,17 @@ test.each<[string, Record<string, unknown>, string]>([
 });
 
 test.each([
-  "http://localhost:8080",
-  "http://127.0.0.1:8080",
-  "http://[::1]:8080",
-  "http://zitadel.localhost",
-])("an issuer on loopback may be without TLS: %s", async (issuer) => {
-  const server = createFakeIssuer(issuer);
-  const source = clientCredentials({
-    issuer,
-    clientId: "admin",
-    clientSecret: "s3cret",
-    fetch: server.fetch,
-  });
+  ["http://localhost:8080", false],
+  ["http://127.0.0.1:8080", false],
+  ["http://[::1]:8080", false],
+  ["http://zitadel.localhost", true],
+  ["http://zitadel.zitadel.svc.cluster.local:8080", true],
+])("the issuer %s may be without TLS (only with allowInsecure: %s)", async (issuer, isForeign) => {
+  const { fetch } = createFakeIssuer(issuer);
+  const options = { issuer, clientId: "admin", clientSecret: "s3cret", fetch };
+  if (isForeign) {
+    expect(() => clientCredentials(options)).toThrow(/issuer must be https.*allowInsecure: true/);
+  }
+  const source = clientCredentials({ ...options, ...(isForeign && { allowInsecure: true }) });
   expect(await source()).toBe("token-1");
 });

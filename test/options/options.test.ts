@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { createTransport as createGrpc } from "../../src/grpc.js";
 import { createTransport as createGrpcWeb } from "../../src/grpc-web.js";
 import { createTransport } from "../../src/index.js";
@@ -45,13 +45,22 @@ describe("baseUrl", () => {
 
   it.each([
     "http://localhost:8080",
-    "http://zitadel.localhost",
     "http://127.0.0.1:1",
     "http://127.9.8.7",
     "http://[::1]:8080",
     "https://example.com/prefix/",
   ])("%s is accepted", (given) => {
     expect(() => createGrpcWeb({ baseUrl: given })).not.toThrow();
+  });
+
+  it("over plain HTTP under localhost is loopback in browsers alone: others ask DNS for the name", () => {
+    const options = { baseUrl: "http://zitadel.localhost" };
+    expect(refusal(options)).toMatch(/must be https/);
+    vi.stubGlobal("document", {});
+    expect(refusal(options)).toMatch(/must be https/);
+    vi.stubGlobal("process", undefined);
+    onTestFinished(() => void vi.unstubAllGlobals());
+    expect(() => createGrpcWeb(options)).not.toThrow();
   });
 
   it("over plain HTTP to another machine is accepted with allowInsecure", () => {

@@ -9,7 +9,7 @@ import {
 import { createMask, type Mask, secretsOf } from "../../errors/mask.js";
 import { own } from "../../options/checker.js";
 import { authorityOf, type NodeConnectOptions } from "../../options/node-connect.js";
-import { unref } from "../fetch/unref.js";
+import { unref } from "../fetch/init.js";
 
 /**
  * A `fetch` for Node with the network settings of native gRPC: a private certificate authority, a client

@@ -321,18 +321,9 @@ export function createServiceTokenSource(
           causes: request.causes,
         };
         const lifetime = startLifetime(environment);
-        const send = () =>
-          exchange(channel, what, signal, (httpOptions) =>
-            request.send(server, client, httpOptions, clock),
-          );
-        const offsetMs = clock.offsetMs();
-        const response = await send().catch((error: unknown) => {
-          // A clock that was set since discovery: the rejection shows the server's time.
-          if (clock.offsetMs() === offsetMs) {
-            throw error;
-          }
-          return send();
-        });
+        const response = await exchange(channel, what, signal, (httpOptions) =>
+          request.send(server, client, httpOptions, clock),
+        );
         const tokens = await interpret(what, async () =>
           oauth.processGenericTokenEndpointResponse(server, client, await withoutIdToken(response)),
         );

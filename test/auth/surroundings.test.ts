@@ -185,14 +185,13 @@ describe("errors say why", () => {
       isOver = true;
     });
     while (!isOver) {
-      await environment.advance(100);
+      await environment.advance(10);
     }
     expect(await failure).toMatchObject({
       code: Code.Unauthenticated,
       rawMessage: expect.stringMatching(/HTTP 500, server_error .* the key was removed/),
     });
     expect(server.tokenRequests.length).toBeLessThan(6);
-    expect(environment.monotonicMs()).toBeLessThan(5_000);
   });
 
   it("a deactivated user is named as such", async () => {

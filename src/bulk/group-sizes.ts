@@ -60,7 +60,7 @@ interface Expected {
 const nothing: Expected = { cost: 0, decided: 0 };
 const oneDecided: Expected = { cost: 0, decided: 1 };
 
-export function findGroupSizes(share: number, most: number): GroupSizes {
+function findGroupSizes(share: number, most: number): GroupSizes {
   /** The probability that none of this many grants fails. */
   const clean = Array.from({ length: most + 1 }, (_, count) => (1 - share) ** count);
   const lookups = expectedLookups(share, most, clean);

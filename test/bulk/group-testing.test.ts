@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { createGroupSizes, findGroupSizes } from "../../src/bulk/group-sizes.js";
+import { createGroupSizes } from "../../src/bulk/group-sizes.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
 import { cost, meanCost } from "./group-testing.js";
 
@@ -37,7 +37,6 @@ describe("the cost of a list of which some grants are gone", () => {
   });
 });
 
-// The mean of many lists is held to its limit in group-testing.ci.ts.
 describe("the documents state the measured values", () => {
   it.each(tableIn("bulk.md", "gone of 100"))(
     "%i gone of 100: %i requests",
@@ -71,25 +70,6 @@ describe("the documents state the measured values", () => {
 });
 
 describe("sizes of groups", () => {
-  // The best nested strategy that asks for each gone id alone, counting requests and nothing else, has
-  // groups of 69, 22, 7, 3 and 1.
-  it.each([
-    [0.01, 40, 69],
-    [0.03, 17, 22],
-    [0.1, 6, 7],
-    [0.25, 3, 3],
-    [0.45, 1, 1],
-    [0.9, 1, 1],
-  ])("with a share of %d begin at most with the largest size that fits", (share, least, most) => {
-    const { first, part } = findGroupSizes(share, 100);
-    expect(first).toBeGreaterThanOrEqual(least);
-    expect(first).toBeLessThanOrEqual(most);
-    for (let suspects = 2; suspects <= 100; suspects++) {
-      expect(part(suspects)).toBeGreaterThanOrEqual(1);
-      expect(part(suspects)).toBeLessThan(suspects);
-    }
-  });
-
   it.each([1, 2, 3, 100, 128, 129, 1000, 100_000])(
     "are never more than are allowed: %d",
     (most) => {

@@ -86,15 +86,3 @@ export async function meanCost(share: number, lists: number, seed: number): Prom
     serverSeconds: mean(({ serverSeconds }) => serverSeconds),
   };
 }
-
-/** Requests for each id that a share of gone grants may cost, and seconds of the server's time. */
-export const limits = [
-  { share: 0, requestsPerId: 0.0101, serverSeconds: 6.8 },
-  { share: 0.01, requestsPerId: 0.09, serverSeconds: 15 },
-  { share: 0.03, requestsPerId: 0.215, serverSeconds: 24 },
-  { share: 0.1, requestsPerId: 0.53, serverSeconds: 46 },
-  { share: 0.25, requestsPerId: 0.92, serverSeconds: 74 },
-  { share: 0.4, requestsPerId: 1.02, serverSeconds: 78 },
-  { share: 0.7, requestsPerId: 1.02, serverSeconds: 78 },
-  { share: 1, requestsPerId: 1.02, serverSeconds: 78 },
-] as const;

@@ -1,4 +1,3 @@
-import { createServer } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { Code } from "@connectrpc/connect";
 import fc from "fast-check";
@@ -176,31 +175,6 @@ describe.each(protocols)("over %s", (_, entry) => {
       { seed, numRuns: entry === grpc ? 8 : 15 },
     );
   }, 60_000);
-});
-
-// A server of HTTP/1.1 alone.
-describe.each(protocols.slice(1))("a proxy's 429 over %s", (_, entry) => {
-  it("is respected for as long as its Retry-After requires", async () => {
-    const sandbox = await startSandbox();
-    const { grantId } = sandbox.addGrant();
-    let refusals = 0;
-    const server = createServer((_, response) => {
-      refusals += 1;
-      response.writeHead(429, { "retry-after": "17", "content-type": "text/plain" }).end("slow");
-    });
-    await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
-    const baseUrl = `http://localhost:${(server.address() as AddressInfo).port}`;
-    const client = entry.createManagementClient({ baseUrl, token: sandbox.token });
-    const waits: number[] = [];
-    const { outcomes } = await collect(
-      removeUserGrantsIn(createImpatientEnvironment(waits), client, [grantId], {}),
-    );
-    expect(outcomes).toMatchObject([{ status: "failed", error: { code: Code.Unavailable } }]);
-    expect(refusals).toBe(5);
-    expect(waits.filter((ms) => ms > 16_000 && ms <= 17_000)).toHaveLength(4);
-    server.close();
-    await sandbox.close();
-  });
 });
 
 describe("a client that is closed", () => {

@@ -261,27 +261,17 @@ describe("accept-language", () => {
 });
 
 describe("the instance", () => {
-  const wrongHost = /^unable to set instance using origin &{127\.0\.0\.1:\d+ {2}http}/;
-
-  it("is reached over IPv4, by its name only", async () => {
-    expect((await callGrpc({ host: "127.0.0.1" })).message).toMatch(wrongHost);
-    const response = await callGrpc({
-      host: "127.0.0.1",
-      headers: { ":authority": authority("localhost") },
-    });
-    expect(response.message).toMatch(/COMMAND-3M9sd/);
-  });
+  const wrongHost = /^unable to set instance using origin/;
 
   it.each([
+    [":authority", "localhost", /COMMAND-3M9sd/],
     ["x-zitadel-instance-host", "localhost", /COMMAND-3M9sd/],
     ["x-forwarded-host", "localhost:443", /COMMAND-3M9sd/],
-    ["forwarded", 'for=1.2.3.4;host="localhost:443";proto=https', /COMMAND-3M9sd/],
-    ["x-zitadel-instance-host", "localhost:@elsewhere", wrongHost],
-    ["x-zitadel-instance-host", "elsewhere", /&{elsewhere {2}http}/],
-    ["x-zitadel-public-host", "elsewhere", /&{127\.0\.0\.1:\d+ elsewhere http}/],
-    ["x-forwarded-proto", "https", /&{127\.0\.0\.1:\d+ {2}https}/],
+    ["x-zitadel-instance-host", "elsewhere", wrongHost],
+    ["x-other", "localhost", wrongHost],
   ])("is looked up with %s: %s", async (name, value, message) => {
-    const response = await callGrpc({ host: "127.0.0.1", headers: { [name]: value } });
+    const headers = { [name]: name === ":authority" ? authority(value) : value };
+    const response = await callGrpc({ host: "127.0.0.1", headers });
     expect(response.message).toMatch(message);
   });
 

@@ -1,3 +1,5 @@
+import { posix } from "node:path";
+
 /** A request as seen by routes, independent of the HTTP version or memory transport. */
 export interface HttpRequest {
   readonly method: string;
@@ -72,36 +74,18 @@ export async function readBody(
 export function plainTextError(status: number, text: string): HttpResponse {
   return {
     status,
-    headers: {
-      "content-type": "text/plain; charset=utf-8",
-      "x-content-type-options": "nosniff",
-    },
+    headers: { "content-type": "text/plain; charset=utf-8" },
     body: `${text}\n`,
   };
 }
 
-/**
- * The path to which the server redirects one with empty or dot segments, percent-encoded or not: without
- * them, as Go encodes paths. Undefined for any other path.
- */
+/** The path without them to which the server redirects one with empty or dot segments, encoded or not. */
 export function redirectPath(path: string): string | undefined {
   const decoded = decodePath(path);
   if (decoded === undefined || !/\/\/|\/\.\.?(\/|$)/.test(decoded)) {
     return undefined;
   }
-  const segments: string[] = [];
-  for (const segment of decoded.split("/")) {
-    if (segment === "..") {
-      segments.pop();
-    } else if (segment !== "" && segment !== ".") {
-      segments.push(segment);
-    }
-  }
-  const cleaned = `/${segments.join("/")}${decoded.endsWith("/") && segments.length > 0 ? "/" : ""}`;
-  return encodeURI(cleaned).replace(
-    /[?#!*'()]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  return encodeURI(posix.normalize(decoded)).replace(/[?#]/g, encodeURIComponent);
 }
 
 /** Undefined for a path whose percent-encoding is invalid, or that is not UTF-8. */
@@ -134,8 +118,4 @@ export function createRateLimit(requestsPerSecond: number, now: () => number): (
 }
 
 /** The response of the proxy in front of ZITADEL Cloud, for every protocol. */
-export const tooManyRequests: HttpResponse = {
-  status: 429,
-  headers: { "content-type": "text/plain; charset=utf-8" },
-  body: "429 Too Many Requests\n",
-};
+export const tooManyRequests = plainTextError(429, "429 Too Many Requests");

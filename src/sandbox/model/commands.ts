@@ -25,13 +25,13 @@ export function deactivateUserGrant(
 ): Command<Grant> {
   const grant = findGrant(instance, caller, grantId);
   if (grant === undefined) {
-    throw new CommandError(Code.NotFound, "Errors.UserGrant.NotFound", "COMMAND-3M9sd");
+    throw new CommandError(Code.NotFound, "UserGrant.NotFound", "COMMAND-3M9sd");
   }
   if (grant.state === "inactive") {
     if (instance.generation === "v4") {
       return () => grant;
     }
-    throw new CommandError(Code.FailedPrecondition, "Errors.UserGrant.NotActive", "COMMAND-1S9gx");
+    throw new CommandError(Code.FailedPrecondition, "UserGrant.NotActive", "COMMAND-1S9gx");
   }
   checkProject(caller, grant);
   return (overlaps) => instance.state.grants.setState(grant, "inactive", overlaps);
@@ -49,17 +49,13 @@ export function reactivateUserGrant(
 ): Command<Grant> {
   const grant = findGrant(instance, caller, grantId);
   if (grant === undefined) {
-    throw new CommandError(Code.NotFound, "Errors.UserGrant.NotFound", "COMMAND-Lp0gs");
+    throw new CommandError(Code.NotFound, "UserGrant.NotFound", "COMMAND-Lp0gs");
   }
   if (grant.state === "active") {
     if (instance.generation === "v4") {
       return () => grant;
     }
-    throw new CommandError(
-      Code.FailedPrecondition,
-      "Errors.UserGrant.NotInactive",
-      "COMMAND-1ML0v",
-    );
+    throw new CommandError(Code.FailedPrecondition, "UserGrant.NotInactive", "COMMAND-1ML0v");
   }
   checkProject(caller, grant);
   return (overlaps) => instance.state.grants.setState(grant, "active", overlaps);
@@ -77,16 +73,16 @@ export function bulkRemoveUserGrant(
   grantIds: readonly string[],
 ): Command<void> {
   if (grantIds.length === 0) {
-    throw new CommandError(Code.InvalidArgument, "Errors.UserGrant.IDMissing", "COMMAND-5M0sd");
+    throw new CommandError(Code.InvalidArgument, "UserGrant.IDMissing", "COMMAND-5M0sd");
   }
   const grants = new Map<string, Grant>();
   for (const grantId of grantIds) {
     if (grantId === "") {
-      throw new CommandError(Code.InvalidArgument, "Errors.UserGrant.IDMissing", "COMMAND-J9sc5");
+      throw new CommandError(Code.InvalidArgument, "UserGrant.IDMissing", "COMMAND-J9sc5");
     }
     const grant = findGrant(instance, caller, grantId);
     if (grant === undefined) {
-      throw new CommandError(Code.NotFound, "Errors.UserGrant.NotFound", "COMMAND-1My0t");
+      throw new CommandError(Code.NotFound, "UserGrant.NotFound", "COMMAND-1My0t");
     }
     checkProject(caller, grant);
     grants.set(grantId, grant);
@@ -110,31 +106,25 @@ export function addUserGrant(instance: Instance, caller: Caller, init: NewGrant)
   const { state } = instance;
   checkProject(caller, init);
   if (!state.users.has(init.userId)) {
-    throw new CommandError(Code.FailedPrecondition, "Errors.User.NotFound", "COMMAND-4f8sg");
+    throw new CommandError(Code.FailedPrecondition, "User.NotFound", "COMMAND-4f8sg");
   }
   const projectGrantId = checkProjectGrant(instance, caller.orgId, init);
   const known = state.projects.get(init.projectId)?.roleKeys;
   if (init.roleKeys.some((key) => !known?.has(key))) {
-    throw new CommandError(
-      Code.FailedPrecondition,
-      "Errors.Project.Role.NotFound",
-      "COMMAND-mm9F4",
-    );
+    throw new CommandError(Code.FailedPrecondition, "Project.Role.NotFound", "COMMAND-mm9F4");
   }
   const { orgId } = caller;
   const grantId = state.nextId();
   return (overlaps) => {
     // The database has a constraint for this: it holds when the grant is written.
-    const exists = state.grants
-      .ofUser(init.userId)
-      .some(
-        (grant) =>
-          grant.orgId === orgId &&
-          grant.projectId === init.projectId &&
-          grant.projectGrantId === projectGrantId,
-      );
-    if (exists) {
-      throw new CommandError(Code.AlreadyExists, "Errors.UserGrant.AlreadyExists", "V3-DKcYh");
+    for (const grant of state.grants.ofUser(init.userId)) {
+      if (
+        grant.orgId === orgId &&
+        grant.projectId === init.projectId &&
+        grant.projectGrantId === projectGrantId
+      ) {
+        throw new CommandError(Code.AlreadyExists, "UserGrant.AlreadyExists", "V3-DKcYh");
+      }
     }
     return state.grants.add({ ...init, grantId, orgId, projectGrantId, state: "active" }, overlaps);
   };
@@ -152,7 +142,7 @@ function checkProjectGrant(
   }
   // v2.70 looks for the grant of a project only if the request names one.
   if (generation === "v2.70" && projectGrantId === undefined) {
-    throw new CommandError(Code.FailedPrecondition, "Errors.Project.NotFound", "COMMAND-3n77S");
+    throw new CommandError(Code.FailedPrecondition, "Project.NotFound", "COMMAND-3n77S");
   }
   for (const granted of state.projectGrants.values()) {
     if (
@@ -163,7 +153,7 @@ function checkProjectGrant(
       return granted.projectGrantId;
     }
   }
-  throw new CommandError(Code.FailedPrecondition, "Errors.Project.Grant.NotFound", "COMMAND-4m9ff");
+  throw new CommandError(Code.FailedPrecondition, "Project.Grant.NotFound", "COMMAND-4m9ff");
 }
 
 function findGrant(instance: Instance, caller: Caller, grantId: string): Grant | undefined {
@@ -175,7 +165,7 @@ function checkProject({ projects }: Caller, { projectId }: { readonly projectId:
   if (projects !== "all" && !projects.has(projectId)) {
     throw new CommandError(
       Code.PermissionDenied,
-      "Errors.UserGrant.NoPermissionForProject",
+      "UserGrant.NoPermissionForProject",
       "EVENT-Shu7e",
     );
   }

@@ -41,8 +41,11 @@ export class CommandError extends Error {
     this.id = id;
   }
 
-  translated(text: string): RpcError {
-    return new RpcError(this.code, text, this.id);
+  /** In the first language of the list that there is, else in English. */
+  translated(languages: readonly string[]): RpcError {
+    const known = languages.map((tag) => ["en", "de"].indexOf(tag.split("-")[0] ?? ""));
+    const language = known.find((index) => index >= 0) === 1 ? 1 : 0;
+    return new RpcError(this.code, messages[this.key][language], this.id);
   }
 }
 
@@ -92,78 +95,42 @@ function statusBytes(error: RpcError, id: string): Uint8Array {
     .finish();
 }
 
-/**
- * Percent-encodes everything except printable ASCII, and the percent sign, as `Percent-Byte` of the gRPC
- * document.
- */
+/** `Percent-Byte` of the gRPC document: everything except printable ASCII, and the percent sign. */
 function percentEncode(message: string): string {
-  let encoded = "";
-  for (const byte of Buffer.from(message)) {
-    encoded +=
-      byte >= 0x20 && byte <= 0x7e && byte !== 0x25
-        ? String.fromCharCode(byte)
-        : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }
-  return encoded;
+  return message.toWellFormed().replace(/[^ -$&-~]/gu, encodeURIComponent);
 }
 
-/** The errors of ZITADEL's commands, by their names there. */
-export type MessageKey =
-  | "Errors.Instance.NotFound"
-  | "Errors.UserGrant.NotFound"
-  | "Errors.UserGrant.NotActive"
-  | "Errors.UserGrant.NotInactive"
-  | "Errors.UserGrant.AlreadyExists"
-  | "Errors.User.NotFound"
-  | "Errors.Project.NotFound"
-  | "Errors.Project.Grant.NotFound"
-  | "Errors.Project.Role.NotFound"
-  | "Errors.UserGrant.IDMissing"
-  | "Errors.UserGrant.NoPermissionForProject";
-
-const english: Record<MessageKey, string> = {
-  "Errors.Instance.NotFound":
-    "Instance not found. Make sure you got the domain right. Check out https://zitadel.com/docs/apis/introduction#domains",
-  "Errors.UserGrant.NotFound": "User grant not found",
-  "Errors.UserGrant.NotActive": "User grant is not active",
-  "Errors.UserGrant.NotInactive": "User grant is not deactivated",
-  "Errors.UserGrant.AlreadyExists": "User grant already exists",
-  "Errors.User.NotFound": "User could not be found",
-  "Errors.Project.NotFound": "Project not found",
-  "Errors.Project.Grant.NotFound": "Project Grant not found",
+/** The errors of ZITADEL's commands by their names there, in English and in German. */
+const messages = {
+  "UserGrant.NotFound": [
+    "User grant not found",
+    "Benutzer Berechtigung konnte nicht gefunden werden",
+  ],
+  "UserGrant.NotActive": ["User grant is not active", "Benutzer Berechtigung ist nicht aktiv"],
+  "UserGrant.NotInactive": [
+    "User grant is not deactivated",
+    "Benutzer Berechtigung ist nicht deaktiviert",
+  ],
+  "UserGrant.AlreadyExists": [
+    "User grant already exists",
+    "Benutzer Berechtigung existiert bereits",
+  ],
+  "UserGrant.IDMissing": ["Id missing", "ID fehlt"],
+  "UserGrant.NoPermissionForProject": [
+    "User has no permissions on this project",
+    "Benutzer hat keine Rechte auf diesem Projekt",
+  ],
+  "User.NotFound": ["User could not be found", "Benutzer konnte nicht gefunden werden"],
+  "Project.NotFound": ["Project not found", "Project konnte nicht gefunden werden"],
+  "Project.Grant.NotFound": [
+    "Project Grant not found",
+    "Project Grant konnte nicht gefunden werden",
+  ],
   // Has no text in any language: ZITADEL sends the name.
-  "Errors.Project.Role.NotFound": "Errors.Project.Role.NotFound",
-  "Errors.UserGrant.IDMissing": "Id missing",
-  "Errors.UserGrant.NoPermissionForProject": "User has no permissions on this project",
-};
+  "Project.Role.NotFound": ["Errors.Project.Role.NotFound", "Errors.Project.Role.NotFound"],
+} as const;
 
-const german: Record<MessageKey, string> = {
-  "Errors.Instance.NotFound":
-    "Instanz nicht gefunden. Stelle sicher, dass Du die richtige Domain hast. Schau unter https://zitadel.com/docs/apis/introduction#domains",
-  "Errors.UserGrant.NotFound": "Benutzer Berechtigung konnte nicht gefunden werden",
-  "Errors.UserGrant.NotActive": "Benutzer Berechtigung ist nicht aktiv",
-  "Errors.UserGrant.NotInactive": "Benutzer Berechtigung ist nicht deaktiviert",
-  "Errors.UserGrant.AlreadyExists": "Benutzer Berechtigung existiert bereits",
-  "Errors.User.NotFound": "Benutzer konnte nicht gefunden werden",
-  "Errors.Project.NotFound": "Project konnte nicht gefunden werden",
-  "Errors.Project.Grant.NotFound": "Project Grant konnte nicht gefunden werden",
-  "Errors.Project.Role.NotFound": "Errors.Project.Role.NotFound",
-  "Errors.UserGrant.IDMissing": "ID fehlt",
-  "Errors.UserGrant.NoPermissionForProject": "Benutzer hat keine Rechte auf diesem Projekt",
-};
-
-const translations: Record<string, Record<MessageKey, string>> = { en: english, de: german };
-
-/** The message in the first supported language of the list, else in English. */
-export function translate(key: MessageKey, languages: readonly string[]): string {
-  for (const language of languages) {
-    const messages = translations[language.split("-")[0] ?? ""];
-    if (messages !== undefined) {
-      return messages[key];
-    }
-  }
-  return english[key];
-}
+export type MessageKey = keyof typeof messages;
 
 /** The languages for a response, best first: the user's own, then those of the request. */
 export function languagesOf(preferredLanguage: string | undefined, request: HttpRequest): string[] {

@@ -21,8 +21,6 @@ export class GrantStore {
   readonly projection: GrantProjection;
   readonly #now: () => number;
   readonly #grants = new Map<string, Grant>();
-  /** Most users have one grant, and there may be a million users: a single grant needs no set. */
-  readonly #idsOfUser = new Map<string, string | Set<string>>();
   readonly #running = new Set<RunningCommand>();
   /** Commands that are to be carried out later, in the order of their time. */
   readonly #waiting: { readonly atMs: number; readonly push: () => void }[] = [];
@@ -40,12 +38,13 @@ export class GrantStore {
     return this.#grants.get(grantId);
   }
 
-  ofUser(userId: string): Grant[] {
+  *ofUser(userId: string): Generator<Grant> {
     this.#settle();
-    const ids = this.#idsOfUser.get(userId) ?? [];
-    return [...(typeof ids === "string" ? [ids] : ids)]
-      .map((grantId) => this.#grants.get(grantId))
-      .filter((grant) => grant !== undefined);
+    for (const grant of this.#grants.values()) {
+      if (grant.userId === userId) {
+        yield grant;
+      }
+    }
   }
 
   /** @param overlaps whether other changes are under way at the same time. */
@@ -55,7 +54,6 @@ export class GrantStore {
     const sequence = init.state === "active" ? 1n : 2n;
     const grant: Grant = { ...init, sequence, createdAtMs: atMs, changedAtMs: atMs };
     this.#grants.set(grant.grantId, grant);
-    this.#link(grant);
     this.projection.record(atMs, overlaps, grant, () => grant);
     return grant;
   }
@@ -75,9 +73,7 @@ export class GrantStore {
   }
 
   remove(seen: Grant, overlaps: boolean): void {
-    if (this.#grants.delete(seen.grantId)) {
-      this.#unlink(seen);
-    }
+    this.#grants.delete(seen.grantId);
     this.projection.record(this.#timeMs(), overlaps, seen, () => undefined);
   }
 
@@ -121,26 +117,6 @@ export class GrantStore {
 
   #timeMs(): number {
     return this.#lateAtMs ?? this.#now();
-  }
-
-  #link({ userId, grantId }: Grant): void {
-    const ids = this.#idsOfUser.get(userId);
-    if (ids === undefined) {
-      this.#idsOfUser.set(userId, grantId);
-    } else if (typeof ids === "string") {
-      this.#idsOfUser.set(userId, new Set([ids, grantId]));
-    } else {
-      ids.add(grantId);
-    }
-  }
-
-  #unlink({ userId, grantId }: Grant): void {
-    const ids = this.#idsOfUser.get(userId);
-    if (typeof ids === "object" && ids.size > 1) {
-      ids.delete(grantId);
-    } else {
-      this.#idsOfUser.delete(userId);
-    }
   }
 }
 

@@ -118,3 +118,30 @@ export function maySeeGrant(user: User, { userId, orgId, projectId }: Grant): bo
     )
   );
 }
+
+/** @throws RpcError `NotFound` without a detail when the host is not a domain of the instance. */
+export function checkInstance(instance: Instance, request: HttpRequest): void {
+  if (!instance.hosts.includes(hostOf(request).split(":")[0] ?? "")) {
+    throw instanceError(instance, request, Code.NotFound);
+  }
+}
+
+/** The error of the instance lookup when the deadline of the call passes during it. */
+export function instanceLookupTimedOut(instance: Instance, request: HttpRequest): RpcError {
+  const code = instance.generation === "v4" ? Code.Internal : Code.NotFound;
+  return instanceError(instance, request, code, ": context deadline exceeded");
+}
+
+function instanceError(instance: Instance, request: HttpRequest, code: Code, cause = ""): RpcError {
+  const domain = `ExternalDomain is ${instance.hosts[0]}`;
+  const text = `unable to set instance using origin ${hostOf(request)} (${domain})${cause}`;
+  return new RpcError(code, text);
+}
+
+/** The host that a request names: ZITADEL finds its instance by it. */
+function hostOf(request: HttpRequest): string {
+  const named = ["x-zitadel-instance-host", "x-forwarded-host"].map((name) =>
+    headerOf(request, name),
+  );
+  return named.find((host) => host !== undefined && host !== "") ?? request.host;
+}

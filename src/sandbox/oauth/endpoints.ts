@@ -7,8 +7,8 @@ import {
   type Route,
 } from "../http/http.js";
 import { RpcError } from "../model/errors.js";
-import { checkInstance } from "../model/host.js";
 import { findToken, type Instance } from "../model/instance.js";
+import { checkInstance } from "../model/permissions.js";
 import { authorize, login, signedOutPage } from "./authorize.js";
 import {
   issuerOf,

@@ -5,8 +5,8 @@ import { platform } from "../../common/environment.js";
 import { encodeFrame, FrameReader } from "../../common/frames.js";
 import { type HttpRequest, headerOf, type RpcOutcome } from "../http/http.js";
 import { deadlineExceeded, earlyError, RpcError, statusTrailers } from "../model/errors.js";
-import { instanceLookupTimedOut } from "../model/host.js";
 import { type Instance, requestIdHeader } from "../model/instance.js";
+import { instanceLookupTimedOut } from "../model/permissions.js";
 import { checkResponse, findMethod, maxResponseBytes, type RpcMethod } from "../rpc/methods.js";
 
 /** The response to a call, before it is encoded as gRPC or gRPC-web. */

@@ -12,7 +12,7 @@ import type { Grant } from "../model/entities.js";
 import { RpcError } from "../model/errors.js";
 import type { Instance } from "../model/instance.js";
 import { type Caller, maySeeGrant } from "../model/permissions.js";
-import { checkSearch, displayNameOf, type Found, invalid, textMatch } from "./search.js";
+import { checkSearch, displayNameOf, type Found, invalid, ofUser, textMatch } from "./search.js";
 
 const defaultLimit = 100;
 const maxLimit = 1000;
@@ -77,9 +77,10 @@ export function listAuthorizations(
 }
 
 function matchOf(
-  { state }: Instance,
+  instance: Instance,
   { filter }: AuthorizationsSearchFilter,
 ): (grant: Grant) => boolean {
+  const { projects, users } = instance.state;
   switch (filter.case) {
     case "authorizationIds": {
       const ids = new Set(filter.value.ids);
@@ -94,24 +95,18 @@ function matchOf(
     case "state":
       return (grant) => (grant.state === "active") === (filter.value.state === State.ACTIVE);
     case "userOrganizationId":
-      return ({ userId }) => state.users.get(userId)?.orgId === filter.value.id;
-    case "userPreferredLoginName": {
-      const match = textMatch(filter.value.loginName, filter.value.method);
-      return ({ userId }) => match(state.users.get(userId)?.loginName);
-    }
-    case "userDisplayName": {
-      const match = textMatch(filter.value.displayName, filter.value.method);
-      return ({ userId }) => {
-        const user = state.users.get(userId);
-        return match(user && displayNameOf(user));
-      };
-    }
+      return ({ userId }) => users.get(userId)?.orgId === filter.value.id;
+    case "userPreferredLoginName":
+      return textMatch(
+        filter.value,
+        ofUser(instance, ({ loginName }) => loginName),
+      );
+    case "userDisplayName":
+      return textMatch(filter.value, ofUser(instance, displayNameOf));
     case "projectId":
       return ({ projectId }) => projectId === filter.value.id;
-    case "projectName": {
-      const match = textMatch(filter.value.name, filter.value.method);
-      return ({ projectId }) => match(state.projects.get(projectId)?.name);
-    }
+    case "projectName":
+      return textMatch(filter.value, ({ projectId }: Grant) => projects.get(projectId)?.name);
     case "roleKey":
       // The method is ignored.
       return ({ roleKeys }) => roleKeys.includes(filter.value.key);
@@ -127,24 +122,18 @@ function comparison(
   { state }: Instance,
   column: AuthorizationFieldName | undefined,
 ): (a: Grant, b: Grant) => number {
-  const by = (keyOf: (grant: Grant) => string | number) => (a: Grant, b: Grant) => {
+  const keys: Partial<Record<AuthorizationFieldName, (grant: Grant) => string | number>> = {
+    [AuthorizationFieldName.ID]: ({ grantId }) => grantId,
+    [AuthorizationFieldName.CHANGED_DATE]: ({ changedAtMs }) => changedAtMs,
+    [AuthorizationFieldName.USER_ID]: ({ userId }) => userId,
+    [AuthorizationFieldName.PROJECT_ID]: ({ projectId }) => projectId,
+    [AuthorizationFieldName.ORGANIZATION_ID]: ({ orgId }) => orgId,
+    [AuthorizationFieldName.USER_ORGANIZATION_ID]: ({ userId }) =>
+      state.users.get(userId)?.orgId ?? "",
+  };
+  const keyOf = keys[column ?? 0] ?? (({ createdAtMs }) => createdAtMs);
+  return (a, b) => {
     const [left, right] = [keyOf(a), keyOf(b)];
     return left < right ? -1 : left > right ? 1 : 0;
   };
-  switch (column) {
-    case AuthorizationFieldName.ID:
-      return by(({ grantId }) => grantId);
-    case AuthorizationFieldName.CHANGED_DATE:
-      return by(({ changedAtMs }) => changedAtMs);
-    case AuthorizationFieldName.USER_ID:
-      return by(({ userId }) => userId);
-    case AuthorizationFieldName.PROJECT_ID:
-      return by(({ projectId }) => projectId);
-    case AuthorizationFieldName.ORGANIZATION_ID:
-      return by(({ orgId }) => orgId);
-    case AuthorizationFieldName.USER_ORGANIZATION_ID:
-      return by(({ userId }) => state.users.get(userId)?.orgId ?? "");
-    default:
-      return by(({ createdAtMs }) => createdAtMs);
-  }
 }

@@ -48,7 +48,7 @@ export function userGrantMessage(
     projectName: orEmpty(state.projects.get(grant.projectId)?.name),
     projectGrantId: orEmpty(grant.projectGrantId),
     preferredLoginName: orEmpty(user?.loginName),
-    userType: user === undefined ? Type.UNSPECIFIED : typeOf(user),
+    userType: typeOf(user),
     grantedOrgId: grant.orgId,
     grantedOrgName: orgName,
     grantedOrgDomain: domain,
@@ -133,6 +133,6 @@ export function listDetails(
   return { totalResult: BigInt(total), viewTimestamp: timestampFromMs(updatedAtMs) };
 }
 
-export function typeOf({ type }: User): Type {
-  return type === "human" ? Type.HUMAN : Type.MACHINE;
+export function typeOf(user: User | undefined): Type {
+  return user === undefined ? Type.UNSPECIFIED : user.type === "human" ? Type.HUMAN : Type.MACHINE;
 }

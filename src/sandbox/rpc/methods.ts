@@ -21,14 +21,14 @@ import {
   reactivateUserGrant,
 } from "../model/commands.js";
 import type { Permission } from "../model/entities.js";
-import { CommandError, languagesOf, RpcError, translate } from "../model/errors.js";
+import { CommandError, languagesOf, RpcError } from "../model/errors.js";
 import { ResponseLost, type RpcName } from "../model/faults.js";
-import { checkInstance } from "../model/host.js";
 import type { Instance } from "../model/instance.js";
 import {
   authenticated,
   authorize,
   type Caller,
+  checkInstance,
   permissionsOfCaller,
 } from "../model/permissions.js";
 import { checkListAuthorizations, listAuthorizations } from "./authorizations.js";
@@ -149,7 +149,7 @@ const allMethods: readonly RpcMethod[] = [
       projection.catchUp(true);
       const grant = projection.get(orgId, grantId);
       if (grant === undefined) {
-        throw new CommandError(Code.NotFound, "Errors.UserGrant.NotFound", "QUERY-wIPkA");
+        throw new CommandError(Code.NotFound, "UserGrant.NotFound", "QUERY-wIPkA");
       }
       return { userGrant: userGrantMessage(instance, grant) };
     },
@@ -273,8 +273,7 @@ async function run<I extends DescMessage, O extends DescMessage>(
       );
     } catch (error) {
       if (error instanceof CommandError) {
-        const languages = languagesOf(caller.user.preferredLanguage, request);
-        throw error.translated(translate(error.key, languages));
+        throw error.translated(languagesOf(caller.user.preferredLanguage, request));
       }
       throw error;
     }

@@ -17,24 +17,35 @@ export interface Found<T> {
   readonly total: number;
 }
 
+type Match<T> = (item: T) => boolean;
+type Text<T> = (item: T) => string | undefined;
+
+/** What queries compare of a user, by their names. Users of the sandbox have no nickname. */
+const textsOfUser: Readonly<Record<string, Text<User>>> = {
+  userNameQuery: ({ userName }) => userName,
+  loginNameQuery: ({ loginName }) => loginName,
+  firstNameQuery: ({ firstName }) => firstName,
+  lastNameQuery: ({ lastName }) => lastName,
+  emailQuery: ({ email }) => email,
+  displayNameQuery: displayNameOf,
+  nickNameQuery: () => undefined,
+};
+
 /** The grants of the caller's organization that match all queries, in no order that could be relied upon. */
 export function searchUserGrants(
   instance: Instance,
   caller: Caller,
   { query, queries }: ListUserGrantRequest,
 ): Found<Grant> {
-  if (
-    instance.generation === "v2.70" &&
-    queries.some((each) => each.query.case === "inUserIdsQuery")
-  ) {
+  const cases = queries.map((each) => each.query.case);
+  if (instance.generation === "v2.70" && cases.includes("inUserIdsQuery")) {
     throw invalid("UserGrantQuery.query", "one of its members is required");
   }
   const { projection } = instance.state.grants;
   projection.catchUp();
   const matches = queries.map((each) => grantMatch(instance, caller, each));
-  const everywhere = queries.some((each) => each.query.case === "withGrantedQuery");
   const found = projection.search(
-    everywhere ? undefined : caller.orgId,
+    cases.includes("withGrantedQuery") ? undefined : caller.orgId,
     JSON.stringify([caller.orgId, queries]),
     (grant) => matches.every((match) => match(grant)),
   );
@@ -64,14 +75,8 @@ function unorderedPage<T>(all: readonly T[], offset: number, limit: number): Fou
   while (greatestCommonDivisor(step, total) !== 1) {
     step += 1;
   }
-  const items: T[] = [];
-  for (let at = offset; at < end; at++) {
-    const row = all[((at - shift + total) * step + limit) % total];
-    if (row !== undefined) {
-      items.push(row);
-    }
-  }
-  return { items, total };
+  const rowAt = (at: number) => all[((at - shift + total) * step + limit) % total] as T;
+  return { items: Array.from({ length: end - offset }, (_, at) => rowAt(offset + at)), total };
 }
 
 function greatestCommonDivisor(a: number, b: number): number {
@@ -82,17 +87,8 @@ function grantMatch(
   instance: Instance,
   { orgId }: Caller,
   { query }: UserGrantQuery,
-): (grant: Grant) => boolean {
+): Match<Grant> {
   const { state } = instance;
-  const byText = (text: string, method: number, textOf: (grant: Grant) => string | undefined) => {
-    const match = textMatch(text, method);
-    return (grant: Grant) => match(textOf(grant));
-  };
-  const byUser = (text: string, method: number, textOf: (user: User) => string | undefined) =>
-    byText(text, method, ({ userId }) => {
-      const user = state.users.get(userId);
-      return user && textOf(user);
-    });
   switch (query.case) {
     case "userIdQuery":
       return ({ userId }) => userId === query.value.userId;
@@ -106,41 +102,22 @@ function grantMatch(
     case "withGrantedQuery":
       return (grant) =>
         grant.orgId === orgId || state.projects.get(grant.projectId)?.orgId === orgId;
-    case "userNameQuery":
-      return byUser(query.value.userName, query.value.method, ({ userName }) => userName);
-    case "firstNameQuery":
-      return byUser(query.value.firstName, query.value.method, ({ firstName }) => firstName);
-    case "lastNameQuery":
-      return byUser(query.value.lastName, query.value.method, ({ lastName }) => lastName);
-    case "emailQuery":
-      return byUser(query.value.email, query.value.method, ({ email }) => email);
-    case "displayNameQuery":
-      return byUser(query.value.displayName, query.value.method, displayNameOf);
     case "userTypeQuery":
-      return ({ userId }) => {
-        const user = state.users.get(userId);
-        return user !== undefined && typeOf(user) === query.value.type;
-      };
+      return ({ userId }) => typeOf(state.users.get(userId)) === query.value.type;
     case "orgNameQuery":
-      return byText(
-        query.value.orgName,
-        query.value.method,
-        (grant) => state.orgs.get(grant.orgId)?.name,
-      );
+      return textMatch(query.value, (grant) => state.orgs.get(grant.orgId)?.name);
     case "orgDomainQuery":
-      return byText(query.value.orgDomain, query.value.method, (grant) => {
-        const org = state.orgs.get(grant.orgId);
-        return org && orgDomain(instance, org.name);
-      });
-    case "projectNameQuery":
-      return byText(
-        query.value.projectName,
-        query.value.method,
-        (grant) => state.projects.get(grant.projectId)?.name,
+      return textMatch(query.value, (grant) =>
+        orgDomain(instance, state.orgs.get(grant.orgId)?.name ?? ""),
       );
-    default:
-      // `inUserIdsQuery` of v4, which is accepted and finds nothing.
+    case "projectNameQuery":
+      return textMatch(query.value, (grant) => state.projects.get(grant.projectId)?.name);
+    case "inUserIdsQuery":
+    case undefined:
+      // The former is accepted by v4, and finds nothing.
       return () => false;
+    default:
+      return textMatch(query.value, ofUser(instance, textsOfUser[query.case]));
   }
 }
 
@@ -151,38 +128,29 @@ export function searchUsers(
   { query, queries, sortingColumn }: ListUsersRequest,
 ): Found<User> {
   const matches = queries.map(userMatch);
-  const keyOf = sortKey(sortingColumn);
-  const keyed: { readonly user: User; readonly key: string }[] = [];
-  for (const user of state.users.values()) {
-    if (user.orgId === orgId && matches.every((match) => match(user))) {
-      keyed.push({ user, key: keyOf(user).toLowerCase() });
-    }
-  }
+  const keyOf = sortKeys[sortingColumn] ?? (({ userId }) => userId);
+  const found = [...state.users.values()]
+    .filter((user) => user.orgId === orgId && matches.every((match) => match(user)))
+    .map((user) => ({ user, key: keyOf(user)?.toLowerCase() ?? "" }));
   const sign = query?.asc ? 1 : -1;
-  keyed.sort((a, b) => (a.key < b.key ? -sign : a.key > b.key ? sign : 0));
+  found.sort((a, b) => (a.key < b.key ? -sign : a.key > b.key ? sign : 0));
   const offset = Number(query?.offset ?? 0n);
-  const items = keyed.slice(offset, query?.limit ? offset + query.limit : undefined);
-  return { items: items.map(({ user }) => user), total: items.length === 0 ? 0 : keyed.length };
+  const items = found.slice(offset, query?.limit ? offset + query.limit : undefined);
+  return { items: items.map(({ user }) => user), total: items.length === 0 ? 0 : found.length };
 }
 
-function userMatch({ query }: SearchQuery): (user: User) => boolean {
-  const by = (text: string, method: number, textOf: (user: User) => string | undefined) => {
-    const match = textMatch(text, method);
-    return (user: User) => match(textOf(user));
-  };
+const sortKeys: Partial<Record<UserFieldName, Text<User>>> = {
+  [UserFieldName.USER_NAME]: ({ userName }) => userName,
+  [UserFieldName.FIRST_NAME]: ({ firstName }) => firstName,
+  [UserFieldName.LAST_NAME]: ({ lastName }) => lastName,
+  [UserFieldName.DISPLAY_NAME]: ({ displayName }) => displayName,
+  [UserFieldName.EMAIL]: ({ email }) => email,
+  [UserFieldName.TYPE]: ({ type }) => type,
+  [UserFieldName.CREATION_DATE]: ({ createdAtMs }) => String(createdAtMs).padStart(16, "0"),
+};
+
+function userMatch({ query }: SearchQuery): Match<User> {
   switch (query.case) {
-    case "userNameQuery":
-      return by(query.value.userName, query.value.method, ({ userName }) => userName);
-    case "loginNameQuery":
-      return by(query.value.loginName, query.value.method, ({ loginName }) => loginName);
-    case "firstNameQuery":
-      return by(query.value.firstName, query.value.method, ({ firstName }) => firstName);
-    case "lastNameQuery":
-      return by(query.value.lastName, query.value.method, ({ lastName }) => lastName);
-    case "displayNameQuery":
-      return by(query.value.displayName, query.value.method, displayNameOf);
-    case "emailQuery":
-      return by(query.value.emailAddress, query.value.method, ({ email }) => email);
     case "stateQuery":
       return ({ state }) =>
         query.value.state === (state === "active" ? UserState.ACTIVE : UserState.INACTIVE);
@@ -204,30 +172,10 @@ function userMatch({ query }: SearchQuery): (user: User) => boolean {
       const match = query.value.query && userMatch(query.value.query);
       return (user) => !match?.(user);
     }
-    default:
-      // Users of the sandbox have no nickname.
+    case undefined:
       return () => false;
-  }
-}
-
-function sortKey(column: UserFieldName): (user: User) => string {
-  switch (column) {
-    case UserFieldName.USER_NAME:
-      return ({ userName }) => userName;
-    case UserFieldName.FIRST_NAME:
-      return ({ firstName = "" }) => firstName;
-    case UserFieldName.LAST_NAME:
-      return ({ lastName = "" }) => lastName;
-    case UserFieldName.DISPLAY_NAME:
-      return ({ displayName }) => displayName;
-    case UserFieldName.EMAIL:
-      return ({ email = "" }) => email;
-    case UserFieldName.TYPE:
-      return ({ type }) => type;
-    case UserFieldName.CREATION_DATE:
-      return ({ createdAtMs }) => String(createdAtMs).padStart(16, "0");
     default:
-      return ({ userId }) => userId;
+      return textMatch(query.value, textsOfUser[query.case]);
   }
 }
 
@@ -236,17 +184,32 @@ export function displayNameOf({ type, displayName }: User): string | undefined {
   return type === "human" ? displayName : undefined;
 }
 
+/** A text of the user that a grant is of. */
+export function ofUser({ state }: Instance, text: Text<User> | undefined): Text<Grant> {
+  return ({ userId }) => {
+    const user = state.users.get(userId);
+    return user && text?.(user);
+  };
+}
+
 /**
- * Whether a text matches; a missing one never does, as in SQL.
+ * Whether a text matches; a missing one never does, as in SQL. Both enums of methods have the same numbers:
+ * each way of comparing comes with case, and then without.
  *
- * @param method of `zitadel.v1.TextQueryMethod` or `zitadel.filter.v2.TextFilterMethod`, which have the same
- * numbers: each way of comparing comes with case, and then without.
+ * @param query has the text that is wanted as its other field.
  */
-export function textMatch(wanted: string, method: number): (text: string | undefined) => boolean {
+export function textMatch<T>(
+  { method, $typeName: _, ...rest }: Message & { readonly method: number },
+  textOf: Text<T> = () => undefined,
+): Match<T> {
   const ignoresCase = method % 2 === 1;
-  const folded = ignoresCase ? wanted.toLowerCase() : wanted;
+  const fold = (text: string) => (ignoresCase ? text.toLowerCase() : text);
+  const wanted = fold(String(Object.values(rest).find((value) => typeof value === "string")));
   const compare = comparisons[method - (method % 2)] ?? (() => false);
-  return (text) => text !== undefined && compare(ignoresCase ? text.toLowerCase() : text, folded);
+  return (item) => {
+    const text = textOf(item);
+    return text !== undefined && compare(fold(text), wanted);
+  };
 }
 
 const comparisons: Readonly<Record<number, (text: string, wanted: string) => boolean>> = {
@@ -283,15 +246,12 @@ export function checkSearch(desc: DescMessage, message: Message): void {
       for (const inner of [value ?? []].flat()) {
         checkSearch(field.message, inner as Message);
       }
-    } else if (typeof value === "string" && runes(value) > 200 && !unchecked.test(path)) {
-      throw invalid(path, "at most 200 characters are allowed");
     } else if (
-      field.enum !== undefined &&
-      typeof value === "number" &&
-      field.enum.value[value] === undefined &&
-      !unchecked.test(path)
+      !unchecked.test(path) &&
+      ((typeof value === "string" && runes(value) > 200) ||
+        (typeof value === "number" && field.enum && !field.enum.value[value]))
     ) {
-      throw invalid(path, "this value is not defined");
+      throw invalid(path, "at most 200 characters, or a value that is defined, are allowed");
     }
   }
 }

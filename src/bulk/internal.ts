@@ -7,7 +7,7 @@ export type { ManagementClient } from "../client/client.js";
 export { type Environment, jittered, platform, sleep, timestamp } from "../common/environment.js";
 export { isLoopback } from "../common/loopback.js";
 export { withinTime } from "../common/time-limit.js";
-export { isPermanent } from "../errors/failure.js";
+export { describeFailure, isPermanent, neverSent } from "../errors/failure.js";
 export { createMask, type Mask, maskError } from "../errors/mask.js";
 export type { CommonOptions } from "../options/client-options.js";
 export { similarName } from "../options/spelling.js";

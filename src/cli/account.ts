@@ -1,26 +1,145 @@
-import { ConnectError } from "@connectrpc/connect";
-import type { ManagementClient } from "../client/client.js";
-import { describeError } from "../errors/describe.js";
-import type { Connection, ProtocolName } from "./connect.js";
-import { explain } from "./explain.js";
-import { type Io, line } from "./io.js";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type ManagementClient, platform } from "../bulk/internal.js";
+import { close, describeError } from "../index.js";
+import type { Connection } from "./connect.js";
+import { explain, type Use } from "./explain.js";
+import { createLookup, type Lookup, type LookupOptions } from "./grants/lookup.js";
+import { Interrupted, type Io, line, UsageError } from "./io.js";
 import type { LoggedCommand, LogHead } from "./log/entry.js";
-import { printable } from "./terminal.js";
+import { lookupTurns, type Rate } from "./pace.js";
+import { duration, printable } from "./terminal.js";
+
+/** The account and the server of the calls. */
+export interface Identity {
+  /** For display: name and id. */
+  readonly account: string;
+  readonly organization: string;
+  readonly accountId: string;
+  readonly accountName: string | undefined;
+  /** Null if the account's role may not see its organization and none was given. */
+  readonly orgId: string | null;
+  readonly orgName: string | undefined;
+}
+
+export interface Identified {
+  readonly identity: Identity;
+  /** The given one, or the same over a protocol that gets through. */
+  readonly connection: Connection;
+}
 
 /**
- * Finds out the server and the account of the calls. Undefined, after reporting the reason, when that fails.
+ * Finds out the server and the account of the calls, before anything else is done. Undefined, after reporting
+ * the reason, when that fails.
+ *
+ * @param use `read` may go on over JSON where the default protocol does not get through; changes do not: how
+ * they are sent is the user's decision.
+ * @throws UsageError when the protocol cannot be used here, and JSON can; Interrupted at Ctrl-C.
  */
-export async function identify(connection: Connection, io: Io): Promise<Identity | undefined> {
+export async function identify(
+  connection: Connection,
+  io: Io,
+  use: Use,
+): Promise<Identified | undefined> {
+  const stop = stopAtInterrupt(io);
   try {
-    return await whoAmI(connection);
+    const { signal } = stop;
+    const lookup = createLookup(connection, { signal, onPause: showPause(io), connectMs: 5000 });
+    return { connection, identity: await whoAmI(lookup, connection) };
   } catch (error) {
-    if (error instanceof NoAccess || error instanceof ConnectError) {
-      line(io.stderr, error instanceof NoAccess ? printable(error.message) : explain(error));
-      line(io.stderr, "Nothing was done. zitadel-user-grants doctor finds out more.");
-      return undefined;
+    if (stop.signal.aborted) {
+      throw new Interrupted();
     }
-    throw error;
+    if (!(error instanceof ConnectError)) {
+      throw error;
+    }
+    const other = error.isWireError ? undefined : await overJson(connection, stop.signal);
+    if (other !== undefined && use === "read" && !connection.protocolGiven) {
+      line(io.stderr, `gRPC does not get through to ${connection.baseUrl}: this reads over JSON.`);
+      return other;
+    }
+    if (other !== undefined) {
+      throw new UsageError(
+        `--protocol ${connection.protocol}${connection.protocolGiven ? "" : ", the default,"} does not get through: ${explain(error)}\nNothing was done. JSON gets through: add --protocol json.`,
+      );
+    }
+    line(io.stderr, explain(error, "read"));
+    line(io.stderr, "Nothing was done. zitadel-user-grants doctor finds out more.");
+    return undefined;
+  } finally {
+    stop.end();
   }
+}
+
+async function overJson(
+  connection: Connection,
+  signal: AbortSignal,
+): Promise<Identified | undefined> {
+  if (connection.protocol === "json") {
+    return undefined;
+  }
+  const json = connection.over("json");
+  try {
+    const lookup = createLookup(json, { signal, giveUpMs: 0 });
+    return { connection: json, identity: await whoAmI(lookup, json) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Two requests that every role is allowed, or is told that it is not. */
+async function whoAmI(lookup: Lookup, { orgId: given }: Connection): Promise<Identity> {
+  const { userId, name } = await lookup.account();
+  let org: { readonly id: string; readonly name: string } | undefined;
+  try {
+    org = await lookup.organization();
+  } catch (error) {
+    // A limited role may not see its organization (AUTH-5mWD2); its permissions are checked later.
+    const { code, id } = describeError(error);
+    const mayNot = code === Code.PermissionDenied || code === Code.NotFound;
+    if (!mayNot || id === undefined || id === "AUTH-Bs7Ds") {
+      throw error;
+    }
+  }
+  const orgId = org?.id ?? given;
+  return {
+    account: named(name, userId),
+    organization: orgId === undefined ? "the account's own" : named(org?.name, orgId),
+    accountId: userId,
+    accountName: name,
+    orgId: orgId ?? null,
+    orgName: org?.name,
+  };
+}
+
+/** A lookup for a command that Ctrl-C ends at once: before it has changed anything, or as it only reads. */
+export function interruptibleLookup(
+  connection: Connection,
+  rate: Rate,
+  io: Io,
+): { readonly lookup: Lookup; readonly signal: AbortSignal; readonly end: () => void } {
+  const { signal, end } = stopAtInterrupt(io);
+  return { lookup: createLookup(connection, lookupOptions(signal, rate, io)), signal, end };
+}
+
+export function lookupOptions(signal: AbortSignal, rate: Rate, io: Io): LookupOptions {
+  return { signal, turn: lookupTurns(rate), onPause: showPause(io) };
+}
+
+function stopAtInterrupt(io: Io) {
+  const stop = new AbortController();
+  return { signal: stop.signal, end: io.onInterrupt(() => stop.abort()) };
+}
+
+/** Says why nothing happens, once in ten seconds. */
+function showPause(io: Io): (error: ConnectError, pauseMs: number) => void {
+  let shownMs = Number.NEGATIVE_INFINITY;
+  return (error, pauseMs) => {
+    const nowMs = platform.monotonicMs();
+    if (pauseMs >= 2000 && nowMs - shownMs >= 10_000) {
+      shownMs = nowMs;
+      line(io.stderr, `${explain(error)} Trying again in ${duration(pauseMs)}.`);
+    }
+  };
 }
 
 /** Shows the server, the account, and whatever else matters before a command starts. */
@@ -60,103 +179,8 @@ export function headOf(
   };
 }
 
-/** The account and the server of the calls. */
-export interface Identity {
-  /** For display: name and id. */
-  readonly account: string;
-  readonly organization: string;
-  readonly accountId: string;
-  readonly accountName: string | undefined;
-  /** Null if the account's role may not see its organization and none was given. */
-  readonly orgId: string | null;
-  readonly orgName: string | undefined;
-}
-
-/** The server cannot be reached, or does not accept the token. */
-export class NoAccess extends Error {
-  override readonly name = "NoAccess";
-}
-
-/**
- * Requests account and organization: two plain requests that are allowed for every role, or report that they
- * are not.
- *
- * @throws NoAccess when there is no connection, or when the token is rejected; the token source's error.
- */
-export async function whoAmI(connection: Connection): Promise<Identity> {
-  const user = await request(connection, "/oidc/v1/userinfo");
-  const { sub, name, preferred_username: userName } = user.body;
-  const org = await request(
-    connection,
-    "/management/v1/orgs/me",
-    connection.orgId === undefined ? {} : { "x-zitadel-orgid": connection.orgId },
-    // A limited role may not see its organization (AUTH-5mWD2); its permissions are checked later.
-    [403, 404],
-  );
-  const { id = connection.orgId, name: orgName } = (org.body.org ?? {}) as Record<string, unknown>;
-  return {
-    account: named(name ?? userName, sub),
-    organization: id === undefined ? "the account's own" : named(orgName, id),
-    accountId: String(sub),
-    accountName: textOf(name ?? userName),
-    orgId: id === undefined ? null : String(id),
-    orgName: textOf(orgName),
-  };
-}
-
-async function request(
-  connection: Connection,
-  path: string,
-  headers: Record<string, string> = {},
-  tolerated: readonly number[] = [],
-): Promise<{ body: Record<string, unknown> }> {
-  const url = connection.baseUrl + path;
-  let response: Response;
-  let text: string;
-  try {
-    response = await connection.get(path, headers);
-    text = await response.text();
-  } catch (error) {
-    if (error instanceof ConnectError) {
-      // The token source failed.
-      throw error;
-    }
-    throw new NoAccess(`No response from ${url}: ${reasonOf(error)}`);
-  }
-  if (!response.ok && !tolerated.includes(response.status)) {
-    const what =
-      response.status === 401
-        ? "the token is unknown or has expired"
-        : `HTTP ${response.status}, where ZITADEL responds with 200`;
-    throw new NoAccess(`${url}: ${what}.`);
-  }
-  try {
-    const body: unknown = JSON.parse(text);
-    return { body: typeof body === "object" && body !== null ? { ...body } : {} };
-  } catch {
-    throw new NoAccess(`${url} does not respond as ZITADEL does: is this its address?`);
-  }
-}
-
-/** The message of fetch is "fetch failed"; its cause has the reason. */
-export function reasonOf(error: unknown): string {
-  let innermost = error;
-  while (innermost instanceof Error && innermost.cause instanceof Error) {
-    innermost = innermost.cause;
-  }
-  if (innermost instanceof AggregateError && innermost.errors[0] instanceof Error) {
-    innermost = innermost.errors[0];
-  }
-  const { message, code } = innermost as Error & { code?: string };
-  return code === undefined || message.includes(code) ? message : `${message} (${code})`;
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
-}
-
-function named(name: unknown, id: unknown): string {
-  return typeof name === "string" && name !== "" ? `${name} (${id})` : String(id);
+function named(name: string | undefined, id: string): string {
+  return name === undefined || name === "" ? id : `${name} (${id})`;
 }
 
 /** The result of a probe. */
@@ -176,14 +200,24 @@ const noGrant = "0";
  * not exist.
  */
 export async function probePermission(
-  client: ManagementClient,
-  protocol: ProtocolName,
+  connection: Connection,
   command: LoggedCommand,
 ): Promise<Probe> {
-  if (command === "deactivate") {
-    const call = client.deactivateUserGrant({ userId: noGrant, grantId: noGrant });
-    return await expectError(call, "COMMAND-3M9sd");
+  const client = connection.createClient();
+  try {
+    if (command === "deactivate") {
+      return await expectError(
+        client.deactivateUserGrant({ userId: noGrant, grantId: noGrant }),
+        "COMMAND-3M9sd",
+      );
+    }
+    return await probeRemoval(client, connection);
+  } finally {
+    close(client);
   }
+}
+
+async function probeRemoval(client: ManagementClient, { protocol }: Connection): Promise<Probe> {
   const empty = await expectError(client.bulkRemoveUserGrant({ grantId: [] }), "COMMAND-5M0sd");
   if (!empty.ok || protocol !== "json") {
     return empty;
@@ -193,7 +227,7 @@ export async function probePermission(
     client.bulkRemoveUserGrant({ grantId: [noGrant] }),
     "COMMAND-1My0t",
   );
-  return list.ok ? empty : list;
+  return list.ok ? empty : { ...list, reached: false };
 }
 
 async function expectError(call: Promise<unknown>, expected: string): Promise<Probe> {

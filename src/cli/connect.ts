@@ -1,18 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { Code } from "@connectrpc/connect";
-import { serviceUser } from "../auth/index.js";
-import type { ManagementClient } from "../client/client.js";
-import { platform } from "../common/environment.js";
-import type { Observer } from "../common/observer.js";
-import { withinTime } from "../common/time-limit.js";
+import { Code, type Transport } from "@connectrpc/connect";
+import { serviceUser, type TokenSource } from "../auth/index.js";
+import type { CommonOptions, ManagementClient } from "../bulk/internal.js";
 import { type DebugEvent, debug } from "../debug.js";
-import { createMask, type Mask } from "../errors/mask.js";
 import * as grpc from "../grpc.js";
 import * as grpcWeb from "../grpc-web.js";
 import * as json from "../json.js";
-import type { CommonOptions } from "../options/client-options.js";
-import type { TokenSource } from "../options/token-source.js";
 import { inFlags } from "./explain.js";
 import { type FlagTable, oneOf } from "./flags.js";
 import { fileProblem, type Io, line, type Output, UsageError } from "./io.js";
@@ -78,24 +72,24 @@ export interface Connection {
   readonly baseUrl: string;
   readonly orgId: string | undefined;
   readonly protocol: ProtocolName;
+  /** Whether it was chosen, and is not the default. */
+  readonly protocolGiven: boolean;
   readonly instanceHost: string | undefined;
   /** Creates a client over that protocol, or over another one. */
   readonly createClient: (protocol?: ProtocolName) => ManagementClient;
-  /** A plain GET, with the credentials of the calls. */
-  readonly get: (path: string, headers?: Record<string, string>) => Promise<Response>;
-  /**
-   * A JSON request with the credentials and the organization of the calls. A rejected token is renewed,
-   * and the request retried once.
-   */
-  readonly request: (path: string, options?: RequestOptions) => Promise<Response>;
-  /** Masks the tokens that were sent: a response may echo them. */
-  readonly mask: () => Mask;
+  /** For the other services; one for each protocol. */
+  readonly transport: (protocol?: ProtocolName) => Transport;
+  /** The same connection over another protocol. */
+  readonly over: (protocol: ProtocolName) => Connection;
   /** Whether the token is read from standard input. */
   readonly usesStdin: boolean;
 }
 
 /** Node's own fetch does not support proxies. */
 export const fetchThroughProxy = grpc.createFetch();
+
+/** A list of grants may come in one response. */
+const readMaxBytes = 512 * 1024 * 1024;
 
 /**
  * Reads the connection from flags and environment, and the secret from where these refer to.
@@ -108,136 +102,53 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     throw new UsageError("No instance given. Give --url or set ZITADEL_URL.");
   }
   const orgId = flags.org ?? nonEmpty(io.env.ZITADEL_ORG_ID);
-  const protocol =
-    oneOf(
-      "--protocol (or ZITADEL_PROTOCOL)",
-      flags.protocol ?? nonEmpty(io.env.ZITADEL_PROTOCOL),
-      Object.keys(protocols) as ProtocolName[],
-    ) ?? "grpc";
+  const given = oneOf(
+    "--protocol (or ZITADEL_PROTOCOL)",
+    flags.protocol ?? nonEmpty(io.env.ZITADEL_PROTOCOL),
+    Object.keys(protocols) as ProtocolName[],
+  );
   const instanceHost = flags["instance-host"];
   const token = await readToken(flags, { baseUrl, instanceHost, fetch: fetchThroughProxy }, io);
-  const debug = flags.debug ? createDebugOutput(io.stderr) : undefined;
   const options: CommonOptions = {
     baseUrl,
     token,
     orgId,
     instanceHost,
     allowInsecure: flags["allow-insecure"],
-    debug: debug?.observer,
+    debug: flags.debug ? createDebugOutput(io.stderr) : undefined,
   };
-  const createClient = (name: ProtocolName = protocol) =>
-    name === "grpc"
-      ? protocols[name].createManagementClient(options)
-      : protocols[name].createManagementClient({ ...options, fetch: fetchThroughProxy });
-  try {
-    createClient("json");
-  } catch (error) {
-    throw asUsageError(error);
-  }
-  const sent = new Set<string>();
-  const send = createSender({
-    ...{ baseUrl, token, instanceHost, sent, debug },
-    fetch: fetchThroughProxy,
-  });
-  return {
+  const viaFetch = { ...options, fetch: fetchThroughProxy };
+  const transports = new Map<ProtocolName, Transport>();
+  const over = (protocol: ProtocolName): Connection => ({
     baseUrl: baseUrl.replace(/\/+$/, ""),
     orgId,
     protocol,
+    protocolGiven: given !== undefined,
     instanceHost,
-    createClient,
-    usesStdin: flags["token-file"] === "-",
-    mask: () => createMask(sent),
-    get: (path, headers) => send(path, { headers }),
-    async request(path, { body, signal, timeoutMs } = {}) {
-      const headers = {
-        ...(orgId === undefined ? {} : { "x-zitadel-orgid": orgId }),
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-      };
-      const json = body === undefined ? undefined : JSON.stringify(body);
-      return await send(path, { headers, body: json, signal, timeoutMs });
+    createClient: (name = protocol) =>
+      name === "grpc"
+        ? protocols[name].createManagementClient(options)
+        : protocols[name].createManagementClient(viaFetch),
+    transport(name = protocol) {
+      const known = transports.get(name);
+      const transport =
+        known ??
+        (name === "grpc"
+          ? protocols[name].createTransport({ ...options, readMaxBytes })
+          : protocols[name].createTransport({ ...viaFetch, readMaxBytes }));
+      transports.set(name, transport);
+      return transport;
     },
-  };
-}
-
-/** How long a plain request may take. */
-const defaultTimeoutMs = 30_000;
-
-/** The options of a JSON request. */
-export interface RequestOptions {
-  /** Makes it a POST. */
-  readonly body?: unknown;
-  readonly signal?: AbortSignal | undefined;
-  /** 30 s when not given. */
-  readonly timeoutMs?: number | undefined;
-}
-
-export interface PlainRequest extends Omit<RequestOptions, "body"> {
-  readonly headers?: Record<string, string> | undefined;
-  readonly body?: string | undefined;
-}
-
-/** What all plain requests of a connection share. */
-export interface SenderOptions {
-  readonly baseUrl: string;
-  readonly token: string | TokenSource;
-  readonly instanceHost: string | undefined;
-  readonly fetch: typeof globalThis.fetch;
-  /** Collects the tokens that were sent. */
-  readonly sent: Set<string>;
-  readonly debug: RequestDebug | undefined;
-}
-
-/**
- * Creates a function that sends plain requests. A rejected token is renewed, and the request retried once. It
- * resolves when the complete response has been read.
- */
-export function createSender(
-  options: SenderOptions,
-): (path: string, request: PlainRequest) => Promise<Response> {
-  const { token, instanceHost, fetch, sent, debug } = options;
-  const url = options.baseUrl.replace(/\/+$/, "");
-  const timedOut = (timeoutMs: number) =>
-    new DOMException(`no response in ${timeoutMs} ms`, "TimeoutError");
-  return async (path, { headers, body, signal: outer, timeoutMs = defaultTimeoutMs }) => {
-    const attempt = async (bearer: string, signal: AbortSignal) => {
-      sent.add(bearer);
-      const method = body === undefined ? "GET" : "POST";
-      const seen = debug?.request(method, url + path, body);
-      const response = await fetch(url + path, {
-        method,
-        headers: {
-          authorization: `Bearer ${bearer}`,
-          ...(instanceHost === undefined ? {} : { "x-zitadel-instance-host": instanceHost }),
-          ...headers,
-        },
-        ...(body === undefined ? {} : { body }),
-        redirect: "manual",
-        signal,
-      });
-      seen?.(response);
-      return await received(response);
-    };
-    const send = async (signal: AbortSignal) => {
-      if (typeof token === "string") {
-        return await attempt(token, signal);
-      }
-      const bearer = await token();
-      const response = await attempt(bearer, signal);
-      if (response.status !== 401) {
-        return response;
-      }
-      const renewed = await token({ refused: bearer });
-      return renewed === bearer ? response : await attempt(renewed, signal);
-    };
-    return await withinTime(platform, timeoutMs, outer, () => timedOut(timeoutMs), send);
-  };
-}
-
-/** The response with its body read, so that the time limit applies to the body, too. */
-async function received(response: Response): Promise<Response> {
-  const { status, statusText, headers } = response;
-  const body = await response.arrayBuffer();
-  return new Response(body.byteLength === 0 ? null : body, { status, statusText, headers });
+    over,
+    usesStdin: flags["token-file"] === "-",
+  });
+  const connection = over(given ?? "grpc");
+  try {
+    connection.createClient("json");
+  } catch (error) {
+    throw asUsageError(error);
+  }
+  return connection;
 }
 
 export interface CredentialFlags {
@@ -329,29 +240,11 @@ export function nonEmpty(value: string | undefined): string | undefined {
 
 const shownCharacters = 1000;
 
-/** Called with a plain request; the function that it returns is called with the response. */
-export interface RequestDebug {
-  request(method: string, url: string, body: string | undefined): (response: Response) => void;
-}
-
 /** Shows requests and responses, one line an event. Tokens are never included. */
-export function createDebugOutput(output: Output): RequestDebug & { readonly observer: Observer } {
-  const write = (text: string) =>
-    line(output, `debug ${printable(text).slice(0, shownCharacters)}`);
-  return {
-    observer: debug((event) => write(toText(event))),
-    request(method, url, body) {
-      const startedMs = platform.monotonicMs();
-      write(`> ${method} ${url}${body === undefined ? "" : ` ${body}`}`);
-      return ({ status, headers }) => {
-        const requestId = headers.get("x-request-id");
-        const ms = Math.round(platform.monotonicMs() - startedMs);
-        write(
-          `< HTTP ${status} in ${ms} ms${requestId === null ? "" : `, request ${requestId}`}: ${method} ${url}`,
-        );
-      };
-    },
-  };
+function createDebugOutput(output: Output): ReturnType<typeof debug> {
+  return debug((event) =>
+    line(output, `debug ${printable(toText(event)).slice(0, shownCharacters)}`),
+  );
 }
 
 function toText(event: DebugEvent): string {

@@ -1,36 +1,45 @@
-import { Code } from "@connectrpc/connect";
-import { describeError } from "../errors/describe.js";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { isPermanent } from "../bulk/internal.js";
+import { describeError } from "../index.js";
 import { printable } from "./terminal.js";
 
+/** What a call was for: what to do about an error depends on it. */
+export type Use = "read" | "change";
+
 /** What to do when ZITADEL rejects a caller, by error id. */
-export const advice: Readonly<Record<string, string>> = {
-  "AUTH-7fs1e":
-    "The token is unknown, has expired, or was made without the scope urn:zitadel:iam:org:project:id:zitadel:aud. Get a new one with that scope.",
+const advice: Readonly<Record<string, string>> = {
+  // The library's message says which scope.
+  "AUTH-7fs1e": "Get a new token, with that scope; a key file renews it.",
   "AUTHZ-cdgFk":
-    "This account has no manager role here. Give it one (Org Owner, or a role with user.grant.write and user.grant.delete), and check the organization.",
-  "AUTH-5mWD2":
-    "This account's role lacks user.grant.write or user.grant.delete. Give it a role that has them, such as Org Owner.",
+    "This account has no manager role here. Give it one, such as Org Owner, and check the organization.",
   "AUTH-Bs7Ds": "The organization does not exist on this instance. Check --org (ZITADEL_ORG_ID).",
   "COMMAND-5M0sd":
     "The list of ids did not arrive: something in between drops the body of a DELETE. Use --protocol grpc or grpc-web.",
   "EVENT-Shu7e": "This account's role is for another project than the grant's.",
 };
+const lacks: Readonly<Record<Use, string>> = {
+  read: "This account may not read grants: its role lacks user.grant.read. Give it a role that has it, such as Org Owner Viewer.",
+  change:
+    "This account's role lacks user.grant.write or user.grant.delete. Give it a role that has them, such as Org Owner.",
+};
 
-/** The message of a call's error, and what to do about it. */
-export function explain(error: unknown): string {
+/** The message of a call's error, as the server wrote it, and what to do about it. */
+export function explain(error: unknown, use: Use = "change"): string {
   const { code, id, message, requestId } = describeError(error);
+  const own = ConnectError.from(error).isWireError ? message : inFlags(message);
   const request = requestId === undefined ? "" : ` Request ${requestId}.`;
   return printable(
-    `${Code[code]}${id === undefined ? "" : ` ${id}`}: ${inFlags(message)}.${request} ${adviceFor(code, id, message)}`
-      .replace(/\.\. /, ". ")
-      .trim(),
+    `${Code[code]}${id === undefined ? "" : ` ${id}`}: ${own.replace(/[.\s]*$/, ".")}${request} ${adviceFor(error, use)}`.trim(),
   );
 }
 
 /** The options of the library, and the corresponding flags. */
 const flagNames: readonly (readonly [RegExp, string])[] = [
-  [/\ballowInsecure: true\b/g, "--allow-insecure"],
-  [/\ballowInsecure\b/g, "--allow-insecure"],
+  [/\ballowInsecure(?:: true)?\b/g, "--allow-insecure"],
+  [
+    /\bset nodeOptions\.ca, or NODE_EXTRA_CA_CERTS for the whole program/g,
+    "set NODE_EXTRA_CA_CERTS",
+  ],
   [/\bbaseUrl\b/g, "--url"],
   [/\binstanceHost\b/g, "--instance-host"],
   [/\borgId\b/g, "--org"],
@@ -42,10 +51,17 @@ export function inFlags(message: string): string {
   return flagNames.reduce((text, [name, flag]) => text.replace(name, flag), message);
 }
 
-function adviceFor(code: Code, id: string | undefined, message: string): string {
-  const known = id === undefined ? undefined : advice[id];
-  if (known !== undefined) {
-    return known;
+function adviceFor(error: unknown, use: Use): string {
+  const { code, id = "", message } = describeError(error);
+  if (id === "AUTH-5mWD2") {
+    return lacks[use];
+  }
+  if (Object.hasOwn(advice, id)) {
+    return advice[id] ?? "";
+  }
+  if (isPermanent(error)) {
+    // The message says what to do.
+    return "";
   }
   switch (code) {
     case Code.NotFound:

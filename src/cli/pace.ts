@@ -16,7 +16,7 @@ export const rateFlags = {
   rate: {
     type: "string",
     value: "<n>",
-    help: `requests a second at most; ${cloudRate} by default for zitadel.cloud, no limit elsewhere`,
+    help: `requests a second at most; for zitadel.cloud ${cloudRate}`,
   },
 } as const satisfies FlagTable;
 

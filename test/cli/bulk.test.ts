@@ -53,7 +53,7 @@ describe("remove", () => {
     expect(stderr).toContain(`Instance      ${sandbox.baseUrl}\n`);
     expect(stderr).toContain(`Organization  ZITADEL (${sandbox.orgId})\n`);
     expect(stderr).toMatch(/Account {7}\S+/);
-    expect(stderr).toContain("Grants        2 to remove\n");
+    expect(stderr).toContain("Grants        2 to remove, of 2 users\n");
     expect(stderr).toMatch(/2 removed, 0 not found, 0 failed in/);
     expect(sandbox.grant(a)).toBeUndefined();
   });
@@ -143,10 +143,11 @@ describe("remove", () => {
       .split("\n")
       .map((text) => JSON.parse(text));
     expect(outcomes).toHaveLength(3);
-    expect(outcomes).toContainEqual({ grantId: id, status: "removed" });
+    expect(outcomes).toContainEqual({ grantId: id, userId: expect.any(String), status: "removed" });
     expect(outcomes).toContainEqual({ grantId: "999", status: "not-found" });
     expect(outcomes).toContainEqual({
       grantId: foreign,
+      userId: expect.any(String),
       status: "failed",
       error: {
         code: 7,
@@ -358,11 +359,13 @@ describe("Ctrl-C", () => {
         interrupt();
         interrupt();
       } else {
-        response.end("{}");
+        response.setHeader("content-type", "application/json");
+        response.end('{"user":{"id":"1"},"org":{"id":"2"}}');
       }
     });
     const port = await listen(silent);
-    const { exitCode, stdout } = await cli(["remove", "1", "2", "--yes", "--protocol", "json"], {
+    const flags = ["--yes", "--protocol", "json", "--no-record"];
+    const { exitCode, stdout } = await cli(["remove", "1", "2", ...flags], {
       env: { ...environment(), ZITADEL_URL: `http://localhost:${port}` },
       onOutput: (_, keys) => {
         interrupt = keys.interrupt;
@@ -504,9 +507,8 @@ describe("--debug", () => {
   it("shows requests and responses, and no token", async () => {
     const [a] = add(1) as [string];
     const { stderr } = await cli(["remove", a, "--yes", "--debug", "--no-log"]);
-    expect(stderr).toMatch(/debug > GET http.*\/oidc\/v1\/userinfo\n/);
-    expect(stderr).toMatch(/debug < HTTP 200 in \d+ ms/);
-    expect(stderr).toMatch(/debug > #1 BulkRemoveUserGrant http/);
+    expect(stderr).toMatch(/debug > #1 GetMyUser http.*\n/);
+    expect(stderr).toMatch(/debug < #\d BulkRemoveUserGrant in \d+ ms/);
     expect(stderr).not.toContain(sandbox.token);
   });
 });

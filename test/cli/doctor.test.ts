@@ -48,12 +48,12 @@ describe("doctor", () => {
     [
       "a token that is not known",
       { ZITADEL_TOKEN: "nonsense" },
-      /FAIL {2}token .*does not know it, or it has expired/,
+      /FAIL {2}token .*AUTH-7fs1e.*unknown or has expired/,
     ],
     [
       "an unknown organization",
       { ZITADEL_ORG_ID: "7" },
-      /FAIL {2}organization .*7: AUTH-Bs7Ds.*does not exist/,
+      /FAIL {2}organization .*7: .*AUTH-Bs7Ds.*does not exist/,
     ],
   ])("names %s", async (_, env, message) => {
     const { exitCode, stdout } = await doctor(env);
@@ -116,7 +116,7 @@ describe("doctor", () => {
   async function jsonOnly(withBody: boolean) {
     const bodies: Record<string, unknown> = {
       "/.well-known/openid-configuration": { issuer: "here" },
-      "/oidc/v1/userinfo": { sub: "1" },
+      "/auth/v1/users/me": { user: { id: "1" } },
       "/management/v1/orgs/me": { org: { id: "2", name: "Org" } },
       "/management/v1/users/grants/_search": { details: {} },
     };
@@ -161,7 +161,7 @@ describe("doctor", () => {
     const { exitCode, stdout } = await doctor(url, ["--protocol", "json"]);
     expect(stdout).toMatch(/FAIL {2}json .*drops the body of a DELETE/);
     expect(exitCode).toBe(4);
-    const dryRun = await run(["remove", "1", "--dry-run", "--protocol", "json"], {
+    const dryRun = await run(["remove", "1", "--no-record", "--dry-run", "--protocol", "json"], {
       env: { ...url, ZITADEL_TOKEN: "x" },
     });
     await server.close();

@@ -85,7 +85,7 @@ it(
   async () => {
     const plan = join(directory, "plan.csv");
     const log = join(directory, "run.jsonl");
-    const listed = await measured(["list", "--output", "csv", "--quiet"], plan);
+    const listed = await measured(["list", "--csv", "--quiet"], plan);
     expect(listed.exitCode).toBe(0);
     expect(listed.megabytes).toBeLessThan(mostMegabytes);
     const removed = await measured(

@@ -129,7 +129,7 @@ function grantAgain(sandbox: SandboxServer, projectId: string, before: readonly 
 }
 
 async function listed(projectId: string, env: Record<string, string>): Promise<Row[]> {
-  const { stdout } = await run(["list", "--project", projectId, "--output", "jsonl"], { env });
+  const { stdout } = await run(["list", "--project", projectId, "--json"], { env });
   return stdout
     .split("\n")
     .filter(Boolean)

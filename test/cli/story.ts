@@ -63,13 +63,13 @@ export function describeStory(generation: "v4" | "v2.70"): void {
       // The read side lags behind what was added.
       await vi.waitFor(
         async () => {
-          const { stdout } = await run(["list", "--output", "jsonl"], { env });
+          const { stdout } = await run(["list", "--json"], { env });
           expect(stdout.trim().split("\n")).toHaveLength(meant.length + others.length);
         },
         { timeout: 10_000, interval: 100 },
       );
       const listed = await terminal(["list", ...selector]);
-      expect(listed.screen).toContain("1,000 grants.");
+      expect(listed.screen).toContain("1,000 grants in ");
       expect(listed.exitCode).toBe(0);
 
       const killed = await terminal(["remove", ...selector, "--concurrency", "1"], {
@@ -103,7 +103,7 @@ export function describeStory(generation: "v4" | "v2.70"): void {
       expect(restored.exitCode).toBe(0);
       await vi.waitFor(
         async () => {
-          const { stdout } = await run(["list", ...selector, "--output", "jsonl"], { env });
+          const { stdout } = await run(["list", ...selector, "--json"], { env });
           const back = stdout
             .trim()
             .split("\n")

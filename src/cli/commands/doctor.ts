@@ -1,12 +1,16 @@
 import { lookup } from "node:dns/promises";
 import { connect as connectTcp, type Socket } from "node:net";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import { connect as connectTls } from "node:tls";
 import { ConnectError } from "@connectrpc/connect";
-import { close } from "../../client/close.js";
-import { platform } from "../../common/environment.js";
-import { withinTime } from "../../common/time-limit.js";
-import { proxyFor } from "../../transports/grpc/proxy.js";
-import { type Probe, probePermission, reasonOf } from "../account.js";
+import {
+  describeFailure,
+  isPermanent,
+  platform,
+  proxyFor,
+  withinTime,
+} from "../../bulk/internal.js";
+import { describeError } from "../../index.js";
+import { type Probe, probePermission } from "../account.js";
 import {
   type Connection,
   connectionFlags,
@@ -16,7 +20,7 @@ import {
   protocols,
   readConnection,
 } from "../connect.js";
-import { advice, explain } from "../explain.js";
+import { explain, inFlags } from "../explain.js";
 import { type Command, type FlagTable, noArguments, parseFlags } from "../flags.js";
 import { createLookup } from "../grants/lookup.js";
 import { exitCode, type Io, line, UsageError } from "../io.js";
@@ -65,8 +69,9 @@ async function runDoctor(args: readonly string[], io: Io): Promise<number> {
     const [instance, ...clock] = await probeInstance(connection);
     const responds = instance !== undefined && show([instance]);
     show(clock);
-    if (responds && show([await probeToken(connection)])) {
-      show([await probeOrganization(connection)]);
+    const { finding, reachable } = responds ? await probeToken(connection) : {};
+    if (finding !== undefined && show([finding]) && reachable !== undefined) {
+      show([await probeOrganization(reachable)]);
       show(await probeProtocols(connection));
     }
   }
@@ -80,83 +85,64 @@ async function runDoctor(args: readonly string[], io: Io): Promise<number> {
   return ok ? exitCode.done : exitCode.aborted;
 }
 
-export async function probeToken(connection: Connection): Promise<Finding> {
+/** Whose token it is, over the first protocol that gets through. */
+async function probeToken(
+  connection: Connection,
+): Promise<{ readonly finding: Finding; readonly reachable?: Connection }> {
   const title = "token";
-  try {
-    const response = await connection.get("/oidc/v1/userinfo");
-    const text = await response.text();
-    if (response.status === 401) {
-      return {
-        ok: false,
-        title,
-        detail:
-          "the server does not know it, or it has expired: get a new one, or use a key file, which renews it",
-      };
+  let first: string | undefined;
+  for (const protocol of new Set([connection.protocol, "json", "grpc-web"] as const)) {
+    const reachable = connection.over(protocol);
+    try {
+      const { userId, name } = await createLookup(reachable, once).account();
+      const detail = `of account ${name === undefined ? userId : `${name} (${userId})`}`;
+      return { finding: { ok: true, title, detail }, reachable };
+    } catch (error) {
+      const detail = explain(error, "read");
+      if (describeError(error).id === "AUTH-Bs7Ds") {
+        // The token is checked first.
+        return { finding: { ok: true, title, detail: "the server knows it" }, reachable };
+      }
+      if (error instanceof ConnectError && error.isWireError) {
+        return { finding: { ok: false, title, detail } };
+      }
+      first ??= detail;
     }
-    return response.ok
-      ? { ok: true, title, detail: `of account ${JSON.parse(text).sub}` }
-      : { ok: false, title, detail: `/oidc/v1/userinfo responds with HTTP ${response.status}` };
-  } catch (error) {
-    return {
-      ok: false,
-      title,
-      detail: error instanceof ConnectError ? explain(error) : reasonOf(error),
-    };
   }
+  return { finding: { ok: false, title, detail: first ?? "" } };
 }
 
-export async function probeOrganization(connection: Connection): Promise<Finding> {
+async function probeOrganization(connection: Connection): Promise<Finding> {
   const title = "organization";
-  const { orgId } = connection;
+  const given = connection.orgId ?? "the account's own";
   try {
-    const response = await connection.get(
-      "/management/v1/orgs/me",
-      orgId === undefined ? {} : { "x-zitadel-orgid": orgId },
-    );
-    const text = await response.text();
-    if (response.ok) {
-      const { org } = JSON.parse(text);
-      const own = orgId === undefined ? ", the account's own: none was given" : "";
-      return { ok: true, title, detail: `${org?.name} (${org?.id})${own}` };
-    }
-    const name = orgId ?? "the account's own";
-    const [id] = Object.keys(advice).filter((known) => text.includes(known));
-    return id === "AUTH-5mWD2"
-      ? { ok: true, title, detail: `${name}; the role may not see what it is called` }
-      : {
-          ok: false,
-          title,
-          detail: `${name}: ${id === undefined ? `HTTP ${response.status} ${text.slice(0, 200)}` : `${id}. ${advice[id]}`}`,
-        };
+    const { id, name } = await createLookup(connection, once).organization();
+    const own = connection.orgId === undefined ? ", the account's own: none was given" : "";
+    return { ok: true, title, detail: `${name} (${id})${own}` };
   } catch (error) {
-    return { ok: false, title, detail: reasonOf(error) };
+    return describeError(error).id === "AUTH-5mWD2"
+      ? { ok: true, title, detail: `${given}; the role may not see what it is called` }
+      : { ok: false, title, detail: `${given}: ${explain(error, "read")}` };
   }
 }
 
 /** Sends an empty removal over each protocol: permission is checked, and nothing is changed. */
-export async function probeProtocols(connection: Connection): Promise<Finding[]> {
+async function probeProtocols(connection: Connection): Promise<Finding[]> {
   const findings: Finding[] = [];
   let permission: Probe | undefined;
   for (const name of Object.keys(protocols) as ProtocolName[]) {
-    const client = connection.createClient(name);
     const used = name === connection.protocol;
-    try {
-      const probe = await probePermission(client, name, "remove");
-      const bodyLost = probe.reached && probe.detail.includes("COMMAND-5M0sd");
-      const works = probe.reached && !bodyLost;
-      findings.push({
-        // A protocol that is not used may fail.
-        ok: works || !used,
-        title: name,
-        detail: works
-          ? "works"
-          : `does not work${used ? "" : ", and is not used"}: ${probe.detail}`,
-      });
-      if (works && (used || permission === undefined)) {
-        permission = probe;
-      }
-    } finally {
-      close(client);
+    const probe = await probePermission(connection.over(name), "remove");
+    findings.push({
+      // A protocol that is not used may fail.
+      ok: probe.reached || !used,
+      title: name,
+      detail: probe.reached
+        ? "works"
+        : `does not work${used ? "" : ", and is not used"}: ${probe.detail}`,
+    });
+    if (probe.reached && (used || permission === undefined)) {
+      permission = probe;
     }
   }
   return permission === undefined
@@ -170,9 +156,7 @@ async function permissionFinding(connection: Connection, remove: Probe): Promise
   if (!remove.ok) {
     return { ok: false, title, detail: remove.detail };
   }
-  const client = connection.createClient();
-  const deactivate = await probePermission(client, connection.protocol, "deactivate");
-  close(client);
+  const deactivate = await probePermission(connection, "deactivate");
   if (!deactivate.ok) {
     return {
       ok: false,
@@ -182,9 +166,9 @@ async function permissionFinding(connection: Connection, remove: Probe): Promise
   }
   let lookUp = "";
   try {
-    await createLookup(connection).searchGrants([], { offset: 0, limit: 1 });
+    await createLookup(connection, once).listGrants([], { offset: 0, limit: 1 });
   } catch (error) {
-    lookUp = `; may not look them up, which list, selectors and verify need (user.grant.read): ${explain(error)}`;
+    lookUp = `; may not look them up, which list, selectors, verify and the check after a run need: ${explain(error, "read")}`;
   }
   const all = lookUp === "" ? "remove, deactivate and look up" : "remove and deactivate";
   return {
@@ -194,51 +178,39 @@ async function permissionFinding(connection: Connection, remove: Probe): Promise
   };
 }
 
+/** A diagnosis does not wait. */
+const once = { giveUpMs: 0 };
+
 /** Beyond this, assertions of key files and tokens are rejected as not yet valid, or expired. */
 const mostSkewMs = 30_000;
-const timeoutMs = 30_000;
-const timedOut = () => new Error(`no response within ${timeoutMs / 1000} s`);
 
 /** The discovery document names the instance, and the response's date shows the server's clock. */
-export async function probeInstance(connection: Connection): Promise<Finding[]> {
-  const { baseUrl, instanceHost } = connection;
+async function probeInstance({ baseUrl, instanceHost }: Connection): Promise<Finding[]> {
   const url = `${baseUrl}/.well-known/openid-configuration`;
-  const fail = (detail: string): Finding[] => [{ ok: false, title: "instance", detail }];
+  const title = "instance";
+  const headers = instanceHost === undefined ? {} : { "x-zitadel-instance-host": instanceHost };
   let response: Response;
   let text: string;
   try {
     // Without a token: the responder is not known yet.
-    [response, text] = await withinTime(
-      platform,
-      timeoutMs,
-      undefined,
-      timedOut,
-      async (signal) => {
-        const response = await fetchThroughProxy(url, {
-          ...(instanceHost === undefined
-            ? {}
-            : { headers: { "x-zitadel-instance-host": instanceHost } }),
-          redirect: "manual",
-          signal,
-        });
-        return [response, await response.text()];
-      },
-    );
+    [response, text] = await withinTime(platform, 30_000, undefined, timedOut, async (signal) => {
+      const found = await fetchThroughProxy(url, { headers, redirect: "manual", signal });
+      return [found, await found.text()] as const;
+    });
   } catch (error) {
     const advice = url.startsWith("http:") ? " Does this port expect https?" : "";
-    return fail(`${url}: ${reasonOf(error)}.${advice}`);
+    return [{ ok: false, title, detail: `${url}: ${failureOf(error)}.${advice}` }];
   }
   if (!response.ok) {
-    return fail(`${url}: ${explainStatus(response, text, url)}`);
+    return [{ ok: false, title, detail: `${url}: ${explainStatus(response, text, url)}` }];
   }
-  const issuer = issuerOf(text);
+  const [, issuer] = /"issuer"\s*:\s*"([^"]*)"/.exec(text) ?? [];
   if (issuer === undefined) {
-    return fail(
-      `${url} responds with something else than ZITADEL's discovery document: is this a proxy's page, or another server?`,
-    );
+    const detail = `${url} responds with something else than ZITADEL's discovery document: is this a proxy's page, or another server?`;
+    return [{ ok: false, title, detail }];
   }
   return [
-    { ok: true, title: "instance", detail: `ZITADEL responds, and calls itself ${issuer}` },
+    { ok: true, title, detail: `ZITADEL responds, and calls itself ${issuer}` },
     clockFinding(response.headers.get("date")),
   ];
 }
@@ -257,33 +229,24 @@ function explainStatus({ status, headers }: Response, text: string, url: string)
   if (/HTTP request (was sent )?to (an )?HTTPS (server|port)/i.test(text)) {
     return `HTTP ${status}: this port expects https. Set --url to https://...`;
   }
-  switch (status) {
-    case 502:
-    case 503:
-    case 504:
-      return `HTTP ${status}: a proxy or load balancer responds, and cannot reach ZITADEL behind it. Is ZITADEL running?`;
-    case 407:
-      return "HTTP 407: the proxy wants a user and a password. Put them into HTTPS_PROXY.";
-    case 401:
-    case 403:
-      return `HTTP ${status}: something in between does not let this request through: a gateway, a firewall, or a proxy.`;
-    case 404:
-      return "HTTP 404. ZITADEL picks its instance by the host name: is this the domain of one? Where the address is another, give --instance-host.";
-    case 429:
-      return "HTTP 429: too many requests from this address. Wait a minute.";
-    default:
-      return `HTTP ${status}, where ZITADEL responds with 200. Is this its address?`;
-  }
+  return `HTTP ${status}${statuses[status] ?? ", where ZITADEL responds with 200. Is this its address?"}`;
 }
 
-function issuerOf(text: string): string | undefined {
-  try {
-    const { issuer } = JSON.parse(text);
-    return typeof issuer === "string" ? issuer : undefined;
-  } catch {
-    return undefined;
-  }
-}
+const unreachable =
+  ": a proxy or load balancer responds, and cannot reach ZITADEL behind it. Is ZITADEL running?";
+const forbidden =
+  ": something in between does not let this request through: a gateway, a firewall, or a proxy.";
+const timedOut = () => new Error("no response within 30 s");
+const statuses: Readonly<Record<number, string>> = {
+  401: forbidden,
+  403: forbidden,
+  404: ". ZITADEL picks its instance by the host name: is this the domain of one? Where the address is another, give --instance-host.",
+  407: ": the proxy wants a user and a password. Put them into HTTPS_PROXY.",
+  429: ": too many requests from this address. Wait a minute.",
+  502: unreachable,
+  503: unreachable,
+  504: unreachable,
+};
 
 function clockFinding(date: string | null): Finding {
   const title = "clock";
@@ -309,7 +272,7 @@ const connectMs = 10_000;
  * Checks what precedes any request: the name, the port, TLS. If a proxy is in use, the proxy is checked: only
  * it may be able to resolve the name and reach the port.
  */
-export async function probeNetwork(url: URL): Promise<Finding[]> {
+async function probeNetwork(url: URL): Promise<Finding[]> {
   const proxy = proxyFor(url, process.env);
   if (proxy === undefined) {
     return await probeWay(url, "--url");
@@ -317,106 +280,60 @@ export async function probeNetwork(url: URL): Promise<Finding[]> {
   const variable = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
   const used = { ok: true, title: "proxy", detail: `${proxy.host} (${variable})` };
   const findings = await probeWay(proxy, variable);
-  return findings.every(({ ok }) => ok)
-    ? [used, ...findings]
-    : [
-        used,
-        ...findings.map((finding) => ({
-          ...finding,
-          detail: finding.ok
-            ? finding.detail
-            : `the proxy of ${variable} cannot be used: ${finding.detail} NO_PROXY names hosts that need none.`,
-        })),
-      ];
+  const unusable = (detail: string) =>
+    `the proxy of ${variable} cannot be used: ${detail} NO_PROXY names hosts that need none.`;
+  return [
+    used,
+    ...findings.map((one) => (one.ok ? one : { ...one, detail: unusable(one.detail) })),
+  ];
 }
 
 async function probeWay(url: URL, setting: string): Promise<Finding[]> {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
-  let resolved: Finding;
+  const name = "name resolution";
+  let addresses: readonly { readonly address: string }[];
   try {
-    const addresses = await lookup(host, { all: true });
-    resolved = {
-      ok: true,
-      title: "name resolution",
-      detail: `${host} is ${addresses.map(({ address }) => address).join(", ")}`,
-    };
+    addresses = await lookup(host, { all: true });
   } catch (error) {
+    const detail = `${host} is not known here: ${failureOf(error)}. Check ${setting}, DNS and VPN.`;
+    return [{ ok: false, title: name, detail }];
+  }
+  const detail = `${host} is ${addresses.map(({ address }) => address).join(", ")}`;
+  const isTls = url.protocol === "https:";
+  const title = isTls ? "TLS" : "connection";
+  try {
+    const reached = isTls ? await reachTls(host, port) : await reachTcp(host, port);
     return [
-      {
-        ok: false,
-        title: "name resolution",
-        detail: `${host} is not known here: ${reasonOf(error)}. Check ${setting}, DNS and VPN.`,
-      },
+      { ok: true, title: name, detail },
+      { ok: true, title, detail: reached },
+    ];
+  } catch (error) {
+    const advice = isPermanent(error)
+      ? ""
+      : " Is the server up, the port right, and a firewall in between?";
+    return [
+      { ok: true, title: name, detail },
+      { ok: false, title, detail: `port ${port}: ${failureOf(error)}.${advice}` },
     ];
   }
-  return [
-    resolved,
-    url.protocol === "https:" ? await probeTls(host, port) : await probeTcp(host, port),
-  ];
 }
 
-async function probeTcp(host: string, port: number): Promise<Finding> {
-  const title = "connection";
-  try {
-    const socket = await opened(connectTcp({ host, port }), "connect");
-    socket.destroy();
-    return { ok: true, title, detail: `port ${port} responds, without TLS` };
-  } catch (error) {
-    return { ok: false, title, detail: refused(port, error) };
-  }
+async function reachTcp(host: string, port: number): Promise<string> {
+  (await opened(connectTcp({ host, port }), "connect")).destroy();
+  return `port ${port} responds, without TLS`;
 }
 
-async function probeTls(host: string, port: number): Promise<Finding> {
-  const title = "TLS";
-  try {
-    const socket = (await opened(
-      connectTls({ host, port, servername: host, ALPNProtocols: ["h2", "http/1.1"] }),
-      "secureConnect",
-    )) as TLSSocket;
-    const { alpnProtocol } = socket;
-    const version = socket.getProtocol();
-    socket.destroy();
-    return {
-      ok: true,
-      title,
-      detail:
-        alpnProtocol === "h2"
-          ? `${version}, HTTP/2`
-          : `${version}, without HTTP/2: a proxy in between will not let gRPC pass, use --protocol json or grpc-web`,
-    };
-  } catch (error) {
-    const { code = "" } = error as NodeJS.ErrnoException;
-    return { ok: false, title, detail: certificateAdvice(code, error) ?? refused(port, error) };
-  }
+async function reachTls(host: string, port: number): Promise<string> {
+  const protocols = { servername: host, ALPNProtocols: ["h2", "http/1.1"] };
+  const socket = await opened(connectTls({ host, port, ...protocols }), "secureConnect");
+  const isHttp2 = socket.alpnProtocol === "h2";
+  const version = socket.getProtocol();
+  socket.destroy();
+  return `${version}, ${isHttp2 ? "HTTP/2" : "without HTTP/2: a proxy in between will not let gRPC pass, use --protocol json or grpc-web"}`;
 }
 
-/** Codes of OpenSSL, as Node names them. */
-function certificateAdvice(code: string, error: unknown): string | undefined {
-  switch (code) {
-    case "CERT_HAS_EXPIRED":
-    case "CERT_NOT_YET_VALID":
-      return `${reasonOf(error)}: renew the server's certificate, or set this machine's clock right`;
-    case "ERR_TLS_CERT_ALTNAME_INVALID":
-      return `the certificate is for another name: ${reasonOf(error)}`;
-    case "SELF_SIGNED_CERT_IN_CHAIN":
-    case "DEPTH_ZERO_SELF_SIGNED_CERT":
-    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
-    case "UNABLE_TO_GET_ISSUER_CERT":
-    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-      return `the certificate's authority is not known here (${code}): name its file in NODE_EXTRA_CA_CERTS`;
-    default:
-      return code.startsWith("ERR_SSL") || code === "EPROTO"
-        ? `this port does not speak TLS (${reasonOf(error)}): is it http? Then the url begins with http://, or another port is the one for https.`
-        : undefined;
-  }
-}
-
-function refused(port: number, error: unknown): string {
-  return `port ${port}: ${reasonOf(error)}. Is the server up, the port right, and a firewall in between?`;
-}
-
-function opened(socket: Socket, event: "connect" | "secureConnect"): Promise<Socket> {
+function opened<S extends Socket>(socket: S, event: string): Promise<S> {
   return new Promise((resolve, reject) => {
     socket.once(event, () => resolve(socket));
     socket.once("error", reject);
@@ -426,8 +343,12 @@ function opened(socket: Socket, event: "connect" | "secureConnect"): Promise<Soc
   });
 }
 
+function failureOf(error: unknown): string {
+  return inFlags(describeFailure(error)).replace(/\.$/, "");
+}
+
 /** A check, and its result. */
-export interface Finding {
+interface Finding {
   readonly ok: boolean;
   readonly title: string;
   readonly detail: string;

@@ -1,25 +1,26 @@
 import { ConnectError } from "@connectrpc/connect";
 import Papa from "papaparse";
+import { identify, interruptibleLookup } from "../account.js";
 import { connectionFlags, connectionNote, readConnection } from "../connect.js";
 import { explain } from "../explain.js";
-import { type Command, type FlagTable, noArguments, oneOf, parseFlags } from "../flags.js";
-import { createLookup } from "../grants/lookup.js";
-import { formulaStart, type GrantRecord, personOf, roleSeparator } from "../grants/record.js";
-import { type SelectionEnd, selectGrants } from "../grants/select.js";
+import { type Command, type FlagTable, noArguments, parseFlags } from "../flags.js";
+import {
+  formulaStart,
+  type GrantRecord,
+  grantColumns,
+  personOf,
+  roleSeparator,
+} from "../grants/record.js";
+import { type SelectionEnd, selectGrants, shortfallOf } from "../grants/select.js";
 import { readSelectors, selectorFlags, selectorNote } from "../grants/selectors.js";
-import { exitCode, type Io, line, OutputClosed, writeAll } from "../io.js";
-import { lookupTurns, rateFlags, readRate } from "../pace.js";
-import { columnsOf, counted, printable, toWidth } from "../terminal.js";
-
-const listOutputs = ["table", "csv", "jsonl"] as const;
-type ListOutput = (typeof listOutputs)[number];
+import { exitCode, type Io, line, OutputClosed, UsageError, writeAll } from "../io.js";
+import type { Selectors } from "../log/entry.js";
+import { rateFlags, readRate } from "../pace.js";
+import { counted, createTable, jsonText, printable, type TableColumn } from "../terminal.js";
 
 const outputFlags = {
-  output: {
-    type: "string",
-    values: listOutputs,
-    help: "table on a terminal by default, csv elsewhere; csv and jsonl contain everything known about a grant, and remove --file accepts them",
-  },
+  json: { type: "boolean", help: "JSON Lines, with all that ZITADEL shows of a grant" },
+  csv: { type: "boolean", help: "the same as CSV: the default if not on a terminal" },
   quiet: { type: "boolean", short: "q", help: "do not report the number of grants" },
 } as const satisfies FlagTable;
 
@@ -28,16 +29,15 @@ export const list: Command = {
   name: "list",
   summary: "list grants by user, project, role and more",
   description:
-    "Lists the grants of an organization: all of them, or those that the flags select. They are written as they are read. Changes nothing.",
+    "Lists the grants of an organization: all of them, or those that the flags select. Changes nothing.",
   examples: [
     "zitadel-user-grants list --project Billing --role admin",
-    "zitadel-user-grants list --email jane@example.com --output csv > plan.csv",
+    "zitadel-user-grants list --email jane@example.com --csv > plan.csv",
     "zitadel-user-grants remove --file plan.csv",
   ],
   groups: [
     { title: "Grants", flags: selectorFlags, note: selectorNote },
-    { title: "Output", flags: outputFlags },
-    { title: "Pace", flags: rateFlags },
+    { title: "Output", flags: { ...outputFlags, ...rateFlags } },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
   ],
   run: runList,
@@ -50,21 +50,27 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
   const flags = { ...selectorFlags, ...outputFlags, ...rateFlags, ...connectionFlags };
   const { values, positionals } = parseFlags(args, flags);
   noArguments("list", positionals);
-  const output = oneOf("--output", values.output, listOutputs);
+  if (values.json && values.csv) {
+    throw new UsageError("Give --json or --csv, not both.");
+  }
   const selectors = await readSelectors(values, io);
-  const connection = await readConnection(values, io);
-  const rate = readRate(values.rate, connection.baseUrl);
-  const stop = new AbortController();
-  const stopListening = io.onInterrupt(() => stop.abort());
-  const lookup = createLookup(connection, { signal: stop.signal, turn: lookupTurns(rate) });
-  const writer = grantWriter(
-    output ?? (io.stdout.isTTY ? "table" : "csv"),
-    io.stdout.columns ?? 120,
-  );
+  const given = await readConnection(values, io);
+  const rate = readRate(values.rate, given.baseUrl);
+  const identified = await identify(given, io, "read");
+  if (identified === undefined) {
+    return exitCode.aborted;
+  }
+  const { connection, identity } = identified;
+  const { lookup, signal, end: stopListening } = interruptibleLookup(connection, rate, io);
+  const writer = values.json
+    ? jsonWriter
+    : values.csv || !io.stdout.isTTY
+      ? csvWriter(io.stdout.isTTY === true)
+      : tableWriter(selectors, io.stdout.columns ?? 120);
   let count = 0;
   let end: SelectionEnd;
   try {
-    const selection = selectGrants(lookup, selectors);
+    const selection = selectGrants(lookup, selectors, identity.orgId);
     end = await writeGrants(selection, writer, io, (written) => {
       count += written;
     });
@@ -72,12 +78,12 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
     if (error instanceof OutputClosed) {
       return exitCode.done;
     }
-    if (stop.signal.aborted) {
+    if (signal.aborted) {
       line(io.stderr, `Stopped after ${counted(count, "grant")}: the list is incomplete.`);
       return exitCode.stopped;
     }
     if (error instanceof ConnectError) {
-      line(io.stderr, explain(error));
+      line(io.stderr, explain(error, "read"));
       line(io.stderr, "The list is incomplete. zitadel-user-grants doctor finds out more.");
       return exitCode.aborted;
     }
@@ -86,19 +92,21 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
     stopListening();
   }
   if (!values.quiet) {
-    line(io.stderr, `${counted(count, "grant")}.`);
+    line(io.stderr, printable(`${counted(count, "grant")} in ${identity.organization}.`));
   }
-  for (const value of end.unmatched) {
-    line(io.stderr, `Not matched: ${printable(value)}`);
+  const shortfall = shortfallOf(end, connection.protocol);
+  for (const value of [
+    ...end.unmatched.map((value) => `Not matched: ${value}`),
+    ...end.ambiguous,
+  ]) {
+    line(io.stderr, printable(value));
   }
-  if (end.unstable) {
-    line(
-      io.stderr,
-      "Grants were added or removed while they were read: the list may be incomplete.",
-    );
-    return exitCode.incomplete;
+  if (shortfall !== undefined) {
+    line(io.stderr, `The list is incomplete: ${shortfall}`);
   }
-  return exitCode.done;
+  return shortfall === undefined && end.unmatched.length === 0
+    ? exitCode.done
+    : exitCode.incomplete;
 }
 
 /** Writes grants as they arrive, no faster than the reader reads them. */
@@ -109,11 +117,15 @@ async function writeGrants(
   onWritten: (count: number) => void,
 ): Promise<SelectionEnd> {
   let waiting: GrantRecord[] = [];
-  let started = false;
+  let row: ((grant: GrantRecord) => string) | undefined;
   const flush = async () => {
-    const text =
-      (started ? "" : writer.start(waiting)) + (waiting.length > 0 ? writer.grants(waiting) : "");
-    started = true;
+    let text = "";
+    if (row === undefined) {
+      const { head, row: first } = writer(waiting);
+      row = first;
+      text = head;
+    }
+    text += waiting.map(row).join("");
     onWritten(waiting.length);
     waiting = [];
     await writeAll(io, text);
@@ -131,106 +143,46 @@ async function writeGrants(
   }
 }
 
-/** Formats grants as they are read. */
-export interface GrantWriter {
-  /** Text before the first grant. */
-  readonly start: (firstGrants: readonly GrantRecord[]) => string;
-  readonly grants: (grants: readonly GrantRecord[]) => string;
-}
+/** How grants are written: the text before them, by the first ones, and of each. */
+type GrantWriter = (first: readonly GrantRecord[]) => {
+  readonly head: string;
+  readonly row: (grant: GrantRecord) => string;
+};
 
-/** The columns of the CSV: everything that a search returns. `remove --file` reads them. */
-const csvColumns = [
-  "grantId",
-  "userId",
-  "state",
-  "roleKeys",
-  "projectId",
-  "projectName",
-  "projectGrantId",
-  "displayName",
-  "email",
-  "preferredLoginName",
-  "userName",
-  "firstName",
-  "lastName",
-  "userType",
-  "orgId",
-  "orgName",
-  "orgDomain",
-  "grantedOrgId",
-  "grantedOrgName",
-  "grantedOrgDomain",
-  "creationDate",
-  "changeDate",
-  "sequence",
-  "resourceOwner",
-] as const satisfies readonly (keyof GrantRecord)[];
+const jsonWriter: GrantWriter = () => ({ head: "", row: (grant) => `${jsonText(grant)}\n` });
 
-export function grantWriter(output: ListOutput, columns: number): GrantWriter {
-  switch (output) {
-    case "csv":
-      return {
-        start: () => `${csvColumns.join(",")}\r\n`,
-        grants: (grants) =>
-          `${Papa.unparse(grants.map(toCells), { escapeFormulae: formulaStart })}\r\n`,
-      };
-    case "jsonl":
-      return {
-        start: () => "",
-        grants: (grants) => grants.map((grant) => `${JSON.stringify(grant)}\n`).join(""),
-      };
-    default:
-      return tableWriter(columns);
-  }
-}
-
-function toCells(grant: GrantRecord): string[] {
-  return csvColumns.map((column) => {
-    const value = grant[column];
-    return typeof value === "string" ? value : (value?.join(roleSeparator) ?? "");
-  });
-}
-
-/** The title and content of each column. The last ones are never truncated, so that ids can be copied. */
-const tableColumns: readonly (readonly [string, (grant: GrantRecord) => string])[] = [
-  ["USER", personOf],
-  ["PROJECT", ({ projectName, projectId }) => projectName ?? projectId],
-  ["ROLES", ({ roleKeys }) => roleKeys.join(", ")],
-  ["STATE", ({ state }) => state],
-  ["USER ID", ({ userId }) => userId],
-  ["GRANT ID", ({ grantId }) => grantId],
-];
-const cuttable = 3;
-
-function tableWriter(columns: number): GrantWriter {
-  let widths: number[] = [];
-  const row = (cells: readonly string[]) =>
-    `${cells
-      .map((cell, index) =>
-        toWidth(cell, Math.max(widths[index] ?? 0, index < cuttable ? 0 : columnsOf(cell))),
-      )
-      .join("  ")
-      .trimEnd()}\n`;
-  const cellsOf = (grant: GrantRecord) => tableColumns.map(([, show]) => printable(show(grant)));
-  return {
-    start(first) {
-      const rows = [tableColumns.map(([title]) => title), ...first.map(cellsOf)];
-      widths = tableColumns.map((_, index) =>
-        Math.max(...rows.map((cells) => columnsOf(cells[index] ?? ""))),
-      );
-      const gaps = 2 * (widths.length - 1);
-      // Excess width is taken from the widest column.
-      for (;;) {
-        const excess = widths.reduce((sum, width) => sum + width, gaps) - columns;
-        const widest = widths.indexOf(Math.max(...widths.slice(0, cuttable)));
-        const width = widths[widest] ?? 0;
-        if (excess <= 0 || width <= 12) {
-          break;
-        }
-        widths[widest] = width - 1;
-      }
-      return row(tableColumns.map(([title]) => title));
+/** @param isTerminal names must not control it. */
+const csvWriter =
+  (isTerminal: boolean): GrantWriter =>
+  () => ({
+    head: `${grantColumns.join(",")}\r\n`,
+    row(grant) {
+      const cells = grantColumns.map((column) => {
+        const value = grant[column];
+        const text = typeof value === "string" ? value : (value?.join(roleSeparator) ?? "");
+        return isTerminal ? printable(text) : text;
+      });
+      return `${Papa.unparse([cells], { escapeFormulae: formulaStart })}\r\n`;
     },
-    grants: (grants) => grants.map((grant) => row(cellsOf(grant))).join(""),
+  });
+
+/** What was searched by, and the ids, are shown whole. */
+const tableWriter =
+  (selectors: Selectors, width: number): GrantWriter =>
+  (first) => {
+    const { emails, loginNames, projects, roles } = selectors;
+    const columns: TableColumn<GrantRecord>[] = [
+      { title: "USER", show: personOf, whole: emails.length + loginNames.length > 0 },
+      {
+        title: "PROJECT",
+        show: ({ projectName, projectId }) => projectName ?? projectId,
+        whole: projects.length > 0,
+      },
+      { title: "ROLES", show: ({ roleKeys }) => roleKeys.join(", "), whole: roles.length > 0 },
+      { title: "STATE", show: ({ state }) => state, spare: 1 },
+      { title: "USER ID", show: ({ userId }) => userId, whole: true, spare: 2 },
+      { title: "GRANT ID", show: ({ grantId }) => grantId, whole: true },
+    ];
+    const { head, row } = createTable(columns, first, width);
+    return { head: `${head}\n`, row: (grant) => `${row(grant)}\n` };
   };
-}

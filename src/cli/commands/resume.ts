@@ -17,8 +17,6 @@ import { carryOut } from "./revoke/carry-out.js";
 import { actionFlags, paceFlags, readSettings, type Settings } from "./revoke/flags.js";
 import { resumedPlan } from "./revoke/plan.js";
 
-const { "dry-run": _, ...resumeFlags } = actionFlags;
-
 /** The command `resume`. */
 export const resume: Command = {
   name: "resume",
@@ -28,13 +26,13 @@ export const resume: Command = {
     "Continues a run that was stopped, aborted or killed. The log knows instance, organization and grants, so only the credentials are needed. Decided grants are kept; failed ones are retried.",
   examples: ["zitadel-user-grants resume run.jsonl"],
   groups: [
-    { title: "What happens", flags: resumeFlags },
+    { title: "What happens", flags: actionFlags },
     { title: "Pace", flags: paceFlags("remove") },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
   ],
   async run(args, io) {
     const { values: flags, positionals } = parseFlags(args, {
-      ...resumeFlags,
+      ...actionFlags,
       ...paceFlags("remove"),
       ...connectionFlags,
     });
@@ -64,11 +62,12 @@ export async function resumeRun(
     const connection = await readConnection(connectionFlagsOf(head, flags, io), io);
     checkCanAsk(flags.yes, connection.usesStdin, io);
     const stdin = connection.usesStdin ? undefined : watchStdin(io);
-    const identity = await identify(connection, io);
+    const identified = await identify(connection, io, "change");
     stdin?.end();
-    if (identity === undefined) {
+    if (identified === undefined) {
       return exitCode.aborted;
     }
+    const { identity } = identified;
     const difference = differentOrganization(head, connection, identity);
     if (difference !== undefined) {
       throw new UsageError(difference);
@@ -79,25 +78,26 @@ export async function resumeRun(
       );
     }
     const plan = resumedPlan(content);
-    const before = plan.total - plan.openCount;
+    const total = plan.grants.length;
+    const left = plan.open.length;
     if (!settings.quiet) {
       introduce(
         connection,
         identity,
         {
           Log: path,
-          Grants: `${plan.openCount} to ${head.command}; ${before} of ${plan.total} are decided`,
+          Grants: `${left} to ${head.command}; ${total - left} of ${total} are decided`,
           ...rateShown(settings.rate(connection.baseUrl)),
         },
         io,
       );
     }
-    if (plan.openCount > 0 && !flags.yes && !(await mayGoAhead(head.command, plan.openCount, io))) {
+    if (left > 0 && !flags.yes && !(await mayGoAhead(head.command, left, io))) {
       line(io.stderr, "Nothing was done.");
       return exitCode.stopped;
     }
     log = RunLog.resume(path, lock, content.wholeBytes, headOf(head.command, connection, identity));
-    return await carryOut(head.command, connection, plan, log, settings, io);
+    return await carryOut({ ...identified, plan, log, settings }, io);
   } finally {
     if (log === undefined) {
       lock.release();

@@ -1,37 +1,50 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createSummary, type Summary } from "../../bulk/index.js";
-import { type Environment, platform, sleep } from "../../common/environment.js";
-import { describeError } from "../../errors/describe.js";
+import { createSummary } from "../../bulk/index.js";
+import { type Environment, platform } from "../../bulk/internal.js";
+import { describeError } from "../../index.js";
+import { headOf, introduce, lookupOptions } from "../account.js";
 import { connectionFlags, connectionNote } from "../connect.js";
 import { explain } from "../explain.js";
-import { type Command, type FlagTable, parseFlags, wholeNumber } from "../flags.js";
+import { type Command, type FlagTable, parseFlags } from "../flags.js";
+import { lookAtEffect } from "../grants/effect.js";
 import { createLookup, type Lookup } from "../grants/lookup.js";
-import { searchAllGrants } from "../grants/select.js";
-import { exitCode, line } from "../io.js";
-import { connectToLog, logPathOf } from "../log/open.js";
-import { expectationOf, type FoundState, type GrantInLog, type LogContent } from "../log/read.js";
-import { inParallel, lookupTurns, rateFlags, readRate } from "../pace.js";
+import { type ReadEachOptions, readEach } from "../grants/read.js";
+import type { GrantRecord } from "../grants/record.js";
+import { exitCode, type Io, line } from "../io.js";
+import { LogLock } from "../log/lock.js";
+import { connectAs, logPathOf } from "../log/open.js";
+import { expectationOf, type FoundState, LogContent } from "../log/read.js";
+import { RunLog } from "../log/write.js";
+import { rateFlags, readRate } from "../pace.js";
 import {
-  counted,
   createProgress,
   createResultLines,
   createStopSwitch,
+  duration,
+  grouped,
+  jsonText,
+  quoted,
   reasonsOf,
 } from "../terminal.js";
+import { finishRepairs, repair } from "./revoke/repair.js";
 
 const verifyFlags = {
-  concurrency: { type: "string", value: "<n>", help: "requests at a time (8)" },
-  ...rateFlags,
+  repair: {
+    type: "boolean",
+    help: "deactivate again what ZITADEL does not show",
+  },
   json: { type: "boolean", help: "what was found as JSON Lines" },
+  quiet: { type: "boolean", short: "q", help: "print only what is not as the run reported" },
+  ...rateFlags,
 } as const satisfies FlagTable;
 
 /** The command `verify`. */
 export const verify: Command = {
   name: "verify",
-  summary: "check that grants have the state that the log of a run reports",
+  summary: "check whether the access of a run's grants has ended",
   arguments: "<log>",
   description:
-    "Reads each grant of a log again, and reports whether it is gone, inactive or active, and whether that agrees with the run. Changes nothing. A long log is compared with a search through the whole organization, if that is faster and the account may read all grants; grants that do not agree are looked up. A contradiction is read again for up to 10 seconds, since ZITADEL's searches lag behind changes.",
+    "Reads what ZITADEL shows of each grant of a log, from which it builds tokens as well: whether it gives roles, and whether that agrees with the run. What does not is read again for ten seconds, and longer as long as it moves. Changes nothing without --repair.",
   examples: ["zitadel-user-grants verify run.jsonl"],
   groups: [
     { title: "What happens", flags: verifyFlags },
@@ -40,142 +53,186 @@ export const verify: Command = {
   async run(args, io) {
     const { values: flags, positionals } = parseFlags(args, { ...verifyFlags, ...connectionFlags });
     const path = logPathOf("verify", positionals);
-    const concurrency = wholeNumber("concurrency", flags.concurrency, 1000) ?? 8;
-    const opened = await connectToLog(path, "verify", flags, io);
-    if (opened === undefined) {
-      return exitCode.aborted;
-    }
-    const { content, connection } = opened;
-    const stopSwitch = createStopSwitch(io);
-    const progress = createProgress(io.stderr, content.grants.length);
-    const lines = createResultLines(io);
-    const counts = new Map<string, number>();
+    // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
+    await LogContent.readHead(path, "verify");
+    const lock = flags.repair ? LogLock.take(path, "verify") : undefined;
+    let log: RunLog | undefined;
     try {
-      const { done, counts: verdicts } = await verifyLog(
+      const content = await LogContent.read(path, "verify");
+      const { head } = content;
+      const identified = await connectAs(head, flags, io, flags.repair ? "change" : "read");
+      if (identified === undefined) {
+        return exitCode.aborted;
+      }
+      const { connection, identity } = identified;
+      if (!flags.quiet) {
+        const grants = `${grouped(content.grants.length)} of a run to ${head.command}`;
+        introduce(connection, identity, { Log: path, Grants: grants }, io);
+      }
+      const rate = readRate(flags.rate, connection.baseUrl);
+      if (lock !== undefined) {
+        const as = headOf(head.command, connection, identity);
+        log = RunLog.resume(path, lock, content.wholeBytes, as);
+      }
+      const context = log && { ...identified, content, log, rate, io };
+      const pairs = content.grants.filter(({ mayBeActive }) => mayBeActive);
+      const isFinished = context === undefined || (await finishRepairs(pairs, context));
+      const { json = false, quiet = false } = flags;
+      const stopSwitch = createStopSwitch(io);
+      const lookup = createLookup(connection, lookupOptions(stopSwitch.signal, rate, io));
+      const options = { orgId: identity.orgId, maxPerSecond: rate.maxPerSecond };
+      const result = await lookAndReport(
         content,
-        createLookup(connection, {
-          signal: stopSwitch.signal,
-          turn: lookupTurns(readRate(flags.rate, connection.baseUrl)),
-        }),
-        {
-          concurrency,
-          stopped: () => stopSwitch.stopped,
-          onProgress: progress.update,
-          onSearch: (total) =>
-            line(
-              io.stderr,
-              `Reading all ${counted(total, "grant")} of the organization: quicker than to look up each of the run.`,
-            ),
-          async onFinding(finding) {
-            const key = `${finding.verdict} ${finding.found}`;
-            counts.set(key, (counts.get(key) ?? 0) + 1);
-            if (io.stdout.isTTY && !flags.json && finding.verdict === "confirmed") {
-              return;
-            }
-            lines.add(flags.json ? JSON.stringify(finding) : findingLine(finding));
-            const taken = lines.taken();
-            if (taken !== undefined) {
-              // Findings come faster than a reader takes them.
-              await Promise.race([taken, stopSwitch.whenStopped]);
-            }
-          },
-        },
+        lookup,
+        { ...options, json, quiet },
+        stopSwitch,
+        io,
       );
-      progress.end();
-      lines.end();
-      for (const text of [...summaryOf(counts), ...notFoundNote(content)]) {
-        line(io.stderr, text);
-      }
-      if (done < content.grants.length) {
-        line(io.stderr, `Stopped: ${content.grants.length - done} were not looked up.`);
-        return exitCode.stopped;
-      }
-      return (verdicts.contradicted ?? 0) + (verdicts.unverified ?? 0) > 0
-        ? exitCode.incomplete
-        : exitCode.done;
-    } catch (error) {
-      progress.end();
-      line(io.stderr, `Aborted: ${explain(error)}`);
-      return stopSwitch.interrupted ? exitCode.stopped : exitCode.aborted;
-    } finally {
       stopSwitch.end();
+      if (typeof result === "number") {
+        return result;
+      }
+      const { active, looked, counts } = result;
+      log?.effect({
+        looked,
+        inEffect: looked - result.contradicting.length,
+        others: result.contradicting,
+      });
+      const open = (counts.undecided ?? 0) + (counts.contradicted ?? 0) + (counts.unverified ?? 0);
+      if (context !== undefined && active.length > 0) {
+        const isRepaired = await repair(active, looked, context);
+        return isRepaired && isFinished && open === active.length
+          ? exitCode.done
+          : exitCode.incomplete;
+      }
+      adviseOn(result, content, path, io);
+      return open > 0 || !isFinished ? exitCode.incomplete : exitCode.done;
+    } finally {
+      await log?.close("verified");
+      if (log === undefined) {
+        lock?.release();
+      }
     }
   },
 };
-
-const verdicts: Readonly<Record<Finding["verdict"], string>> = {
-  confirmed: "as reported",
-  contradicted: "NOT as reported",
-  undecided: "the run did not decide it",
-  unverified: "could not be looked up",
-};
-
-/** Columns between tabs. */
-function findingLine({ grantId, found, verdict, expected, error }: Finding): string {
-  const said = verdict === "contradicted" ? ` (${expected})` : "";
-  return [grantId, found, `${verdicts[verdict]}${said}`, ...reasonsOf(error)].join("\t");
-}
-
-/** What "gone" means for grants that the run did not find either, and cannot have removed. */
-function notFoundNote({ grants }: LogContent): string[] {
-  const count = grants.filter(
-    ({ status, details }) => status === "not-found" && !details?.answerLost,
-  ).length;
-  return count === 0
-    ? []
-    : [
-        `${count} ${count === 1 ? "was" : "were"} not found by the run: gone before, never there, or of another organization, which looks the same from here.`,
-      ];
-}
-
-function summaryOf(counts: ReadonlyMap<string, number>): string[] {
-  return Object.entries(verdicts).flatMap(([verdict, text]) => {
-    const found = (["gone", "inactive", "active", "unknown"] as const)
-      .map((state) => [counts.get(`${verdict} ${state}`) ?? 0, state] as const)
-      .filter(([count]) => count > 0);
-    const total = found.reduce((sum, [count]) => sum + count, 0);
-    return total === 0
-      ? []
-      : [
-          `${total} ${text}${verdict === "unverified" ? "" : `: ${found.map(([count, state]) => `${count} ${state}`).join(", ")}`}`,
-        ];
-  });
-}
-
-/** How long a contradiction is read again: ZITADEL's read model is eventually consistent. */
-const lagMs = 10_000;
-const firstPauseMs = 250;
-/** This many grants in a row that cannot be looked up are taken for a lost connection. */
-const mostUnknown = 20;
 
 /** The result for a grant of a log. */
 export interface Finding {
   readonly grantId: string;
   readonly userId?: string;
-  readonly found: FoundState | "unknown";
-  readonly expected?: FoundState;
+  readonly shows: "active" | "inactive" | "none" | "unknown";
+  readonly expected?: "active" | "inactive" | "none";
   /**
-   * - `confirmed`: its state is the one that the run reported.
-   * - `contradicted`: it is not.
+   * - `confirmed`: it is as the run reported.
+   * - `not-shown`: the run has deactivated it, and it is not shown: it gives no roles either.
+   * - `contradicted`: it is not as the run reported.
    * - `undecided`: the run has no certain outcome for it.
    * - `unverified`: it could not be looked up; `error` has the reason.
    */
-  readonly verdict: "confirmed" | "contradicted" | "undecided" | "unverified";
+  readonly verdict: "confirmed" | "not-shown" | "contradicted" | "undecided" | "unverified";
   readonly error?: { readonly code: number; readonly id?: string; readonly message: string };
 }
 
-export interface VerifyOptions {
-  readonly concurrency: number;
-  readonly stopped: () => boolean;
-  readonly onFinding: (finding: Finding) => Promise<void> | void;
-  readonly onProgress: (summary: Summary) => void;
-  /** Is called before all grants of the organization are read, which may take minutes. */
-  readonly onSearch: (total: number) => void;
+const verdicts: Readonly<Record<Finding["verdict"], string>> = {
+  confirmed: "as reported",
+  "not-shown": "deactivated, and not shown",
+  contradicted: "NOT as reported",
+  undecided: "the run did not decide it",
+  unverified: "could not be looked up",
+};
+const effects: Readonly<Record<Finding["shows"], string>> = {
+  active: "gives roles",
+  inactive: "gives none: inactive",
+  none: "gives none: not shown",
+  unknown: "unknown",
+};
+
+interface Result {
+  readonly looked: number;
+  readonly counts: Readonly<Record<string, number>>;
+  /** Deactivated grants that give roles. */
+  readonly active: readonly GrantRecord[];
+  readonly contradicting: readonly { readonly grantId: string; readonly shows: string }[];
 }
 
+/** Looks at each grant of a log, and reports what it finds; or the exit code, where it ends early. */
+async function lookAndReport(
+  content: LogContent,
+  lookup: Lookup,
+  options: ReadEachOptions & { readonly json: boolean; readonly quiet: boolean },
+  stopSwitch: ReturnType<typeof createStopSwitch>,
+  io: Io,
+): Promise<Result | number> {
+  const { json, quiet } = options;
+  const count = content.grants.length;
+  const progress = createProgress(io.stderr, quiet ? 0 : count);
+  const summary = createSummary({ total: count });
+  const lines = createResultLines(io);
+  const shown = new Map<string, number>();
+  const active: GrantRecord[] = [];
+  const contradicting: { grantId: string; shows: string }[] = [];
+  const onFinding = async (finding: Finding, record: GrantRecord | undefined) => {
+    const { grantId, verdict, shows, expected } = finding;
+    const key = `${verdict} ${shows}`;
+    shown.set(key, (shown.get(key) ?? 0) + 1);
+    if (verdict === "contradicted") {
+      contradicting.push({ grantId, shows });
+      if (record?.state === "active" && expected === "inactive") {
+        active.push(record);
+      }
+    }
+    summary.add({ grantId, status: verdict });
+    progress.update(summary.current());
+    if ((quiet || (io.stdout.isTTY && !json)) && verdict === "confirmed") {
+      return;
+    }
+    lines.add(json ? jsonText(finding) : findingLine(finding));
+    // Findings come faster than a reader takes them.
+    await Promise.race([lines.taken(), stopSwitch.whenStopped]);
+  };
+  try {
+    await verifyLog(content, lookup, {
+      ...options,
+      stopped: () => stopSwitch.stopped,
+      onFinding,
+      onStart: (what, ms) => {
+        if (ms > 10_000 && !quiet) {
+          line(io.stderr, `Reading ${what}: about ${duration(ms)}.`);
+        }
+      },
+    });
+  } catch (error) {
+    progress.end();
+    if (stopSwitch.interrupted) {
+      line(io.stderr, "Stopped.");
+      return exitCode.stopped;
+    }
+    line(io.stderr, `Aborted: ${explain(error, "read")}`);
+    return exitCode.aborted;
+  }
+  progress.end();
+  lines.end();
+  const { done, counts } = summary.current();
+  for (const text of summaryOf(shown, quiet)) {
+    line(io.stderr, text);
+  }
+  if (done < count) {
+    line(io.stderr, `Stopped: ${grouped(count - done)} were not looked up.`);
+    return exitCode.stopped;
+  }
+  return { looked: done, counts, active, contradicting };
+}
+
+export interface VerifyOptions extends ReadEachOptions {
+  readonly stopped: () => boolean;
+  readonly onFinding: (finding: Finding, record: GrantRecord | undefined) => Promise<void> | void;
+}
+
+/** This many grants in a row that cannot be looked up are taken for a lost connection. */
+const mostUnknown = 20;
+
 /**
- * Reads each grant of a log again: a few by single lookups, many by a search. What a search contradicts is
- * looked up all the same.
+ * Looks at each grant of a log: see `lookAtEffect`.
  *
  * @throws ConnectError when no grant can be looked up: the token, the permission or the organization is
  * wrong, or there is no connection.
@@ -183,173 +240,131 @@ export interface VerifyOptions {
 export async function verifyLog(
   content: LogContent,
   lookup: Lookup,
-  { concurrency, stopped, onFinding, onProgress, onSearch }: VerifyOptions,
+  { onFinding, ...options }: VerifyOptions,
   environment: Environment = platform,
-): Promise<Summary> {
-  let searched: SearchedStates | undefined;
-  try {
-    searched = await searchStates(lookup, content, { stopped, onSearch });
-  } catch (reason) {
-    // Single lookups may still tell.
-    if (concernsAll(ConnectError.from(reason))) {
-      throw reason;
-    }
-  }
-  // The time of the search is not the time of lookups.
-  const summary = createSummary({
-    total: content.grants.length,
-    now: () => environment.monotonicMs(),
-  });
-  let unknownInARow = 0;
-  let read1000 = 0;
-  const read = async (grant: GrantInLog): Promise<Finding> => {
-    const { userId } = grant;
-    const { grantId, state: expected } = expectationOf(grant, content.head.command);
-    const known = {
-      grantId,
-      ...(userId === "" ? {} : { userId }),
-      ...(expected === undefined ? {} : { expected }),
-    };
-    const judged = (found: FoundState): Finding => {
-      const verdict =
-        expected === undefined ? "undecided" : expected === found ? "confirmed" : "contradicted";
-      return { ...known, found, verdict };
-    };
-    const shown = searched?.(grantId);
-    read1000 += 1;
-    if (searched !== undefined && read1000 % 1000 === 0) {
-      // What needs no lookup would keep the process from hearing Ctrl-C.
-      await sleep(environment, 0);
-    }
-    if (shown !== undefined && (expected === undefined || expected === shown)) {
-      return judged(shown);
-    }
-    try {
-      // ZITADEL does not compare the user, so any id will do if it is unknown.
-      const record = await lookup.getGrant(userId === "" ? grantId : userId, grantId);
-      const state = record?.state ?? "gone";
-      if (state === "unknown") {
-        throw new ConnectError("its state is one that this version does not know", Code.Internal);
-      }
-      unknownInARow = 0;
-      return judged(state);
-    } catch (reason) {
-      const error = ConnectError.from(reason);
-      unknownInARow += 1;
-      if (concernsAll(error) || unknownInARow >= mostUnknown) {
-        throw error;
-      }
-      const { code, id, message } = describeError(error);
-      const described = { code, ...(id === undefined ? {} : { id }), message };
-      return { ...known, found: "unknown", verdict: "unverified", error: described };
-    }
+): Promise<void> {
+  const { command } = content.head;
+  const byId = new Map(
+    content.grants.map((grant) => {
+      const { grantId, state } = expectationOf(grant, command);
+      return [grantId, { state, userId: grant.userId }] as const;
+    }),
+  );
+  const known = (grantId: string) => {
+    const { userId = "", state } = byId.get(grantId) ?? {};
+    const expected = state === "gone" ? ("none" as const) : state;
+    return { grantId, ...(userId && { userId }), ...(expected && { expected }) };
   };
-  const settle = async (finding: Finding) => {
-    summary.add({ grantId: finding.grantId, status: finding.verdict });
-    onProgress(summary.current());
-    await onFinding(finding);
+  const failures = new Map<string, ConnectError>();
+  let failedInARow = 0;
+  const onFailure = (grantId: string, error: ConnectError) => {
+    failedInARow += 1;
+    if (concernsAll(error) || failedInARow >= mostUnknown) {
+      throw error;
+    }
+    failures.set(grantId, error);
   };
-
-  function* all() {
-    for (const grant of content.grants) {
-      if (stopped()) {
+  await lookAtEffect([...byId.keys()], {
+    read: (ids) => readEach(lookup, ids, { ...options, onFailure }),
+    isAwaited: (grantId, record) => !contradicts(byId.get(grantId)?.state, record),
+    async onShown(grantId, record) {
+      failedInARow = 0;
+      if (record?.state === "unknown") {
+        const error = new ConnectError("its state is unknown to this version", Code.Internal);
+        failures.set(grantId, error);
         return;
       }
-      yield grant;
-    }
+      const state = byId.get(grantId)?.state;
+      const verdict =
+        state === undefined
+          ? "undecided"
+          : contradicts(state, record)
+            ? "contradicted"
+            : state === "inactive" && record === undefined
+              ? "not-shown"
+              : "confirmed";
+      await onFinding({ ...known(grantId), shows: record?.state ?? "none", verdict }, record);
+    },
+    stopped: options.stopped,
+    environment,
+  });
+  for (const [grantId, error] of failures) {
+    const { code, id, message } = describeError(error);
+    const described = { code, ...(id === undefined ? {} : { id }), message };
+    const finding = { ...known(grantId), shows: "unknown", verdict: "unverified" } as const;
+    await onFinding({ ...finding, error: described }, undefined);
   }
-  let contradicted: GrantInLog[] = [];
-  const readAll = async (grants: Iterable<GrantInLog>, isLast: () => boolean) => {
-    const again: GrantInLog[] = [];
-    await inParallel(grants, concurrency, async (grant) => {
-      const finding = await read(grant);
-      if (finding.verdict === "contradicted" && !isLast()) {
-        again.push(grant);
-      } else {
-        await settle(finding);
-      }
-    });
-    contradicted = again;
-  };
-  await readAll(all(), () => false);
-  const deadlineMs = environment.monotonicMs() + lagMs;
-  for (let pauseMs = firstPauseMs; contradicted.length > 0 && !stopped(); pauseMs *= 2) {
-    const leftMs = deadlineMs - environment.monotonicMs();
-    await sleep(environment, Math.max(0, Math.min(pauseMs, leftMs)));
-    const isLast = environment.monotonicMs() >= deadlineMs;
-    await readAll(contradicted, () => isLast || stopped());
+}
+
+/** What is not shown gives no roles, so it does not contradict a deactivation. */
+function contradicts(expected: FoundState | undefined, record: GrantRecord | undefined): boolean {
+  switch (expected) {
+    case undefined:
+      return false;
+    case "gone":
+      return record !== undefined;
+    case "inactive":
+      return record?.state === "active";
+    case "active":
+      return record?.state !== "active";
   }
-  return summary.current();
 }
 
 /** Whether every lookup will fail like this. */
 function concernsAll(error: ConnectError): boolean {
-  return (
-    error.code === Code.Unauthenticated ||
-    error.code === Code.PermissionDenied ||
-    error.code === Code.NotFound ||
-    error.code === Code.Unimplemented ||
-    error.code === Code.Canceled
-  );
+  const codes: readonly Code[] = [
+    ...[Code.Unauthenticated, Code.PermissionDenied, Code.NotFound],
+    ...[Code.Unimplemented, Code.Canceled],
+  ];
+  return codes.includes(error.code);
 }
 
-const pageSize = 1000;
-/** A page takes the server about as long as so many single lookups, some at a time. */
-const lookupsPerPage = 10;
-
-/** What a search has found each grant of a log to be; undefined where it does not tell. */
-export type SearchedStates = (grantId: string) => FoundState | undefined;
-
-export interface SearchStatesOptions {
-  readonly stopped: () => boolean;
-  /** Is called before the search, if there is one. @param total how many grants it will read */
-  readonly onSearch: (total: number) => void;
+/** Columns between tabs. */
+function findingLine({ grantId, shows, verdict, expected, error }: Finding): string {
+  const said = verdict === "contradicted" && expected ? ` (expected: ${effects[expected]})` : "";
+  return [grantId, effects[shows], `${verdicts[verdict]}${said}`, ...reasonsOf(error)].join("\t");
 }
 
-/**
- * Reads all grants of the organization, where that is quicker than to look up each grant of the log. The
- * search has no conditions, so that what it does not show is not there, whatever the log says about it. An
- * account that may read the grants of some projects only is not relied on to be shown the others.
- *
- * @returns undefined when single lookups are quicker, or `stopped`, or when grants might be hidden.
- * @throws ConnectError when the search fails.
- */
-export async function searchStates(
-  lookup: Lookup,
-  content: LogContent,
-  { stopped, onSearch }: SearchStatesOptions,
-): Promise<SearchedStates | undefined> {
-  const size = content.grants.length;
-  if (size < pageSize) {
-    return undefined;
+function summaryOf(counts: ReadonlyMap<string, number>, quiet: boolean): string[] {
+  return Object.entries(verdicts).flatMap(([verdict, text]) => {
+    const shown = Object.entries(effects).flatMap(([shows, effect]) => {
+      const count = counts.get(`${verdict} ${shows}`) ?? 0;
+      return count === 0 ? [] : [`${grouped(count)} ${text} (${effect})`];
+    });
+    return quiet && verdict === "confirmed" ? [] : shown;
+  });
+}
+
+/** What to do about what is not as reported; and what "not shown" means where the run has not found it either. */
+function adviseOn(
+  { active, contradicting }: Result,
+  { grants, head }: LogContent,
+  path: string,
+  io: Io,
+): void {
+  const tool = `zitadel-user-grants verify --repair ${quoted(path)}`;
+  const pairs = grants.filter(({ mayBeActive }) => mayBeActive);
+  for (const { grantId } of pairs) {
+    line(io.stderr, `A repair of ${grantId} was interrupted: it may be active. Finish it: ${tool}`);
   }
-  const { total } = await lookup.searchGrants([], { offset: 0, limit: 1 });
-  if ((total / pageSize) * lookupsPerPage > size) {
-    return undefined;
+  if (active.length > 0) {
+    line(
+      io.stderr,
+      `ZITADEL has confirmed these deactivations, and does not show them. Repair, which gives access back for a moment: ${tool}`,
+    );
+  } else if (contradicting.length > 0) {
+    line(
+      io.stderr,
+      `A client cannot repair ${head.command === "remove" ? "this" : "a restored grant"}. The operator can: update ZITADEL to a release with the fix of September 2026, and rebuild the projection of user grants; until then, deactivate the user, or remove the role from the project.`,
+    );
   }
-  // Where that cannot be seen, single lookups are certain.
-  if (!(await lookup.mayReadAllGrants().catch(() => false))) {
-    return undefined;
-  }
-  onSearch(total);
-  const wanted = new Set(
-    content.grants.map((grant) => expectationOf(grant, content.head.command).grantId),
-  );
-  const found = new Map<string, FoundState | undefined>();
-  const search = searchAllGrants(lookup, [], { pageSize });
-  for (;;) {
-    const { done, value } = await search.next();
-    if (done) {
-      // From a list that kept changing a grant may be missing that is there.
-      const missing = value.unstable ? undefined : "gone";
-      return (grantId) => (found.has(grantId) ? found.get(grantId) : missing);
-    }
-    if (stopped()) {
-      await search.return({ total, unstable: true });
-      return undefined;
-    }
-    if (wanted.has(value.grantId)) {
-      found.set(value.grantId, value.state === "unknown" ? undefined : value.state);
-    }
+  const missing = grants.filter(
+    ({ status, details }) => status === "not-found" && !details?.answerLost,
+  ).length;
+  if (missing > 0) {
+    line(
+      io.stderr,
+      `${missing} ${missing === 1 ? "was" : "were"} not found by the run: gone before, never there, or of another organization, which looks the same from here.`,
+    );
   }
 }

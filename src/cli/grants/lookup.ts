@@ -1,91 +1,36 @@
-import type { JsonValue } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { type Environment, platform, sleep } from "../../common/environment.js";
-import { describeError } from "../../errors/describe.js";
-import { maskError } from "../../errors/mask.js";
-import { unexpectedResponse } from "../../transports/call/status.js";
-import { gatewayError } from "../../transports/json/error.js";
-import { reasonOf } from "../account.js";
-import type { Connection, RequestOptions } from "../connect.js";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type CallOptions, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { AuthService } from "../../../gen/tool/auth_pb.js";
+import {
+  AuthorizationFieldName,
+  AuthorizationService,
+  type AuthorizationsSearchFilterSchema,
+} from "../../../gen/tool/authorization_pb.js";
+import { TextFilterMethod } from "../../../gen/tool/filter_pb.js";
+import { ManagementService } from "../../../gen/tool/management_pb.js";
+import { TextQueryMethod } from "../../../gen/tool/object_pb.js";
+import { Type, type User, type UserGrantQuerySchema } from "../../../gen/tool/user_pb.js";
+import { type Environment, isPermanent, neverSent, platform, sleep } from "../../bulk/internal.js";
+import { describeError } from "../../index.js";
+import type { Connection } from "../connect.js";
+import type { Change } from "../log/entry.js";
+import { changeOf } from "../log/write.js";
 import { retryPauseMs } from "../pace.js";
-import { type GrantRecord, isRecord, toGrantRecord } from "./record.js";
+import { dateOf, fromAuthorization, fromUserGrant, type GrantRecord } from "./record.js";
 
-/** How a text in a query is compared. */
-export type TextMethod =
-  | "TEXT_QUERY_METHOD_EQUALS"
-  | "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE"
-  | "TEXT_QUERY_METHOD_STARTS_WITH_IGNORE_CASE";
+/** A condition of a search for grants. All conditions of a search must hold; emails and user names ignore case. */
+export type GrantQuery = readonly [
+  by: "userId" | "projectId" | "projectName" | "roleKey" | "email" | "userName" | "userType",
+  value: string,
+];
 
-/** A condition of a search for grants. All conditions of a search must hold. */
-export type GrantQuery =
-  | { readonly userIdQuery: { readonly userId: string } }
-  | { readonly projectIdQuery: { readonly projectId: string } }
-  | { readonly projectNameQuery: { readonly projectName: string; readonly method: TextMethod } }
-  | { readonly roleKeyQuery: { readonly roleKey: string; readonly method: TextMethod } }
-  | { readonly emailQuery: { readonly email: string; readonly method: TextMethod } }
-  | { readonly userNameQuery: { readonly userName: string; readonly method: TextMethod } }
-  | { readonly userTypeQuery: { readonly type: "TYPE_HUMAN" | "TYPE_MACHINE" } };
-
-export type UserQuery =
-  | { readonly emailQuery: { readonly emailAddress: string; readonly method: TextMethod } }
-  | { readonly loginNameQuery: { readonly loginName: string; readonly method: TextMethod } };
-
-/** A user, as returned by a search for users. */
-export interface UserRecord {
-  readonly userId: string;
-  readonly userName: string | undefined;
-  readonly preferredLoginName: string | undefined;
-  readonly loginNames: readonly string[];
-}
-
-export interface Page<T> {
-  readonly records: readonly T[];
-  /** The total number of results. */
+/** A part of a list. */
+export interface Page {
+  readonly records: readonly GrantRecord[];
+  /** How many there are in all. */
   readonly total: number;
-}
-
-export interface LookupOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Milliseconds that one request may take; 30,000 when not given. */
-  readonly timeoutMs?: number | undefined;
-  /** Awaited before each request: a rate limit. */
-  readonly turn?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
-  /** The platform's when not given. */
-  readonly environment?: Environment | undefined;
-}
-
-/**
- * ZITADEL's routes for looking up and restoring grants, in the organization of the connection. Reads are
- * retried after transient failures; writes are not, since the caller logs each attempt.
- *
- * Every method throws a ConnectError with ZITADEL's own code and id, or `Unavailable` without a connection.
- */
-export interface Lookup {
-  /** One page of a search for grants, from `offset` on. */
-  searchGrants(queries: readonly GrantQuery[], page: PageRequest): Promise<Page<GrantRecord>>;
-  searchUsers(queries: readonly UserQuery[], page: PageRequest): Promise<Page<UserRecord>>;
-  /**
-   * Reads a grant from the read model, which is eventually consistent. ZITADEL does not compare the user.
-   *
-   * @returns undefined when it does not exist in this organization (QUERY-wIPkA).
-   */
-  getGrant(userId: string, grantId: string): Promise<GrantRecord | undefined>;
-  /**
-   * Whether the account may read all grants of the organization, and not only those of some projects: then a
-   * search shows everything that is there.
-   */
-  mayReadAllGrants(): Promise<boolean>;
-  /**
-   * Reactivates a grant. ZITADEL v4 returns OK if it is already active; v2.70 rejects it with COMMAND-1ML0v.
-   */
-  reactivateGrant(userId: string, grantId: string): Promise<void>;
-  /**
-   * Adds a grant. Rejected with V3-DKcYh when the user already has one of that project, even if it was added
-   * by an earlier attempt whose response was lost.
-   *
-   * @returns the id of the new grant.
-   */
-  addGrant(grant: NewGrant): Promise<string>;
+  /** Which state of the projection it shows: another one where anything has changed in between. */
+  readonly version: string;
 }
 
 export interface PageRequest {
@@ -100,71 +45,226 @@ export interface NewGrant {
   readonly roleKeys: readonly string[];
 }
 
-const readAttempts = 6;
+/** The caller of all requests. */
+export interface Account {
+  readonly userId: string;
+  readonly name: string | undefined;
+}
+
+export interface LookupOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Awaited before each request: a rate limit. */
+  readonly turn?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
+  /** Called before each pause, after the server did not accept a request. */
+  readonly onPause?: ((error: ConnectError, pauseMs: number) => void) | undefined;
+  /** For how long requests are retried that the server does not accept; 300,000 ms when not given, as in a run. */
+  readonly giveUpMs?: number | undefined;
+  /** The same where no connection could be made yet; as long as `giveUpMs` when not given. */
+  readonly connectMs?: number | undefined;
+  readonly environment?: Environment | undefined;
+}
+
+/**
+ * ZITADEL's methods for finding, reading and restoring grants, in the organization of the connection, over its
+ * protocol. Reads are retried as long as a run retries; writes are not, since the caller logs each attempt.
+ *
+ * Every method throws a ConnectError with ZITADEL's own code and id, or `Unavailable` without a connection.
+ */
+export interface Lookup {
+  /**
+   * A part of a list that has **no order**: pages overlap, and leave grants out. Complete is a response that
+   * holds the total.
+   *
+   * @returns undefined when a response would be too large.
+   */
+  listGrants(queries: readonly GrantQuery[], page: PageRequest): Promise<Page | undefined>;
+  /**
+   * A part of a list in the order of ids, at most 1,000, of all organizations unless `organizationId` is given. It
+   * holds what the account may see, and its total what there is. It does not tell emails, types of users and
+   * project grants.
+   *
+   * @returns undefined when the server does not have this method (ZITADEL v2.70), or it cannot be reached.
+   */
+  listAuthorizations(filters: AuthorizationFilters, page: PageRequest): Promise<Page | undefined>;
+  /** Reads a grant from the read model. Undefined when it is not in this organization (QUERY-wIPkA). */
+  getGrant(grantId: string): Promise<GrantRecord | undefined>;
+  /** The users with this login name; case does not matter. */
+  findUsers(loginName: string): Promise<readonly User[]>;
+  /**
+   * Whether the account may read all grants of the organization, and not only those of some projects: then
+   * what is not shown is not there.
+   */
+  mayReadAllGrants(): Promise<boolean>;
+  /** Whose token it is. */
+  account(): Promise<Account>;
+  /** The organization of the calls: id and name. */
+  organization(): Promise<{ readonly id: string; readonly name: string }>;
+  /**
+   * Reactivates a grant. ZITADEL v4 returns OK if it is already active; v2.70 rejects it with COMMAND-1ML0v.
+   */
+  reactivateGrant(grantId: string): Promise<Change>;
+  /**
+   * Adds a grant. Rejected with V3-DKcYh when the user already has one of that project, even if it was added
+   * by an earlier attempt whose response was lost.
+   *
+   * @returns the id of the new grant.
+   */
+  addGrant(grant: NewGrant): Promise<string>;
+}
+
+export interface AuthorizationFilters {
+  readonly organizationId?: string | undefined;
+  readonly grantIds?: readonly string[] | undefined;
+  /** Those of `sortable` alone. */
+  readonly queries?: readonly GrantQuery[] | undefined;
+}
+
+/** ZITADEL does not compare the user of a grant, but requires one. */
+const anyUser = "0";
+/** A list of 100,000 grants takes seconds. */
+const listTimeoutMs = 120_000;
 
 export function createLookup(connection: Connection, options: LookupOptions = {}): Lookup {
-  const { signal, timeoutMs, turn, environment = platform } = options;
-  const send = async (path: string, body: unknown, isRead: boolean): Promise<JsonObject> => {
+  const { signal, turn, onPause, giveUpMs = 300_000, environment = platform } = options;
+  const { connectMs = giveUpMs } = options;
+  const management = createClient(ManagementService, connection.transport());
+  const auth = createClient(AuthService, connection.transport());
+  // The gateway, which serves JSON, has no route for it.
+  const authorization = createClient(
+    AuthorizationService,
+    connection.transport(connection.protocol === "json" ? "grpc-web" : connection.protocol),
+  );
+  let troubleSinceMs: number | undefined;
+
+  const once = async <T>(send: (call: CallOptions) => Promise<T>, timeoutMs?: number) => {
+    await turn?.(signal);
+    const value = await send({ ...(signal && { signal }), ...(timeoutMs && { timeoutMs }) });
+    troubleSinceMs = undefined;
+    return value;
+  };
+  const read = async <T>(send: (call: CallOptions) => Promise<T>, timeoutMs?: number) => {
     for (let attempt = 1; ; attempt += 1) {
-      await turn?.(signal);
       try {
-        return await sendJson(connection, path, { body, signal, timeoutMs });
-      } catch (error) {
-        if (!isRead || !isTransient(error) || attempt >= readAttempts || signal?.aborted) {
+        return await once(send, timeoutMs);
+      } catch (reason) {
+        const error = ConnectError.from(reason);
+        if (!isTransient(error) || signal?.aborted) {
           throw error;
         }
-        const pauseMs = retryPauseMs(environment, attempt, ConnectError.from(error));
+        const nowMs = environment.monotonicMs();
+        troubleSinceMs ??= nowMs;
+        const leftMs = troubleSinceMs + (neverSent(error) ? connectMs : giveUpMs) - nowMs;
+        if (leftMs <= 0) {
+          throw error;
+        }
+        const pauseMs = Math.min(leftMs, retryPauseMs(environment, attempt, error));
+        onPause?.(error, pauseMs);
         await sleep(environment, pauseMs, signal);
       }
     }
   };
-  const grantPath = (userId: string, grantId: string) =>
-    `/management/v1/users/${encodeURIComponent(userId)}/grants/${encodeURIComponent(grantId)}`;
+
   return {
-    async searchGrants(queries, page) {
-      const json = await send(
-        "/management/v1/users/grants/_search",
-        { query: pageQuery(page), queries },
-        true,
-      );
-      return toPage(json, toGrantRecord);
-    },
-    async searchUsers(queries, page) {
-      const json = await send(
-        "/management/v1/users/_search",
-        { query: pageQuery(page), queries },
-        true,
-      );
-      return toPage(json, toUserRecord);
-    },
-    async getGrant(userId, grantId) {
-      let json: JsonObject;
+    async listGrants(queries, { offset, limit }) {
+      const request = {
+        query: { offset: BigInt(offset), limit, asc: true },
+        queries: queries.map(toSearch),
+      };
       try {
-        json = await send(grantPath(userId, grantId), undefined, true);
+        const { details, result } = await read(
+          (call) => management.listUserGrants(request, call),
+          listTimeoutMs,
+        );
+        if (details === undefined) {
+          throw notZitadel("a list of grants");
+        }
+        const { totalResult, processedSequence, viewTimestamp } = details;
+        return {
+          records: result.map(fromUserGrant),
+          total: Number(totalResult),
+          version: `${processedSequence} ${dateOf(viewTimestamp)}`,
+        };
+      } catch (error) {
+        if (isTooLarge(error)) {
+          return undefined;
+        }
+        throw error;
+      }
+    },
+    async listAuthorizations(filters, { offset, limit }) {
+      const request = {
+        pagination: { offset: BigInt(offset), limit, asc: true },
+        sortingColumn: AuthorizationFieldName.ID,
+        filters: toFilters(filters),
+      };
+      try {
+        const { pagination, authorizations } = await read(
+          (call) => authorization.listAuthorizations(request, call),
+          listTimeoutMs,
+        );
+        return {
+          records: authorizations.map(fromAuthorization),
+          total: Number(pagination?.totalResult ?? 0),
+          version: "",
+        };
+      } catch (error) {
+        if (isUnavailableMethod(ConnectError.from(error))) {
+          return undefined;
+        }
+        throw error;
+      }
+    },
+    async getGrant(grantId) {
+      try {
+        const { userGrant } = await read((call) =>
+          management.getUserGrantByID({ userId: anyUser, grantId }, call),
+        );
+        if (userGrant === undefined) {
+          throw notZitadel("a grant");
+        }
+        return fromUserGrant(userGrant);
       } catch (error) {
         if (describeError(error).id === "QUERY-wIPkA") {
           return undefined;
         }
         throw error;
       }
-      const record = toGrantRecord(json.userGrant);
-      if (record === undefined) {
-        throw notZitadel("a grant");
-      }
-      return record;
+    },
+    async findUsers(loginName) {
+      const value = { loginName, method: TextQueryMethod.EQUALS_IGNORE_CASE };
+      const queries = [{ query: { case: "loginNameQuery" as const, value } }];
+      const { result } = await read((call) =>
+        management.listUsers({ query: { limit: 100 }, queries }, call),
+      );
+      return result;
     },
     async mayReadAllGrants() {
-      const { result } = await send("/auth/v1/permissions/zitadel/me/_search", {}, true);
+      const { result } = await read((call) => auth.listMyZitadelPermissions({}, call));
       // One that is limited to a project, or to a project grant, is followed by its id.
-      return Array.isArray(result) && result.includes("user.grant.read");
+      return result.includes("user.grant.read");
     },
-    async reactivateGrant(userId, grantId) {
-      await send(`${grantPath(userId, grantId)}/_reactivate`, {}, false);
+    async account() {
+      const { user } = await read((call) => auth.getMyUser({}, call));
+      if (user === undefined || user.id === "") {
+        throw notZitadel("the account of the token");
+      }
+      return { userId: user.id, name: nameOf(user) };
     },
-    async addGrant({ userId, ...grant }) {
-      const path = `/management/v1/users/${encodeURIComponent(userId)}/grants`;
-      const { userGrantId } = await send(path, grant, false);
-      if (typeof userGrantId !== "string" || userGrantId === "") {
+    async organization() {
+      const { org } = await read((call) => management.getMyOrg({}, call));
+      if (org === undefined || org.id === "") {
+        throw notZitadel("an organization");
+      }
+      return { id: org.id, name: org.name };
+    },
+    async reactivateGrant(grantId) {
+      const request = { userId: anyUser, grantId };
+      return changeOf(await once((call) => management.reactivateUserGrant(request, call)));
+    },
+    async addGrant({ userId, projectId, projectGrantId = "", roleKeys }) {
+      const request = { userId, projectId, projectGrantId, roleKeys: [...roleKeys] };
+      const { userGrantId } = await once((call) => management.addUserGrant(request, call));
+      if (userGrantId === "") {
         throw notZitadel("the id of the new grant");
       }
       return userGrantId;
@@ -172,140 +272,93 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
   };
 }
 
-/** Ascending, so that grants added meanwhile come last. */
-function pageQuery({ offset, limit }: PageRequest) {
-  return { offset: String(offset), limit, asc: true };
+/** Which conditions `listAuthorizations` knows. */
+export function isSortable([by]: GrantQuery): boolean {
+  return by === "userId" || by === "projectId" || by === "projectName" || by === "roleKey";
 }
 
-function toPage<T>(json: JsonObject, read: (value: unknown) => T | undefined): Page<T> {
-  const { details, result } = json;
-  // Both are omitted if they are empty.
-  const total = isRecord(details) ? Number(details.totalResult ?? 0) : Number.NaN;
-  if (!Number.isSafeInteger(total) || !(result === undefined || Array.isArray(result))) {
-    throw notZitadel("the result of a search");
-  }
-  const records = (result ?? []).map((value: unknown) => {
-    const record = read(value);
-    if (record === undefined) {
-      throw notZitadel("the result of a search");
+function toSearch([by, value]: GrantQuery): MessageInitShape<typeof UserGrantQuerySchema> {
+  const method = TextQueryMethod.EQUALS;
+  const ignoreCase = TextQueryMethod.EQUALS_IGNORE_CASE;
+  switch (by) {
+    case "userId":
+      return { query: { case: "userIdQuery", value: { userId: value } } };
+    case "projectId":
+      return { query: { case: "projectIdQuery", value: { projectId: value } } };
+    case "projectName":
+      return { query: { case: "projectNameQuery", value: { projectName: value, method } } };
+    case "roleKey":
+      return { query: { case: "roleKeyQuery", value: { roleKey: value, method } } };
+    case "email":
+      return { query: { case: "emailQuery", value: { email: value, method: ignoreCase } } };
+    case "userName":
+      return { query: { case: "userNameQuery", value: { userName: value, method: ignoreCase } } };
+    case "userType": {
+      const type = value === "human" ? Type.HUMAN : Type.MACHINE;
+      return { query: { case: "userTypeQuery", value: { type } } };
     }
-    return record;
-  });
-  return { records, total };
+  }
 }
 
-function toUserRecord(json: unknown): UserRecord | undefined {
-  if (!isRecord(json) || typeof json.id !== "string") {
-    return undefined;
+type Filter = MessageInitShape<typeof AuthorizationsSearchFilterSchema>;
+
+function toFilters({ organizationId, grantIds, queries = [] }: AuthorizationFilters): Filter[] {
+  return [
+    ...(organizationId === undefined
+      ? []
+      : [{ filter: { case: "organizationId" as const, value: { id: organizationId } } }]),
+    ...(grantIds === undefined
+      ? []
+      : [{ filter: { case: "authorizationIds" as const, value: { ids: [...grantIds] } } }]),
+    ...queries.map(toFilter),
+  ];
+}
+
+function toFilter([by, value]: GrantQuery): Filter {
+  const method = TextFilterMethod.EQUALS;
+  switch (by) {
+    case "userId":
+      return { filter: { case: "inUserIds", value: { ids: [value] } } };
+    case "projectId":
+      return { filter: { case: "projectId", value: { id: value } } };
+    case "projectName":
+      return { filter: { case: "projectName", value: { name: value, method } } };
+    case "roleKey":
+      return { filter: { case: "roleKey", value: { key: value, method } } };
+    default:
+      throw new TypeError(`an authorization cannot be found by ${by}`);
   }
-  const { id, userName, preferredLoginName, loginNames } = json;
-  return {
-    userId: id,
-    userName: typeof userName === "string" ? userName : undefined,
-    preferredLoginName: typeof preferredLoginName === "string" ? preferredLoginName : undefined,
-    loginNames: Array.isArray(loginNames) ? loginNames.map(String) : [],
-  };
+}
+
+function nameOf({ type, preferredLoginName, userName }: User): string | undefined {
+  const name = type.case === "human" ? type.value.profile?.displayName : type.value?.name;
+  return text(name) ?? text(preferredLoginName) ?? text(userName);
+}
+
+function text(value: string | undefined): string | undefined {
+  return value === "" ? undefined : value;
 }
 
 function notZitadel(what: string): ConnectError {
-  return new ConnectError(
-    `the response holds JSON, but not ${what}: is this ZITADEL?`,
-    Code.Internal,
+  return new ConnectError(`the response does not hold ${what}: is this ZITADEL?`, Code.Internal);
+}
+
+function isTransient(error: ConnectError): boolean {
+  const codes: readonly Code[] = [Code.Unavailable, Code.DeadlineExceeded, Code.ResourceExhausted];
+  return codes.includes(error.code) && !isTooLarge(error) && !isPermanent(error);
+}
+
+/** A limit of the server's gRPC library. A quota has an id of ZITADEL; a rate limit is HTTP 429. */
+function isTooLarge(error: unknown): boolean {
+  return (
+    error instanceof ConnectError &&
+    error.code === Code.ResourceExhausted &&
+    error.isWireError &&
+    describeError(error).id === undefined
   );
 }
 
-function isTransient(error: unknown): boolean {
-  const codes: readonly Code[] = [Code.Unavailable, Code.DeadlineExceeded, Code.ResourceExhausted];
-  return error instanceof ConnectError && codes.includes(error.code);
-}
-
-export type JsonObject = Readonly<Record<string, unknown>>;
-
-/**
- * Sends a JSON request to one of ZITADEL's HTTP routes.
- *
- * @throws ConnectError with ZITADEL's code and detail; `ResourceExhausted` for HTTP 429; `Unavailable` when
- * there is no connection; `DeadlineExceeded` when it takes too long; `Canceled` when the signal is aborted.
- */
-export async function sendJson(
-  connection: Connection,
-  path: string,
-  options: RequestOptions = {},
-): Promise<JsonObject> {
-  try {
-    return await send(connection, path, options);
-  } catch (error) {
-    throw maskError(error, connection.mask(), options.signal?.reason);
-  }
-}
-
-async function send(
-  connection: Connection,
-  path: string,
-  options: RequestOptions,
-): Promise<JsonObject> {
-  let response: Response;
-  let text: string;
-  try {
-    response = await connection.request(path, options);
-    text = await response.text();
-  } catch (reason) {
-    throw connectionFailure(reason, connection.baseUrl, options.signal);
-  }
-  const { status, headers, ok } = response;
-  const json = parse(text, headers);
-  if (ok && isRecord(json)) {
-    return json;
-  }
-  if (status === 429) {
-    throw new ConnectError(
-      "too many requests (HTTP 429): the server's rate limit",
-      Code.ResourceExhausted,
-      headers,
-    );
-  }
-  const error = ok ? undefined : gatewayError(json as JsonValue, headers);
-  if (error !== undefined) {
-    throw error;
-  }
-  throw unexpectedResponse({
-    status,
-    headers,
-    body: text.slice(0, 2000),
-    expected: "JSON",
-  });
-}
-
-function parse(text: string, headers: Headers): unknown {
-  if (!/\bjson\b/i.test(headers.get("content-type") ?? "")) {
-    return undefined;
-  }
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function connectionFailure(
-  reason: unknown,
-  baseUrl: string,
-  signal: AbortSignal | undefined,
-): ConnectError {
-  if (reason instanceof ConnectError) {
-    // The token source failed.
-    return reason;
-  }
-  if (signal?.aborted) {
-    return new ConnectError("interrupted", Code.Canceled, undefined, undefined, reason);
-  }
-  return reason instanceof Error && reason.name === "TimeoutError"
-    ? new ConnectError(`no response from ${baseUrl} in time`, Code.DeadlineExceeded)
-    : new ConnectError(
-        `no response from ${baseUrl}: ${reasonOf(reason)}`,
-        Code.Unavailable,
-        undefined,
-        undefined,
-        reason,
-      );
+/** What does not come from ZITADEL comes from a proxy that lets this protocol not through. */
+function isUnavailableMethod(error: ConnectError): boolean {
+  return error.code === Code.Unimplemented || (!error.isWireError && error.code !== Code.Canceled);
 }

@@ -1,92 +1,112 @@
-import type { LoggedGrant } from "../log/entry.js";
+import { fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { type Authorization, State } from "../../../gen/tool/authorization_pb.js";
+import { Type, type UserGrant, UserGrantSchema } from "../../../gen/tool/user_pb.js";
+import type { Change, LoggedGrant } from "../log/entry.js";
 
 export type GrantState = "active" | "inactive" | "unknown";
 export type UserType = "human" | "machine" | "unknown";
 
-/** Everything that a search returns about a grant. Missing fields are undefined. */
-export interface GrantRecord {
+/** Texts that a search returns, where it knows them. */
+const texts = [
+  ...(["projectName", "projectGrantId", "displayName", "email", "preferredLoginName"] as const),
+  ...(["userName", "firstName", "lastName", "orgId", "orgName", "orgDomain"] as const),
+  ...(["grantedOrgId", "grantedOrgName", "grantedOrgDomain"] as const),
+] as const;
+
+/** What ZITADEL shows of a grant. */
+export interface GrantRecord
+  extends Change,
+    Readonly<Partial<Record<(typeof texts)[number], string | undefined>>> {
   readonly grantId: string;
+  readonly userId: string;
   readonly state: GrantState;
   readonly roleKeys: readonly string[];
-  readonly userId: string;
-  readonly userName: string | undefined;
-  readonly preferredLoginName: string | undefined;
-  readonly displayName: string | undefined;
-  readonly firstName: string | undefined;
-  readonly lastName: string | undefined;
-  readonly email: string | undefined;
-  readonly userType: UserType;
   readonly projectId: string;
-  readonly projectName: string | undefined;
-  /** Set if the project is granted by another organization. */
-  readonly projectGrantId: string | undefined;
-  readonly orgId: string | undefined;
-  readonly orgName: string | undefined;
-  readonly orgDomain: string | undefined;
-  readonly grantedOrgId: string | undefined;
-  readonly grantedOrgName: string | undefined;
-  readonly grantedOrgDomain: string | undefined;
-  /** RFC 3339, as the server writes it. */
-  readonly creationDate: string | undefined;
-  readonly changeDate: string | undefined;
-  readonly sequence: string | undefined;
-  readonly resourceOwner: string | undefined;
+  readonly userType: UserType;
+  /** RFC 3339, with all digits of the server. */
+  readonly creationDate?: string | undefined;
+  readonly resourceOwner?: string | undefined;
 }
 
-const states: Readonly<Record<string, GrantState>> = {
-  USER_GRANT_STATE_ACTIVE: "active",
-  USER_GRANT_STATE_INACTIVE: "inactive",
-};
-const userTypes: Readonly<Record<string, UserType>> = {
-  TYPE_HUMAN: "human",
-  TYPE_MACHINE: "machine",
-};
+/** The columns of a CSV with everything about a grant. */
+export const grantColumns = [
+  ...(["grantId", "userId", "state", "roleKeys", "projectId", "userType"] as const),
+  ...texts,
+  ...(["creationDate", "changeDate", "sequence", "resourceOwner"] as const),
+] as const satisfies readonly (keyof GrantRecord)[];
+
+const states = ["unknown", "active", "inactive"] as const;
+
+export function fromUserGrant(grant: UserGrant): GrantRecord {
+  const { id, userId, state, roleKeys, projectId, userType, details } = grant;
+  const record: { -readonly [Name in keyof GrantRecord]: GrantRecord[Name] } = {
+    ...{ grantId: id, userId, state: states[state] ?? "unknown", roleKeys, projectId },
+    userType: userType === Type.HUMAN ? "human" : userType === Type.MACHINE ? "machine" : "unknown",
+    creationDate: dateOf(details?.creationDate),
+    changeDate: dateOf(details?.changeDate),
+  };
+  if (details?.sequence) {
+    record.sequence = String(details.sequence);
+  }
+  if (details?.resourceOwner) {
+    record.resourceOwner = details.resourceOwner;
+  }
+  for (const name of texts) {
+    if (grant[name] !== "") {
+      record[name] = grant[name];
+    }
+  }
+  return record;
+}
+
+/** An authorization tells less: no email, no type of user, no project grant, no sequence. */
+export function fromAuthorization(grant: Authorization): GrantRecord {
+  const { id, state, project, organization, user, roles, creationDate, changeDate } = grant;
+  return {
+    grantId: id,
+    userId: user?.id ?? "",
+    state: state === State.ACTIVE ? "active" : state === State.INACTIVE ? "inactive" : "unknown",
+    roleKeys: roles.map(({ key }) => key),
+    projectId: project?.id ?? "",
+    userType: "unknown",
+    preferredLoginName: user?.preferredLoginName || undefined,
+    displayName: user?.displayName || undefined,
+    projectName: project?.name,
+    orgId: organization?.id,
+    orgName: organization?.name,
+    // A project of another organization has been granted to this one.
+    grantedOrgId: project?.organizationId === organization?.id ? undefined : organization?.id,
+    creationDate: dateOf(creationDate),
+    changeDate: dateOf(changeDate),
+    resourceOwner: organization?.id,
+  };
+}
+
+/** With microseconds, which a Date does not have. */
+export function dateOf(timestamp: Timestamp | undefined): string | undefined {
+  return timestamp && toJson(TimestampSchema, timestamp);
+}
 
 /** Reads a user grant from ZITADEL's JSON. Undefined if it is not a user grant. */
 export function toGrantRecord(json: unknown): GrantRecord | undefined {
-  if (!isRecord(json)) {
+  try {
+    const record = fromUserGrant(
+      fromJson(UserGrantSchema, json as JsonValue, { ignoreUnknownFields: true }),
+    );
+    return record.grantId === "" ? undefined : record;
+  } catch {
     return undefined;
   }
-  const details = isRecord(json.details) ? json.details : {};
-  const grantId = text(json.id);
-  if (grantId === undefined) {
-    return undefined;
-  }
-  return {
-    grantId,
-    state: states[String(json.state)] ?? "unknown",
-    roleKeys: Array.isArray(json.roleKeys) ? json.roleKeys.map(String) : [],
-    userId: text(json.userId) ?? "",
-    userName: text(json.userName),
-    preferredLoginName: text(json.preferredLoginName),
-    displayName: text(json.displayName),
-    firstName: text(json.firstName),
-    lastName: text(json.lastName),
-    email: text(json.email),
-    userType: userTypes[String(json.userType)] ?? "unknown",
-    projectId: text(json.projectId) ?? "",
-    projectName: text(json.projectName),
-    projectGrantId: text(json.projectGrantId),
-    orgId: text(json.orgId),
-    orgName: text(json.orgName),
-    orgDomain: text(json.orgDomain),
-    grantedOrgId: text(json.grantedOrgId),
-    grantedOrgName: text(json.grantedOrgName),
-    grantedOrgDomain: text(json.grantedOrgDomain),
-    creationDate: text(details.creationDate),
-    changeDate: text(details.changeDate),
-    sequence: text(details.sequence),
-    resourceOwner: text(details.resourceOwner),
-  };
 }
 
 /** The part of it that the log of a run keeps. */
 export function toLoggedGrant(record: GrantRecord): LoggedGrant {
   const { grantId, userId, userName, displayName, email, projectName } = record;
-  const { state, roleKeys, projectId, projectGrantId } = record;
+  const { state, roleKeys, projectId, projectGrantId, sequence, changeDate } = record;
   return {
     ...{ grantId, userId, userName, displayName, email, projectName },
-    recorded: { state, roleKeys, projectId, projectGrantId },
+    recorded: { state, roleKeys, projectId, projectGrantId, sequence, changeDate },
   };
 }
 
@@ -94,18 +114,10 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function text(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
-}
+type Named = "displayName" | "email" | "preferredLoginName" | "userName" | "userId";
 
 /** A user, for display: name and address, or whichever is known. */
-export function personOf(
-  grant: {
-    readonly [Name in "displayName" | "email" | "preferredLoginName" | "userName" | "userId"]?:
-      | string
-      | undefined;
-  },
-): string {
+export function personOf(grant: Readonly<Partial<Record<Named, string | undefined>>>): string {
   const { displayName, email, preferredLoginName, userName, userId } = grant;
   const name = displayName ?? preferredLoginName ?? userName ?? userId ?? "";
   const address = email ?? preferredLoginName;

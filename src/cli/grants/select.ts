@@ -1,139 +1,291 @@
 import { Code } from "@connectrpc/connect";
-import { describeError } from "../../errors/describe.js";
+import { describeError } from "../../index.js";
 import { UsageError } from "../io.js";
-import { printable } from "../terminal.js";
-import type { GrantQuery, Lookup, Page, UserRecord } from "./lookup.js";
-import type { GrantRecord } from "./record.js";
-import type { Selectors } from "./selectors.js";
+import type { Selectors } from "../log/entry.js";
+import { counted, printable } from "../terminal.js";
+import type { GrantQuery, Lookup } from "./lookup.js";
+import { isComplete, type ReadingEnd, readList } from "./read.js";
+import { type GrantRecord, personOf } from "./record.js";
 
 /** The result of a selection. */
-export interface SelectionEnd {
+export interface SelectionEnd extends ReadingEnd {
   /** Values that match no grant of the selection, as they were given. */
   readonly unmatched: readonly string[];
-  /** Whether the grants kept changing while they were read, so that some may be missing. */
-  readonly unstable: boolean;
+  /** Emails and login names whose grants are of several users, with these. */
+  readonly ambiguous: readonly string[];
 }
 
-const equals = "TEXT_QUERY_METHOD_EQUALS";
-const equalsIgnoreCase = "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE";
 /** From this many searches on, reading everything may take fewer requests. */
 const manySearches = 20;
-const pageSize = 5000;
+/** A request for many grants takes the server about as long as so many searches for a user. */
+const searchesInPage = 25;
+const grantsInPage = 5000;
 const searchesAtATime = 4;
 
 /**
  * Reads the grants that match the selectors, each once. Each grant is also matched here: anything else that
  * the server returns is omitted.
  *
+ * @param orgId of the calls, if known.
  * @throws UsageError when several projects have the given name; ConnectError when a search fails.
  */
 export async function* selectGrants(
   lookup: Lookup,
   selectors: Selectors,
+  orgId: string | null,
 ): AsyncGenerator<GrantRecord, SelectionEnd> {
   const groups = await toGroups(lookup, selectors);
   const isMeant = filterOf(selectors);
   const unmatched = new Set(groups.flatMap(({ values }) => values.map(({ shown }) => shown)));
-  const seen = new Set<string>();
-  let unstable = false;
+  const people = new Map<string, Map<string, string>>();
   const searches = await plan(lookup, selectors, groups);
-  const firstPages = firstPagesAhead(lookup, searches);
+  const seen = new Set<string>();
+  const end = { read: 0, total: 0, changed: false, hidden: false };
+  const readings = readAhead(lookup, searches, orgId);
   try {
-    for (const [index, queries] of searches.entries()) {
-      const search = searchAllGrants(lookup, queries, {
-        ...{ pageSize, seen },
-        firstPage: firstPages.take(index),
-      });
-      let end: SearchEnd | undefined;
-      while (end === undefined) {
-        const { done, value } = await search.next();
-        if (done) {
-          end = value;
-        } else if (isMeant(value)) {
-          const matched = groups.map((group) => group.matches(value));
-          if (matched.every(({ length }) => length > 0)) {
-            for (const shown of matched.flat()) {
-              unmatched.delete(shown);
-            }
-            yield value;
+    for (const index of searches.keys()) {
+      const { records, first } = readings.take(index);
+      for (let next = await first; ; next = await records.next()) {
+        if (next.done) {
+          end.read += next.value.read;
+          end.total += next.value.total;
+          end.changed ||= next.value.changed;
+          end.hidden ||= next.value.hidden;
+          break;
+        }
+        const record = next.value;
+        const matched = groups.map((group) => group.matches(record));
+        const isNew = searches.length === 1 || !seen.has(record.grantId);
+        if (!isNew || !isMeant(record) || !matched.every(({ length }) => length > 0)) {
+          continue;
+        }
+        if (searches.length > 1) {
+          seen.add(record.grantId);
+        }
+        for (const { shown, isPerson } of matched.flat()) {
+          unmatched.delete(shown);
+          if (isPerson) {
+            const users = people.get(shown) ?? new Map<string, string>();
+            people.set(shown, users.set(record.userId, personOf(record)));
           }
         }
+        yield record;
       }
-      unstable ||= end.unstable;
     }
   } finally {
-    await firstPages.end();
+    await readings.end();
   }
-  return { unmatched: [...unmatched], unstable };
+  const ambiguous = [...people].filter(([, users]) => users.size > 1);
+  return {
+    ...end,
+    unmatched: [...unmatched],
+    ambiguous: ambiguous.map(
+      ([shown, users]) =>
+        `${shown} fits ${users.size} users: ${[...users].map(([id, name]) => `${name} (${id})`).join(", ")}`,
+    ),
+  };
 }
 
-/** Asks for the first pages of the next searches, which for users are the only ones, while one is used. */
-function firstPagesAhead(lookup: Lookup, searches: readonly (readonly GrantQuery[])[]) {
-  const pages = new Map<number, Promise<Page<GrantRecord>>>();
+/** "9,947 of 9,992 grants could be read", and why; undefined if all were read. */
+export function shortfallOf(end: ReadingEnd, protocol: string): string | undefined {
+  if (isComplete(end)) {
+    return undefined;
+  }
+  const { read, total, changed, hidden } = end;
+  const what = `${read.toLocaleString("en-US")} of ${total.toLocaleString("en-US")} grants could be read`;
+  if (hidden) {
+    return `${what}: this account may not read all of them. Use one that may read the grants of the whole organization.`;
+  }
+  if (changed) {
+    return `${what}, and grants were added or removed in the meantime. Run it again.`;
+  }
+  return `${what}: ZITADEL's list has no order, and leaves grants out when it is read in parts.${
+    protocol === "json"
+      ? " Use --protocol grpc, which can read it in one response."
+      : " Select fewer at a time, for example with --user-type or --role."
+  }`;
+}
+
+/** Begins the next searches, of which most are one request, while one is used. */
+function readAhead(
+  lookup: Lookup,
+  searches: readonly (readonly GrantQuery[])[],
+  orgId: string | null,
+) {
+  type Reading = ReturnType<typeof readList>;
+  interface Begun {
+    readonly records: Reading;
+    readonly first: ReturnType<Reading["next"]>;
+  }
+  const begun = new Map<number, Begun>();
   let asked = 0;
   return {
-    take(index: number): Promise<Page<GrantRecord>> | undefined {
-      while (asked < Math.min(searches.length, index + searchesAtATime)) {
-        const page = lookup.searchGrants(searches[asked] ?? [], { offset: 0, limit: pageSize });
+    take(index: number): Begun {
+      for (; asked < Math.min(searches.length, index + searchesAtATime); asked += 1) {
+        const records = readList(lookup, searches[asked] ?? [], orgId);
+        const first = records.next();
         // Looked at when its turn comes.
-        page.catch(() => undefined);
-        pages.set(asked, page);
-        asked += 1;
+        first.catch(() => undefined);
+        begun.set(asked, { records, first });
       }
-      const page = pages.get(index);
-      pages.delete(index);
-      return page;
+      const reading = begun.get(index);
+      if (reading === undefined) {
+        throw new RangeError(`there is no search ${index}`);
+      }
+      begun.delete(index);
+      return reading;
     },
     /** Resolves when no request is in flight. */
     async end(): Promise<void> {
-      asked = searches.length;
-      await Promise.allSettled(pages.values());
+      await Promise.allSettled([...begun.values()].map(({ first }) => first));
     },
   };
 }
 
+/** A value of a selector. */
+interface Value {
+  /** As it was given: `--email jane@example.com`. */
+  readonly shown: string;
+  /** A grant that meets one of them matches. */
+  readonly keys: readonly string[];
+  /** Together they find all grants that match, and possibly others. */
+  readonly queries: readonly GrantQuery[];
+  /** Whether it names one person. */
+  readonly isPerson?: boolean;
+}
+
+/** The values of one flag: a grant must have one of them. */
+class Group {
+  readonly values: readonly Value[];
+  readonly #keysOf: (record: GrantRecord) => readonly string[];
+  readonly #byKey = new Map<string, Value[]>();
+
+  constructor(keysOf: (record: GrantRecord) => readonly string[], values: readonly Value[]) {
+    this.#keysOf = keysOf;
+    this.values = values;
+    for (const value of values) {
+      for (const key of value.keys) {
+        this.#byKey.set(key, [...(this.#byKey.get(key) ?? []), value]);
+      }
+    }
+  }
+
+  /** The values that a grant matches. */
+  matches(record: GrantRecord): Value[] {
+    return this.#keysOf(record).flatMap((key) => this.#byKey.get(key) ?? []);
+  }
+}
+
+/** Names and addresses are compared case-insensitively; no id looks like one. */
+function nameKey(name: string | undefined): string {
+  return `name ${name?.toLowerCase() ?? ""}`;
+}
+
+/** A flag and its value, for messages; in quotes where the space around the value would not be seen. */
+function shownFlag(flag: string, value: string): string {
+  return `--${flag} ${value === value.trim() ? value : JSON.stringify(value)}`;
+}
+
 /** One group for each flag: a grant must match one value of each group. */
 async function toGroups(lookup: Lookup, selectors: Selectors): Promise<Group[]> {
-  const { users, emails, loginNames, projects, roles } = selectors;
-  const resolvedNames: Value[] = [];
+  const { users, userEmails, emails, loginNames, projects, roles } = selectors;
+  const names: Value[] = [];
   for (const loginName of loginNames) {
-    resolvedNames.push(await resolveLoginName(lookup, loginName));
+    names.push(await resolveLoginName(lookup, loginName));
   }
   const resolvedProjects: Value[] = [];
   for (const project of projects) {
     resolvedProjects.push(await resolveProject(lookup, project));
   }
+  const byEmail = (email: string): Value => ({
+    shown: `--email ${email}`,
+    keys: [nameKey(email)],
+    queries: [["email", email]],
+    isPerson: true,
+  });
+  const byId = (userId: string): Value => ({
+    shown: `--user ${userId}`,
+    keys: [userId],
+    queries: [["userId", userId]],
+  });
   return [
     new Group(
-      ({ userId }) => [userId],
-      users.map((userId) => ({
-        shown: `--user ${userId}`,
-        keys: [userId],
-        queries: [{ userIdQuery: { userId } }],
-      })),
+      ({ userId, email }) => [userId, nameKey(email)],
+      [...users.map(byId), ...userEmails.map(byEmail)],
     ),
-    new Group(
-      ({ email }) => [nameKey(email)],
-      emails.map((email) => ({
-        shown: `--email ${email}`,
-        keys: [nameKey(email)],
-        queries: [{ emailQuery: { email, method: equalsIgnoreCase } }],
-      })),
-    ),
-    new Group(
-      ({ userId, preferredLoginName }) => [userId, nameKey(preferredLoginName)],
-      resolvedNames,
-    ),
+    new Group(({ email }) => [nameKey(email)], emails.map(byEmail)),
+    new Group(({ userId, preferredLoginName }) => [userId, nameKey(preferredLoginName)], names),
     new Group(({ projectId }) => [projectId], resolvedProjects),
     new Group(
       ({ roleKeys }) => roleKeys,
-      roles.map((roleKey) => ({
-        shown: shownFlag("role", roleKey),
-        keys: [roleKey],
-        queries: [{ roleKeyQuery: { roleKey, method: equals } }],
-      })),
+      roles.map((role) => {
+        return { shown: shownFlag("role", role), keys: [role], queries: [["roleKey", role]] };
+      }),
     ),
   ].filter(({ values }) => values.length > 0);
+}
+
+/**
+ * The grants of a project, by its id or its exact name. The id of a project wins over another one's name.
+ *
+ * @throws UsageError when the name fits several projects.
+ */
+async function resolveProject(lookup: Lookup, project: string): Promise<Value> {
+  const value = (projectId: string): Value => ({
+    shown: shownFlag("project", project),
+    keys: [projectId],
+    queries: [["projectId", projectId]],
+  });
+  const byId = await lookup.listGrants([["projectId", project]], { offset: 0, limit: 1 });
+  if (byId !== undefined && byId.records.length > 0) {
+    return value(project);
+  }
+  const found = new Map<string, number>();
+  // To the end: another project with the same name may come last.
+  for await (const { projectId, projectName } of readList(
+    lookup,
+    [["projectName", project]],
+    null,
+  )) {
+    if (projectName === project) {
+      found.set(projectId, (found.get(projectId) ?? 0) + 1);
+    }
+  }
+  if (found.size > 1) {
+    const each = [...found].map(([id, count]) => `${id} with ${counted(count, "grant")}`);
+    throw new UsageError(
+      `--project ${printable(project)} fits ${found.size} projects of this name: ${each.join(", ")}. Give the id of the one that is meant.`,
+    );
+  }
+  const [projectId = project] = found.keys();
+  return value(projectId);
+}
+
+/**
+ * The grants of the user with a login name. A user has several login names, and grants show the preferred
+ * one, so users are searched first; users of other organizations are found by their grants.
+ */
+async function resolveLoginName(lookup: Lookup, loginName: string): Promise<Value> {
+  let ids: readonly string[] = [];
+  try {
+    ids = (await lookup.findUsers(loginName)).map(({ id }) => id);
+  } catch (error) {
+    // A role may allow reading grants but not users.
+    if (describeError(error).code !== Code.PermissionDenied) {
+      throw error;
+    }
+  }
+  const at = loginName.lastIndexOf("@");
+  const names = at > 0 ? [loginName, loginName.slice(0, at)] : [loginName];
+  return {
+    shown: `--login-name ${loginName}`,
+    keys: [...ids, nameKey(loginName)],
+    queries:
+      ids.length > 0
+        ? ids.map((id): GrantQuery => ["userId", id])
+        : names.map((name): GrantQuery => ["userName", name]),
+    isPerson: true,
+  };
 }
 
 function filterOf(selectors: Selectors): (record: GrantRecord) => boolean {
@@ -155,7 +307,7 @@ async function plan(
 ): Promise<(readonly GrantQuery[])[]> {
   const base: GrantQuery[] = [];
   if (userType === "human" || userType === "machine") {
-    base.push({ userTypeQuery: { type: userType === "human" ? "TYPE_HUMAN" : "TYPE_MACHINE" } });
+    base.push(["userType", userType]);
   }
   let each: readonly GrantQuery[] | undefined;
   for (const group of groups) {
@@ -172,183 +324,10 @@ async function plan(
     return [base];
   }
   if (each.length >= manySearches) {
-    const { total } = await lookup.searchGrants(base, { offset: 0, limit: 1 });
-    if (total / pageSize <= each.length) {
+    const total = (await lookup.listGrants(base, { offset: 0, limit: 1 }))?.total;
+    if (total !== undefined && Math.ceil(total / grantsInPage) * searchesInPage <= each.length) {
       return [base];
     }
   }
   return each.map((query) => [...base, query]);
-}
-
-const ignoreCase = "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE";
-
-/**
- * The grants of a project, by its id or its exact name.
- *
- * @throws UsageError when the name fits several projects.
- */
-export async function resolveProject(lookup: Lookup, project: string): Promise<Value> {
-  const byId: GrantQuery = { projectIdQuery: { projectId: project } };
-  const found = new Map<string, string>();
-  if ((await lookup.searchGrants([byId], { offset: 0, limit: 1 })).records.length > 0) {
-    found.set(project, "its id");
-  }
-  // To the end: another project with the same name may come last.
-  const named = searchAllGrants(lookup, [
-    { projectNameQuery: { projectName: project, method: "TEXT_QUERY_METHOD_EQUALS" } },
-  ]);
-  for await (const { projectId, projectName } of named) {
-    if (projectName === project && !found.has(projectId)) {
-      found.set(projectId, "its name");
-    }
-  }
-  if (found.size > 1) {
-    throw new UsageError(
-      `--project ${printable(project)} fits several projects: ${[...found].map(([id, what]) => `${id} by ${what}`).join(", ")}. Give the id of the one that is meant.`,
-    );
-  }
-  const [projectId = project] = found.keys();
-  return {
-    shown: shownFlag("project", project),
-    keys: [projectId],
-    queries: [{ projectIdQuery: { projectId } }],
-  };
-}
-
-/**
- * The grants of the user with a login name. A user has several login names, and grants show the preferred
- * one, so users are searched first; users of other organizations are found by their grants.
- */
-export async function resolveLoginName(lookup: Lookup, loginName: string): Promise<Value> {
-  const query = { loginNameQuery: { loginName, method: ignoreCase } } as const;
-  let users: readonly UserRecord[] = [];
-  try {
-    users = (await lookup.searchUsers([query], { offset: 0, limit: 100 })).records;
-  } catch (error) {
-    // A role may allow reading grants but not users.
-    if (describeError(error).code !== Code.PermissionDenied) {
-      throw error;
-    }
-  }
-  const ids = new Set(users.map(({ userId }) => userId));
-  const at = loginName.lastIndexOf("@");
-  const names = at > 0 ? [loginName, loginName.slice(0, at)] : [loginName];
-  return {
-    shown: `--login-name ${loginName}`,
-    keys: [...ids, nameKey(loginName)],
-    queries:
-      ids.size > 0
-        ? [...ids].map((userId) => ({ userIdQuery: { userId } }))
-        : names.map((userName) => ({ userNameQuery: { userName, method: ignoreCase } })),
-  };
-}
-
-/** A value of a selector. */
-export interface Value {
-  /** As it was given: `--email jane@example.com`. */
-  readonly shown: string;
-  /** A grant that meets one of them matches. */
-  readonly keys: readonly string[];
-  /** Together they find all grants that match, and possibly others. */
-  readonly queries: readonly GrantQuery[];
-}
-
-/** A flag and its value, for messages; in quotes where the space around the value would not be seen. */
-export function shownFlag(flag: string, value: string): string {
-  return `--${flag} ${value === value.trim() ? value : JSON.stringify(value)}`;
-}
-
-/** The values of one flag: a grant must have one of them. */
-export class Group {
-  readonly values: readonly Value[];
-  readonly #keysOf: (record: GrantRecord) => readonly string[];
-  readonly #byKey = new Map<string, string[]>();
-
-  constructor(keysOf: (record: GrantRecord) => readonly string[], values: readonly Value[]) {
-    this.#keysOf = keysOf;
-    this.values = values;
-    for (const { shown, keys } of values) {
-      for (const key of keys) {
-        this.#byKey.set(key, [...(this.#byKey.get(key) ?? []), shown]);
-      }
-    }
-  }
-
-  /** The values that a grant matches, as they were given. */
-  matches(record: GrantRecord): string[] {
-    return this.#keysOf(record).flatMap((key) => this.#byKey.get(key) ?? []);
-  }
-}
-
-/** Names and addresses are compared case-insensitively; no id looks like one. */
-export function nameKey(name: string | undefined): string {
-  return `name ${name?.toLowerCase() ?? ""}`;
-}
-
-export interface SearchOptions {
-  /** Grants in a page; 5000 when not given. */
-  readonly pageSize?: number | undefined;
-  /** Grants that other searches have already yielded: they are omitted. */
-  readonly seen?: Set<string> | undefined;
-  /** The first page, where it was asked for before. */
-  readonly firstPage?: Promise<Page<GrantRecord>> | undefined;
-}
-
-/** The result of a complete search. */
-export interface SearchEnd {
-  /** The number of grants that the server reports. */
-  readonly total: number;
-  /** Whether the list kept changing while it was read, so that some may be missing. */
-  readonly unstable: boolean;
-}
-
-/** How often a list that keeps changing is read. */
-const mostPasses = 3;
-
-/**
- * Reads a search to its end, each grant once. Pages are by offset: what is added or removed meanwhile
- * shifts the rest, so the list is read again until it was the same from the first page to the last.
- */
-export async function* searchAllGrants(
-  lookup: Lookup,
-  queries: readonly GrantQuery[],
-  { pageSize = 5000, seen = new Set<string>(), firstPage }: SearchOptions = {},
-): AsyncGenerator<GrantRecord, SearchEnd> {
-  for (let pass = 1; ; pass += 1) {
-    // The ids of a million grants take much memory: they are not kept twice where once is enough.
-    const inThisPass = seen.size === 0 ? seen : new Set<string>();
-    const load = (offset: number) => lookup.searchGrants(queries, { offset, limit: pageSize });
-    let page = await ((pass === 1 ? firstPage : undefined) ?? load(0));
-    const { total } = page;
-    let changed = false;
-    for (let offset = 0; ; ) {
-      offset += page.records.length;
-      changed ||= page.total !== total;
-      const isLast = page.records.length === 0 || offset >= page.total;
-      // The next page is requested while this one is used. Its error is handled when its turn comes.
-      const next: Promise<Page<GrantRecord> | { readonly failure: unknown }> | undefined = isLast
-        ? undefined
-        : load(offset).catch((failure: unknown) => ({ failure }));
-      for (const record of page.records) {
-        const before = seen.size;
-        seen.add(record.grantId);
-        inThisPass.add(record.grantId);
-        if (seen.size > before) {
-          yield record;
-        }
-      }
-      const loaded = await next;
-      if (loaded === undefined) {
-        break;
-      }
-      if ("failure" in loaded) {
-        throw loaded.failure;
-      }
-      page = loaded;
-    }
-    const unstable = changed || inThisPass.size !== total;
-    if (!unstable || pass >= mostPasses) {
-      return { total: page.total, unstable };
-    }
-  }
 }

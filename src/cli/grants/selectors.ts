@@ -1,78 +1,48 @@
 import { type FlagTable, oneOf } from "../flags.js";
-import { type Io, UsageError } from "../io.js";
-import { show } from "../terminal.js";
-import { readUserIds, userIdProblem } from "./input.js";
-import type { GrantRecord } from "./record.js";
+import { type Io, line, UsageError } from "../io.js";
+import type { Selectors } from "../log/entry.js";
+import { counted, show } from "../terminal.js";
+import { csvRows, linesOf, openContent, peek, sniffed } from "./content.js";
+import { userIdProblem } from "./input.js";
 
 const states = ["active", "inactive"] as const;
 const userTypes = ["human", "machine"] as const;
 
+const one = { type: "string" } as const;
+const several = { ...one, multiple: true } as const;
+
 /** The flags that select grants. */
 export const selectorFlags = {
-  user: { type: "string", multiple: true, value: "<id>", help: "grants of this user" },
+  user: { ...several, value: "<id>", help: "of this user" },
   "users-file": {
-    type: "string",
+    ...one,
     value: "<path>",
-    help: "grants of the users whose ids are in this file, one a line",
+    help: "of these users: ids or email addresses, one a line",
   },
-  email: {
-    type: "string",
-    multiple: true,
-    value: "<address>",
-    help: "grants of the user with this email address; case does not matter",
+  email: { ...several, value: "<address>", help: "of the user with this email address" },
+  "emails-file": { ...one, value: "<path>", help: "of these: one a line, or a column of a CSV" },
+  "login-name": { ...several, value: "<name>", help: "of the user with this login name" },
+  project: { ...several, value: "<id or name>", help: "of this project" },
+  role: { ...several, value: "<key>", help: "that hold this role, whatever others they hold" },
+  state: { ...one, value: "<state>", values: states, help: "that are active, or inactive" },
+  "user-type": {
+    ...one,
+    value: "<type>",
+    values: userTypes,
+    help: "of human, or of machine users",
   },
-  "login-name": {
-    type: "string",
-    multiple: true,
-    value: "<name>",
-    help: "grants of the user with this login name; case does not matter",
-  },
-  project: {
-    type: "string",
-    multiple: true,
-    value: "<id or name>",
-    help: "grants of this project: its id (faster), or its exact name",
-  },
-  role: {
-    type: "string",
-    multiple: true,
-    value: "<key>",
-    help: "grants that hold this role, whatever other roles they hold",
-  },
-  state: { type: "string", values: states, help: "active or inactive grants only" },
-  "user-type": { type: "string", values: userTypes, help: "grants of people or of machines only" },
-  "created-before": {
-    type: "string",
-    value: "<date>",
-    help: "grants created before this date (2026-01-31, which begins at 00:00 UTC) or time (2026-01-31T12:00:00Z)",
-  },
-  "changed-before": {
-    type: "string",
-    value: "<date>",
-    help: "grants last changed before this date or time",
-  },
+  "created-before": { ...one, value: "<date>", help: "such as 2026-01-31 or 2026-01-31T12:00:00Z" },
+  "changed-before": { ...one, value: "<date>", help: "last changed before this date or time" },
 } as const satisfies FlagTable;
 
 export const selectorNote =
   "A flag given twice means either value; different flags must all match.";
 
-/** The validated values of the flags. */
-export interface Selectors {
-  readonly users: readonly string[];
-  readonly emails: readonly string[];
-  readonly loginNames: readonly string[];
-  readonly projects: readonly string[];
-  readonly roles: readonly string[];
-  readonly state: GrantRecord["state"] | undefined;
-  readonly userType: GrantRecord["userType"] | undefined;
-  readonly createdBeforeMs: number | undefined;
-  readonly changedBeforeMs: number | undefined;
-}
-
 export interface SelectorFlags {
   readonly user?: readonly string[] | undefined;
   readonly "users-file"?: string | undefined;
   readonly email?: readonly string[] | undefined;
+  readonly "emails-file"?: string | undefined;
   readonly "login-name"?: readonly string[] | undefined;
   readonly project?: readonly string[] | undefined;
   readonly role?: readonly string[] | undefined;
@@ -91,11 +61,21 @@ export function selectorsGiven(flags: SelectorFlags): string[] {
 
 /** @throws UsageError for values that are not allowed, or a file that cannot be used. */
 export async function readSelectors(flags: SelectorFlags, io: Io): Promise<Selectors> {
-  const usersFile = flags["users-file"];
-  const listed = usersFile === undefined ? [] : await readUserIds("--users-file", usersFile, io);
+  const users = (flags.user ?? []).map(userIdOf);
+  const userEmails: string[] = [];
+  if (flags["users-file"] !== undefined) {
+    const listed = await readUsersFile(flags["users-file"], io);
+    users.push(...listed.users);
+    userEmails.push(...listed.emails);
+  }
+  const emails = (flags.email ?? []).map(emailOf);
+  if (flags["emails-file"] !== undefined) {
+    emails.push(...(await readEmailsFile(flags["emails-file"], io)));
+  }
   return {
-    users: distinct([...(flags.user ?? []).map(userIdOf), ...listed]),
-    emails: distinct(flags.email ?? []),
+    users: distinct(users),
+    userEmails: distinct(userEmails),
+    emails: distinct(emails),
     loginNames: distinct(flags["login-name"] ?? []),
     // Names and keys are exact: they may begin or end with a space.
     projects: [...new Set(flags.project)],
@@ -105,6 +85,97 @@ export async function readSelectors(flags: SelectorFlags, io: Io): Promise<Selec
     createdBeforeMs: dateOf("--created-before", flags["created-before"]),
     changedBeforeMs: dateOf("--changed-before", flags["changed-before"]),
   };
+}
+
+const email = /^[^\s@,;"<>]+@[^\s@,;"<>]+$/;
+
+function emailOf(value: string): string {
+  const address = value.trim();
+  if (!email.test(address)) {
+    throw new UsageError(`--email takes an email address; got ${show(address)}.`);
+  }
+  return address;
+}
+
+/** Ids and email addresses, one a line; empty lines and those that begin with # are skipped. */
+async function readUsersFile(path: string, io: Io) {
+  const { name, chunks } = openContent("--users-file", path, io);
+  const users: string[] = [];
+  const emails: string[] = [];
+  for await (const [number, raw] of linesOf(chunks)) {
+    const value = raw.trim();
+    if (value === "" || value.startsWith("#")) {
+      continue;
+    }
+    if (email.test(value)) {
+      emails.push(value);
+      continue;
+    }
+    const problem = userIdProblem(value);
+    if (problem !== undefined) {
+      throw new UsageError(
+        `${name}, line ${number}: neither a user id nor an email address: ${show(value)} (${problem})`,
+      );
+    }
+    users.push(value);
+  }
+  if (users.length + emails.length === 0) {
+    throw new UsageError(`--users-file: there are no users in ${name}.`);
+  }
+  if (emails.length > 0) {
+    line(io.stderr, `${counted(emails.length, "email address", "email addresses")} in ${name}.`);
+  }
+  return { users, emails };
+}
+
+/** Email addresses, one a line, or in the only column of a CSV that holds one in every row. */
+async function readEmailsFile(path: string, io: Io): Promise<string[]> {
+  const { name, chunks } = openContent("--emails-file", path, io);
+  const { head, all } = await peek(chunks, sniffed);
+  const [first = ""] = head.split(/[\r\n]/, 1);
+  if (!/[,;\t]/.test(first)) {
+    const emails: string[] = [];
+    for await (const [number, raw] of linesOf(all)) {
+      const value = raw.trim();
+      if (email.test(value)) {
+        emails.push(value);
+      } else if (value !== "" && !value.startsWith("#") && (number > 1 || !/mail/i.test(value))) {
+        throw new UsageError(`${name}, line ${number}: not an email address: ${show(value)}`);
+      }
+    }
+    return someEmails(emails, name);
+  }
+  const rows: (readonly string[])[] = [];
+  for await (const batch of csvRows(all, [])) {
+    rows.push(...batch.map(({ cells }) => cells.map((cell) => cell.trim())));
+  }
+  const [titles = [], ...data] = rows;
+  const isEmpty = (cells: readonly string[]) => cells.every((cell) => cell === "");
+  const filled = data.filter((cells) => !isEmpty(cells));
+  const columns = [...titles.keys()].filter((at) =>
+    filled.every((cells) => email.test(cells[at] ?? "")),
+  );
+  const [column] = columns;
+  if (column === undefined || columns.length > 1 || titles.some((title) => email.test(title))) {
+    throw new UsageError(
+      `--emails-file: ${name} must have a line of titles, and one column with an email address in every row; ${
+        columns.length > 1
+          ? `these have: ${columns.map((at) => show(titles[at] ?? "")).join(", ")}.`
+          : "none has one in every row."
+      }`,
+    );
+  }
+  return someEmails(
+    filled.map((cells) => cells[column] ?? ""),
+    name,
+  );
+}
+
+function someEmails(emails: readonly string[], name: string): string[] {
+  if (emails.length === 0) {
+    throw new UsageError(`--emails-file: there are no email addresses in ${name}.`);
+  }
+  return [...emails];
 }
 
 function distinct(values: readonly string[]): string[] {

@@ -6,6 +6,21 @@ export const logFormat = { log: "zitadel-user-grants", version: 1 } as const;
 
 export type LoggedCommand = "remove" | "deactivate";
 
+/** What was selected: see the flags of the same names. */
+export interface Selectors {
+  readonly users: readonly string[];
+  /** From a file of users: either these or `users`. */
+  readonly userEmails: readonly string[];
+  readonly emails: readonly string[];
+  readonly loginNames: readonly string[];
+  readonly projects: readonly string[];
+  readonly roles: readonly string[];
+  readonly state?: "active" | "inactive" | undefined;
+  readonly userType?: "human" | "machine" | undefined;
+  readonly createdBeforeMs?: number | undefined;
+  readonly changedBeforeMs?: number | undefined;
+}
+
 /** What a run does and who runs it. Only the same command and account can resume a log. */
 export interface LogHead {
   readonly command: LoggedCommand;
@@ -21,8 +36,8 @@ export interface LogHead {
   readonly accountName?: string | undefined;
   /** The limit that was given, in requests a second: a resumed run keeps it. */
   readonly rate?: number | undefined;
-  /** The selectors, as they were given: after the run the same search is made again. */
-  readonly selectors?: readonly string[] | undefined;
+  /** What was selected: after the run the same search is made again. */
+  readonly selectors?: Selectors | undefined;
 }
 
 /** What the server says about the last change of a grant, by which a later row of a search is recognized. */

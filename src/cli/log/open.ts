@@ -1,8 +1,8 @@
-import { type Identity, identify, introduce } from "../account.js";
+import { type Identified, type Identity, identify } from "../account.js";
 import { type Connection, type ConnectionFlags, readConnection } from "../connect.js";
+import type { Use } from "../explain.js";
 import { type Io, UsageError } from "../io.js";
 import type { LogHead } from "./entry.js";
-import { LogContent } from "./read.js";
 
 /** The only argument of a command that takes a log. @throws UsageError unless there is exactly one. */
 export function logPathOf(command: string, [path, ...more]: readonly string[]): string {
@@ -12,55 +12,20 @@ export function logPathOf(command: string, [path, ...more]: readonly string[]): 
   return path;
 }
 
-export interface OpenedLog {
-  readonly content: LogContent;
-  readonly connection: Connection;
-  readonly identity: Identity;
-}
-
-/**
- * Reads a log, and connects to the server of its run. Undefined, after reporting the reason, when it cannot
- * be reached.
- *
- * @throws UsageError when it is not a log, or belongs to another instance or organization.
- */
-export async function connectToLog(
-  path: string,
-  command: string,
-  flags: ConnectionFlags,
-  io: Io,
-): Promise<OpenedLog | undefined> {
-  await LogContent.readHead(path, command);
-  const content = await LogContent.read(path, command);
-  const connected = await connectAs(content.head, flags, io);
-  if (connected === undefined) {
-    return undefined;
-  }
-  introduce(
-    connected.connection,
-    connected.identity,
-    { Log: path, Grants: `${content.grants.length} of a run to ${content.head.command}` },
-    io,
-  );
-  return { content, ...connected };
-}
-
 /** The connection of a run, with the current credentials. */
 export async function connectAs(
   head: LogHead,
   flags: ConnectionFlags,
   io: Io,
-): Promise<{ readonly connection: Connection; readonly identity: Identity } | undefined> {
+  use: Use,
+): Promise<Identified | undefined> {
   const connection = await readConnection(connectionFlagsOf(head, flags, io), io);
-  const identity = await identify(connection, io);
-  if (identity === undefined) {
-    return undefined;
-  }
-  const difference = differentOrganization(head, connection, identity);
+  const identified = await identify(connection, io, use);
+  const difference = identified && differentOrganization(head, connection, identified.identity);
   if (difference !== undefined) {
     throw new UsageError(difference);
   }
-  return { connection, identity };
+  return identified;
 }
 
 /**

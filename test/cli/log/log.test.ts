@@ -20,7 +20,7 @@ describe("the log", () => {
     await cli(["remove", a, "999", "--yes", "--log", log]);
     const lines = entries(log);
     expect(lines[0]).toEqual({ log: "zitadel-user-grants", version: 1 });
-    expect(lines[1]).toEqual({ grants: [a, "999"] });
+    expect(lines[1]).toMatchObject({ grants: [{ grantId: a }, "999"] });
     expect(lines[2]).toMatchObject({
       ...{ run: "started", command: "remove", url: server().baseUrl, orgGiven: true },
       ...{ orgId: server().orgId, orgName: "ZITADEL", accountId: expect.stringMatching(/^\d+$/) },
@@ -99,7 +99,7 @@ describe("resume", () => {
         '{"request":"a-4","ids":["4","5"]}',
       )}{"grantId":"2","sta`,
     );
-    const { exitCode, stdout, stderr } = await cli(["resume", log, "--yes", "--json"]);
+    const { exitCode, stdout, stderr } = await cli(["resume", log, "-y", "--json", "--no-check"]);
     const outcomes = outcomesOf(stdout);
     expect(outcomes).toHaveLength(6);
     expect(outcomes).toContainEqual({ grantId: unwritten, status: "removed" });
@@ -111,7 +111,7 @@ describe("resume", () => {
     expect(outcomes).toContainEqual({ grantId: "4", status: "not-found", answerLost: true });
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(/4 removed, 3 not found/);
-    const again = await cli(["resume", log, "--yes"]);
+    const again = await cli(["resume", log, "--yes", "--no-check"]);
     expect([again.exitCode, again.stdout]).toEqual([2, ""]);
     expect(again.stderr).toMatch(/4 removed, 3 not found/);
   });

@@ -63,7 +63,7 @@ describe("a log that cannot be written", () => {
     const log = newLog();
     // Beyond 60 KiB a write is short, and the next one an error, as on a full disk.
     const { exitCode, stderr } = await shell(
-      `ulimit -f 120; $TOOL remove --yes --log ${log}`,
+      `ulimit -f 120; $TOOL remove --yes --no-record --log ${log}`,
       ids.join("\n"),
     );
     expect(stderr).toMatch(

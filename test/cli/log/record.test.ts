@@ -4,15 +4,7 @@ import { logHarness } from "./harness.js";
 const { add, cli, directory, entries, environment, file, newLog, server } = logHarness();
 
 describe("a run over bare ids", () => {
-  it("warns before it starts that it cannot be undone", async () => {
-    const [a] = add(1) as [string];
-    const { stderr } = await cli(["remove", a, "--yes", "--log", newLog()]);
-    expect(stderr).toMatch(/Undo {10}not possible for 1 grant: .*--record/);
-    const unlogged = await cli(["remove", "999", "--yes", "--no-log"]);
-    expect(unlogged.stderr).toMatch(/Undo {10}not possible, as no log is written/);
-  });
-
-  it("can be undone with --record", async () => {
+  it("reads them first, and can be undone", async () => {
     const roleKeys = ["reader", "writer"];
     const given = [
       server().addGrant({ roleKeys }),
@@ -20,13 +12,13 @@ describe("a run over bare ids", () => {
     ];
     const log = newLog();
     const ids = given.map(({ grantId }) => grantId);
-    const { stderr } = await cli(["remove", ...ids, "999", "--record", "--yes", "--log", log]);
-    expect(stderr).toMatch(/Undo {10}not possible for 1 grant/);
+    const { stderr } = await cli(["remove", ...ids, "999", "--yes", "--log", log]);
+    expect(stderr).toContain("3 to remove, of 2 users; 1 of them inactive; 1 not found");
     expect(entries(log)[1]?.grants).toEqual(
       expect.arrayContaining([
         expect.objectContaining({
           ...given[0],
-          recorded: { state: "active", roleKeys, projectId: server().projectId },
+          recorded: expect.objectContaining({ state: "active", roleKeys, sequence: "1" }),
         }),
         "999",
       ]),
@@ -41,19 +33,25 @@ describe("a run over bare ids", () => {
     expect(restored.map((grant) => grant?.roleKeys)).toEqual([roleKeys, roleKeys]);
   });
 
-  it("does nothing with --record if grants cannot be read", async () => {
-    const [a] = add(1) as [string];
-    const { token } = server().addUser();
-    const { exitCode, stderr } = await cli(["remove", a, "--record", "--yes", "--log", newLog()], {
+  it("says what is lost where they are not read: with --no-record, and without permission", async () => {
+    const [a, b] = add(2) as [string, string];
+    const unread = await cli(["remove", a, "--no-record", "--yes", "--log", newLog()]);
+    expect(unread.stderr).toMatch(/Undo {10}not possible for 1 grant/);
+    const unlogged = await cli(["remove", "999", "--yes", "--no-log"]);
+    expect(unlogged.stderr).toMatch(/Undo {10}not possible, as no log is written/);
+    const { token } = server().addUser({ roles: ["ORG_USER_SELF_MANAGER"] });
+    const { exitCode, stderr } = await cli(["remove", b, "--yes", "--log", newLog()], {
       env: { ...environment(), ZITADEL_TOKEN: token },
     });
-    expect(stderr).toMatch(/cannot be recorded: .*AUTHZ-cdgFk.*\nNothing was done\./);
+    expect(stderr).toMatch(
+      /The grants are not read first: .*user\.grant\.read.*cannot be restored/,
+    );
     expect(exitCode).toBe(4);
-    expect(server().grant(a)).toBeDefined();
+    expect(server().grant(b)).toBeDefined();
   });
 });
 
-describe.each(["csv", "jsonl"])("a run over what list writes as %s", (output) => {
+describe.each(["csv", "json"])("a run over what list writes as %s", (output) => {
   it("can be undone", async () => {
     const { projectId } = server().addProject({ roleKeys: ["=x", "a,b"] });
     const { grantId } = server().addGrant({
@@ -61,11 +59,11 @@ describe.each(["csv", "jsonl"])("a run over what list writes as %s", (output) =>
       roleKeys: ["=x", "a,b"],
       state: "inactive",
     });
-    const { stdout } = await cli(["list", "--project", projectId, "--output", output]);
+    const { stdout } = await cli(["list", "--project", projectId, `--${output}`]);
     const plan = file(`plan.${output}`, stdout);
     const log = newLog();
     const run = await cli(["remove", "--file", plan, "--yes", "--log", log]);
-    expect(run.stderr).not.toContain("Undo");
+    expect(run.stderr).not.toContain("Undo  ");
     expect(server().grant(grantId)).toBeUndefined();
     const restored = await cli(["restore", log, "--yes", "--json"]);
     const { newGrantId } = JSON.parse(restored.stdout);
@@ -85,7 +83,7 @@ describe("a run by selectors", () => {
     const { exitCode, stderr } = await cli(["restore", log, "--yes"]);
     expect(stderr).toContain("1 restored");
     expect(exitCode).toBe(0);
-    const again = await cli(["list", "--user", userId, "--state", "active", "--output", "jsonl"]);
+    const again = await cli(["list", "--user", userId, "--state", "active", "--json"]);
     expect(JSON.parse(again.stdout)).toMatchObject({ userId, projectId, state: "active" });
   });
 });

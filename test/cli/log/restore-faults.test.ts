@@ -59,7 +59,7 @@ describe.each(["v4", "v2.70"] as const)("restore when requests fail, %s", (gener
   const statesOf = async (users: readonly string[]) => {
     const found: string[][] = [];
     for (const userId of users) {
-      const { stdout } = await cli(["list", "--user", userId, "--output", "jsonl"]);
+      const { stdout } = await cli(["list", "--user", userId, "--json"]);
       const lines = stdout.trim().split("\n").filter(Boolean);
       found.push(lines.map((text) => JSON.parse(text).state));
     }

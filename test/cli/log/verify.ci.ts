@@ -26,13 +26,13 @@ describe("verify", () => {
     const { exitCode, stdout, stderr } = await cli(["verify", log, "--json"]);
     expect(findings(stdout)).toEqual(
       expect.arrayContaining([
-        { grantId: "1", expected: "gone", found: "gone", verdict: "confirmed" },
-        { grantId: there, expected: "gone", found: "active", verdict: "contradicted" },
-        { grantId: unwritten, expected: "gone", found: "active", verdict: "contradicted" },
-        { grantId: undecided, found: "active", verdict: "undecided" },
+        { grantId: "1", expected: "none", shows: "none", verdict: "confirmed" },
+        { grantId: there, expected: "none", shows: "active", verdict: "contradicted" },
+        { grantId: unwritten, expected: "none", shows: "active", verdict: "contradicted" },
+        { grantId: undecided, shows: "active", verdict: "undecided" },
       ]),
     );
-    expect(stderr).toContain("2 NOT as reported: 2 active");
+    expect(stderr).toContain("2 NOT as reported (gives roles)");
     expect(exitCode).toBe(2);
   });
 });

@@ -12,9 +12,9 @@ describe("verify", () => {
     const { exitCode, stdout, stderr } = await cli(["verify", log], {
       env: { ZITADEL_TOKEN: server().token },
     });
-    expect(stderr).toContain("4 as reported: 4 gone");
+    expect(stderr).toContain("4 as reported (gives none: not shown)");
     expect(stderr).toMatch(/^1 was not found by the run: .* of another organization/m);
-    expect(stdout).toContain(`${ids[0]}\tgone\tas reported\n`);
+    expect(stdout).toContain(`${ids[0]}\tgives none: not shown\tas reported\n`);
     expect(exitCode).toBe(0);
   });
 

@@ -32,10 +32,9 @@ export async function restoreGrant(task: RestoreTask, context: RestoreContext): 
 }
 
 async function reactivate(task: RestoreTask, context: RestoreContext): Promise<Restored> {
-  const { userId } = task;
   const { grantId } = task.grant;
   const result = await sendStep(grantId, "reactivate", context, () =>
-    context.lookup.reactivateGrant(userId, grantId),
+    context.lookup.reactivateGrant(grantId),
   );
   const done = (restored: "reactivated" | "already-there"): Restored => ({
     outcome: { grantId, restored, state: "active" },
@@ -211,18 +210,21 @@ export async function existingGrants(
   signal: AbortSignal,
 ): Promise<ExistingGrants> {
   // Unlike a search, this is up to date.
-  const original = await lookup.getGrant(userId, grantId);
+  const original = await lookup.getGrant(grantId);
   if (original !== undefined) {
     return sorted([original], recorded);
   }
   const { projectId } = recorded;
-  const queries = [{ userIdQuery: { userId } }, { projectIdQuery: { projectId } }];
+  const queries = [
+    ["userId", userId],
+    ["projectId", projectId],
+  ] as const;
   const deadlineMs = environment.monotonicMs() + lagMs;
   for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
-    const page = await lookup.searchGrants(queries, { offset: 0, limit: 100 });
+    const page = await lookup.listGrants(queries, { offset: 0, limit: 100 });
     // The removed grant may still be listed, and a grant of the same project through another project grant is
     // not the one that the server means.
-    const records = page.records.filter((record) => record.grantId !== grantId);
+    const records = (page?.records ?? []).filter((record) => record.grantId !== grantId);
     const found = sorted(records, recorded);
     const leftMs = deadlineMs - environment.monotonicMs();
     if (records.some((record) => sameGrantOf(record, recorded)) || leftMs <= 0 || signal.aborted) {

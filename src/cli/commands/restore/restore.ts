@@ -71,7 +71,12 @@ export const restore: Command = {
       if (!flags["dry-run"]) {
         checkCanAsk(flags.yes, flags["token-file"] === "-", io);
       }
-      const connected = await connectAs(content.head, flags, io);
+      const connected = await connectAs(
+        content.head,
+        flags,
+        io,
+        flags["dry-run"] ? "read" : "change",
+      );
       if (connected === undefined) {
         return exitCode.aborted;
       }

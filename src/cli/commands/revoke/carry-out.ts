@@ -1,108 +1,243 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createSummary, type Outcome, type Summary, type UserGrant } from "../../../bulk/index.js";
+import { type BulkRun, createSummary, type Outcome, type Summary } from "../../../bulk/index.js";
 import { deactivateUserGrantsIn, platform, removeUserGrantsIn } from "../../../bulk/internal.js";
-import { close } from "../../../client/close.js";
-import type { Connection } from "../../connect.js";
+import { close } from "../../../index.js";
+import { headOf, type Identified, lookupOptions } from "../../account.js";
 import { explain } from "../../explain.js";
+import { createLookup } from "../../grants/lookup.js";
 import { exitCode, type Io, line } from "../../io.js";
-import { type LoggedCommand, type LoggedOutcome, toLogged } from "../../log/entry.js";
-import { type LogFailure, loggedClient, type RunLog } from "../../log/write.js";
+import { type LoggedOutcome, toLogged } from "../../log/entry.js";
+import { LogLock } from "../../log/lock.js";
+import { LogContent } from "../../log/read.js";
+import { loggedClient, RunLog } from "../../log/write.js";
 import {
+  counted,
   createProgress,
   createResults,
   createStopSwitch,
   duration,
+  grouped,
   outcomeLine,
   quoted,
 } from "../../terminal.js";
+import { checkEffect, type EffectContext, reportEffect, searchAgain } from "./effect.js";
 import { type Settings, suspiciousUnknown } from "./flags.js";
 import type { Plan } from "./plan.js";
+import { finishRepairs, repair } from "./repair.js";
 
-/** Sends everything that is left to do, shows progress, reports, and returns the exit code. */
-export async function carryOut(
-  command: LoggedCommand,
-  connection: Connection,
-  plan: Plan,
-  log: RunLog | undefined,
-  settings: Settings,
-  io: Io,
-): Promise<number> {
-  const doneStatus = command === "remove" ? "removed" : "deactivated";
-  const summary = createSummary({ total: plan.openCount });
-  const progress = createProgress(io.stderr, settings.quiet ? 0 : plan.openCount);
-  const results = createResults(io, settings.json);
-  const unlogged: LoggedOutcome[] = [];
+export interface Run extends Identified {
+  readonly plan: Plan;
+  readonly log: RunLog | undefined;
+  readonly settings: Settings;
+}
+
+/**
+ * Sends everything that is left to do, looks whether the access has ended, reports, and returns the exit code.
+ */
+export async function carryOut(run: Run, io: Io): Promise<number> {
+  const { plan, log, settings, connection, identity } = run;
+  const rate = settings.rate(connection.baseUrl);
+  const pairs = plan.logged?.grants.filter(({ mayBeActive }) => mayBeActive) ?? [];
+  let isFinished = true;
+  if (log !== undefined && plan.logged !== undefined) {
+    const context = { connection, identity, content: plan.logged, log, rate, io };
+    isFinished = await finishRepairs(pairs, context);
+  }
   const stopSwitch = createStopSwitch(io);
+  const { failed, ending, summary } = await sendAll(run, stopSwitch, io);
+  const code = conclude(run, summary, ending, io);
+  const confirmed =
+    countOf(plan, summary, doneStatus(plan)) +
+    countOf(plan, summary, "already-inactive") +
+    plan.doneUnwritten.length;
+  const context: EffectContext = {
+    ...{ plan, identity, rate, log, stopSwitch, io, protocol: connection.protocol },
+    lookup: createLookup(connection, lookupOptions(stopSwitch.signal, rate, io)),
+    quiet: settings.quiet,
+  };
+  const isOver = code === exitCode.done || code === exitCode.incomplete;
+  let inEffect = isFinished;
+  let toRepair: Parameters<typeof repair>[0] = [];
+  let looked = 0;
+  if (isOver && settings.check && stopSwitch.stopped) {
+    inEffect = false;
+    line(io.stderr, "Stopped before it was looked whether the access has ended.");
+  } else if (isOver && settings.check) {
+    const ids = plan.grants.map(({ grantId }) => grantId).filter((id) => !failed.has(id));
+    const effect = await checkEffect(ids, context);
+    inEffect &&= effect?.complete === true && effect.inEffect === effect.looked;
+    if (effect !== undefined) {
+      reportEffect(effect, context);
+      looked = effect.looked;
+      toRepair = plan.command === "deactivate" ? effect.active : [];
+      const known = new Set([...effect.active, ...effect.inactive].map(({ grantId }) => grantId));
+      const isClear = effect.complete && (await searchAgain(known, context));
+      inEffect &&= isClear;
+      if (!settings.quiet || !inEffect) {
+        line(
+          io.stderr,
+          `${grouped(confirmed)} confirmed by the server; in effect: ${grouped(effect.inEffect)} of ${grouped(effect.looked)}.`,
+        );
+      }
+    }
+  } else if (isOver && !settings.quiet) {
+    line(io.stderr, "Whether it is in effect was not checked (--no-check).");
+  }
+  const isInterrupted = stopSwitch.interrupted;
+  stopSwitch.end();
+  await log?.close(reasonOf(ending)).catch(() => {
+    // Kept in its `failure`.
+  });
+  if (settings.repair && toRepair.length > 0 && log !== undefined && !isInterrupted) {
+    inEffect = (await repairRun(log.path, toRepair, looked, run, io)) && toRepair.length === looked;
+  }
+  if (isOver && log !== undefined && (!settings.quiet || !inEffect)) {
+    nextCommands(log.path, inEffect, plan, io);
+  }
+  return code === exitCode.done && settings.check && !inEffect
+    ? isInterrupted
+      ? exitCode.stopped
+      : exitCode.incomplete
+    : code;
+}
+
+async function repairRun(
+  path: string,
+  active: Parameters<typeof repair>[0],
+  looked: number,
+  { plan, settings, ...identified }: Run,
+  io: Io,
+): Promise<boolean> {
+  const lock = LogLock.take(path, "repair");
+  let log: RunLog | undefined;
+  try {
+    const content = await LogContent.read(path, "repair");
+    const { connection, identity } = identified;
+    const head = headOf(plan.command, connection, identity);
+    log = RunLog.resume(path, lock, content.wholeBytes, head);
+    const rate = settings.rate(connection.baseUrl);
+    return await repair(active, looked, { connection, identity, content, log, rate, io });
+  } finally {
+    if (log === undefined) {
+      lock.release();
+    }
+    await log?.close("repaired");
+  }
+}
+
+/** What to do next, as it can be typed. */
+function nextCommands(path: string, inEffect: boolean, { command }: Plan, io: Io): void {
+  const tool = (name: string) => `zitadel-user-grants ${name} ${quoted(path)}`;
+  if (!inEffect) {
+    line(io.stderr, `Check again: ${tool("verify")}`);
+    if (command === "deactivate") {
+      line(io.stderr, `Repair: ${tool("verify --repair")}`);
+    }
+  }
+  line(io.stderr, `Undo: ${tool("restore")}`);
+}
+
+/** Why a run stopped early. */
+interface Ending {
+  readonly thrown: unknown;
+  readonly interrupted: boolean;
+  readonly leftAtOnce: boolean;
+  /** The first grants were all unknown. */
+  readonly lookedWrong: boolean;
+  /** Of the last grants, when the server accepted nothing after them. */
+  readonly lastFailure: ConnectError | undefined;
+  /** Outcomes that the log could not take. */
+  readonly unlogged: readonly LoggedOutcome[];
+}
+
+async function sendAll(
+  { plan, log, settings, connection }: Run,
+  stopSwitch: ReturnType<typeof createStopSwitch>,
+  io: Io,
+): Promise<{
+  readonly failed: ReadonlySet<string>;
+  readonly ending: Ending;
+  readonly summary: Summary;
+}> {
+  const { command, open, inDoubt } = plan;
+  const summary = createSummary({ total: open.length });
+  const progress = createProgress(io.stderr, settings.quiet ? 0 : open.length);
+  const results = createResults(io, settings.json);
+  const users = new Map<string, string>();
+  for (const { grantId, userId } of settings.json ? plan.grants : []) {
+    users.set(grantId, userId);
+  }
+  const failed = new Set(open.map(({ grantId }) => grantId));
+  const unlogged: LoggedOutcome[] = [];
   const write = (outcome: LoggedOutcome) => {
     log?.outcome(outcome);
-    results.add(outcome, plan.userId(outcome.grantId));
+    results.add(outcome, users.get(outcome.grantId) ?? "");
     if (log?.failure !== undefined) {
       unlogged.push(outcome);
       stopSwitch.stop();
     }
   };
   for (const grantId of plan.doneUnwritten) {
-    write({ grantId, status: doneStatus });
+    write({ grantId, status: doneStatus(plan) });
   }
-
   let onlyUnknown = 0;
   let othersSeen = plan.someFound;
   let lastFailure: ConnectError | undefined;
   let lookedWrong = false;
   const onOutcome = (outcome: Outcome<string>) => {
+    const { status, error, answerLost } = outcome;
+    if (status === "failed" && error?.code === Code.Canceled && !answerLost && stopSwitch.stopped) {
+      // It was not attempted.
+      return;
+    }
     if (outcome.status !== "not-found") {
       othersSeen = true;
     } else if (!outcome.answerLost) {
       onlyUnknown += 1;
+    }
+    if (outcome.status !== "failed") {
+      failed.delete(outcome.grantId);
     }
     lastFailure = isTransient(outcome.error) ? outcome.error : undefined;
     write(toLogged(outcome));
     summary.add(outcome);
     progress.update(summary.current());
   };
-  function* untilStopped<T>(values: Iterable<T>) {
-    for (const value of values) {
-      if (stopSwitch.stopped) {
-        return;
-      }
-      yield value;
-    }
-  }
-
   const plainClient = connection.createClient();
   const client = log === undefined ? plainClient : loggedClient(plainClient, log);
-  const start = (): AsyncIterable<Outcome<string>> => {
-    const options = {
-      maxPerSecond: settings.rate(connection.baseUrl).maxPerSecond,
-      concurrency: settings.concurrency,
-      ...{ signal: stopSwitch.signal, distinct: true, onOutcome },
-    };
-    const grants = untilStopped(plan.open());
-    const size = plan.openCount;
-    return command === "remove"
-      ? removeUserGrantsIn(
-          platform,
-          client,
-          Object.assign(idsOf(grants), { size }),
-          options,
-          plan.inDoubt,
-        )
-      : deactivateUserGrantsIn(
-          platform,
-          client,
-          Object.assign(grants, { size }),
-          options,
-          plan.inDoubt,
-        );
+  const options = {
+    maxPerSecond: settings.rate(connection.baseUrl).maxPerSecond,
+    concurrency: settings.concurrency,
+    ...{ signal: stopSwitch.signal, distinct: true, onOutcome },
   };
   let thrown: unknown;
   try {
-    for await (const _ of start()) {
+    const run: BulkRun<Outcome<string>> =
+      command === "remove"
+        ? removeUserGrantsIn(
+            platform,
+            client,
+            open.map(({ grantId }) => grantId),
+            options,
+            inDoubt,
+          )
+        : deactivateUserGrantsIn(
+            platform,
+            client,
+            // ZITADEL does not compare the user, but requires one.
+            open.map(({ grantId, userId }) => ({ grantId, userId: userId || grantId })),
+            options,
+            inDoubt,
+          );
+    stopSwitch.whenStopped.then(async () => await run.return?.()).catch(() => undefined);
+    for await (const _ of run) {
       if (onlyUnknown >= suspiciousUnknown && !othersSeen && !settings.allowUnknown) {
         lookedWrong = true;
         break;
       }
     }
+    // After an interrupt, requests are in flight.
+    await run.return?.();
   } catch (error) {
     thrown = error;
   } finally {
@@ -110,33 +245,21 @@ export async function carryOut(
     results.end();
     close(plainClient);
   }
-  const ending: Ending = {
+  const ending = {
     ...{ thrown, lookedWrong, lastFailure, unlogged },
     interrupted: stopSwitch.interrupted,
     leftAtOnce: stopSwitch.signal.aborted,
-    logFailure: undefined,
   };
-  try {
-    await log?.close(reasonOf(ending));
-  } catch {
-    // Kept in its `failure`.
-  }
-  stopSwitch.end();
-  return conclude(
-    plan,
-    doneStatus,
-    summary.current(),
-    { ...ending, logFailure: log?.failure },
-    settings,
-    log?.path,
-    io,
-  );
+  return { failed, ending, summary: summary.current() };
 }
 
-function* idsOf(grants: Iterable<UserGrant>) {
-  for (const { grantId } of grants) {
-    yield grantId;
-  }
+/** How many grants have a status, by this run and the ones that it continues. */
+function countOf({ decided }: Plan, { counts }: Summary, status: string): number {
+  return (counts[status] ?? 0) + (decided[status] ?? 0);
+}
+
+function doneStatus({ command }: Plan): string {
+  return command === "remove" ? "removed" : "deactivated";
 }
 
 /** Why a run stopped, for its log. */
@@ -159,43 +282,22 @@ function isTransient(error: ConnectError | undefined): boolean {
   return codes.includes(error?.code);
 }
 
-/** Why a run stopped early. */
-export interface Ending {
-  readonly thrown: unknown;
-  readonly interrupted: boolean;
-  readonly leftAtOnce: boolean;
-  /** The first grants were all unknown. */
-  readonly lookedWrong: boolean;
-  /** Of the last grants, when the server accepted nothing after them. */
-  readonly lastFailure: ConnectError | undefined;
-  readonly logFailure: LogFailure | undefined;
-  /** The error that prevented the log from recording what has happened. */
-  readonly unlogged: readonly LoggedOutcome[];
-}
-
-/** Reports the result of the run, and returns its exit code. */
-export function conclude(
-  plan: Plan,
-  doneStatus: string,
-  { counts, answersLost, elapsedMs, done }: Summary,
-  ending: Ending,
-  { allowUnknown, quiet }: { readonly allowUnknown: boolean; readonly quiet: boolean },
-  logPath: string | undefined,
-  io: Io,
-): number {
-  const count = (status: string) => (counts[status] ?? 0) + (plan.decided[status] ?? 0);
-  const completed = count(doneStatus) + plan.doneUnwritten.length;
+/** Reports what the server has answered, and returns the exit code that this alone would give. */
+function conclude({ plan, log, settings }: Run, summary: Summary, ending: Ending, io: Io): number {
+  const { answersLost, elapsedMs, done } = summary;
+  const count = (status: string) => countOf(plan, summary, status);
+  const completed = count(doneStatus(plan)) + plan.doneUnwritten.length;
   const inactive = count("already-inactive");
-  const notAsked = plan.openCount - done;
+  const notAsked = plan.open.length - done;
   const parts = [
-    `${completed} ${doneStatus}`,
+    `${completed} ${doneStatus(plan)}`,
     ...(inactive > 0 ? [`${inactive} already inactive`] : []),
     `${count("not-found")} not found`,
     `${count("failed")} failed`,
     ...(notAsked > 0 ? [`${notAsked} not attempted`] : []),
   ];
   const perSecond = Math.round((done / Math.max(elapsedMs, 1)) * 1000);
-  if (!quiet || completed + inactive < plan.total) {
+  if (!settings.quiet || completed + inactive < plan.grants.length) {
     line(io.stderr, `${parts.join(", ")} in ${duration(elapsedMs)} (${perSecond}/s).`);
   }
   if (answersLost > 0) {
@@ -205,9 +307,9 @@ export function conclude(
     );
   }
   const resume =
-    logPath === undefined ? "" : ` Continue with: zitadel-user-grants resume ${quoted(logPath)}`;
-  if (ending.logFailure !== undefined) {
-    return concludeUnlogged(ending.logFailure, ending.unlogged, resume, io);
+    log === undefined ? "" : ` Continue with: zitadel-user-grants resume ${quoted(log.path)}`;
+  if (log?.failure !== undefined) {
+    return concludeUnlogged(log.failure.message, ending.unlogged, resume, io);
   }
   if (ending.thrown instanceof ConnectError && !ending.leftAtOnce) {
     line(io.stderr, `The run was aborted: ${explain(ending.thrown)}${resume}`);
@@ -231,25 +333,28 @@ export function conclude(
     line(io.stderr, `The last grants failed: ${explain(ending.lastFailure)}${resume}`);
     return exitCode.aborted;
   }
-  if (count("not-found") === plan.total && !allowUnknown) {
+  if (count("not-found") === plan.grants.length && !settings.allowUnknown) {
     line(
       io.stderr,
       "None of the grants was found. They may be gone already, or they belong to another organization than the one above: a grant of another organization looks just like one that is gone.",
     );
   }
-  const missing = allowUnknown ? 0 : count("not-found");
+  const missing = settings.allowUnknown ? 0 : count("not-found");
   return count("failed") + missing > 0 ? exitCode.incomplete : exitCode.done;
 }
 
 function concludeUnlogged(
-  failure: LogFailure,
+  problem: string,
   unlogged: readonly LoggedOutcome[],
   resume: string,
   io: Io,
 ): number {
-  line(io.stderr, `The run was stopped: ${failure.message}. Nothing was sent after that.${resume}`);
+  line(io.stderr, `The run was stopped: ${problem}. Nothing was sent after that.${resume}`);
   if (unlogged.length > 0) {
-    line(io.stderr, "These outcomes are not in the log:");
+    line(
+      io.stderr,
+      `${counted(unlogged.length, "outcome")} ${unlogged.length === 1 ? "is" : "are"} not in the log:`,
+    );
     for (const outcome of unlogged) {
       line(io.stderr, `  ${outcomeLine(outcome)}`);
     }

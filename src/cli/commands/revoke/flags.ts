@@ -9,81 +9,48 @@ import { type Rate, rateFlags, readRate } from "../../pace.js";
 /** This many unknown grants at the start suggest the wrong organization. */
 export const suspiciousUnknown = 100;
 
+const flag = { type: "boolean" } as const;
+const valued = { type: "string" } as const;
+
 const inputFlags = {
-  file: {
-    type: "string",
-    value: "<path>",
-    help: `one grant a line; text, CSV, TSV, JSON and JSON Lines, ZITADEL's own search responses, what list writes; - for standard input`,
-  },
-  format: {
-    type: "string",
-    value: "<name>",
-    values: formats,
-    help: "the format, if it cannot be detected from name and content",
-  },
-  column: {
-    type: "string",
-    value: "<name>",
-    help: "column of the CSV (field of the JSON) with grant ids; grantId or grant_id by default",
-  },
+  file: { ...valued, value: "<path>", help: "ids: text, CSV, JSON, what list writes; - is stdin" },
+  format: { ...valued, value: "<name>", values: formats, help: formats.join(", ") },
+  column: { ...valued, value: "<name>", help: "the CSV's column with ids; default grantId" },
 } as const satisfies FlagTable;
 
+/** Those that a resumed run takes as well. */
 export const actionFlags = {
-  "dry-run": {
-    type: "boolean",
-    help: "check input, connection and permission, and change nothing",
-  },
-  yes: {
-    type: "boolean",
-    short: "y",
-    help: "do not ask; required if there is no terminal to ask on",
-  },
-  "allow-unknown": {
-    type: "boolean",
-    help: `count grants that are not found as done, even if the first ${suspiciousUnknown} all are`,
-  },
-  json: { type: "boolean", help: "outcomes as JSON Lines" },
-  quiet: {
-    type: "boolean",
-    short: "q",
-    help: "print nothing to standard error unless something goes wrong; needs --yes",
-  },
+  yes: { ...flag, short: "y", help: "do not ask" },
+  "allow-unknown": { ...flag, help: "count grants that are not found as done" },
+  "no-check": { ...flag, help: "do not look afterwards if the access has ended" },
+  repair: { ...flag, help: "deactivate again what ZITADEL does not show" },
+  json: { ...flag, help: "outcomes as JSON Lines" },
+  quiet: { ...flag, short: "q", help: "report problems alone; needs --yes" },
 } as const satisfies FlagTable;
 
-const logFlags = {
-  log: {
-    type: "string",
-    value: "<path>",
-    help: "where the log is written; ./zitadel-user-grants-<time>.jsonl by default",
-  },
-  "no-log": {
-    type: "boolean",
-    help: "write no log: the run cannot be resumed, verified or restored",
-  },
-  record: {
-    type: "boolean",
-    help: "look up each given grant first, and log its user, project, roles and state: restore needs them. Selected grants and the output of list are recorded anyway",
-  },
+const planFlags = {
+  "dry-run": { ...flag, help: "show the plan, check the permission, change nothing" },
+  "allow-incomplete": { ...flag, help: "go on if not all grants could be read" },
+  "no-record": { ...flag, help: "do not read given grants first: no restore" },
+  log: { ...valued, value: "<path>", help: "default ./zitadel-user-grants-<time>.jsonl" },
+  "no-log": { ...flag, help: "write none: no resume, verify or restore" },
 } as const satisfies FlagTable;
 
 export const paceFlags = (command: LoggedCommand) =>
   ({
     ...rateFlags,
     concurrency: {
-      type: "string",
+      ...valued,
       value: "<n>",
-      help: `requests at a time (${command === "remove" ? 4 : 8})`,
+      help: command === "remove" ? "requests at a time (4)" : "at a time (1): more can lose events",
     },
   }) as const satisfies FlagTable;
 
 /** The flags of `remove` and `deactivate`, as their help shows them. */
 export function bulkGroups(command: LoggedCommand): FlagGroup[] {
   return [
-    { title: "Selecting grants", flags: selectorFlags, note: selectorNote },
-    { title: "Grants by id", flags: inputFlags },
-    { title: "What happens", flags: actionFlags },
-    { title: "Log", flags: logFlags },
-    { title: "Pace", flags: paceFlags(command) },
+    { title: "Grants", flags: { ...selectorFlags, ...inputFlags }, note: selectorNote },
+    { title: "Run", flags: { ...planFlags, ...actionFlags, ...paceFlags(command) } },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
   ];
 }
@@ -92,8 +59,8 @@ export function bulkGroups(command: LoggedCommand): FlagGroup[] {
 export const runFlags = (command: LoggedCommand) => ({
   ...selectorFlags,
   ...inputFlags,
+  ...planFlags,
   ...actionFlags,
-  ...logFlags,
   ...paceFlags(command),
   ...connectionFlags,
 });
@@ -105,12 +72,17 @@ interface SettingFlags {
   readonly quiet?: boolean | undefined;
   readonly yes?: boolean | undefined;
   readonly "allow-unknown"?: boolean | undefined;
+  readonly "no-check"?: boolean | undefined;
+  readonly repair?: boolean | undefined;
 }
 
 /** @throws UsageError for values that are not allowed. */
 export function readSettings(flags: SettingFlags): Settings {
   if (flags.quiet && !flags.yes) {
     throw new UsageError("--quiet needs --yes: it would hide what the question is about.");
+  }
+  if (flags["no-check"] && flags.repair) {
+    throw new UsageError("--repair mends what the check finds: leave --no-check out.");
   }
   // Reject invalid values now.
   readRate(flags.rate, "http://localhost");
@@ -120,6 +92,8 @@ export function readSettings(flags: SettingFlags): Settings {
     json: flags.json ?? false,
     quiet: flags.quiet ?? false,
     allowUnknown: flags["allow-unknown"] ?? false,
+    check: !(flags["no-check"] ?? false),
+    repair: flags.repair ?? false,
   };
 }
 
@@ -132,4 +106,7 @@ export interface Settings {
   /** Only problems are reported. */
   readonly quiet: boolean;
   readonly allowUnknown: boolean;
+  /** Looks afterwards at what ZITADEL shows. */
+  readonly check: boolean;
+  readonly repair: boolean;
 }

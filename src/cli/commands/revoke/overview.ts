@@ -1,37 +1,41 @@
-import { Code, ConnectError } from "@connectrpc/connect";
-import { close } from "../../../client/close.js";
-import { type Identity, probePermission } from "../../account.js";
-import type { Connection } from "../../connect.js";
-import { explain } from "../../explain.js";
-import { createLookup } from "../../grants/lookup.js";
 import { personOf } from "../../grants/record.js";
-import type { GrantTable } from "../../grants/table.js";
-import { exitCode, type Io, line } from "../../io.js";
-import type { LoggedCommand, LoggedGrant } from "../../log/entry.js";
-import { lookupTurns, type Rate } from "../../pace.js";
+import { type Io, line } from "../../io.js";
+import type { LoggedGrant } from "../../log/entry.js";
 import { counted, grouped, printable } from "../../terminal.js";
 
 const mostExamples = 10;
 const mostNames = 10;
 
-/** Collects what a run is about to change, to show it before asking for confirmation. */
+/** Collects what a run is about to change, as ZITADEL shows it, for display before the question. */
 export class Overview {
+  readonly #selectedRoles: ReadonlySet<string>;
+  readonly #users = new Set<string>();
   readonly #projects = new Map<string, { readonly name: string; count: number }>();
   readonly #roles = new Map<string, number>();
   readonly #first: LoggedGrant[] = [];
+  readonly #missing = new Map<string, number>();
   #known = 0;
-  #total = 0;
+  #unread = 0;
   #inactive = 0;
+  #withOtherRoles = 0;
 
+  /** @param roles by which the grants are selected. */
+  constructor(roles: readonly string[] = []) {
+    this.#selectedRoles = new Set(roles);
+  }
+
+  /** A grant as it was read, or without anything but ids. */
   add(grant: LoggedGrant): void {
-    this.#total += 1;
     const { recorded, projectName, userId } = grant;
     if (recorded === undefined || userId === undefined) {
+      this.#unread += 1;
       return;
     }
     const { projectId, roleKeys, state } = recorded;
     this.#known += 1;
+    this.#users.add(userId);
     this.#inactive += state === "inactive" ? 1 : 0;
+    this.#withOtherRoles += roleKeys.some((role) => !this.#selectedRoles.has(role)) ? 1 : 0;
     const project = this.#projects.get(projectId);
     if (project === undefined) {
       const name = projectName === undefined ? projectId : `${projectName} (${projectId})`;
@@ -47,39 +51,56 @@ export class Overview {
     }
   }
 
-  /** The number of grants whose roles and state are unknown. */
-  get unrecorded(): number {
-    return this.#total - this.#known;
+  /** A grant that is not shown in this organization: "not found", or which one has it. */
+  addMissing(shows: string): void {
+    this.#missing.set(shows, (this.#missing.get(shows) ?? 0) + 1);
   }
 
-  /** "1,234 to remove, of 812 users; 12 of them are inactive" */
-  count(command: string, userCount: number): string {
-    const users = this.#known === this.#total && this.#total > 0;
+  /** The number of grants that are not shown in this organization. */
+  get missing(): number {
+    return [...this.#missing.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** The number of grants that were not read. */
+  get unread(): number {
+    return this.#unread;
+  }
+
+  /** "1,234 to remove, of 812 users; 12 of them inactive" */
+  count(command: string): string {
+    const total = this.#known + this.#unread + this.missing;
     return [
-      `${grouped(this.#total)} to ${command}`,
-      users ? `, of ${counted(userCount, "user")}` : "",
-      users && this.#inactive > 0 ? `; ${grouped(this.#inactive)} of them inactive` : "",
+      `${grouped(total)} to ${command}`,
+      this.#known > 0 ? `, of ${counted(this.#users.size, "user")}` : "",
+      this.#inactive > 0 ? `; ${grouped(this.#inactive)} of them inactive` : "",
+      ...[...this.#missing].map(([shows, count]) => `; ${grouped(count)} ${shows}`),
     ].join("");
   }
 
   /** Projects, roles and the first grants, as far as known. */
-  show(io: Io): void {
-    if (this.#known === 0 || this.#known < this.#total) {
-      return;
+  show(command: string, io: Io): void {
+    if (this.#known > 0) {
+      line(io.stderr);
+      showCounts(
+        "By project",
+        [...this.#projects.values()].map(({ name, count }) => [name, count]),
+        io,
+      );
+      showCounts("By role", [...this.#roles], io);
+      line(io.stderr, this.#known > mostExamples ? `The first ${mostExamples}` : "Grants");
+      for (const grant of this.#first) {
+        line(io.stderr, `  ${describe(grant)}`);
+      }
+      if (this.#known > mostExamples) {
+        line(io.stderr, `  and ${grouped(this.#known - mostExamples)} more`);
+      }
     }
-    line(io.stderr);
-    showCounts(
-      "By project",
-      [...this.#projects.values()].map(({ name, count }) => [name, count]),
-      io,
-    );
-    showCounts("By role", [...this.#roles], io);
-    line(io.stderr, this.#total > mostExamples ? `The first ${mostExamples}` : "Grants");
-    for (const grant of this.#first) {
-      line(io.stderr, `  ${describe(grant)}`);
-    }
-    if (this.#total > mostExamples) {
-      line(io.stderr, `  and ${grouped(this.#total - mostExamples)} more`);
+    if (this.#selectedRoles.size > 0 && this.#withOtherRoles > 0) {
+      const verb = command === "remove" ? "removed" : "deactivated";
+      line(
+        io.stderr,
+        `${grouped(this.#withOtherRoles)} of them ${this.#withOtherRoles === 1 ? "has" : "have"} other roles, too, which are ${verb} as well.`,
+      );
     }
     line(io.stderr);
   }
@@ -105,87 +126,4 @@ function describe(grant: LoggedGrant): string {
   const what = `${projectName ?? recorded?.projectId}: ${recorded?.roleKeys.join(", ") || "no roles"}`;
   const inactive = recorded?.state === "inactive" ? " (inactive)" : "";
   return printable(`${grantId}  ${personOf(grant)}  ${what}${inactive}`);
-}
-
-/** Concurrent lookups. */
-const concurrency = 4;
-
-/** Whether the command could be carried out, as far as can be checked without changing anything. */
-export async function checkPermission(
-  command: LoggedCommand,
-  connection: Connection,
-  io: Io,
-): Promise<boolean> {
-  const client = connection.createClient();
-  try {
-    const { ok, detail } = await probePermission(client, connection.protocol, command);
-    if (!ok) {
-      line(io.stderr, detail);
-      line(io.stderr, "This was a dry run: nothing was done, and nothing could be.");
-    }
-    return ok;
-  } finally {
-    close(client);
-  }
-}
-
-/** Reports each grant: active, inactive, not found, or of another organization. */
-export async function lookUpEach(
-  connection: Connection,
-  grants: GrantTable,
-  identity: Identity,
-  rate: Rate,
-  io: Io,
-): Promise<number> {
-  const stop = new AbortController();
-  const stopListening = io.onInterrupt(() => stop.abort());
-  const lookup = createLookup(connection, { signal: stop.signal, turn: lookupTurns(rate) });
-  const counts = new Map<string, number>();
-  let next = 0;
-  const work = async () => {
-    while (next < grants.size) {
-      const index = next++;
-      const grantId = grants.grantId(index);
-      // ZITADEL does not compare the user, but requires one.
-      const record = await lookup.getGrant(grants.userId(index) || "0", grantId);
-      const orgId = record?.orgId ?? record?.resourceOwner;
-      const isElsewhere =
-        orgId !== undefined && identity.orgId !== null && orgId !== identity.orgId;
-      const found = isElsewhere
-        ? "of another organization"
-        : record === undefined
-          ? "not found"
-          : record.state;
-      counts.set(found, (counts.get(found) ?? 0) + 1);
-      line(io.stdout, `${grantId}\t${found}${isElsewhere ? ` (${printable(orgId)})` : ""}`);
-    }
-  };
-  try {
-    await Promise.all(Array.from({ length: concurrency }, work));
-  } catch (error) {
-    const interrupted = stop.signal.aborted;
-    stop.abort();
-    if (!(error instanceof ConnectError)) {
-      throw error;
-    }
-    if (interrupted) {
-      line(io.stderr, "Stopped.");
-      return exitCode.stopped;
-    }
-    line(io.stderr, `The grants cannot be looked up: ${explain(error)}`);
-    // Reading grants is a separate permission.
-    return error.code === Code.PermissionDenied ? exitCode.done : exitCode.aborted;
-  } finally {
-    stopListening();
-  }
-  const found = [...counts].map(([what, count]) => `${count} ${what}`).join(", ");
-  line(io.stderr, `${counted(grants.size, "grant")}: ${found}.`);
-  if ((counts.get("not found") ?? 0) > 0) {
-    line(
-      io.stderr,
-      "What is not found is gone, was never there, or belongs to another organization: they look the same from here.",
-    );
-  }
-  const missing = grants.size - (counts.get("active") ?? 0) - (counts.get("inactive") ?? 0);
-  return missing > 0 ? exitCode.incomplete : exitCode.done;
 }

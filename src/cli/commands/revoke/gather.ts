@@ -1,0 +1,252 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describeError } from "../../../index.js";
+import { type Identified, interruptibleLookup } from "../../account.js";
+import { explain } from "../../explain.js";
+import { oneOf } from "../../flags.js";
+import { formats } from "../../grants/content.js";
+import { type Claimed, type InputGrant, readGrants } from "../../grants/input.js";
+import { type ReadEachOptions, readEach } from "../../grants/read.js";
+import { type GrantRecord, toLoggedGrant } from "../../grants/record.js";
+import { type SelectionEnd, selectGrants, shortfallOf } from "../../grants/select.js";
+import { Interrupted, type Io, line, UsageError } from "../../io.js";
+import type { LoggedGrant, Selectors } from "../../log/entry.js";
+import type { RunLog } from "../../log/write.js";
+import type { Rate } from "../../pace.js";
+import { counted, duration, printable } from "../../terminal.js";
+import { Overview } from "./overview.js";
+
+/** A grant of a run; its user is "" if unknown. */
+export interface RunGrant {
+  readonly grantId: string;
+  readonly userId: string;
+  /** What ZITADEL shows of a given grant: "active", "inactive", "not found", or which organization has it. */
+  readonly shows?: string;
+}
+
+/** The grants of a run, and what is shown of them. */
+export interface Gathered {
+  readonly grants: readonly RunGrant[];
+  readonly overview: Overview;
+  /** Selectors that match no grant, as they were given. */
+  readonly unmatched: readonly string[];
+  /** Why not all grants could be read, where the run goes on without them. */
+  readonly shortfall?: string | undefined;
+}
+
+export interface InputFlags {
+  readonly file?: string | undefined;
+  readonly format?: string | undefined;
+  readonly column?: string | undefined;
+}
+
+/** What was given: ids, and what their file says about them. */
+export interface Input {
+  readonly grants: readonly RunGrant[];
+  readonly claims: ReadonlyMap<string, { readonly claimed: Claimed; readonly where: string }>;
+}
+
+/** Reads the grants from arguments, a file or standard input. @throws UsageError */
+export async function gatherInput(
+  positionals: readonly string[],
+  flags: InputFlags,
+  io: Io,
+): Promise<Input> {
+  const { file, column } = flags;
+  const format = oneOf("--format", flags.format, formats);
+  const grants = new Map<string, RunGrant>();
+  const claims = new Map<string, { readonly claimed: Claimed; readonly where: string }>();
+  const add = ({ grantId, claimed, where }: InputGrant) => {
+    if (claimed !== undefined && !claims.has(grantId)) {
+      claims.set(grantId, { claimed, where });
+    }
+    const isNew = !grants.has(grantId);
+    grants.set(grantId, { grantId, userId: claimed?.userId ?? "" });
+    return isNew;
+  };
+  await readGrants(positionals, { file, format, column }, add, io);
+  if (grants.size === 0) {
+    throw new UsageError("Nothing was done: there are no grants in the input.");
+  }
+  return { grants: [...grants.values()], claims };
+}
+
+/** What a file says otherwise than the server. Its state does not matter: the run is to change it. */
+function differences({ state: _, roleKeys, ...claimed }: Claimed, record: GrantRecord): string[] {
+  const sorted = (roles: readonly string[] | undefined) => roles?.toSorted().join(", ");
+  const compared = [
+    ...Object.entries(claimed).map(
+      ([name, said]) => [name, said, record[name as keyof typeof claimed]] as const,
+    ),
+    ["roles", sorted(roleKeys), sorted(record.roleKeys)] as const,
+  ];
+  return compared.flatMap(([name, said, shown]) =>
+    said === undefined || shown === undefined || said.toLowerCase() === shown.toLowerCase()
+      ? []
+      : [`${name}: the file says ${said || "none"}, ZITADEL shows ${shown || "none"}`],
+  );
+}
+
+/** The most differences that are listed. */
+const mostDifferences = 10;
+/** What takes longer than this is announced. */
+const longMs = 10_000;
+
+/**
+ * Reads what ZITADEL shows of each given grant, adds that to the log, and compares it with what the file says.
+ * Undefined, after reporting the reason, when grants cannot be read. Without the permission to read them, they
+ * are gathered as they were given, and it says what is lost.
+ *
+ * @throws UsageError where the file and the server differ; Interrupted at Ctrl-C.
+ */
+export async function readGiven(
+  input: Input,
+  { connection, identity }: Identified,
+  rate: Rate,
+  log: RunLog | undefined,
+  io: Io,
+): Promise<Gathered | undefined> {
+  const { orgId } = identity;
+  const { lookup, signal, end } = interruptibleLookup(connection, rate, io);
+  const overview = new Overview();
+  const found = new Map<string, RunGrant>();
+  const differing: string[] = [];
+  let differs = 0;
+  const ids = input.grants.map(({ grantId }) => grantId);
+  const claims = [...input.claims.values()];
+  const options: ReadEachOptions = {
+    orgId,
+    maxPerSecond: rate.maxPerSecond,
+    whole: true,
+    withEmail: claims.some(({ claimed: { userId, email } }) => email && !userId),
+    onStart: (what, ms) => {
+      if (ms > longMs) {
+        line(io.stderr, `Reading the grants first: ${what}, about ${duration(ms)}.`);
+      }
+    },
+  };
+  try {
+    for await (const shown of readEach(lookup, ids, options)) {
+      for (const [grantId, record] of shown) {
+        const owner = record?.orgId ?? record?.resourceOwner;
+        if (record === undefined || (owner !== undefined && orgId !== null && owner !== orgId)) {
+          const shows = record === undefined ? "not found" : `of organization ${owner}`;
+          found.set(grantId, { grantId, userId: record?.userId ?? "", shows });
+          overview.addMissing(shows);
+          log?.grant({ grantId });
+          continue;
+        }
+        const grant = toLoggedGrant(record);
+        found.set(grantId, { grantId, userId: record.userId, shows: record.state });
+        overview.add(grant);
+        log?.grant(grant);
+        const claim = input.claims.get(grantId);
+        const lines = claim === undefined ? [] : differences(claim.claimed, record);
+        differs += lines.length > 0 ? 1 : 0;
+        if (lines.length > 0 && differing.length < mostDifferences) {
+          differing.push(`  ${claim?.where}, grant ${grantId}: ${lines.join("; ")}`);
+        }
+      }
+    }
+  } catch (error) {
+    if (signal.aborted) {
+      throw new Interrupted();
+    }
+    if (!(error instanceof ConnectError)) {
+      throw error;
+    }
+    if (mayNotRead(error)) {
+      line(
+        io.stderr,
+        `The grants are not read first: ${explain(error, "read")} What they are is not shown, and they cannot be restored.`,
+      );
+      return asGiven(input.grants, log);
+    }
+    line(io.stderr, explain(error, "read"));
+    line(io.stderr, "Nothing was done: the grants could not be read.");
+    return undefined;
+  } finally {
+    end();
+  }
+  if (differs > 0) {
+    const more = differs - differing.length;
+    throw new UsageError(
+      [
+        `Nothing was sent: the file says something else about ${counted(differs, "grant")} than ZITADEL.`,
+        ...differing,
+        ...(more > 0 ? [`  and ${more} more`] : []),
+        "Was one of its columns sorted alone, or has something changed since it was written? List the grants again.",
+      ].join("\n"),
+    );
+  }
+  const grants = input.grants.map((grant) => found.get(grant.grantId) ?? grant);
+  return { grants, overview, unmatched: [] };
+}
+
+/** The grants as they were given, without a look at the server. */
+export function asGiven(grants: readonly RunGrant[], log: RunLog | undefined): Gathered {
+  const overview = new Overview();
+  for (const { grantId, userId } of grants) {
+    const grant: LoggedGrant = userId === "" ? { grantId } : { grantId, userId };
+    overview.add(grant);
+    log?.grant(grant);
+  }
+  return { grants, overview, unmatched: [] };
+}
+
+function mayNotRead(error: ConnectError): boolean {
+  return error.code === Code.PermissionDenied || describeError(error).id === "AUTHZ-cdgFk";
+}
+
+/**
+ * Reads the grants that match the selectors, and adds them to the log. Undefined, after reporting the reason,
+ * when the search fails.
+ *
+ * @throws UsageError where a name or an email fits several; Interrupted at Ctrl-C.
+ */
+export async function gatherSelected(
+  selectors: Selectors,
+  { connection, identity }: Identified,
+  rate: Rate,
+  log: RunLog | undefined,
+  io: Io,
+): Promise<Gathered | undefined> {
+  const { lookup, signal, end: stopListening } = interruptibleLookup(connection, rate, io);
+  const overview = new Overview(selectors.roles);
+  const grants: RunGrant[] = [];
+  let end: SelectionEnd;
+  try {
+    const selection = selectGrants(lookup, selectors, identity.orgId);
+    for (;;) {
+      const { done, value } = await selection.next();
+      if (done) {
+        end = value;
+        break;
+      }
+      const grant = toLoggedGrant(value);
+      grants.push({ grantId: value.grantId, userId: value.userId });
+      overview.add(grant);
+      log?.grant(grant);
+    }
+  } catch (error) {
+    if (signal.aborted) {
+      throw new Interrupted();
+    }
+    if (!(error instanceof ConnectError)) {
+      throw error;
+    }
+    line(io.stderr, explain(error, "read"));
+    line(io.stderr, "Nothing was done: the grants were not read to the end.");
+    return undefined;
+  } finally {
+    stopListening();
+  }
+  if (end.ambiguous.length > 0) {
+    throw new UsageError(
+      ["Nothing was done.", ...end.ambiguous, "Name the one that is meant with --user <id>."]
+        .map(printable)
+        .join("\n"),
+    );
+  }
+  const shortfall = shortfallOf(end, connection.protocol);
+  return { grants, overview, unmatched: end.unmatched, shortfall };
+}

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { similarName } from "../options/spelling.js";
+import { similarName } from "../bulk/internal.js";
 import { exitCode, exitCodes, type Io, UsageError } from "./io.js";
 
 /** A flag, as used by help and the parser. */

@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { similarName } from "../options/spelling.js";
+import { similarName } from "../bulk/internal.js";
 import { doctor } from "./commands/doctor.js";
 import { list } from "./commands/list.js";
 import { report } from "./commands/report/report.js";

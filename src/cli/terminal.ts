@@ -236,7 +236,7 @@ function bar(output: Output, total: number, environment: Environment): Progress 
     cancel = undefined;
     drawnMs = environment.monotonicMs();
     // Return to the start of the line and clear it: the line is never full, so it never wraps.
-    output.write(`\r${barLine(last, total, output.columns ?? 80, text, output)}\u001b[K`);
+    output.write(`\r${barLine(last, total, output.columns || 80, text, output)}\u001b[K`);
   };
   // What comes at once is drawn once, and the last of it soon after.
   const drawSoon = () => {
@@ -383,6 +383,8 @@ export interface StopSwitch {
   readonly whenStopped: Promise<void>;
   /** Whether the user interrupted the run. */
   readonly interrupted: boolean;
+  /** Aborted as soon as no further work may be started. */
+  readonly stopSignal: AbortSignal;
   /** Aborted when requests in flight are cancelled: at the second Ctrl-C, or soon after the first. */
   readonly signal: AbortSignal;
   /** Aborted at the second Ctrl-C alone, for what belongs together and is finished first. */
@@ -406,6 +408,7 @@ export function createStopSwitch(
   io: Io,
   { left, environment = platform }: StopOptions = {},
 ): StopSwitch {
+  const first = new AbortController();
   const soon = new AbortController();
   const second = new AbortController();
   let interrupted = false;
@@ -414,6 +417,7 @@ export function createStopSwitch(
   const { promise: whenStopped, resolve } = Promise.withResolvers<void>();
   const stop = () => {
     stopped = true;
+    first.abort(new Error("stopped"));
     resolve();
   };
   const stopListening = io.onInterrupt(() => {
@@ -440,6 +444,7 @@ export function createStopSwitch(
     get interrupted() {
       return interrupted;
     },
+    stopSignal: first.signal,
     signal: soon.signal,
     pairSignal: second.signal,
     ...{ whenStopped, stop },

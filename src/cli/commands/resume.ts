@@ -23,7 +23,7 @@ export const resume: Command = {
   summary: "continue a run from its log",
   arguments: "<log>",
   description:
-    "Continues a run that was stopped, aborted or killed. The log knows instance, organization and grants, so only the credentials are needed. Decided grants are kept; failed ones are retried.",
+    "Continues a run that was stopped, aborted or killed. The log knows instance, organization and grants, so only the credentials are needed; it keeps the rate. Decided grants are kept; failed ones are retried.",
   examples: ["zitadel-user-grants resume run.jsonl"],
   groups: [
     { title: "What happens", flags: actionFlags },
@@ -36,19 +36,23 @@ export const resume: Command = {
       ...paceFlags("remove"),
       ...connectionFlags,
     });
-    return await resumeRun(logPathOf("resume", positionals), flags, readSettings(flags), io);
+    const path = logPathOf("resume", positionals);
+    // Reject invalid values now.
+    readSettings(flags);
+    // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
+    const { rate } = await LogContent.readHead(path, "resume");
+    const given = flags.rate ?? (rate === undefined ? undefined : String(rate));
+    return await resumeRun(path, flags, readSettings({ ...flags, rate: given }), io);
   },
 };
 
 /** Continues the run of a log. */
-export async function resumeRun(
+async function resumeRun(
   path: string,
   flags: ConnectionFlags & { readonly yes?: boolean | undefined },
   settings: Settings,
   io: Io,
 ): Promise<number> {
-  // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
-  await LogContent.readHead(path, "resume");
   const lock = LogLock.take(path, "resume");
   let log: RunLog | undefined;
   try {

@@ -1,26 +1,13 @@
-import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  fdatasync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { CallOptions } from "@connectrpc/connect";
 import { type ManagementClient, NotSent, platform, timestamp } from "../../bulk/internal.js";
 import { describeError, mayHaveBeenApplied } from "../../index.js";
-import { fileProblem, UsageError } from "../io.js";
+import { UsageError } from "../io.js";
 import { quoted } from "../terminal.js";
 import {
   type Change,
   type EffectEntry,
-  type Entry,
   type LoggedGrant,
   type LoggedOutcome,
   type LogHead,
@@ -30,14 +17,10 @@ import {
   type RestoreStep,
   type SentStep,
 } from "./entry.js";
+import { type LogFailure, LogFile } from "./file.js";
 import { LogLock } from "./lock.js";
 
 const grantsInLine = 200;
-
-/** A log that can no longer be written; a run must not send what it could not log. */
-export class LogFailure extends UsageError {
-  override readonly name: string = "LogFailure";
-}
 
 /** Where a run writes its log when no path is given: in the working directory, named after the time. */
 export function defaultLogPath(): string {
@@ -330,144 +313,6 @@ function rfc3339({ seconds, nanos }: { readonly seconds: bigint; readonly nanos:
 
 function defined<T extends object>(fields: T): { [Name in keyof T]?: NonNullable<T[Name]> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value)) as never;
-}
-
-/** A file of entries, one a line, appended to under its lock. */
-class LogFile {
-  readonly path: string;
-  /** Unique to each writing process: numbers of requests begin with it. */
-  readonly session = randomBytes(4).toString("hex");
-  readonly #lock: LogLock;
-  readonly #file: number;
-  #failure: LogFailure | undefined;
-  #syncing: Promise<void> | undefined;
-  #again: Promise<void> | undefined;
-  #closed = false;
-
-  /**
-   * @param opened is the file to write: the path itself, or a draft of it.
-   * @param flag names the option in messages.
-   * @throws UsageError when it cannot be opened.
-   */
-  constructor(path: string, lock: LogLock, opened: string, mode: "wx" | "a", flag: string) {
-    this.path = path;
-    this.#lock = lock;
-    try {
-      // Readable only by its owner: it shows who lost which access.
-      this.#file = openSync(opened, mode, 0o600);
-    } catch (error) {
-      throw new UsageError(`${flag}: ${path} cannot be written: ${fileProblem(error, "write")}.`);
-    }
-  }
-
-  get failure(): LogFailure | undefined {
-    return this.#failure;
-  }
-
-  /** Cuts off text after the complete lines. */
-  truncate(wholeBytes: number): void {
-    ftruncateSync(this.#file, wholeBytes);
-  }
-
-  /** @throws LogFailure */
-  append(entry: Entry): void {
-    if (this.#failure !== undefined) {
-      // After a truncated line, another one would make the log unreadable.
-      throw this.#failure;
-    }
-    const bytes = Buffer.from(`${JSON.stringify(entry)}\n`);
-    try {
-      // On a full disk the first write may be short, and the next one reports why.
-      for (let written = 0; written < bytes.length; ) {
-        written += writeSync(this.#file, bytes, written);
-      }
-    } catch (error) {
-      throw this.#fail(error);
-    }
-  }
-
-  /** Records what has happened. The response to a request that was given up may come after the end. */
-  note(entry: Entry): void {
-    if (this.#closed) {
-      return;
-    }
-    try {
-      this.append(entry);
-      // Not awaited: if the write is lost, the response to its request is taken for lost.
-      this.sync().catch(() => undefined);
-    } catch {
-      // Kept in `failure`.
-    }
-  }
-
-  /** Durably records what is about to be sent. @throws LogFailure, also without the lock. */
-  async announce(entry: Entry): Promise<void> {
-    if (this.#closed) {
-      throw new LogFailure(`${this.path} is closed`);
-    }
-    if (!this.#lock.held) {
-      throw this.#fail(new Error("its lock was deleted or taken by another run"));
-    }
-    this.append(entry);
-    await this.sync();
-  }
-
-  syncNow(): void {
-    fsyncSync(this.#file);
-  }
-
-  /** Resolves when everything written so far is on the disk. Concurrent callers share one flush. */
-  sync(): Promise<void> {
-    if (this.#syncing === undefined) {
-      this.#syncing = flush(this.#file)
-        .catch((error) => {
-          throw this.#fail(error);
-        })
-        .finally(() => {
-          this.#syncing = undefined;
-        });
-      return this.#syncing;
-    }
-    // The flush in progress may have begun before the last lines were written.
-    this.#again ??= this.#syncing
-      .catch(() => undefined)
-      .then(() => {
-        this.#again = undefined;
-        return this.sync();
-      });
-    return this.#again;
-  }
-
-  /** Writes a last entry, if given, and releases file and lock. @throws LogFailure after that */
-  async close(last?: Entry): Promise<void> {
-    if (this.#closed) {
-      return;
-    }
-    this.#closed = true;
-    try {
-      if (last !== undefined) {
-        this.append(last);
-        await this.sync();
-      }
-    } finally {
-      closeSync(this.#file);
-      this.#lock.release();
-    }
-  }
-
-  #fail(error: unknown): LogFailure {
-    this.#failure ??= new LogFailure(
-      `${this.path} cannot be written: ${fileProblem(error, "write")}`,
-      { cause: error },
-    );
-    return this.#failure;
-  }
-}
-
-function flush(file: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    fdatasync(file, (error) => (error === null ? resolve() : reject(error)));
-  });
 }
 
 const now = () => timestamp(platform);

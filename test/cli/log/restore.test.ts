@@ -159,6 +159,27 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
     expect(entries(path).filter(({ restored }) => restored !== undefined)).toHaveLength(2);
   });
 
+  it.runIf(generation === "v4")("lists what ZITADEL has lost, and is not done then", async () => {
+    const [lost, shown] = [recordedGrant(), recordedGrant()];
+    const log = await ran("remove", [lost, shown]);
+    server().skipNextProjections(1);
+    const { exitCode, stdout, stderr } = await restore(log);
+    const [{ newGrantId } = {}] = outcomes(stdout);
+    expect(stderr).toContain(`${newGrantId} is not shown, and was restored as active`);
+    expect(stderr).toMatch(/1 of 2 restored grants are confirmed by the server and not shown so/);
+    expect(exitCode).toBe(2);
+    const unchecked = await ran("remove", [recordedGrant()]);
+    server().skipNextProjections(1);
+    expect((await restore(unchecked, "--no-check")).exitCode).toBe(0);
+  });
+
+  it("shows who gets what before it asks", async () => {
+    const log = await ran("remove", [recordedGrant("active", ["reader", "\u202ewriter"])]);
+    const { stderr } = await cli(["restore", log, "--dry-run"]);
+    expect(stderr).toMatch(/By role\n +1 {2}reader\n +1 {2}\\u\{202e\}writer\n/);
+    expect(stderr.indexOf("By role")).toBeLessThan(stderr.indexOf("Organization"));
+  });
+
   it("does nothing in a dry run, nor without permission", async () => {
     const grant = recordedGrant();
     const log = await ran("remove", [grant]);

@@ -1,10 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Environment, sleep } from "../../../common/environment.js";
-import { describeError, isGrantInactive } from "../../../errors/describe.js";
+import { type Environment, sleep } from "../../../bulk/internal.js";
+import { describeError, isGrantInactive } from "../../../index.js";
 import type { Lookup } from "../../grants/lookup.js";
 import type { GrantRecord } from "../../grants/record.js";
 import { describedError, type RestoreOutcome, type SentStep } from "../../log/entry.js";
-import { LogFailure } from "../../log/write.js";
+import { LogFailure } from "../../log/file.js";
 import type { RestoreTask } from "./plan.js";
 import { type RestoreContext, type StepResult, sendStep } from "./step.js";
 
@@ -34,8 +34,11 @@ export async function restoreGrant(task: RestoreTask, context: RestoreContext): 
 async function reactivate(task: RestoreTask, context: RestoreContext): Promise<Restored> {
   const { grantId } = task.grant;
   const result = await sendStep(grantId, "reactivate", context, () =>
-    context.lookup.reactivateGrant(grantId),
+    context.writer.reactivateGrant(grantId),
   );
+  if (result === undefined) {
+    return {};
+  }
   const done = (restored: "reactivated" | "already-there"): Restored => ({
     outcome: { grantId, restored, state: "active" },
   });
@@ -56,13 +59,16 @@ async function addAnew(task: RestoreTask, context: RestoreContext): Promise<Rest
   }
   const { projectId, projectGrantId, roleKeys } = recorded;
   const result = await sendStep(grantId, "add", context, () =>
-    context.lookup.addGrant({
+    context.writer.addGrant({
       userId,
       projectId,
       ...(projectGrantId === undefined ? {} : { projectGrantId }),
       roleKeys,
     }),
   );
+  if (result === undefined) {
+    return {};
+  }
   if ("value" in result) {
     return await asBefore(task, result.value, context);
   }
@@ -83,21 +89,24 @@ async function asBefore(
   if (state === "active") {
     return restored;
   }
-  let result: StepResult<unknown>;
+  const { pairSignal: signal } = context.stopSwitch;
+  let result: StepResult<unknown> | undefined;
+  context.onPair(newGrantId);
   try {
-    result = await sendStep(grantId, "deactivate", context, async () => {
-      await context.turn?.(context.signal);
-      const request = { userId, grantId: newGrantId };
-      return await context.client.deactivateUserGrant(request, {
-        ...{ signal: context.signal, timeoutMs },
-      });
-    });
+    result = await sendStep(grantId, "deactivate", context, () =>
+      context.client.deactivateUserGrant({ userId, grantId: newGrantId }, { signal, timeoutMs }),
+    );
   } catch (error) {
     if (!(error instanceof LogFailure)) {
       throw error;
     }
     const reason = new ConnectError(error.message, Code.Aborted);
     return { ...leftActive(task, newGrantId, reason), ends: error };
+  } finally {
+    context.onPair(undefined);
+  }
+  if (result === undefined) {
+    return leftActive(task, newGrantId, new ConnectError("stopped", Code.Canceled));
   }
   if ("value" in result || isGrantInactive(result.error)) {
     return restored;
@@ -123,15 +132,21 @@ async function compare(
     failed(task, { error: new ConnectError(message, Code.AlreadyExists), lost, ends: false });
   let found: ExistingGrants;
   try {
-    const { lookup, environment, signal } = context;
-    found = await existingGrants(task, lookup, environment, signal);
+    const { lookup, environment, stopSwitch } = context;
+    found = await existingGrants(task, lookup, environment, stopSwitch.stopSignal);
   } catch (reason) {
+    if (context.stopSwitch.stopped) {
+      return {};
+    }
     const { message } = describeError(reason);
     return fail(`the user has a grant of this project, which cannot be looked up: ${message}`);
   }
   const { exact, others } = found;
   if (exact === undefined) {
     const [other] = others;
+    if (other === undefined && context.stopSwitch.stopped) {
+      return {};
+    }
     return fail(
       other === undefined
         ? "the user has a grant of this project, which cannot be seen yet"
@@ -221,7 +236,7 @@ export async function existingGrants(
   ] as const;
   const deadlineMs = environment.monotonicMs() + lagMs;
   for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
-    const page = await lookup.listGrants(queries, { offset: 0, limit: 100 });
+    const page = await lookup.listGrants(queries, { offset: 0, limit: 1000 });
     // The removed grant may still be listed, and a grant of the same project through another project grant is
     // not the one that the server means.
     const records = (page?.records ?? []).filter((record) => record.grantId !== grantId);

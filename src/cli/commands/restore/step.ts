@@ -1,26 +1,33 @@
 import { ConnectError } from "@connectrpc/connect";
-import { classify, type MeaningKind } from "../../../bulk/internal.js";
-import type { ManagementClient } from "../../../client/client.js";
-import { type Environment, sleep } from "../../../common/environment.js";
+import {
+  classify,
+  type Environment,
+  type ManagementClient,
+  type MeaningKind,
+  sleep,
+} from "../../../bulk/internal.js";
 import { mayHaveBeenApplied } from "../../../index.js";
 import type { Lookup } from "../../grants/lookup.js";
 import type { RestoreStep, SentStep } from "../../log/entry.js";
 import type { RunLog } from "../../log/write.js";
 import { retryPauseMs } from "../../pace.js";
+import type { StopSwitch } from "../../terminal.js";
 
 export interface RestoreContext {
+  /** Reads, at the rate of the restore, until it is stopped. */
   readonly lookup: Lookup;
-  /** Deactivates; reactivating and adding are JSON routes of the lookup. */
+  /** Reactivates and adds. */
+  readonly writer: Lookup;
+  /** Deactivates. */
   readonly client: ManagementClient;
   readonly log: RunLog;
   readonly patience: Patience;
   readonly environment: Environment;
-  /** Whether no further step may be started. */
-  readonly stopped: () => boolean;
-  /** Aborted when requests in flight are cancelled, too. */
-  readonly signal: AbortSignal;
-  /** Awaited before each deactivation; the lookup has its own. */
+  readonly stopSwitch: StopSwitch;
+  /** Awaited before each step: the rate limit. */
   readonly turn?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
+  /** Told which grant is active that must not be, until it is deactivated. */
+  readonly onPair: (newGrantId: string | undefined) => void;
 }
 
 /** The result of a step, and which attempts may have been applied although no response arrived. */
@@ -42,18 +49,25 @@ const notFoundIds: Readonly<Record<RestoreStep, string>> = {
 
 /**
  * Sends one step, logging each attempt before it is sent. All steps may be retried: a second grant for the
- * same user and project is rejected with V3-DKcYh, and the others are idempotent.
+ * same user and project is rejected with V3-DKcYh, and the others are idempotent. Undefined when the restore
+ * was stopped before anything was sent: a deactivation, which completes a pair, only by a second Ctrl-C.
  *
  * @throws LogFailure when it cannot be logged.
  */
 export async function sendStep<T>(
   grantId: string,
   what: RestoreStep,
-  { log, patience, environment, stopped, signal }: RestoreContext,
+  { log, patience, environment, stopSwitch, turn }: RestoreContext,
   send: () => Promise<T>,
-): Promise<StepResult<T>> {
+): Promise<StepResult<T> | undefined> {
+  const signal = what === "deactivate" ? stopSwitch.pairSignal : stopSwitch.stopSignal;
   const lost: SentStep[] = [];
+  let failure: StepResult<T> | undefined;
   for (let attempt = 1; ; attempt += 1) {
+    await turn?.(signal);
+    if (signal.aborted) {
+      return failure;
+    }
     const step = await log.restoreStep(grantId, what);
     let error: ConnectError;
     try {
@@ -74,10 +88,9 @@ export async function sendStep<T>(
       patience.accepted();
     }
     const pause = patience.pauseMs(kind, attempt, error);
-    // A grant that must be inactive is not left active because of one Ctrl-C.
-    const mayRetry = !signal.aborted && (what === "deactivate" || !stopped());
-    if (typeof pause !== "number" || !mayRetry) {
-      return { error, lost, ends: kind === "fatal" || pause === "give up" };
+    failure = { error, lost, ends: kind === "fatal" || pause === "give up" };
+    if (typeof pause !== "number") {
+      return failure;
     }
     await sleep(environment, pause, signal);
   }

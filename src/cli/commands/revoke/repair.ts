@@ -9,8 +9,9 @@ import { readEach } from "../../grants/read.js";
 import type { GrantRecord } from "../../grants/record.js";
 import { type Io, line } from "../../io.js";
 import type { Change } from "../../log/entry.js";
+import { LogFailure } from "../../log/file.js";
 import { type GrantInLog, type LogContent, loggedGrants } from "../../log/read.js";
-import { changeOf, LogFailure, type RunLog } from "../../log/write.js";
+import { changeOf, type RunLog } from "../../log/write.js";
 import { type Rate, retryPauseMs } from "../../pace.js";
 import { counted, createStopSwitch, printable, type StopSwitch } from "../../terminal.js";
 

@@ -77,24 +77,26 @@ export interface Work<G extends Grant> {
 export function startRun<G extends Grant, Status extends string>(
   job: Job<G, Status>,
 ): BulkRun<Outcome<Status | "failed">> {
-  let run: Run<G, Status> | undefined;
+  let run: Running<Status | "failed"> | undefined;
   let left = false;
   let hasThrown = false;
   let counted: Promise<Summary<Status | "failed">> | undefined;
   const take = () => {
     if (run === undefined && !left) {
-      run = new Run(job);
+      run = start(job);
     }
-    return run?.take();
+    return run?.queue.take();
   };
-  const summary = async (): Promise<Summary<Status | "failed">> => {
+  const summary = async () => {
     while ((await take()) !== undefined) {
       // Already counted when it was emitted.
     }
-    if (run?.failure !== undefined) {
-      throw run.failure.thrown;
+    await run?.finished;
+    const failure = run?.stop.failure;
+    if (failure !== undefined) {
+      throw failure.thrown;
     }
-    return run?.summary() ?? createSummary({ statuses: job.statuses }).current();
+    return (run?.counts ?? createSummary({ statuses: job.statuses })).current();
   };
   return {
     async next() {
@@ -102,15 +104,18 @@ export function startRun<G extends Grant, Status extends string>(
       if (value !== undefined) {
         return { done: false, value };
       }
-      if (run?.failure !== undefined && !left && !hasThrown) {
+      const failure = run?.stop.failure;
+      if (failure !== undefined && !left && !hasThrown) {
         hasThrown = true;
-        throw run.failure.thrown;
+        throw failure.thrown;
       }
       return { done: true, value: undefined };
     },
     async return() {
       left = true;
-      await run?.leave();
+      run?.stop.left();
+      run?.queue.drop();
+      await run?.finished;
       return { done: true, value: undefined };
     },
     summary() {
@@ -123,113 +128,75 @@ export function startRun<G extends Grant, Status extends string>(
   };
 }
 
-class Run<G extends Grant, Status extends string> {
-  readonly #job: Job<G, Status>;
-  readonly #stop: Stop;
-  readonly #pace: Pace;
-  readonly #source: Source<G>;
-  readonly #ledger: Ledger<Status>;
-  readonly #pool: Pool<G>;
-  readonly #work: Work<G>;
-  readonly #queue: OutcomeQueue<Outcome<Status | "failed">>;
-  readonly #summary: RunningSummary<Status | "failed">;
+interface Running<Status extends string> {
+  readonly stop: Stop;
+  readonly queue: OutcomeQueue<Outcome<Status>>;
+  readonly counts: RunningSummary<Status>;
+  /** Resolves when every grant that was read has its outcome, and `onOutcome` has settled. */
+  readonly finished: Promise<void>;
+}
+
+function start<G extends Grant, Status extends string>(
+  job: Job<G, Status>,
+): Running<Status | "failed"> {
+  const { options, environment, concurrency, batchSize, read, bytesOf, mostBytes } = job;
+  const { distinct = false, giveUpMs = 300_000, maxPerSecond, onOutcome, signal } = options;
+  const stop = new Stop(environment);
+  const pace = new Pace(concurrency, giveUpMs, environment, maxPerSecond);
+  const counts = createSummary({ statuses: job.statuses, now: () => environment.monotonicMs() });
+  const queue = new OutcomeQueue<Outcome<Status | "failed">>(batchSize * concurrency);
   /** What `onOutcome` has returned and has not settled. */
-  readonly #observing = new Set<Promise<void>>();
-  readonly #finished: Promise<void>;
+  const observing = new Set<Promise<void>>();
+  const ledger = new Ledger<Status>(emit, job.inDoubt);
+  const source = new Source(job.values, { read, bytesOf, distinct, environment, stop });
+  const pool = new Pool<G>({
+    ...{ source, stop, environment, mostBytes, bytesOf },
+    groupSize: () => work.groupSize(),
+    room: () => queue.room(stop.signal),
+    onRead: open,
+    onIdle: (ms) => pace.idled(ms),
+  });
+  const work = job.createWork({
+    ask: createAsk(job, pace, stop, (grants) => ledger.lost(grants)),
+    ledger,
+    giveBack: (grants) => pool.giveBack(grants),
+  });
+  return { stop, queue, counts, finished: drive() };
 
-  constructor(job: Job<G, Status>) {
-    const { options, environment, concurrency, batchSize } = job;
-    const { giveUpMs = 300_000, maxPerSecond, distinct = false } = options;
-    this.#job = job;
-    this.#stop = new Stop(environment);
-    this.#summary = createSummary({
-      statuses: job.statuses,
-      now: () => environment.monotonicMs(),
-    });
-    this.#queue = new OutcomeQueue(batchSize * concurrency);
-    this.#pace = new Pace(concurrency, giveUpMs, environment, maxPerSecond);
-    this.#ledger = new Ledger((outcome) => this.#emit(outcome), job.inDoubt);
-    const { read, bytesOf, mostBytes } = job;
-    this.#source = new Source(job.values, {
-      ...{ read, bytesOf, distinct, environment },
-      stop: this.#stop,
-    });
-    this.#pool = new Pool({
-      ...{ source: this.#source, stop: this.#stop, environment, mostBytes, bytesOf },
-      groupSize: () => this.#work.groupSize(),
-      room: () => this.#queue.room(this.#stop.signal),
-      onRead: (gathered) => this.#open(gathered),
-      onIdle: (ms) => this.#pace.idled(ms),
-    });
-    this.#work = job.createWork({
-      ask: createAsk(job, this.#pace, this.#stop, (grants) => this.#ledger.lost(grants)),
-      ledger: this.#ledger,
-      giveBack: (grants) => this.#pool.giveBack(grants),
-    });
-    this.#finished = this.#drive();
-  }
-
-  /** The next outcome; undefined when there are no more. */
-  take(): Promise<Outcome<Status | "failed"> | undefined> {
-    return this.#queue.take();
-  }
-
-  /** What the run throws when all outcomes are taken. */
-  get failure(): { readonly thrown: unknown } | undefined {
-    return this.#stop.failure;
-  }
-
-  summary(): Summary<Status | "failed"> {
-    return this.#summary.current();
-  }
-
-  /** Sends no further request, and waits for those in flight. */
-  async leave(): Promise<void> {
-    this.#stop.left();
-    this.#queue.drop();
-    await this.#finished;
-  }
-
-  async #drive(): Promise<void> {
-    const unfollow = this.#stop.follow(this.#job.options.signal);
-    await Promise.all(Array.from({ length: this.#job.concurrency }, () => this.#worker()));
-    for (const grant of await this.#source.close()) {
-      this.#ledger.open(grant);
+  async function drive(): Promise<void> {
+    const unfollow = stop.follow(signal);
+    await Promise.all(Array.from({ length: concurrency }, send));
+    for (const grant of await source.close()) {
+      ledger.open(grant);
     }
-    this.#ledger.finish(() => this.#stop.undecidedError);
-    while (this.#observing.size > 0) {
+    ledger.finish(() => stop.undecidedError);
+    while (observing.size > 0) {
       // An error of the last outcomes stops the run as well.
-      await this.#stop.orAborted<unknown>(Promise.all(this.#observing), () =>
-        this.#observing.clear(),
-      );
+      await stop.orAborted<unknown>(Promise.all(observing), () => observing.clear());
     }
     unfollow();
-    this.#queue.close();
+    queue.close();
   }
 
-  async #worker(): Promise<void> {
+  async function send(): Promise<void> {
     try {
-      for (
-        let group = await this.#pool.take();
-        group !== undefined;
-        group = await this.#pool.take()
-      ) {
-        await this.#work.work(group);
-        this.#pool.done();
+      for (let group = await pool.take(); group !== undefined; group = await pool.take()) {
+        await work.work(group);
+        pool.done();
       }
     } catch (error) {
-      this.#stop.becauseOfThrown(error);
+      stop.becauseOfThrown(error);
     }
   }
 
   /** Records in the ledger what was read, and returns the part of it that is to be requested. */
-  #open({ grants, rejected, failure }: Gathered<G>): readonly G[] {
+  function open({ grants, rejected, failure }: Gathered<G>): readonly G[] {
     for (const { grantId, error } of rejected) {
-      this.#emit({ grantId, status: "failed", error });
+      emit({ grantId, status: "failed", error });
     }
-    const opened = grants.filter((grant) => this.#ledger.open(grant));
+    const opened = grants.filter((grant) => ledger.open(grant));
     if (failure !== undefined) {
-      this.#stop.becauseOfThrown(
+      stop.becauseOfThrown(
         failure.error,
         "the source of grants ended with an error before this grant was asked for",
       );
@@ -237,32 +204,24 @@ class Run<G extends Grant, Status extends string> {
     return opened;
   }
 
-  #emit(outcome: Outcome<Status | "failed">): void {
-    this.#summary.add(outcome);
+  function emit(outcome: Outcome<Status | "failed">): void {
+    counts.add(outcome);
     try {
-      const seen: unknown = this.#job.options.onOutcome?.(outcome);
+      const seen: unknown = onOutcome?.(outcome);
       if (isThenable(seen)) {
-        const observing: Promise<void> = Promise.resolve(seen)
-          .then(
-            () => undefined,
-            (error) => this.#stop.becauseOfThrown(error),
-          )
-          .finally(() => this.#observing.delete(observing));
-        this.#observing.add(observing);
+        const observed: Promise<void> = Promise.resolve(seen)
+          .then(undefined, (error) => stop.becauseOfThrown(error))
+          .then(() => void observing.delete(observed));
+        observing.add(observed);
       }
     } catch (error) {
-      this.#stop.becauseOfThrown(error);
+      stop.becauseOfThrown(error);
     }
-    this.#queue.push(outcome);
+    queue.push(outcome);
   }
 }
 
 /** A promise, also of another library or realm. */
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    (typeof value === "object" || typeof value === "function") &&
-    value !== null &&
-    "then" in value &&
-    typeof value.then === "function"
-  );
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
 }

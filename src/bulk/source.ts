@@ -17,10 +17,16 @@ export type Reading<G extends Grant> =
       readonly isDescribed: boolean;
     };
 
+/** A value that is not requested. */
+interface Rejected {
+  readonly grantId: string;
+  readonly error: ConnectError;
+}
+
 /** What was gathered for one request. */
 export interface Gathered<G extends Grant> {
   readonly grants: readonly G[];
-  readonly rejected: readonly { readonly grantId: string; readonly error: ConnectError }[];
+  readonly rejected: readonly Rejected[];
   /** Whether the source is exhausted, or failed with an error. */
   readonly ended: boolean;
   readonly failure?: { readonly error: unknown };
@@ -80,60 +86,70 @@ export class Source<G extends Grant> {
    * request already holds some. Never throws; an error of the source becomes the `failure`.
    */
   async gather(most: number, mostBytes: number, holdsSome: boolean): Promise<Gathered<G>> {
-    const { bytesOf, environment, read, stop } = this.#options;
-    const gathering = new Gathering<G>();
-    let enough: AbortController | undefined;
+    const { bytesOf, environment } = this.#options;
+    const grants: G[] = [];
+    const rejected: Rejected[] = [];
+    const enough = new AbortController();
+    let isLingering = false;
     let bytes = 0;
-    const fits = (grant: G) => {
-      bytes += bytesOf(grant);
-      return bytes <= mostBytes || !(holdsSome || gathering.grants.length > 0);
-    };
     try {
-      if (this.#leftover !== undefined && fits(this.#leftover.grant)) {
-        gathering.add(this.#leftover);
+      while (grants.length + rejected.length < most) {
+        if (this.isAsync && !isLingering && (holdsSome || grants.length > 0)) {
+          isLingering = true;
+          void sleep(environment, lingerMs, enough.signal).then(
+            () => enough.signal.aborted || this.#wake?.(),
+          );
+        }
+        const reading = this.#leftover ?? (await this.#read());
+        if (reading === undefined) {
+          break;
+        }
         this.#leftover = undefined;
-      }
-      while (
-        !this.#ended &&
-        !stop.signal.aborted &&
-        this.#leftover === undefined &&
-        gathering.grants.length + gathering.rejected.length < most
-      ) {
-        if (this.isAsync && enough === undefined && (holdsSome || gathering.grants.length > 0)) {
-          enough = new AbortController();
-          void this.#linger(enough.signal);
+        if ("rejected" in reading) {
+          rejected.push({ grantId: reading.grantId, error: reading.rejected });
+          continue;
         }
-        const result = this.isAsync ? await this.#pull() : checkResult(this.#open().next());
-        if (result === undefined) {
-          break;
-        }
-        if (result.done === true) {
-          this.#ended = true;
-          this.#exhausted = true;
-          break;
-        }
-        const reading = read(result.value);
-        const isNew = this.#isNew(reading);
-        if (isNew && "grant" in reading && !fits(reading.grant)) {
+        bytes += bytesOf(reading.grant);
+        if (bytes > mostBytes && (holdsSome || grants.length > 0)) {
           this.#leftover = reading;
           break;
         }
-        if (isNew) {
-          gathering.add(reading);
-        }
-        this.#sinceTurn += isNew && "grant" in reading ? 1 : 50;
-        if (this.#sinceTurn >= mostAtOnce) {
-          this.#sinceTurn = 0;
-          await sleep(environment, 0, stop.signal);
-        }
+        grants.push(reading.grant);
       }
     } catch (error) {
       this.#ended = true;
-      return { ...gathering, ended: true, failure: { error } };
+      return { grants, rejected, ended: true, failure: { error } };
     } finally {
-      enough?.abort();
+      enough.abort();
     }
-    return { ...gathering, ended: this.#ended && this.#leftover === undefined };
+    return { grants, rejected, ended: this.#ended && this.#leftover === undefined };
+  }
+
+  /** What the next value is that is no duplicate; undefined if there is none, or none is awaited any more. */
+  async #read(): Promise<Reading<G> | undefined> {
+    const { environment, read, stop } = this.#options;
+    while (!this.#ended && !stop.signal.aborted) {
+      const result = this.isAsync ? await this.#pull() : checkResult(this.#open().next());
+      if (result === undefined) {
+        return undefined;
+      }
+      if (result.done === true) {
+        this.#ended = true;
+        this.#exhausted = true;
+        return undefined;
+      }
+      const reading = read(result.value);
+      const isNew = this.#isNew(reading);
+      this.#sinceTurn += isNew && "grant" in reading ? 1 : 50;
+      if (this.#sinceTurn >= mostAtOnce) {
+        this.#sinceTurn = 0;
+        await sleep(environment, 0, stop.signal);
+      }
+      if (isNew) {
+        return reading;
+      }
+    }
+    return undefined;
   }
 
   /**
@@ -212,34 +228,14 @@ export class Source<G extends Grant> {
     this.#arrived = arrived;
     this.#wake?.();
   }
-
-  async #linger(signal: AbortSignal): Promise<void> {
-    await sleep(this.#options.environment, lingerMs, signal);
-    if (!signal.aborted) {
-      this.#wake?.();
-    }
-  }
 }
 
 /** @throws TypeError for what no iterator may return from `next()`, as `for await` does. */
 function checkResult(result: unknown): IteratorResult<unknown> {
   if (typeof result !== "object" || result === null) {
     throw new TypeError(
-      `next() of the iterator of grants must return an object with done and value, got ${String(result)}`,
+      `next() of the grants' iterator must return an object, got ${String(result)}`,
     );
   }
   return result as IteratorResult<unknown>;
-}
-
-class Gathering<G extends Grant> {
-  readonly grants: G[] = [];
-  readonly rejected: { grantId: string; error: ConnectError }[] = [];
-
-  add(reading: Reading<G>): void {
-    if ("rejected" in reading) {
-      this.rejected.push({ grantId: reading.grantId, error: reading.rejected });
-    } else {
-      this.grants.push(reading.grant);
-    }
-  }
 }

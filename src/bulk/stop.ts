@@ -6,14 +6,10 @@ import { SharedSignal, type Signal } from "../common/shared-signal.js";
 const graceMs = 1000;
 
 /** Thrown through the work of a stopped run, to unwind it. */
-export class Stopped extends Error {
-  override readonly name = "Stopped";
-}
+export class Stopped extends Error {}
 
 /** Thrown by a client instead of sending a request: the run stops with its cause. */
 export class NotSent extends Error {
-  override readonly name = "NotSent";
-
   constructor(cause: unknown) {
     super("the request was not sent", { cause });
   }
@@ -22,35 +18,17 @@ export class NotSent extends Error {
 /** Whether and why a run stops before everything is decided. The first reason counts. */
 export class Stop {
   readonly #environment: Environment;
-  readonly #noMore = new SharedSignal();
-  readonly #cancel = new SharedSignal();
-  #undecidedError: ConnectError | undefined;
-  #failure: { readonly thrown: unknown } | undefined;
+  /** Aborted when no further request may be sent. */
+  readonly signal = new SharedSignal();
+  /** Aborted when requests in flight are cancelled, too. */
+  readonly cancelSignal = new SharedSignal();
+  /** The error of grants that are still undecided when the run stops. */
+  undecidedError = new ConnectError("no response has decided this grant", Code.Internal);
+  /** What the run throws; undefined if its caller has left it, or while it has not stopped. */
+  failure: { readonly thrown: unknown } | undefined;
 
   constructor(environment: Environment) {
     this.#environment = environment;
-  }
-
-  /** Aborted when no further request may be sent. */
-  get signal(): Signal {
-    return this.#noMore;
-  }
-
-  /** Aborted when requests in flight are cancelled, too. */
-  get cancelSignal(): Signal {
-    return this.#cancel;
-  }
-
-  /** What the run throws; undefined if its caller has left it, or while it has not stopped. */
-  get failure(): { readonly thrown: unknown } | undefined {
-    return this.#failure;
-  }
-
-  /** The error of grants that are still undecided when the run stops. */
-  get undecidedError(): ConnectError {
-    return (
-      this.#undecidedError ?? new ConnectError("no response has decided this grant", Code.Internal)
-    );
   }
 
   /** No request can succeed. */
@@ -74,10 +52,10 @@ export class Stop {
   }
 
   #end(undecidedError: ConnectError, failure?: { readonly thrown: unknown }): void {
-    if (this.#undecidedError === undefined) {
-      this.#undecidedError = undecidedError;
-      this.#failure = failure;
-      this.#noMore.abort();
+    if (!this.signal.aborted) {
+      this.undecidedError = undecidedError;
+      this.failure = failure;
+      this.signal.abort();
     }
   }
 
@@ -95,7 +73,7 @@ export class Stop {
         signal?.reason,
       );
       this.because(error);
-      this.#cancel.abort();
+      this.cancelSignal.abort();
     };
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) {

@@ -102,6 +102,16 @@ describe("summary() of a run", () => {
     expect(counts.removed).toBe(1000 - server.grants.size);
   });
 
+  it("counts what was in flight when return() was called while it waited", async () => {
+    const { world, server, ids } = setUp(1000);
+    server.fate = () => ({ lookUpAfterMs: 100 });
+    const run = removeUserGrantsIn(world, server.client, ids, {});
+    world.setTimer(() => void run.return?.(), 150);
+    const { counts } = await world.run(run.summary());
+    expect(counts).toEqual({ removed: 800, "not-found": 0, failed: 0 });
+    expect(server.grants.size).toBe(200);
+  });
+
   it.each(["loop first", "summary() first"])(
     "rejects with the error that stopped the run, as a loop does: %s",
     async (order) => {

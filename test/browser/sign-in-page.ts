@@ -14,39 +14,55 @@ async function outcome<T>(promise: T | Promise<T>) {
     return { ok: true, value: await promise } as const;
   } catch (reason) {
     const { code, message } = ConnectError.from(reason);
-    const oauthError = isTokenError(reason) ? reason.oauthError : undefined;
-    return { ok: false, code, message, name: (reason as Error).name, oauthError } as const;
+    const { oauthError, reason: why } = isTokenError(reason) ? reason : {};
+    return { ok: false, code, message, name: (reason as Error).name, oauthError, why } as const;
   }
 }
 
 /** The page is served at `/<storage>/…` by the test, with what it needs to know of the sandbox. */
-declare const config: { issuer: string; clientId: string; orgId: string; holding: boolean };
+declare const config: {
+  issuer: string;
+  clientId: string;
+  otherClientId: string;
+  orgId: string;
+  holding: boolean;
+  revoking: boolean;
+};
 
 const storage = location.pathname.split("/")[1] as NonNullable<SignInOptions["storage"]>;
 const held: (() => void)[] = [];
-/** Holds the responses to token requests back until `release` is called. */
-const holdingFetch: typeof fetch = async (url, init) => {
+/** Holds the responses to token requests back until `release` is called, and can fail revocations. */
+const pageFetch: typeof fetch = async (url, init) => {
+  if (!config.revoking && String(url).endsWith("/revoke")) {
+    return new Response("", { status: 503 });
+  }
   const response = await fetch(url, init);
-  if (init?.method === "POST") {
+  if (config.holding && init?.method === "POST") {
     await new Promise<void>((resolve) => held.push(resolve));
   }
   return response;
 };
 
-const auth = signIn({
+const common = {
   issuer: config.issuer,
-  clientId: config.clientId,
   redirectUri: `${location.origin}/${storage}/callback`,
+  fetch: pageFetch,
+};
+/** Of another application on the same page. */
+const other = signIn({ ...common, clientId: config.otherClientId });
+const auth = signIn({
+  ...common,
+  clientId: config.clientId,
   postLogoutRedirectUri: `${location.origin}/${storage}/bye`,
   scopes: location.search.includes("short") ? [] : ["offline_access"],
   storage,
-  ...(config.holding && { fetch: holdingFetch }),
 });
 const client = createManagementClient({
   baseUrl: config.issuer,
   token: auth.token,
   orgId: config.orgId,
 });
+const ofOther = outcome(other.handleCallback());
 // As React's strict mode does it.
 const callbacks = [outcome(auth.handleCallback()), outcome(auth.handleCallback())];
 
@@ -65,8 +81,27 @@ function everything(data: unknown): string {
 const scenarios = {
   callback: async () => {
     const [first, second] = await Promise.all(callbacks);
-    return { first, second };
+    return { first, second, third: await outcome(auth.handleCallback()), other: await ofOther };
   },
+  startOther: () => outcome(other.start()),
+  pendingRevocations: async () => auth.pendingRevocations,
+  /** From now on, as when the server is back. */
+  revoke: async () => {
+    config.revoking = true;
+  },
+  isStable: async () => new Set([auth.user(), auth.user()]).size === 1,
+  /** As a tab that stands at a dialog while it renews the session. */
+  holdLock: async (id: string) => {
+    const name = `zitadel-user-grants:${config.issuer}:${config.clientId}:${id}`;
+    await new Promise((resolve) => {
+      navigator.locks.request(name, () => {
+        resolve(undefined);
+        return new Promise(() => {});
+      });
+    });
+  },
+  refuseWithin: (refused: string, timeoutMs: number) =>
+    outcome(auth.token({ refused, signal: AbortSignal.timeout(timeoutMs) })),
   callbackWith: (url: string): Promise<{ ok: boolean; value?: SignInResult | undefined }> =>
     outcome(auth.handleCallback(url)),
   signedIn: async () => auth.signedIn,

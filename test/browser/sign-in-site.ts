@@ -35,8 +35,12 @@ export function startSignInSite<P extends TestPage>(
   let context: TestContext<P>;
   /** The token requests since the last sign-in: where pages are watched, the `grant_type` of each. */
   let grants: string[];
-  /** Whether token responses wait until the page lets them through. */
+  /** Whether token responses wait until the page lets them through, and revocations succeed. */
   let holding: boolean;
+  let revoking: boolean;
+  /** Whether the host adds a slash to the path of a callback. */
+  let addsSlash: boolean;
+  let otherClientId: string;
 
   beforeAll(async () => {
     const source = await readFile(
@@ -45,10 +49,21 @@ export function startSignInSite<P extends TestPage>(
     );
     const { code } = await transform(source, { loader: "ts" });
     const { text } = await bundlePage(code, { splitting: false });
-    server = createServer((_, response) => {
+    server = createServer(({ url = "" }, response) => {
+      if (addsSlash && /\/callback\?/.test(url)) {
+        response.writeHead(301, { location: url.replace("/callback", "/callback/") }).end();
+        return;
+      }
       response.writeHead(200, { "content-type": "text/html" });
       const { baseUrl: issuer, orgId } = sandbox;
-      const config = JSON.stringify({ issuer, clientId, orgId, holding });
+      const config = JSON.stringify({
+        issuer,
+        clientId,
+        otherClientId,
+        orgId,
+        holding,
+        revoking,
+      });
       response.end(
         `<!doctype html><script>const config = ${config}</script><script type="module">${text.replaceAll("</script", "<\\/script")}</script>`,
       );
@@ -66,6 +81,8 @@ export function startSignInSite<P extends TestPage>(
   beforeEach(async () => {
     grants = [];
     holding = false;
+    revoking = true;
+    addsSlash = false;
     sandbox = await startSandbox({
       onRequest: ({ method }) => {
         if (watch === undefined && method === tokenRequest) {
@@ -73,10 +90,12 @@ export function startSignInSite<P extends TestPage>(
         }
       },
     });
-    clientId = sandbox.addApp({
+    const app = {
       redirectUris: storages.map((storage) => `${origin}/${storage}/callback`),
       postLogoutRedirectUris: storages.map((storage) => `${origin}/${storage}/bye`),
-    }).clientId;
+    };
+    clientId = sandbox.addApp(app).clientId;
+    otherClientId = sandbox.addApp(app).clientId;
     context = await browser.newContext();
     return async () => {
       await context.close();
@@ -110,12 +129,17 @@ export function startSignInSite<P extends TestPage>(
     return page;
   }
 
+  /** Goes to the login page, and comes back with a press of this button. */
+  async function comeBack(page: P, button = "Sign in", startOptions = {}): Promise<void> {
+    await inPage(page, "startWith", startOptions).catch(() => {});
+    await page.getByRole("button", { name: button }).click();
+    await page.waitForURL(`${origin}/**`);
+  }
+
   /** Signs in, and waits until the page has what came back. */
   async function openSignedIn(storage: Storage, path = where): Promise<P> {
     const page = await open(storage, path);
-    await inPage(page, "start").catch(() => {});
-    await page.getByRole("button", { name: "Sign in" }).click();
-    await page.waitForURL(`${origin}/${storage}/**`);
+    await comeBack(page);
     const { first } = await inPage(page, "callback");
     expect(first).toMatchObject({ ok: true, value: { returnTo: `/${storage}${path}` } });
     grants.length = 0;
@@ -146,9 +170,29 @@ export function startSignInSite<P extends TestPage>(
     holdTokenResponses() {
       holding = true;
     },
+    /** Has revocations fail in pages that are loaded from now on, until `revoke` is called. */
+    failRevocations() {
+      revoking = false;
+    },
+    addSlashes() {
+      addsSlash = true;
+    },
+    /** Whether a refresh token still gives access tokens. */
+    async isAlive(refreshToken: string): Promise<boolean> {
+      const response = await fetch(`${sandbox.baseUrl}/oauth/v2/token`, {
+        method: "POST",
+        body: new URLSearchParams({
+          grant_type: "refresh_token",
+          refresh_token: refreshToken,
+          client_id: clientId,
+        }),
+      });
+      return response.ok;
+    },
     inPage,
     open,
     openSignedIn,
+    comeBack,
     tokenOf,
     stored,
 

@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import type { TestBrowser, TestPage } from "../support/test-browser.js";
-import { startSignInSite, storages } from "./sign-in-site.js";
+import { startSignInSite, storages, where } from "./sign-in-site.js";
 
 /** What depends on the browser: addresses, storage, locks, and what tabs tell each other. */
 export function describeSignIn(browser: string, launch: () => Promise<TestBrowser>): void {
@@ -22,6 +22,135 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
           expect(site.grants).toHaveLength(1);
         },
       );
+    });
+
+    describe("what comes back from the login page", () => {
+      it.each<[string, (page: TestPage) => Promise<void>, object]>([
+        ["signed in", (page) => site.comeBack(page), { ok: true }],
+        ["cancelled", (page) => site.comeBack(page, "Cancel"), { ok: false, why: "cancelled" }],
+        [
+          "a used one",
+          async (page) => {
+            await site.comeBack(page, "Cancel");
+            await page.goto(`${site.origin}/memory/callback?code=1&state=zitadel-user-grants-used`);
+          },
+          { ok: false, why: "no-such-sign-in" },
+        ],
+      ])("is told apart, each time it is asked for: %s", async (_, act, expected) => {
+        const page = await site.open("memory", "/grants?x=1");
+        await act(page);
+        const { first, second, third, other } = await site.inPage(page, "callback");
+        expect([first, second, third]).toEqual([first, first, first]);
+        // The other sign-in of the page is asked first: what belongs to none is its to report.
+        const isUnknown = "why" in expected && expected.why === "no-such-sign-in";
+        expect(isUnknown ? other : first).toMatchObject(expected);
+        expect(await page.evaluate(() => location.href)).not.toMatch(/code=|state=/);
+      });
+
+      it("is found at an address that the host has rewritten", async () => {
+        site.addSlashes();
+        const page = await site.openSignedIn("memory");
+        expect(await page.evaluate(() => location.href)).toBe(
+          `${site.origin}/memory/x/people?page=2#row-7`,
+        );
+      });
+
+      it("is taken by the sign-in of the page that it belongs to", async () => {
+        const page = await site.open("memory");
+        await site.inPage(page, "startOther").catch(() => {});
+        await page.getByRole("button", { name: "Sign in" }).click();
+        await page.waitForURL(`${site.origin}/memory/**`);
+        const { first, other } = await site.inPage(page, "callback");
+        expect(other).toMatchObject({ ok: true, value: { userId: expect.any(String) } });
+        expect(first).toEqual({ ok: true, value: undefined });
+      });
+
+      it("leads back to no address that looks like a response", async () => {
+        const page = await site.open("memory");
+        const returnTo = "/memory/callback?code=1&state=zitadel-user-grants-x&keep=1";
+        await site.comeBack(page, "Sign in", { returnTo });
+        const { first, third } = await site.inPage(page, "callback");
+        expect(first).toMatchObject({ ok: true, value: { returnTo: "/memory/callback?keep=1" } });
+        expect(third).toEqual(first);
+      });
+    });
+
+    describe("a sign-out is a state of every tab", () => {
+      it.each(["sessionStorage", "localStorage"] as const)(
+        "that ran no script meanwhile, and its refresh token is revoked: %s",
+        async (storage) => {
+          const first = await site.openSignedIn(storage);
+          const second = await site.openSignedIn(storage);
+          const { refreshToken } = JSON.parse(await site.session(second));
+          await second.goto("about:blank");
+          await site.inPage(first, "signOut").catch(() => {});
+          await first.waitForURL(`${site.origin}/${storage}/bye`);
+          await second.goto(`${site.origin}/${storage}${where}`);
+          expect(await site.inPage(second, "signedIn")).toBe(false);
+          expect(await site.inPage(second, "token")).toMatchObject({ ok: false });
+          await expect.poll(() => site.inPage(second, "pendingRevocations")).toBe(0);
+          expect(await site.isAlive(refreshToken)).toBe(false);
+        },
+      );
+
+      it.each(storages)("that is at the login page: %s", async (storage) => {
+        const first = await site.openSignedIn(storage);
+        const second = await site.open(storage);
+        await site.inPage(second, "start").catch(() => {});
+        await second.waitForURL("**/ui/login**");
+        await site.inPage(first, "signOut").catch(() => {});
+        await first.waitForURL(`${site.origin}/${storage}/bye`);
+        await second.getByRole("button", { name: "Sign in" }).click();
+        await second.waitForURL(`${site.origin}/${storage}/**`);
+        const { first: outcome } = await site.inPage(second, "callback");
+        expect(outcome).toMatchObject({ ok: false, why: "signed-out" });
+        expect(await site.inPage(second, "signedIn")).toBe(false);
+        // The next one is a new one.
+        await site.comeBack(second);
+        expect((await site.inPage(second, "callback")).first).toMatchObject({ ok: true });
+      });
+    });
+
+    describe("refresh tokens that are over", () => {
+      it("are revoked when another sign-in replaces them", async () => {
+        const page = await site.openSignedIn("localStorage");
+        const { refreshToken } = JSON.parse(await site.session(page));
+        await site.comeBack(page, "Sign in", { parameters: { prompt: "login" } });
+        expect((await site.inPage(page, "callback")).first).toMatchObject({ ok: true });
+        await expect.poll(() => site.inPage(page, "pendingRevocations")).toBe(0);
+        expect(await site.isAlive(refreshToken)).toBe(false);
+        expect(await site.inPage(page, "deactivate", site.sandbox.addGrant())).toMatchObject({
+          ok: true,
+        });
+      });
+
+      it("stay known until they are revoked: signOut() says so, the page tries again, and so does the next one", async () => {
+        site.failRevocations();
+        const page = await site.openSignedIn("localStorage");
+        const { refreshToken } = JSON.parse(await site.session(page));
+        const outcome = await site.inPage(page, "signOut");
+        expect(outcome).toMatchObject({ ok: false, code: Code.Unavailable });
+        expect(JSON.stringify(outcome)).toContain("a token is not revoked");
+        expect(await site.inPage(page, "signedIn")).toBe(false);
+        expect(await site.inPage(page, "pendingRevocations")).toBe(1);
+        await page.reload();
+        expect(await site.inPage(page, "pendingRevocations")).toBe(1);
+        await site.inPage(page, "revoke");
+        await expect.poll(() => site.inPage(page, "pendingRevocations")).toBe(0);
+        expect(await site.isAlive(refreshToken)).toBe(false);
+        await site.inPage(page, "signOut").catch(() => {});
+        await page.waitForURL(`${site.origin}/localStorage/bye`);
+      });
+    });
+
+    it("a tab that holds the lock of the session is named in the errors of the others", async () => {
+      const first = await site.openSignedIn("localStorage");
+      const second = await site.open("localStorage");
+      await site.inPage(first, "holdLock", JSON.parse(await site.session(first)).id);
+      const token = await site.tokenOf(second);
+      const outcome = await site.inPage(second, "refuseWithin", token, 500);
+      expect(outcome).toMatchObject({ ok: false, code: Code.DeadlineExceeded });
+      expect(JSON.stringify(outcome)).toContain("another tab of this application is renewing");
     });
 
     describe.each(storages)("signing out with tokens in %s", (storage) => {
@@ -71,6 +200,7 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
           const page = await site.openSignedIn(storage);
           const user = await site.inPage(page, "user");
           expect(user).toMatchObject({ sub: expect.any(String), iss: site.sandbox.baseUrl });
+          expect(await site.inPage(page, "isStable")).toBe(true);
           site.sandbox.expireTokens();
           await site.tokenAfterRejection(page);
           expect(await site.inPage(page, "user")).toMatchObject({ sub: user?.sub });

@@ -87,17 +87,6 @@ describe("signing in", () => {
     expect(site.grants).toEqual([]);
   });
 
-  it("a response that this tab did not request is rejected, and nothing is sent", async () => {
-    const state = "zitadel-user-grants-made-up";
-    const page = await open("memory", `/callback?code=stolen&state=${state}&keep=1`);
-    const { first } = await inPage(page, "callback");
-    expect(first).toMatchObject({ ok: false, code: Code.Unauthenticated });
-    expect(JSON.stringify(first)).toContain("belongs to no sign-in that was started in this tab");
-    expect(JSON.stringify(first)).not.toContain("stolen");
-    expect(page.url()).toBe(`${site.origin}/memory/callback?keep=1`);
-    expect(site.grants).toEqual([]);
-  });
-
   it("the response of another issuer is rejected (RFC 9207), and the code is sent nowhere", async () => {
     const page = await open("memory");
     await inPage(page, "start").catch(() => {});

@@ -6,14 +6,17 @@ export interface WaitingCall {
   explain(obstacle: () => string | undefined): void;
 }
 
-const calls = new WeakMap<AbortSignal, WaitingCall>();
+/** A property, since an entry in a WeakMap costs every call more than its signal. */
+const call = Symbol("call");
+
+type OwnSignal = AbortSignal & { [call]?: WaitingCall };
 
 /** Records whose signal it is. */
-export function registerSignal(signal: AbortSignal, call: WaitingCall): void {
-  calls.set(signal, call);
+export function registerSignal(signal: OwnSignal, itsCall: WaitingCall): void {
+  signal[call] = itsCall;
 }
 
 /** The call that has this signal; undefined for a signal of other code. */
-export function callOf(signal: AbortSignal): WaitingCall | undefined {
-  return calls.get(signal);
+export function callOf(signal: OwnSignal): WaitingCall | undefined {
+  return signal[call];
 }

@@ -123,7 +123,8 @@ export function createUnary<O>(
 function settle(call: Call, send: Send, attempt: Attempt): Promise<UnaryResponse> {
   return new Promise((resolve, reject) => {
     const fail = (reason: unknown) => {
-      reject(call.finalError(call.failure(reason)));
+      // An attempt may have failed by itself in the same moment.
+      reject(call.finalError(call.failure(call.endedBy ?? reason)));
       call.end();
     };
     if (call.ended) {

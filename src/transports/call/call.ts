@@ -259,6 +259,11 @@ export class Call implements ExpiryListener, WaitingCall {
     }
   }
 
+  /** The error of the deadline, the caller's abort or `close()`, if that has settled the call. */
+  get endedBy(): ConnectError | undefined {
+    return this.#error;
+  }
+
   /** Marks the call as settled: it has its response, or it has failed. Cancels attempts in progress. */
   end(): void {
     if (!this.ended) {

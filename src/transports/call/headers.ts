@@ -2,14 +2,14 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { HeaderFields } from "./call.js";
 
 /** Headers of one connection and its bodies, which a program may pass on from a request that it received. */
-const ofConnection = [
+const ofConnection = new Set([
   "connection",
   "content-length",
   "keep-alive",
   "proxy-connection",
   "transfer-encoding",
   "upgrade",
-];
+]);
 
 /**
  * The headers of a call.
@@ -33,9 +33,11 @@ export function callHeaders(init: HeadersInit | undefined): Headers {
  * connection, with every call on it.
  */
 export function fieldsOf(headers: Headers): HeaderFields {
-  const fields = Object.fromEntries(headers);
-  for (const name of ofConnection) {
-    delete fields[name];
-  }
+  const fields: Record<string, string> = {};
+  headers.forEach((value, name) => {
+    if (!ofConnection.has(name)) {
+      fields[name] = value;
+    }
+  });
   return fields;
 }

@@ -15,10 +15,10 @@ const userAgent = "zitadel-user-grants";
  */
 export class RequestHeaders {
   readonly #origin: string;
-  readonly #scheme: string;
-  readonly #authority: string;
+  /** What every request begins with, up to the name of its path. */
+  readonly #start: HeaderList;
   readonly #pathPrefix: string;
-  readonly #protocol: Readonly<Record<string, string>>;
+  readonly #protocol: HeaderFields;
   readonly #urls = new WeakMap<DescMethod, string>();
   #last: { url: string; fields: HeaderFields; list: HeaderList } | undefined;
 
@@ -34,8 +34,13 @@ export class RequestHeaders {
     const { authority, baseUrl, contentType, sendCompression, acceptCompression } = options;
     const { origin, pathname, protocol } = new URL(baseUrl);
     this.#origin = origin;
-    this.#scheme = protocol.slice(0, -1);
-    this.#authority = authority;
+    this.#start = [
+      ...[":method", "POST"],
+      // Node would add the port even if it is the default, and ZITADEL selects its instance by this value.
+      ...[":authority", authority],
+      ...[":scheme", protocol.slice(0, -1)],
+      ":path",
+    ];
     this.#pathPrefix = pathname.replace(/\/$/, "");
     this.#protocol = {
       "content-type": contentType,
@@ -80,21 +85,23 @@ export class RequestHeaders {
   }
 
   #assemble(url: string, fields: HeaderFields): HeaderList {
-    const own = { "user-agent": userAgent, ...fields };
-    const list = [
-      ...[":method", "POST"],
-      // Node would add the port even if it is the default, and ZITADEL selects its instance by this value.
-      ...[":authority", this.#authority],
-      ...[":scheme", this.#scheme],
-      ...[":path", url.slice(this.#origin.length)],
-      ...Object.entries(this.#protocol).flat(),
-    ];
-    for (const [name, value] of Object.entries(own)) {
-      if (!Object.hasOwn(this.#protocol, name) && name !== headerTimeout) {
+    const list = [...this.#start, url.slice(this.#origin.length)];
+    for (const name of Object.keys(this.#protocol)) {
+      list.push(name, this.#protocol[name] ?? "");
+    }
+    let agent = userAgent;
+    let timeout = "";
+    for (const name of Object.keys(fields)) {
+      const value = fields[name] ?? "";
+      if (name === "user-agent") {
+        agent = value;
+      } else if (name === headerTimeout) {
+        timeout = value;
+      } else if (!Object.hasOwn(this.#protocol, name)) {
         list.push(name, value);
       }
     }
-    list.push(headerTimeout, fields[headerTimeout] ?? "");
+    list.push("user-agent", agent, headerTimeout, timeout);
     return list;
   }
 }

@@ -1,6 +1,4 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { copyFile, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -93,66 +91,6 @@ function shared(): Promise<Project> {
   return installed;
 }
 afterAll(async () => (await installed)?.remove());
-
-describe("Next.js, both halves in one application", () => {
-  let project: Project;
-  let origin: string;
-  let stop = async () => {};
-  beforeAll(async () => {
-    project = await installProject(new URL("bundlers/next/", import.meta.url));
-    const program = new URL("bundlers/plain/program.js", import.meta.url);
-    await copyFile(program, join(project.folder, "program.js"));
-    const env = { NEXT_TELEMETRY_DISABLED: "1" };
-    await project.run("next", ["build"], { env, timeoutMs: 240_000 });
-    const next = spawn(join(project.folder, "node_modules/.bin/next"), ["start", "--port", "0"], {
-      cwd: project.folder,
-      env: { ...process.env, ...env, NODE_ENV: "production" },
-      stdio: ["ignore", "pipe", "inherit"],
-      detached: true,
-    });
-    stop = async () => {
-      const ended = once(next, "exit");
-      process.kill(-Number(next.pid));
-      await ended;
-    };
-    origin = await new Promise<string>((resolve, reject) => {
-      next.on("exit", (code) => reject(new Error(`next start ended with ${code}`)));
-      let text = "";
-      next.stdout.on("data", (chunk) => {
-        text += chunk;
-        const [, port] = /Local:\s+http:\/\/localhost:(\d+)/.exec(text) ?? [];
-        if (port !== undefined) {
-          resolve(`http://localhost:${port}`);
-        }
-      });
-    });
-  });
-  afterAll(async () => {
-    await stop();
-    await project?.remove();
-  });
-
-  it("uses native gRPC on the server", async () => {
-    const response = await fetch(`${origin}/server`, { method: "POST", body: order() });
-    expect(await response.json()).toEqual(server);
-  });
-
-  it("uses gRPC-web in the browser", async () => {
-    await browser.goto(origin);
-    const hydrated = `new Promise((resolve) => {
-      const look = () => (globalThis.run ? resolve("") : setTimeout(look, 20));
-      look();
-    })`;
-    await browser.evaluate(hydrated);
-    expect(JSON.parse(await browser.evaluate(`run(${order()})`))).toEqual(page);
-  });
-
-  it("puts no code for Node into what the browser loads", async () => {
-    const { text } = await readOutput(join(project.folder, ".next", "static"));
-    expect(text.includes("x-zitadel-orgid")).toBe(true);
-    expect(/["'`]node:/.exec(text)).toBeNull();
-  });
-});
 
 interface SourceMap {
   sources: string[];

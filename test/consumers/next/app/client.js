@@ -1,11 +1,12 @@
 "use client";
 import { useEffect } from "react";
 import { run } from "../program.js";
+import { revoke } from "./actions";
 
-/** The browser's half: the test calls `run` in the page. */
+/** The browser's half: the test calls `run` and `revoke` in the page. */
 export function Client() {
   useEffect(() => {
-    globalThis.run = run;
+    Object.assign(globalThis, { run, revoke });
   }, []);
   return <p>ready</p>;
 }

@@ -1,0 +1,3 @@
+export const runtime = "edge";
+export const fetchCache = "default-cache";
+export { DELETE } from "../../grants/[grantId]/route";

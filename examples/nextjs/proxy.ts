@@ -7,12 +7,14 @@ import { NextResponse } from "next/server";
  * who reaches the server could revoke access with its token.
  */
 export function proxy(request: NextRequest): NextResponse {
-  const expected = Buffer.from(`manager:${process.env.MANAGER_PASSWORD ?? ""}`).toString("base64");
-  const given = request.headers.get("authorization")?.replace(/^Basic /, "") ?? "";
+  const expected = Buffer.from(`manager:${process.env.MANAGER_PASSWORD ?? ""}`);
+  const [, credentials = ""] =
+    /^Basic (.+)$/.exec(request.headers.get("authorization") ?? "") ?? [];
+  const given = Buffer.from(credentials, "base64");
   const matches =
     process.env.MANAGER_PASSWORD &&
     given.length === expected.length &&
-    timingSafeEqual(Buffer.from(given), Buffer.from(expected));
+    timingSafeEqual(given, expected);
   return matches
     ? NextResponse.next()
     : new NextResponse("Sign in", {

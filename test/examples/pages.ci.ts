@@ -53,7 +53,10 @@ describe("Next.js", () => {
     onTestFinished(async () => void (await server.kill("SIGKILL")));
     const [, port] = await server.said(/http:\/\/localhost:(\d+)/);
     const origin = `http://localhost:${port}`;
-    expect((await fetch(`${origin}/api/deactivate`, { method: "POST" })).status).toBe(401);
+    for (const authorization of ["", "Basic", `Basic ${"é".repeat(28)}`, "Basic bWFuYWdlcg=="]) {
+      const init = { method: "POST", headers: { authorization } };
+      expect((await fetch(`${origin}/api/deactivate`, init)).status).toBe(401);
+    }
 
     const context = await browser.newContext({
       httpCredentials: { username: "manager", password: "open sesame" },

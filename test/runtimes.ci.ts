@@ -34,6 +34,8 @@ const impossible: Record<string, string> = {
   "workerd startSandbox": "no: workers do not listen on ports (cloudflare/workerd#2217)",
 };
 
+const overlapping = "workerd, overlapping requests";
+
 const found = new Map<string, string>();
 
 describe("runtimes", () => {
@@ -116,6 +118,21 @@ describe("runtimes", () => {
     });
   });
 
+  // There, I/O is bound to the request that began it.
+  describe.each(["gRPC-web", "JSON"] as const)("a worker over %s", (protocol) => {
+    it.each(["serviceUser", "clientCredentials"])(
+      "whose requests overlap and leave early gets tokens by %s",
+      async (sourceName) => {
+        const program = ["run-overlapping.ts", `zitadel-user-grants${protocols[protocol]}`];
+        const results = JSON.parse(await run("workerd", [...program, sourceName]));
+        expect(results.filter(({ error }: Result) => error !== undefined)).toEqual([]);
+        const cell = `${overlapping} ${protocol}`;
+        const count = Number(/\d+/.exec(found.get(cell) ?? "")?.[0] ?? 0) + results.length;
+        found.set(cell, `yes (${count})`);
+      },
+    );
+  });
+
   it("workerd still rejects native gRPC", async () => {
     const results = await runSuite("workerd", "/grpc", false);
     expect(results[0]?.error).toContain("The http2.connect method is not implemented");
@@ -123,11 +140,11 @@ describe("runtimes", () => {
 
   it("are those of docs/runtimes.md", async () => {
     const columns = [...Object.keys(protocols), "the main entry over TLS", "startSandbox"];
-    const rows = Object.keys(runtimes).map((runtime) => [
+    const rows = [...Object.keys(runtimes), overlapping].map((runtime) => [
       runtime,
       ...columns.map((column) => {
         const cell = `${runtime} ${column}`;
-        return found.get(cell) ?? impossible[cell] ?? "failed";
+        return found.get(cell) ?? impossible[cell] ?? (runtime === overlapping ? "" : "failed");
       }),
     ]);
     await expectWritten(

@@ -6,6 +6,7 @@ import { own } from "../../options/checker.js";
 import type { Attempt } from "../call/attempt.js";
 import { redirectError } from "../call/status.js";
 import { discard } from "./body.js";
+import { noStore } from "./init.js";
 
 /** A request as sent by the transports over `fetch`. */
 export interface GuardedRequest {
@@ -96,6 +97,7 @@ export async function guardedFetch(
           signal,
           body: body ?? null,
           redirect: "manual",
+          ...noStore(),
         }),
       );
     } catch (reason) {

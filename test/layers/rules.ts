@@ -3,7 +3,23 @@ export interface Room {
   path: string;
   /** Whether it may import from Node: such code runs in no page. */
   node?: boolean;
+  /** What it may import from other rooms, where that is not everything below it: files, and folders with a `/`. */
+  only?: readonly string[];
 }
+
+/** The tool is a program like those of other people: it has the public entries, and one module beside them. */
+const givenToTool = [
+  "index.ts",
+  "grpc.ts",
+  "grpc-web.ts",
+  "json.ts",
+  "debug.ts",
+  "auth/index.ts",
+  "bulk/index.ts",
+  "bulk/internal.ts",
+  "sandbox/index.ts",
+  "gen/tool/",
+];
 
 /**
  * The layers of `src/`, from low to high. A file imports from its own room and from lower layers, never
@@ -28,5 +44,5 @@ export const layers: readonly (readonly Room[])[] = [
   [{ path: "index.ts" }, { path: "index.web.ts" }],
   [{ path: "gen/tool/" }],
   [{ path: "sandbox/", node: true }],
-  [{ path: "cli/", node: true }],
+  [{ path: "cli/", node: true, only: givenToTool }],
 ];

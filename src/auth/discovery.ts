@@ -111,7 +111,7 @@ function endpointProblem(
   name: string,
   endpoint: unknown,
   issuer: URL,
-  allowInsecure: boolean,
+  allowInsecure: boolean | undefined,
 ): string | undefined {
   if (endpoint === undefined) {
     return `it names no ${name}`;

@@ -7,7 +7,6 @@ import { createMask, type Mask, secretsOf } from "../errors/mask.js";
 import { own } from "../options/checker.js";
 import { bodyChunks, discard } from "../transports/fetch/body.js";
 import { noStore } from "../transports/fetch/init.js";
-import type { ServerTokenOptions } from "./options.js";
 import { retrying } from "./source.js";
 import { AttemptFailure, isTokenError, type TokenError, tokenError } from "./token-error.js";
 
@@ -17,39 +16,37 @@ export interface Channel {
   /** The caller's; undefined for the global one. */
   readonly fetch: typeof globalThis.fetch | undefined;
   /** Sent with each request, where `issuer` is not the instance's own domain. */
-  readonly instanceHost: string | undefined;
-  readonly allowInsecure: boolean;
-  readonly clock: ServerClock;
+  readonly instanceHost?: string | undefined;
+  readonly allowInsecure?: boolean | undefined;
+  /** Of a server that is sent assertions. */
+  readonly clock?: ServerClock;
   /** What errors must not show, besides what a request shows itself. */
   secrets(): (string | undefined)[];
   /** What an error of `fetch` means. */
   explain(reason: unknown): Explanation;
 }
 
-export function createChannel(
-  { fetch, instanceHost, allowInsecure = false }: ServerTokenOptions,
-  environment: Environment,
-  secrets: Channel["secrets"],
-  explain: Channel["explain"] = explainInPage,
-): Channel {
-  const clock = createServerClock(environment);
-  return { environment, fetch, instanceHost, allowInsecure, clock, secrets, explain };
+/** The authorization server's time, as derived from its responses. */
+export interface ServerClock {
+  /** Milliseconds since the epoch, by the server's clock. */
+  nowMs(): number;
+  /**
+   * Takes the time from the `Date` of a response, unless it may come from a cache: such a date is past. A much
+   * earlier one is believed only of the rejection of a POST request, which no cache keeps.
+   *
+   * @returns whether it changed what is known.
+   */
+  note(headers: Headers, isRejection: boolean): boolean;
+  /** "The clock of this machine is 70 s ahead of the server's"; undefined if the clock is right. */
+  complaint(): string | undefined;
 }
 
-interface Explanation {
+export interface Explanation {
   readonly text: string;
   /** As of `AttemptFailure`. Default: infinite. */
   readonly maxAttempts?: number;
   /** Whether the program's own `fetch` failed by a mistake in its code. */
   readonly isMistake: boolean;
-}
-
-/** Browsers tell no reason, and throw TypeErrors: what else is thrown comes from a program's own `fetch`. */
-function explainInPage(reason: unknown): Explanation {
-  return {
-    text: `got no response: ${reason}`,
-    isMistake: reason instanceof Error && !(reason instanceof TypeError || "code" in reason),
-  };
 }
 
 /** One request to the authorization server. */
@@ -172,10 +169,10 @@ export async function exchange(
   }
   const { status, headers } = response;
   if (status !== 200) {
-    const isCorrected = clock.note(headers, isPost);
+    const isCorrected = clock?.note(headers, isPost) ?? false;
     throw rejection(channel, what, response, body ?? "", mask, isCorrected);
   }
-  clock.note(headers, false);
+  clock?.note(headers, false);
   if (body === undefined) {
     throw unexpectedResponse(what, "more than 1 MiB");
   }
@@ -203,13 +200,13 @@ function rejection(
   const hint = causes[known ?? error] ?? (isOutage ? undefined : causes[""]);
   const said = `HTTP ${status}${parsed === undefined ? "" : `, ${oauthErrorText(parsed, mask)}`}`;
   const retryAfterMs = isOutage
-    ? (readRetryAfterMs(headers, environment.wallMs() + clock.offsetMs()) ?? 0)
+    ? (readRetryAfterMs(headers, clock?.nowMs() ?? environment.wallMs()) ?? 0)
     : 0;
   const wait = retryAfterMs > 0 ? `; it asks to wait ${Math.ceil(retryAfterMs / 1000)} s` : "";
   const isFinal = !isOutage || ambiguous || known !== undefined;
   const text = [
     `${step} at ${endpoint} ${isOutage ? "failed" : "was rejected"}: ${said}${wait}`,
-    ...(isFinal ? [hint, clock.complaint()] : []),
+    ...(isFinal ? [hint, clock?.complaint()] : []),
   ];
   return new AttemptFailure(
     tokenError(
@@ -222,9 +219,7 @@ function rejection(
   );
 }
 
-/**
- * Retries for this long, then fails with the last error.
- */
+/** Retries for this long, then fails with the last error. */
 export async function retryingFor<T>(
   environment: Environment,
   timeoutMs: number,
@@ -298,12 +293,9 @@ export async function interpret<T>(what: Exchange, read: () => Promise<T>): Prom
  * @throws AttemptFailure for a token that cannot be sent in a header.
  */
 export function bearerToken(what: Exchange, response: oauth.TokenEndpointResponse): string {
-  if (response.token_type !== "bearer") {
-    throw unexpectedResponse(what, "its token is not a bearer token");
-  }
   // RFC 6750, section 2.1, limited to what a header can carry.
-  if (!/^[\x21-\x7e]+$/.test(response.access_token)) {
-    throw unexpectedResponse(what, "its token has characters that are not allowed in a header");
+  if (response.token_type !== "bearer" || !/^[\x21-\x7e]+$/.test(response.access_token)) {
+    throw unexpectedResponse(what, "its token is not a bearer token that a header can carry");
   }
   return response.access_token;
 }
@@ -383,50 +375,4 @@ async function readBody(response: Response): Promise<string | undefined> {
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
-}
-
-/** A smaller clock skew does no harm, and `Date` is accurate only to a second. */
-const toleranceMs = 5_000;
-/** Assertions are valid for an hour, so this much earlier does no harm. */
-const harmlessMs = 1_800_000;
-
-/** The authorization server's time, as derived from its responses. */
-export interface ServerClock {
-  /** Milliseconds since the epoch, by the server's clock. */
-  nowMs(): number;
-  /** How far the server's clock is ahead of this machine's, in milliseconds; 0 for less than 5 s. */
-  offsetMs(): number;
-  /**
-   * Takes the time from the `Date` of a response, unless it may come from a cache: such a date is past. A much
-   * earlier one is believed only of the rejection of a POST request, which no cache keeps.
-   *
-   * @returns whether it changed what is known.
-   */
-  note(headers: Headers, isRejection: boolean): boolean;
-  /** "The clock of this machine is 70 s ahead of the server's"; undefined if the clock is right. */
-  complaint(): string | undefined;
-}
-
-function createServerClock(environment: Environment): ServerClock {
-  let offsetMs = 0;
-  return {
-    nowMs: () => environment.wallMs() + offsetMs,
-    offsetMs: () => offsetMs,
-    note: (headers, isRejection) => {
-      const date = headers.get("date") ?? "";
-      // Platforms parse other text as a date as well: "-5", or, in local time, one without its zone.
-      const isDate = /^[a-z]{3,}, .+ GMT$/i.test(date) && !headers.has("age");
-      const foundMs = isDate ? Date.parse(date) - environment.wallMs() : Number.NaN;
-      if (Number.isNaN(foundMs) || (foundMs < -harmlessMs && !isRejection)) {
-        return false;
-      }
-      const before = offsetMs;
-      offsetMs = Math.abs(foundMs) < toleranceMs ? 0 : foundMs;
-      return Math.abs(offsetMs - before) >= toleranceMs;
-    },
-    complaint: () =>
-      offsetMs === 0
-        ? undefined
-        : `The clock of this machine is ${Math.round(Math.abs(offsetMs) / 1000)} s ${offsetMs < 0 ? "ahead of" : "behind"} the server's`,
-  };
 }

@@ -55,14 +55,14 @@ export function readKeyFile(key: ServiceUserKey | string | Uint8Array): CheckedK
       `key.type must be "serviceaccount", as in ZITADEL's key files; got ${kindOf(type)}`,
     );
   }
-  const der = typeof privateKey === "string" ? readPrivateKey(privateKey) : undefined;
-  const bits = der && modulusBits(der);
+  const { bits, pkcs8 } =
+    (typeof privateKey === "string" ? readPrivateKey(privateKey) : undefined) ?? {};
   if (bits !== undefined && bits < minModulusBits) {
     throw new TypeError(
       `key.key is an RSA key of ${bits} bits; ZITADEL and RS256 (RFC 7518, section 3.3) need ${minModulusBits} or more: make a new key in ZITADEL`,
     );
   }
-  if (der === undefined || bits === undefined) {
+  if (pkcs8 === undefined) {
     throw new TypeError(
       `key.key must be an RSA private key in PEM (BEGIN RSA PRIVATE KEY or BEGIN PRIVATE KEY), not encrypted; got ${kindOf(privateKey)}`,
     );
@@ -71,7 +71,7 @@ export function readKeyFile(key: ServiceUserKey | string | Uint8Array): CheckedK
     keyId: textField("keyId", keyId),
     userId: textField("userId", userId),
     expiresAtMs: dateField(expirationDate),
-    privateKey: der,
+    privateKey: pkcs8,
   };
 }
 
@@ -128,15 +128,6 @@ function dateField(value: unknown): number {
   return ms;
 }
 
-/** SEQUENCE { OID 1.2.840.113549.1.1.1 (rsaEncryption), NULL }, RFC 8017 appendix A.1. */
-const rsaEncryption = [
-  0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
-];
-const versionZero = [0x02, 0x01, 0x00];
-const tagSequence = 0x30;
-const tagInteger = 0x02;
-const tagOctetString = 0x04;
-
 const pem =
   /^\s*-----BEGIN (RSA )?PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END (?:RSA )?PRIVATE KEY-----\s*$/;
 
@@ -144,81 +135,48 @@ const pem =
  * Reads an RSA private key in PEM: PKCS#8 ("BEGIN PRIVATE KEY"), or PKCS#1 ("BEGIN RSA PRIVATE KEY") as in
  * ZITADEL's key files, which WebCrypto does not support.
  *
- * @returns the key as PKCS#8 in DER, or undefined for anything else.
+ * @returns the key as PKCS#8 in DER and the size of its modulus, or undefined for anything else.
  */
-export function readPrivateKey(text: string): Uint8Array<ArrayBuffer> | undefined {
+function readPrivateKey(text: string) {
   // Line breaks are often escaped when a key was passed in an environment variable.
-  const [, pkcs1, base64] = pem.exec(text.replaceAll("\\n", "\n")) ?? [];
-  if (base64 === undefined) {
-    return undefined;
-  }
+  const [, isPkcs1, base64 = ""] = pem.exec(text.replaceAll("\\n", "\n")) ?? [];
   let der: Uint8Array<ArrayBuffer>;
   try {
     der = fromBase64(base64);
   } catch {
     return undefined;
   }
-  if (der[0] !== tagSequence) {
-    return undefined;
-  }
-  return pkcs1 === undefined ? der : wrap(der);
+  // The header of PrivateKeyInfo before its RSAPrivateKey: RFC 5208, section 5. Lengths have two octets.
+  const rsa = isPkcs1 ? der : der.subarray(26);
+  const bits = modulusBits(rsa);
+  return bits === undefined ? undefined : { bits, pkcs8: isPkcs1 ? wrap(rsa) : der };
 }
 
-/** The size of an RSA key in PKCS#8; undefined if it is incomplete, or not an RSA key. */
-export function modulusBits(pkcs8: Uint8Array): number | undefined {
-  const info = contentOf(pkcs8, 0, tagSequence);
-  const algorithm = info && contentOf(pkcs8, info.start + versionZero.length, tagSequence);
-  const wrapped = algorithm && contentOf(pkcs8, algorithm.end, tagOctetString);
-  const key = wrapped && contentOf(pkcs8, wrapped.start, tagSequence);
-  const modulus = key && contentOf(pkcs8, key.start + versionZero.length, tagInteger);
-  if (modulus === undefined) {
+/**
+ * The size of an RSAPrivateKey, RFC 8017 appendix A.1: SEQUENCE { INTEGER 0, INTEGER modulus, … }. Undefined
+ * for a truncated one, or for anything else.
+ */
+function modulusBits(rsa: Uint8Array): number | undefined {
+  const header = (rsa[1] ?? 0) & 0x80 ? 2 + ((rsa[1] ?? 0) & 0x7f) : 2;
+  const [version = 0, one, zero, tag, length = 0, high = 0, low = 0] = rsa.subarray(header);
+  if (rsa[0] !== 0x30 || version !== 0x02 || one !== 1 || zero !== 0 || tag !== 0x02) {
     return undefined;
   }
-  const digits = pkcs8.subarray(modulus.start, modulus.end);
+  const [octets, start] =
+    length === 0x82 ? [high * 256 + low, 7] : length === 0x81 ? [high, 6] : [length, 5];
+  const digits = rsa.subarray(header + start, header + start + octets);
   const first = digits.findIndex((octet) => octet !== 0);
-  return first < 0 ? undefined : (digits.length - first) * 8 - Math.clz32(digits[first] ?? 0) + 24;
+  return digits.length < octets || first < 0
+    ? undefined
+    : (octets - first) * 8 - Math.clz32(digits[first] ?? 0) + 24;
 }
 
-/** The range of an element's content; undefined if it is another element or truncated. */
-function contentOf(
-  der: Uint8Array,
-  at: number,
-  tag: number,
-): { readonly start: number; readonly end: number } | undefined {
-  const short = der[at + 1] ?? 0;
-  const octets = short < 0x80 ? 0 : short & 0x7f;
-  const start = at + 2 + octets;
-  const length = der.subarray(at + 2, start).reduce((sum, octet) => sum * 256 + octet, 0);
-  const end = start + (octets === 0 ? short : length);
-  return der[at] === tag && end <= der.length ? { start, end } : undefined;
-}
-
-/** PrivateKeyInfo around an RSAPrivateKey: RFC 5208, section 5. */
-function wrap(rsaPrivateKey: Uint8Array): Uint8Array<ArrayBuffer> {
-  return element(tagSequence, [
-    ...versionZero,
-    ...rsaEncryption,
-    ...element(tagOctetString, rsaPrivateKey),
-  ]);
-}
-
-/** Tag, length, content: X.690, section 8.1. */
-function element(
-  tag: number,
-  content: ArrayLike<number> & Iterable<number>,
-): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from([tag, ...lengthOctets(content.length), ...content]);
-}
-
-function lengthOctets(length: number): number[] {
-  if (length < 0x80) {
-    return [length];
-  }
-  const octets: number[] = [];
-  for (let rest = length; rest > 0; rest >>= 8) {
-    octets.unshift(rest & 0xff);
-  }
-  return [0x80 | octets.length, ...octets];
+/** PrivateKeyInfo { version 0, rsaEncryption, OCTET STRING }: RFC 5208, section 5. */
+function wrap(rsa: Uint8Array): Uint8Array<ArrayBuffer> {
+  const algorithm = [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 0x05, 0];
+  const lengthOf = (octets: number) => [0x82, octets >> 8, octets & 0xff];
+  const content = [0x02, 1, 0, ...algorithm, 0x04, ...lengthOf(rsa.length), ...rsa];
+  return Uint8Array.from([0x30, ...lengthOf(content.length), ...content]);
 }
 
 /** @throws for any other text. */

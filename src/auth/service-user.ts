@@ -16,8 +16,8 @@ import { createDiscover } from "./discovery.js";
 import {
   bearerToken,
   type Channel,
-  createChannel,
   type Exchange,
+  type Explanation,
   exchange,
   few,
   type HttpOptions,
@@ -98,10 +98,6 @@ export function createServiceUser(
   }
   // Not a promise of it: on Cloudflare Workers, calls can share nothing that one of them waits for.
   let imported: CryptoKey | undefined;
-  const signingKey = async () => {
-    imported ??= await importKey(checked);
-    return imported;
-  };
   return createServiceTokenSource(
     {
       clientId: checked.userId,
@@ -111,26 +107,23 @@ export function createServiceUser(
         // What v2.70 responds with to every assertion that it rejects.
         server_error: rejectedAssertion,
       },
-      check: async ({ nowMs, complaint }) => {
+      send: async (server, client, httpOptions, { nowMs, complaint }) => {
         const message = expiry(checked, nowMs());
         if (message !== undefined) {
           throw tokenError([message, complaint()].filter(Boolean).join(". "), Code.Unauthenticated);
         }
-        await signingKey();
-      },
-      send: async (server, client, httpOptions, { nowMs }) =>
-        oauth.genericTokenEndpointRequest(
+        imported ??= await importKey(checked);
+        const assertion = await sign(checked, imported, server.issuer, nowMs());
+        return oauth.genericTokenEndpointRequest(
           server,
           client,
           // The assertion identifies the client; ZITADEL expects no other client authentication.
           () => {},
           "urn:ietf:params:oauth:grant-type:jwt-bearer",
-          {
-            scope: scopeParameter(options.scopes),
-            assertion: await sign(checked, await signingKey(), server.issuer, nowMs()),
-          },
+          { scope: scopeParameter(options.scopes), assertion },
           httpOptions,
-        ),
+        );
+      },
     },
     options,
     environment,
@@ -275,9 +268,7 @@ export interface ServiceTokenRequest {
   readonly causes: Exchange["causes"];
   /** A secret that the requests carry in another form. */
   readonly secret?: string | undefined;
-  /** Checks that need the server's time, but no request. @throws the error of `tokenError`. */
-  check?(clock: ServerClock): Promise<void>;
-  /** Sends the token request. */
+  /** Sends the token request. @throws the error of `tokenError` when there is nothing to send. */
   send(
     server: oauth.AuthorizationServer,
     client: oauth.Client,
@@ -292,13 +283,15 @@ export function createServiceTokenSource(
   options: ServerTokenOptions,
   environment: Environment,
 ): TokenSource {
-  const channel = createChannel(
-    own({ ...options, fetch: unrefFetch(options.fetch) }),
+  const clock = createServerClock(environment);
+  const channel: Channel = own({
+    ...options,
+    fetch: unrefFetch(options.fetch),
     environment,
-    () => [request.secret, last],
+    clock,
+    secrets: () => [request.secret, last],
     explain,
-  );
-  const { clock } = channel;
+  });
   const discover = createDiscover(channel, options.issuer);
   const client = own<oauth.Client>({ client_id: request.clientId });
   let held: HeldToken | undefined;
@@ -314,7 +307,6 @@ export function createServiceTokenSource(
       renew: async (signal) => {
         // First, since its response shows the server's time.
         const server = await discover(signal);
-        await request.check?.(clock);
         const what: Exchange = {
           step: "token request",
           endpoint: String(server.token_endpoint),
@@ -339,7 +331,7 @@ export function createServiceTokenSource(
   );
 }
 
-function explain(reason: unknown): ReturnType<Channel["explain"]> {
+function explain(reason: unknown): Explanation {
   const isPlain = reason instanceof Error && !("code" in reason) && reason.cause === undefined;
   return {
     text: `${neverSent(reason) ? "was not sent" : "got no response"}: ${describeFailure(reason)}`,
@@ -362,6 +354,34 @@ async function withoutIdToken(response: Response): Promise<Response> {
   } catch {
     return new Response(text, { headers });
   }
+}
+
+/** A smaller clock skew does no harm, and `Date` is accurate only to a second. */
+const toleranceMs = 5_000;
+/** Assertions are valid for an hour, so this much earlier does no harm. */
+const harmlessMs = 1_800_000;
+
+function createServerClock(environment: Environment): ServerClock {
+  let offsetMs = 0;
+  return {
+    nowMs: () => environment.wallMs() + offsetMs,
+    note: (headers, isRejection) => {
+      const date = headers.get("date") ?? "";
+      // Platforms parse other text as a date as well: "-5", or, in local time, one without its zone.
+      const isDate = /^[a-z]{3,}, .+ GMT$/i.test(date) && !headers.has("age");
+      const foundMs = isDate ? Date.parse(date) - environment.wallMs() : Number.NaN;
+      if (Number.isNaN(foundMs) || (foundMs < -harmlessMs && !isRejection)) {
+        return false;
+      }
+      const before = offsetMs;
+      offsetMs = Math.abs(foundMs) < toleranceMs ? 0 : foundMs;
+      return Math.abs(offsetMs - before) >= toleranceMs;
+    },
+    complaint: () =>
+      offsetMs === 0
+        ? undefined
+        : `The clock of this machine is ${Math.round(Math.abs(offsetMs) / 1000)} s ${offsetMs < 0 ? "ahead of" : "behind"} the server's`,
+  };
 }
 
 type Fetch = typeof globalThis.fetch;

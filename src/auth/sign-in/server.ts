@@ -5,8 +5,8 @@ import { checkOptions, own } from "../../options/checker.js";
 import { createDiscover, type Discover } from "../discovery.js";
 import {
   type Channel,
-  createChannel,
   type Exchange,
+  type Explanation,
   exchange,
   foreignText,
   interpret,
@@ -36,9 +36,14 @@ const longestRevocationPauseMs = 30_000;
 
 export function connect(context: SignInContext) {
   const { options, environment, closed, key, mark, store, unrevoked } = context;
-  const channel = createChannel(options, environment, () => {
-    const { token, refreshToken, idToken } = store.read() ?? {};
-    return [token, refreshToken, idToken];
+  const channel: Channel = own({
+    environment,
+    fetch: options.fetch,
+    secrets: () => {
+      const { token, refreshToken, idToken } = store.read() ?? {};
+      return [token, refreshToken, idToken];
+    },
+    explain,
   });
   const discover = createDiscover(channel, options.issuer);
   const tabs = createTabs(context);
@@ -237,6 +242,14 @@ export function connect(context: SignInContext) {
       }
       location.assign(url);
     },
+  };
+}
+
+/** Browsers tell no reason, and throw TypeErrors: what else is thrown comes from a program's own `fetch`. */
+function explain(reason: unknown): Explanation {
+  return {
+    text: `got no response: ${reason}`,
+    isMistake: reason instanceof Error && !(reason instanceof TypeError || "code" in reason),
   };
 }
 

@@ -19,92 +19,92 @@ export interface PoolOptions<G extends Grant> {
   readonly onIdle: (ms: number) => void;
 }
 
-/**
- * The grants that are to be requested: first those that were returned, then the caller's. Reads no more of
- * the caller's than the next request holds.
- */
-export class Pool<G extends Grant> {
-  readonly #options: PoolOptions<G>;
-  readonly #changed = new Notifier();
-  #givenBack: G[] = [];
-  #reading = false;
-  #ended = false;
-  /** Groups that were taken and may still return grants. */
-  #out = 0;
-
-  constructor(options: PoolOptions<G>) {
-    this.#options = options;
-  }
-
+/** Grants that wait to be requested. */
+export interface Pool<G extends Grant> {
   /**
    * The grants for the next request, or undefined if there are no more. `done` is called when they are
    * decided or returned.
    *
    * @throws Stopped when the run stops.
    */
-  async take(): Promise<readonly G[] | undefined> {
-    const { groupSize, source, stop } = this.#options;
-    for (;;) {
-      if (stop.signal.aborted) {
-        throw new Stopped();
-      }
-      const size = groupSize();
-      const mayRead = !this.#ended && !this.#reading;
-      // Values that are available at once are awaited, to fill the group; slow ones are not.
-      const enough = this.#reading && !source.isAsync ? size : 1;
-      if (this.#givenBack.length >= enough || mayRead) {
-        this.#out += 1;
-        const back = this.#takeGivenBack(size);
-        const group =
-          mayRead && back.length < size ? [...back, ...(await this.#readMore(back, size))] : back;
-        if (group.length > 0) {
-          return group;
-        }
-        this.done();
-      } else if (this.#ended && this.#out === 0) {
-        return undefined;
-      } else {
-        await this.#changed.wait(stop.signal);
-      }
-    }
-  }
-
+  readonly take: () => Promise<readonly G[] | undefined>;
   /** These are undecided and in no request: they are requested again, before all others. */
-  giveBack(grants: readonly G[]): void {
-    this.#givenBack = [...grants, ...this.#givenBack];
-    this.#changed.notify();
-  }
-
+  readonly giveBack: (grants: readonly G[]) => void;
   /** A group that was taken is finished. */
-  done(): void {
-    this.#out -= 1;
-    this.#changed.notify();
+  readonly done: () => void;
+}
+
+/**
+ * The grants that are to be requested: first those that were returned, then the caller's. Reads no more of
+ * the caller's than the next request holds.
+ */
+export function createPool<G extends Grant>(options: PoolOptions<G>): Pool<G> {
+  const { source, stop, environment, mostBytes, bytesOf } = options;
+  const changed = new Notifier();
+  let givenBack: G[] = [];
+  let reading = false;
+  let ended = false;
+  /** Groups that were taken and may still return grants. */
+  let out = 0;
+  return {
+    async take() {
+      while (!stop.signal.aborted) {
+        const size = options.groupSize();
+        const mayRead = !ended && !reading;
+        // Values that are available at once are awaited, to fill the group; slow ones are not.
+        const enough = reading && !source.isAsync ? size : 1;
+        if (givenBack.length >= enough || mayRead) {
+          out += 1;
+          const back = takeGivenBack(size);
+          const group =
+            mayRead && back.length < size ? [...back, ...(await readMore(back, size))] : back;
+          if (group.length > 0) {
+            return group;
+          }
+          done();
+        } else if (ended && out === 0) {
+          return undefined;
+        } else {
+          await changed.wait(stop.signal);
+        }
+      }
+      throw new Stopped();
+    },
+    giveBack(grants) {
+      givenBack = [...grants, ...givenBack];
+      changed.notify();
+    },
+    done,
+  };
+
+  function done(): void {
+    out -= 1;
+    changed.notify();
   }
 
-  #takeGivenBack(size: number): G[] {
+  function takeGivenBack(size: number): G[] {
     let bytes = 0;
-    const tooMany = this.#givenBack.findIndex((grant, index) => {
-      bytes += this.#options.bytesOf(grant);
-      return index > 0 && bytes > this.#options.mostBytes;
+    const tooMany = givenBack.findIndex((grant, index) => {
+      bytes += bytesOf(grant);
+      return index > 0 && bytes > mostBytes;
     });
-    return this.#givenBack.splice(0, tooMany === -1 ? size : Math.min(size, tooMany));
+    return givenBack.splice(0, tooMany === -1 ? size : Math.min(size, tooMany));
   }
 
-  async #readMore(group: readonly G[], size: number): Promise<readonly G[]> {
-    const { environment, source, mostBytes, bytesOf, room, onRead, onIdle } = this.#options;
-    this.#reading = true;
+  async function readMore(group: readonly G[], size: number): Promise<readonly G[]> {
+    reading = true;
     const startedMs = environment.monotonicMs();
     try {
-      await room();
+      await options.room();
       const bytes = group.reduce((sum, grant) => sum + bytesOf(grant), 0);
       const holdsSome = group.length > 0;
       const gathered = await source.gather(size - group.length, mostBytes - bytes, holdsSome);
-      this.#ended = gathered.ended;
-      return onRead(gathered);
+      ended = gathered.ended;
+      return options.onRead(gathered);
     } finally {
-      this.#reading = false;
-      onIdle(environment.monotonicMs() - startedMs);
-      this.#changed.notify();
+      reading = false;
+      options.onIdle(environment.monotonicMs() - startedMs);
+      changed.notify();
     }
   }
 }

@@ -3,7 +3,7 @@ import { type InDoubt, Ledger, OutcomeQueue } from "./ledger.js";
 import type { BulkOptions } from "./options.js";
 import { createSummary, type Outcome, type RunningSummary, type Summary } from "./outcome.js";
 import { Pace } from "./pace.js";
-import { Pool } from "./pool.js";
+import { createPool, type Pool } from "./pool.js";
 import { type Ask, createAsk } from "./requests.js";
 import { type Gathered, type Grant, type Reading, Source } from "./source.js";
 import { Stop } from "./stop.js";
@@ -149,7 +149,7 @@ function start<G extends Grant, Status extends string>(
   const observing = new Set<Promise<void>>();
   const ledger = new Ledger<Status>(emit, job.inDoubt);
   const source = new Source(job.values, { read, bytesOf, distinct, environment, stop });
-  const pool = new Pool<G>({
+  const pool: Pool<G> = createPool<G>({
     ...{ source, stop, environment, mostBytes, bytesOf },
     groupSize: () => work.groupSize(),
     room: () => queue.room(stop.signal),
@@ -159,7 +159,7 @@ function start<G extends Grant, Status extends string>(
   const work = job.createWork({
     ask: createAsk(job, pace, stop, (grants) => ledger.lost(grants)),
     ledger,
-    giveBack: (grants) => pool.giveBack(grants),
+    giveBack: pool.giveBack,
   });
   return { stop, queue, counts, finished: drive() };
 

@@ -7,11 +7,11 @@ import { type Checks, checkOptions, integer, isFunction, listOf } from "../optio
 export interface Outcome<Status extends string> {
   readonly grantId: string;
   readonly status: Status;
-  /** Why the grant is not confirmed; only with `failed`. */
+  /** Why the grant is not confirmed; only with `failed`. It is of the last request, or of the whole run. */
   readonly error?: ConnectError;
   /**
-   * A request that held this grant was sent, its response was lost, and no later response proves that the
-   * server did not apply it: this run may have changed the grant.
+   * A request that held this grant may have been applied although no response says so: this run may have
+   * changed the grant. Covers all requests of the run, while `mayHaveBeenApplied(error)` is about one.
    */
   readonly answerLost?: true;
 }

@@ -48,6 +48,8 @@ const mostLostAlone = 2;
  * While it is iterated, and after every id that was read has had its outcome, it throws
  * - `Unauthenticated`, `PermissionDenied`, `NotFound`, `Unimplemented` when no request can succeed: the
  *   token, the permission, the organization or the host name is wrong;
+ * - `Unavailable` or `InvalidArgument` at once when no retry mends the failure: an invalid certificate, an
+ *   unknown host, a proxy setting that cannot be used, a server without HTTP/2;
  * - the last error when the server has accepted nothing for `giveUpMs`;
  * - `Canceled` after an abort of `signal`, with its reason as cause, and when the client was closed;
  * - what the source or `onOutcome` throws; a `RangeError` beyond 16,777,216 ids without `distinct`.

@@ -121,7 +121,9 @@ export function createAsk<G extends Grant>(
     const cancel = () => controller.abort(canceled());
     const gate = () => {
       const cancelled = new AbortController();
-      const ready = stop.signal.aborted ? never : slot.leave(cancelled.signal);
+      const ready = stop.signal.aborted
+        ? new Promise<void>(() => undefined)
+        : slot.leave(cancelled.signal);
       if (ready === undefined) {
         return undefined;
       }
@@ -167,8 +169,6 @@ export function createAsk<G extends Grant>(
     );
   }
 }
-
-const never = new Promise<void>(() => undefined);
 
 /** What an error says about the grants of its request. */
 export type MeaningKind =

@@ -1,0 +1,43 @@
+// After tsc: the command line tool and the sandbox, which are in no page, become few files, so that they start
+// faster and an install is smaller; the parser of CSV, whose package would bring 200 kB of its own tests,
+// becomes part of the tool. The library stays as tsc wrote it, but for declarations that no entry leads to.
+import { execFileSync } from "node:child_process";
+import { copyFileSync, globSync, readFileSync, rmSync } from "node:fs";
+import { isAbsolute, join, resolve, sep } from "node:path";
+import process from "node:process";
+import { build } from "rolldown";
+
+const parser = resolve("node_modules/papaparse");
+const isWithin = (folder: string, file: string) => file.startsWith(folder + sep);
+
+for (const entry of ["dist/cli/bin.js", "dist/sandbox/index.js"]) {
+  const folder = resolve(entry, "..");
+  const { output } = await build({
+    input: entry,
+    platform: "node",
+    external: (id) =>
+      isAbsolute(id)
+        ? !isWithin(folder, id) && !isWithin(parser, id)
+        : !id.startsWith(".") && id !== "papaparse",
+    output: { dir: folder, chunkFileNames: "[name].js" },
+  });
+  keep("**/*.js", folder, new Set(output.map(({ fileName }) => join(folder, fileName))));
+}
+copyFileSync(join(parser, "LICENSE"), "dist/cli/papaparse.LICENSE");
+
+const { exports } = JSON.parse(readFileSync("package.json", "utf8")) as {
+  exports: Record<string, { types?: string } | null>;
+};
+const types = Object.values(exports).flatMap((entry) => entry?.types ?? []);
+const compiler = resolve("node_modules/typescript/bin/tsc");
+const args = [compiler, "--listFilesOnly", "--ignoreConfig", "--module", "nodenext", ...types];
+const listed = execFileSync(process.execPath, args, { encoding: "utf8" }).split("\n");
+keep("**/*.d.ts", resolve("dist"), new Set(listed.map((file) => resolve(file.trim()))));
+
+function keep(pattern: string, folder: string, files: ReadonlySet<string>): void {
+  for (const file of globSync(pattern, { cwd: folder })) {
+    if (!files.has(join(folder, file))) {
+      rmSync(join(folder, file));
+    }
+  }
+}

@@ -348,33 +348,6 @@ export function duration(ms: number): string {
     : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/**
- * Reads standard input while something else is awaited: unread data was meant for this command. Not for
- * terminals, on which a question is asked.
- */
-export function watchStdin({ stdin }: Io): { readonly text: string; readonly end: () => void } {
-  let text = "";
-  const take = (chunk: unknown) => {
-    text = (text + String(chunk)).slice(0, 1000);
-  };
-  const ignore = () => undefined;
-  if (!stdin.isTTY) {
-    stdin.on("data", take);
-    stdin.on("error", ignore);
-  }
-  return {
-    get text() {
-      return text;
-    },
-    end() {
-      if (!stdin.isTTY) {
-        stdin.off("data", take);
-        stdin.pause();
-      }
-    },
-  };
-}
-
 /** The effect of Ctrl-C on a run: once to finish what is in flight, twice to exit at once. */
 export interface StopSwitch {
   /** Whether no further work may be started. */

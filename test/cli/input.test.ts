@@ -133,7 +133,7 @@ describe("the input", () => {
     const { grants } = await read({ file: ["o.json", JSON.stringify(search)] });
     expect(grants[0]).toMatchObject({
       grantId: ids[0],
-      where: expect.stringMatching(/o\.json, line 1$/),
+      where: expect.stringMatching(/o\.json, value 1$/),
       claimed: { userId: "7", projectName: "Billing", roleKeys: ["reader", "a, b"] },
     });
   });
@@ -227,7 +227,7 @@ describe("the input", () => {
       { stdin: "4007 4008" },
       /line 1: not a grant id: "4007 4008"/,
     ],
-    ["a number in JSON", { stdin: "[400986363463207974]" }, /line 1: the grant id is a number/],
+    ["a number in JSON", { stdin: "[400986363463207974]" }, /value 1: the grant id is a number/],
     ["half a JSON array", { file: ["r.json", `[\n"1",\n{"grantId":`] }, /line 3: no JSON/],
     ["a JSON array without an end", { file: ["s.json", `["1",\n"2"`] }, /line 2: no JSON/],
     ["JSON of something else", { file: ["t.json", `{"a": 1}`] }, /not a grant id: nothing/],

@@ -54,7 +54,7 @@ export const verify: Command = {
     const { values: flags, positionals } = parseFlags(args, { ...verifyFlags, ...connectionFlags });
     const path = logPathOf("verify", positionals);
     // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
-    await LogContent.readHead(path, "verify");
+    await LogContent.check(path, "verify");
     const lock = flags.repair ? LogLock.take(path, "verify") : undefined;
     let log: RunLog | undefined;
     try {

@@ -368,121 +368,49 @@ export function columnIndex(
 
 const mostColumns = 10;
 
-/** A JSON value of an input, and the line on which it begins. */
-export interface JsonPiece {
-  readonly number: number;
-  readonly text: string;
-}
+/** More of it would not fit in a string, let alone in memory. */
+const longestJson = 256_000_000;
 
 /**
- * Parses JSON without holding it as a whole: the elements of an array, or consecutive values, each on any
- * number of lines.
+ * The values of a JSON text: the elements of an array, or consecutive values, each of which begins a line.
+ *
+ * @throws UsageError for text that is not JSON, with the line.
  */
-export async function* jsonPieces(chunks: AsyncIterable<string>): AsyncGenerator<JsonPiece> {
-  const splitter = new JsonSplitter();
+export async function jsonValues(chunks: AsyncIterable<string>, name: string): Promise<unknown[]> {
+  let text = "";
   for await (const chunk of chunks) {
-    yield* splitter.add(chunk);
+    text += chunk;
+    if (text.length > longestJson) {
+      throw new UsageError(`${name} is too long for one JSON text: give JSON Lines.`);
+    }
   }
-  yield* splitter.end();
+  const whole = parsed(text);
+  if (!("problem" in whole)) {
+    return Array.isArray(whole.value) ? whole.value : [whole.value];
+  }
+  let line = 1;
+  const values: unknown[] = [];
+  for (const part of text.split(/\n(?=[[{"])/)) {
+    const one = parsed(part);
+    if ("problem" in one) {
+      const at = values.length === 0 ? whole.line : line + one.line - 1;
+      throw new UsageError(`Nothing was sent: ${name}, line ${at}: no JSON: ${show(part)}`);
+    }
+    line += part.split("\n").length;
+    values.push(...(Array.isArray(one.value) ? one.value : [one.value]));
+  }
+  return values;
 }
 
-class JsonSplitter {
-  #line = 1;
-  #startLine = 1;
-  /** The current value, as far as it was read. */
-  #text = "";
-  #depth = 0;
-  #inArray = false;
-  #inString = false;
-  #escaped = false;
-
-  *add(chunk: string): Generator<JsonPiece> {
-    let from = 0;
-    for (let at = 0; at < chunk.length; at++) {
-      const character = chunk[at] ?? "";
-      if (this.#inString) {
-        if (this.#escaped) {
-          this.#escaped = false;
-        } else if (character === "\\") {
-          this.#escaped = true;
-        } else if (character === '"') {
-          this.#inString = false;
-        }
-        this.#line += character === "\n" ? 1 : 0;
-        continue;
-      }
-      const isOutside = this.#depth === 0;
-      switch (character) {
-        case '"':
-          this.#inString = true;
-          break;
-        case "[":
-        case "{":
-          if (isOutside && character === "[" && !this.#inArray && this.#isEmpty(chunk, from, at)) {
-            this.#inArray = true;
-            from = at + 1;
-          } else {
-            this.#depth += 1;
-          }
-          break;
-        case "]":
-        case "}":
-          if (isOutside) {
-            // The end of the surrounding array; for anything else, the parser reports it.
-            yield* this.#take(chunk.slice(from, at));
-            this.#inArray = false;
-            from = at + 1;
-          } else {
-            this.#depth -= 1;
-            if (this.#depth === 0 && !this.#inArray) {
-              yield* this.#take(chunk.slice(from, at + 1));
-              from = at + 1;
-            }
-          }
-          break;
-        case ",":
-          if (isOutside) {
-            yield* this.#take(chunk.slice(from, at));
-            from = at + 1;
-          }
-          break;
-        case "\n":
-          if (isOutside && !this.#inArray) {
-            yield* this.#take(chunk.slice(from, at));
-            from = at + 1;
-          }
-          break;
-      }
-      this.#line += character === "\n" ? 1 : 0;
-    }
-    this.#append(chunk.slice(from));
-  }
-
-  *end(): Generator<JsonPiece> {
-    if (this.#inArray) {
-      this.#append(" … the array is not closed");
-    }
-    yield* this.#take("");
-  }
-
-  #isEmpty(chunk: string, from: number, at: number): boolean {
-    return (this.#text + chunk.slice(from, at)).trim() === "";
-  }
-
-  #append(text: string): void {
-    const isFirst = this.#text === "";
-    this.#text += isFirst ? text.trimStart() : text;
-    if (isFirst && this.#text !== "") {
-      this.#startLine = this.#line - (this.#text.match(/\n/g)?.length ?? 0);
-    }
-  }
-
-  *#take(last: string): Generator<JsonPiece> {
-    this.#append(last);
-    const text = this.#text.trim();
-    this.#text = "";
-    if (text !== "") {
-      yield { number: this.#startLine, text };
-    }
+function parsed(
+  text: string,
+): { readonly value: unknown } | { readonly problem: true; readonly line: number } {
+  try {
+    return { value: text.trim() === "" ? [] : JSON.parse(text) };
+  } catch (error) {
+    // V8 says where it is; other engines do not.
+    const [, position] = /position (\d+)/.exec((error as Error).message) ?? [];
+    const before = position === undefined ? text : text.slice(0, Number(position));
+    return { problem: true, line: before.trimEnd().split("\n").length };
   }
 }

@@ -7,7 +7,7 @@ import {
   type Format,
   formatOf,
   isGrantColumn,
-  jsonPieces,
+  jsonValues,
   linesOf,
   openContent,
   peek,
@@ -118,22 +118,23 @@ async function* readContent({ name, chunks }: Content, flags: InputFlags): Readi
   const { head, all } = await peek(chunks, sniffed);
   const format = flags.format ?? formatOf(flags.file, head);
   const at = (number: number) => `${name}, line ${number}`;
-  const json = (number: number, text: string) =>
-    fromJson(text, flags.column).map((reading) => [at(number), reading] as const);
   switch (format) {
     case "csv":
     case "tsv":
       yield* readCsv(all, format === "tsv" ? "\t" : undefined, flags.column, at);
       break;
     case "json":
-      for await (const { number, text } of jsonPieces(all)) {
-        yield json(number, text);
+      for (const [index, value] of (await jsonValues(all, name)).entries()) {
+        yield fromValue(value, flags.column).map((reading) => [
+          `${name}, value ${index + 1}`,
+          reading,
+        ]);
       }
       break;
     case "jsonl":
       for await (const [number, raw] of linesOf(all)) {
         if (raw.trim() !== "") {
-          yield json(number, raw);
+          yield fromJson(raw, flags.column).map((reading) => [at(number), reading]);
         }
       }
       break;
@@ -333,25 +334,4 @@ class RoundingCheck {
   get isRounded(): boolean {
     return this.#rounded >= 2 && this.#rounded === this.#long;
   }
-}
-
-/** Reads a list of user ids, one a line. @throws UsageError when it is empty, or has other lines. */
-export async function readUserIds(flag: string, path: string, io: Io): Promise<string[]> {
-  const { name, chunks } = openContent(flag, path, io);
-  const ids: string[] = [];
-  for await (const [number, raw] of linesOf(chunks)) {
-    const id = raw.trim();
-    if (id === "" || id.startsWith("#")) {
-      continue;
-    }
-    const problem = userIdProblem(id);
-    if (problem !== undefined) {
-      throw new UsageError(`${name}, line ${number}: not a user id: ${show(id)} (${problem})`);
-    }
-    ids.push(id);
-  }
-  if (ids.length === 0) {
-    throw new UsageError(`${flag}: there are no user ids in ${name}.`);
-  }
-  return ids;
 }

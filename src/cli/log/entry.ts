@@ -100,40 +100,6 @@ export type Entry =
       readonly requestId?: string;
     } & Change)
   | OutcomeEntry
-  | RestoreEntry
-  | RepairEntry
-  | EffectEntry;
-
-export type OutcomeEntry = LoggedOutcome & { readonly at?: string };
-
-/** A step of a repair: a grant is reactivated and deactivated again. An open response may still be applied. */
-export type RepairEntry =
-  | {
-      readonly repair: string;
-      readonly at: string;
-      readonly do: RepairStep;
-      readonly grantId: string;
-    }
-  | ({
-      readonly repairResponse: string;
-      readonly ok: boolean;
-      readonly at: string;
-    } & Change);
-
-export type RepairStep = "reactivate" | "deactivate";
-
-/** A look at what ZITADEL shows after a run: how many grants give no roles, and those that do or may. */
-export interface EffectEntry {
-  readonly effect: {
-    readonly looked: number;
-    readonly inEffect: number;
-    readonly others: readonly { readonly grantId: string; readonly shows: string }[];
-  };
-  readonly at: string;
-}
-
-/** What a restore writes into the log of the run that it undoes. */
-export type RestoreEntry =
   | {
       readonly restore: "started";
       readonly at: string;
@@ -141,29 +107,43 @@ export type RestoreEntry =
       readonly accountName?: string | undefined;
     }
   | { readonly restore: "ended"; readonly at: string; readonly because: string }
-  /** A step that is about to be sent. */
-  | {
-      readonly step: string;
-      readonly at?: string;
-      readonly do: RestoreStep;
-      readonly grantId: string;
-    }
-  /** The response to a step, with the id of the grant that it added. */
-  | {
+  | StepEntry
+  | ({
       readonly stepResponse: string;
       readonly ok: boolean;
       readonly at?: string;
+      /** The grant that a restore has added. */
       readonly newGrantId?: string;
-    }
-  | RestoreOutcome;
+    } & Change)
+  | RestoreOutcome
+  | { readonly effect: Effect; readonly at: string };
 
-export type RestoreStep = "add" | "deactivate" | "reactivate";
+export type OutcomeEntry = LoggedOutcome & { readonly at?: string };
+
+/** A step of a restore or a repair that is about to be sent. Without a response, it may still be applied. */
+export interface StepEntry {
+  readonly step: string;
+  readonly at?: string;
+  readonly do: Step;
+  readonly grantId: string;
+  /** Of a repair: a grant is reactivated and deactivated again. */
+  readonly repair?: true;
+}
+
+export type Step = "add" | "deactivate" | "reactivate";
 
 /** A step that was about to be sent, and whose response is unknown. */
 export interface SentStep {
   readonly number: string;
   /** The time, in milliseconds since the Unix epoch. */
   readonly atMs: number;
+}
+
+/** What ZITADEL shows after a run: how many grants give no roles, and those that do or may. */
+export interface Effect {
+  readonly looked: number;
+  readonly inEffect: number;
+  readonly others: readonly { readonly grantId: string; readonly shows: string }[];
 }
 
 /** The outcome of a grant in a restore. */
@@ -185,40 +165,13 @@ export interface RestoreOutcome {
   readonly at?: string;
 }
 
-/** @throws Error unless the line is a valid line of a log. */
-export function parseEntry(text: string): Entry {
-  const value: unknown = JSON.parse(text);
-  if (typeof value !== "object" || value === null) {
-    throw new Error("not an object");
-  }
-  const entry = value as Record<string, unknown>;
-  const valid =
-    "log" in entry
-      ? entry.log === logFormat.log && entry.version === logFormat.version
-      : "run" in entry
-        ? typeof entry.at === "string" && (entry.run === "ended" || isHead(entry))
-        : "grants" in entry
-          ? Array.isArray(entry.grants) && entry.grants.every(isGrant)
-          : "request" in entry
-            ? typeof entry.request === "string" && isStrings(entry.ids)
-            : "answer" in entry
-              ? typeof entry.answer === "string" && typeof entry.ok === "boolean"
-              : (typeof entry.grantId === "string" && typeof entry.status === "string") ||
-                isRepairOrEffect(entry) ||
-                isRestoreEntry(entry);
-  if (!valid) {
-    throw new Error("an unknown entry");
-  }
-  return value as Entry;
-}
-
 /** An outcome, as written to logs and shown by `--json`. */
 export function toLogged({ grantId, status, answerLost, error }: Outcome<string>): LoggedOutcome {
-  const lost = answerLost ? { answerLost } : {};
-  if (error === undefined) {
-    return { grantId, status, ...lost };
-  }
-  return { grantId, status, ...lost, error: describedError(error) };
+  return {
+    ...{ grantId, status },
+    ...(answerLost ? { answerLost } : {}),
+    ...(error === undefined ? {} : { error: describedError(error) }),
+  };
 }
 
 /** An error, as written to logs and shown by `--json`. */
@@ -232,65 +185,67 @@ export function describedError(error: unknown): NonNullable<LoggedOutcome["error
   };
 }
 
-function isHead(entry: Record<string, unknown>): boolean {
-  return (
-    (entry.run === "started" || entry.run === "resumed") &&
-    ["remove", "deactivate"].includes(String(entry.command)) &&
-    typeof entry.url === "string" &&
-    (entry.orgId === null || typeof entry.orgId === "string") &&
-    typeof entry.orgGiven === "boolean" &&
-    typeof entry.accountId === "string"
-  );
-}
-
-function isRepairOrEffect(entry: Record<string, unknown>): boolean {
-  const { repair, repairResponse, effect } = entry;
-  return (
-    (typeof repair === "string" && typeof entry.grantId === "string") ||
-    (typeof repairResponse === "string" && typeof entry.ok === "boolean") ||
-    (typeof effect === "object" &&
-      effect !== null &&
-      "others" in effect &&
-      Array.isArray(effect.others) &&
-      effect.others.every((other) => typeof other?.grantId === "string"))
-  );
-}
-
-function isRestoreEntry(entry: Record<string, unknown>): boolean {
-  return "restore" in entry
-    ? typeof entry.at === "string"
-    : "step" in entry
-      ? typeof entry.step === "string" && typeof entry.grantId === "string"
-      : "stepResponse" in entry
-        ? typeof entry.stepResponse === "string" && typeof entry.ok === "boolean"
-        : typeof entry.grantId === "string" && typeof entry.restored === "string";
-}
-
-function isGrant(value: unknown): boolean {
-  return (
-    typeof value === "string" ||
-    (typeof value === "object" &&
-      value !== null &&
-      "grantId" in value &&
-      typeof value.grantId === "string" &&
-      (!("userId" in value) || typeof value.userId === "string") &&
-      (!("recorded" in value) || isState(value.recorded)))
-  );
-}
-
-function isState(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) {
-    return false;
+/** @throws Error unless the line is a valid line of a log. */
+export function parseEntry(text: string): Entry {
+  const value: unknown = JSON.parse(text);
+  if (!isObject(value) || !shapes.some((shape) => has(value, shape))) {
+    throw new Error("an unknown entry");
   }
-  const { state, roleKeys, projectId, projectGrantId } = value as Record<string, unknown>;
-  return (
-    typeof state === "string" &&
-    isStrings(roleKeys) &&
-    typeof projectId === "string" &&
-    (projectGrantId === undefined || typeof projectGrantId === "string")
-  );
+  return value as Entry;
 }
 
-function isStrings(value: unknown): boolean {
-  return Array.isArray(value) && value.every((item) => typeof item === "string");
+type Check = (value: unknown) => boolean;
+type Shape = Readonly<Record<string, Check>>;
+
+const isText: Check = (value) => typeof value === "string";
+const isBoolean: Check = (value) => typeof value === "boolean";
+const is =
+  (...allowed: unknown[]): Check =>
+  (value) =>
+    allowed.includes(value);
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+const listOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check);
+const shaped =
+  (shape: Shape): Check =>
+  (value) =>
+    isObject(value) && has(value, shape);
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
+
+function has(value: Readonly<Record<string, unknown>>, shape: Shape): boolean {
+  return Object.entries(shape).every(([name, check]) => check(value[name]));
+}
+
+const recorded = shaped({
+  ...{ state: isText, roleKeys: listOf(isText), projectId: isText },
+  projectGrantId: optional(isText),
+});
+const grant = shaped({ grantId: isText, userId: optional(isText), recorded: optional(recorded) });
+
+/** What must be there of each kind of line. The most frequent ones come first. */
+const shapes: readonly Shape[] = [
+  { grantId: isText, status: isText },
+  { request: isText, ids: listOf(isText) },
+  { answer: isText, ok: isBoolean },
+  { grants: listOf((value) => isText(value) || grant(value)) },
+  { step: isText, grantId: isText },
+  { stepResponse: isText, ok: isBoolean },
+  { grantId: isText, restored: isText },
+  { log: is(logFormat.log), version: is(logFormat.version) },
+  {
+    ...{ run: is("started", "resumed"), at: isText, command: is("remove", "deactivate") },
+    ...{ url: isText, orgGiven: isBoolean, accountId: isText },
+    orgId: (value) => value === null || isText(value),
+  },
+  { run: is("ended"), at: isText },
+  { restore: isText, at: isText },
+  { effect: shaped({ others: listOf(shaped({ grantId: isText })) }) },
+];

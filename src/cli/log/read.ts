@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import { fileProblem, UsageError } from "../io.js";
 import {
   type Change,
-  type EffectEntry,
+  type Effect,
   type Entry,
   type LoggedCommand,
   type LoggedGrant,
@@ -11,11 +11,9 @@ import {
   logFormat,
   type OutcomeEntry,
   parseEntry,
-  type RepairStep,
-  type RestoreEntry,
   type RestoreOutcome,
-  type RestoreStep,
   type SentStep,
+  type StepEntry,
 } from "./entry.js";
 
 /** A start or a resumption of the run. */
@@ -64,14 +62,13 @@ export class LogContent {
     ended?: { readonly at: string; readonly because: string };
   }[] = [];
   /** The last look at what ZITADEL shows. */
-  effect: EffectEntry | undefined;
+  effect: { readonly effect: Effect; readonly at: string } | undefined;
   /** The length of the complete lines, in bytes. */
   wholeBytes = 0;
   readonly #byId = new Map<string, GrantInLog>();
   /** The grants of each request without a response. */
   readonly #open = new Map<string, readonly GrantInLog[]>();
-  readonly #repairs = new Map<string, { readonly grant: GrantInLog; readonly do: RepairStep }>();
-  readonly #steps = new Map<string, { readonly grant: GrantInLog; readonly do: RestoreStep }>();
+  readonly #steps = new Map<string, { readonly entry: StepEntry; readonly grant: GrantInLog }>();
   readonly #keepsRequestIds: boolean;
 
   private constructor(path: string, keepsRequestIds: boolean) {
@@ -112,24 +109,12 @@ export class LogContent {
     return content;
   }
 
-  /**
-   * Reads only the head.
-   *
-   * @throws UsageError as `read`.
-   */
-  static async readHead(path: string, command: string): Promise<LogHead> {
-    let number = 0;
-    for await (const lines of completeLines(path, command)) {
-      for (const { text } of lines) {
-        number += 1;
-        if (number === 1) {
-          checkFormat(text, path, command);
-        }
-        const entry = text.startsWith('{"run":"started"') ? entryOf(text) : undefined;
-        if (entry !== undefined && "run" in entry && entry.run !== "ended") {
-          const { run: _, at: __, ...head } = entry;
-          return head;
-        }
+  /** Reads the first line alone. @throws UsageError unless it is that of a log that this version reads. */
+  static async check(path: string, command: string): Promise<void> {
+    for await (const [first] of completeLines(path, command)) {
+      if (first !== undefined) {
+        checkFormat(first.text, path, command);
+        return;
       }
     }
     throw notALog(path, command);
@@ -206,54 +191,45 @@ export class LogContent {
       const grant = this.#known(entry.grantId);
       const { status, at, error, answerLost } = entry;
       Object.assign(grant, { status, at, details: error || answerLost ? entry : undefined });
+    } else if ("restored" in entry) {
+      this.#known(entry.grantId).restored = entry;
     } else if ("effect" in entry) {
       this.effect = entry;
-    } else if ("repair" in entry) {
-      const grant = this.#known(entry.grantId);
-      this.#repairs.set(entry.repair, { grant, do: entry.do });
-      grant.mayBeActive ||= entry.do === "reactivate";
-    } else if ("repairResponse" in entry) {
-      this.#repaired(entry);
-    } else if (!("log" in entry)) {
-      this.#addRestore(entry);
-    }
-  }
-
-  #repaired(entry: Extract<Entry, { readonly repairResponse: string }>): void {
-    const { repairResponse, ok, sequence, changeDate } = entry;
-    const step = this.#repairs.get(repairResponse);
-    this.#repairs.delete(repairResponse);
-    if (step?.do === "deactivate" && ok) {
-      step.grant.mayBeActive = false;
-      step.grant.change = { sequence, changeDate };
-    }
-  }
-
-  #addRestore(entry: RestoreEntry): void {
-    if ("restore" in entry) {
+    } else if ("restore" in entry) {
       const last = this.restores.at(-1);
       if (entry.restore === "started") {
-        this.restores.push({ at: entry.at, account: named(entry.accountName, entry.accountId) });
+        const account = named(entry.accountName, entry.accountId);
+        this.restores.push({ at: entry.at, account });
       } else if (last !== undefined) {
         last.ended = { at: entry.at, because: entry.because };
       }
     } else if ("step" in entry) {
       const grant = this.#known(entry.grantId);
-      this.#steps.set(entry.step, { grant, do: entry.do });
+      this.#steps.set(entry.step, { entry, grant });
+      grant.mayBeActive ||= entry.repair === true && entry.do === "reactivate";
       if (entry.do === "add") {
         const lost = { number: entry.step, atMs: Date.parse(entry.at ?? "") };
         grant.lostAdds = [...grant.lostAdds, lost];
       }
     } else if ("stepResponse" in entry) {
-      const step = this.#steps.get(entry.stepResponse);
-      this.#steps.delete(entry.stepResponse);
-      if (step?.do === "add") {
-        const { grant } = step;
-        grant.lostAdds = grant.lostAdds.filter(({ number }) => number !== entry.stepResponse);
-        grant.newGrantId = entry.newGrantId ?? grant.newGrantId;
-      }
-    } else {
-      this.#known(entry.grantId).restored = entry;
+      this.#respondedToStep(entry);
+    }
+  }
+
+  #respondedToStep(response: Extract<Entry, { readonly stepResponse: string }>): void {
+    const { stepResponse, ok, newGrantId, sequence, changeDate } = response;
+    const { entry, grant } = this.#steps.get(stepResponse) ?? {};
+    this.#steps.delete(stepResponse);
+    if (entry === undefined || grant === undefined) {
+      return;
+    }
+    if (entry.do === "add") {
+      grant.lostAdds = grant.lostAdds.filter(({ number }) => number !== stepResponse);
+      grant.newGrantId = newGrantId ?? grant.newGrantId;
+    }
+    if (entry.repair && entry.do === "deactivate" && ok) {
+      grant.mayBeActive = false;
+      grant.change = { sequence, changeDate };
     }
   }
 
@@ -398,14 +374,6 @@ async function* completeLines(
     }
   } finally {
     await file.close();
-  }
-}
-
-function entryOf(text: string): Entry | undefined {
-  try {
-    return parseEntry(text);
-  } catch {
-    return undefined;
   }
 }
 

@@ -7,15 +7,15 @@ import { UsageError } from "../io.js";
 import { quoted } from "../terminal.js";
 import {
   type Change,
-  type EffectEntry,
+  type Effect,
   type LoggedGrant,
   type LoggedOutcome,
   type LogHead,
   logFormat,
-  type RepairStep,
   type RestoreOutcome,
-  type RestoreStep,
   type SentStep,
+  type Step,
+  type StepEntry,
 } from "./entry.js";
 import { type LogFailure, LogFile } from "./file.js";
 import { LogLock } from "./lock.js";
@@ -176,36 +176,23 @@ export class RunLog {
   }
 
   /** Durably records a step of a repair that is about to be sent. @returns its number. @throws LogFailure */
-  async repairStep(grantId: string, what: RepairStep): Promise<string> {
-    const repair = this.#nextNumber();
-    await this.#file.announce({ ...{ repair, at: now() }, do: what, grantId });
-    return repair;
-  }
-
-  /** Records the response to a step of a repair; without it, it may still be applied. Never throws. */
-  repairResponse(step: string, ok: boolean, change: Change = {}): void {
-    this.#file.note({ ...{ repairResponse: step, ok, at: now() }, ...change });
-  }
-
-  /** Records what ZITADEL shows after the run. Never throws. */
-  effect(effect: EffectEntry["effect"]): void {
-    this.#file.note({ effect, at: now() });
+  async repairStep(grantId: string, what: "reactivate" | "deactivate"): Promise<string> {
+    return (await this.#step({ do: what, grantId, repair: true })).number;
   }
 
   /** Durably records a step of a restore that is about to be sent. @throws LogFailure */
-  async restoreStep(grantId: string, what: RestoreStep): Promise<SentStep> {
-    const number = this.#nextNumber();
-    const at = now();
-    await this.#file.announce({ ...{ step: number, at }, do: what, grantId });
-    return { number, atMs: Date.parse(at) };
+  async restoreStep(grantId: string, what: Step): Promise<SentStep> {
+    return await this.#step({ do: what, grantId });
   }
 
-  /** Never throws. */
-  restoreResponse(step: string, ok: boolean, newGrantId?: string): void {
-    this.#file.note({
-      ...{ stepResponse: step, ok, at: now() },
-      ...(newGrantId === undefined ? {} : { newGrantId }),
-    });
+  /** Records the response to a step; without it, it may still be applied. Never throws. */
+  stepResponse(step: string, ok: boolean, details: Change & { newGrantId?: string } = {}): void {
+    this.#file.note({ ...{ stepResponse: step, ok, at: now() }, ...details });
+  }
+
+  /** Records what ZITADEL shows after the run. Never throws. */
+  effect(effect: Effect): void {
+    this.#file.note({ effect, at: now() });
   }
 
   /** Never throws. */
@@ -219,6 +206,13 @@ export class RunLog {
     await this.#file.close(
       this.#isRestore ? { restore: "ended", ...last } : { run: "ended", ...last },
     );
+  }
+
+  async #step(step: Omit<StepEntry, "step" | "at">): Promise<SentStep> {
+    const number = this.#nextNumber();
+    const at = now();
+    await this.#file.announce({ step: number, at, ...step });
+    return { number, atMs: Date.parse(at) };
   }
 
   /** Unique in the whole log. */

@@ -172,17 +172,6 @@ describe("resume", () => {
     const sent = entries(log).filter((entry) => "request" in entry).length - requests.length;
     expect(sent).toBeLessThanOrEqual(500);
   });
-
-  it("takes its grants from the log alone", async () => {
-    const [id] = add(1) as [string];
-    const log = file("alone.jsonl", begun([id]));
-    const stdin = await cli(["resume", log, "--yes"], { stdin: "4711\n" });
-    expect(stdin.stderr).toMatch(/grants on standard input.*from the log/);
-    const argument = await cli(["resume", "4711", log, "--yes"]);
-    expect(argument.stderr).toMatch(/takes the path of one log/);
-    expect([stdin.exitCode, argument.exitCode]).toEqual([1, 1]);
-    expect(server().grant(id)).toBeDefined();
-  });
 });
 
 describe("a log", () => {

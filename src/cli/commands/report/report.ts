@@ -41,7 +41,7 @@ export const report: Command = {
         `A page is for a browser: zitadel-user-grants report ${quoted(path)} > run.html`,
       );
     }
-    await LogContent.readHead(path, "report");
+    await LogContent.check(path, "report");
     const content = await LogContent.read(path, "report", true);
     const facts = runFacts(content);
     let unrecorded = 0;

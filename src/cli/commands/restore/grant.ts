@@ -155,7 +155,7 @@ async function compare(
   }
   const ours = lost.find((step) => madeBy(step, exact));
   if (ours !== undefined && (exact.state === state || exact.state === "active")) {
-    context.log.restoreResponse(ours.number, true, exact.grantId);
+    context.log.stepResponse(ours.number, true, { newGrantId: exact.grantId });
     return exact.state === state
       ? { outcome: { grantId, restored: "restored", newGrantId: exact.grantId, state } }
       : await asBefore(task, exact.grantId, context);

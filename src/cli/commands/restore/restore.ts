@@ -70,7 +70,7 @@ export const restore: Command = {
     }
     const concurrency = wholeNumber("concurrency", flags.concurrency, 100) ?? 1;
     // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
-    await LogContent.readHead(path, "restore");
+    await LogContent.check(path, "restore");
     // A dry run only reads.
     const isDry = flags["dry-run"] ?? false;
     const lock = isDry ? undefined : LogLock.take(path, "restore");

@@ -8,7 +8,7 @@ import {
 } from "../../../bulk/internal.js";
 import { mayHaveBeenApplied } from "../../../index.js";
 import type { Lookup } from "../../grants/lookup.js";
-import type { RestoreStep, SentStep } from "../../log/entry.js";
+import type { SentStep, Step } from "../../log/entry.js";
 import type { RunLog } from "../../log/write.js";
 import { retryPauseMs } from "../../pace.js";
 import type { StopSwitch } from "../../terminal.js";
@@ -41,7 +41,7 @@ export type StepResult<T> = { readonly lost: readonly SentStep[] } & (
 );
 
 /** The id with which ZITADEL reports an unknown grant. */
-const notFoundIds: Readonly<Record<RestoreStep, string>> = {
+const notFoundIds: Readonly<Record<Step, string>> = {
   add: "",
   reactivate: "COMMAND-Lp0gs",
   deactivate: "COMMAND-3M9sd",
@@ -56,7 +56,7 @@ const notFoundIds: Readonly<Record<RestoreStep, string>> = {
  */
 export async function sendStep<T>(
   grantId: string,
-  what: RestoreStep,
+  what: Step,
   { log, patience, environment, stopSwitch, turn }: RestoreContext,
   send: () => Promise<T>,
 ): Promise<StepResult<T> | undefined> {
@@ -73,7 +73,7 @@ export async function sendStep<T>(
     try {
       const value = await send();
       patience.accepted();
-      log.restoreResponse(step.number, true, what === "add" ? String(value) : undefined);
+      log.stepResponse(step.number, true, what === "add" ? { newGrantId: String(value) } : {});
       return { value, lost };
     } catch (reason) {
       error = ConnectError.from(reason);
@@ -82,7 +82,7 @@ export async function sendStep<T>(
     if (mayHaveBeenApplied(error)) {
       lost.push(step);
     } else {
-      log.restoreResponse(step.number, false);
+      log.stepResponse(step.number, false);
     }
     if (kind !== "throttled" && kind !== "lost") {
       patience.accepted();

@@ -172,11 +172,11 @@ class Repair {
     const step = await log.repairStep(grantId, "reactivate");
     let open = false;
     try {
-      log.repairResponse(step, true, await this.#lookup.reactivateGrant(grantId));
+      log.stepResponse(step, true, await this.#lookup.reactivateGrant(grantId));
     } catch (reason) {
       open = mayHaveBeenApplied(reason);
       if (!open) {
-        log.repairResponse(step, false);
+        log.stepResponse(step, false);
       }
     }
     await this.deactivate(grantId, userId);
@@ -203,7 +203,7 @@ class Repair {
         throw error;
       });
       const respond = (ok: boolean, change?: Change) =>
-        step !== undefined && log.repairResponse(step, ok, change);
+        step !== undefined && log.stepResponse(step, ok, change);
       try {
         const request = { userId: userId || grantId, grantId };
         const response = await this.#client.deactivateUserGrant(request, { signal, timeoutMs });

@@ -35,8 +35,8 @@ export interface ManagementClient extends Client<typeof ManagementService> {
    * @returns the grant's details. `details.sequence` is a bigint: `toJson` makes JSON of a response.
    * @throws ConnectError: `NotFound` COMMAND-3M9sd (`isGrantNotFound`); `FailedPrecondition` COMMAND-1S9gx
    * when it is already inactive (`isGrantInactive`; ZITADEL before v4); `InvalidArgument` for ids that are
-   * not strings, before anything is sent; `Unauthenticated`, `PermissionDenied`; `Unavailable`,
-   * `DeadlineExceeded` or `Canceled` when it is unknown whether the call was applied.
+   * not strings, before anything is sent; `Unauthenticated`, `PermissionDenied`; others when no response
+   * came. `mayHaveBeenApplied(error)`: whether it may have been deactivated all the same.
    */
   deactivateUserGrant(
     request: MessageInitShape<typeof DeactivateUserGrantRequestSchema>,
@@ -51,8 +51,8 @@ export interface ManagementClient extends Client<typeof ManagementService> {
    * @returns an empty message.
    * @throws ConnectError: `NotFound` COMMAND-1My0t when one of them does not exist (`isGrantNotFound`), and
    * nothing is removed; `InvalidArgument` for anything but an array of strings, before anything is sent;
-   * `Unauthenticated`, `PermissionDenied`; `Unavailable`, `DeadlineExceeded` or `Canceled` when it is unknown
-   * whether the call was applied.
+   * `Unauthenticated`, `PermissionDenied`; others when no response came. `mayHaveBeenApplied(error)`: whether
+   * they may have been removed all the same.
    */
   bulkRemoveUserGrant(
     request: MessageInitShape<typeof BulkRemoveUserGrantRequestSchema>,

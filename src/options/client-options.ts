@@ -43,7 +43,8 @@ export interface CommonOptions {
   defaultTimeoutMs?: number | undefined;
   /**
    * Retries idempotent calls that failed transiently; `true` for the defaults of `RetryOptions`.
-   * Default false: only calls that provably did not reach the server are retried.
+   * Default false: only calls of which nothing was sent, or that the server refused before it took them, are
+   * sent once more.
    */
   retry?: boolean | RetryOptions | undefined;
   /**

@@ -6,9 +6,9 @@ import type { Code } from "@connectrpc/connect";
  * (https://github.com/grpc/proposal/blob/master/A6-client-retries.md), with its names. Unary calls only.
  *
  * Idempotent methods are retried: `DeactivateUserGrant`, methods that declare an `idempotency_level`, and
- * those in `idempotentMethods`. Any other method, `BulkRemoveUserGrant` included, is retried only if the
- * failed attempt provably did not reach the server: if only its response was lost, a second removal
- * would report `NotFound` for a grant that the first one removed.
+ * those in `idempotentMethods`. Any other method, `BulkRemoveUserGrant` included, is retried only while
+ * `mayHaveBeenApplied` is false for what has failed: if only a response was lost, a second removal would
+ * report `NotFound` for a grant that the first one removed.
  *
  * After a lost response, a retried deactivation gets OK from ZITADEL v4 and later. Earlier versions
  * respond with `FailedPrecondition`, which `isGrantInactive` recognizes: the grant is inactive, because

@@ -1,126 +1,29 @@
 /**
- * What is known of the errors of platforms (Node, undici, Deno, Bun, OpenSSL), by type and code. An error that
- * is not in the table says nothing about whether a request was sent.
+ * What is known of the errors of platforms (Node, undici, Deno, Bun, OpenSSL), by code and system call. An error
+ * that is not in these tables says nothing about whether a request was sent.
  */
 
-/** A kind of failure. */
-interface Kind {
-  /** Codes: of the system, of Node, of OpenSSL without their prefixes, of Bun, and our own. */
-  readonly codes: RegExp;
-  /** What to do about it. */
-  readonly advice?: string;
-  /** Whether the server's application got no request. */
-  readonly neverSent: boolean;
-  /** Whether no retry mends it. */
-  readonly permanent: boolean;
-  /** Whether it is about the server's certificate. */
-  readonly certificate?: true;
-  /** Whether the server rejects the client's certificate, which it may do within a session (TLS 1.3). */
-  readonly clientCertificate?: true;
-}
+/** The server's certificate is not valid for this client. */
+const certificate =
+  /^(?:(?:CERT|CRL)_\w+|\w*SELF_SIGNED_CERT\w*|UNABLE_TO_\w+|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED)$/;
 
-const unsent = { neverSent: true, permanent: true };
-const invalidCertificate = { ...unsent, certificate: true } as const;
+/** The server rejects the client's certificate: with TLS 1.3, when the client has a session already. */
+const clientCertificate =
+  /ALERT_(?:CERTIFICATE_(?:REQUIRED|UNKNOWN|EXPIRED|REVOKED)|UNKNOWN_CA|(?:BAD|UNSUPPORTED)_CERTIFICATE)$/;
 
-const wantsCertificate =
-  "The server may ask for a client certificate: set nodeOptions.cert and nodeOptions.key";
+/** The two sides have no version, cipher or protocol in common, or one of them does not speak TLS. */
+const handshake =
+  /ALERT_(?:HANDSHAKE_FAILURE|NO_APPLICATION_PROTOCOL|PROTOCOL_VERSION|INSUFFICIENT_SECURITY)$|UNRECOGNIZED_NAME$|^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNSUPPORTED_PROTOCOL|NO_(?:CIPHERS|PROTOCOLS)_AVAILABLE|(?:DH|EE)_KEY_TOO_SMALL)$/;
 
-const kinds: readonly Kind[] = [
-  {
-    codes: /^(?:CERT|CRL)_HAS_EXPIRED$/,
-    advice: "The server's certificate has to be renewed, or this machine's clock is wrong",
-    ...invalidCertificate,
-  },
-  {
-    codes: /^(?:CERT|CRL)_NOT_YET_VALID$/,
-    advice: "This machine's clock may be wrong",
-    ...invalidCertificate,
-  },
-  {
-    codes: /^(?:ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/,
-    advice:
-      "The certificate is for another name: set baseUrl to one that it has, or nodeOptions.servername to the name it must have",
-    ...invalidCertificate,
-  },
-  {
-    codes: /SELF_SIGNED_CERT|^UNABLE_TO_(?:GET_ISSUER_CERT|VERIFY_LEAF_SIGNATURE)/,
-    advice:
-      "Trust the authority that signed the certificate: set nodeOptions.ca, or NODE_EXTRA_CA_CERTS for the whole program",
-    ...invalidCertificate,
-  },
-  {
-    codes:
-      /^(?:UNABLE_TO_(?:GET|DECODE|DECRYPT)_\w+|(?:CERT|CRL)_(?:SIGNATURE_FAILURE|CHAIN_TOO_LONG|REVOKED|UNTRUSTED|REJECTED)|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED)$/,
-    ...invalidCertificate,
-  },
-  {
-    codes: /ALERT_CERTIFICATE_REQUIRED$/,
-    advice: wantsCertificate,
-    clientCertificate: true,
-    ...unsent,
-  },
-  { codes: /ALERT_HANDSHAKE_FAILURE$/, advice: wantsCertificate, ...unsent },
-  {
-    codes:
-      /ALERT_(?:UNKNOWN_CA|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_(?:UNKNOWN|EXPIRED|REVOKED))$/,
-    advice: "The server does not trust the client certificate of nodeOptions.cert",
-    clientCertificate: true,
-    ...unsent,
-  },
-  {
-    codes: /ALERT_NO_APPLICATION_PROTOCOL$/,
-    advice:
-      "The server does not speak HTTP/2 on this port, which gRPC needs; gRPC-web and JSON do without",
-    ...unsent,
-  },
-  {
-    codes: /^(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/,
-    advice: "The server does not speak TLS on this port: is it http:// instead of https://?",
-    ...unsent,
-  },
-  {
-    codes:
-      /ALERT_(?:PROTOCOL_VERSION|INSUFFICIENT_SECURITY)$|UNRECOGNIZED_NAME$|^(?:UNSUPPORTED_PROTOCOL|NO_(?:CIPHERS|PROTOCOLS)_AVAILABLE|(?:DH|EE)_KEY_TOO_SMALL)$/,
-    ...unsent,
-  },
-  // Ours: the proxy that the environment names, and a response that is not HTTP/2 (see transports/grpc/).
-  { codes: /^ERR_PROXY_(?:SETTING|CREDENTIALS)$/, ...unsent },
-  { codes: /^ERR_PROXY_REFUSED$/, neverSent: true, permanent: false },
-  {
-    codes: /^ERR_NO_HTTP2$/,
-    advice: "gRPC needs it from end to end, while gRPC-web and JSON do without",
-    ...unsent,
-  },
-  // No address: the code is the same for a name that does not exist in Node and Bun.
-  { codes: /^ENOTFOUND$/, ...unsent },
-  {
-    codes: /^(?:EAI_\w+|UND_ERR_CONNECT_TIMEOUT|ConnectionRefused|FailedToOpenSocket)$/,
-    neverSent: true,
-    permanent: false,
-  },
-];
+/** No such host; our own codes for a proxy that is set wrongly or wants credentials, and for another HTTP. */
+const settings = /^(?:ENOTFOUND|ERR_PROXY_SETTING|ERR_PROXY_CREDENTIALS|ERR_NO_HTTP2)$/;
+
+/** No connection for now. */
+const transient =
+  /^(?:EAI_\w+|UND_ERR_CONNECT_TIMEOUT|ERR_PROXY_REFUSED|ConnectionRefused|FailedToOpenSocket)$/;
 
 /** Node's system calls before there is a connection: `read ECONNREFUSED` comes from one that carried the request. */
 const beforeConnection = /^(?:connect|getaddrinfo|query\w+)$/;
-
-/** The reasons of OpenSSL in an error EPROTO of a write, where Node has the code in its text alone. */
-const opensslReasons: Readonly<Record<string, string>> = {
-  "0A0000C6": "PACKET_LENGTH_TOO_LONG",
-  "0A00010B": "WRONG_VERSION_NUMBER",
-  "0A000102": "UNSUPPORTED_PROTOCOL",
-  "0A000410": "ALERT_HANDSHAKE_FAILURE",
-  "0A00042E": "ALERT_PROTOCOL_VERSION",
-  "0A00042F": "ALERT_INSUFFICIENT_SECURITY",
-  "0A000458": "UNRECOGNIZED_NAME",
-  "0A000460": "ALERT_NO_APPLICATION_PROTOCOL",
-  "0A000412": "ALERT_BAD_CERTIFICATE",
-  "0A000413": "ALERT_UNSUPPORTED_CERTIFICATE",
-  "0A000414": "ALERT_CERTIFICATE_REVOKED",
-  "0A000415": "ALERT_CERTIFICATE_EXPIRED",
-  "0A000416": "ALERT_CERTIFICATE_UNKNOWN",
-  "0A000418": "ALERT_UNKNOWN_CA",
-  "0A00045C": "ALERT_CERTIFICATE_REQUIRED",
-};
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -134,7 +37,10 @@ const maxDepth = 8;
  * @param error what a `fetch` or a socket failed with, before any byte of a response.
  */
 export function neverSent(error: unknown): boolean {
-  return some(error, (one, kind) => kind?.neverSent ?? beforeConnection.test(String(one.syscall)));
+  return (
+    some(error, (one) => beforeConnection.test(String(one.syscall)) || matches(one, transient)) ||
+    isPermanent(error)
+  );
 }
 
 /**
@@ -142,17 +48,24 @@ export function neverSent(error: unknown): boolean {
  * wrongly or wants credentials, a server without HTTP/2. False for what is not known.
  */
 export function isPermanent(error: unknown): boolean {
-  return some(error, (_, kind) => kind?.permanent === true);
+  return some(error, (one) =>
+    [certificate, clientCertificate, handshake, settings].some((codes) => matches(one, codes)),
+  );
 }
 
 /** Whether the certificate of the server is not valid for this client. */
 export function isCertificateProblem(error: unknown): boolean {
-  return some(error, (_, kind) => kind?.certificate === true);
+  return some(error, (one) => matches(one, certificate));
 }
 
 /** Whether the server rejects the client's certificate: it has processed nothing of this connection. */
 export function rejectsClientCertificate(error: unknown): boolean {
-  return some(error, (_, kind) => kind?.clientCertificate === true);
+  return some(error, (one) => matches(one, clientCertificate));
+}
+
+/** Whether an error or one of its causes has one of these codes. */
+export function hasCode(error: unknown, codes: RegExp): boolean {
+  return some(error, (one) => matches(one, codes));
 }
 
 /**
@@ -175,21 +88,17 @@ export function isNetworkFailure(error: unknown): boolean {
       );
 }
 
-/** One line about a failure: what the platform says, and what to do about it. */
+/** One line about a failure: what the platform says. */
 export function describeFailure(error: unknown): string {
   const errors = chain(error);
   // "fetch failed", with the reason as its cause.
   const telling = errors.find((one) => !(one instanceof TypeError && one.cause)) ?? errors[0];
   const { errors: several, message, code } = telling ?? {};
-  // OpenSSL's text has addresses and source files around the message.
-  const [, reason] = /:SSL routines:[^:]*:([^:]+):/.exec(String(message)) ?? [];
   const each = Array.isArray(several)
     ? several.map((one: Fields | null) => one?.message || one?.code)
     : [];
   const said = message || [...new Set(each)].join(", ") || code || error;
-  const text = reason ?? withoutQueries(String(said));
-  const advice = errors.map((one) => kindOf(one)?.advice).find(Boolean);
-  return advice === undefined || text.includes(advice) ? text : `${text}. ${advice}`;
+  return opensslReason(telling) ?? withoutQueries(String(said));
 }
 
 /**
@@ -234,18 +143,14 @@ export function plainCause(
   );
 }
 
-/** Whether one of an error and its causes matches; for several errors of one attempt, each of them must. */
-function some(
-  error: unknown,
-  matches: (error: Fields, kind: Kind | undefined) => boolean,
-): boolean {
-  const isMatch = (one: Fields) => matches(one, kindOf(one));
+/** Whether one of an error and its causes fits; of several errors of one attempt, each of them must. */
+function some(error: unknown, fits: (error: Fields) => boolean): boolean {
   return chain(error).some(
     (one) =>
-      isMatch(one) ||
+      fits(one) ||
       (Array.isArray(one.errors) &&
         one.errors.length > 0 &&
-        one.errors.every((each) => chain(each).some(isMatch))),
+        one.errors.every((each) => chain(each).some(fits))),
   );
 }
 
@@ -262,11 +167,16 @@ function chain(error: unknown): Fields[] {
   return found;
 }
 
-function kindOf(error: Fields | undefined): Kind | undefined {
-  const { code, message } = error ?? {};
-  const [, hex = ""] = code === "EPROTO" ? (/error:([\dA-F]{8}):/.exec(String(message)) ?? []) : [];
-  const name = opensslReasons[hex] ?? String(code).replace(/^ERR_SSL_/, "");
-  return kinds.find(({ codes }) => codes.test(name));
+function matches(error: Fields, codes: RegExp): boolean {
+  const { code } = error;
+  // Node makes its codes of OpenSSL's reasons, but for an error of a write.
+  const reason = code === "EPROTO" && opensslReason(error);
+  return codes.test(reason ? `ERR_SSL_${reason.toUpperCase().replaceAll(" ", "_")}` : String(code));
+}
+
+/** What OpenSSL says, without addresses and source files around it. */
+function opensslReason(error: Fields | undefined): string | undefined {
+  return /:SSL routines:[^:]*:([^:]+):/.exec(String(error?.message))?.[1];
 }
 
 /** Addresses without query and fragment, which may hold a secret. */

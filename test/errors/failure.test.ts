@@ -7,13 +7,14 @@ import {
   neverSent,
   plainCause,
 } from "../../src/errors/failure.js";
+import { explainFailure } from "../../src/transports/grpc/failure.js";
 
 const failed = (fields: object, message = "m") => Object.assign(new Error(message), fields);
 const fetchFailed = (cause: unknown) => new TypeError("fetch failed", { cause });
-const eproto = (code: string) =>
+const eproto = (reason: string) =>
   failed(
     { code: "EPROTO", syscall: "write" },
-    `write EPROTO 00:error:${code}:SSL routines:ssl3_read_bytes:of a handshake:../ssl/x.c:1601:`,
+    `write EPROTO 00:error:0A00010B:SSL routines:ssl3_read_bytes:${reason}:../ssl/x.c:1601:`,
   );
 
 /** What is known of each: that nothing was sent, and that no retry mends it. */
@@ -41,7 +42,7 @@ const known: [name: string, error: unknown, neverSent: boolean, permanent: boole
     true,
     true,
   ],
-  ["a handshake during a write", eproto("0A00010B"), true, true],
+  ["a handshake during a write", eproto("wrong version number"), true, true],
   ["a proxy that refuses", failed({ code: "ERR_PROXY_REFUSED" }), true, false],
   [
     "each address of a name",
@@ -65,7 +66,12 @@ const known: [name: string, error: unknown, neverSent: boolean, permanent: boole
     false,
     false,
   ],
-  ["a broken record in the middle of a session", eproto("0A000119"), false, false],
+  [
+    "a broken record in the middle of a session",
+    eproto("decryption failed or bad record mac"),
+    false,
+    false,
+  ],
   [
     "an internal error of the other side",
     failed({ code: "ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR" }),
@@ -106,8 +112,8 @@ describe("the table of platform errors", () => {
   });
 
   it("describes a failure in one line, with what to do, and without the query of an address", () => {
-    expect(describeFailure(fetchFailed(eproto("0A00045C")))).toBe(
-      "of a handshake. The server may ask for a client certificate: set nodeOptions.cert and nodeOptions.key",
+    expect(explainFailure(fetchFailed(eproto("tlsv13 alert certificate required")))).toBe(
+      "tlsv13 alert certificate required. The server may ask for a client certificate: set nodeOptions.cert and nodeOptions.key",
     );
     expect(describeFailure(fetchFailed(failed({ code: "E1" }, "")))).toBe("E1");
     expect(describeFailure("text")).toBe("text");

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { describeFailure, isPermanent } from "../../errors/failure.js";
+import { describeFailure, hasCode, isPermanent } from "../../errors/failure.js";
 
 /** Why a connection could not be made. */
 export interface ConnectFailure {
@@ -21,7 +21,7 @@ export function connectFailure(origin: string, error: Error | undefined): Connec
   const why =
     reason === undefined
       ? "the server closed the connection before it was open; does it speak HTTP/2 on this port?"
-      : describeFailure(reason);
+      : explainFailure(reason);
   const isOption = /^ERR_(?:PROXY_SETTING$|INVALID_|OSSL_)/.test(codeOf(reason));
   const message = isOption ? why : `cannot connect to ${origin}: ${why}`;
   const code = isOption ? Code.InvalidArgument : Code.Unavailable;
@@ -56,6 +56,44 @@ function withoutHttp2(cause: Error): Error {
 function codeOf(reason: object | undefined): string {
   return String((reason as { code?: unknown } | undefined)?.code);
 }
+
+/** One line about a failure: what the platform says, and what to do about it. */
+export function explainFailure(error: unknown): string {
+  const text = describeFailure(error);
+  const [, advice] = advices.find(([codes]) => hasCode(error, codes)) ?? [];
+  return advice === undefined || text.includes(advice) ? text : `${text}. ${advice}`;
+}
+
+/** By the codes of Node and OpenSSL, and our own. */
+const advices: readonly (readonly [codes: RegExp, advice: string])[] = [
+  [/_HAS_EXPIRED$/, "The server's certificate has to be renewed, or this machine's clock is wrong"],
+  [/_NOT_YET_VALID$/, "This machine's clock may be wrong"],
+  [
+    /ALTNAME_INVALID$|^HOSTNAME_MISMATCH$/,
+    "The certificate is for another name: set baseUrl to one that it has, or nodeOptions.servername to the name it must have",
+  ],
+  [
+    /SELF_SIGNED_CERT|^UNABLE_TO_(?:GET_ISSUER_CERT|VERIFY_LEAF_SIGNATURE)/,
+    "Trust the authority that signed the certificate: set nodeOptions.ca, or NODE_EXTRA_CA_CERTS for the whole program",
+  ],
+  [
+    /ALERT_(?:CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE)$/,
+    "The server may ask for a client certificate: set nodeOptions.cert and nodeOptions.key",
+  ],
+  [
+    /ALERT_(?:UNKNOWN_CA|\w+_CERTIFICATE|CERTIFICATE_\w+)$/,
+    "The server does not trust the client certificate of nodeOptions.cert",
+  ],
+  [
+    /ALERT_NO_APPLICATION_PROTOCOL$/,
+    "The server does not speak HTTP/2 on this port, which gRPC needs; gRPC-web and JSON do without",
+  ],
+  [
+    /WRONG_VERSION_NUMBER$|PACKET_LENGTH_TOO_LONG$|ERR_SSL_HTTP_REQUEST$/,
+    "The server does not speak TLS on this port: is it http:// instead of https://?",
+  ],
+  [/^ERR_NO_HTTP2$/, "gRPC needs it from end to end, while gRPC-web and JSON do without"],
+];
 
 /**
  * The error codes of HTTP/2: https://www.rfc-editor.org/rfc/rfc9113#section-7. Not those of node:http2,

@@ -1,15 +1,11 @@
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import { Readable } from "node:stream";
-import {
-  describeFailure,
-  neverSent,
-  plainCause,
-  rejectsClientCertificate,
-} from "../../errors/failure.js";
+import { neverSent, plainCause, rejectsClientCertificate } from "../../errors/failure.js";
 import { createMask, type Mask, secretsOf } from "../../errors/mask.js";
 import { own } from "../../options/checker.js";
 import { authorityOf, type NodeConnectOptions } from "../../options/node-connect.js";
 import { unref } from "../fetch/init.js";
+import { explainFailure } from "./failure.js";
 
 /**
  * A `fetch` for Node with the network settings of native gRPC: a private certificate authority, a client
@@ -153,7 +149,7 @@ function toResponse(incoming: IncomingMessage, status: number, url: URL): Respon
 
 function fetchFailed(error: NodeJS.ErrnoException, mask: Mask, isSent: boolean): TypeError {
   const cause = plainCause(error, mask.text) as NodeJS.ErrnoException;
-  const text = describeFailure(cause);
+  const text = explainFailure(cause);
   if (isSent && neverSent(cause) && !rejectsClientCertificate(cause)) {
     // What breaks a handshake elsewhere has broken a session here.
     return new TypeError("fetch failed", { cause: new Error(cause.message) });

@@ -15,8 +15,8 @@ import { commonChecks, fetchChecks } from "./options/client-checks.js";
 import type { JsonOptions } from "./options/client-options.js";
 import { misplacedConnectionOptions } from "./options/misplaced.js";
 import * as plainJson from "./transports/call/plain-json.js";
-import { anyService } from "./transports/json/http-rule/any-service.js";
-import type { JsonParts } from "./transports/json/http-rule/json-parts.js";
+import type { JsonParts } from "./transports/json/request.js";
+import { anyService } from "./transports/json/request.js";
 import { createJsonTransport } from "./transports/json/transport.js";
 
 const json = (parts: JsonParts): Protocol<JsonOptions> => ({

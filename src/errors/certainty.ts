@@ -206,5 +206,7 @@ function wrap(error: ConnectError): ConnectError {
   const copy = withExtras(new ConnectError(rawMessage, code, metadata, undefined, error), error);
   copy.details = details;
   copy.isWireError = error.isWireError;
-  return copy;
+  // Over JSON, details are read in another way.
+  const own = Object.getOwnPropertyDescriptor(error, "findDetails");
+  return own === undefined ? copy : Object.defineProperty(copy, "findDetails", own);
 }

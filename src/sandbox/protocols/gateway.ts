@@ -2,12 +2,8 @@ import { toBinary, toJson } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { AuthService } from "../../../gen/tool/auth_pb.js";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
-import { pathPrefix } from "../../transports/json/http-rule/bindings.js";
-import {
-  type HttpRuleMatch,
-  matchRequest,
-  readRequest,
-} from "../../transports/json/http-rule/match.js";
+import { type HttpRuleMatch, matchRequest, readRequest } from "../../transports/json/match.js";
+import { pathPrefix } from "../../transports/json/template.js";
 import { apiCors, corsHeaders } from "../http/cors.js";
 import {
   decodePath,

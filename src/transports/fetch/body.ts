@@ -1,11 +1,23 @@
+/** As much of a body as `fetch` of platforms and libraries has in common. */
+interface Body extends Partial<AsyncIterable<Uint8Array>> {
+  getReader?(): ReadableStreamDefaultReader<Uint8Array>;
+  cancel?(): Promise<void>;
+  destroy?(): void;
+}
+
 /**
- * The body of a response as it arrives; in one piece if `fetch` provides no stream (React Native). Cancels
- * the rest when the consumer stops reading.
+ * The body of a response as it arrives: a web stream, or a stream of Node (node-fetch, cross-fetch); in one piece
+ * if there is none (React Native). Cancels the rest when the consumer stops reading.
  */
 export async function* bodyChunks(response: Response): AsyncGenerator<Uint8Array> {
-  const reader = response.body?.getReader();
+  const body = response.body as Body | null | undefined;
+  const reader = body?.getReader?.();
   if (reader === undefined) {
-    yield new Uint8Array(await response.arrayBuffer());
+    if (body?.[Symbol.asyncIterator] === undefined) {
+      yield new Uint8Array(await response.arrayBuffer());
+    } else {
+      yield* body as AsyncIterable<Uint8Array>;
+    }
     return;
   }
   try {
@@ -40,5 +52,7 @@ export async function bodyStart(response: Response, maxBytes = 1024): Promise<st
 
 /** Cancels a body that is not going to be read. */
 export function discard(response: Response): void {
-  response.body?.cancel().catch(() => undefined);
+  const body = response.body as Body | null | undefined;
+  body?.cancel?.().catch(() => undefined);
+  body?.destroy?.();
 }

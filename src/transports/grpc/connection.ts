@@ -170,7 +170,7 @@ export class Connection {
     if (this.#streams === 0) {
       this.session.unref();
       if (this.state === "draining") {
-        this.#end(ResetCode.NO_ERROR);
+        this.#end();
         return;
       }
       if (this.state !== "closed") {
@@ -209,13 +209,13 @@ export class Connection {
   /** Closes the connection and every stream on it at once. */
   destroy(reason: () => ConnectError): void {
     this.reason ??= reason;
-    this.#end(ResetCode.CANCEL);
+    this.#end();
   }
 
   /** Closes an unused connection. */
   discard(): void {
     this.isAccounted = true;
-    this.#end(ResetCode.NO_ERROR);
+    this.#end();
   }
 
   readonly #hasCalls = () => this.#streams > 0;
@@ -279,7 +279,7 @@ export class Connection {
 
   #onError(error: Error): void {
     this.#error ??= error;
-    this.#end(ResetCode.CANCEL);
+    this.#end();
   }
 
   #onAlive(): void {
@@ -301,7 +301,7 @@ export class Connection {
     }
     this.#drain();
     if (this.#streams === 0) {
-      this.#end(ResetCode.NO_ERROR);
+      this.#end();
     }
   }
 
@@ -312,11 +312,11 @@ export class Connection {
     }
   }
 
-  #end(code: number): void {
+  #end(): void {
     this.#onClosed();
     this.#opening.abort(this.#error);
     // Streams of connect-node fail with this error; ours ask for the reason.
-    this.#session?.destroy(this.reason?.(), code);
+    this.#session?.destroy(this.reason?.(), ResetCode.NO_ERROR);
   }
 
   #onClosed(): void {

@@ -2,10 +2,9 @@ import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/proto
 import type { JsonOptions } from "../../options/client-options.js";
 import { type ClosableTransport, createUnary, type TransportOptions } from "../call/attempt.js";
 import { checkSize, sendOverFetch } from "../fetch/guarded-fetch.js";
-import { pathPrefix } from "./http-rule/bindings.js";
-import type { JsonParts } from "./http-rule/json-parts.js";
-import { buildRequest, uncarried } from "./http-rule/request.js";
+import { buildRequest, type JsonParts, uncarried } from "./request.js";
 import { readResponse } from "./response.js";
+import { pathPrefix } from "./template.js";
 
 /**
  * A Connect transport over plain HTTP and JSON, for unary methods with a `google.api.http` annotation:

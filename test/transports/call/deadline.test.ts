@@ -7,6 +7,7 @@ import { mayHaveBeenApplied } from "../../../src/errors/certainty.js";
 import * as grpc from "../../../src/grpc.js";
 import * as grpcWeb from "../../../src/grpc-web.js";
 import * as json from "../../../src/json.js";
+import { messageJson } from "../../faults/exchange.js";
 import { respond, respondHeadersOnly, startGrpcServer } from "../../support/grpc-server.js";
 import { frame } from "../../support/http-server.js";
 
@@ -56,7 +57,7 @@ async function startSlowServers(workMs: () => number) {
         response.writeHead(200, { "content-type": "application/grpc-web+proto" });
         response.end(Buffer.concat([frame(0, ""), frame(128, "grpc-status: 0\r\n")]));
       } else {
-        response.writeHead(200, { "content-type": "application/json" }).end("{}");
+        response.writeHead(200, { "content-type": "application/json" }).end(messageJson);
       }
     }, workMs());
   });

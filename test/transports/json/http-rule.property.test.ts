@@ -3,13 +3,13 @@ import { create, fromJson, type JsonObject, toBinary, toJson } from "@bufbuild/p
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { anyService } from "../../../src/transports/json/http-rule/any-service.js";
-import type { HttpRuleMatch } from "../../../src/transports/json/http-rule/match.js";
-import { matchRequest, readRequest } from "../../../src/transports/json/http-rule/match.js";
+import type { HttpRuleMatch } from "../../../src/transports/json/match.js";
+import { matchRequest, readRequest } from "../../../src/transports/json/match.js";
 import {
+  anyService,
   buildRequest,
   type HttpRuleRequest,
-} from "../../../src/transports/json/http-rule/request.js";
+} from "../../../src/transports/json/request.js";
 import { buildService, type FieldSpecs, type MethodSpec } from "../../support/http-rule-service.js";
 import { seed } from "../../support/seed.js";
 

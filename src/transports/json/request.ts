@@ -1,19 +1,46 @@
-import type {
-  DescField,
-  DescMethod,
-  JsonObject,
-  JsonValue,
-  JsonWriteOptions,
-  Message,
+import {
+  create,
+  type DescField,
+  type DescMessage,
+  type DescMethod,
+  fromJson,
+  type JsonObject,
+  type JsonReadOptions,
+  type JsonValue,
+  type JsonWriteOptions,
+  type Message,
+  type MessageShape,
+  ScalarType,
+  toJson,
 } from "@bufbuild/protobuf";
-import { ScalarType } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { HttpBinding } from "./bindings.js";
-import { httpBindings } from "./bindings.js";
-import type { JsonParts } from "./json-parts.js";
-import { matchSegments } from "./template.js";
-import type { NameKey } from "./text.js";
-import { isObject, toText } from "./text.js";
+import {
+  type HttpBinding,
+  httpBindings,
+  isObject,
+  isText,
+  isWildcard,
+  matchSegments,
+  matchTemplate,
+  type NameKey,
+  toText,
+} from "./template.js";
+
+/** Parts that a page loads only if its services need them: see `anyService` and `plain-json.ts`. */
+export interface JsonParts {
+  toJson(
+    desc: DescMessage,
+    message: MessageShape<DescMessage>,
+    options?: Partial<JsonWriteOptions>,
+  ): JsonValue;
+  fromJson<D extends DescMessage>(
+    desc: D,
+    json: JsonValue,
+    options?: Partial<JsonReadOptions>,
+  ): MessageShape<D>;
+  toQuery?: typeof toQuery;
+  rejectOtherRoutes?: typeof rejectOtherRoutes;
+}
 
 /** An RPC as an HTTP request. */
 export interface HttpRuleRequest {
@@ -85,6 +112,11 @@ function bind(
   template.variables.toReversed().forEach(({ start, end, fieldPath }, index) => {
     const fields = binding.pathFields.at(-1 - index) ?? [];
     const value = pathText(fields, full, nameKey);
+    if (/[^ -~]/.test(value) && rpc.parent.typeName.startsWith("zitadel.")) {
+      throw new Error(
+        `${fieldPath} is ${JSON.stringify(value)}, and ZITADEL's JSON routes take only printable ASCII in a path; zitadel-user-grants/grpc and /grpc-web take it`,
+      );
+    }
     const pattern = template.segments.slice(start, end);
     segments.splice(start, end - start, ...toSegments(fieldPath, value, pattern));
     remove(fields, json, nameKey);
@@ -154,3 +186,80 @@ function encode(text: string): string {
     throw new Error(`${JSON.stringify(text)} has a lone surrogate`);
   }
 }
+
+/**
+ * The query parameters for the JSON of a message: `a.b` for nested fields, a repeated name for the items of a
+ * list.
+ *
+ * @throws Error for values that a query cannot carry: maps, lists of messages, and empty messages without a
+ * field whose default could represent them.
+ */
+export function toQuery(
+  message: DescMessage,
+  json: JsonObject,
+  nameKey: NameKey,
+  within = "",
+): [name: string, value: string][] {
+  return message.fields.flatMap((field): [string, string][] => {
+    const value = json[field[nameKey]];
+    if (value === undefined) {
+      return [];
+    }
+    const name = within + (/^\w+$/.test(field[nameKey]) ? field[nameKey] : field.name);
+    const { fieldKind, message: type } = field;
+    if (fieldKind !== "map" && (type === undefined || isText(type))) {
+      const items = fieldKind === "list" && Array.isArray(value) ? value : [value];
+      return items.map((item) => [name, toText(field, item)]);
+    }
+    const isEmpty = Object.keys(value as JsonObject).length === 0;
+    // An empty message is present if one of its fields is, set to its default value.
+    const parameters =
+      fieldKind === "message"
+        ? toQuery(
+            field.message,
+            (isEmpty ? defaultsOf(field.message, nameKey) : value) as JsonObject,
+            nameKey,
+            `${name}.`,
+          )
+        : [];
+    // JSON that includes all fields contains empty lists and maps.
+    if (parameters.length === 0 && (fieldKind === "message" || !isEmpty)) {
+      throw new Error(
+        `a query cannot carry ${name}: a map, a list of messages or a message without fields`,
+      );
+    }
+    return parameters;
+  });
+}
+
+function defaultsOf(message: DescMessage, nameKey: NameKey): JsonValue {
+  return toJson(message, create(message), {
+    alwaysEmitImplicit: true,
+    useProtoFieldName: nameKey === "name",
+  });
+}
+
+/** A value that looks like a literal of another route, or like its verb, would reach that route. */
+export function rejectOtherRoutes({ template, verb, rpc }: HttpBinding, segments: string[]): void {
+  const own = matchSegments(template.segments, segments);
+  const path = [...segments.slice(0, -1), segments.at(-1) + template.verb];
+  for (const other of template.variables.length > 0 ? rpc.parent.methods : []) {
+    const rivals = other === rpc ? [] : httpBindings(other);
+    for (const rival of typeof rivals === "string" ? [] : rivals) {
+      const matched = rival.verb === verb && matchTemplate(rival.template, path);
+      if (
+        matched &&
+        (rival.template.verb.length > template.verb.length ||
+          matched.some((segment, index) => !isWildcard(segment) && isWildcard(own?.[index])))
+      ) {
+        throw new Error(`its path would be that of ${other.name}`);
+      }
+    }
+  }
+}
+
+/**
+ * The parts of a transport for any service. A page that uses only ManagementService does not load them: its
+ * messages are in `plain-json.ts`, none of its RPCs has a query, and its two routes have different verbs.
+ */
+export const anyService: JsonParts = { fromJson, toJson, toQuery, rejectOtherRoutes };

@@ -1,16 +1,22 @@
-import type {
-  DescMethod,
-  JsonObject,
-  JsonReadOptions,
-  JsonValue,
-  Message,
+import {
+  type DescField,
+  type DescMessage,
+  type DescMethod,
+  fromJson,
+  type JsonObject,
+  type JsonReadOptions,
+  type JsonValue,
+  type Message,
 } from "@bufbuild/protobuf";
-import { fromJson } from "@bufbuild/protobuf";
-import type { HttpBinding } from "./bindings.js";
-import { httpBindings } from "./bindings.js";
-import { fromQuery, putPath } from "./query.js";
-import type { PathTemplate } from "./template.js";
-import { isWildcard, matchTemplate } from "./template.js";
+import {
+  fromText,
+  type HttpBinding,
+  httpBindings,
+  isObject,
+  isWildcard,
+  matchTemplate,
+  type PathTemplate,
+} from "./template.js";
 
 /** A binding that a request matches, with the values of its path variables. */
 export interface HttpRuleMatch {
@@ -108,4 +114,59 @@ export function readRequest(
     );
   }
   return fromJson(binding.rpc.input, json, { ignoreUnknownFields: true, ...options });
+}
+
+/**
+ * Puts query parameters into the JSON of a message: the reverse of `toQuery`. Names are those of the proto
+ * file or of JSON; unknown ones are ignored, as grpc-gateway does.
+ *
+ * @param skips whether a field, by its path in the proto file, is bound elsewhere.
+ * @throws Error when a value does not fit the type of its field.
+ */
+function fromQuery(
+  message: DescMessage,
+  query: Iterable<readonly [string, string]>,
+  json: JsonObject,
+  skips: (path: readonly DescField[]) => boolean,
+): void {
+  for (const [name, text] of query) {
+    const path = findPath(message, name.split("."));
+    if (path !== undefined && !skips(path)) {
+      putPath(json, path, text);
+    }
+  }
+}
+
+function findPath(message: DescMessage, names: readonly string[]): DescField[] | undefined {
+  const path: DescField[] = [];
+  let within: DescMessage | undefined = message;
+  for (const name of names) {
+    const field: DescField | undefined =
+      within?.fields.find((each) => each.name === name) ??
+      within?.fields.find((each) => each.jsonName === name);
+    if (field === undefined) {
+      return undefined;
+    }
+    path.push(field);
+    within = field.fieldKind === "message" ? field.message : undefined;
+  }
+  return path;
+}
+
+/** Sets a field, given by its path, in the JSON of a message; appends to it if it is a list. */
+function putPath(json: JsonObject, path: readonly DescField[], text: string): void {
+  let within = json;
+  for (const [index, field] of path.entries()) {
+    const before = within[field.jsonName] ?? within[field.name];
+    delete within[field.name];
+    if (index < path.length - 1) {
+      const inner: JsonObject = isObject(before) ? before : {};
+      within[field.jsonName] = inner;
+      within = inner;
+    } else {
+      const value = fromText(field, text);
+      within[field.jsonName] =
+        field.fieldKind === "list" ? [...(Array.isArray(before) ? before : []), value] : value;
+    }
+  }
 }

@@ -14,7 +14,7 @@ export interface Mask {
 const minLength = 4;
 
 /**
- * Creates a mask for secrets: verbatim, percent-encoded (also as in forms), and in base64 and base64url at each
+ * Creates a mask for secrets: verbatim, percent-encoded, and in base64 and base64url at each
  * alignment.
  */
 export function createMask(secrets: Iterable<string>): Mask {
@@ -41,7 +41,6 @@ function encodings(secret: string): string[] {
     secret,
     percent,
     percent.replace(/%../g, (code) => code.toLowerCase()),
-    new URLSearchParams([["", secret]]).toString().slice(1),
     ...base64,
     ...base64.map((form) => form.replaceAll("+", "-").replaceAll("/", "_")),
   ];
@@ -164,17 +163,18 @@ function maskDetail(detail: Detail, mask: Mask): Detail {
   };
 }
 
-/** JSON with masked strings and names. */
-export function maskJson(value: JsonValue, mask: Mask): JsonValue {
+/** JSON with masked strings and names, and null in place of what is nested deeper than messages may be. */
+export function maskJson(value: JsonValue, mask: Mask, levels = 100): JsonValue {
   if (typeof value === "string") {
     return mask.text(value);
   }
-  if (Array.isArray(value)) {
-    return value.map((item) => maskJson(item, mask));
+  if (typeof value !== "object" || value === null || levels === 0) {
+    return levels === 0 ? null : value;
   }
-  return typeof value === "object" && value !== null
-    ? Object.fromEntries(
-        Object.entries(value).map(([name, item]) => [mask.text(name), maskJson(item, mask)]),
-      )
-    : value;
+  const masked = (item: JsonValue) => maskJson(item, mask, levels - 1);
+  return Array.isArray(value)
+    ? value.map(masked)
+    : Object.fromEntries(
+        Object.entries(value).map(([name, item]) => [mask.text(name), masked(item)]),
+      );
 }

@@ -1,4 +1,4 @@
-import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import type { ConnectError } from "@connectrpc/connect";
 
 type Detail = ConnectError["details"][number];
@@ -60,12 +60,23 @@ export function writeZitadelDetail(
   json: Readonly<Record<string, unknown>>,
 ): Uint8Array | undefined {
   const idField = idFields[type];
-  return (idField &&
-    [idField, "message"]
-      .reduce(
-        (writer, name, index) =>
-          writer.tag(index + 1, WireType.LengthDelimited).string(String(json[name] ?? "")),
-        new BinaryWriter(),
-      )
-      .finish()) as Uint8Array | undefined;
+  if (idField === undefined) {
+    return undefined;
+  }
+  // Without `BinaryWriter`, which a page that speaks JSON does not need otherwise.
+  const parts = [idField, "message"].flatMap((name, index) => {
+    const text = new TextEncoder().encode(String(json[name] ?? ""));
+    return [[((index + 1) << 3) | WireType.LengthDelimited, ...varint(text.length)], text];
+  });
+  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+function varint(value: number): number[] {
+  return value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)];
 }

@@ -11,7 +11,6 @@ export const echoes = (secret: string): string =>
     `you sent ${secret}!`,
     encodeURIComponent(secret),
     encodeURIComponent(secret).replace(/%../g, (code) => code.toLowerCase()),
-    new URLSearchParams({ a: `Bearer ${secret}` }),
     btoa(secret),
     btoa(`authorization: Bearer ${secret}`),
     Buffer.from(`>>${secret}`).toString("base64url"),

@@ -1,9 +1,9 @@
 import type {
+  DescField,
   DescMessage,
   JsonObject,
   JsonValue,
   MessageShape,
-  Registry,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { decided, decides } from "../../errors/certainty.js";
@@ -30,7 +30,7 @@ export async function readResponse(
   { responseBody }: HttpBinding,
   { method: { output }, url, call }: Attempt,
   { jsonOptions, readMaxBytes }: TransportOptions<JsonOptions>,
-  fromJson: JsonParts["fromJson"],
+  { fromJson, findDetails }: JsonParts,
 ): Promise<MessageShape<DescMessage>> {
   const { status, headers, ok } = response;
   let text = "";
@@ -55,7 +55,7 @@ export async function readResponse(
   if (ok && responseBody !== undefined) {
     json = { [responseBody.jsonName]: json };
   } else {
-    const error = ok && output.field.code ? undefined : gatewayError(json, headers, fromJson);
+    const error = ok && output.field.code ? undefined : gatewayError(json, headers, findDetails);
     if (error !== undefined) {
       const isStatus = !ok && isObject(json) && json.message !== undefined;
       throw isStatus && decides(error.code) ? decided(error, "rejected") : error;
@@ -63,18 +63,15 @@ export async function readResponse(
     if (!ok) {
       throw failure();
     }
-    if (!isText(output)) {
-      const problem = foreign(json, output);
-      if (problem !== undefined) {
-        throw failure(problem);
-      }
-    }
   }
   try {
-    return fromJson(output, json, { ignoreUnknownFields: true, ...jsonOptions });
+    if (responseBody !== undefined || isText(output) || isOwn(json, output)) {
+      return fromJson(output, json, { ignoreUnknownFields: true, ...jsonOptions });
+    }
   } catch {
-    throw failure(`not ${output.typeName}`);
+    // It has a field of another type.
   }
+  throw failure(`not ${output.typeName}`);
 }
 
 async function readText(response: Response, readMaxBytes: number): Promise<string> {
@@ -105,37 +102,24 @@ function encode(text: string): Uint8Array {
 const envelope = /^(?:code|errors?|fault|message|status|statuscode)$/i;
 
 /**
- * Why JSON is not the RPC's own response; undefined if it is. Fields that newer servers add are ignored, but
- * those of envelopes. `{}` of a gateway cannot be told from the response of an RPC that returns nothing.
+ * Whether JSON is the RPC's own response. Fields that newer servers add are ignored, but those of envelopes.
+ * `{}` of a gateway cannot be told from the response of an RPC that returns nothing.
  */
-function foreign(json: JsonValue, message: DescMessage): string | undefined {
-  if (!isObject(json)) {
-    return `not ${message.typeName}`;
-  }
-  const known = new Set(message.fields.flatMap(({ name, jsonName }) => [name, jsonName]));
-  const names = Object.keys(json);
-  const strange = names.find(
-    (name) =>
-      !known.has(name) &&
-      (envelope.test(name) || (/^(?:ok|success)$/i.test(name) && json[name] === false)),
+function isOwn(json: JsonValue, { fields }: DescMessage): boolean {
+  const fieldOf = (object: JsonValue | undefined, { name, jsonName }: DescField) =>
+    isObject(object) ? (object[jsonName] ?? object[name] ?? undefined) : undefined;
+  const isKnown = (key: string) =>
+    fields.some(({ name, jsonName }) => key === name || key === jsonName);
+  const strange = Object.keys(json ?? {}).filter((key) => !isKnown(key));
+  const [first] = fields;
+  return (
+    isObject(json) &&
+    !strange.some((key) => envelope.test(key) || (/^(?:ok|success)$/i.test(key) && !json[key])) &&
+    // All that many responses of ZITADEL hold, and never empty.
+    (fields.length === 1 && first?.message?.typeName === "zitadel.v1.ObjectDetails"
+      ? first.message.fields.some((field) => fieldOf(fieldOf(json, first), field) !== undefined)
+      : strange.length === 0 || fields.length === 0 || strange.length < Object.keys(json).length)
   );
-  if (strange !== undefined) {
-    return `the field ${JSON.stringify(strange)} is not of ${message.typeName}`;
-  }
-  const [first] = message.fields;
-  if (message.fields.length === 1 && first?.message?.typeName === "zitadel.v1.ObjectDetails") {
-    // All that such a response holds, and never empty.
-    const details = json[first.jsonName] ?? json[first.name];
-    const fields = isObject(details) ? details : {};
-    return first.message.fields.some(
-      (field) => (fields[field.jsonName] ?? fields[field.name]) != null,
-    )
-      ? undefined
-      : `no ${first.name} of ${message.typeName}`;
-  }
-  return names.length > 0 && known.size > 0 && !names.some((name) => known.has(name))
-    ? `no field of ${message.typeName}`
-    : undefined;
 }
 
 /** More would be a flood. Over gRPC, the limit for headers keeps them few. */
@@ -145,12 +129,12 @@ const maxDetails = 100;
  * The error that grpc-gateway writes as `{"code", "message", "details"}`: `google.rpc.Status` in JSON.
  * Undefined when JSON is something else.
  *
- * @param fromJson reads details of the types that `findDetails` is asked for.
+ * @param findDetails the method of the error, for details of other types than ZITADEL's.
  */
 function gatewayError(
   json: JsonValue,
   headers: Headers,
-  fromJson: JsonParts["fromJson"],
+  findDetails: JsonParts["findDetails"],
 ): ConnectError | undefined {
   if (!isObject(json)) {
     return undefined;
@@ -162,28 +146,16 @@ function gatewayError(
   const error = new ConnectError(message, code, headers);
   error.isWireError = true;
   for (const detail of Array.isArray(details) ? details : []) {
-    if (isObject(detail) && typeof detail["@type"] === "string" && !isNested(detail)) {
+    if (isObject(detail) && typeof detail["@type"] === "string") {
       error.details.push(toDetail(detail));
     }
     if (error.details.length === maxDetails) {
       break;
     }
   }
-  return Object.defineProperty(error, "findDetails", {
-    value(this: ConnectError, types: DescMessage | Registry) {
-      return findDetails(this, types, fromJson);
-    },
-    configurable: true,
-  });
-}
-
-/** Whether it is nested deeper than messages of protobuf may be. */
-function isNested(json: JsonValue, levels = 100): boolean {
-  return (
-    typeof json === "object" &&
-    json !== null &&
-    (levels === 0 || Object.values(json).some((inner) => isNested(inner, levels - 1)))
-  );
+  return findDetails === undefined
+    ? error
+    : Object.defineProperty(error, "findDetails", { value: findDetails, configurable: true });
 }
 
 type Detail = ConnectError["details"][number];
@@ -198,31 +170,4 @@ function toDetail({ "@type": url, ...debug }: JsonObject): Detail {
     value: writeZitadelDetail(type, debug) ?? Uint8Array.of(0),
     debug,
   };
-}
-
-/** `findDetails` of Connect, for details of which there is JSON and no bytes. */
-function findDetails(
-  error: ConnectError,
-  types: DescMessage | Registry,
-  fromJson: JsonParts["fromJson"],
-): MessageShape<DescMessage>[] {
-  return error.details.flatMap((detail) => {
-    const { type, debug, value } = detail as { type?: string; debug?: JsonObject; value: unknown };
-    if (type === undefined || debug === undefined || (value as Uint8Array)[0] !== 0) {
-      const one = new ConnectError("", error.code);
-      one.details = [detail];
-      return one.findDetails(types as DescMessage);
-    }
-    const desc = types.kind === "registry" ? types.getMessage(type) : types;
-    if (desc?.typeName !== type) {
-      return [];
-    }
-    try {
-      // Messages with a JSON form of their own have it in a field (proto3 JSON of `Any`).
-      const json = isText(desc) ? debug.value : debug;
-      return [fromJson(desc, json as JsonValue, { ignoreUnknownFields: true })];
-    } catch {
-      return [];
-    }
-  });
 }

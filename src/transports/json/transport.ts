@@ -47,7 +47,7 @@ export function createJsonTransport(
         service: method.parent,
         method,
         header: response.headers,
-        message: await readResponse(response, built.binding, attempt, options, parts.fromJson),
+        message: await readResponse(response, built.binding, attempt, options, parts),
         trailer: new Headers(),
       }));
     },

@@ -11,8 +11,8 @@ import {
   nameOf,
 } from "./options.js";
 import type { DeactivateOutcome, DeactivateStatus } from "./outcome.js";
+import type { Reading } from "./pool.js";
 import { type BulkRun, startRun, type Work, type WorkContext } from "./run.js";
-import type { Reading } from "./source.js";
 
 /** A grant to deactivate. */
 export interface UserGrant {

@@ -2,7 +2,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import type { Signal } from "../common/shared-signal.js";
 import { describeError } from "../errors/describe.js";
 import type { Outcome } from "./outcome.js";
-import type { Grant } from "./source.js";
+import type { Grant } from "./pool.js";
 import { Notifier } from "./stop.js";
 
 type Decision<Status extends string> =

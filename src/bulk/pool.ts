@@ -1,11 +1,28 @@
-import type { Environment } from "../common/environment.js";
-import type { Gathered, Grant, Source } from "./source.js";
+import type { ConnectError } from "@connectrpc/connect";
+import { type Environment, sleep } from "../common/environment.js";
 import { Notifier, type Stop, Stopped } from "./stop.js";
 
+/** A grant to request. */
+export interface Grant {
+  readonly grantId: string;
+}
+
+/** A value of the caller's iterable: a grant, or one that is not requested. */
+export type Reading<G extends Grant> =
+  | { readonly grant: G }
+  | {
+      readonly rejected: ConnectError;
+      readonly grantId: string;
+      /** `grantId` is not an id but a description of the value: others with the same description are not duplicates. */
+      readonly isDescribed: boolean;
+    };
+
 export interface PoolOptions<G extends Grant> {
-  readonly source: Source<G>;
-  readonly stop: Stop;
+  readonly values: Iterable<unknown> | AsyncIterable<unknown>;
+  readonly read: (value: unknown) => Reading<G>;
+  readonly distinct: boolean;
   readonly environment: Environment;
+  readonly stop: Stop;
   /** How many grants the next request should hold. */
   readonly groupSize: () => number;
   /** The most bytes in one request, and how many of them a grant takes. */
@@ -13,98 +30,269 @@ export interface PoolOptions<G extends Grant> {
   readonly bytesOf: (grant: G) => number;
   /** Resolves when more may be read. */
   readonly room: () => Promise<void>;
-  /** Records what was read, and returns the part of it that is to be requested. */
-  readonly onRead: (gathered: Gathered<G>) => readonly G[];
+  /** A grant was read. Returns false for one that is waiting for its outcome already. */
+  readonly open: (grant: G) => boolean;
+  /** A value was read that is not requested. */
+  readonly reject: (grantId: string, error: ConnectError) => void;
   /** For this many milliseconds no request could be sent, since there was nothing to request. */
   readonly onIdle: (ms: number) => void;
+  readonly mostSeen?: number | undefined;
 }
 
-/** Grants that wait to be requested. */
-export interface Pool<G extends Grant> {
+/** The most entries that a JavaScript `Set` can hold. */
+const mostSeen = 2 ** 24;
+
+/**
+ * Timers get their turn after so many grants, or a fiftieth of as many values that lead to no request
+ * (duplicates, and what is not an id): a run can be aborted though nothing in it waits for the network.
+ */
+const mostAtOnce = 20_000;
+
+/** How long a slow source delays grants that it has already yielded, before they are sent. */
+const lingerMs = 100;
+
+/**
+ * The grants that are to be requested: first those that were returned, then the caller's, each once. Reads no
+ * more of the caller's than the next request holds.
+ */
+export class Pool<G extends Grant> {
+  readonly #options: PoolOptions<G>;
+  readonly #changed = new Notifier();
+  /** Whether a value of the caller's may take time to arrive. */
+  readonly #isAsync: boolean;
+  readonly #seen: Set<string> | undefined;
+  #iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined;
+  /** Undecided grants that are in no request. */
+  #waiting: G[] = [];
+  /** Groups that were taken and may still return grants. */
+  #out = 0;
+  #reading = false;
+  #ended = false;
+  #exhausted = false;
+  #sinceTurn = 0;
+  /** Whether a value was requested and not taken yet, its result, and who waits for it. */
+  #asked = false;
+  #arrived: { result: IteratorResult<unknown> } | { error: unknown } | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(options: PoolOptions<G>) {
+    this.#options = options;
+    this.#isAsync = Symbol.asyncIterator in options.values;
+    this.#seen = options.distinct ? undefined : new Set();
+    options.stop.signal.addEventListener("abort", () => this.#wake?.());
+  }
+
   /**
    * The grants for the next request, or undefined if there are no more. `done` is called when they are
    * decided or returned.
    *
    * @throws Stopped when the run stops.
    */
-  readonly take: () => Promise<readonly G[] | undefined>;
-  /** These are undecided and in no request: they are requested again, before all others. */
-  readonly giveBack: (grants: readonly G[]) => void;
-  /** A group that was taken is finished. */
-  readonly done: () => void;
-}
-
-/**
- * The grants that are to be requested: first those that were returned, then the caller's. Reads no more of
- * the caller's than the next request holds.
- */
-export function createPool<G extends Grant>(options: PoolOptions<G>): Pool<G> {
-  const { source, stop, environment, mostBytes, bytesOf } = options;
-  const changed = new Notifier();
-  let givenBack: G[] = [];
-  let reading = false;
-  let ended = false;
-  /** Groups that were taken and may still return grants. */
-  let out = 0;
-  return {
-    async take() {
-      while (!stop.signal.aborted) {
-        const size = options.groupSize();
-        const mayRead = !ended && !reading;
-        // Values that are available at once are awaited, to fill the group; slow ones are not.
-        const enough = reading && !source.isAsync ? size : 1;
-        if (givenBack.length >= enough || mayRead) {
-          out += 1;
-          const back = takeGivenBack(size);
-          const group =
-            mayRead && back.length < size ? [...back, ...(await readMore(back, size))] : back;
-          if (group.length > 0) {
-            return group;
-          }
-          done();
-        } else if (ended && out === 0) {
-          return undefined;
-        } else {
-          await changed.wait(stop.signal);
+  async take(): Promise<readonly G[] | undefined> {
+    const { groupSize, stop } = this.#options;
+    while (!stop.signal.aborted) {
+      const size = groupSize();
+      const mayRead = !this.#ended && !this.#reading;
+      // Values that are available at once are awaited, to fill the group; slow ones are not.
+      const enough = this.#reading && !this.#isAsync ? size : 1;
+      if (this.#waiting.length >= enough || mayRead) {
+        this.#out += 1;
+        const group = this.#takeWaiting(size);
+        if (mayRead && this.#waiting.length === 0) {
+          await this.#fill(group, size);
         }
+        if (group.length > 0) {
+          return group;
+        }
+        this.done();
+      } else if (this.#ended && this.#out === 0) {
+        return undefined;
+      } else {
+        await this.#changed.wait(stop.signal);
       }
-      throw new Stopped();
-    },
-    giveBack(grants) {
-      givenBack = [...grants, ...givenBack];
-      changed.notify();
-    },
-    done,
-  };
-
-  function done(): void {
-    out -= 1;
-    changed.notify();
+    }
+    throw new Stopped();
   }
 
-  function takeGivenBack(size: number): G[] {
+  /** These are undecided and in no request: they are requested again, before all others. */
+  giveBack(grants: readonly G[]): void {
+    this.#waiting = [...grants, ...this.#waiting];
+    this.#changed.notify();
+  }
+
+  /** A group that was taken is finished. */
+  done(): void {
+    this.#out -= 1;
+    this.#changed.notify();
+  }
+
+  #takeWaiting(size: number): G[] {
     let bytes = 0;
-    const tooMany = givenBack.findIndex((grant, index) => {
-      bytes += bytesOf(grant);
-      return index > 0 && bytes > mostBytes;
+    const tooMany = this.#waiting.findIndex((grant, index) => {
+      bytes += this.#options.bytesOf(grant);
+      return index > 0 && bytes > this.#options.mostBytes;
     });
-    return givenBack.splice(0, tooMany === -1 ? size : Math.min(size, tooMany));
+    return this.#waiting.splice(0, tooMany === -1 ? size : Math.min(size, tooMany));
   }
 
-  async function readMore(group: readonly G[], size: number): Promise<readonly G[]> {
-    reading = true;
+  /** Adds grants of the caller's. An error of the source stops the run. */
+  async #fill(group: G[], size: number): Promise<void> {
+    const { environment, stop, mostBytes, bytesOf, room, reject, onIdle } = this.#options;
     const startedMs = environment.monotonicMs();
+    const enough = new AbortController();
+    let isLingering = false;
+    let rejected = 0;
+    let bytes = group.reduce((sum, grant) => sum + bytesOf(grant), 0);
+    this.#reading = true;
     try {
-      await options.room();
-      const bytes = group.reduce((sum, grant) => sum + bytesOf(grant), 0);
-      const holdsSome = group.length > 0;
-      const gathered = await source.gather(size - group.length, mostBytes - bytes, holdsSome);
-      ended = gathered.ended;
-      return options.onRead(gathered);
+      await room();
+      while (group.length + rejected < size) {
+        if (this.#isAsync && !isLingering && group.length > 0) {
+          isLingering = true;
+          void sleep(environment, lingerMs, enough.signal).then(
+            () => enough.signal.aborted || this.#wake?.(),
+          );
+        }
+        const reading = await this.#read();
+        if (reading === undefined) {
+          break;
+        }
+        if ("rejected" in reading) {
+          rejected += 1;
+          reject(reading.grantId, reading.rejected);
+          continue;
+        }
+        bytes += bytesOf(reading.grant);
+        if (bytes > mostBytes && group.length > 0) {
+          this.#waiting.push(reading.grant);
+          break;
+        }
+        group.push(reading.grant);
+      }
+    } catch (error) {
+      this.#ended = true;
+      stop.becauseOfThrown(
+        error,
+        "the source of grants ended with an error before this grant was asked for",
+      );
     } finally {
-      reading = false;
-      options.onIdle(environment.monotonicMs() - startedMs);
-      changed.notify();
+      enough.abort();
+      this.#reading = false;
+      onIdle(environment.monotonicMs() - startedMs);
+      this.#changed.notify();
     }
   }
+
+  /** The next value that is no duplicate; undefined if there is none, or none is awaited any more. */
+  async #read(): Promise<Reading<G> | undefined> {
+    const { environment, read, stop } = this.#options;
+    while (!this.#ended && !stop.signal.aborted) {
+      const result = this.#isAsync ? await this.#pull() : checkResult(this.#open().next());
+      if (result === undefined) {
+        return undefined;
+      }
+      if (result.done === true) {
+        this.#ended = true;
+        this.#exhausted = true;
+        return undefined;
+      }
+      const reading = read(result.value);
+      const isNew = this.#isNew(reading);
+      this.#sinceTurn += isNew && "grant" in reading ? 1 : 50;
+      if (this.#sinceTurn >= mostAtOnce) {
+        this.#sinceTurn = 0;
+        await sleep(environment, 0, stop.signal);
+      }
+      if (isNew) {
+        return reading;
+      }
+    }
+    return undefined;
+  }
+
+  #isNew(reading: Reading<G>): boolean {
+    const { open, mostSeen: most = mostSeen } = this.#options;
+    const seen = this.#seen;
+    if (seen !== undefined && !("isDescribed" in reading && reading.isDescribed)) {
+      const { grantId } = "grant" in reading ? reading.grant : reading;
+      if (seen.has(grantId)) {
+        return false;
+      }
+      if (seen.size >= most) {
+        throw new RangeError(
+          `more than ${seen.size} different grants: their ids no longer fit into a Set, so duplicates cannot be detected. If every id occurs only once, pass distinct: true`,
+        );
+      }
+      seen.add(grantId);
+    }
+    return "rejected" in reading || open(reading.grant);
+  }
+
+  #open(): AsyncIterator<unknown> | Iterator<unknown> {
+    const { values } = this.#options;
+    this.#iterator ??=
+      Symbol.asyncIterator in values ? values[Symbol.asyncIterator]() : values[Symbol.iterator]();
+    return this.#iterator;
+  }
+
+  /** The next value of an asynchronous source; undefined if it is no longer awaited. */
+  async #pull(): Promise<IteratorResult<unknown> | undefined> {
+    if (!this.#asked) {
+      const next = Promise.resolve(this.#open().next());
+      this.#asked = true;
+      const arrive = (arrived: { result: IteratorResult<unknown> } | { error: unknown }) => {
+        this.#arrived = arrived;
+        this.#wake?.();
+      };
+      next.then(
+        (result) => arrive({ result }),
+        (error) => arrive({ error }),
+      );
+    }
+    if (this.#arrived === undefined) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const arrived = this.#arrived;
+    if (arrived === undefined) {
+      return undefined;
+    }
+    this.#arrived = undefined;
+    this.#asked = false;
+    if ("error" in arrived) {
+      throw arrived.error;
+    }
+    return checkResult(arrived.result);
+  }
+
+  /**
+   * Tells the source that no more is read, and waits until it has done so; after an abort, no longer than a
+   * second.
+   */
+  async close(): Promise<void> {
+    if (this.#exhausted) {
+      return;
+    }
+    try {
+      const returned = Promise.resolve(this.#iterator?.return?.());
+      returned.catch(() => undefined);
+      // A generator returns only after the value it works on has arrived, which may never happen.
+      if (!this.#asked || this.#arrived !== undefined) {
+        await this.#options.stop.orAborted<unknown>(returned, () => undefined);
+      }
+    } catch {
+      // The run has stopped for another reason, which is the one to report.
+    }
+  }
+}
+
+/** @throws TypeError for what no iterator may return from `next()`, as `for await` does. */
+function checkResult(result: unknown): IteratorResult<unknown> {
+  if (typeof result !== "object" || result === null) {
+    throw new TypeError(
+      `next() of the grants' iterator must return an object, got ${String(result)}`,
+    );
+  }
+  return result as IteratorResult<unknown>;
 }

@@ -13,9 +13,9 @@ import {
   utf8Length,
 } from "./options.js";
 import type { RemoveOutcome, RemoveStatus } from "./outcome.js";
+import type { Grant, Reading } from "./pool.js";
 import type { Result } from "./requests.js";
 import { type BulkRun, startRun, type Work, type WorkContext } from "./run.js";
-import type { Grant, Reading } from "./source.js";
 
 /** The server accepts 4 MiB; the difference is for what surrounds the ids. */
 const mostRequestBytes = 4 * 1024 * 1024 - 64 * 1024;

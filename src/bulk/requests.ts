@@ -8,7 +8,7 @@ import { describeError, isGrantInactive } from "../errors/describe.js";
 import { isPermanent } from "../errors/failure.js";
 import type { BulkOptions } from "./options.js";
 import type { Pace, Slot } from "./pace.js";
-import type { Grant } from "./source.js";
+import type { Grant } from "./pool.js";
 import { NotSent, type Stop, Stopped } from "./stop.js";
 
 /** A request that was throttled, or whose response was lost, this many times has failed. */

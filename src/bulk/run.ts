@@ -3,9 +3,8 @@ import { type InDoubt, Ledger, OutcomeQueue } from "./ledger.js";
 import type { BulkOptions } from "./options.js";
 import { createSummary, type Outcome, type RunningSummary, type Summary } from "./outcome.js";
 import { Pace } from "./pace.js";
-import { createPool, type Pool } from "./pool.js";
+import { type Grant, Pool, type Reading } from "./pool.js";
 import { type Ask, createAsk } from "./requests.js";
-import { type Gathered, type Grant, type Reading, Source } from "./source.js";
 import { Stop } from "./stop.js";
 
 /** The statuses of an outcome. */
@@ -139,7 +138,7 @@ interface Running<Status extends string> {
 function start<G extends Grant, Status extends string>(
   job: Job<G, Status>,
 ): Running<Status | "failed"> {
-  const { options, environment, concurrency, batchSize, read, bytesOf, mostBytes } = job;
+  const { values, options, environment, concurrency, batchSize, read, bytesOf, mostBytes } = job;
   const { distinct = false, giveUpMs = 300_000, maxPerSecond, onOutcome, signal } = options;
   const stop = new Stop(environment);
   const pace = new Pace(concurrency, giveUpMs, environment, maxPerSecond);
@@ -148,27 +147,25 @@ function start<G extends Grant, Status extends string>(
   /** What `onOutcome` has returned and has not settled. */
   const observing = new Set<Promise<void>>();
   const ledger = new Ledger<Status>(emit, job.inDoubt);
-  const source = new Source(job.values, { read, bytesOf, distinct, environment, stop });
-  const pool: Pool<G> = createPool<G>({
-    ...{ source, stop, environment, mostBytes, bytesOf },
+  const pool: Pool<G> = new Pool<G>({
+    ...{ values, read, distinct, environment, stop, mostBytes, bytesOf },
     groupSize: () => work.groupSize(),
     room: () => queue.room(stop.signal),
-    onRead: open,
+    open: (grant) => ledger.open(grant),
+    reject: (grantId, error) => emit({ grantId, status: "failed", error }),
     onIdle: (ms) => pace.idled(ms),
   });
   const work = job.createWork({
     ask: createAsk(job, pace, stop, (grants) => ledger.lost(grants)),
     ledger,
-    giveBack: pool.giveBack,
+    giveBack: (grants) => pool.giveBack(grants),
   });
   return { stop, queue, counts, finished: drive() };
 
   async function drive(): Promise<void> {
     const unfollow = stop.follow(signal);
     await Promise.all(Array.from({ length: concurrency }, send));
-    for (const grant of await source.close()) {
-      ledger.open(grant);
-    }
+    await pool.close();
     ledger.finish(() => stop.undecidedError);
     while (observing.size > 0) {
       // An error of the last outcomes stops the run as well.
@@ -187,21 +184,6 @@ function start<G extends Grant, Status extends string>(
     } catch (error) {
       stop.becauseOfThrown(error);
     }
-  }
-
-  /** Records in the ledger what was read, and returns the part of it that is to be requested. */
-  function open({ grants, rejected, failure }: Gathered<G>): readonly G[] {
-    for (const { grantId, error } of rejected) {
-      emit({ grantId, status: "failed", error });
-    }
-    const opened = grants.filter((grant) => ledger.open(grant));
-    if (failure !== undefined) {
-      stop.becauseOfThrown(
-        failure.error,
-        "the source of grants ended with an error before this grant was asked for",
-      );
-    }
-    return opened;
   }
 
   function emit(outcome: Outcome<Status | "failed">): void {

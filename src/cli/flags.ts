@@ -190,7 +190,7 @@ export function connectionHelp(commands: readonly Command[]): string {
   const [group] = commands.flatMap(({ groups }) => groups.filter(({ title }) => title === shared));
   return [
     "How commands find the server and the account: by flags, or by variables of the",
-    "environment. A flag wins over its variable.",
+    "environment.",
     "",
     ...(group === undefined ? [] : groupLines(group)),
     "",

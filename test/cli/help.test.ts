@@ -12,6 +12,7 @@ describe.each(commands)("help of $name", (command) => {
       expect(all).toMatch(new RegExp(`^  (-\\w, )?--${flag}\\b`, "m"));
     }
     expect(Math.max(...stdout.split("\n").map((text) => text.length))).toBeLessThanOrEqual(80);
+    expect(stdout.trimEnd().split("\n").length).toBeLessThanOrEqual(40);
   });
 
   it("is the same with --help, and is in the overview", async () => {

@@ -72,12 +72,6 @@ export class LogLock {
     }
   }
 
-  /** The process that is, or may be, writing a log; undefined if there is none. */
-  static holderOf(logPath: string): string | undefined {
-    const holder = readOwner(lockPath(logPath));
-    return holder === undefined || stateOf(holder) === "ended" ? undefined : named(holder);
-  }
-
   /** Whether this process still holds the lock: a user may have deleted it, and started another run. */
   get held(): boolean {
     return sameLock(readOwner(this.#path), this.#owner);

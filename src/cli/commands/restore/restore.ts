@@ -34,7 +34,7 @@ import {
 } from "../../terminal.js";
 import { restoreGrant } from "./grant.js";
 import { type RestorePlan, type RestoreTask, restorePlan } from "./plan.js";
-import { Patience, type RestoreContext } from "./step.js";
+import { type RestoreContext, Trouble } from "./step.js";
 
 const restoreFlags = {
   "dry-run": { type: "boolean", help: "show what would be done, and do nothing" },
@@ -92,10 +92,6 @@ export const restore: Command = {
         const grants = planLine(plan);
         introduce(connection, identity, { Log: path, Grants: grants, ...rateShown(rate) }, io);
         showSkipped(plan, io);
-      }
-      const writer = lock === undefined ? LogLock.holderOf(path) : undefined;
-      if (writer !== undefined) {
-        line(io.stderr, `This may change: another run is writing ${path} (${writer}).`);
       }
       if (lock === undefined || plan.count === 0) {
         line(io.stderr, "Nothing was done.");
@@ -185,7 +181,7 @@ async function runRestore(
   const context: Omit<RestoreContext, "onPair"> = {
     ...{ client, log, lookup, environment: platform, stopSwitch, turn },
     writer: createLookup(connection, { signal: stopSwitch.signal }),
-    patience: new Patience(platform),
+    trouble: new Trouble(),
   };
   const lines = createResultLines(io);
   const awaited: Awaited[] = [];
@@ -199,7 +195,10 @@ async function runRestore(
     }
     summary.add({ grantId, status: restored });
     progress.update(summary.current());
-    lines.add(json ? jsonText(outcome) : outcomeLine(outcome));
+    // On a terminal, what is as it was needs no line.
+    if (json || !io.stdout.isTTY || restored === "failed" || restored === "left-active") {
+      lines.add(json ? jsonText(outcome) : outcomeLine(outcome));
+    }
   };
   const lostConnection = (outcome: RestoreOutcome | undefined): ConnectError | undefined => {
     lostInARow = outcome?.answerLost ? lostInARow + 1 : 0;

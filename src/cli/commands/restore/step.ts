@@ -3,7 +3,6 @@ import {
   classify,
   type Environment,
   type ManagementClient,
-  type MeaningKind,
   sleep,
 } from "../../../bulk/internal.js";
 import { mayHaveBeenApplied } from "../../../index.js";
@@ -21,7 +20,7 @@ export interface RestoreContext {
   /** Deactivates. */
   readonly client: ManagementClient;
   readonly log: RunLog;
-  readonly patience: Patience;
+  readonly trouble: Trouble;
   readonly environment: Environment;
   readonly stopSwitch: StopSwitch;
   /** Awaited before each step: the rate limit. */
@@ -57,7 +56,7 @@ const notFoundIds: Readonly<Record<Step, string>> = {
 export async function sendStep<T>(
   grantId: string,
   what: Step,
-  { log, patience, environment, stopSwitch, turn }: RestoreContext,
+  { log, trouble, environment, stopSwitch, turn }: RestoreContext,
   send: () => Promise<T>,
 ): Promise<StepResult<T> | undefined> {
   const signal = what === "deactivate" ? stopSwitch.pairSignal : stopSwitch.stopSignal;
@@ -72,7 +71,7 @@ export async function sendStep<T>(
     let error: ConnectError;
     try {
       const value = await send();
-      patience.accepted();
+      trouble.end();
       log.stepResponse(step.number, true, what === "add" ? { newGrantId: String(value) } : {});
       return { value, lost };
     } catch (reason) {
@@ -85,14 +84,16 @@ export async function sendStep<T>(
       log.stepResponse(step.number, false);
     }
     if (kind !== "throttled" && kind !== "lost") {
-      patience.accepted();
+      trouble.end();
     }
-    const pause = patience.pauseMs(kind, attempt, error);
-    failure = { error, lost, ends: kind === "fatal" || pause === "give up" };
-    if (typeof pause !== "number") {
+    const leftMs = kind === "throttled" ? trouble.leftMs(environment.monotonicMs()) : giveUpMs;
+    failure = { error, lost, ends: kind === "fatal" || leftMs <= 0 };
+    const mayRetry =
+      kind === "throttled" ? leftMs > 0 : kind === "lost" && attempt < attemptsInDoubt;
+    if (!mayRetry) {
       return failure;
     }
-    await sleep(environment, pause, signal);
+    await sleep(environment, Math.min(leftMs, retryPauseMs(environment, attempt, error)), signal);
   }
 }
 
@@ -101,38 +102,16 @@ const attemptsInDoubt = 3;
 /** How long the server may accept nothing before the restore is aborted. */
 const giveUpMs = 300_000;
 
-/**
- * When a step of a restore is retried. As in a removal, transient failures are retried until the server has
- * accepted nothing for five minutes: that is a failure of the whole restore, not of one grant.
- */
-export class Patience {
-  readonly #environment: Environment;
-  #troubleSinceMs: number | undefined;
+/** Since when the server accepts nothing: that is a failure of the whole restore, not of one grant. */
+export class Trouble {
+  #sinceMs: number | undefined;
 
-  constructor(environment: Environment) {
-    this.#environment = environment;
+  end(): void {
+    this.#sinceMs = undefined;
   }
 
-  /** The server has applied a step, or rejected it for its content. */
-  accepted(): void {
-    this.#troubleSinceMs = undefined;
-  }
-
-  /**
-   * How long to wait before the step is retried; "give up" if the server accepts nothing any more, undefined
-   * if another attempt is pointless.
-   */
-  pauseMs(kind: MeaningKind, attempt: number, error: ConnectError): number | "give up" | undefined {
-    if (kind !== "throttled" && !(kind === "lost" && attempt < attemptsInDoubt)) {
-      return undefined;
-    }
-    const pauseMs = retryPauseMs(this.#environment, attempt, error);
-    if (kind === "lost") {
-      return pauseMs;
-    }
-    const nowMs = this.#environment.monotonicMs();
-    this.#troubleSinceMs ??= nowMs;
-    const leftMs = this.#troubleSinceMs + giveUpMs - nowMs;
-    return leftMs <= 0 ? "give up" : Math.min(pauseMs, leftMs);
+  leftMs(nowMs: number): number {
+    this.#sinceMs ??= nowMs;
+    return this.#sinceMs + giveUpMs - nowMs;
   }
 }

@@ -114,7 +114,7 @@ describe("the Node service", () => {
 
   it("compiles", () => project().run("npm", ["run", "check"]));
 
-  it("deactivates a grant with a key file", async () => {
+  it("deactivates grants with a key file, across the expiry of a token, and exits on request", async () => {
     const keyFile = join(project().folder, "key.json");
     await writeFile(keyFile, JSON.stringify(sandbox.addKey()));
     const server = startProgram(project(), ["service.ts"], {
@@ -124,10 +124,17 @@ describe("the Node service", () => {
     });
     onTestFinished(async () => void (await server.kill("SIGKILL")));
     const [, port] = await server.said(/"port":(\d+)/);
-    const grant = sandbox.addGrant();
-    const body = JSON.stringify(grant);
-    const response = await fetch(`http://127.0.0.1:${port}`, { method: "POST", body });
-    expect(await response.json()).toEqual({ grantId: grant.grantId, state: "inactive" });
+    const post = async (grant: object) => {
+      const init = { method: "POST", body: JSON.stringify(grant) };
+      return (await fetch(`http://127.0.0.1:${port}`, init)).json();
+    };
+    for (let round = 0; round < 2; round++) {
+      const grant = sandbox.addGrant();
+      expect(await post(grant)).toEqual({ grantId: grant.grantId, state: "inactive" });
+      sandbox.expireTokens();
+    }
+    expect(await post({ userId: "1", grantId: "9" })).toMatchObject({ id: "COMMAND-3M9sd" });
+    expect(await server.kill("SIGTERM")).toBe(0);
   });
 });
 

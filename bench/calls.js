@@ -1,3 +1,4 @@
+import { bare } from "./clients.js";
 import { ask, nextMessage, start } from "./processes.js";
 import { median, summarize } from "./statistics.js";
 
@@ -10,7 +11,8 @@ const enoughToCompile = 6_000;
  * turns round; each block is compared with the reference's of the same round, and the median of these
  * ratios is the set's. Then come fresh processes: two processes of the same program differ by a few
  * percent all their life. What is reported is the median of the sets' ratios, with the lowest and
- * highest.
+ * highest. A time is the yardstick's median time multiplied by the client's ratio to it, so that times
+ * and ratios say the same.
  */
 export async function measureCalls(options) {
   const { names, sets, untilMs = Number.POSITIVE_INFINITY, isEnough = () => false } = options;
@@ -30,10 +32,16 @@ export async function measureCalls(options) {
     inFlight: options.inFlight,
     sets: bySet.length,
     ratios: (name, reference) => ratios(bySet, name, reference),
-    ratio: (name, reference) => summarize(ratios(bySet, name, reference)),
     results: names.map((name) => {
-      const of = (what) => summarize(bySet.map((set) => median(set.get(name).map(what))));
-      return { name, cpuUs: of((block) => block.cpuUs), wallUs: of((block) => block.wallUs) };
+      const by = (what) => summarize(ratios(bySet, name, bare, what));
+      const timeOf = (what) =>
+        median(bySet.flatMap((set) => set.get(bare).map(what))) * by(what).median;
+      return {
+        name,
+        timesBare: by(cpuUsOf),
+        cpuUs: timeOf(cpuUsOf),
+        wallUs: timeOf(({ wallUs }) => wallUs),
+      };
     }),
     memory: bySet.at(-1).memory,
   };
@@ -75,11 +83,11 @@ async function measureSet(options) {
   }
 }
 
-function ratios(bySet, name, reference) {
-  return bySet.map((set) => ratioInSet(set, name, reference));
-}
+const cpuUsOf = ({ cpuUs }) => cpuUs;
 
-function ratioInSet(set, name, reference) {
-  const references = set.get(reference);
-  return median(set.get(name).map(({ cpuUs }, round) => cpuUs / references[round].cpuUs));
+function ratios(bySet, name, reference, what = cpuUsOf) {
+  return bySet.map((set) => {
+    const references = set.get(reference);
+    return median(set.get(name).map((block, round) => what(block) / what(references[round])));
+  });
 }

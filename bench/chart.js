@@ -8,7 +8,7 @@ export function drawChart(results) {
   const { document } = parseHTML("<html></html>");
   const data = results
     .filter(({ name }) => !variants.includes(name) && name !== bareWithSpans)
-    .map(({ name, cpuUs }) => ({ name, cpuUs: cpuUs.median }))
+    .map(({ name, cpuUs }) => ({ name, cpuUs }))
     .toSorted((a, b) => a.cpuUs - b.cpuUs);
   const svg = plot({
     document,

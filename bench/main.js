@@ -1,12 +1,12 @@
 /**
- * npm run bench [-- --quick | --calls | --memory | --scale]
+ * npm run bench [-- --full | --quick | --calls | --memory | --scale]
  *
  * Compares this package with the others that call ZITADEL from Node, and writes docs/performance.md and
  * its chart; takes less than five minutes. With --quick, in under a minute: only whether calls cost what
  * they should, against the peers that say most; ends with 1 when they do not. With --calls: prints
  * what calls cost over cleartext and TLS with 64 in flight, and writes nothing. With --memory: makes a
  * million calls, which takes minutes, and writes that section of docs/performance.md. With --scale: what bulk
- * work costs, for docs/scale.md.
+ * work costs, for docs/scale.md. With --full: all of docs/performance.md, the million calls as well.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { measureAllocations } from "./allocations.js";
@@ -101,7 +101,12 @@ try {
     const bulk = await measureBulk();
     console.error("bulk at a real server's pace …");
     const pace = await measurePace();
-    const text = report({ calls, allocated, fresh, sizes, bulk, pace, million: lastMillion() });
+    let million = lastMillion();
+    if (process.argv.includes("--full")) {
+      console.error("a million calls …");
+      million = millionSection(await measureMillion({ baseUrl: server.urls.cleartext }));
+    }
+    const text = report({ calls, allocated, fresh, sizes, bulk, pace, million });
     console.log(text);
     writeFileSync(performanceFile, text);
     writeFileSync(new URL("performance.svg", docs), drawChart(calls[0].results));

@@ -17,7 +17,7 @@ Written by \`npm run bench\`; do not edit.
 - Commit ${commitName()}. Load average of the machine, of which this run is a part of 2 at most: ${loadavg()[0].toFixed(0)}.
 - ${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} processors; Node ${process.version} on ${process.platform}. Other machines give other times; the ratios move less.
 - The same call everywhere: \`DeactivateUserGrant\` with two ids, a token and an organization, whose response has details. The server is a bare \`node:http2\` server in a process of its own, which does nothing but respond.
-- Each client runs in a process of its own. They take turns block by block, in a shifting order, so that whatever else the machine does hits all alike. Each block is compared with the other client's of the same round; the median of these ratios is taken, and all of it is done again with fresh processes. A table has the median of these sets, with the lowest and highest in brackets. Medians of ratios are not ratios of medians: a column of times does not give the column of ratios.
+- Each client runs in a process of its own. They take turns block by block, in a shifting order, so that whatever else the machine does hits all alike. Each block is compared with that of the yardstick, \`${bare}\`, in the same round; the median of these ratios is taken, and all of it is done again with fresh processes. \`times bare\` is the median of these sets, with the lowest and highest in brackets. Everything else follows from it: a time is the yardstick's own median time multiplied by the client's ratio, and so is a bar of the chart.
 - CPU time is user and system time of the client's process, garbage collection on other threads included. Wall time is the time of the round divided by its calls: client and server share the processors.
 - \`bare node:http2\` is not a client but a yardstick: it makes the same request with protobuf-es, without deadline, errors, connections or interceptors. \`connect-node\` uses this package's generated code.
 - \`bare, spans\` is the same with a span by OpenTelemetry's API around it: what tracing costs whoever does it.
@@ -56,30 +56,11 @@ ${table(
 ${million}
 ## Start
 
-A fresh process: milliseconds of CPU and of wall time for loading the package and making a client, wall time until the first response is there, and resident memory then.
+A fresh process: CPU and wall time for loading the package and making a client, wall time until the first response is there, and resident memory then.
 
-\`${core}\` is what any client of Connect loads first, with the same generated code; it makes no call. Ratios are medians of rounds, with the lowest and highest.
+\`${core}\` is what any client of Connect loads first, with the same generated code; it makes no call. It is the yardstick here: ratios are medians of rounds, with the lowest and highest, and CPU times follow from them.
 
-${table(
-  [
-    "client",
-    "CPU to load, ms",
-    `times ${own}`,
-    `times ${core}`,
-    "loaded, ms",
-    "first response, ms",
-    "resident, MB",
-  ],
-  fresh.results.map(({ name, loadCpuMs, loadMs, firstResponseMs, rssMb }) => [
-    name,
-    spread(loadCpuMs),
-    spread(fresh.ratio(name, own, "loadCpuMs"), 2),
-    spread(fresh.ratio(name, core, "loadCpuMs"), 2),
-    spread(loadMs),
-    firstResponseMs === undefined ? "" : spread(firstResponseMs),
-    rssMb.median.toFixed(0),
-  ]),
-)}
+${startTable(fresh)}
 
 ## Size
 
@@ -121,19 +102,20 @@ ${table(
 }
 
 /** One case: what a call costs with each client, and how often as much as with the two references. */
-export function callTable({ results, ratio: ratioOf, sets }) {
-  const noisy = results.filter(({ name }) => isTooNoisy(ratioOf(name, own)));
+export function callTable({ results, sets }) {
+  const ownRatio = results.find(({ name }) => name === own).timesBare.median;
+  const noisy = results.filter(({ timesBare }) => isTooNoisy(timesBare));
   const lines = [
     table(
-      ["client", "CPU per call, µs", `times ${own}`, "times bare", "wall per call, µs"],
+      ["client", "CPU per call, µs", "times bare", `times ${own}`, "wall per call, µs"],
       results
-        .toSorted((a, b) => a.cpuUs.median - b.cpuUs.median)
-        .map(({ name, cpuUs, wallUs }) => [
+        .toSorted((a, b) => a.cpuUs - b.cpuUs)
+        .map(({ name, timesBare, cpuUs, wallUs }) => [
           title(name),
-          spread(cpuUs),
-          spread(ratioOf(name, own), 2),
-          spread(ratioOf(name, bare), 2),
-          spread(wallUs),
+          cpuUs.toFixed(0),
+          spread(timesBare, 2),
+          ratio(timesBare.median, ownRatio),
+          wallUs.toFixed(0),
         ]),
     ),
   ];
@@ -143,6 +125,31 @@ export function callTable({ results, ratio: ratioOf, sets }) {
     );
   }
   return lines.join("\n\n");
+}
+
+function startTable({ results, ratio: ratioOf }) {
+  const coreMs = results.find(({ name }) => name === core).loadCpuMs.median;
+  return table(
+    [
+      "client",
+      "CPU to load, ms",
+      `times ${core}`,
+      "loaded, ms",
+      "first response, ms",
+      "resident, MB",
+    ],
+    results.map(({ name, loadMs, firstResponseMs, rssMb }) => {
+      const timesCore = ratioOf(name, core, "loadCpuMs");
+      return [
+        name,
+        (coreMs * timesCore.median).toFixed(0),
+        spread(timesCore, 2),
+        spread(loadMs),
+        firstResponseMs === undefined ? "" : spread(firstResponseMs),
+        rssMb.median.toFixed(0),
+      ];
+    }),
+  );
 }
 
 function title(name) {

@@ -30,30 +30,34 @@ export async function lookAtEffect(
   { isAwaited, read, onShown, stopped, onWait, environment = platform }: LookOptions,
 ): Promise<void> {
   let left = grantIds;
-  let deadlineMs: number | undefined;
+  let deadlineMs = Number.POSITIVE_INFINITY;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
-    const isLast = deadlineMs !== undefined && environment.monotonicMs() >= deadlineMs;
-    const waiting: string[] = [];
+    const waiting = new Map<string, GrantRecord | undefined>();
     for await (const shown of read(left)) {
       for (const [grantId, record] of shown) {
-        if (isLast || isAwaited(grantId, record)) {
+        if (isAwaited(grantId, record)) {
           await onShown(grantId, record);
         } else {
-          waiting.push(grantId);
+          waiting.set(grantId, record);
         }
       }
       // What needs no request would keep the process from hearing Ctrl-C.
       await sleep(environment, 0);
     }
-    if (waiting.length === 0 || isLast || stopped()) {
+    const nowMs = environment.monotonicMs();
+    if (waiting.size === 0 || stopped()) {
       return;
     }
-    const nowMs = environment.monotonicMs();
-    if (deadlineMs === undefined || waiting.length < left.length) {
+    if (waiting.size < left.length || deadlineMs === Number.POSITIVE_INFINITY) {
       deadlineMs = nowMs + lagMs;
+    } else if (nowMs >= deadlineMs) {
+      for (const [grantId, record] of waiting) {
+        await onShown(grantId, record);
+      }
+      return;
     }
-    left = waiting;
-    onWait?.(waiting.length);
+    left = [...waiting.keys()];
+    onWait?.(left.length);
     await sleep(environment, Math.max(0, Math.min(pauseMs, deadlineMs - nowMs)));
   }
 }

@@ -71,8 +71,14 @@ export function differentOrganization(
       ? undefined
       : `Nothing was done: that run was for organization ${head.orgName ?? ""} (${head.orgId}), and this account belongs to ${now.organization}. If it may act there, add --org ${head.orgId}.`;
   }
-  if (now.accountId === head.accountId && (connection.orgId !== undefined) === head.orgGiven) {
+  const isSameAccount = now.accountId === head.accountId;
+  if (isSameAccount && (connection.orgId !== undefined) === head.orgGiven) {
     return undefined;
   }
-  return `Nothing was done: that run was made as account ${head.accountId} for its own organization, and this is account ${now.accountId}, whose organization cannot be seen. ${head.orgId === null ? "Use that account." : `If it may act in organization ${head.orgId}, add --org ${head.orgId}.`}`;
+  if (head.orgId !== null) {
+    return `Nothing was done: that run was for organization ${head.orgId}, and account ${now.accountId} may not see which one it belongs to. If it may act there, add --org ${head.orgId}.`;
+  }
+  return connection.orgId !== undefined
+    ? undefined
+    : `Nothing was done: the log does not say which organization that run was for, since its account ${head.accountId} may not see that. Use that account, or name the organization with --org.`;
 }

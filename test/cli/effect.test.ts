@@ -1,0 +1,218 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Code, createClient } from "@connectrpc/connect";
+import { afterAll, describe, expect, it, vi } from "vitest";
+import { ManagementService } from "../../gen/tool/management_pb.js";
+import { compareChanges } from "../../src/cli/commands/revoke/repair.js";
+import { lookAtEffect } from "../../src/cli/grants/effect.js";
+import type { GrantRecord } from "../../src/cli/grants/record.js";
+import { createTransport } from "../../src/grpc.js";
+import { type SandboxOptions, type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
+import { FakeEnvironment } from "../support/fake-environment.js";
+import { run, type Setting } from "./run.js";
+
+// What is not shown is waited for for ten seconds.
+vi.setConfig({ testTimeout: 60_000 });
+
+const directory = mkdtempSync(join(tmpdir(), "cli-effect-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+let logs = 0;
+
+/** A sandbox with this many grants of one project, and the command line against it. */
+async function setUp(count: number, options: SandboxOptions = {}) {
+  const sandbox = await startSandbox(options);
+  const { projectId } = sandbox.addProject({ name: "Billing", roleKeys: ["reader"] });
+  const add = () => sandbox.addGrant({ projectId, roleKeys: ["reader"] }).grantId;
+  const ids = Array.from({ length: count }, add);
+  const env = { ZITADEL_URL: sandbox.baseUrl, ZITADEL_TOKEN: sandbox.token };
+  const log = join(directory, `run-${logs++}.jsonl`);
+  const cli = (argv: readonly string[], setting: Setting = {}) => run(argv, { env, ...setting });
+  const revoke = (command: string, ...more: string[]) =>
+    cli([command, "--project", "Billing", "--yes", "--log", log, ...more]);
+  return { sandbox, add, ids, log, cli, revoke };
+}
+
+/** Another client changes a grant. */
+async function reactivate({ baseUrl, token }: SandboxServer, grantId: string): Promise<void> {
+  const client = createClient(ManagementService, createTransport({ baseUrl, token }));
+  await client.reactivateUserGrant({ userId: "1", grantId });
+}
+
+const skippedLine = /\S+ still gives roles \(User/g;
+
+describe.concurrent.each(["v4", "v2.70"] as const)(
+  "a deactivation against ZITADEL %s",
+  (generation) => {
+    it("is done when ZITADEL shows it", async () => {
+      const { sandbox, cli, revoke } = await setUp(30, { generation, projectionDelayMs: 1500 });
+      await vi.waitFor(
+        async () => expect((await cli(["list"])).stderr).toContain("30 grants"),
+        9000,
+      );
+      const { exitCode, stderr } = await revoke("deactivate");
+      expect(stderr).toMatch(/Waiting until ZITADEL shows it/);
+      expect(stderr).toMatch(/30 confirmed by the server; in effect: 30 of 30/);
+      expect(exitCode).toBe(0);
+      await sandbox.close();
+    });
+
+    it("that was confirmed and is not shown is listed, and repaired on request alone", async () => {
+      const { sandbox, cli, log, revoke, ids } = await setUp(120, { generation });
+      sandbox.skipNextProjections(1);
+      const first = await revoke("deactivate");
+      expect(first.stderr.match(skippedLine)).toHaveLength(1);
+      expect(first.stderr).toContain("120 confirmed by the server; in effect: 119 of 120.");
+      expect(first.stderr).toContain(`Repair: zitadel-user-grants verify --repair ${log}`);
+      expect(first.exitCode).toBe(2);
+      const repaired = await cli(["verify", log, "--repair"]);
+      expect(repaired.stderr).toContain("1 grant deactivated again.");
+      expect(repaired.exitCode).toBe(0);
+      expect((await cli(["verify", log])).exitCode).toBe(0);
+      expect(ids.every((id) => sandbox.grant(id)?.state === "inactive")).toBe(true);
+      const steps = readFileSync(log, "utf8").match(/"do":"\w+"/g);
+      expect(steps).toEqual(['"do":"reactivate"', '"do":"deactivate"']);
+      await sandbox.close();
+    });
+
+    it("by a lost reactivation stays undecided: it may be applied late", async () => {
+      const { sandbox, revoke } = await setUp(3, { generation });
+      sandbox.skipNextProjections(1);
+      sandbox.failNext({ rpc: "ReactivateUserGrant", lost: true, applyAfterMs: 500 });
+      const { exitCode, stderr } = await revoke("deactivate", "--repair");
+      expect(stderr).toMatch(
+        /Undecided: \d+ may be active: the response to its reactivation was lost/,
+      );
+      expect(exitCode).toBe(2);
+      await sandbox.close();
+    });
+  },
+);
+
+describe.concurrent("a look at the effect", () => {
+  it("takes many grants that are not shown for a projection that stands still", async () => {
+    const { sandbox, revoke, log } = await setUp(30);
+    sandbox.skipNextProjections(4);
+    const { exitCode, stderr } = await revoke("deactivate", "--repair");
+    expect(stderr).toMatch(/Nothing is repaired: 4 of 30 are too many/);
+    expect(readFileSync(log, "utf8")).not.toContain('"do":"reactivate"');
+    expect(exitCode).toBe(2);
+    await sandbox.close();
+  });
+
+  it("leaves alone what somebody else has activated again", async () => {
+    const { sandbox, cli, revoke, log, ids } = await setUp(3);
+    await revoke("deactivate");
+    await reactivate(sandbox, ids[1] ?? "");
+    const { exitCode, stderr } = await cli(["verify", log, "--repair"]);
+    expect(stderr).toContain(`${ids[1]} was changed again since this run: it is left alone.`);
+    expect(sandbox.grant(ids[1] ?? "")?.state).toBe("active");
+    expect(exitCode).toBe(2);
+    await sandbox.close();
+  });
+
+  it("lists removed grants that are still shown, which no client can repair", async () => {
+    const { sandbox, revoke } = await setUp(30);
+    sandbox.skipNextProjections(2);
+    const { exitCode, stderr } = await revoke("remove", "--repair");
+    expect(stderr.match(skippedLine)).toHaveLength(2);
+    expect(stderr).toMatch(/A client cannot repair a removal\. The operator can/);
+    expect(exitCode).toBe(2);
+    await sandbox.close();
+  });
+
+  it("searches again for what was selected, and lists what is there", async () => {
+    const { sandbox, add, cli } = await setUp(150, { requestLatencyMs: 5 });
+    let late: string | undefined;
+    const { exitCode, stderr } = await cli(
+      ["remove", "--project", "Billing", "--yes", "--no-log"],
+      {
+        onOutput(text) {
+          if (text.includes("removed")) {
+            late ??= add();
+          }
+        },
+      },
+    );
+    expect(stderr).toContain(`${late} matches what was selected, and is there`);
+    expect(exitCode).toBe(2);
+    await sandbox.close();
+  });
+
+  it("says that it could not look, and --no-check that it did not", async () => {
+    const { sandbox, cli, ids } = await setUp(2);
+    const denied = { code: Code.PermissionDenied, id: "AUTH-5mWD2", times: 9 };
+    const argv = ["remove", "--yes", "--no-log", "--no-record"];
+    sandbox.failNext({ ...denied, rpc: "GetUserGrantByID" });
+    const blind = await cli([...argv, ids[0] ?? ""]);
+    expect(blind.stderr).toMatch(/in effect could not be looked at: .*user\.grant\.read/);
+    expect(blind.exitCode).toBe(2);
+    const unchecked = await cli([...argv, ids[1] ?? "", "--no-check"]);
+    expect(unchecked.stderr).toContain("was not checked (--no-check)");
+    expect(unchecked.exitCode).toBe(0);
+    await sandbox.close();
+  });
+
+  it("knows a repair that was killed between its two steps: resume deactivates first", async () => {
+    const { sandbox, cli, revoke, log, ids } = await setUp(3);
+    await revoke("deactivate");
+    await reactivate(sandbox, ids[0] ?? "");
+    const step = { step: "killed-1", at: "2026-11-30T12:00:00Z", do: "reactivate", repair: true };
+    appendFileSync(log, `${JSON.stringify({ ...step, grantId: ids[0] })}\n`);
+    const verified = await cli(["verify", log]);
+    expect(verified.stderr).toContain(`A repair of ${ids[0]} was interrupted: it may be active.`);
+    expect(verified.exitCode).toBe(2);
+    const resumed = await cli(["resume", log, "--yes"]);
+    expect(resumed.stderr).toMatch(/may have left 1 grant active: deactivating first/);
+    expect(resumed.exitCode).toBe(0);
+    expect(sandbox.grant(ids[0] ?? "")?.state).toBe("inactive");
+    expect((await cli(["verify", log])).exitCode).toBe(0);
+    await sandbox.close();
+  });
+});
+
+describe("the wait for the read model", () => {
+  async function waited(shownAfterMs: readonly number[]) {
+    const time = new FakeEnvironment();
+    const ids = shownAfterMs.map((_, index) => String(index));
+    const active = { state: "active" } as GrantRecord;
+    const found: (GrantRecord | undefined)[] = [];
+    let reads = 0;
+    const look = lookAtEffect(ids, {
+      isAwaited: (_, record) => record === undefined,
+      async *read(left) {
+        reads += 1;
+        yield left.map((id) => {
+          const isShown = time.monotonicMs() >= (shownAfterMs[Number(id)] ?? 0);
+          return [id, isShown ? undefined : active] as const;
+        });
+      },
+      onShown: (_, record) => void found.push(record),
+      stopped: () => false,
+      environment: time,
+    });
+    await time.run(look);
+    const missing = found.filter((record) => record !== undefined).length;
+    return { missing, ms: time.monotonicMs(), reads };
+  }
+
+  it("is ten seconds, and longer as long as there is less of it each time", async () => {
+    expect(await waited([0, 0])).toMatchObject({ missing: 0, reads: 1 });
+    expect(await waited([9000, 18_000, 27_000])).toMatchObject({ missing: 0 });
+    const stuck = await waited([0, Number.POSITIVE_INFINITY]);
+    expect(stuck).toMatchObject({ missing: 1 });
+    expect(stuck.ms).toBeGreaterThanOrEqual(10_000);
+    expect(stuck.ms).toBeLessThan(10_500);
+    expect(stuck.reads).toBeLessThan(12);
+  });
+});
+
+it.each([
+  [{ sequence: "9" }, { sequence: "10" }, -1],
+  [{ sequence: "2", changeDate: "b" }, { sequence: "2", changeDate: "a" }, 0],
+  [{ changeDate: "2026-11-30T15:39:49.88Z" }, { changeDate: "2026-11-30T15:39:49.887Z" }, -1],
+  [{ changeDate: "2026-11-30T15:39:50Z" }, { changeDate: "2026-11-30T15:39:49.999999Z" }, 1],
+  [{ changeDate: "2026-11-30T15:39:50.1Z" }, { changeDate: "2026-11-30T15:39:50.100000Z" }, 0],
+])("the change %j against %j is %i", (a, b, expected) => {
+  expect(compareChanges(a, b)).toBe(expected);
+});

@@ -5,12 +5,11 @@ import {
 } from "node:http";
 import {
   createServer as createHttp2Server,
-  type IncomingHttpHeaders,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
   type ServerHttp2Session,
-  type ServerHttp2Stream,
 } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import type { Readable } from "node:stream";
 import type { HttpRequest, HttpResponse } from "./http.js";
 
 /** The first bytes of a client with prior knowledge of HTTP/2. RFC 9113, section 3.4. */
@@ -36,13 +35,11 @@ export interface Listening {
  */
 export async function listen(options: ServerOptions): Promise<Listening> {
   const sockets = new Set<Socket>();
-  const http1 = createHttp1Server({ keepAliveTimeout: 0 }, (incoming, outgoing) => {
-    handleHttp1(options, incoming, outgoing).catch((error) => incoming.destroy(error));
-  });
-  const http2 = createHttp2Server({ settings: { maxConcurrentStreams: 250 } });
-  http2.on("stream", (stream, headers, _flags, rawHeaders: string[]) => {
-    handleHttp2(options, stream, headers, rawHeaders).catch((error) => stream.destroy(error));
-  });
+  const onRequest = (incoming: Incoming, outgoing: Outgoing) => {
+    handle(options, incoming, outgoing).catch((error) => incoming.destroy(error));
+  };
+  const http1 = createHttp1Server({ keepAliveTimeout: 0 }, onRequest);
+  const http2 = createHttp2Server({ settings: { maxConcurrentStreams: 250 } }, onRequest);
   http2.on("session", (session: ServerHttp2Session) => {
     session.on("error", () => session.destroy());
   });
@@ -73,123 +70,79 @@ export async function listen(options: ServerOptions): Promise<Listening> {
   };
 }
 
-/** Handles a request over HTTP/1.1. */
-async function handleHttp1(
+type Incoming = IncomingMessage | Http2ServerRequest;
+type Outgoing = ServerResponse | Http2ServerResponse;
+
+/** Handles a request over either version. */
+async function handle(
   { dispatch, now }: ServerOptions,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
+  incoming: Incoming,
+  outgoing: Outgoing,
 ): Promise<void> {
   const controller = new AbortController();
+  // A stream that its client resets ends with an error event; the signal notifies the handlers.
+  incoming.on("error", () => undefined);
   outgoing.on("close", () => controller.abort(new Error("the client has left")));
+  const [path = "", ...query] = (incoming.url ?? "").split("?");
+  const authority = "authority" in incoming ? incoming.authority : undefined;
   const response = await orInternalError(
     dispatch({
       method: incoming.method ?? "",
-      ...splitTarget(incoming.url ?? ""),
-      httpVersion: 1,
-      host: incoming.headers.host ?? "",
-      headers: incoming.headersDistinct,
-      body: unread(incoming),
+      path,
+      query: query.join("?"),
+      httpVersion: incoming.httpVersionMajor === 2 ? 2 : 1,
+      host: authority || incoming.headers.host || "",
+      headers: distinct(incoming.rawHeaders),
+      // A route that stops reading must not abort the exchange.
+      body: {
+        [Symbol.asyncIterator]: () => incoming.iterator({ destroyOnReturn: false }),
+      },
       signal: controller.signal,
     }),
   );
-  if (outgoing.destroyed) {
+  if (outgoing.destroyed || outgoing.writableEnded) {
     return;
   }
   if (response.lost) {
-    incoming.socket.resetAndDestroy();
+    const { socket } =
+      "stream" in incoming ? { socket: incoming.stream.session?.socket } : incoming;
+    (socket as Socket | undefined)?.resetAndDestroy();
     return;
   }
   const body = Buffer.from(response.body ?? "");
   outgoing.sendDate = false;
+  for (const [name, value] of Object.entries(response.headers)) {
+    outgoing.setHeader(name, value as string | string[]);
+  }
+  if (!response.streamed) {
+    outgoing.setHeader("date", new Date(now()).toUTCString());
+  }
   if (!response.streamed && response.status !== 204) {
     outgoing.setHeader("content-length", body.byteLength);
   }
   // Go omits the header that states HTTP/1.1's default.
   outgoing.removeHeader("connection");
-  outgoing.writeHead(response.status, datedHeaders(response, now));
-  // Without this, a body that ends immediately would have a content-length instead of chunks.
-  outgoing.flushHeaders();
+  outgoing.statusCode = response.status;
+  if ("stream" in outgoing) {
+    outgoing.addTrailers(response.trailers ?? {});
+  } else {
+    // Without this, a body that ends immediately would have a content-length instead of chunks.
+    outgoing.flushHeaders();
+  }
   outgoing.end(body);
-  // An unread body would block the connection for its next request.
+  // An unread body would block the connection for its next request, or its flow-control window.
   incoming.resume();
-}
-
-/** Handles a request over HTTP/2. */
-async function handleHttp2(
-  { dispatch, now }: ServerOptions,
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  rawHeaders: readonly string[],
-): Promise<void> {
-  const controller = new AbortController();
-  // A stream that its client resets ends with an error event; the signal notifies the handlers.
-  stream.on("error", () => undefined);
-  stream.on("close", () => controller.abort(new Error("the client has left")));
-  const response = await orInternalError(
-    dispatch({
-      method: headers[":method"] ?? "",
-      ...splitTarget(headers[":path"] ?? ""),
-      httpVersion: 2,
-      host: headers[":authority"] ?? headers.host ?? "",
-      headers: distinct(rawHeaders),
-      body: unread(stream),
-      signal: controller.signal,
-    }),
-  );
-  if (stream.destroyed || stream.closed) {
-    return;
-  }
-  if (response.lost) {
-    (stream.session?.socket as Socket | undefined)?.resetAndDestroy();
-    return;
-  }
-  const body = Buffer.from(response.body ?? "");
-  const { trailers } = response;
-  if (trailers !== undefined) {
-    stream.on("wantTrailers", () => stream.sendTrailers(trailers));
-  }
-  stream.respond(
-    {
-      ":status": response.status,
-      ...datedHeaders(response, now),
-      ...(response.streamed || response.status === 204
-        ? {}
-        : { "content-length": String(body.byteLength) }),
-    },
-    { waitForTrailers: trailers !== undefined, sendDate: false } as object,
-  );
-  stream.end(body);
-  // Unread bytes would occupy flow-control window that other streams of the connection need.
-  stream.resume();
-}
-
-/** The headers with the date of the sandbox's own clock; a stream has none, as with grpc-go. */
-function datedHeaders({ headers, streamed }: HttpResponse, now: () => number) {
-  const date = streamed ? {} : { date: new Date(now()).toUTCString() };
-  return { ...(headers as Record<string, string | string[]>), ...date };
 }
 
 /** Fields that come twice, as two values: Node joins them, and Go reads the first. */
 function distinct(rawHeaders: readonly string[]): Record<string, string[]> {
   const headers: Record<string, string[]> = Object.create(null);
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at] ?? "";
+    const name = (rawHeaders[at] ?? "").toLowerCase();
     headers[name] ??= [];
     headers[name].push(rawHeaders[at + 1] ?? "");
   }
   return headers;
-}
-
-/** The chunks of a body. A route that stops reading must not abort the exchange. */
-function unread(body: Readable): AsyncIterable<Uint8Array> {
-  return { [Symbol.asyncIterator]: () => body.iterator({ destroyOnReturn: false }) };
-}
-
-function splitTarget(target: string): { path: string; query: string } {
-  const mark = target.indexOf("?");
-  return mark < 0
-    ? { path: target, query: "" }
-    : { path: target.slice(0, mark), query: target.slice(mark + 1) };
 }
 
 /** A route that throws is a bug of the sandbox, unless the client has disconnected. */

@@ -12,10 +12,9 @@ import { ResponseLost } from "./model/faults.js";
 import type { Instance } from "./model/instance.js";
 import { isOpenIdPath, openIdRoute } from "./oauth/endpoints.js";
 import type { SandboxRequest } from "./options.js";
-import { connectRoute } from "./protocols/connect.js";
-import { gatewayRejection, jsonRoute, quotaCookie } from "./protocols/gateway.js";
 import { grpcRoute } from "./protocols/grpc.js";
 import { grpcWebRoute } from "./protocols/grpc-web.js";
+import { connectRoute, gatewayRejection, jsonRoute, quotaCookie } from "./protocols/json.js";
 
 export type Dispatch = (request: HttpRequest) => Promise<HttpResponse>;
 

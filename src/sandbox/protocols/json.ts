@@ -1,7 +1,9 @@
-import { toBinary, toJson } from "@bufbuild/protobuf";
+import { create, fromBinary, fromJson, type Message, toBinary, toJson } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { AuthService } from "../../../gen/tool/auth_pb.js";
+import { AuthorizationService } from "../../../gen/tool/authorization_pb.js";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
+import { ErrorDetailSchema } from "../../../gen/zitadel/message_pb.js";
 import { type HttpRuleMatch, matchRequest, readRequest } from "../../transports/json/match.js";
 import { pathPrefix } from "../../transports/json/template.js";
 import { apiCors, corsHeaders } from "../http/cors.js";
@@ -9,19 +11,26 @@ import {
   decodePath,
   type HttpRequest,
   type HttpResponse,
+  headerOf,
   type Route,
   readBody,
 } from "../http/http.js";
 import { deadlineExceeded, earlyError, errorDetailTypeUrl, RpcError } from "../model/errors.js";
 import { type Instance, requestIdHeader } from "../model/instance.js";
-import { checkResponse, gatewayMethods, maxResponseBytes, type RpcMethod } from "../rpc/methods.js";
+import {
+  checkResponse,
+  findMethod,
+  gatewayMethods,
+  maxResponseBytes,
+  type RpcMethod,
+} from "../rpc/methods.js";
 import { checkRequest, hasPassed, outcomeOf, readDeadline, withDeadline } from "./rpc.js";
 
 /** Tells browsers that the quota of authenticated requests is not exhausted. */
 export const quotaCookie = ["zitadel.quota.exhausted=; Path=/; Max-Age=0; SameSite=Lax"] as const;
 
-/** The HTTP status to which the gateway maps a gRPC code. Connect has the same. */
-export const httpStatusOfCode: Partial<Record<Code, number>> = {
+/** The HTTP status to which the gateway and Connect map a gRPC code. */
+const httpStatusOfCode: Partial<Record<Code, number>> = {
   [Code.Canceled]: 499,
   [Code.InvalidArgument]: 400,
   [Code.DeadlineExceeded]: 504,
@@ -64,22 +73,50 @@ export function jsonRoute(instance: Instance): Route {
       return gatewayRejection(instance, request, 405, Code.Unimplemented, "Method Not Allowed");
     }
     const method = methods.find(({ desc }) => desc === match?.binding.rpc);
-    return match && method && serve(instance, request, match, method);
+    return match && method && serve(instance, request, method, gateway(instance, request, match));
   };
+}
+
+/** Unary Connect, over which v4 serves its newer services. https://connectrpc.com/docs/protocol */
+export function connectRoute(instance: Instance): Route {
+  return (request) => {
+    const [, format] =
+      /^application\/(json|proto)\b/.exec(headerOf(request, "content-type") ?? "") ?? [];
+    const method = findMethod(instance, request.path);
+    return request.method === "POST" &&
+      format !== undefined &&
+      method?.desc.parent === AuthorizationService
+      ? serve(instance, request, method, connect(instance, request, method, format === "json"))
+      : undefined;
+  };
+}
+
+/** What a protocol of JSON makes of a request, and of the message or the error that it gets. */
+interface JsonProtocol {
+  readonly maxResponseBytes: number;
+  /** @throws Error for what is not a message of the RPC. */
+  readonly read: (bytes: Uint8Array) => Message;
+  readonly success: (message: Message) => HttpResponse;
+  readonly failure: (error: RpcError) => HttpResponse;
 }
 
 async function serve(
   instance: Instance,
   request: HttpRequest,
-  match: HttpRuleMatch,
   { desc, call }: RpcMethod,
+  { maxResponseBytes: maxBytes, read, success, failure }: JsonProtocol,
 ): Promise<HttpResponse> {
   try {
     const deadline = readDeadline(request);
     if (deadline === "malformed") {
       throw earlyError(Code.InvalidArgument, "invalid grpc-timeout");
     }
-    const message = await readMessage(request, match);
+    const bytes = await readBody(request, maxBodyBytes);
+    checkRequest(bytes === undefined ? maxBodyBytes : 0);
+    const message = attempt(() => bytes && read(bytes));
+    if (message === undefined) {
+      throw earlyError(Code.InvalidArgument, "the body is not a message of this request");
+    }
     checkRequest(toBinary(desc.input, message).byteLength);
     if (!/^[ -~]*$/.test(decodePath(request.path) ?? "")) {
       // The gateway passes the path on in a header.
@@ -92,12 +129,37 @@ async function serve(
     if (hasPassed(deadline)) {
       throw deadlineExceeded(true);
     }
-    const maxBytes = maxResponseBytes(instance, "gateway");
     const response = await withDeadline(deadline, request.signal, (signal) =>
       call(instance, { request, signal, maxResponseBytes: maxBytes }, message),
     );
     checkResponse(toBinary(desc.output, response).byteLength, maxBytes, instance);
-    return {
+    return { ...success(response), outcome: outcomeOf(desc.name) };
+  } catch (error) {
+    if (error instanceof RpcError) {
+      return { ...failure(error), outcome: outcomeOf(desc.name, error) };
+    }
+    throw error;
+  }
+}
+
+function attempt<T>(run: () => T): T | undefined {
+  try {
+    return run();
+  } catch {
+    return undefined;
+  }
+}
+
+function gateway(instance: Instance, request: HttpRequest, match: HttpRuleMatch): JsonProtocol {
+  return {
+    maxResponseBytes: maxResponseBytes(instance, "gateway"),
+    // A body of white space counts as absent.
+    read: (bytes) => {
+      const text = Buffer.from(bytes).toString();
+      const body = text.trim() === "" ? undefined : JSON.parse(text, withoutNull);
+      return readRequest(match, new URLSearchParams(request.query), body);
+    },
+    success: (message) => ({
       status: 200,
       headers: {
         ...callHeaders(instance),
@@ -105,34 +167,46 @@ async function serve(
         "set-cookie": quotaCookie,
         vary: "Origin, Cookie",
       },
-      body: JSON.stringify(toJson(desc.output, response)),
-      outcome: outcomeOf(desc.name),
-    };
-  } catch (error) {
-    if (error instanceof RpcError) {
-      return { ...gatewayError(instance, request, error), outcome: outcomeOf(desc.name, error) };
-    }
-    throw error;
-  }
+      body: JSON.stringify(toJson(match.binding.rpc.output, message)),
+    }),
+    failure: (error) => ({
+      status: httpStatusOfCode[error.code] ?? 500,
+      headers: {
+        ...(error.early ? {} : callHeaders(instance)),
+        ...gatewayHeaders(instance, request),
+        ...(error.code === Code.Unauthenticated ? { "www-authenticate": error.message } : {}),
+      },
+      body: errorJson(error),
+    }),
+  };
 }
 
-/**
- * Reads the message; a body of white space counts as absent.
- *
- * @throws RpcError `InvalidArgument` for invalid JSON, or JSON that does not fit the message.
- */
-async function readMessage(request: HttpRequest, match: HttpRuleMatch) {
-  const bytes = await readBody(request, maxBodyBytes);
-  if (bytes === undefined) {
-    throw earlyError(Code.ResourceExhausted, "the body is too large");
-  }
-  const text = Buffer.from(bytes).toString();
-  try {
-    const body = text.trim() === "" ? undefined : JSON.parse(text, withoutNull);
-    return readRequest(match, new URLSearchParams(request.query), body);
-  } catch {
-    throw earlyError(Code.InvalidArgument, "the body is not the JSON of this request");
-  }
+function connect(
+  instance: Instance,
+  request: HttpRequest,
+  { desc }: RpcMethod,
+  isJson: boolean,
+): JsonProtocol {
+  const headers = { ...requestIdHeader(instance), ...corsHeaders(instance, request, apiCors) };
+  return {
+    maxResponseBytes: maxResponseBytes(instance, "other"),
+    read: (bytes) =>
+      isJson
+        ? fromJson(desc.input, JSON.parse(Buffer.from(bytes).toString() || "{}"), {
+            ignoreUnknownFields: true,
+          })
+        : fromBinary(desc.input, bytes),
+    success: (message) => ({
+      status: 200,
+      headers: { "content-type": isJson ? "application/json" : "application/proto", ...headers },
+      body: isJson ? JSON.stringify(toJson(desc.output, message)) : toBinary(desc.output, message),
+    }),
+    failure: (error) => ({
+      status: httpStatusOfCode[error.code] ?? 500,
+      headers: { "content-type": "application/json", ...headers },
+      body: connectErrorJson(error),
+    }),
+  };
 }
 
 /** A field that is null counts as absent, also one of a `oneof`. Texts of 64-bit numbers are decimal. */
@@ -141,18 +215,6 @@ function withoutNull(this: unknown, name: string, value: unknown): unknown {
     throw new TypeError("not a number");
   }
   return value === null && !Array.isArray(this) ? undefined : value;
-}
-
-function gatewayError(instance: Instance, request: HttpRequest, error: RpcError): HttpResponse {
-  return {
-    status: httpStatusOfCode[error.code] ?? 500,
-    headers: {
-      ...(error.early ? {} : callHeaders(instance)),
-      ...gatewayHeaders(instance, request),
-      ...(error.code === Code.Unauthenticated ? { "www-authenticate": error.message } : {}),
-    },
-    body: errorJson(error),
-  };
 }
 
 /** The gateway's own error: no such route, no such method, invalid JSON. */
@@ -194,4 +256,18 @@ function callHeaders(instance: Instance): Record<string, string> {
     "grpcgateway-pragma": "no-cache",
     pragma: "no-cache",
   };
+}
+
+function connectErrorJson({ code, message, id, text }: RpcError): string {
+  const name = (Code[code] ?? "Unknown").replace(/\B[A-Z]/g, "_$&").toLowerCase();
+  const detail = create(ErrorDetailSchema, { id: id ?? "", message: text });
+  const value = Buffer.from(toBinary(ErrorDetailSchema, detail)).toString("base64");
+  const details = [
+    {
+      type: ErrorDetailSchema.typeName,
+      value: value.replace(/=+$/, ""),
+      debug: { id, message: text },
+    },
+  ];
+  return JSON.stringify({ code: name, message, ...(id === undefined ? {} : { details }) });
 }

@@ -8,8 +8,7 @@ import type {
   SandboxControl,
   UserInit,
 } from "./control.js";
-import { createUser, MadeUpUser, type Membership, scopeOfRole } from "./model/entities.js";
-import { failNext } from "./model/faults.js";
+import { createUser, type Membership, scopeOfRole } from "./model/entities.js";
 import { type Instance, issueToken, randomToken } from "./model/instance.js";
 import { checkInit, grantChecks, orgChecks, projectChecks, userChecks } from "./seed.js";
 
@@ -112,7 +111,7 @@ export function createControl(
       throw new TypeError(`The sandbox has a grant ${JSON.stringify(grantId)} already`);
     }
     if (!state.users.has(userId)) {
-      state.users.set(userId, new MadeUpUser(userId, orgId, now()));
+      state.users.set(userId, createUser({ userId, orgId, createdAtMs: now(), isMadeUp: true }));
     }
     for (const key of roleKeys) {
       state.projects.get(projectId)?.roleKeys.add(key);
@@ -153,7 +152,7 @@ export function createControl(
     addProjectGrant,
     addUser: (init = {}) => addUser(checkInit("user", init, userChecks)),
     addToken,
-    failNext: (fault) => failNext(instance.faults, fault),
+    failNext: (fault) => instance.faults.add(fault),
     deactivateUser: (userId) => {
       mustExist(state.users, "user", userId);
       const user = state.users.get(userId);

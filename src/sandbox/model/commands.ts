@@ -12,53 +12,38 @@ import type { Caller } from "./permissions.js";
  */
 export type Command<T> = (overlaps: boolean) => T;
 
-/**
- * Deactivates a grant of the caller's organization. The user id is ignored. An inactive grant is reported
- * before the caller's projects are checked, so every caller that may deactivate any grant learns of it.
- *
- * @throws CommandError
- */
-export function deactivateUserGrant(
-  instance: Instance,
-  caller: Caller,
-  grantId: string,
-): Command<Grant> {
-  const grant = findGrant(instance, caller, grantId);
-  if (grant === undefined) {
-    throw new CommandError(Code.NotFound, "UserGrant.NotFound", "COMMAND-3M9sd");
-  }
-  if (grant.state === "inactive") {
-    if (instance.generation === "v4") {
-      return () => grant;
-    }
-    throw new CommandError(Code.FailedPrecondition, "UserGrant.NotActive", "COMMAND-1S9gx");
-  }
-  checkProject(caller, grant);
-  return (overlaps) => instance.state.grants.setState(grant, "inactive", overlaps);
-}
+/** What the commands that change a grant's state reject, by the state that it gets. */
+const stateErrors = {
+  inactive: { notFound: "COMMAND-3M9sd", key: "UserGrant.NotActive", unchanged: "COMMAND-1S9gx" },
+  active: { notFound: "COMMAND-Lp0gs", key: "UserGrant.NotInactive", unchanged: "COMMAND-1ML0v" },
+} as const;
 
 /**
- * Reactivates a grant of the caller's organization.
+ * Deactivates or reactivates a grant of the caller's organization. The user id is ignored. One that has that
+ * state already is reported before the caller's projects are checked, so every caller that may change any
+ * grant learns of it.
  *
  * @throws CommandError
  */
-export function reactivateUserGrant(
+export function changeState(
   instance: Instance,
   caller: Caller,
   grantId: string,
+  state: Grant["state"],
 ): Command<Grant> {
+  const { notFound, key, unchanged } = stateErrors[state];
   const grant = findGrant(instance, caller, grantId);
   if (grant === undefined) {
-    throw new CommandError(Code.NotFound, "UserGrant.NotFound", "COMMAND-Lp0gs");
+    throw new CommandError(Code.NotFound, "UserGrant.NotFound", notFound);
   }
-  if (grant.state === "active") {
+  if (grant.state === state) {
     if (instance.generation === "v4") {
       return () => grant;
     }
-    throw new CommandError(Code.FailedPrecondition, "UserGrant.NotInactive", "COMMAND-1ML0v");
+    throw new CommandError(Code.FailedPrecondition, key, unchanged);
   }
   checkProject(caller, grant);
-  return (overlaps) => instance.state.grants.setState(grant, "active", overlaps);
+  return (overlaps) => instance.state.grants.setState(grant, state, overlaps);
 }
 
 /**

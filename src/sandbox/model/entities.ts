@@ -107,6 +107,8 @@ export interface User {
   /** Takes precedence over the accept-language header of a request. Not set for service users. */
   readonly preferredLanguage: string | undefined;
   readonly memberships: readonly Membership[];
+  /** Only a grant names the user. */
+  readonly isMadeUp: boolean;
   readonly createdAtMs: number;
 }
 
@@ -138,13 +140,12 @@ export type KnownUser = Pick<User, "userId" | "orgId" | "createdAtMs"> & {
   readonly [K in keyof User]?: User[K] | undefined;
 };
 
-export function createUser({ type = "human", state = "active", ...init }: KnownUser): User {
-  const { userId, orgId, createdAtMs, memberships = [], preferredLanguage } = init;
-  const madeUp = new MadeUpUser(userId, orgId, createdAtMs);
-  const [first = madeUp.firstName, ...rest] = init.displayName?.split(" ") ?? [];
-  const firstName = init.firstName ?? first;
-  const lastName = init.lastName ?? (rest.join(" ") || madeUp.lastName);
-  const userName = init.userName ?? init.loginName ?? init.email ?? madeUp.userName;
+export function createUser({ type = "human", state = "active", ...known }: KnownUser): User {
+  const { userId, orgId, createdAtMs, memberships = [], preferredLanguage } = known;
+  const [first = "User", ...rest] = known.displayName?.split(" ") ?? [];
+  const firstName = known.firstName ?? first;
+  const lastName = known.lastName ?? (rest.join(" ") || userId);
+  const userName = known.userName ?? known.loginName ?? known.email ?? `user-${userId}`;
   const isHuman = type === "human";
   return {
     userId,
@@ -152,50 +153,14 @@ export function createUser({ type = "human", state = "active", ...init }: KnownU
     type,
     state,
     userName,
-    loginName: init.loginName ?? userName,
-    displayName: init.displayName ?? (isHuman ? `${firstName} ${lastName}` : userName),
+    loginName: known.loginName ?? userName,
+    displayName: known.displayName ?? (isHuman ? `${firstName} ${lastName}` : userName),
     firstName: isHuman ? firstName : undefined,
     lastName: isHuman ? lastName : undefined,
-    email: isHuman ? (init.email ?? madeUp.email) : undefined,
+    email: isHuman ? (known.email ?? `user-${userId}@example.com`) : undefined,
     preferredLanguage,
     memberships,
+    isMadeUp: known.isMadeUp ?? false,
     createdAtMs,
   };
-}
-
-/** A user that only a grant names: all data is made up, from the id. */
-export class MadeUpUser implements User {
-  readonly userId: string;
-  readonly orgId: string;
-  readonly createdAtMs: number;
-  readonly type = "human";
-  readonly state = "active";
-  readonly preferredLanguage = undefined;
-  readonly memberships = [];
-
-  constructor(userId: string, orgId: string, createdAtMs: number) {
-    this.userId = userId;
-    this.orgId = orgId;
-    this.createdAtMs = createdAtMs;
-  }
-
-  // Not stored, but created on access: there may be a million of these users.
-  get userName(): string {
-    return `user-${this.userId}`;
-  }
-  get loginName(): string {
-    return this.userName;
-  }
-  get firstName(): string {
-    return "User";
-  }
-  get lastName(): string {
-    return this.userId;
-  }
-  get displayName(): string {
-    return `User ${this.userId}`;
-  }
-  get email(): string {
-    return `${this.userName}@example.com`;
-  }
 }

@@ -29,52 +29,6 @@ export const rpcNames = [
 /** The RPCs that the sandbox serves, by their names in the protos. */
 export type RpcName = (typeof rpcNames)[number];
 
-/** An injected fault of a call. */
-export interface Fault {
-  /** Undefined for any. */
-  readonly rpc: RpcName | undefined;
-  /** Undefined if the call is executed. */
-  readonly code: Code | undefined;
-  readonly id: string | undefined;
-  readonly message: string;
-  readonly delayMs: number;
-  /** Whether the connection is reset instead of a response. */
-  readonly lost: boolean;
-  /** Milliseconds between the two, if the call is applied after the connection has been reset. */
-  readonly applyAfterMs: number | undefined;
-}
-
-/** The pending faults, each for the next calls that it applies to. */
-export class FaultQueue {
-  readonly #waiting: { readonly fault: Fault; times: number }[] = [];
-
-  add(fault: Fault, times: number): void {
-    this.#waiting.push({ fault, times });
-  }
-
-  /** The fault of a call, if it has one. */
-  take(rpc: RpcName): Fault | undefined {
-    const index = this.#waiting.findIndex(({ fault }) => (fault.rpc ?? rpc) === rpc);
-    const found = this.#waiting[index];
-    if (found === undefined) {
-      return undefined;
-    }
-    found.times -= 1;
-    if (found.times <= 0) {
-      this.#waiting.splice(index, 1);
-    }
-    return found.fault;
-  }
-}
-
-/** Thrown instead of a response: the connection is to be reset. */
-export class ResponseLost extends Error {
-  constructor() {
-    super("the response is lost");
-    this.name = "ResponseLost";
-  }
-}
-
 /** A fault of the next calls. At least one of `code`, `delayMs` and `lost` is required. */
 export interface FaultInit {
   /** The call fails with this code, and has no effect. */
@@ -112,41 +66,46 @@ const checks: Checks<FaultInit> = {
   rpc: oneOf(rpcNames),
 };
 
-/** @throws TypeError with the reason. */
-export function failNext(faults: FaultQueue, init: FaultInit): void {
-  if (!isObject(init)) {
-    throw new TypeError(`failNext takes an object; got ${show(init)}`);
+/** The pending faults, each for the next calls that it applies to. */
+export class FaultQueue {
+  readonly #waiting: { readonly fault: FaultInit; times: number }[] = [];
+
+  /** @throws TypeError with the reason. */
+  add(init: FaultInit): void {
+    if (!isObject(init)) {
+      throw new TypeError(`failNext takes an object; got ${show(init)}`);
+    }
+    const fault: FaultInit = checkOptions(init, checks);
+    const { code, id, message, times = 1, delayMs = 0, lost = false, applyAfterMs } = fault;
+    const rules: [boolean, string][] = [
+      [code !== undefined || delayMs > 0 || lost, "needs at least one of code, delayMs and lost"],
+      [code === undefined || !lost, "takes code or lost: what has failed loses no response"],
+      [
+        code !== undefined || (id === undefined && message === undefined),
+        "takes id and message only with code",
+      ],
+      [applyAfterMs === undefined || lost, "takes applyAfterMs only with lost"],
+    ];
+    const [, broken] = rules.find(([holds]) => !holds) ?? [];
+    if (broken !== undefined) {
+      throw new TypeError(`failNext ${broken}`);
+    }
+    this.#waiting.push({ fault, times });
   }
-  const {
-    code,
-    id,
-    message,
-    times = 1,
-    delayMs = 0,
-    lost = false,
-    applyAfterMs,
-    rpc,
-  }: FaultInit = checkOptions(init, checks);
-  if (code === undefined && delayMs === 0 && !lost) {
-    throw new TypeError("failNext needs at least one of code, delayMs and lost");
+
+  /** The fault of a call, if it has one. */
+  take(rpc: RpcName): FaultInit | undefined {
+    const index = this.#waiting.findIndex(({ fault }) => (fault.rpc ?? rpc) === rpc);
+    const found = this.#waiting[index];
+    if (found !== undefined) {
+      found.times -= 1;
+      this.#waiting.splice(index, found.times > 0 ? 0 : 1);
+    }
+    return found?.fault;
   }
-  if (code !== undefined && lost) {
-    throw new TypeError("failNext takes code or lost: what has failed loses no response");
-  }
-  if (code === undefined && (id !== undefined || message !== undefined)) {
-    throw new TypeError("failNext takes id and message only with code");
-  }
-  if (applyAfterMs !== undefined && !lost) {
-    throw new TypeError("failNext takes applyAfterMs only with lost");
-  }
-  const fault = {
-    applyAfterMs,
-    rpc,
-    code,
-    id,
-    message: message ?? "a fault of failNext",
-    delayMs,
-    lost,
-  };
-  faults.add(fault, times);
+}
+
+/** Thrown instead of a response: the connection is to be reset. */
+export class ResponseLost extends Error {
+  override readonly name = "ResponseLost";
 }

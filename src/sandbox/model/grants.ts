@@ -108,9 +108,9 @@ export class GrantStore {
 
   #settle(): void {
     while (this.#lateAtMs === undefined && (this.#waiting[0]?.atMs ?? Infinity) <= this.#now()) {
-      const { atMs, push } = this.#waiting.shift() ?? { atMs: 0, push: () => undefined };
-      this.#lateAtMs = atMs;
-      push();
+      const late = this.#waiting.shift();
+      this.#lateAtMs = late?.atMs;
+      late?.push();
       this.#lateAtMs = undefined;
     }
   }

@@ -1,5 +1,4 @@
 import { type HttpResponse, plainTextError } from "../http/http.js";
-import { MadeUpUser } from "../model/entities.js";
 import { type Instance, randomToken } from "../model/instance.js";
 import { OAuthError, type OAuthRequest, redirect, scopesOf } from "./response.js";
 import type { AuthRequest } from "./state.js";
@@ -86,7 +85,7 @@ const mostPeople = 200;
 function loginPage({ state }: Instance, { id, clientId }: AuthRequest): HttpResponse {
   const options: string[] = [];
   for (const user of state.users.values()) {
-    if (options.length < mostPeople && !(user instanceof MadeUpUser)) {
+    if (options.length < mostPeople && !user.isMadeUp) {
       const { userId, displayName } = user;
       options.push(`<option value="${escapeHtml(userId)}">${escapeHtml(displayName)}</option>`);
     }

@@ -166,15 +166,12 @@ async function readHint(
   }
 }
 
-const clientAuthMethods = [
-  "none",
-  "client_secret_basic",
-  "client_secret_post",
-  "private_key_jwt",
-] as const;
+const words = (text: string) => text.split(" ");
 
 /** OpenID Connect Discovery 1.0, section 4. */
 function metadata(issuer: string, isV4: boolean): Record<string, unknown> {
+  const clientAuthMethods = words("none client_secret_basic client_secret_post private_key_jwt");
+  const algorithms = ["RS256"];
   return {
     issuer,
     authorization_endpoint: `${issuer}/oauth/v2/authorize`,
@@ -185,31 +182,32 @@ function metadata(issuer: string, isV4: boolean): Record<string, unknown> {
     end_session_endpoint: `${issuer}/oidc/v1/end_session`,
     device_authorization_endpoint: `${issuer}/oauth/v2/device_authorization`,
     jwks_uri: `${issuer}/oauth/v2/keys`,
-    scopes_supported: ["openid", "profile", "email", "phone", "address", "offline_access"],
+    scopes_supported: words("openid profile email phone address offline_access"),
     response_types_supported: ["code", "id_token", "id_token token"],
-    response_modes_supported: ["query", "fragment", "form_post"],
-    grant_types_supported: [
-      "authorization_code",
-      "implicit",
-      "refresh_token",
-      "client_credentials",
-      "urn:ietf:params:oauth:grant-type:jwt-bearer",
-      "urn:ietf:params:oauth:grant-type:device_code",
-    ],
+    response_modes_supported: words("query fragment form_post"),
+    grant_types_supported: words(
+      "authorization_code implicit refresh_token client_credentials urn:ietf:params:oauth:grant-type:jwt-bearer urn:ietf:params:oauth:grant-type:device_code",
+    ),
     subject_types_supported: ["public"],
-    id_token_signing_alg_values_supported: isV4 ? signingAlgorithms : ["RS256"],
-    request_object_signing_alg_values_supported: ["RS256"],
+    id_token_signing_alg_values_supported: isV4
+      ? words("EdDSA RS256 RS384 RS512 ES256 ES384 ES512")
+      : algorithms,
+    request_object_signing_alg_values_supported: algorithms,
     token_endpoint_auth_methods_supported: clientAuthMethods,
-    token_endpoint_auth_signing_alg_values_supported: ["RS256"],
+    token_endpoint_auth_signing_alg_values_supported: algorithms,
     revocation_endpoint_auth_methods_supported: clientAuthMethods,
-    revocation_endpoint_auth_signing_alg_values_supported: ["RS256"],
-    introspection_endpoint_auth_methods_supported: ["client_secret_basic", "private_key_jwt"],
-    introspection_endpoint_auth_signing_alg_values_supported: ["RS256"],
-    claims_supported: claims,
+    revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+    introspection_endpoint_auth_methods_supported: words("client_secret_basic private_key_jwt"),
+    introspection_endpoint_auth_signing_alg_values_supported: algorithms,
+    claims_supported: words(
+      "sub aud exp iat iss auth_time nonce acr amr c_hash at_hash act scopes client_id azp preferred_username name family_name given_name locale email email_verified phone_number phone_number_verified",
+    ),
     code_challenge_methods_supported: ["S256"],
-    ui_locales_supported: isV4
-      ? locales
-      : locales.filter((locale) => !localesSinceV4.includes(locale)),
+    ui_locales_supported: words(
+      isV4
+        ? "ar bg cs de en es fr hu id it ja ko mk nl pl pt ro ru sv tr uk zh"
+        : "bg cs de en es fr hu id it ja ko mk nl pl pt ru sv zh",
+    ),
     request_parameter_supported: true,
     request_uri_parameter_supported: false,
     ...(isV4
@@ -217,14 +215,3 @@ function metadata(issuer: string, isV4: boolean): Record<string, unknown> {
       : {}),
   };
 }
-
-const signingAlgorithms = ["EdDSA", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
-
-const claims =
-  "sub aud exp iat iss auth_time nonce acr amr c_hash at_hash act scopes client_id azp preferred_username name family_name given_name locale email email_verified phone_number phone_number_verified".split(
-    " ",
-  );
-
-const localesSinceV4 = ["ar", "ro", "tr", "uk"];
-
-const locales = "ar bg cs de en es fr hu id it ja ko mk nl pl pt ro ru sv tr uk zh".split(" ");

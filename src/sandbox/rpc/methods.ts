@@ -9,17 +9,13 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { AuthService } from "../../../gen/tool/auth_pb.js";
 import { AuthorizationService } from "../../../gen/tool/authorization_pb.js";
+import type { ReactivateUserGrantRequest } from "../../../gen/tool/management_pb.js";
 import { ManagementService as LookupService } from "../../../gen/tool/management_pb.js";
+import type { DeactivateUserGrantRequest } from "../../../gen/zitadel/management_pb.js";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
 import { platform, sleep } from "../../common/environment.js";
 import type { HttpRequest } from "../http/http.js";
-import {
-  addUserGrant,
-  bulkRemoveUserGrant,
-  type Command,
-  deactivateUserGrant,
-  reactivateUserGrant,
-} from "../model/commands.js";
+import { addUserGrant, bulkRemoveUserGrant, type Command, changeState } from "../model/commands.js";
 import type { Permission } from "../model/entities.js";
 import { CommandError, languagesOf, RpcError } from "../model/errors.js";
 import { ResponseLost, type RpcName } from "../model/faults.js";
@@ -86,14 +82,8 @@ interface Implementation<I extends DescMessage, O extends DescMessage> {
 const lookup = LookupService.method;
 
 const allMethods: readonly RpcMethod[] = [
-  implement(ManagementService.method.deactivateUserGrant, {
-    permission: "user.grant.write",
-    validate: ({ userId, grantId }) => checkIds({ userId, grantId }),
-    command: (instance, caller, { grantId }) => {
-      const push = deactivateUserGrant(instance, caller, grantId);
-      return (overlaps) => ({ details: changeDetails(push(overlaps)) });
-    },
-  }),
+  implement(ManagementService.method.deactivateUserGrant, changing("inactive")),
+  implement(lookup.reactivateUserGrant, changing("active")),
   implement(ManagementService.method.bulkRemoveUserGrant, {
     permission: "user.grant.delete",
     ids: ({ grantId }) => grantId.length,
@@ -103,14 +93,6 @@ const allMethods: readonly RpcMethod[] = [
         push(overlaps);
         return {};
       };
-    },
-  }),
-  implement(lookup.reactivateUserGrant, {
-    permission: "user.grant.write",
-    validate: ({ userId, grantId }) => checkIds({ userId, grantId }),
-    command: (instance, caller, { grantId }) => {
-      const push = reactivateUserGrant(instance, caller, grantId);
-      return (overlaps) => ({ details: changeDetails(push(overlaps)) });
     },
   }),
   implement(lookup.addUserGrant, {
@@ -184,6 +166,23 @@ const allMethods: readonly RpcMethod[] = [
   }),
 ];
 
+/** Deactivating and reactivating differ in nothing else. */
+function changing(state: "active" | "inactive") {
+  return {
+    permission: "user.grant.write" as const,
+    validate: ({ userId, grantId }: DeactivateUserGrantRequest | ReactivateUserGrantRequest) =>
+      checkIds({ userId, grantId }),
+    command: (
+      instance: Instance,
+      caller: Caller,
+      { grantId }: DeactivateUserGrantRequest | ReactivateUserGrantRequest,
+    ) => {
+      const push = changeState(instance, caller, grantId, state);
+      return (overlaps: boolean) => ({ details: changeDetails(push(overlaps)) });
+    },
+  };
+}
+
 const methodsByPath = new Map(
   allMethods.map((method) => [`/${method.desc.parent.typeName}/${method.desc.name}`, method]),
 );
@@ -246,12 +245,12 @@ async function run<I extends DescMessage, O extends DescMessage>(
 ): Promise<MessageInitShape<O>> {
   const { request, signal } = context;
   const fault = instance.faults.take(name as RpcName);
-  if (fault !== undefined && fault.delayMs > 0) {
+  if (fault?.delayMs) {
     await sleep(platform, fault.delayMs, signal);
     signal.throwIfAborted();
   }
   if (fault?.code !== undefined) {
-    throw new RpcError(fault.code, fault.message, fault.id);
+    throw new RpcError(fault.code, fault.message ?? "a fault of failNext", fault.id);
   }
   const perform = async () => {
     checkInstance(instance, request);

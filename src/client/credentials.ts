@@ -6,7 +6,7 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import { type Environment, platform } from "../common/environment.js";
-import { decisionOf, wasSent, withExtras } from "../errors/certainty.js";
+import { asConnectError, decisionOf, wasSent, withExtras } from "../errors/certainty.js";
 import { createMask, rewriteMessage } from "../errors/mask.js";
 import { headerValueProblem } from "../options/header-value.js";
 import type { TokenRequest, TokenSource } from "../options/token-source.js";
@@ -290,7 +290,7 @@ function noToken(reason: unknown, call: Call, refused: string | undefined): Conn
     // A source may name the token that was rejected.
     const { text } = createMask([...call.secrets, ...(refused === undefined ? [] : [refused])]);
     return new ConnectError(
-      `${failure}: the token source failed: ${text(reason instanceof Error ? reason.message : String(reason))}`,
+      `${failure}: the token source failed: ${text(asConnectError(reason).rawMessage)}`,
       Code.Unauthenticated,
       undefined,
       undefined,

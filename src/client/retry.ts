@@ -1,7 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ContextKey } from "@connectrpc/connect";
+import { Code, type ContextKey } from "@connectrpc/connect";
 import { type Environment, platform } from "../common/environment.js";
 import { readPushbackMs } from "../common/retry-after.js";
+import { asConnectError } from "../errors/certainty.js";
 import type { RetryOptions } from "../options/retry.js";
 import type { Attempt, Send } from "../transports/call/attempt.js";
 
@@ -50,7 +51,7 @@ export function createRetry(
       let reason = failure;
       let backoffMs = initialBackoffMs;
       for (let count = 1; ; count++) {
-        const error = ConnectError.from(reason);
+        const error = asConnectError(reason);
         const askedMs = readPushbackMs(error.metadata, environment.wallMs());
         const retryable = retryableStatusCodes.includes(error.code);
         if (retryable || askedMs === Number.POSITIVE_INFINITY) {

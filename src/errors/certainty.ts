@@ -192,13 +192,25 @@ export function finalError(
 
 /** The final error of a call that was rejected before anything was sent. */
 export function neverSent(reason: unknown): ConnectError {
-  return finalError(ConnectError.from(reason), { mayHaveBeenApplied: false, sent: false }, {});
+  return finalError(asConnectError(reason), { mayHaveBeenApplied: false, sent: false }, {});
 }
 
 /** Adds the properties that another error has beyond those of every `ConnectError`: `oauthError`. */
 export function withExtras(error: ConnectError, { ...extras }: object): ConnectError {
   const added = Object.entries(extras).filter(([name]) => !(name in error));
   return Object.assign(error, Object.fromEntries(added));
+}
+
+/** Anything that was thrown as an error that can be changed: a frozen one is wrapped. */
+export function asConnectError(reason: unknown): ConnectError {
+  let error: ConnectError;
+  try {
+    error = ConnectError.from(reason);
+  } catch {
+    // Not even its text can be read.
+    return new ConnectError("a value without a readable message was thrown", Code.Unknown);
+  }
+  return Object.isExtensible(error) ? error : wrap(error);
 }
 
 function wrap(error: ConnectError): ConnectError {

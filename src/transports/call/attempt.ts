@@ -10,7 +10,7 @@ import type {
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import { platform } from "../../common/environment.js";
 import type { Observer } from "../../common/observer.js";
-import { neverSent } from "../../errors/certainty.js";
+import { asConnectError, neverSent } from "../../errors/certainty.js";
 import { Call, effectiveTimeoutMs, type HeaderFields, type RunningCalls } from "./call.js";
 import { callHeaders, fieldsOf } from "./headers.js";
 
@@ -150,7 +150,7 @@ function intercept(
     let cancelNet: (() => void) | undefined;
     const fail = (reason: unknown) => {
       cancelNet?.();
-      reject(call.finalError(ConnectError.from(reason)));
+      reject(call.finalError(asConnectError(reason)));
       call.end();
     };
     if (call.ended) {

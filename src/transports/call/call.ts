@@ -2,7 +2,13 @@ import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import { registerSignal, type WaitingCall } from "../../common/call-signal.js";
 import { platform } from "../../common/environment.js";
 import { sendGate } from "../../common/send-gate.js";
-import { decisionOf, finalError, type Outcome, withOutcome } from "../../errors/certainty.js";
+import {
+  asConnectError,
+  decisionOf,
+  finalError,
+  type Outcome,
+  withOutcome,
+} from "../../errors/certainty.js";
 import { createMask, maskError, secretsOf } from "../../errors/mask.js";
 
 /** Header fields by name in lower case, each once. */
@@ -93,7 +99,10 @@ export class Call implements ExpiryListener, WaitingCall {
       this.#watch(callerSignal);
     }
     if (timeoutMs !== undefined && !this.ended) {
-      this.#cancelTimer = platform.setTimer(() => this.expire(this.#exceeded()), timeoutMs);
+      this.#cancelTimer = platform.setTimer(() => {
+        // What has arrived while the program was busy says whether the call was carried out.
+        this.#cancelTimer = platform.setTimer(() => this.expire(this.#exceeded()), 0);
+      }, timeoutMs);
     }
   }
 
@@ -273,7 +282,9 @@ export class Call implements ExpiryListener, WaitingCall {
 
   /** The error of attempts without their secrets. That of the call stays the same object, with its cause. */
   masked(reason: unknown): ConnectError {
-    return reason === callOver ? callOver : maskError(reason, createMask(this.secrets), this.#own);
+    return reason === callOver
+      ? callOver
+      : maskError(asConnectError(reason), createMask(this.secrets), this.#own);
   }
 
   get #own(): unknown {

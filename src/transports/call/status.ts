@@ -192,7 +192,7 @@ function meaning({ status, expected, alternative = "" }: UnexpectedResponse): [C
       return [Code.Unavailable, "A proxy could not reach ZITADEL."];
     case 431:
       return [
-        Code.ResourceExhausted,
+        Code.Unknown,
         "The header fields are too large, the largest of which is usually the token: one with fewer roles and scopes is smaller.",
       ];
     default:

@@ -2,7 +2,7 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Interceptor, StreamRequest, StreamResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Observer } from "../../common/observer.js";
-import { decided, decides } from "../../errors/certainty.js";
+import { asConnectError, decided, decides } from "../../errors/certainty.js";
 import type { TransportOptions } from "./attempt.js";
 import type { Call } from "./call.js";
 
@@ -120,7 +120,7 @@ function guard<O extends DescMessage>(
 
 /** Settles the call, and returns its error. Only a status decides that a stream was not processed. */
 function endAs(reason: unknown, call: Call): ConnectError {
-  const error = ConnectError.from(reason);
+  const error = asConnectError(reason);
   if (error.isWireError && decides(error.code)) {
     decided(error, "rejected");
   }

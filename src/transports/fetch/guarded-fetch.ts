@@ -1,6 +1,6 @@
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import { type Observer, observeResponse } from "../../common/observer.js";
-import { decided, decisionOf } from "../../errors/certainty.js";
+import { asConnectError, decided, decisionOf } from "../../errors/certainty.js";
 import { describeFailure, neverSent } from "../../errors/failure.js";
 import { own } from "../../options/checker.js";
 import type { Attempt } from "../call/attempt.js";
@@ -57,7 +57,7 @@ export async function sendOverFetch(
       }
       return response;
     } catch (reason) {
-      seen?.onError(ConnectError.from(reason));
+      seen?.onError(asConnectError(reason));
       throw reason;
     }
   };

@@ -3,7 +3,7 @@ import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { type Observer, observeResponse, type ResponseObserver } from "../../common/observer.js";
 import { type SendGate, sendGate, type Turn } from "../../common/send-gate.js";
-import { decided } from "../../errors/certainty.js";
+import { asConnectError, decided } from "../../errors/certainty.js";
 import type { Attempt } from "../call/attempt.js";
 import type { ExpiryListener } from "../call/call.js";
 import type { Connection } from "./connection.js";
@@ -284,7 +284,7 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
     if (observer !== undefined) {
       Promise.resolve(response).then(
         (finished) => observeResponse(observer, finished),
-        (reason) => observer.onError(ConnectError.from(reason)),
+        (reason) => observer.onError(asConnectError(reason)),
       );
     }
     return response;

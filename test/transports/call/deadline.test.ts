@@ -157,4 +157,6 @@ test("a status that arrives before the timer has fired but after the deadline is
     .catch((reason) => ConnectError.from(reason));
 
   expect(error).toMatchObject({ code: Code.DeadlineExceeded });
+  // It is still a decision.
+  expect(mayHaveBeenApplied(error)).toBe(false);
 });

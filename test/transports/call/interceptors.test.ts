@@ -208,3 +208,21 @@ test("native gRPC uses the path of the URL that an interceptor set, but not anot
 
   expect(server.calls.map(({ header }) => header[":path"])).toEqual(["/elsewhere/Method"]);
 });
+
+test("a call settles whatever is thrown at it", async () => {
+  const unreadable = Object.create(null);
+  const frozen = Object.freeze(new ConnectError("frozen", Code.PermissionDenied));
+  for (const thrown of [unreadable, frozen]) {
+    const reject = () => Promise.reject(thrown);
+    for (const options of [
+      { interceptors: [() => reject] },
+      { token: reject },
+      { token: "secret-1", fetch: reject },
+    ]) {
+      const client = json.createManagementClient({ baseUrl: "http://localhost:9", ...options });
+      const error = await client.deactivateUserGrant(grant).catch((reason) => reason);
+      expect(error).toBeInstanceOf(ConnectError);
+      expect(grpc.mayHaveBeenApplied(error)).toBe("fetch" in options);
+    }
+  }
+});

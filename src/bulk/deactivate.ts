@@ -12,7 +12,7 @@ import {
 } from "./options.js";
 import type { DeactivateOutcome, DeactivateStatus } from "./outcome.js";
 import type { Reading } from "./pool.js";
-import { type BulkRun, startRun, type Work, type WorkContext } from "./run.js";
+import { type BulkRun, startRun } from "./run.js";
 
 /** A grant to deactivate. */
 export interface UserGrant {
@@ -85,7 +85,9 @@ export function deactivateUserGrantsIn(
     statuses: ["deactivated", "already-inactive", "not-found", "failed"],
     notFoundId: "COMMAND-3M9sd",
     read: readUserGrant,
-    createWork: (context) => createDeactivation(client, context),
+    send: ([grant], callOptions) => client.deactivateUserGrant(grant ?? {}, callOptions),
+    doneStatus: "deactivated",
+    statusOf: { "not-found": "not-found", inactive: "already-inactive" },
     inDoubt,
   });
 }
@@ -117,34 +119,4 @@ function tooLong(id: unknown): string | undefined {
   return typeof id === "string" && id.length > mostIdCharacters && [...id].length > mostIdCharacters
     ? `longer than ${mostIdCharacters} characters`
     : undefined;
-}
-
-function createDeactivation(
-  client: Client<typeof ManagementService>,
-  { ask, ledger }: WorkContext<UserGrant, DeactivateStatus>,
-): Work<UserGrant> {
-  return {
-    groupSize: () => 1,
-    async work(group) {
-      for (const grant of group) {
-        const { userId, grantId } = grant;
-        const result = await ask([grant], (callOptions) =>
-          client.deactivateUserGrant({ userId, grantId }, callOptions),
-        );
-        switch (result.kind) {
-          case "ok":
-            ledger.confirm([grant], "deactivated");
-            break;
-          case "inactive":
-            ledger.conclude([grant], { status: "already-inactive" });
-            break;
-          case "not-found":
-            ledger.conclude([grant], { status: "not-found" });
-            break;
-          default:
-            ledger.conclude([grant], { status: "failed", error: result.error });
-        }
-      }
-    },
-  };
 }

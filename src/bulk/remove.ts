@@ -1,7 +1,6 @@
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { ManagementService } from "../../gen/zitadel/management_pb.js";
 import { type Environment, platform } from "../common/environment.js";
-import { createGroupSizes, Share } from "./group-sizes.js";
 import type { InDoubt } from "./ledger.js";
 import {
   checkClient,
@@ -14,17 +13,12 @@ import {
 } from "./options.js";
 import type { RemoveOutcome, RemoveStatus } from "./outcome.js";
 import type { Grant, Reading } from "./pool.js";
-import type { Result } from "./requests.js";
-import { type BulkRun, startRun, type Work, type WorkContext } from "./run.js";
+import { type BulkRun, startRun } from "./run.js";
 
 /** The server accepts 4 MiB; the difference is for what surrounds the ids. */
 const mostRequestBytes = 4 * 1024 * 1024 - 64 * 1024;
 /** The bytes around an id: tag and length in protobuf; quotes and comma in JSON. */
 const bytesAroundId = 6;
-/** Attempts for each part of a request that failed for an unknown reason and was split. */
-const attemptsForPart = 2;
-/** When this many single grants lost their response and none was removed, the rest is not tried. */
-const mostLostAlone = 2;
 
 /**
  * Removes user grants, and yields one outcome for each distinct id, as they come.
@@ -96,19 +90,21 @@ export function removeUserGrantsIn(
   checkClient(client, "bulkRemoveUserGrant");
   checkValues(grantIds, "grantIds");
   const checked = checkRemoveOptions(options);
-  const batchSize = checked.batchSize ?? 100;
   return startRun<Grant, RemoveStatus>({
     values: grantIds,
     options: checked,
     environment,
     concurrency: checked.concurrency ?? 4,
-    batchSize,
+    batchSize: checked.batchSize ?? 100,
     mostBytes: mostRequestBytes,
     bytesOf,
     statuses: ["removed", "not-found", "failed"],
     notFoundId: "COMMAND-1My0t",
     read: readGrantId,
-    createWork: (run) => createRemoval(client, batchSize, run),
+    send: (group, callOptions) =>
+      client.bulkRemoveUserGrant({ grantId: group.map(({ grantId }) => grantId) }, callOptions),
+    doneStatus: "removed",
+    statusOf: { "not-found": "not-found" },
     inDoubt,
   });
 }
@@ -137,120 +133,4 @@ function readGrantId(value: unknown): Reading<Grant> {
           Code.InvalidArgument,
         ),
       };
-}
-
-type Failed = Exclude<Result, { kind: "ok" }>;
-
-/**
- * Removes grants in groups. A grant that is unknown, or that the caller may not remove, makes the request for
- * its whole group fail; it is found by group testing, with sizes that fit the share of such grants.
- */
-function createRemoval(
-  client: Client<typeof ManagementService>,
-  batchSize: number,
-  { ask, ledger, giveBack }: WorkContext<Grant, RemoveStatus>,
-): Work<Grant> {
-  const share = new Share(batchSize);
-  const sizesFor = createGroupSizes(batchSize);
-
-  return {
-    groupSize: () => sizesFor(share.value).first,
-
-    async work(group) {
-      let suspects = group;
-      let oneIsBlocked = false;
-      while (suspects.length > 0) {
-        const size = oneIsBlocked ? sizesFor(share.value).part(suspects.length) : suspects.length;
-        const asked = suspects.slice(0, size);
-        const rest = suspects.slice(size);
-        const result = await remove(asked);
-        switch (result.kind) {
-          case "ok":
-            share.add(asked.length, 0);
-            // The group failed, so one of the rest must be the cause.
-            suspects = rest;
-            continue;
-          case "not-found":
-          case "rejected":
-          case "inactive":
-            if (asked.length > 1) {
-              suspects = asked;
-              oneIsBlocked = true;
-            } else {
-              share.add(1, 1);
-              conclude(asked, result);
-              suspects = [];
-            }
-            break;
-          case "throttled":
-            conclude(asked, result);
-            suspects = [];
-            break;
-          default:
-            await takeApart(asked, result);
-            suspects = [];
-        }
-        // Nothing is known about them any more.
-        giveBack(rest);
-      }
-    },
-  };
-
-  async function remove(group: readonly Grant[], attempts?: number): Promise<Result> {
-    const grantId = group.map((grant) => grant.grantId);
-    const result = await ask(
-      group,
-      (callOptions) => client.bulkRemoveUserGrant({ grantId }, callOptions),
-      attempts,
-    );
-    if (result.kind === "ok") {
-      ledger.confirm(group, "removed");
-    }
-    return result;
-  }
-
-  /**
-   * For a group for which the server fails, or which takes too long: one grant in it may be the cause. Requests
-   * its halves, and their halves, until each failing grant is isolated.
-   */
-  async function takeApart(group: readonly Grant[], first: Failed): Promise<void> {
-    let removed = false;
-    let lostAlone = 0;
-    let broken: Failed | undefined;
-    await settle(group, first);
-
-    async function settle(part: readonly Grant[], result: Result): Promise<void> {
-      if (result.kind === "ok") {
-        removed = true;
-        return;
-      }
-      if (part.length === 1 && result.kind === "lost") {
-        lostAlone += 1;
-        if (lostAlone >= mostLostAlone && !removed) {
-          broken = result;
-        }
-      }
-      if (part.length === 1 || result.kind === "throttled") {
-        conclude(part, result);
-        return;
-      }
-      const middle = Math.ceil(part.length / 2);
-      for (const half of [part.slice(0, middle), part.slice(middle)]) {
-        if (broken === undefined) {
-          await settle(half, await remove(half, attemptsForPart));
-        } else {
-          conclude(half, broken);
-        }
-      }
-    }
-  }
-
-  function conclude(grants: readonly Grant[], { kind, error }: Failed): void {
-    ledger.conclude(
-      grants,
-      kind === "not-found" && grants.length === 1
-        ? { status: "not-found" }
-        : { status: "failed", error },
-    );
-  }
 }

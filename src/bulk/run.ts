@@ -4,8 +4,9 @@ import type { BulkOptions } from "./options.js";
 import { createSummary, type Outcome, type RunningSummary, type Summary } from "./outcome.js";
 import { Pace } from "./pace.js";
 import { type Grant, Pool, type Reading } from "./pool.js";
-import { type Ask, createAsk } from "./requests.js";
+import { createAsk } from "./requests.js";
 import { Stop } from "./stop.js";
+import { createWork, type Work, type WorkOptions } from "./work.js";
 
 /** The statuses of an outcome. */
 type StatusOf<O> = O extends Outcome<infer Status> ? Status : never;
@@ -35,13 +36,12 @@ export interface BulkRun<O extends Outcome<string>> extends AsyncIterableIterato
 }
 
 /** One kind of bulk work. */
-export interface Job<G extends Grant, Status extends string> {
+export interface Job<G extends Grant, Status extends string> extends WorkOptions<G, Status> {
   readonly values: Iterable<unknown> | AsyncIterable<unknown>;
   readonly options: BulkOptions<Outcome<Status | "failed">>;
   readonly environment: Environment;
   readonly concurrency: number;
-  /** The most grants in one request, and the most bytes. */
-  readonly batchSize: number;
+  /** The most bytes in one request. */
   readonly mostBytes: number;
   readonly bytesOf: (grant: G) => number;
   /** All statuses that a grant can have. */
@@ -49,24 +49,8 @@ export interface Job<G extends Grant, Status extends string> {
   /** The id with which this RPC reports an unknown grant. */
   readonly notFoundId: string;
   readonly read: (value: unknown) => Reading<G>;
-  readonly createWork: (context: WorkContext<G, Status>) => Work<G>;
   /** Grants that requests of an earlier run held whose responses were lost. */
   readonly inDoubt?: InDoubt | undefined;
-}
-
-/** What the work of a run operates on. */
-export interface WorkContext<G extends Grant, Status extends string> {
-  readonly ask: Ask<G>;
-  readonly ledger: Ledger<Status>;
-  /** Returns undecided grants to the pool, to be requested with others. */
-  readonly giveBack: (grants: readonly G[]) => void;
-}
-
-export interface Work<G extends Grant> {
-  /** How many grants the next request should hold. */
-  readonly groupSize: () => number;
-  /** Sends requests until each grant of the group is decided or returned to the pool. */
-  readonly work: (group: readonly G[]) => Promise<void>;
 }
 
 /**
@@ -155,7 +139,7 @@ function start<G extends Grant, Status extends string>(
     reject: (grantId, error) => emit({ grantId, status: "failed", error }),
     onIdle: (ms) => pace.idled(ms),
   });
-  const work = job.createWork({
+  const work: Work<G> = createWork(job, {
     ask: createAsk(job, pace, stop, (grants) => ledger.lost(grants)),
     ledger,
     giveBack: (grants) => pool.giveBack(grants),

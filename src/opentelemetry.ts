@@ -14,6 +14,7 @@ import type {
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type Attributes,
+  type Context,
   context,
   type Histogram,
   INVALID_SPANID,
@@ -73,23 +74,13 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
   const instruments = createInstruments();
   const targetOf = createTargets();
   return (next) => (request) => {
-    const target = targetOf(request);
-    const { tracer, duration } = instruments();
-    const startMs = platform.monotonicMs();
-    const active = context.active();
-    const { attributes } = target;
-    const span = tracer.startSpan(target.name, { kind: SpanKind.CLIENT, attributes }, active);
-    // Without an SDK, no context can contain a span.
-    const isTraced = span.spanContext().spanId !== INVALID_SPANID;
-    const within = isTraced ? trace.setSpan(active, span) : active;
-    if (propagate) {
-      propagation.inject(within, request.header, setter);
+    const observed = attempt(() => observe(instruments(), targetOf(request)));
+    const within = observed?.within;
+    if (propagate && observed !== undefined) {
+      attempt(() => propagation.inject(within ?? observed.active, request.header, setter));
     }
     const end = (reason?: unknown) => {
-      const outcome = reason === undefined ? ok : describe(reason);
-      finish(span, outcome);
-      const seconds = (platform.monotonicMs() - startMs) / 1000;
-      duration.record(seconds, outcome === ok ? target.ended : { ...attributes, ...outcome });
+      attempt(() => observed?.end(reason));
     };
     const succeeded = (response: Response): Response => {
       if (response.stream) {
@@ -102,12 +93,58 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
       end(reason);
       throw reason;
     };
-    try {
-      const response = isTraced ? context.with(within, next, undefined, request) : next(request);
-      return response.then(succeeded, failed);
-    } catch (reason) {
-      return failed(reason);
+    return callIn(within, () => next(request)).then(succeeded, failed);
+  };
+}
+
+/** What an observer does must not affect the call: whatever it throws, or rejects with later, is ignored. */
+function attempt<R>(observation: () => R): R | undefined {
+  try {
+    const result: R | PromiseLike<unknown> = observation();
+    if (typeof (result as { then?: unknown } | undefined)?.then === "function") {
+      Promise.resolve(result).catch(() => undefined);
     }
+    return result;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Calls within a context, once, whatever its manager does. */
+function callIn<R>(within: Context | undefined, call: () => Promise<R>): Promise<R> {
+  let called: Promise<R> | undefined;
+  const once = () => {
+    try {
+      called ??= call();
+    } catch (reason) {
+      called = Promise.reject(reason);
+    }
+  };
+  if (within !== undefined) {
+    attempt(() => context.with(within, once));
+  }
+  if (called === undefined) {
+    once();
+  }
+  return called as unknown as Promise<R>;
+}
+
+/** Begins the span of a call. */
+function observe({ tracer, duration }: Instruments, { name, attributes, ended }: Target) {
+  const startMs = platform.monotonicMs();
+  const active = context.active();
+  const span = tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes }, active);
+  // Without an SDK, no context can contain a span.
+  const isTraced = span.spanContext().spanId !== INVALID_SPANID;
+  return {
+    active,
+    within: isTraced ? trace.setSpan(active, span) : undefined,
+    end(reason: unknown) {
+      const outcome = reason === undefined ? ok : describe(reason);
+      attempt(() => finish(span, outcome));
+      const seconds = (platform.monotonicMs() - startMs) / 1000;
+      return duration.record(seconds, outcome === ok ? ended : { ...attributes, ...outcome });
+    },
   };
 }
 
@@ -119,11 +156,16 @@ const setter = {
 
 type Response = UnaryResponse | StreamResponse;
 
+interface Instruments {
+  readonly tracer: Tracer;
+  readonly duration: Histogram;
+}
+
 /** Returns the tracer and the histogram of the providers that are registered now. */
 function createInstruments() {
   let tracers: TracerProvider | undefined;
   let meters: MeterProvider | undefined;
-  let current: { tracer: Tracer; duration: Histogram };
+  let current: Instruments;
   return () => {
     const tracersNow = trace.getTracerProvider();
     const metersNow = metrics.getMeterProvider();
@@ -191,12 +233,12 @@ function describe(reason: unknown): Attributes {
   };
 }
 
-function finish(span: Span, outcome: Attributes): void {
+function finish(span: Span, outcome: Attributes): unknown {
   span.setAttributes(outcome);
   if (outcome["error.type"] !== undefined) {
     span.setStatus({ code: SpanStatusCode.ERROR });
   }
-  span.end();
+  return span.end();
 }
 
 /** Reports once how a stream settled: completed, failed, or abandoned by its consumer. */

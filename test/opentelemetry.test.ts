@@ -6,7 +6,7 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { afterAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { createManagementClient as createGrpcClient } from "../src/grpc.js";
+import { createManagementClient as createGrpcClient, ManagementService } from "../src/grpc.js";
 import { createManagementClient as createGrpcWebClient } from "../src/grpc-web.js";
 import { createManagementClient as createJsonClient } from "../src/json.js";
 import { openTelemetry } from "../src/opentelemetry.js";
@@ -107,4 +107,51 @@ it("rejects an option that it does not know", () => {
   expect(() => openTelemetry({ propagate: "no" } as object)).toThrow(
     'openTelemetry: propagate must be true or false; got "no"',
   );
+});
+
+describe("a provider that fails", () => {
+  const broken = () => {
+    throw new Error("the exporter is gone");
+  };
+  const rejecting = async () => broken();
+  const span = (end: () => unknown, setAttributes: () => unknown) => ({
+    spanContext: () => ({ traceId: "1".repeat(32), spanId: "1".repeat(16), traceFlags: 1 }),
+    setAttributes,
+    setStatus: () => undefined,
+    end,
+  });
+
+  it.each([
+    ["to start a span", { startSpan: broken }],
+    ["to describe a span", { startSpan: () => span(() => undefined, broken) }],
+    ["to end a span", { startSpan: () => span(broken, () => undefined) }],
+    ["to end a span, later", { startSpan: () => span(rejecting, () => undefined) }],
+  ])("%s affects no call", async (_, tracer) => {
+    const provider = trace.getTracerProvider();
+    trace.disable();
+    trace.setGlobalTracerProvider({ getTracer: () => tracer } as never);
+    onTestFinished(() => {
+      trace.disable();
+      trace.setGlobalTracerProvider(provider);
+    });
+    let calls = 0;
+    const next = openTelemetry()(async (request) => {
+      calls += 1;
+      if (request.header.has("x-fail")) {
+        throw new Error("of the call");
+      }
+      return { stream: false } as never;
+    });
+    const call = (headers: HeadersInit) =>
+      next({
+        url: "https://zitadel.example/x",
+        method: ManagementService.method.bulkRemoveUserGrant,
+        header: new Headers(headers),
+      } as never);
+    expect(await call({})).toEqual({ stream: false });
+    await expect(call({ "x-fail": "1" })).rejects.toThrow("of the call");
+    expect(calls).toBe(2);
+    // A rejection that nobody handles would fail the test.
+    await new Promise(setImmediate);
+  });
 });

@@ -15,6 +15,7 @@ const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const interruptListeners = new Set<() => void>();
 let hasListened = false;
 let interrupted = false;
+let hasEnded = false;
 const { promise: whenInterrupted, resolve: resolveInterrupted } = Promise.withResolvers<void>();
 const interrupt = () => {
   interrupted = true;
@@ -24,6 +25,9 @@ const interrupt = () => {
   }
 };
 const onSignal = (signal: NodeJS.Signals) => {
+  if (hasEnded) {
+    process.exit();
+  }
   if (interruptListeners.size === 0) {
     // What there is of a log that has not begun is cleared away as the process exits.
     process.stderr.write(hasListened ? "\nStopped.\n" : "\nStopped. Nothing was done.\n");
@@ -85,9 +89,7 @@ await Promise.race([
   new Promise<void>((resolve) => process.stdout.write("", () => resolve())),
   whenInterrupted,
 ]);
-for (const signal of signals) {
-  process.off(signal, onSignal);
-}
+hasEnded = true;
 if (outputFailure !== undefined) {
   const problem = fileProblem(outputFailure, "write");
   process.stderr.write(`Standard output could not be written: ${problem}.\n`);

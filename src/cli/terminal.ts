@@ -428,53 +428,34 @@ export function createStopSwitch(
   };
 }
 
-/** From this many characters on that the stream has not written, lines are held back. */
-const mostUnwritten = 1 << 20;
+/** Lines that are written at once: each write that a slow reader keeps waiting takes memory of its own. */
+const blockLength = 1 << 16;
 
 /**
- * Writes lines to standard output: immediately, or on a terminal once the progress bar has been removed. It
- * never waits: a reader that takes nothing must not keep grants from being removed.
+ * Writes lines to standard output: soon, or on a terminal once the progress bar has been removed. It never
+ * waits: a reader that takes nothing must not keep grants from being removed.
  */
 export function createResultLines(io: Io) {
   const waits = Boolean(io.stdout.isTTY && io.stderr.isTTY);
-  let held: string[] = [];
-  let unwritten = 0;
-  let full: Promise<void> | undefined;
-  const write = (text: string) => {
-    unwritten += text.length;
-    let goesOn: unknown;
-    const written = new Promise<void>((resolve) => {
-      // Called as well after the reader has left.
-      goesOn = io.stdout.write(text, () => {
-        unwritten -= text.length;
-        resolve();
-        if (unwritten === 0 && held.length > 0 && !waits) {
-          const lines = held;
-          held = [];
-          write(lines.join(""));
-        }
-      });
-    });
-    full = goesOn === false ? written : undefined;
+  let block = "";
+  const flush = () => {
+    if (block !== "") {
+      io.stdout.write(block);
+      block = "";
+    }
   };
   return {
     add(text: string): void {
-      if (waits || unwritten >= mostUnwritten || held.length > 0) {
-        held.push(`${text}\n`);
-      } else {
-        write(`${text}\n`);
+      if (block === "" && !waits) {
+        // What comes in the same turn is written together.
+        queueMicrotask(flush);
+      }
+      block += `${text}\n`;
+      if (block.length >= blockLength && !waits) {
+        flush();
       }
     },
-    /** Resolves when the reader has taken what was added; undefined while there is room for more. */
-    taken(): Promise<void> | undefined {
-      return full;
-    },
-    end(): void {
-      if (waits && held.length > 0) {
-        io.stdout.write(held.join(""));
-        held = [];
-      }
-    },
+    end: flush,
   };
 }
 

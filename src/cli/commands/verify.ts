@@ -171,7 +171,7 @@ async function lookAndReport(
   const shown = new Map<string, number>();
   const active: GrantRecord[] = [];
   const contradicting: { grantId: string; shows: string }[] = [];
-  const onFinding = async (finding: Finding, record: GrantRecord | undefined) => {
+  const onFinding = (finding: Finding, record: GrantRecord | undefined) => {
     const { grantId, verdict, shows, expected } = finding;
     const key = `${verdict} ${shows}`;
     shown.set(key, (shown.get(key) ?? 0) + 1);
@@ -187,8 +187,6 @@ async function lookAndReport(
       return;
     }
     lines.add(json ? jsonText(finding) : findingLine(finding));
-    // Findings come faster than a reader takes them.
-    await Promise.race([lines.taken(), stopSwitch.whenStopped]);
   };
   try {
     await verifyLog(content, lookup, {

@@ -81,11 +81,13 @@ export interface Sandbox extends SandboxControl {
  */
 export async function startSandbox(options: SandboxServerOptions = {}): Promise<SandboxServer> {
   const checked = checkSandboxOptions("startSandbox", options);
-  const { host, port = 0, hosts } = checked;
-  const isLocal = host === undefined || /^(localhost|0\.0\.0\.0|127\..*|::1?)$/.test(host);
+  const { port = 0, hosts } = checked;
+  const isLoopback = /^(localhost|127\..*|::1)$/.test(checked.host ?? "localhost");
+  const host = isLoopback ? undefined : checked.host;
+  const isName = host !== undefined && host !== "0.0.0.0" && host !== "::";
   const { instance, control, dispatch } = create({
     ...checked,
-    hosts: hosts ?? (isLocal ? undefined : [host]),
+    hosts: hosts ?? (isName ? [host] : undefined),
   });
   const server = await listen({ host, port, dispatch, now: instance.now });
   return {

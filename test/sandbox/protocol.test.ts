@@ -361,24 +361,20 @@ it.each(["/other.Service/Method", `${service}/NoSuch`, "/nothing"])(
   },
 );
 
-describe("a path with empty or dot segments", () => {
-  it.each([
-    [
-      "/management/v1/users/1/grants//_deactivate?a=b",
-      "/management/v1/users/1/grants/_deactivate?a=b",
-    ],
-    ["//debug//healthz", "/debug/healthz"],
-    ["/debug/./ready/../healthz/", "/debug/healthz/"],
-  ])("%s is redirected", async (path, location) => {
-    const url = new URL(sandbox.baseUrl);
-    const { request } = await import("node:http");
-    const { resolve, promise } = Promise.withResolvers<(number | string | undefined)[]>();
-    // Options in place of a URL, which would clean the path.
-    const options = { host: url.hostname, port: url.port, path, agent: false as const };
-    request(options, (incoming) => {
-      incoming.resume();
-      resolve([incoming.statusCode, incoming.headers.location]);
-    }).end();
-    expect(await promise).toEqual([301, location]);
-  });
+it("lets pages of the given origins alone read its responses", async () => {
+  const allowedBy = async (cors: "loopback" | string[], origin: string) => {
+    const named = await startSandbox({ cors, host: "0.0.0.0" });
+    onTestFinished(() => named.close());
+    const response = await sendHttp1({
+      method: "OPTIONS",
+      url: `${named.baseUrl}/management/v1/users/_search`,
+      headers: { origin, "access-control-request-method": "POST" },
+    });
+    return response.headers["access-control-allow-origin"] === origin;
+  };
+  expect(await allowedBy("loopback", "http://localhost:5173")).toBe(true);
+  expect(await allowedBy("loopback", "http://127.0.0.1:5173")).toBe(true);
+  expect(await allowedBy("loopback", "https://localhost.example")).toBe(false);
+  expect(await allowedBy(["https://app.example"], "https://app.example")).toBe(true);
+  expect(await allowedBy(["https://app.example"], "http://localhost:5173")).toBe(false);
 });

@@ -3,18 +3,29 @@ import { ManagementService } from "@zitadel/proto/zitadel/management_pb.js";
 import { TextQueryMethod } from "@zitadel/proto/zitadel/object_pb.js";
 import { Type, UserGrantState } from "@zitadel/proto/zitadel/user_pb.js";
 import { expect, it, onTestFinished } from "vitest";
+import * as grpc from "../../src/grpc.js";
+import * as grpcWeb from "../../src/grpc-web.node.js";
 import { describeError } from "../../src/index.js";
-import { createTransport } from "../../src/json.js";
+import * as json from "../../src/json.js";
 import { startSandbox } from "../../src/sandbox/index.js";
 import { generations } from "../../src/sandbox/model/entities.js";
 
-it.each(generations)(
-  "a client generated from ZITADEL's own protos finds, reads, adds and reactivates the same, with %s",
-  async (generation) => {
+const protocols = { grpc, "grpc-web": grpcWeb, json };
+const cases = generations.flatMap((generation) =>
+  (["grpc", "grpc-web", "json"] as const).map((protocol) => ({ generation, protocol })),
+);
+
+it.each(cases)(
+  "a client generated from ZITADEL's own protos finds, reads, adds and reactivates: $generation, $protocol",
+  async ({ generation, protocol }) => {
     const sandbox = await startSandbox({ generation });
-    onTestFinished(() => sandbox.close());
     const { baseUrl, token, orgId } = sandbox;
-    const client = createClient(ManagementService, createTransport({ baseUrl, token, orgId }));
+    const transport = protocols[protocol].createTransport({ baseUrl, token, orgId });
+    onTestFinished(() => {
+      grpc.close(transport);
+      return sandbox.close();
+    });
+    const client = createClient(ManagementService, transport);
     const { projectId } = sandbox.addProject({ name: "Billing", roleKeys: ["reader", "writer"] });
     const { userId } = sandbox.addUser({
       name: "Jane Doe",

@@ -45,14 +45,14 @@ describe.concurrent.each(["v4", "v2.70"] as const)(
   "a deactivation against ZITADEL %s",
   (generation) => {
     it("is done when ZITADEL shows it", async () => {
-      const { sandbox, cli, revoke } = await setUp(30, { generation, projectionDelayMs: 1500 });
+      const { sandbox, cli, revoke } = await setUp(150, { generation, projectionDelayMs: 1500 });
       await vi.waitFor(
-        async () => expect((await cli(["list"])).stderr).toContain("30 grants"),
+        async () => expect((await cli(["list"])).stderr).toContain("150 grants"),
         9000,
       );
       const { exitCode, stderr } = await revoke("deactivate");
       expect(stderr).toMatch(/Waiting until ZITADEL shows it/);
-      expect(stderr).toMatch(/30 confirmed by the server; in effect: 30 of 30/);
+      expect(stderr).toMatch(/150 confirmed by the server; in effect: 150 of 150/);
       expect(exitCode).toBe(0);
       await sandbox.close();
     });

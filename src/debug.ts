@@ -5,8 +5,8 @@
  */
 import { type DescMessage, type JsonValue, type MessageShape, toJson } from "@bufbuild/protobuf";
 import type { Code } from "@connectrpc/connect";
-import { platform } from "./common/environment.js";
-import type { Observer } from "./common/observer.js";
+import type { Observer } from "./common/hooks.js";
+import { platform } from "./common/time.js";
 import { createMask, isSecretName, type Mask, maskJson } from "./errors/mask.js";
 import { boolean, type Checks, checkOptions, isFunction, show } from "./options/checker.js";
 

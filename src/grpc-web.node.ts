@@ -2,7 +2,7 @@
 import type { Transport } from "@connectrpc/connect";
 import type { ManagementClient } from "./client/client.js";
 import { buildGrpcWebClient, buildGrpcWebTransport } from "./client/grpc-web.js";
-import type { GrpcWebOptions } from "./options/client-options.js";
+import type { GrpcWebOptions } from "./options/options.js";
 
 export function createManagementClient(options: GrpcWebOptions): ManagementClient {
   return buildGrpcWebClient(options);
@@ -20,4 +20,4 @@ export function createTransport(options: GrpcWebOptions): Transport {
 }
 
 export * from "./client/common-exports.js";
-export type { FetchOptions, GrpcWebOptions } from "./options/client-options.js";
+export type { FetchOptions, GrpcWebOptions } from "./options/options.js";

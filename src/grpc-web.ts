@@ -9,7 +9,7 @@
 import type { Transport } from "@connectrpc/connect";
 import type { ManagementClient } from "./client/client.js";
 import { buildGrpcWebClient, buildGrpcWebTransport } from "./client/grpc-web.js";
-import type { GrpcWebOptions } from "./options/client-options.js";
+import type { GrpcWebOptions } from "./options/options.js";
 import { createStreams } from "./transports/grpc-web/streams.js";
 
 /**
@@ -63,4 +63,4 @@ export function createTransport(options: GrpcWebOptions): Transport {
 }
 
 export * from "./client/common-exports.js";
-export type { FetchOptions, GrpcWebOptions } from "./options/client-options.js";
+export type { FetchOptions, GrpcWebOptions } from "./options/options.js";

@@ -10,9 +10,8 @@ import {
   type ManagementClient,
   type Protocol,
 } from "./client/client.js";
-import { binaryFormatChecks, commonChecks } from "./options/client-checks.js";
-import type { GrpcOptions } from "./options/client-options.js";
-import { connectionChecks } from "./options/connection-checks.js";
+import { binaryFormatChecks, commonChecks, connectionChecks } from "./options/checks.js";
+import type { GrpcOptions } from "./options/options.js";
 import { createGrpcTransport } from "./transports/grpc/transport.js";
 
 const grpc: Protocol<GrpcOptions> = {
@@ -76,6 +75,5 @@ export function createTransport(options: GrpcOptions): Transport {
 }
 
 export * from "./client/common-exports.js";
-export type { ConnectionOptions, GrpcOptions } from "./options/client-options.js";
-export type { NodeConnectOptions } from "./options/node-connect.js";
+export type { ConnectionOptions, GrpcOptions, NodeConnectOptions } from "./options/options.js";
 export { createFetch } from "./transports/grpc/node-fetch.js";

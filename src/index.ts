@@ -11,7 +11,7 @@ import {
   createManagementClient as createGrpcClient,
   createTransport as createGrpcTransport,
 } from "./grpc.js";
-import type { ClientOptions } from "./options/client-options.js";
+import type { ClientOptions } from "./options/options.js";
 
 /**
  * A client of ZITADEL's `ManagementService` over native gRPC in Node, Bun and Deno, and over gRPC-web everywhere else.
@@ -64,5 +64,9 @@ export function createTransport(options: ClientOptions): Transport {
 }
 
 export * from "./client/common-exports.js";
-export type { ClientOptions, ConnectionOptions, FetchOptions } from "./options/client-options.js";
-export type { NodeConnectOptions } from "./options/node-connect.js";
+export type {
+  ClientOptions,
+  ConnectionOptions,
+  FetchOptions,
+  NodeConnectOptions,
+} from "./options/options.js";

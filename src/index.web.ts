@@ -5,7 +5,7 @@ import {
   createManagementClient as createGrpcWebClient,
   createTransport as createGrpcWebTransport,
 } from "./grpc-web.js";
-import type { ClientOptions } from "./options/client-options.js";
+import type { ClientOptions } from "./options/options.js";
 
 export function createManagementClient(options: ClientOptions): ManagementClient {
   return createGrpcWebClient(options);
@@ -16,5 +16,9 @@ export function createTransport(options: ClientOptions): Transport {
 }
 
 export * from "./client/common-exports.js";
-export type { ClientOptions, ConnectionOptions, FetchOptions } from "./options/client-options.js";
-export type { NodeConnectOptions } from "./options/node-connect.js";
+export type {
+  ClientOptions,
+  ConnectionOptions,
+  FetchOptions,
+  NodeConnectOptions,
+} from "./options/options.js";

@@ -11,9 +11,8 @@ import {
   type Protocol,
 } from "./client/client.js";
 import { isObject } from "./options/checker.js";
-import { commonChecks, fetchChecks } from "./options/client-checks.js";
-import type { JsonOptions } from "./options/client-options.js";
-import { misplacedConnectionOptions } from "./options/misplaced.js";
+import { commonChecks, fetchChecks, misplacedConnectionOptions } from "./options/checks.js";
+import type { JsonOptions } from "./options/options.js";
 import * as plainJson from "./transports/call/plain-json.js";
 import type { JsonParts } from "./transports/json/request.js";
 import { anyService } from "./transports/json/request.js";
@@ -86,4 +85,4 @@ export function createTransport(options: JsonOptions): Transport {
 }
 
 export * from "./client/common-exports.js";
-export type { FetchOptions, JsonOptions } from "./options/client-options.js";
+export type { FetchOptions, JsonOptions } from "./options/options.js";

@@ -28,7 +28,7 @@ import {
   type TracerProvider,
   trace,
 } from "@opentelemetry/api";
-import { platform } from "./common/environment.js";
+import { platform } from "./common/time.js";
 import { describeError } from "./errors/describe.js";
 import { boolean, type Checks, checkOptions } from "./options/checker.js";
 

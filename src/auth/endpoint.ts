@@ -1,12 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import * as oauth from "oauth4webapi";
-import type { Environment } from "../common/environment.js";
-import { readRetryAfterMs } from "../common/retry-after.js";
-import { withinTime } from "../common/time-limit.js";
+import { type Environment, readRetryAfterMs, withinTime } from "../common/time.js";
 import { createMask, type Mask, secretsOf } from "../errors/mask.js";
 import { own } from "../options/checker.js";
-import { bodyChunks, discard } from "../transports/fetch/body.js";
-import { noStore } from "../transports/fetch/init.js";
+import { bodyChunks, discard, noStore } from "../transports/fetch/fetch.js";
 import { retrying } from "./source.js";
 import { AttemptFailure, isTokenError, type TokenError, tokenError } from "./token-error.js";
 

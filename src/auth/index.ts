@@ -4,7 +4,7 @@
  *
  * @module zitadel-user-grants/auth
  */
-export type { TokenRequest, TokenSource } from "../options/token-source.js";
+export type { TokenRequest, TokenSource } from "../options/options.js";
 export type { ServiceUserKey } from "./key.js";
 export type { CommonTokenOptions, ServerTokenOptions } from "./options.js";
 export {

@@ -1,4 +1,3 @@
-import { isLoopback } from "../common/loopback.js";
 import {
   boolean,
   type Check,
@@ -7,6 +6,7 @@ import {
   isFunction,
   kindOf,
 } from "../options/checker.js";
+import { isLoopback } from "../options/checks.js";
 
 /** The options of every token source. */
 export interface CommonTokenOptions {

@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { SignJWT } from "jose";
 import * as oauth from "oauth4webapi";
-import { type Environment, platform } from "../common/environment.js";
+import { type Environment, platform } from "../common/time.js";
 import {
   describeFailure,
   isCertificateProblem,
@@ -10,8 +10,8 @@ import {
   neverSent,
 } from "../errors/failure.js";
 import { type Checks, own } from "../options/checker.js";
-import type { TokenSource } from "../options/token-source.js";
-import { unref } from "../transports/fetch/init.js";
+import type { TokenSource } from "../options/options.js";
+import { unref } from "../transports/fetch/fetch.js";
 import { createDiscover } from "./discovery.js";
 import {
   bearerToken,

@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
-import { callOf } from "../common/call-signal.js";
-import { type Environment, jittered, sleep } from "../common/environment.js";
-import type { TokenSource } from "../options/token-source.js";
+import { callOf } from "../common/hooks.js";
+import { type Environment, jittered, sleep } from "../common/time.js";
+import type { TokenSource } from "../options/options.js";
 import { AttemptFailure, aborted, type TokenError, tokenError } from "./token-error.js";
 
 /** Where tokens come from and where they are kept; this module decides when to request one. */

@@ -1,6 +1,6 @@
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { ManagementService } from "../../gen/zitadel/management_pb.js";
-import { type Environment, platform } from "../common/environment.js";
+import { type Environment, platform } from "../common/time.js";
 import type { InDoubt } from "./ledger.js";
 import {
   checkClient,

@@ -4,13 +4,19 @@
  */
 
 export type { ManagementClient } from "../client/client.js";
-export { type Environment, jittered, platform, sleep, timestamp } from "../common/environment.js";
-export { isLoopback } from "../common/loopback.js";
-export { withinTime } from "../common/time-limit.js";
+export {
+  type Environment,
+  jittered,
+  platform,
+  sleep,
+  timestamp,
+  withinTime,
+} from "../common/time.js";
 export { describeFailure, isPermanent, neverSent } from "../errors/failure.js";
 export { createMask, type Mask, maskError } from "../errors/mask.js";
-export type { CommonOptions } from "../options/client-options.js";
-export { similarName } from "../options/spelling.js";
+export { similarName } from "../options/checker.js";
+export { isLoopback } from "../options/checks.js";
+export type { CommonOptions } from "../options/options.js";
 export { proxyFor } from "../transports/grpc/proxy.js";
 export { deactivateUserGrantsIn } from "./deactivate.js";
 export type { InDoubt } from "./ledger.js";

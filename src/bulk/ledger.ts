@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import type { Signal } from "../common/shared-signal.js";
+import type { Signal } from "../common/time.js";
 import { describeError } from "../errors/describe.js";
 import type { Outcome } from "./outcome.js";
 import type { Grant } from "./pool.js";

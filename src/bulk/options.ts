@@ -2,13 +2,13 @@ import {
   boolean,
   type Checks,
   checkOptions,
+  headerValueProblem,
   integer,
   isFunction,
   isObject,
   show,
   timeMs,
 } from "../options/checker.js";
-import { headerValueProblem } from "../options/header-value.js";
 import type { DeactivateOutcome, Outcome, RemoveOutcome } from "./outcome.js";
 
 /** What `removeUserGrants` and `deactivateUserGrants` both take. Undefined counts as not given. */

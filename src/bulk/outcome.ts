@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { platform } from "../common/environment.js";
+import { platform } from "../common/time.js";
 import { describeError } from "../errors/describe.js";
 import { type Checks, checkOptions, integer, isFunction, listOf } from "../options/checker.js";
 

@@ -1,5 +1,4 @@
-import { type Environment, jittered, sleep } from "../common/environment.js";
-import type { Signal } from "../common/shared-signal.js";
+import { type Environment, jittered, type Signal, sleep } from "../common/time.js";
 import { Notifier, Stopped } from "./stop.js";
 
 /**

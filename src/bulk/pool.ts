@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { type Environment, sleep } from "../common/environment.js";
+import { type Environment, sleep } from "../common/time.js";
 import { Notifier, type Stop, Stopped } from "./stop.js";
 
 /** A grant to request. */

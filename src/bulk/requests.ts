@@ -1,8 +1,13 @@
 import { type CallOptions, Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import { retrySwitch } from "../client/retry.js";
-import { type Environment, jittered, sleep } from "../common/environment.js";
-import { readPushbackMs, readRetryAfterMs } from "../common/retry-after.js";
-import { sendGate } from "../common/send-gate.js";
+import { sendGate } from "../common/hooks.js";
+import {
+  type Environment,
+  jittered,
+  readPushbackMs,
+  readRetryAfterMs,
+  sleep,
+} from "../common/time.js";
 import { mayHaveBeenApplied, wasSent } from "../errors/certainty.js";
 import { describeError, isGrantInactive } from "../errors/describe.js";
 import { isPermanent } from "../errors/failure.js";

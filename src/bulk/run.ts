@@ -1,4 +1,4 @@
-import type { Environment } from "../common/environment.js";
+import type { Environment } from "../common/time.js";
 import { type InDoubt, Ledger, OutcomeQueue } from "./ledger.js";
 import type { BulkOptions } from "./options.js";
 import { createSummary, type Outcome, type RunningSummary, type Summary } from "./outcome.js";

@@ -1,6 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Environment } from "../common/environment.js";
-import { SharedSignal, type Signal } from "../common/shared-signal.js";
+import { type Environment, SharedSignal, type Signal } from "../common/time.js";
 
 /** How long an aborted run waits for clients and sources that ignore the abort. */
 const graceMs = 1000;

@@ -15,8 +15,8 @@ import {
 } from "../../gen/zitadel/management_pb.js";
 import { neverSent } from "../errors/certainty.js";
 import { type Checks, own } from "../options/checker.js";
-import { checkClientOptions } from "../options/client-checks.js";
-import type { CommonOptions } from "../options/client-options.js";
+import { checkClientOptions } from "../options/checks.js";
+import type { CommonOptions } from "../options/options.js";
 import type { ClosableTransport, Send, TransportOptions } from "../transports/call/attempt.js";
 import { RunningCalls } from "../transports/call/call.js";
 import { checkRequest } from "./check-request.js";

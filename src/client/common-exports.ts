@@ -19,8 +19,12 @@ export {
   isGrantInactive,
   isGrantNotFound,
 } from "../errors/describe.js";
-export type { BinaryFormatOptions, CommonOptions } from "../options/client-options.js";
-export type { RetryOptions } from "../options/retry.js";
-export type { TokenRequest, TokenSource } from "../options/token-source.js";
+export type {
+  BinaryFormatOptions,
+  CommonOptions,
+  RetryOptions,
+  TokenRequest,
+  TokenSource,
+} from "../options/options.js";
 export type { ManagementClient } from "./client.js";
 export { close } from "./close.js";

@@ -5,11 +5,11 @@ import {
   type StreamResponse,
   type UnaryResponse,
 } from "@connectrpc/connect";
-import { type Environment, platform } from "../common/environment.js";
+import { type Environment, platform } from "../common/time.js";
 import { asConnectError, decisionOf, wasSent, withExtras } from "../errors/certainty.js";
 import { createMask, rewriteMessage } from "../errors/mask.js";
-import { headerValueProblem } from "../options/header-value.js";
-import type { TokenRequest, TokenSource } from "../options/token-source.js";
+import { headerValueProblem } from "../options/checker.js";
+import type { TokenRequest, TokenSource } from "../options/options.js";
 import type { Attempt, Send } from "../transports/call/attempt.js";
 import type { Call, HeaderFields } from "../transports/call/call.js";
 import { fieldsOf } from "../transports/call/headers.js";

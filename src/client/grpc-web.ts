@@ -1,8 +1,12 @@
 import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-import { binaryFormatChecks, commonChecks, fetchChecks } from "../options/client-checks.js";
-import type { GrpcWebOptions } from "../options/client-options.js";
-import { misplacedConnectionOptions } from "../options/misplaced.js";
+import {
+  binaryFormatChecks,
+  commonChecks,
+  fetchChecks,
+  misplacedConnectionOptions,
+} from "../options/checks.js";
+import type { GrpcWebOptions } from "../options/options.js";
 import * as plainJson from "../transports/call/plain-json.js";
 import { createGrpcWebTransport, type GrpcWebParts } from "../transports/grpc-web/transport.js";
 import { buildClient, buildTransport, type ManagementClient, type Protocol } from "./client.js";

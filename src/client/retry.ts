@@ -1,9 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, type ContextKey } from "@connectrpc/connect";
-import { type Environment, platform } from "../common/environment.js";
-import { readPushbackMs } from "../common/retry-after.js";
+import { type Environment, platform, readPushbackMs } from "../common/time.js";
 import { asConnectError } from "../errors/certainty.js";
-import type { RetryOptions } from "../options/retry.js";
+import type { RetryOptions } from "../options/options.js";
 import type { Attempt, Send } from "../transports/call/attempt.js";
 
 /**

@@ -1,6 +1,3 @@
-import { headerValueProblem } from "./header-value.js";
-import { similarName } from "./spelling.js";
-
 /**
  * A description of the allowed values; a check that returns whether a value is allowed, or a more exact
  * description; and how a rejected value is shown.
@@ -168,4 +165,68 @@ export const bytes = (minimum: number): Check => integer("bytes", minimum, 2 ** 
 
 export function listOf(what: string, isItem: (item: unknown) => boolean): Check {
   return [`an array of ${what}`, (value) => Array.isArray(value) && value.every(isItem)];
+}
+
+/**
+ * Why a value is not a single token of a header: for ids and bearer tokens, which are visible ASCII without
+ * spaces (RFC 6750, section 2.1 allows no more for a token). The result describes the value without
+ * containing it. Undefined if the value is valid.
+ */
+export function headerValueProblem(value: unknown): string | undefined {
+  if (typeof value !== "string") {
+    return value === null ? "null" : typeof value;
+  }
+  if (value === "") {
+    return "an empty string";
+  }
+  const position = value.search(/[^\x21-\x7e]/);
+  if (position === -1) {
+    return undefined;
+  }
+  const character = value.charCodeAt(position);
+  const kind =
+    character === 10 || character === 13
+      ? "a line break"
+      : character === 32
+        ? "a space"
+        : character < 32 || character === 127
+          ? "a control character"
+          : "a character outside of ASCII";
+  return `a string of ${value.length} characters with ${kind} at position ${position + 1}`;
+}
+
+/**
+ * The candidate that is probably meant: it has most letters in common with `name`, in the same order, or
+ * `name` is a part of it ("timeout" for "defaultTimeoutMs"), or contains all of it ("organizationId" for
+ * "orgId"). The first of equally likely ones.
+ */
+export function similarName(name: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestLikeness = 0.65;
+  for (const candidate of candidates) {
+    const [a, b] = [name.toLowerCase(), candidate.toLowerCase()];
+    const shared = commonLetters(a, b);
+    const isPart =
+      shared === Math.min(a.length, b.length) && (shared > 4 || (shared > 2 && b.includes(a)));
+    const likeness = Math.max((2 * shared) / (a.length + b.length), isPart ? 0.85 : 0);
+    if (likeness > bestLikeness) {
+      best = candidate;
+      bestLikeness = likeness;
+    }
+  }
+  return best;
+}
+
+/** The length of the longest common subsequence. */
+function commonLetters(a: string, b: string): number {
+  let row: number[] = [];
+  for (const letter of a) {
+    const before = row;
+    row = [];
+    for (let j = 0; j < b.length; j++) {
+      row[j] =
+        letter === b[j] ? (before[j - 1] ?? 0) + 1 : Math.max(before[j] ?? 0, row[j - 1] ?? 0);
+    }
+  }
+  return row.at(-1) ?? 0;
 }

@@ -6,7 +6,7 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { registerForClose } from "../client/close.js";
-import { platform } from "../common/environment.js";
+import { platform } from "../common/time.js";
 import type { SandboxControl } from "./control.js";
 import { createControl } from "./create-control.js";
 import { createDispatch } from "./dispatch.js";

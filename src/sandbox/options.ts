@@ -3,12 +3,12 @@ import {
   type Checks,
   checkOptions,
   describe,
+  headerValueProblem,
   integer,
   isFunction,
   isObject,
   oneOf,
 } from "../options/checker.js";
-import { headerValueProblem } from "../options/header-value.js";
 import { type Generation, generations } from "./model/entities.js";
 import type { SandboxSeed } from "./seed.js";
 

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import { clientCredentials, serviceUser } from "../../src/auth/index.js";
 import { createManagementClient } from "../../src/grpc.js";
 import { close, describeError } from "../../src/index.js";
-import type { TokenSource } from "../../src/options/token-source.js";
+import type { TokenSource } from "../../src/options/options.js";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 
 let sandbox: SandboxServer;

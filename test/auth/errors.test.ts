@@ -5,7 +5,7 @@ import { inspect } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createClientCredentials, createServiceUser } from "../../src/auth/service-user.js";
-import type { TokenSource } from "../../src/options/token-source.js";
+import type { TokenSource } from "../../src/options/options.js";
 import { FakeEnvironment, settle } from "../support/fake-environment.js";
 import { createFakeIssuer, type FakeIssuer, oauthError, type SeenRequest } from "./fake-issuer.js";
 

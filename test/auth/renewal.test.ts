@@ -2,7 +2,7 @@ import { getEventListeners } from "node:events";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { createClientCredentials } from "../../src/auth/service-user.js";
-import type { TokenSource } from "../../src/options/token-source.js";
+import type { TokenSource } from "../../src/options/options.js";
 import { Call } from "../../src/transports/call/call.js";
 import { FakeEnvironment, settle } from "../support/fake-environment.js";
 import { createFakeIssuer, type FakeIssuer, oauthError } from "./fake-issuer.js";

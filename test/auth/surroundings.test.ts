@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { clientCredentials } from "../../src/auth/index.js";
 import { createClientCredentials, createServiceUser } from "../../src/auth/service-user.js";
-import type { TokenSource } from "../../src/options/token-source.js";
+import type { TokenSource } from "../../src/options/options.js";
 import { FakeEnvironment, settle } from "../support/fake-environment.js";
 import { createFakeIssuer, type FakeIssuer, oauthError } from "./fake-issuer.js";
 import { serviceUserKey } from "./keys.js";

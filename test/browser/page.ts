@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import { createManagementClient, describeError, isGrantNotFound } from "zitadel-user-grants";
 import * as json from "zitadel-user-grants/json";
-import type { CommonOptions } from "../../src/options/client-options.js";
+import type { CommonOptions } from "../../src/options/options.js";
 
 /** The options of a client, and which entry makes it. */
 interface Target extends CommonOptions {

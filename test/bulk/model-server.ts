@@ -10,8 +10,8 @@ import {
 } from "../../gen/zitadel/management_pb.js";
 import { ErrorDetailSchema } from "../../gen/zitadel/message_pb.js";
 import { retrySwitch } from "../../src/client/retry.js";
-import { sleep } from "../../src/common/environment.js";
-import { sendGate } from "../../src/common/send-gate.js";
+import { sendGate } from "../../src/common/hooks.js";
+import { sleep } from "../../src/common/time.js";
 import { withOutcome } from "../../src/errors/certainty.js";
 import type { FakeEnvironment } from "../support/fake-environment.js";
 

@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { deactivateUserGrantsIn, type UserGrant } from "../../src/bulk/deactivate.js";
 import type { Outcome } from "../../src/bulk/outcome.js";
 import { removeUserGrantsIn } from "../../src/bulk/remove.js";
-import { sleep } from "../../src/common/environment.js";
+import { sleep } from "../../src/common/time.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
 import { type Fate, type GrantState, ModelServer } from "./model-server.js";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { deactivateUserGrantsIn } from "../../src/bulk/deactivate.js";
 import { removeUserGrantsIn } from "../../src/bulk/remove.js";
-import { sleep } from "../../src/common/environment.js";
+import { sleep } from "../../src/common/time.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
 import { ModelServer } from "./model-server.js";
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { RemoveUserGrantsOptions } from "../../src/bulk/options.js";
 import type { RemoveOutcome } from "../../src/bulk/outcome.js";
 import { removeUserGrants, removeUserGrantsIn } from "../../src/bulk/remove.js";
-import { sleep } from "../../src/common/environment.js";
+import { sleep } from "../../src/common/time.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
 import { ModelServer, notApplied, serverError } from "./model-server.js";
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { deactivateUserGrants, type Outcome, removeUserGrants } from "../../src/bulk/index.js";
 import { removeUserGrantsIn } from "../../src/bulk/remove.js";
 import { close } from "../../src/client/close.js";
-import { platform, sleep } from "../../src/common/environment.js";
+import { platform, sleep } from "../../src/common/time.js";
 import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.js";
 import * as json from "../../src/json.js";

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createContextValues, type Interceptor } from "@connectrpc/connect";
 import { describe, expect, it, vi } from "vitest";
 import { createRetry, retrySwitch } from "../../src/client/retry.js";
-import type { Environment } from "../../src/common/environment.js";
+import type { Environment } from "../../src/common/time.js";
 import {
   createManagementClient,
   DeactivateUserGrantResponseSchema,

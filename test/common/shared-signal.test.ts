@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { SharedSignal } from "../../src/common/shared-signal.js";
+import { SharedSignal } from "../../src/common/time.js";
 
 it("calls each listener once, and none that was removed or comes later", () => {
   const signal = new SharedSignal();

@@ -68,12 +68,12 @@ describe("the layers of src/", () => {
 const platformCalls =
   /(?<![.\w])(?:set(?:Timeout|Interval|Immediate)\((?!\))|(?:performance|Date)\.now|Math\.random|AbortSignal\.timeout|new Date\(\))/g;
 
-it("clocks, timers and randomness of the platform are in common/environment.ts, and nowhere else", () => {
+it("clocks, timers and randomness of the platform are in common/time.ts, and nowhere else", () => {
   const users = [...imports.keys()].filter((file) => {
     const text = readFileSync(new URL(`../../src/${file}`, import.meta.url), "utf8");
     return text.replace(/\/\*.*?\*\/|\/\/[^\n]*/gs, "").match(platformCalls) !== null;
   });
-  expect(users).toEqual(["common/environment.ts"]);
+  expect(users).toEqual(["common/time.ts"]);
 });
 
 describe("an import is found that", () => {

@@ -7,7 +7,7 @@ import {
   isGrantInactive,
   type ManagementClient,
 } from "../../src/index.js";
-import type { CommonOptions } from "../../src/options/client-options.js";
+import type { CommonOptions } from "../../src/options/options.js";
 import type { Generation, SandboxServer, SandboxServerOptions } from "../../src/sandbox/index.js";
 
 /** What a scenario has at hand. */

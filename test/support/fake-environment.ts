@@ -1,4 +1,4 @@
-import { type Environment, platform } from "../../src/common/environment.js";
+import { type Environment, platform } from "../../src/common/time.js";
 
 interface Timer {
   readonly atMs: number;

@@ -1,4 +1,4 @@
-import type { Environment } from "../../common/environment.js";
+import type { Environment } from "../../common/time.js";
 import type { HeldToken, Lifetime } from "../source.js";
 import type { SignInOptions } from "./options.js";
 import type { Session } from "./session.js";

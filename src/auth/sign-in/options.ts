@@ -1,5 +1,5 @@
 import { type Check, type Checks, isObject } from "../../options/checker.js";
-import type { TokenSource } from "../../options/token-source.js";
+import type { TokenSource } from "../../options/options.js";
 import { type CommonTokenOptions, commonChecks, isSecure, text } from "../options.js";
 import type { SignedInUser, SignInChange } from "./session.js";
 

@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import * as oauth from "oauth4webapi";
-import { sleep } from "../../common/environment.js";
+import { sleep } from "../../common/time.js";
 import { checkOptions, own } from "../../options/checker.js";
 import { createDiscover, type Discover } from "../discovery.js";
 import {

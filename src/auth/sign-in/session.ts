@@ -1,4 +1,4 @@
-import type { Environment } from "../../common/environment.js";
+import type { Environment } from "../../common/time.js";
 import { type Lifetime, remainingLifeMs } from "../source.js";
 
 /** The result of a sign-in: plain data, as storage and other tabs require. */

@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { platform } from "../../common/environment.js";
+import { platform } from "../../common/time.js";
 import { checkTokenOptions } from "../options.js";
 import { createTokenSource, isExpired } from "../source.js";
 import { AttemptFailure, tokenError } from "../token-error.js";

@@ -1,8 +1,8 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import { platform } from "../../common/environment.js";
 import { encodeFrame, FrameReader } from "../../common/frames.js";
+import { platform } from "../../common/time.js";
 import { type HttpRequest, headerOf, type RpcOutcome } from "../http/http.js";
 import { deadlineExceeded, earlyError, RpcError, statusTrailers } from "../model/errors.js";
 import { type Instance, requestIdHeader } from "../model/instance.js";

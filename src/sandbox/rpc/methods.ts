@@ -13,7 +13,7 @@ import type { ReactivateUserGrantRequest } from "../../../gen/tool/management_pb
 import { ManagementService as LookupService } from "../../../gen/tool/management_pb.js";
 import type { DeactivateUserGrantRequest } from "../../../gen/zitadel/management_pb.js";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
-import { platform, sleep } from "../../common/environment.js";
+import { platform, sleep } from "../../common/time.js";
 import type { HttpRequest } from "../http/http.js";
 import { addUserGrant, bulkRemoveUserGrant, type Command, changeState } from "../model/commands.js";
 import type { Permission } from "../model/entities.js";

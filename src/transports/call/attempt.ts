@@ -8,8 +8,8 @@ import type {
   UnaryResponse,
 } from "@connectrpc/connect";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
-import { platform } from "../../common/environment.js";
-import type { Observer } from "../../common/observer.js";
+import type { Observer } from "../../common/hooks.js";
+import { platform } from "../../common/time.js";
 import { asConnectError, neverSent } from "../../errors/certainty.js";
 import { Call, effectiveTimeoutMs, type HeaderFields, type RunningCalls } from "./call.js";
 import { callHeaders, fieldsOf } from "./headers.js";

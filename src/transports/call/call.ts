@@ -1,7 +1,6 @@
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
-import { registerSignal, type WaitingCall } from "../../common/call-signal.js";
-import { platform } from "../../common/environment.js";
-import { sendGate } from "../../common/send-gate.js";
+import { registerSignal, sendGate, type WaitingCall } from "../../common/hooks.js";
+import { platform } from "../../common/time.js";
 import {
   asConnectError,
   decisionOf,

@@ -6,7 +6,7 @@ import type {
 } from "@bufbuild/protobuf";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { BinaryFormatOptions, CommonOptions } from "../../options/client-options.js";
+import type { BinaryFormatOptions, CommonOptions } from "../../options/options.js";
 
 /** Encodes messages to bytes and decodes them. */
 export interface Codec {

@@ -1,7 +1,7 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Interceptor, StreamRequest, StreamResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Observer } from "../../common/observer.js";
+import type { Observer } from "../../common/hooks.js";
 import { asConnectError, decided, decides } from "../../errors/certainty.js";
 import type { TransportOptions } from "./attempt.js";
 import type { Call } from "./call.js";

@@ -6,8 +6,7 @@ import { undecided } from "../../errors/certainty.js";
 import type { Attempt } from "../call/attempt.js";
 import type { Codec } from "../call/codec.js";
 import { readStatus, unexpectedResponse } from "../call/status.js";
-import { bodyChunks, bodyStart, discard } from "../fetch/body.js";
-import { connectionError } from "../fetch/guarded-fetch.js";
+import { bodyChunks, bodyStart, connectionError, discard } from "../fetch/fetch.js";
 
 /** Flags the trailers frame. */
 const trailerFlag = 0x80;

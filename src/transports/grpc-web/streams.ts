@@ -2,13 +2,12 @@ import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { decodeFrames, encodeFrame, prefixBytes } from "../../common/frames.js";
-import type { GrpcWebOptions } from "../../options/client-options.js";
+import type { GrpcWebOptions } from "../../options/options.js";
 import type { TransportOptions } from "../call/attempt.js";
 import { Call, effectiveTimeoutMs } from "../call/call.js";
 import { callHeaders } from "../call/headers.js";
 import { callStream, streamInterceptors } from "../call/stream.js";
-import { bodyChunks } from "../fetch/body.js";
-import { checkSize, connectionError, guardedFetch } from "../fetch/guarded-fetch.js";
+import { bodyChunks, checkSize, connectionError, guardedFetch } from "../fetch/fetch.js";
 import { checkResponse } from "./response.js";
 
 /**

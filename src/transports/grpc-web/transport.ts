@@ -1,10 +1,10 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeFrame } from "../../common/frames.js";
-import type { GrpcWebOptions } from "../../options/client-options.js";
+import type { GrpcWebOptions } from "../../options/options.js";
 import { type ClosableTransport, createUnary, type TransportOptions } from "../call/attempt.js";
 import { createCodec, type JsonFormat } from "../call/codec.js";
-import { checkSize, sendOverFetch } from "../fetch/guarded-fetch.js";
+import { checkSize, sendOverFetch } from "../fetch/fetch.js";
 import { checkResponse, readUnary } from "./response.js";
 
 /** Parts that a page loads only if needed. */

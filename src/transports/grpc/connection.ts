@@ -7,9 +7,9 @@ import {
 } from "node:http2";
 import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Environment } from "../../common/environment.js";
+import type { Environment } from "../../common/time.js";
 import { rejectsClientCertificate } from "../../errors/failure.js";
-import type { NodeConnectOptions } from "../../options/node-connect.js";
+import type { NodeConnectOptions } from "../../options/options.js";
 import { type ConnectFailure, connectFailure, ResetCode } from "./failure.js";
 import { forNode, type HeaderList } from "./headers.js";
 import { IdleTimer, Liveness, type LivenessOptions } from "./liveness.js";

@@ -1,8 +1,14 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { type Observer, observeResponse, type ResponseObserver } from "../../common/observer.js";
-import { type SendGate, sendGate, type Turn } from "../../common/send-gate.js";
+import {
+  type Observer,
+  observeResponse,
+  type ResponseObserver,
+  type SendGate,
+  sendGate,
+  type Turn,
+} from "../../common/hooks.js";
 import { asConnectError, decided } from "../../errors/certainty.js";
 import type { Attempt } from "../call/attempt.js";
 import type { ExpiryListener } from "../call/call.js";

@@ -1,5 +1,5 @@
 import type { ClientHttp2Session } from "node:http2";
-import type { Environment } from "../../common/environment.js";
+import type { Environment } from "../../common/time.js";
 
 /** After this long without a byte from the server, a connection is verified before reuse. */
 const verifyAfterMs = 30_000;

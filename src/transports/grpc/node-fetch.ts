@@ -3,8 +3,8 @@ import { Readable } from "node:stream";
 import { neverSent, plainCause, rejectsClientCertificate } from "../../errors/failure.js";
 import { createMask, type Mask, secretsOf } from "../../errors/mask.js";
 import { own } from "../../options/checker.js";
-import { authorityOf, type NodeConnectOptions } from "../../options/node-connect.js";
-import { unref } from "../fetch/init.js";
+import { authorityOf, type NodeConnectOptions } from "../../options/options.js";
+import { unref } from "../fetch/fetch.js";
 import { explainFailure } from "./failure.js";
 
 /**

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Environment, platform } from "../../common/environment.js";
+import { type Environment, platform } from "../../common/time.js";
 import type { Connection, ConnectionOptions, ConnectionOwner } from "./connection.js";
 import { type ConnectFailure, unservedFailure } from "./failure.js";
 

@@ -1,11 +1,11 @@
 import { BlockList, connect as connectPlain, isIP, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectSecure } from "node:tls";
-import { isLoopback } from "../../common/loopback.js";
 import { describeFailure, plainCause } from "../../errors/failure.js";
 import { createMask, secretsOf } from "../../errors/mask.js";
 import { own } from "../../options/checker.js";
-import type { NodeConnectOptions } from "../../options/node-connect.js";
+import { isLoopback } from "../../options/checks.js";
+import type { NodeConnectOptions } from "../../options/options.js";
 
 /** How a connection is to be opened. */
 export interface SocketRequest {

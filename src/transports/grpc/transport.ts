@@ -1,8 +1,7 @@
 import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeFrame } from "../../common/frames.js";
-import type { GrpcOptions } from "../../options/client-options.js";
-import { authorityOf } from "../../options/node-connect.js";
+import { authorityOf, type GrpcOptions } from "../../options/options.js";
 import {
   type Attempt,
   type ClosableTransport,

@@ -8,11 +8,10 @@ import type {
 import { Code, ConnectError } from "@connectrpc/connect";
 import { decided, decides } from "../../errors/certainty.js";
 import { writeZitadelDetail } from "../../errors/zitadel-detail.js";
-import type { JsonOptions } from "../../options/client-options.js";
+import type { JsonOptions } from "../../options/options.js";
 import type { Attempt, TransportOptions } from "../call/attempt.js";
 import { unexpectedResponse } from "../call/status.js";
-import { bodyChunks } from "../fetch/body.js";
-import { connectionError } from "../fetch/guarded-fetch.js";
+import { bodyChunks, connectionError } from "../fetch/fetch.js";
 import type { JsonParts } from "./request.js";
 import { type HttpBinding, isObject, isText } from "./template.js";
 

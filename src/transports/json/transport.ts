@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
-import type { JsonOptions } from "../../options/client-options.js";
+import type { JsonOptions } from "../../options/options.js";
 import { type ClosableTransport, createUnary, type TransportOptions } from "../call/attempt.js";
-import { checkSize, sendOverFetch } from "../fetch/guarded-fetch.js";
+import { checkSize, sendOverFetch } from "../fetch/fetch.js";
 import { buildRequest, type JsonParts, uncarried } from "./request.js";
 import { readResponse } from "./response.js";
 import { pathPrefix } from "./template.js";

@@ -1,15 +1,13 @@
 import type {
   BinaryReadOptions,
   BinaryWriteOptions,
+  DescMethod,
   JsonReadOptions,
   JsonWriteOptions,
 } from "@bufbuild/protobuf";
-import type { Interceptor } from "@connectrpc/connect";
+import type { Code, Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import type { Observer } from "../common/observer.js";
-import type { NodeConnectOptions } from "./node-connect.js";
-import type { RetryOptions } from "./retry.js";
-import type { TokenSource } from "./token-source.js";
+import type { Observer } from "../common/hooks.js";
 
 /** The options that every protocol has. Only `baseUrl` is required; `undefined` counts as not given. */
 export interface CommonOptions {
@@ -122,3 +120,97 @@ export interface JsonOptions extends CommonOptions, FetchOptions {
 
 /** The options of the entry `.`: those of native gRPC apply in Node, those of gRPC-web elsewhere. */
 export interface ClientOptions extends GrpcOptions, GrpcWebOptions {}
+
+/** The argument of a token source. */
+export interface TokenRequest {
+  /** The token that the server has just rejected with UNAUTHENTICATED: do not return it again. */
+  readonly refused?: string | undefined;
+  /** Aborted when the call that needs the token settles: at its deadline, or when the caller aborts it. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Returns the bearer token for a call, without the word `Bearer`.
+ *
+ * It is called before each RPC, so it should cache its token until shortly before the token expires. If
+ * the server rejects a token with UNAUTHENTICATED, the source is called again with the rejected token; if
+ * it returns a different one, a unary call is retried once with it, within the time that is left.
+ *
+ * A `ConnectError` that it throws becomes the call's error; anything else becomes `Unauthenticated`.
+ */
+export type TokenSource = (request?: TokenRequest) => string | Promise<string>;
+
+/**
+ * How calls that failed transiently are retried: the retry design of gRPC
+ * (https://github.com/grpc/proposal/blob/master/A6-client-retries.md), with its names. Unary calls only.
+ *
+ * Idempotent methods are retried: `DeactivateUserGrant`, methods that declare an `idempotency_level`, and
+ * those in `idempotentMethods`. Any other method, `BulkRemoveUserGrant` included, is retried only while
+ * `mayHaveBeenApplied` is false for what has failed: if only a response was lost, a second removal would
+ * report `NotFound` for a grant that the first one removed.
+ *
+ * After a lost response, a retried deactivation gets OK from ZITADEL v4 and later. Earlier versions
+ * respond with `FailedPrecondition`, which `isGrantInactive` recognizes: the grant is inactive, because
+ * of this call or of another.
+ */
+export interface RetryOptions {
+  /** The maximum number of attempts of a call, the first included, 1 to 100. Default 5. */
+  maxAttempts?: number | undefined;
+  /** Milliseconds before the second attempt, with 20 % jitter, 1 to 2147483647. Default 200. */
+  initialBackoffMs?: number | undefined;
+  /** The maximum of milliseconds between two attempts, with 20 % jitter, 1 to 2147483647. Default 5000. */
+  maxBackoffMs?: number | undefined;
+  /** The factor by which the backoff grows with each attempt, 1 to 100. Default 2. */
+  backoffMultiplier?: number | undefined;
+  /** The codes on which a call is retried. Default `[Code.Unavailable]`. */
+  retryableStatusCodes?: Code[] | undefined;
+  /** More methods that are safe to execute twice. Default: no other methods. */
+  idempotentMethods?: DescMethod[] | undefined;
+  /**
+   * The longest wait in milliseconds that the server may request, by `grpc-retry-pushback-ms` or
+   * `Retry-After`, 0 to 2147483647. Default 60000 (1 min). A call that would wait longer fails at once.
+   */
+  maxRetryAfterMs?: number | undefined;
+  /**
+   * The retry budget of the whole client, 1 to 1000. Each failed attempt takes 1 token; once half of them
+   * are gone, nothing is retried, so that a struggling server is not flooded. Default 10.
+   */
+  maxTokens?: number | undefined;
+  /** The tokens that each successful call returns to the budget, 0.001 to 1000. Default 0.1. */
+  tokenRatio?: number | undefined;
+}
+
+/**
+ * The options of Node's `http2.connect` that matter to a client. They are written out because the types
+ * of this package must load in browser projects, which lack the types of Node. Any other option of
+ * `http2.SecureClientSessionOptions` is passed through.
+ */
+export interface NodeConnectOptions {
+  /** Certificate authorities to trust instead of Node's own, PEM. */
+  ca?: string | Uint8Array | (string | Uint8Array)[] | undefined;
+  /** The client's certificate chain, PEM. */
+  cert?: string | Uint8Array | (string | Uint8Array)[] | undefined;
+  /** The client's private key, PEM. */
+  key?: string | Uint8Array | (string | Uint8Array)[] | undefined;
+  /** The client's key and certificate as PKCS#12. */
+  pfx?: string | Uint8Array | undefined;
+  /** The passphrase of `key` or `pfx`. */
+  passphrase?: string | undefined;
+  /**
+   * The name that the server's certificate must have, if it is not the host of `baseUrl`. It takes the host's
+   * place in requests as well (`:authority`, `host`), by which ZITADEL chooses the instance.
+   */
+  servername?: string | undefined;
+  /** false accepts any certificate. Only for tests. */
+  rejectUnauthorized?: boolean | undefined;
+  [option: string]: unknown;
+}
+
+/** The host and port that requests name. */
+export function authorityOf(
+  { host, port, protocol }: URL,
+  nodeOptions: NodeConnectOptions | undefined,
+): string {
+  const servername = protocol === "https:" ? nodeOptions?.servername : undefined;
+  return servername ? `${servername}${port && `:${port}`}` : host;
+}

@@ -333,13 +333,9 @@ export function createServiceTokenSource(
 
 function explain(reason: unknown): Explanation {
   const isPlain = reason instanceof Error && !("code" in reason) && reason.cause === undefined;
-  const isUntrusted = isCertificateProblem(reason);
-  const advice = isUntrusted
-    ? ". Trust the authority that signed the certificate (NODE_EXTRA_CA_CERTS, or the option fetch)"
-    : "";
   return {
-    text: `${neverSent(reason) ? "was not sent" : "got no response"}: ${describeFailure(reason)}${advice}`,
-    maxAttempts: isUntrusted ? 1 : isPermanent(reason) ? few : Infinity,
+    text: `${neverSent(reason) ? "was not sent" : "got no response"}: ${describeFailure(reason)}`,
+    maxAttempts: isCertificateProblem(reason) ? 1 : isPermanent(reason) ? few : Infinity,
     isMistake:
       isPlain &&
       (reason instanceof TypeError

@@ -15,12 +15,8 @@ const clientCertificate =
 const handshake =
   /ALERT_(?:HANDSHAKE_FAILURE|NO_APPLICATION_PROTOCOL|PROTOCOL_VERSION|INSUFFICIENT_SECURITY)$|UNRECOGNIZED_NAME$|^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNSUPPORTED_PROTOCOL|NO_(?:CIPHERS|PROTOCOLS)_AVAILABLE|(?:DH|EE)_KEY_TOO_SMALL)$/;
 
-/**
- * No such host; our own codes for a proxy that is set wrongly or wants credentials, and for another HTTP; a
- * runtime without `node:http2` (workerd).
- */
-const settings =
-  /^(?:ENOTFOUND|ERR_PROXY_SETTING|ERR_PROXY_CREDENTIALS|ERR_NO_HTTP2|ERR_METHOD_NOT_IMPLEMENTED)$/;
+/** No such host; our own codes for a proxy that is set wrongly or wants credentials, and for another HTTP. */
+const settings = /^(?:ENOTFOUND|ERR_PROXY_SETTING|ERR_PROXY_CREDENTIALS|ERR_NO_HTTP2)$/;
 
 /** No connection for now. */
 const transient =

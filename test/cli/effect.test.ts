@@ -188,7 +188,7 @@ describe("the wait for the read model", () => {
         });
       },
       onShown: (_, record) => void found.push(record),
-      stopped: () => false,
+      signal: new AbortController().signal,
       environment: time,
     });
     await time.run(look);

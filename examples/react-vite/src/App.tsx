@@ -1,17 +1,15 @@
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useEffect, useState } from "react";
 import { Grants } from "./Grants.tsx";
 import { completeSignIn, explain, session } from "./zitadel.ts";
 
 export function App() {
-  // Undefined also when the session has ended, here or in another tab.
-  const user = useSyncExternalStore(session.onChange, session.user);
-  const [ready, setReady] = useState(false);
+  const [signedIn, setSignedIn] = useState<boolean>();
   const [error, setError] = useState<string>();
 
   useEffect(() => {
     completeSignIn()
       .catch((reason) => setError(explain(reason)))
-      .finally(() => setReady(true));
+      .finally(() => setSignedIn(session.signedIn));
   }, []);
 
   const attempt = (promise: Promise<unknown>) =>
@@ -21,19 +19,19 @@ export function App() {
     <>
       <header>
         <h1>Project access</h1>
-        {ready && user === undefined && (
+        {signedIn === false && (
           <button type="button" onClick={() => attempt(session.start())}>
             Sign in
           </button>
         )}
-        {user !== undefined && (
+        {signedIn && (
           <button type="button" onClick={() => attempt(session.signOut())}>
             Sign out
           </button>
         )}
       </header>
       {error !== undefined && <p role="alert">{error}</p>}
-      {user !== undefined && <Grants />}
+      {signedIn && <Grants />}
     </>
   );
 }

@@ -15,9 +15,12 @@ export const session = signIn({
 
 export const client = createManagementClient({ baseUrl: issuer, token: session.token });
 
+let handled: Promise<unknown> | undefined;
+
 /** Completes a sign-in that brought the person to this page; once, however often React mounts. */
 export function completeSignIn(): Promise<unknown> {
-  return session.handleCallback();
+  handled ??= session.handleCallback();
+  return handled;
 }
 
 export interface Grant {

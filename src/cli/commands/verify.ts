@@ -192,6 +192,7 @@ async function lookAndReport(
     await verifyLog(content, lookup, {
       ...options,
       stopped: () => stopSwitch.stopped,
+      signal: stopSwitch.stopSignal,
       onFinding,
       onStart: (what, ms) => {
         if (ms > 10_000 && !quiet) {
@@ -223,6 +224,8 @@ async function lookAndReport(
 
 export interface VerifyOptions extends ReadEachOptions {
   readonly stopped: () => boolean;
+  /** Aborted at Ctrl-C. */
+  readonly signal: AbortSignal;
   readonly onFinding: (finding: Finding, record: GrantRecord | undefined) => Promise<void> | void;
 }
 
@@ -283,7 +286,7 @@ export async function verifyLog(
               : "confirmed";
       await onFinding({ ...known(grantId), shows: record?.state ?? "none", verdict }, record);
     },
-    stopped: options.stopped,
+    signal: options.signal,
     environment,
   });
   for (const [grantId, error] of failures) {

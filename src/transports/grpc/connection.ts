@@ -5,7 +5,6 @@ import {
   connect,
   type OutgoingHttpHeaders,
 } from "node:http2";
-import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Environment } from "../../common/time.js";
 import { rejectsClientCertificate } from "../../errors/failure.js";
@@ -224,19 +223,17 @@ export class Connection {
   async #open(): Promise<void> {
     const { origin, nodeOptions } = this.#options;
     const { signal } = this.#opening;
-    let socket: Duplex | undefined;
     try {
       const url = new URL(origin);
       // Calls that wait for it keep the process alive.
       const how = { origin: url, nodeOptions, protocol: "h2", signal, keepsAlive: false } as const;
-      const opened = await openSocket(how);
-      socket = opened;
+      const socket = await openSocket(how);
       if (this.state === "closed") {
-        opened.destroy();
+        socket.destroy();
         return;
       }
       // A session whose TLS connection the server rejects after the handshake does not report it.
-      opened.on("error", (error) => this.#onError(error));
+      socket.on("error", (error) => this.#onError(error));
       const session = connect(
         origin,
         ownOptions({
@@ -247,7 +244,7 @@ export class Connection {
           maxHeaderListPairs: 4_000,
           ...(nodeOptions as object),
           settings: ownOptions({ enablePush: false, ...(nodeOptions?.settings as object) }),
-          createConnection: () => opened,
+          createConnection: () => socket,
         }),
       );
       this.#session = session;
@@ -255,8 +252,6 @@ export class Connection {
       session.unref();
       this.#listen(session);
     } catch (error) {
-      // Where `http2.connect` throws (workerd), few sockets may be open at once.
-      socket?.destroy();
       this.#onError(error as Error);
     }
   }

@@ -6,9 +6,8 @@ import { type Identified, introduce } from "../../account.js";
 import { connectionFlags, connectionNote } from "../../connect.js";
 import { explain } from "../../explain.js";
 import { type Command, type FlagTable, parseFlags, wholeNumber } from "../../flags.js";
-import { lookAtEffect } from "../../grants/effect.js";
-import { createLookup, type Lookup } from "../../grants/lookup.js";
-import { readEach } from "../../grants/read.js";
+import { type Viewer, viewEffect } from "../../grants/effect.js";
+import { createLookup } from "../../grants/lookup.js";
 import { exitCode, type Io, line, UsageError } from "../../io.js";
 import type { RestoreOutcome } from "../../log/entry.js";
 import { LogFailure } from "../../log/file.js";
@@ -30,7 +29,6 @@ import {
   printable,
   quoted,
   reasonsOf,
-  type StopSwitch,
 } from "../../terminal.js";
 import { restoreGrant } from "./grant.js";
 import { type RestorePlan, type RestoreTask, restorePlan } from "./plan.js";
@@ -283,7 +281,7 @@ async function runRestore(
     }
     const open = (counts.failed ?? 0) + leftActive + plan.lost.length;
     const isShown =
-      !check || (await allShown(awaited, lookup, identity.orgId, rate, stopSwitch, quiet, io));
+      !check || (await allShown(awaited, { lookup, identity, rate, stopSwitch, quiet, io }));
     return open > 0 || !isShown ? exitCode.incomplete : exitCode.done;
   } finally {
     stopSwitch.end();
@@ -291,25 +289,15 @@ async function runRestore(
 }
 
 /** Looks whether ZITADEL shows what was restored: tokens are made from that. Lists what it does not show. */
-async function allShown(
-  awaited: readonly Awaited[],
-  lookup: Lookup,
-  orgId: string | null,
-  { maxPerSecond }: Rate,
-  stopSwitch: StopSwitch,
-  quiet: boolean,
-  io: Io,
-): Promise<boolean> {
+async function allShown(awaited: readonly Awaited[], viewer: Viewer): Promise<boolean> {
+  const { io, quiet } = viewer;
   const states = new Map(awaited.map(({ grantId, state }) => [grantId, state]));
   const others: string[] = [];
-  let looked = 0;
-  const stopped = () => stopSwitch.stopped;
-  try {
-    await lookAtEffect([...states.keys()], {
+  const looked = await viewEffect(
+    [...states.keys()],
+    {
       isAwaited: (grantId, record) => record?.state === states.get(grantId),
-      read: (ids) => readEach(lookup, ids, { orgId, maxPerSecond, stopped }),
       onShown(grantId, record) {
-        looked += 1;
         const state = states.get(grantId);
         if (record?.state !== state) {
           others.push(
@@ -317,14 +305,10 @@ async function allShown(
           );
         }
       },
-      stopped,
-    });
-  } catch (reason) {
-    if (!(reason instanceof ConnectError)) {
-      throw reason;
-    }
-    const why = stopped() ? "it was stopped." : explain(reason, "read");
-    line(io.stderr, `Whether ZITADEL shows them could not be looked at: ${why}`);
+    },
+    viewer,
+  );
+  if (looked === undefined) {
     return false;
   }
   for (const text of others.slice(0, mostNamed)) {

@@ -1,29 +1,21 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { Identity } from "../../account.js";
 import { explain } from "../../explain.js";
-import { lookAtEffect } from "../../grants/effect.js";
-import type { Lookup } from "../../grants/lookup.js";
-import { type ReadEachOptions, readEach } from "../../grants/read.js";
+import { type Viewer, viewEffect } from "../../grants/effect.js";
 import type { GrantRecord } from "../../grants/record.js";
 import { selectGrants, shortfallOf } from "../../grants/select.js";
 import { type Io, line } from "../../io.js";
 import type { LoggedCommand } from "../../log/entry.js";
 import type { RunLog } from "../../log/write.js";
-import type { Rate } from "../../pace.js";
-import { counted, duration, grouped, printable, type StopSwitch } from "../../terminal.js";
+import { grouped, printable } from "../../terminal.js";
 import type { Plan } from "./plan.js";
 
 /** What a run's end is looked at with. */
-export interface EffectContext {
+export interface EffectContext extends Viewer {
   readonly plan: Plan;
-  readonly lookup: Lookup;
   readonly identity: Identity;
   readonly protocol: string;
-  readonly rate: Rate;
   readonly log: RunLog | undefined;
-  readonly stopSwitch: StopSwitch;
-  readonly quiet: boolean;
-  readonly io: Io;
 }
 
 /** What ZITADEL shows after a run. */
@@ -38,7 +30,6 @@ export interface Effect {
   readonly complete: boolean;
 }
 
-const longMs = 10_000;
 const mostListed = 20;
 
 /**
@@ -47,47 +38,25 @@ const mostListed = 20;
  */
 export async function checkEffect(
   grantIds: readonly string[],
-  { plan, lookup, identity, rate, log, stopSwitch, quiet, io }: EffectContext,
+  context: EffectContext,
 ): Promise<Effect | undefined> {
+  const { plan, log } = context;
   const active: GrantRecord[] = [];
   const inactive: GrantRecord[] = [];
-  let looked = 0;
-  let waits = false;
-  const options: ReadEachOptions = {
-    orgId: identity.orgId,
-    maxPerSecond: rate.maxPerSecond,
-    stopped: () => stopSwitch.stopped,
-    onStart: (what, ms) => {
-      if (ms > longMs && !quiet) {
-        line(io.stderr, `Looking whether it is in effect: ${what}, about ${duration(ms)}.`);
-      }
-    },
-  };
   const { command } = plan;
-  try {
-    await lookAtEffect(grantIds, {
+  const looked = await viewEffect(
+    grantIds,
+    {
       isAwaited: (_, record) => hasNoEffect(command, record),
-      read: (ids) => readEach(lookup, ids, options),
       onShown(_, record) {
-        looked += 1;
         if (record !== undefined && !hasNoEffect(command, record)) {
           (record.state === "active" ? active : inactive).push(record);
         }
       },
-      stopped: () => stopSwitch.stopped,
-      onWait(count) {
-        if (!waits && !quiet) {
-          line(io.stderr, `Waiting until ZITADEL shows it: ${counted(count, "grant")} left.`);
-        }
-        waits = true;
-      },
-    });
-  } catch (reason) {
-    if (!(reason instanceof ConnectError)) {
-      throw reason;
-    }
-    const why = stopSwitch.stopped ? "it was stopped." : explain(reason, "read");
-    line(io.stderr, `Whether it is in effect could not be looked at: ${why}`);
+    },
+    context,
+  );
+  if (looked === undefined) {
     return undefined;
   }
   const inEffect = looked - active.length - inactive.length;

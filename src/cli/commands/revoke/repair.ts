@@ -246,7 +246,7 @@ class Repair {
           active.push(grantId);
         }
       },
-      stopped: () => this.#stopSwitch.stopped,
+      signal: this.#stopSwitch.stopSignal,
     });
     return active;
   }

@@ -211,7 +211,7 @@ export class Pace {
 /**
  * When the next request may be sent, so that a server gets no more than so many in any second that one may
  * pick. A request counts from when it begins until a second after it has ended: it may arrive at any time in
- * between, when there is a token and a connection. Within that they are spaced, a tenth of them at a time, so
+ * between, when there is a token and a connection. Within that they are spaced, a twentieth at a time, so
  * that timers, which are late by a millisecond or so, do not slow the run down.
  */
 export class RateLimit {
@@ -229,7 +229,7 @@ export class RateLimit {
   constructor(perSecond: number) {
     this.#most = Math.max(1, Math.floor(perSecond));
     this.#secondMs = Math.max(1000, 1000 / perSecond);
-    this.#burst = Math.max(1, Math.floor(this.#most / 10));
+    this.#burst = Math.max(1, Math.floor(this.#most / 20));
     this.#burstMs = (this.#burst * this.#secondMs) / this.#most;
   }
 

@@ -83,11 +83,7 @@ export interface GrantInit {
 
 /** Credentials of the sandbox's users and applications. */
 export interface OAuthControl {
-  /**
-   * Creates a key file for a user.
-   *
-   * @throws TypeError when the user does not exist.
-   */
+  /** Creates a key file for a user. */
   addKey(key?: {
     /** Default: the owner of the sandbox's `token`, to whom everything is allowed. */
     readonly userId?: string | undefined;
@@ -98,11 +94,7 @@ export interface OAuthControl {
   /** Revokes a key. */
   removeKey(keyId: string): void;
 
-  /**
-   * Creates a client id and a secret for a user. Earlier ones of the same user become invalid.
-   *
-   * @throws TypeError when the user does not exist.
-   */
+  /** Creates a client id and a secret for a user. Earlier ones of the same user become invalid. */
   addClientSecret(secret?: {
     /** Default: the owner of the sandbox's `token`, to whom everything is allowed. */
     readonly userId?: string | undefined;
@@ -125,7 +117,10 @@ export interface OAuthControl {
   expireTokens(userId?: string): void;
 }
 
-/** Reads and changes the state of the sandbox, without permission checks. */
+/**
+ * Reads and changes the state of the sandbox, without permission checks. Every function throws a TypeError for
+ * a value or a field that is not allowed, and for an organization, a project or a user that does not exist.
+ */
 export interface SandboxControl extends OAuthControl {
   /** An access token of a user who is IAM_OWNER, to whom everything is allowed. */
   readonly token: string;
@@ -134,54 +129,30 @@ export interface SandboxControl extends OAuthControl {
   /** The project that exists from the start, in that organization. Grants belong to it by default. */
   readonly projectId: string;
 
-  /**
-   * Adds a grant.
-   *
-   * @throws TypeError for a field that is unknown or not allowed, when the organization or the project does
-   * not exist, and when the grant already exists.
-   */
+  /** Adds a grant; throws a TypeError as well if there is one with the same id. */
   addGrant(grant?: GrantInit): { userId: string; grantId: string };
 
   /** The grant, or undefined if it does not exist: it was never added, or has been removed. */
   grant(grantId: string): GrantInfo | undefined;
 
-  /**
-   * Adds an organization, or replaces the one with the same id.
-   *
-   * @throws TypeError for a field that is unknown or not allowed.
-   */
+  /** Adds an organization, or replaces the one with the same id. */
   addOrg(org?: OrgInit): { orgId: string };
 
-  /**
-   * Adds a project, or replaces the one with the same id.
-   *
-   * @throws TypeError for a field that is unknown or not allowed, and when the organization does not exist.
-   */
+  /** Adds a project, or replaces the one with the same id. */
   addProject(project?: ProjectInit): { projectId: string };
 
   /**
    * Lets another organization grant a project to its own users, as a project grant of ZITADEL does.
    * `addGrant` calls it if needed.
-   *
-   * @throws TypeError when the organization or the project does not exist.
    */
   addProjectGrant(grant: { readonly projectId: string; readonly orgId: string }): {
     projectGrantId: string;
   };
 
-  /**
-   * Adds a user, or replaces the one with the same id, and returns an access token of theirs.
-   *
-   * @throws TypeError for a field or a role that is unknown or not allowed, for a role that lacks its
-   * project, and when the organization does not exist.
-   */
+  /** Adds a user, or replaces the one with the same id, and returns an access token of theirs. */
   addUser(user?: UserInit): { userId: string; token: string };
 
-  /**
-   * Issues a further token to a user.
-   *
-   * @throws TypeError when the user does not exist.
-   */
+  /** Issues a further token to a user. */
   addToken(token: {
     readonly userId: string;
     /** Whether it has the audience scope of ZITADEL's APIs; they reject it otherwise. Default: true. */
@@ -194,18 +165,12 @@ export interface SandboxControl extends OAuthControl {
     readonly token?: string | undefined;
   }): string;
 
-  /**
-   * Injects faults into the next calls: they fail, take longer, or lose their response.
-   *
-   * @throws TypeError for an invalid fault.
-   */
+  /** Injects faults into the next calls: they fail, take longer, or lose their response. */
   failNext(fault: FaultInit): void;
 
   /**
    * Deactivates a user: the token endpoint then responds with `Errors.User.NotActive`, and their tokens are
    * rejected.
-   *
-   * @throws TypeError when the user does not exist.
    */
   deactivateUser(userId: string): void;
 
@@ -213,8 +178,6 @@ export interface SandboxControl extends OAuthControl {
    * Makes the projection miss the next changes of grants for good, as a busy ZITADEL does: responses say that
    * a grant was changed, while searches, userinfo and ID tokens show it as before. Each grant of a removal
    * counts. What the projection shows is mended by later changes of a grant, as far as it has it at all.
-   *
-   * @throws TypeError for a number that is not an integer from 0.
    */
   skipNextProjections(changes: number): void;
 

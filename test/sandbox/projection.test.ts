@@ -141,3 +141,14 @@ it("a request whose response was lost is applied later, after one that removes o
   now += 5000;
   expect(sandbox.grant(b)).toBeUndefined();
 });
+
+it("two removals that overlap both succeed, also without any latency", async () => {
+  for (const options of [{}, { requestLatencyMs: 50 }]) {
+    const { sandbox, client } = await open(options);
+    const grantId = Array.from({ length: 3 }, () => sandbox.addGrant().grantId);
+    const remove = () => client.bulkRemoveUserGrant({ grantId });
+    await Promise.all([remove(), remove()]);
+    expect(grantId.map(sandbox.grant)).toEqual([undefined, undefined, undefined]);
+    expect(await idOf(remove())).toBe("COMMAND-1My0t");
+  }
+});

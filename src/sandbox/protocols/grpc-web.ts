@@ -17,7 +17,7 @@ import {
 import { earlyError } from "../model/errors.js";
 import type { Instance } from "../model/instance.js";
 import { findMethod } from "../rpc/methods.js";
-import { type RpcResponse, readDeadline, respondToRpc } from "./rpc.js";
+import { type RpcResponse, readDeadline, respondToRpc } from "./grpc.js";
 
 const contentType = /^application\/grpc-web(-text)?([+;].*)?$/;
 

@@ -17,14 +17,8 @@ import {
 } from "../http/http.js";
 import { deadlineExceeded, earlyError, errorDetailTypeUrl, RpcError } from "../model/errors.js";
 import { type Instance, requestIdHeader } from "../model/instance.js";
-import {
-  checkResponse,
-  findMethod,
-  gatewayMethods,
-  maxResponseBytes,
-  type RpcMethod,
-} from "../rpc/methods.js";
-import { checkRequest, hasPassed, outcomeOf, readDeadline, withDeadline } from "./rpc.js";
+import { findMethod, gatewayMethods, type RpcMethod } from "../rpc/methods.js";
+import { callRpc, checkRequest, hasPassed, outcomeOf, readDeadline } from "./grpc.js";
 
 /** Tells browsers that the quota of authenticated requests is not exhausted. */
 export const quotaCookie = ["zitadel.quota.exhausted=; Path=/; Max-Age=0; SameSite=Lax"] as const;
@@ -93,7 +87,7 @@ export function connectRoute(instance: Instance): Route {
 
 /** What a protocol of JSON makes of a request, and of the message or the error that it gets. */
 interface JsonProtocol {
-  readonly maxResponseBytes: number;
+  readonly name: "gateway" | "other";
   /** @throws Error for what is not a message of the RPC. */
   readonly read: (bytes: Uint8Array) => Message;
   readonly success: (message: Message) => HttpResponse;
@@ -103,9 +97,10 @@ interface JsonProtocol {
 async function serve(
   instance: Instance,
   request: HttpRequest,
-  { desc, call }: RpcMethod,
-  { maxResponseBytes: maxBytes, read, success, failure }: JsonProtocol,
+  method: RpcMethod,
+  { name, read, success, failure }: JsonProtocol,
 ): Promise<HttpResponse> {
+  const { desc } = method;
   try {
     const deadline = readDeadline(request);
     if (deadline === "malformed") {
@@ -129,10 +124,7 @@ async function serve(
     if (hasPassed(deadline)) {
       throw deadlineExceeded(true);
     }
-    const response = await withDeadline(deadline, request.signal, (signal) =>
-      call(instance, { request, signal, maxResponseBytes: maxBytes }, message),
-    );
-    checkResponse(toBinary(desc.output, response).byteLength, maxBytes, instance);
+    const { response } = await callRpc(instance, request, method, message, deadline, name);
     return { ...success(response), outcome: outcomeOf(desc.name) };
   } catch (error) {
     if (error instanceof RpcError) {
@@ -152,7 +144,7 @@ function attempt<T>(run: () => T): T | undefined {
 
 function gateway(instance: Instance, request: HttpRequest, match: HttpRuleMatch): JsonProtocol {
   return {
-    maxResponseBytes: maxResponseBytes(instance, "gateway"),
+    name: "gateway",
     // A body of white space counts as absent.
     read: (bytes) => {
       const text = Buffer.from(bytes).toString();
@@ -189,7 +181,7 @@ function connect(
 ): JsonProtocol {
   const headers = { ...requestIdHeader(instance), ...corsHeaders(instance, request, apiCors) };
   return {
-    maxResponseBytes: maxResponseBytes(instance, "other"),
+    name: "other",
     read: (bytes) =>
       isJson
         ? fromJson(desc.input, JSON.parse(Buffer.from(bytes).toString() || "{}"), {

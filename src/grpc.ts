@@ -10,12 +10,29 @@ import {
   type ManagementClient,
   type Protocol,
 } from "./client/client.js";
-import { binaryFormatChecks, commonChecks, connectionChecks } from "./options/checks.js";
+import { boolean, bytes, describe, isObject, listOf, timeMs } from "./options/checker.js";
+import { binaryFormatChecks, commonChecks } from "./options/checks.js";
 import type { GrpcOptions } from "./options/options.js";
 import { createGrpcTransport } from "./transports/grpc/transport.js";
 
+const isCompression = (value: unknown): boolean =>
+  isObject(value) && "name" in value && "compress" in value;
+
 const grpc: Protocol<GrpcOptions> = {
-  checks: { ...commonChecks, ...binaryFormatChecks, ...connectionChecks },
+  checks: {
+    ...commonChecks,
+    ...binaryFormatChecks,
+    // It may contain a key.
+    nodeOptions: ["an object", isObject, describe],
+    acceptCompression: listOf("compressions", isCompression),
+    sendCompression: ["a compression", isCompression],
+    compressMinBytes: bytes(0),
+    pingIntervalMs: timeMs(1),
+    pingIdleConnection: boolean,
+    pingTimeoutMs: timeMs(1),
+    idleConnectionTimeoutMs: timeMs(1),
+    connectTimeoutMs: timeMs(1),
+  },
   misplaced: {
     fetch: "zitadel-user-grants/grpc-web and zitadel-user-grants/json",
     pathPrefixes: "zitadel-user-grants/json",

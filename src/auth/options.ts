@@ -4,9 +4,9 @@ import {
   type Checks,
   checkOptions,
   isFunction,
+  isLoopback,
   kindOf,
 } from "../options/checker.js";
-import { isLoopback } from "../options/checks.js";
 
 /** The options of every token source. */
 export interface CommonTokenOptions {

@@ -14,8 +14,7 @@ export {
 } from "../common/time.js";
 export { describeFailure, isPermanent, neverSent } from "../errors/failure.js";
 export { createMask, type Mask, maskError } from "../errors/mask.js";
-export { similarName } from "../options/checker.js";
-export { isLoopback } from "../options/checks.js";
+export { isLoopback, similarName } from "../options/checker.js";
 export type { CommonOptions } from "../options/options.js";
 export { proxyFor } from "../transports/grpc/proxy.js";
 export { deactivateUserGrantsIn } from "./deactivate.js";

@@ -10,6 +10,7 @@ import {
   headerValueProblem,
   integer,
   isFunction,
+  isLoopback,
   isObject,
   listOf,
   number,
@@ -129,23 +130,6 @@ export const binaryFormatChecks: Checks<BinaryFormatOptions> = {
 const fetchCheck: Check = ["a function", isFunction];
 export const fetchChecks: Checks<FetchOptions> = { fetch: fetchCheck };
 
-const isCompression = (value: unknown): boolean =>
-  isObject(value) && "name" in value && "compress" in value;
-
-/** Checks of the options of connections: native gRPC alone. */
-export const connectionChecks: Checks<ConnectionOptions> = {
-  // It may contain a key.
-  nodeOptions: ["an object", isObject, describe],
-  acceptCompression: listOf("compressions", isCompression),
-  sendCompression: ["a compression", isCompression],
-  compressMinBytes: bytes(0),
-  pingIntervalMs: timeMs(1),
-  pingIdleConnection: boolean,
-  pingTimeoutMs: timeMs(1),
-  idleConnectionTimeoutMs: timeMs(1),
-  connectTimeoutMs: timeMs(1),
-};
-
 const grpc = "zitadel-user-grants/grpc";
 
 /** The options of connections, and the entry that supports them: for entries that use `fetch`. */
@@ -160,19 +144,3 @@ export const misplacedConnectionOptions: Readonly<Record<keyof ConnectionOptions
   idleConnectionTimeoutMs: grpc,
   connectTimeoutMs: grpc,
 };
-
-/**
- * Whether a host is loopback: RFC 5735 and RFC 4291 for the addresses, RFC 6761 section 6.3 for the names.
- * Names under `localhost` are only in browsers, which never ask DNS for them; other platforms do.
- */
-export function isLoopback(hostname: string): boolean {
-  return (
-    (isBrowser() ? /^(?:.+\.)?localhost\.?$/ : /^localhost$/).test(hostname) ||
-    /^(?:127(?:\.\d+){3}|\[::1\])$/.test(hostname)
-  );
-}
-
-/** A test with a DOM for Node has a document as well. */
-function isBrowser(): boolean {
-  return typeof document !== "undefined" && globalThis.process?.versions?.node === undefined;
-}

@@ -3,8 +3,7 @@ import type { Duplex } from "node:stream";
 import { connect as connectSecure } from "node:tls";
 import { describeFailure, plainCause } from "../../errors/failure.js";
 import { createMask, secretsOf } from "../../errors/mask.js";
-import { own } from "../../options/checker.js";
-import { isLoopback } from "../../options/checks.js";
+import { isLoopback, own } from "../../options/checker.js";
 import type { NodeConnectOptions } from "../../options/options.js";
 
 /** How a connection is to be opened. */

@@ -38,8 +38,5 @@ function checkId(name: string, value: unknown): void {
 }
 
 function reject(name: string, allowed: string, value: unknown): never {
-  throw new ConnectError(
-    `${name} must be ${allowed}, got ${kindOf(value)}; nothing was sent`,
-    Code.InvalidArgument,
-  );
+  throw new ConnectError(`${name} must be ${allowed}, got ${kindOf(value)}`, Code.InvalidArgument);
 }

@@ -18,7 +18,6 @@ import { type Checks, own } from "../options/checker.js";
 import { checkClientOptions } from "../options/checks.js";
 import type { CommonOptions } from "../options/options.js";
 import type { ClosableTransport, Send, TransportOptions } from "../transports/call/attempt.js";
-import { RunningCalls } from "../transports/call/call.js";
 import { checkRequest } from "./check-request.js";
 import { close, registerForClose } from "./close.js";
 import { createCredentials } from "./credentials.js";
@@ -81,8 +80,7 @@ export function buildTransport<O extends CommonOptions>(
     ...checkClientOptions(options, protocol.checks, protocol.misplaced),
   });
   const rest = own(others);
-  const running = new RunningCalls();
-  const { attempts, streamInterceptor } = createCredentials({ token, orgId, instanceHost });
+  const { attempts, stream } = createCredentials({ token, orgId, instanceHost });
   const retried = retry ? createRetry(retry === true ? own({}) : retry) : undefined;
   const { transport, close } = protocol.create({
     __proto__: null,
@@ -91,18 +89,10 @@ export function buildTransport<O extends CommonOptions>(
     defaultTimeoutMs: rest.defaultTimeoutMs || undefined,
     interceptors: rest.interceptors ?? [],
     attempts: (send: Send) => retried?.(attempts(send)) ?? attempts(send),
-    streamInterceptor,
-    running,
+    stream,
     observer: debug,
   });
-  return registerForClose(
-    transport,
-    close &&
-      (() => {
-        running.close();
-        close();
-      }),
-  );
+  return registerForClose(transport, close);
 }
 
 /** A client over such a transport. */

@@ -1,18 +1,11 @@
-import {
-  Code,
-  ConnectError,
-  type Interceptor,
-  type StreamResponse,
-  type UnaryResponse,
-} from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type Environment, platform } from "../common/time.js";
 import { asConnectError, decisionOf, wasSent, withExtras } from "../errors/certainty.js";
 import { createMask, rewriteMessage } from "../errors/mask.js";
 import { headerValueProblem } from "../options/checker.js";
 import type { TokenRequest, TokenSource } from "../options/options.js";
-import type { Attempt, Send } from "../transports/call/attempt.js";
+import type { Attempt, Send, StreamFields } from "../transports/call/attempt.js";
 import type { Call, HeaderFields } from "../transports/call/call.js";
-import { fieldsOf } from "../transports/call/headers.js";
 
 /** The metadata that a client adds to its calls. */
 export interface Metadata {
@@ -25,10 +18,10 @@ export interface Credentials {
   /** Adds the metadata to attempts, and makes one more with another token after UNAUTHENTICATED. */
   attempts(send: Send): Send;
   /**
-   * The same for a stream, which is not repeated, since messages may already have been passed on: its rejected
-   * token is passed to the source at the next call.
+   * The header fields of a stream. It is not repeated, since messages may already have been passed on: its
+   * rejected token is passed to the source at the next call.
    */
-  streamInterceptor(call: Call): Interceptor;
+  stream(own: HeaderFields, call: Call): Promise<StreamFields>;
 }
 
 const headerAuthorization = "authorization";
@@ -69,10 +62,14 @@ export function createCredentials(
   };
 
   let rejectedByStream: string | undefined;
-  const replaced = (rejected: string | undefined) => {
-    if (rejectedByStream === rejected) {
-      rejectedByStream = undefined;
+  /** Undefined for a call that has a token of its own, or is to have none. */
+  const bearerFor = (own: HeaderFields, call: Call): string | Promise<string> | undefined => {
+    if (source === undefined || Object.hasOwn(own, headerAuthorization)) {
+      return undefined;
     }
+    const rejected = rejectedByStream;
+    rejectedByStream = undefined;
+    return obtain(source, call, rejected);
   };
   /** Tokens that were rejected although they had just been issued, the latest last. */
   const pauses = new Map<string, { readonly rounds: number; readonly untilMs: number }>();
@@ -106,19 +103,14 @@ export function createCredentials(
 
   return {
     attempts: (send) => {
-      const failed = async (
-        attempt: Attempt,
-        first: string,
-        reason: unknown,
-        obtainToken: TokenSource,
-      ): Promise<UnaryResponse> => {
-        if (!isRejectedToken(reason)) {
+      const failed = async (attempt: Attempt, first: string, reason: unknown) => {
+        if (source === undefined || !isRejectedToken(reason)) {
           throw reason;
         }
         if (pausedMs(first) > 0) {
           throw explainPause(reason, first);
         }
-        const second = await obtain(obtainToken, attempt.call, first);
+        const second = await obtain(source, attempt.call, first);
         if (second === first) {
           throw reason;
         }
@@ -132,54 +124,29 @@ export function createCredentials(
           throw explainPause(again, second);
         }
       };
-      const start = (
-        attempt: Attempt,
-        first: string,
-        obtainToken: TokenSource,
-        rejected: string | undefined,
-      ) => {
-        replaced(rejected);
-        return send(withFields(attempt, withBearer(first))).then(
+      const start = (attempt: Attempt, first: string) =>
+        send(withFields(attempt, withBearer(first))).then(
           (response) => accepted(response, first),
-          (reason) => failed(attempt, first, reason, obtainToken),
+          (reason) => failed(attempt, first, reason),
         );
-      };
       return (attempt) => {
-        if (source === undefined || Object.hasOwn(attempt.fields, headerAuthorization)) {
-          return send(withFields(attempt, fixed));
-        }
-        const rejected = rejectedByStream;
-        const first = obtain(source, attempt.call, rejected);
-        return typeof first === "string"
-          ? start(attempt, first, source, rejected)
-          : first.then((token) => start(attempt, token, source, rejected));
+        const first = bearerFor(attempt.fields, attempt.call);
+        return first === undefined
+          ? send(withFields(attempt, fixed))
+          : typeof first === "string"
+            ? start(attempt, first)
+            : first.then((token) => start(attempt, token));
       };
     },
 
-    streamInterceptor: (call) => (next) => async (request) => {
-      let fields = fieldsOf(request.header);
-      let bearer: string | undefined;
-      if (source === undefined || Object.hasOwn(fields, headerAuthorization)) {
-        fields = merge(fields, fixed);
-      } else {
-        const rejected = rejectedByStream;
-        bearer = await obtain(source, call, rejected);
-        replaced(rejected);
-        fields = merge(fields, withBearer(bearer));
-      }
-      call.remember(fields);
-      const fail = (reason: unknown): never => {
-        if (reason instanceof ConnectError && reason.code === Code.Unauthenticated) {
+    async stream(own, call) {
+      const bearer = await bearerFor(own, call);
+      return {
+        fields: merge(own, bearer === undefined ? fixed : withBearer(bearer)),
+        onRejected() {
           rejectedByStream = bearer;
-        }
-        throw call.masked(reason);
+        },
       };
-      try {
-        const response = await next({ ...request, header: new Headers(fields) } as typeof request);
-        return response.stream ? onStreamFailure(response, fail) : response;
-      } catch (reason) {
-        return fail(reason);
-      }
     },
   };
 }
@@ -260,9 +227,9 @@ async function awaitToken(
 ): Promise<string> {
   const before = call.explain(
     refused === undefined
-      ? () => "the token source was called and has not returned a token: see what it waits for"
+      ? () => "the token source has not returned a token: see what it waits for"
       : () =>
-          "since the server rejected the token, the token source was called for another one, which it has not returned: see what it waits for",
+          "the server rejected the token, and the token source has not returned another one: see what it waits for",
   );
   try {
     const value: unknown = await call.waitFor(Promise.resolve(token));
@@ -308,19 +275,4 @@ function noToken(reason: unknown, call: Call, refused: string | undefined): Conn
   return wasSent(reason) === undefined
     ? reason
     : new ConnectError(reason.rawMessage, reason.code, reason.metadata, undefined, reason);
-}
-
-/** Passes a stream on. @param fail is called with the error that the stream fails with, and throws. */
-function onStreamFailure(
-  response: StreamResponse,
-  fail: (error: unknown) => never,
-): StreamResponse {
-  const iterate = async function* () {
-    try {
-      yield* response.message;
-    } catch (error) {
-      fail(error);
-    }
-  };
-  return { ...response, message: iterate() };
 }

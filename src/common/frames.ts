@@ -122,9 +122,6 @@ export async function* decodeFrames(
     } while (reader.heldBytes > 0);
   }
   if (reader.heldBytes > 0) {
-    throw new ConnectError(
-      "the response was cut off in the middle of a message. Whether the call was carried out is not known",
-      Code.Internal,
-    );
+    throw new ConnectError("the response was cut off in the middle of a message", Code.Internal);
   }
 }

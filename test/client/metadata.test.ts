@@ -198,7 +198,7 @@ describe("a token source", () => {
     await expect(client.bulkRemoveUserGrant(call, { timeoutMs: 20 })).rejects.toMatchObject({
       code: Code.DeadlineExceeded,
       rawMessage:
-        "no response within 20 ms (the token source was called and has not returned a token: see what it waits for); nothing was sent",
+        "no response within 20 ms (the token source has not returned a token: see what it waits for); nothing was sent",
     });
     expect(signal?.aborted).toBe(true);
   });
@@ -234,7 +234,7 @@ describe("a token source", () => {
       code: Code.Canceled,
       cause: "enough",
       rawMessage:
-        "the caller aborted the call (the token source was called and has not returned a token: see what it waits for); nothing was sent",
+        "the caller aborted the call (the token source has not returned a token: see what it waits for); nothing was sent",
     });
   });
 
@@ -250,7 +250,7 @@ describe("a token source", () => {
     expect(error).toMatchObject({
       code: Code.DeadlineExceeded,
       rawMessage: expect.stringContaining(
-        "(since the server rejected the token, the token source was called for another one, which it has not returned: see what it waits for); the call was not carried out",
+        "(the server rejected the token, and the token source has not returned another one: see what it waits for); the call was not carried out",
       ),
     });
     expect(mayHaveBeenApplied(error)).toBe(false);

@@ -6,7 +6,6 @@ import {
   type Send,
   type TransportOptions,
 } from "../../src/transports/call/attempt.js";
-import { RunningCalls } from "../../src/transports/call/call.js";
 
 /** A client whose attempts meet what the test says, in place of a network. */
 export function createScriptedClient(
@@ -18,7 +17,6 @@ export function createScriptedClient(
     baseUrl: "http://localhost",
     interceptors,
     attempts,
-    running: new RunningCalls(),
     defaultTimeoutMs: undefined,
   } as unknown as TransportOptions<object>;
   const unary = createUnary(options, {

@@ -31,6 +31,12 @@ export interface Attempt {
  */
 export type Send = (attempt: Attempt) => Promise<UnaryResponse>;
 
+export interface StreamFields {
+  readonly fields: HeaderFields;
+  /** To be called when the server has rejected the token among them. */
+  onRejected(): void;
+}
+
 /** The input of a transport: the checked options of its protocol, and what a client does with its calls. */
 export type TransportOptions<O> = Omit<
   O,
@@ -42,9 +48,8 @@ export type TransportOptions<O> = Omit<
   defaultTimeoutMs: number | undefined;
   /** Makes the attempts of a call out of single ones: with credentials, and as many as it takes. */
   attempts: (send: Send) => Send;
-  /** The same for a stream, of which there is one attempt, by one of Connect's transports. */
-  streamInterceptor: (call: Call) => Interceptor;
-  running: RunningCalls;
+  /** The header fields of a stream, with credentials. */
+  stream: (own: HeaderFields, call: Call) => Promise<StreamFields>;
   observer: Observer | undefined;
 };
 
@@ -77,12 +82,15 @@ const noFields: HeaderFields = {};
 /**
  * `Transport.unary` of a protocol. Only a program's own interceptors get a `UnaryRequest`, with its expensive
  * `Headers` and `AbortSignal`.
+ *
+ * @param running those that `close()` has to settle.
  */
 export function createUnary<O>(
   options: TransportOptions<O>,
   protocol: UnaryProtocol,
+  running?: RunningCalls,
 ): Transport["unary"] {
-  const { interceptors, running, defaultTimeoutMs } = options;
+  const { interceptors, defaultTimeoutMs } = options;
   const send = options.attempts((attempt) => {
     attempt.call.remember(attempt.fields);
     return protocol.send(attempt);

@@ -5,6 +5,7 @@ import type { Observer } from "../../common/hooks.js";
 import { asConnectError, decided, decides } from "../../errors/certainty.js";
 import type { TransportOptions } from "./attempt.js";
 import type { Call } from "./call.js";
+import { fieldsOf } from "./headers.js";
 
 /**
  * Runs a streaming call of one of Connect's transports as a `Call`: it settles with `DeadlineExceeded` when its
@@ -34,26 +35,45 @@ export async function callStream<I extends DescMessage, O extends DescMessage>(
  * @param connect resolves when there is a connection.
  */
 export function streamInterceptors(
-  { interceptors, streamInterceptor, observer }: TransportOptions<unknown>,
+  { interceptors, stream, observer }: TransportOptions<unknown>,
   call: Call,
   connect?: () => Promise<void>,
 ): Interceptor[] {
-  const send: Interceptor = (next) => async (request) => {
+  const send = (next: Next) => async (request: StreamRequest) => {
+    const { fields, onRejected } = await stream(fieldsOf(request.header), call);
+    call.remember(fields);
     await connect?.();
     await call.passGate(request.contextValues);
     call.onSent();
-    return observer === undefined || !request.stream
-      ? await next(request)
-      : await observe(observer, call, request, (last) => next(last) as Promise<StreamResponse>);
+    const sent = { ...request, header: new Headers(fields) };
+    const failed = (reason: unknown): never => {
+      if (reason instanceof ConnectError && reason.code === Code.Unauthenticated) {
+        onRejected();
+      }
+      throw call.masked(reason);
+    };
+    const response = await (observer ? observe(observer, call, sent, next) : next(sent)).catch(
+      failed,
+    );
+    const received = async function* () {
+      try {
+        yield* response.message;
+      } catch (reason) {
+        failed(reason);
+      }
+    };
+    return { ...response, message: received() };
   };
-  return [...interceptors, streamInterceptor(call), send];
+  return [...interceptors, send as unknown as Interceptor];
 }
+
+type Next = (request: StreamRequest) => Promise<StreamResponse>;
 
 async function observe(
   observer: Observer,
   { secrets }: Call,
   request: StreamRequest,
-  next: (request: StreamRequest) => Promise<StreamResponse>,
+  next: Next,
 ): Promise<StreamResponse> {
   const { method, url, header } = request;
   const seen = observer({ method, url, header, secrets });

@@ -34,7 +34,7 @@ export function createStreams(options: TransportOptions<GrpcWebOptions>): Transp
     }
     const limitMs = effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs);
     const header = callHeaders(init);
-    const call = new Call(limitMs, signal, options.running);
+    const call = new Call(limitMs, signal, undefined);
     // Without a time limit of its own: the call's signal aborts it in time.
     return callStream(call, () =>
       create(call).stream(method, call.signal, 0, header, messages, contextValues),

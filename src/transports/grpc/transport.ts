@@ -8,6 +8,7 @@ import {
   createUnary,
   type TransportOptions,
 } from "../call/attempt.js";
+import { RunningCalls } from "../call/call.js";
 import { createCodec } from "../call/codec.js";
 import { compressionBrotli, compressionGzip } from "./compression.js";
 import { type Exchanges, exchange } from "./exchange.js";
@@ -47,7 +48,8 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
     pingTimeoutMs: options.pingTimeoutMs ?? 15_000,
     idleConnectionTimeoutMs: options.idleConnectionTimeoutMs ?? 15 * 60_000,
   });
-  const streams = createStreams(options, headers, pool, authority);
+  const running = new RunningCalls();
+  const streams = createStreams(options, headers, pool, authority, running);
 
   const shared: Exchanges = {
     pool,
@@ -93,13 +95,20 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
 
   return {
     transport: {
-      unary: createUnary(options, {
-        target: (method) => ({ url: headers.url(method), requestMethod: "POST" }),
-        addHeader: (header, timeoutMs) => headers.addTo(header, timeoutMs),
-        send,
-      }),
+      unary: createUnary(
+        options,
+        {
+          target: (method) => ({ url: headers.url(method), requestMethod: "POST" }),
+          addHeader: (header, timeoutMs) => headers.addTo(header, timeoutMs),
+          send,
+        },
+        running,
+      ),
       stream: streams.stream,
     },
-    close: () => pool.close(),
+    close() {
+      running.close();
+      pool.close();
+    },
   };
 }

@@ -1,10 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { startSandbox } from "../../src/sandbox/index.js";
 import { openChromium } from "../support/browsers.js";
+import { serveScript } from "../support/http-server.js";
 import { installProject, type Project } from "../support/project.js";
 
 /** A project of its own from a folder beside this file. */
@@ -105,19 +104,13 @@ describe("Connect-Query", () => {
       "--outfile=app.js",
     ]);
     const script = await readFile(join(folder, "app.js"), "utf8");
-    const site = createServer(({ url }, response) => {
-      const isScript = url === "/app.js";
-      response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
-      response.end(isScript ? script : "<!doctype html><body><script src=/app.js></script>");
-    });
-    await new Promise<void>((resolve) => site.listen(0, "127.0.0.1", resolve));
+    const site = await serveScript(() => script);
     const [browser, sandbox] = await Promise.all([openChromium(), startSandbox()]);
     onTestFinished(async () => {
-      site.close();
       await Promise.all([browser.close(), sandbox.close()]);
     });
 
-    await browser.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}`);
+    await browser.goto(site);
     const { baseUrl, token, orgId } = sandbox;
     const { grantId } = sandbox.addGrant();
     const says = (text: string) =>

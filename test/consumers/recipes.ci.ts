@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { startProgram } from "../examples/program.js";
 import { launchChromium } from "../support/chromium.js";
+import { serveScript } from "../support/http-server.js";
 import { startOtherServices } from "../support/other-services.js";
 import { installProject, type Project } from "../support/project.js";
 import { recipes } from "./recipes.js";
@@ -49,28 +50,16 @@ describe("the recipes", () => {
     ]);
     const script = await readFile(join(project.folder, "page.js"), "utf8");
     let settings = {};
-    const site = createServer(({ url }, response) => {
-      const isScript = url === "/page.js";
-      response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
-      response.end(
-        isScript
-          ? `const SETTINGS = ${JSON.stringify(settings)};${script}`
-          : "<!doctype html><body><script type=module src=/page.js></script>",
-      );
-    });
-    await new Promise<void>((resolve) => site.listen(0, "localhost", resolve));
-    const origin = `http://localhost:${(site.address() as AddressInfo).port}/`;
+    const origin = await serveScript(
+      () => `const SETTINGS = ${JSON.stringify(settings)};${script}`,
+    );
     const { clientId } = sandbox.addApp({
       redirectUris: [origin],
       postLogoutRedirectUris: [origin],
     });
     settings = { VITE_ZITADEL_URL: sandbox.baseUrl, VITE_ZITADEL_CLIENT_ID: clientId };
     const browser = await launchChromium();
-    onTestFinished(async () => {
-      await browser.close();
-      site.closeAllConnections();
-      site.close();
-    });
+    onTestFinished(() => browser.close());
     const page = await browser.newPage();
     await page.goto(origin);
     await page.getByRole("button", { name: "Sign in" }).click();

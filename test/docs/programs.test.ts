@@ -1,7 +1,5 @@
 import { execFile } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
@@ -9,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { run as runCli } from "../cli/run.js";
 import { launchChromium } from "../support/chromium.js";
+import { serveScript } from "../support/http-server.js";
 import { startOtherServices } from "../support/other-services.js";
 import {
   type Block,
@@ -123,15 +122,7 @@ describe("a page of the README", () => {
     "at $place is built as it stands, signs in, and revokes a grant",
     async (block) => {
       let script = "";
-      const site = createServer(({ url }, response) => {
-        const isScript = url === "/page.js";
-        response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
-        response.end(
-          isScript ? script : "<!doctype html><body><script type=module src=/page.js></script>",
-        );
-      });
-      await new Promise<void>((resolve) => site.listen(0, "localhost", resolve));
-      const origin = `http://localhost:${(site.address() as AddressInfo).port}/`;
+      const origin = await serveScript(() => script);
       const { clientId } = sandbox.addApp({ redirectUris: [origin] });
       const { outputFiles } = await build({
         entryPoints: [join(folder, fileOf(block))],
@@ -148,11 +139,7 @@ describe("a page of the README", () => {
       });
       script = outputFiles[0]?.text ?? "";
       const browser = await launchChromium();
-      onTestFinished(async () => {
-        await browser.close();
-        site.closeAllConnections();
-        site.close();
-      });
+      onTestFinished(() => browser.close());
 
       const page = await browser.newPage();
       await page.goto(origin);

@@ -44,3 +44,15 @@ export function respond(response: ServerResponse, body: Buffer | string, headers
   response.writeHead(200, { "content-type": "application/grpc-web+proto", ...headers });
   response.end(body);
 }
+
+/** A site whose one page runs a script, for the duration of a test. */
+export async function serveScript(script: () => string): Promise<string> {
+  const { baseUrl } = await startHttpServer(({ url }, response) => {
+    const isScript = url === "/page.js";
+    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
+    response.end(
+      isScript ? script() : "<!doctype html><body><script type=module src=/page.js></script>",
+    );
+  });
+  return `${baseUrl.replace("127.0.0.1", "localhost")}/`;
+}

@@ -100,6 +100,15 @@ describe.concurrent("a look at the effect", () => {
     await sandbox.close();
   });
 
+  it("is over with --repair, which gives access back for a moment", async () => {
+    const { sandbox, revoke } = await setUp(3);
+    sandbox.skipNextProjections(1);
+    const { exitCode, stderr } = await revoke("deactivate", "--repair");
+    expect(stderr).toContain("1 grant deactivated again.");
+    expect(exitCode).toBe(0);
+    await sandbox.close();
+  });
+
   it("leaves alone what somebody else has activated again", async () => {
     const { sandbox, cli, revoke, log, ids } = await setUp(3);
     await revoke("deactivate");
@@ -114,7 +123,7 @@ describe.concurrent("a look at the effect", () => {
   it("lists removed grants that are still shown, which no client can repair", async () => {
     const { sandbox, revoke } = await setUp(30);
     sandbox.skipNextProjections(2);
-    const { exitCode, stderr } = await revoke("remove", "--repair");
+    const { exitCode, stderr } = await revoke("remove");
     expect(stderr.match(skippedLine)).toHaveLength(2);
     expect(stderr).toMatch(/A client cannot repair a removal\. The operator can/);
     expect(exitCode).toBe(2);
@@ -148,7 +157,7 @@ describe.concurrent("a look at the effect", () => {
     expect(blind.stderr).toMatch(/in effect could not be looked at: .*user\.grant\.read/);
     expect(blind.exitCode).toBe(2);
     const unchecked = await cli([...argv, ids[1] ?? "", "--no-check"]);
-    expect(unchecked.stderr).toContain("was not checked (--no-check)");
+    expect(unchecked.stderr).toContain("was not looked at (--no-check)");
     expect(unchecked.exitCode).toBe(0);
     await sandbox.close();
   });

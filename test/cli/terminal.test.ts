@@ -89,7 +89,7 @@ describe("as a process on a terminal", () => {
       [[/100 of 200/, "\u0003"]],
     );
     expect(screen).toMatch(/200 removed, 0 not found, 0 failed in/);
-    expect(screen).toMatch(/Stopped before it was looked whether the access has ended/);
+    expect(screen).toMatch(/Whether the access has ended was not looked at: it was stopped/);
     expect(exitCode).toBe(3);
   });
 

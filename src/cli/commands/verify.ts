@@ -26,6 +26,7 @@ import {
   quoted,
   reasonsOf,
 } from "../terminal.js";
+import { operatorAdvice } from "./revoke/effect.js";
 import { finishRepairs, repair } from "./revoke/repair.js";
 
 const verifyFlags = {
@@ -354,10 +355,7 @@ function adviseOn(
       `ZITADEL has confirmed these deactivations, and does not show them. Repair, which gives access back for a moment: ${tool}`,
     );
   } else if (contradicting.length > 0) {
-    line(
-      io.stderr,
-      `A client cannot repair ${head.command === "remove" ? "this" : "a restored grant"}. The operator can: update ZITADEL to a release with the fix of September 2026, and rebuild the projection of user grants; until then, deactivate the user, or remove the role from the project.`,
-    );
+    line(io.stderr, operatorAdvice(head.command === "remove" ? "this" : "a restored grant"));
   }
   const missing = grants.filter(
     ({ status, details }) => status === "not-found" && !details?.answerLost,

@@ -16,11 +16,10 @@ import {
   createResults,
   createStopSwitch,
   duration,
-  grouped,
   outcomeLine,
   quoted,
 } from "../../terminal.js";
-import { checkEffect, type EffectContext, reportEffect, searchAgain } from "./effect.js";
+import { type Look, lookAfterRun } from "./effect.js";
 import { type Settings, suspiciousUnknown } from "./flags.js";
 import type { Plan } from "./plan.js";
 import { finishRepairs, repair } from "./repair.js";
@@ -46,73 +45,49 @@ export async function carryOut(run: Run, io: Io): Promise<number> {
   const stopSwitch = createStopSwitch(io);
   const { failed, ending, summary } = await sendAll(run, stopSwitch, io);
   const code = conclude(run, summary, ending, io);
-  const confirmed =
-    countOf(plan, summary, doneStatus(plan)) +
-    countOf(plan, summary, "already-inactive") +
-    plan.doneUnwritten.length;
-  const context: EffectContext = {
-    ...{ plan, identity, rate, log, stopSwitch, io, protocol: connection.protocol },
-    lookup: createLookup(connection, lookupOptions(stopSwitch.signal, rate, io)),
-    quiet: settings.quiet,
-  };
   const isOver = code === exitCode.done || code === exitCode.incomplete;
-  let inEffect = isFinished;
-  let toRepair: Parameters<typeof repair>[0] = [];
-  let looked = 0;
-  if (isOver && settings.check && stopSwitch.stopped) {
-    inEffect = false;
-    line(io.stderr, "Stopped before it was looked whether the access has ended.");
-  } else if (isOver && settings.check) {
-    const ids = plan.grants.map(({ grantId }) => grantId).filter((id) => !failed.has(id));
-    const effect = await checkEffect(ids, context);
-    inEffect &&= effect?.complete === true && effect.inEffect === effect.looked;
-    if (effect !== undefined) {
-      reportEffect(effect, context);
-      looked = effect.looked;
-      toRepair = plan.command === "deactivate" ? effect.active : [];
-      const known = new Set([...effect.active, ...effect.inactive].map(({ grantId }) => grantId));
-      const isClear = effect.complete && (await searchAgain(known, context));
-      inEffect &&= isClear;
-      if (!settings.quiet || !inEffect) {
-        line(
-          io.stderr,
-          `${grouped(confirmed)} confirmed by the server; in effect: ${grouped(effect.inEffect)} of ${grouped(effect.looked)}.`,
-        );
-      }
-    }
-  } else if (isOver && !settings.quiet) {
-    line(io.stderr, "Whether it is in effect was not checked (--no-check).");
+  let look: Look | undefined;
+  if (isOver && settings.check && !stopSwitch.stopped) {
+    const lookup = createLookup(connection, lookupOptions(stopSwitch.signal, rate, io));
+    const shared = { plan, identity, rate, log, stopSwitch, io, protocol: connection.protocol };
+    look = await lookAfterRun(
+      plan.grants.map(({ grantId }) => grantId).filter((id) => !failed.has(id)),
+      doneIn(plan, summary),
+      { ...shared, lookup, quiet: settings.quiet },
+    );
+  } else if (isOver && (settings.check || !settings.quiet)) {
+    const why = settings.check ? ": it was stopped" : " (--no-check)";
+    line(io.stderr, `Whether the access has ended was not looked at${why}.`);
   }
-  const isInterrupted = stopSwitch.interrupted;
+  const wasStopped = stopSwitch.interrupted;
   stopSwitch.end();
   await log?.close(reasonOf(ending)).catch(() => {
     // Kept in its `failure`.
   });
-  if (settings.repair && toRepair.length > 0 && log !== undefined && !isInterrupted) {
-    inEffect = (await repairRun(log.path, toRepair, looked, run, io)) && toRepair.length === looked;
+  let hasEnded = isFinished && look?.isOver === true;
+  if (settings.repair && look !== undefined && look.active.length > 0 && log && !wasStopped) {
+    const isRepaired = await repairRun(log.path, look, run, io);
+    hasEnded = isFinished && isRepaired && look.isRestOver;
   }
-  if (isOver && log !== undefined && (!settings.quiet || !inEffect)) {
-    nextCommands(log.path, inEffect, plan, io);
+  if (isOver && log !== undefined && (!settings.quiet || (settings.check && !hasEnded))) {
+    nextCommands(log.path, hasEnded || !settings.check, plan, io);
   }
-  return code === exitCode.done && settings.check && !inEffect
-    ? isInterrupted
-      ? exitCode.stopped
-      : exitCode.incomplete
-    : code;
+  if (code !== exitCode.done || hasEnded || !settings.check) {
+    return code;
+  }
+  return wasStopped ? exitCode.stopped : exitCode.incomplete;
 }
 
 async function repairRun(
   path: string,
-  active: Parameters<typeof repair>[0],
-  looked: number,
-  { plan, settings, ...identified }: Run,
+  { active, looked }: Look,
+  { plan, settings, connection, identity }: Run,
   io: Io,
 ): Promise<boolean> {
   const lock = LogLock.take(path, "repair");
   let log: RunLog | undefined;
   try {
     const content = await LogContent.read(path, "repair");
-    const { connection, identity } = identified;
     const head = headOf(plan.command, connection, identity);
     log = RunLog.resume(path, lock, content.wholeBytes, head);
     const rate = settings.rate(connection.baseUrl);
@@ -251,6 +226,12 @@ async function sendAll(
     leftAtOnce: stopSwitch.signal.aborted,
   };
   return { failed, ending, summary: summary.current() };
+}
+
+/** How many grants the server has confirmed. */
+function doneIn(plan: Plan, summary: Summary): number {
+  const inactive = countOf(plan, summary, "already-inactive");
+  return countOf(plan, summary, doneStatus(plan)) + inactive + plan.doneUnwritten.length;
 }
 
 /** How many grants have a status, by this run and the ones that it continues. */

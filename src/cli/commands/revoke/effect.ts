@@ -1,5 +1,4 @@
 import { ConnectError } from "@connectrpc/connect";
-import type { Identity } from "../../account.js";
 import { explain } from "../../explain.js";
 import { type Viewer, viewEffect } from "../../grants/effect.js";
 import type { GrantRecord } from "../../grants/record.js";
@@ -13,93 +12,108 @@ import type { Plan } from "./plan.js";
 /** What a run's end is looked at with. */
 export interface EffectContext extends Viewer {
   readonly plan: Plan;
-  readonly identity: Identity;
   readonly protocol: string;
   readonly log: RunLog | undefined;
 }
 
 /** What ZITADEL shows after a run. */
-export interface Effect {
+export interface Look {
+  /** Whether nothing gives roles any more that the run was for. */
+  readonly isOver: boolean;
   readonly looked: number;
-  readonly inEffect: number;
-  /** Grants that still give roles. */
+  /** Deactivated grants that still give roles. */
   readonly active: readonly GrantRecord[];
-  /** Removed grants that are still shown, but give no roles. */
-  readonly inactive: readonly GrantRecord[];
-  /** Whether all could be looked at. */
-  readonly complete: boolean;
+  /** Whether these are all that is left. */
+  readonly isRestOver: boolean;
 }
 
 const mostListed = 20;
 
 /**
- * Looks whether the access has ended: at what ZITADEL shows of the grants that it has confirmed, which is what
- * it builds tokens from. Undefined, after reporting the reason, when it cannot be looked at.
+ * Looks whether the access has ended, and reports it: at what ZITADEL shows of these grants, from which it builds
+ * tokens, as soon as it has caught up; and whether anything still matches what was selected.
+ *
+ * @param confirmed how many of them the server has confirmed.
  */
-export async function checkEffect(
+export async function lookAfterRun(
   grantIds: readonly string[],
+  confirmed: number,
   context: EffectContext,
-): Promise<Effect | undefined> {
-  const { plan, log } = context;
+): Promise<Look> {
+  const { plan, identity, log, quiet, io } = context;
+  const { command } = plan;
+  /** Grants that still give roles, removed ones that are still shown, and those of other organizations. */
   const active: GrantRecord[] = [];
   const inactive: GrantRecord[] = [];
-  const { command } = plan;
+  const foreign: GrantRecord[] = [];
+  const isForeign = ({ orgId }: GrantRecord) =>
+    orgId !== undefined && identity.orgId !== null && orgId !== identity.orgId;
   const looked = await viewEffect(
     grantIds,
     {
-      isAwaited: (_, record) => hasNoEffect(command, record),
+      isAwaited: (_, record) =>
+        record === undefined || isForeign(record) || hasNoEffect(command, record),
       onShown(_, record) {
-        if (record !== undefined && !hasNoEffect(command, record)) {
-          (record.state === "active" ? active : inactive).push(record);
+        if (record !== undefined && (isForeign(record) || !hasNoEffect(command, record))) {
+          (isForeign(record) ? foreign : record.state === "active" ? active : inactive).push(
+            record,
+          );
         }
       },
     },
     context,
   );
   if (looked === undefined) {
-    return undefined;
+    return { isOver: false, looked: 0, active: [], isRestOver: false };
   }
-  const inEffect = looked - active.length - inactive.length;
+  const left = active.length + inactive.length + foreign.length;
+  const isComplete = looked === grantIds.length;
   log?.effect({
-    ...{ looked, inEffect },
-    others: [...active, ...inactive].map(({ grantId, state }) => ({ grantId, shows: state })),
+    ...{ looked, inEffect: looked - left },
+    others: [...active, ...inactive, ...foreign].map(({ grantId, state }) => {
+      return { grantId, shows: state };
+    }),
   });
-  return { looked, inEffect, active, inactive, complete: looked === grantIds.length };
-}
-
-function hasNoEffect(command: LoggedCommand, record: GrantRecord | undefined): boolean {
-  return record === undefined || (command === "deactivate" && record.state !== "active");
-}
-
-/** Lists what still gives roles, and what to do about it. */
-export function reportEffect(
-  { looked, inEffect, active, inactive, complete }: Effect,
-  { plan, log, io }: EffectContext,
-): void {
-  if (!complete) {
+  if (!isComplete) {
     line(io.stderr, `Stopped: only ${grouped(looked)} were looked at.`);
   }
   listGrants(active, "still gives roles", io);
   listGrants(inactive, "is still shown, and gives no roles", io);
-  if (active.length + inactive.length === 0) {
-    return;
-  }
-  line(
-    io.stderr,
-    `${grouped(looked - inEffect)} of ${grouped(looked)} are confirmed by the server and not in effect: releases of ZITADEL before the fix of September 2026 can lose an event for ever.`,
-  );
-  if (plan.command === "remove") {
+  listGrants(foreign, "is of another organization, which this run cannot change", io);
+  if (active.length + inactive.length > 0) {
     line(
       io.stderr,
-      "A client cannot repair a removal. The operator can: update ZITADEL, and rebuild the projection of user grants; until then, deactivate the user, or remove the role from the project.",
+      `${grouped(active.length + inactive.length)} of ${grouped(looked)} are confirmed by the server and not in effect: releases of ZITADEL before the fix of September 2026 can lose an event for ever.`,
     );
-  } else if (log !== undefined) {
-    line(io.stderr, "--repair deactivates them again, which gives access back for a moment.");
+    line(
+      io.stderr,
+      command === "remove"
+        ? operatorAdvice("a removal")
+        : "--repair deactivates them again, which gives access back for a moment.",
+    );
   }
+  const known = new Set([...active, ...inactive].map(({ grantId }) => grantId));
+  const isClear = isComplete && (await searchAgain(known, context));
+  const isOver = isClear && left === 0;
+  if (!quiet || !isOver) {
+    const inEffect = `${grouped(looked - left)} of ${grouped(looked)}`;
+    line(io.stderr, `${grouped(confirmed)} confirmed by the server; in effect: ${inEffect}.`);
+  }
+  const repairable = command === "deactivate" ? active : [];
+  return { isOver, looked, active: repairable, isRestOver: isClear && left === repairable.length };
+}
+
+/** What can be done about a skipped event that a client cannot mend. */
+export function operatorAdvice(what: string): string {
+  return `A client cannot repair ${what}. The operator can: update ZITADEL to a release with the fix of September 2026, and rebuild the projection of user grants; until then, deactivate the user, or remove the role from the project.`;
+}
+
+function hasNoEffect(command: LoggedCommand, { state }: GrantRecord): boolean {
+  return command === "deactivate" && state !== "active";
 }
 
 /** Searches for what the run was for once more. Returns whether nothing matches any more. */
-export async function searchAgain(
+async function searchAgain(
   known: ReadonlySet<string>,
   { plan, lookup, identity, protocol, io }: EffectContext,
 ): Promise<boolean> {

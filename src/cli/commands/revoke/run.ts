@@ -46,6 +46,11 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
   if (flags.log !== undefined && flags["no-log"]) {
     throw new UsageError("Give --log or --no-log, not both.");
   }
+  if (flags.repair && (flags["no-log"] || command === "remove")) {
+    throw new UsageError(
+      "--repair deactivates again what the log says was deactivated: it goes with deactivate and a log.",
+    );
+  }
   const settings = readSettings(flags);
   const [selector] = selectorsGiven(flags);
   if (selector !== undefined && (positionals.length > 0 || flags.file !== undefined)) {

@@ -1,13 +1,10 @@
-import { createClient } from "@connectrpc/connect";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { clientCredentials } from "../../src/auth/index.js";
-import { removeUserGrants } from "../../src/bulk/index.js";
 import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.js";
-import { ManagementService } from "../../src/index.js";
 import * as json from "../../src/json.js";
 import { checkOptions, number } from "../../src/options/checker.js";
-import { createSandbox, startSandbox } from "../../src/sandbox/index.js";
+import { startSandbox } from "../../src/sandbox/index.js";
 import { startSecureServer } from "../networks/servers.js";
 import { makeCertificate } from "../support/certificates.js";
 import { respond, startGrpcServer } from "../support/grpc-server.js";
@@ -74,22 +71,7 @@ describe("a polluted Object.prototype has no effect:", () => {
     );
   });
 
-  it.each([
-    ["gRPC-web", grpcWeb],
-    ["JSON", json],
-  ] as const)("fetch over %s", async (_, entry) => {
-    const stolen = vi.fn();
-    pollute("fetch", stolen);
-    vi.stubGlobal("fetch", async () => {
-      throw new TypeError("fetch failed");
-    });
-    onTestFinished(() => void vi.unstubAllGlobals());
-    const client = entry.createManagementClient({ baseUrl: "https://example.com", token: "t" });
-    await expect(client.bulkRemoveUserGrant({ grantId: ["1"] })).rejects.toThrow();
-    expect(stolen).not.toHaveBeenCalled();
-  });
-
-  it.each<[string, unknown]>([
+  const names: [string, unknown][] = [
     ["agent", false],
     ["authority", "attacker.example"],
     ["ca", "no certificate"],
@@ -115,11 +97,14 @@ describe("a polluted Object.prototype has no effect:", () => {
     ["socketPath", "/run/attacker.sock"],
     ["timeoutMs", 1],
     ["x-zitadel-orgid", "another-organization"],
-  ])("an enumerable %s on native gRPC, over TLS and without", async (name, value) => {
+  ];
+  it("anything enumerable on native gRPC, over TLS and without", async () => {
     const certificate = makeCertificate({ name: "localhost", dnsNames: ["localhost"] });
     const secure = await startSecureServer(certificate);
     const server = await startGrpcServer(({ stream }) => respond(stream, {}));
-    pollute(name, value, true);
+    for (const [name, value] of names) {
+      pollute(name, value, true);
+    }
     const client = grpc.createManagementClient({ baseUrl: server.baseUrl, token: "t" });
     const overTls = grpc.createManagementClient({
       baseUrl: `https://localhost:${secure.port}`,
@@ -138,9 +123,8 @@ describe("a polluted Object.prototype has no effect:", () => {
       "Bearer t",
       "Bearer t",
     ]);
-    for (const { header } of server.calls) {
-      expect(Object.keys(header)).not.toContain(name.toLowerCase());
-    }
+    const sent = server.calls.flatMap(({ header }) => Object.keys(header));
+    expect(names.filter(([name]) => sent.includes(name.toLowerCase()))).toEqual([]);
   });
 
   it("fetch, issuer and tokenEndpointAuthMethod of token sources", async () => {
@@ -161,35 +145,6 @@ describe("a polluted Object.prototype has no effect:", () => {
     });
     await expect(source({ signal: AbortSignal.timeout(200) })).rejects.toThrow();
     expect(stolen).not.toHaveBeenCalled();
-  });
-
-  it("what the methods of a sandbox are not given", () => {
-    const sandbox = createSandbox();
-    const { userId } = sandbox.addUser();
-    const { projectId } = sandbox.addProject();
-    pollute("token", "attacker");
-    pollute("audience", false);
-    pollute("scopes", 5);
-    pollute("orgId", sandbox.orgId);
-    expect(sandbox.addToken({ userId })).not.toBe("attacker");
-    expect(() => sandbox.addProjectGrant({ projectId } as never)).toThrow(/organization undefined/);
-    pollute("projectId", projectId);
-    expect(() => sandbox.addUser({ roles: [{ role: "PROJECT_OWNER" }] })).toThrow(/projectId/);
-  });
-
-  it("orgId and batchSize of bulk work, and options of the sandbox", async () => {
-    pollute("requestLatencyMs", "slow");
-    const sandbox = createSandbox();
-    const { grantId } = sandbox.addGrant();
-    pollute("orgId", "another-organization");
-    pollute("batchSize", 0);
-    const client = createClient(ManagementService, sandbox.transport);
-    const outcomes = [];
-    for await (const { status } of removeUserGrants(client, [grantId])) {
-      outcomes.push(status);
-    }
-    expect(sandbox.orgId).not.toBe("another-organization");
-    expect(outcomes).toEqual(["removed"]);
   });
 });
 

@@ -51,11 +51,8 @@ const tokenPlaces: Record<string, (echo: string) => FakeResponse> = {
 };
 const discoveryPlaces: Record<string, (echo: string, document: object) => FakeResponse> = {
   "the description of an error": (echo) => json({ error: "no", error_description: echo }, 400),
-  "a page": page,
-  "bytes that are not JSON": (echo) => ({ body: `{${echo}` }),
   "the issuer": (echo, document) => json({ ...document, issuer: `https://${echo}` }),
   "the token endpoint": (echo, document) => json({ ...document, token_endpoint: echo }),
-  "an error that may pass": (echo) => json({ error: "busy", error_description: echo }, 503),
 };
 const wellIssued = { access_token: "T0ken-that-is-issued", token_type: "Bearer", expires_in: 600 };
 const successes: Record<string, (echo: string) => FakeResponse> = {

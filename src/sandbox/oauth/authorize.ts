@@ -66,7 +66,9 @@ function decide(instance: Instance, request: AuthRequest, form: URLSearchParams)
     });
   }
   const code = randomToken();
-  oauth.codes.set(code, { request, userId: user.userId, authenticatedAtMs: now() });
+  const { clientId, scopes, nonce } = request;
+  const signIn = { userId: user.userId, clientId, scopes, nonce, authenticatedAtMs: now() };
+  oauth.codes.set(code, { request, signIn });
   return redirectBack(request, { code });
 }
 

@@ -17,6 +17,7 @@ import {
   openIdResponse,
   readForm,
   redirect,
+  required,
 } from "./response.js";
 import { findSession, userClaims } from "./sessions.js";
 import { respondToTokenRequest, verifyApp } from "./token.js";
@@ -86,12 +87,9 @@ async function keys({ instance, request }: OAuthRequest): Promise<HttpResponse> 
 function revoke({ instance, request, form }: OAuthRequest): HttpResponse {
   const { oauth, state } = instance;
   const app = verifyApp(instance, request, form);
-  const token = form.get("token") ?? "";
-  if (token === "") {
-    throw new OAuthError(400, "invalid_request", "token missing");
-  }
+  const token = required(form, "token");
   const session = findSession(instance, token);
-  if (session !== undefined && session.clientId === app.clientId) {
+  if (session !== undefined && session.signIn.clientId === app.clientId) {
     state.tokens.delete(session.accessToken);
     if (session.refreshToken === token) {
       oauth.sessions.delete(session);
@@ -135,7 +133,7 @@ async function endSession({ instance, request, form }: OAuthRequest): Promise<Ht
     throw new OAuthError(400, "invalid_request", "post_logout_redirect_uri invalid");
   }
   for (const session of oauth.sessions) {
-    if (session.userId === claims?.userId) {
+    if (session.signIn.userId === claims?.userId) {
       state.tokens.delete(session.accessToken);
     }
   }

@@ -34,6 +34,15 @@ export async function readForm(request: HttpRequest): Promise<URLSearchParams> {
   return form;
 }
 
+/** @throws OAuthError for a parameter that is missing or empty. */
+export function required(form: URLSearchParams, name: string): string {
+  const value = form.get(name);
+  if (!value) {
+    throw new OAuthError(400, "invalid_request", `${name} missing`);
+  }
+  return value;
+}
+
 /** The words of a scope parameter. */
 export function scopesOf(form: URLSearchParams): string[] {
   return (form.get("scope") ?? "").split(" ").filter((scope) => scope !== "");

@@ -1,26 +1,21 @@
 import { createHash } from "node:crypto";
 import { SignJWT } from "jose";
-import type { HttpRequest } from "../http/http.js";
+import type { HttpResponse } from "../http/http.js";
 import type { User } from "../model/entities.js";
 import { type Instance, issueToken, orgDomain, randomToken } from "../model/instance.js";
-import { issuerOf, OAuthError } from "./response.js";
-import type { App, OidcSession } from "./state.js";
+import { issuerOf, OAuthError, type OAuthRequest, openIdResponse, required } from "./response.js";
+import type { App, OidcSession, SignIn } from "./state.js";
 
 /** Redeems a code, once: RFC 6749, section 4.1.3, and RFC 7636, section 4.6. */
 export function redeemCode(instance: Instance, app: App, form: URLSearchParams): OidcSession {
   const { codes } = instance.oauth;
-  const value = form.get("code") ?? "";
-  if (value === "") {
-    throw new OAuthError(400, "invalid_request", "code missing");
-  }
-  if ((form.get("redirect_uri") ?? "") === "") {
-    throw new OAuthError(400, "invalid_request", "redirect_uri missing");
-  }
+  const value = required(form, "code");
+  const redirectUri = required(form, "redirect_uri");
   const code = codes.get(value);
   if (code === undefined) {
     throw new OAuthError(404, "invalid_request", "Errors.AuthRequest.NotFound");
   }
-  const { request, userId, authenticatedAtMs } = code;
+  const { request, signIn } = code;
   if (request.clientId !== app.clientId) {
     throw new OAuthError(400, "invalid_grant", "invalid code");
   }
@@ -31,12 +26,11 @@ export function redeemCode(instance: Instance, app: App, form: URLSearchParams):
   if (createHash("sha256").update(verifier).digest("base64url") !== request.codeChallenge) {
     throw new OAuthError(400, "invalid_grant", "invalid code_verifier");
   }
-  if (form.get("redirect_uri") !== request.redirectUri) {
+  if (redirectUri !== request.redirectUri) {
     throw new OAuthError(400, "invalid_grant", "redirect_uri does not correspond");
   }
   codes.delete(value);
-  const { clientId, scopes, nonce } = request;
-  return addSession(instance, { userId, clientId, scopes, nonce, authenticatedAtMs });
+  return openSession(instance, signIn, true);
 }
 
 /** Redeems a refresh token, once. The access token issued with it is revoked too. */
@@ -46,91 +40,69 @@ export function redeemRefreshToken(
   form: URLSearchParams,
 ): OidcSession {
   const { oauth, state, now } = instance;
-  const value = form.get("refresh_token") ?? "";
-  if (value === "") {
-    throw new OAuthError(400, "invalid_request", "refresh_token missing");
-  }
+  const value = required(form, "refresh_token");
   const session = findSession(instance, value);
   if (
     session?.refreshToken !== value ||
-    session.clientId !== app.clientId ||
+    session.signIn.clientId !== app.clientId ||
     session.expiresAtMs <= now()
   ) {
     throw new OAuthError(400, "invalid_request", "Errors.OIDCSession.RefreshTokenInvalid");
   }
   oauth.sessions.delete(session);
   state.tokens.delete(session.accessToken);
-  return addSession(instance, session);
+  return openSession(instance, session.signIn, true);
 }
 
 /** The session to which one of these tokens belongs. */
 export function findSession({ oauth }: Instance, token: string): OidcSession | undefined {
-  for (const session of oauth.sessions) {
-    if (session.refreshToken === token || session.accessToken === token) {
-      return session;
-    }
-  }
-  return undefined;
-}
-
-function addSession(
-  instance: Instance,
-  {
-    userId,
-    clientId,
-    scopes,
-    nonce,
-    authenticatedAtMs,
-  }: Pick<OidcSession, "userId" | "clientId" | "scopes" | "nonce" | "authenticatedAtMs">,
-): OidcSession {
-  const { oauth, state, now } = instance;
-  if (state.users.get(userId)?.state !== "active") {
-    throw new OAuthError(400, "invalid_request", "Errors.User.NotActive");
-  }
-  const session: OidcSession = {
-    userId,
-    clientId,
-    scopes,
-    nonce,
-    authenticatedAtMs,
-    accessToken: issueAccessToken(instance, userId, scopes),
-    refreshToken: scopes.includes("offline_access") ? randomToken() : undefined,
-    expiresAtMs: now() + oauth.refreshTokenLifetimeMs,
-  };
-  oauth.sessions.add(session);
-  return session;
+  return [...oauth.sessions].find(
+    ({ refreshToken, accessToken }) => refreshToken === token || accessToken === token,
+  );
 }
 
 const audienceScope = "urn:zitadel:iam:org:project:id:zitadel:aud";
 
-/** Issues an access token. Without the audience scope, ZITADEL's own APIs reject it. */
-export function issueAccessToken(
-  instance: Instance,
-  userId: string,
-  scopes: readonly string[],
-): string {
-  return issueToken(instance, {
-    userId,
-    audience: scopes.includes(audienceScope),
-    scopes,
-    expiresInMs: instance.oauth.accessTokenLifetimeMs,
-  });
+/**
+ * Issues the tokens of a sign-in. Without the audience scope, ZITADEL's own APIs reject the access token.
+ *
+ * @param isKept whether it can be refreshed and revoked: a service user's is not.
+ */
+export function openSession(instance: Instance, signIn: SignIn, isKept: boolean): OidcSession {
+  const { oauth, state, now } = instance;
+  const { userId, scopes } = signIn;
+  if (state.users.get(userId)?.state !== "active") {
+    throw new OAuthError(400, "invalid_request", "Errors.User.NotActive");
+  }
+  const audience = scopes.includes(audienceScope);
+  const expiresInMs = oauth.accessTokenLifetimeMs;
+  const session: OidcSession = {
+    signIn,
+    accessToken: issueToken(instance, { userId, audience, scopes, expiresInMs }),
+    refreshToken: isKept && scopes.includes("offline_access") ? randomToken() : undefined,
+    expiresAtMs: now() + oauth.refreshTokenLifetimeMs,
+  };
+  if (isKept) {
+    oauth.sessions.add(session);
+  }
+  return session;
 }
 
 /** The token response: RFC 6749, section 5.1. By the time it is written, part of a second has passed. */
 export async function tokenResponse(
-  instance: Instance,
-  request: HttpRequest,
-  session: Omit<OidcSession, "expiresAtMs">,
-): Promise<Record<string, unknown>> {
-  const { accessToken, refreshToken, scopes } = session;
-  return {
+  { instance, request }: OAuthRequest,
+  session: OidcSession,
+): Promise<HttpResponse> {
+  const { accessToken, refreshToken, signIn } = session;
+  return openIdResponse(instance, request, {
     access_token: accessToken,
     token_type: "Bearer",
-    ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
+    refresh_token: refreshToken,
     expires_in: Math.floor((instance.oauth.accessTokenLifetimeMs - 1) / 1000),
-    ...(scopes.includes("openid") ? { id_token: await idToken(instance, request, session) } : {}),
-  };
+    id_token: signIn.scopes.includes("openid")
+      ? await idToken(instance, issuerOf(request), session)
+      : undefined,
+  });
 }
 
 /**
@@ -139,11 +111,11 @@ export async function tokenResponse(
  */
 async function idToken(
   instance: Instance,
-  request: HttpRequest,
-  session: Omit<OidcSession, "expiresAtMs">,
+  issuer: string,
+  { signIn, accessToken }: OidcSession,
 ): Promise<string> {
   const { oauth, state, now } = instance;
-  const { userId, clientId, nonce, authenticatedAtMs, accessToken, scopes } = session;
+  const { userId, clientId, nonce, authenticatedAtMs, scopes } = signIn;
   const user = state.users.get(userId);
   const asserts = oauth.apps.get(clientId)?.idTokenUserinfoAssertion;
   const { keyId, privateKey } = await oauth.signingKey();
@@ -159,7 +131,7 @@ async function idToken(
     ...(nonce === undefined ? {} : { nonce }),
   })
     .setProtectedHeader({ alg: "RS256", kid: keyId })
-    .setIssuer(issuerOf(request))
+    .setIssuer(issuer)
     .setSubject(userId)
     .setAudience([clientId])
     .setIssuedAt(nowSeconds)

@@ -33,20 +33,18 @@ export interface AuthRequest {
   readonly scopes: readonly string[];
 }
 
-/** An authorization code that has not been used. */
-export interface AuthCode {
-  readonly request: AuthRequest;
-  readonly userId: string;
-  readonly authenticatedAtMs: number;
-}
-
-/** A user's session with one app: it has one access token and one refresh token at a time. */
-export interface OidcSession {
+/** Who has signed in to which client, and for what. */
+export interface SignIn {
   readonly userId: string;
   readonly clientId: string;
   readonly scopes: readonly string[];
   readonly nonce: string | undefined;
   readonly authenticatedAtMs: number;
+}
+
+/** What came of a sign-in: it has one access token and one refresh token at a time. */
+export interface OidcSession {
+  readonly signIn: SignIn;
   readonly accessToken: string;
   readonly refreshToken: string | undefined;
   /** When the refresh token expires. */
@@ -62,16 +60,11 @@ export interface OAuthState {
   /** By client id. */
   readonly clientSecrets: Map<string, ClientSecret>;
   readonly authRequests: Map<string, AuthRequest>;
-  readonly codes: Map<string, AuthCode>;
+  /** Authorization codes that have not been used. */
+  readonly codes: Map<string, { readonly request: AuthRequest; readonly signIn: SignIn }>;
   readonly sessions: Set<OidcSession>;
   /** Signs ID tokens. Created on first use. */
   readonly signingKey: () => Promise<SigningKey>;
-}
-
-export interface SigningKey {
-  readonly keyId: string;
-  readonly privateKey: KeyObject;
-  readonly publicKey: KeyObject;
 }
 
 /** Lifetimes as in ZITADEL's defaults: 12 hours, and 30 days without use. */
@@ -96,6 +89,8 @@ export function createOAuthState(
     },
   };
 }
+
+type SigningKey = Readonly<Record<"privateKey" | "publicKey", KeyObject> & { keyId: string }>;
 
 async function createSigningKey(keyId: string): Promise<SigningKey> {
   const { privateKey } = await promisify(generateKeyPair)("rsa", { modulusLength: 2048 });

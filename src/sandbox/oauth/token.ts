@@ -3,55 +3,42 @@ import { decodeProtectedHeader, jwtVerify } from "jose";
 import { type HttpRequest, type HttpResponse, headerOf } from "../http/http.js";
 import type { User } from "../model/entities.js";
 import type { Instance } from "../model/instance.js";
-import { issuerOf, OAuthError, type OAuthRequest, openIdResponse, scopesOf } from "./response.js";
-import { issueAccessToken, redeemCode, redeemRefreshToken, tokenResponse } from "./sessions.js";
+import { issuerOf, OAuthError, type OAuthRequest, required, scopesOf } from "./response.js";
+import { openSession, redeemCode, redeemRefreshToken, tokenResponse } from "./sessions.js";
 import type { App } from "./state.js";
 
 /** `/oauth/v2/token`. RFC 6749, section 3.2. */
 export async function respondToTokenRequest(context: OAuthRequest): Promise<HttpResponse> {
   const { instance, request, form } = context;
-  const grantType = form.get("grant_type") ?? "";
+  const grantType = required(form, "grant_type");
   switch (grantType) {
     case "urn:ietf:params:oauth:grant-type:jwt-bearer":
       return respondToServiceUser(context, await verifyAssertion(context));
     case "client_credentials":
       return respondToServiceUser(context, verifyServiceUser(context));
-    case "authorization_code": {
-      const session = redeemCode(instance, verifyApp(instance, request, form), form);
-      return openIdResponse(instance, request, await tokenResponse(instance, request, session));
-    }
+    case "authorization_code":
+      return tokenResponse(context, redeemCode(instance, verifyApp(instance, request, form), form));
     case "refresh_token": {
-      const session = redeemRefreshToken(instance, verifyApp(instance, request, form), form);
-      return openIdResponse(instance, request, await tokenResponse(instance, request, session));
+      const app = verifyApp(instance, request, form);
+      return tokenResponse(context, redeemRefreshToken(instance, app, form));
     }
-    case "":
-      throw new OAuthError(400, "invalid_request", "grant_type missing");
     default:
       throw new OAuthError(400, "unsupported_grant_type", `${grantType} not supported`);
   }
 }
 
 async function respondToServiceUser(
-  { instance, request, form }: OAuthRequest,
-  { userId, state }: User,
+  context: OAuthRequest,
+  { userId }: User,
 ): Promise<HttpResponse> {
+  const { instance, form } = context;
   const scopes = scopesOf(form);
   if (scopes.length === 0) {
     throw new OAuthError(400, "invalid_request", "The scope of your request is missing.");
   }
-  if (state === "inactive") {
-    throw new OAuthError(400, "invalid_request", "Errors.User.NotActive");
-  }
-  const session = {
-    userId,
-    clientId: userId,
-    scopes,
-    nonce: undefined,
-    authenticatedAtMs: instance.now(),
-    accessToken: issueAccessToken(instance, userId, scopes),
-    refreshToken: undefined,
-  };
-  return openIdResponse(instance, request, await tokenResponse(instance, request, session));
+  const authenticatedAtMs = instance.now();
+  const signIn = { userId, clientId: userId, scopes, nonce: undefined, authenticatedAtMs };
+  return tokenResponse(context, openSession(instance, signIn, false));
 }
 
 /**
@@ -61,10 +48,7 @@ async function respondToServiceUser(
  * @throws OAuthError the same one for every defect; v2.70 calls it an error of the server.
  */
 async function verifyAssertion({ instance, request, form }: OAuthRequest): Promise<User> {
-  const assertion = form.get("assertion") ?? "";
-  if (assertion === "") {
-    throw new OAuthError(400, "invalid_request", "assertion missing");
-  }
+  const assertion = required(form, "assertion");
   const user = await readAssertion(instance, issuerOf(request), assertion).catch(() => undefined);
   if (user === undefined) {
     throw instance.generation === "v4"

@@ -1,14 +1,12 @@
-import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import type { Client } from "@connectrpc/connect";
 import type { ManagementService } from "../../gen/zitadel/management_pb.js";
 import { type Environment, platform } from "../common/time.js";
 import type { InDoubt } from "./ledger.js";
 import {
-  checkClient,
   checkDeactivateOptions,
-  checkValues,
+  checkInput,
   type DeactivateUserGrantsOptions,
   grantIdProblem,
-  nameOf,
 } from "./options.js";
 import type { DeactivateOutcome, DeactivateStatus } from "./outcome.js";
 import type { Reading } from "./pool.js";
@@ -71,8 +69,7 @@ export function deactivateUserGrantsIn(
   options: DeactivateUserGrantsOptions,
   inDoubt?: InDoubt,
 ): BulkRun<DeactivateOutcome> {
-  checkClient(client, "deactivateUserGrant");
-  checkValues(grants, "grants");
+  checkInput(client, "deactivateUserGrant", grants, "grants");
   const checked = checkDeactivateOptions(options);
   return startRun<UserGrant, DeactivateStatus>({
     values: grants,
@@ -94,24 +91,16 @@ export function deactivateUserGrantsIn(
 
 function readUserGrant(value: unknown): Reading<UserGrant> {
   if (typeof value !== "object" || value === null) {
-    return reject(value, "a grant must be an object with userId and grantId");
+    return { id: value, problem: "a grant must be an object with userId and grantId" };
   }
   const { userId, grantId } = value as Record<string, unknown>;
   for (const [name, id] of Object.entries({ grantId, userId })) {
     const problem = grantIdProblem(id) ?? tooLong(id);
     if (problem !== undefined) {
-      return reject(grantId, `${name} is ${problem}`);
+      return { id: grantId, problem: `${name} is ${problem}` };
     }
   }
   return { grant: { userId: userId as string, grantId: grantId as string } };
-}
-
-function reject(id: unknown, problem: string): Reading<UserGrant> {
-  return {
-    grantId: nameOf(id),
-    isDescribed: typeof id !== "string",
-    rejected: new ConnectError(`${problem}; it was not sent`, Code.InvalidArgument),
-  };
 }
 
 function tooLong(id: unknown): string | undefined {

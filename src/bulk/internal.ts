@@ -13,14 +13,12 @@ export {
   withinTime,
 } from "../common/time.js";
 export { describeFailure, isPermanent, neverSent } from "../errors/failure.js";
-export { createMask, type Mask, maskError } from "../errors/mask.js";
 export { isLoopback, similarName } from "../options/checker.js";
 export type { CommonOptions } from "../options/options.js";
 export { proxyFor } from "../transports/grpc/proxy.js";
 export { deactivateUserGrantsIn } from "./deactivate.js";
-export type { InDoubt } from "./ledger.js";
 export { grantIdProblem } from "./options.js";
 export { RateLimit } from "./pace.js";
 export { removeUserGrantsIn } from "./remove.js";
-export { classify, type MeaningKind, retryAfterMs } from "./requests.js";
+export { classify, retryAfterMs } from "./requests.js";
 export { NotSent } from "./stop.js";

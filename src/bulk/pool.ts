@@ -1,4 +1,4 @@
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type Environment, sleep } from "../common/time.js";
 import { Notifier, type Stop, Stopped } from "./stop.js";
 
@@ -10,12 +10,7 @@ export interface Grant {
 /** A value of the caller's iterable: a grant, or one that is not requested. */
 export type Reading<G extends Grant> =
   | { readonly grant: G }
-  | {
-      readonly rejected: ConnectError;
-      readonly grantId: string;
-      /** `grantId` is not an id but a description of the value: others with the same description are not duplicates. */
-      readonly isDescribed: boolean;
-    };
+  | { readonly id: unknown; readonly problem: string };
 
 export interface PoolOptions<G extends Grant> {
   readonly values: Iterable<unknown> | AsyncIterable<unknown>;
@@ -157,9 +152,10 @@ export class Pool<G extends Grant> {
         if (reading === undefined) {
           break;
         }
-        if ("rejected" in reading) {
+        if ("problem" in reading) {
           rejected += 1;
-          reject(reading.grantId, reading.rejected);
+          const problem = `${reading.problem}; it was not sent`;
+          reject(nameOf(reading.id), new ConnectError(problem, Code.InvalidArgument));
           continue;
         }
         bytes += bytesOf(reading.grant);
@@ -213,8 +209,8 @@ export class Pool<G extends Grant> {
   #isNew(reading: Reading<G>): boolean {
     const { open, mostSeen: most = mostSeen } = this.#options;
     const seen = this.#seen;
-    if (seen !== undefined && !("isDescribed" in reading && reading.isDescribed)) {
-      const { grantId } = "grant" in reading ? reading.grant : reading;
+    const grantId = "grant" in reading ? reading.grant.grantId : reading.id;
+    if (seen !== undefined && typeof grantId === "string") {
       if (seen.has(grantId)) {
         return false;
       }
@@ -225,7 +221,7 @@ export class Pool<G extends Grant> {
       }
       seen.add(grantId);
     }
-    return "rejected" in reading || open(reading.grant);
+    return "problem" in reading || open(reading.grant);
   }
 
   #open(): AsyncIterator<unknown> | Iterator<unknown> {
@@ -295,4 +291,11 @@ function checkResult(result: unknown): IteratorResult<unknown> {
     );
   }
   return result as IteratorResult<unknown>;
+}
+
+/** How a value is shown in its outcome: the id, or a description of what is none. */
+function nameOf(value: unknown): string {
+  return typeof value === "object" && value !== null
+    ? Object.prototype.toString.call(value)
+    : String(value);
 }

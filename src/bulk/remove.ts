@@ -1,13 +1,11 @@
-import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import type { Client } from "@connectrpc/connect";
 import type { ManagementService } from "../../gen/zitadel/management_pb.js";
 import { type Environment, platform } from "../common/time.js";
 import type { InDoubt } from "./ledger.js";
 import {
-  checkClient,
+  checkInput,
   checkRemoveOptions,
-  checkValues,
   grantIdProblem,
-  nameOf,
   type RemoveUserGrantsOptions,
   utf8Length,
 } from "./options.js";
@@ -87,8 +85,7 @@ export function removeUserGrantsIn(
   options: RemoveUserGrantsOptions,
   inDoubt?: InDoubt,
 ): BulkRun<RemoveOutcome> {
-  checkClient(client, "bulkRemoveUserGrant");
-  checkValues(grantIds, "grantIds");
+  checkInput(client, "bulkRemoveUserGrant", grantIds, "grantIds");
   const checked = checkRemoveOptions(options);
   return startRun<Grant, RemoveStatus>({
     values: grantIds,
@@ -114,23 +111,13 @@ function bytesOf({ grantId }: Grant): number {
 }
 
 function readGrantId(value: unknown): Reading<Grant> {
-  const problem = grantIdProblem(value);
-  if (problem !== undefined || typeof value !== "string") {
-    return {
-      grantId: nameOf(value),
-      isDescribed: typeof value !== "string",
-      rejected: new ConnectError(`grant id is ${problem}; it was not sent`, Code.InvalidArgument),
-    };
-  }
-  const grant = { grantId: value };
-  return bytesOf(grant) <= mostRequestBytes
-    ? { grant }
-    : {
-        grantId: value,
-        isDescribed: false,
-        rejected: new ConnectError(
-          `grant id has ${bytesOf(grant)} bytes, more than the server takes in a request; it was not sent`,
-          Code.InvalidArgument,
-        ),
-      };
+  const grant = { grantId: value as string };
+  const problem = grantIdProblem(value) ?? tooLong(grant);
+  return problem === undefined ? { grant } : { id: value, problem: `grant id is ${problem}` };
+}
+
+function tooLong(grant: Grant): string | undefined {
+  return bytesOf(grant) > mostRequestBytes
+    ? `too long: ${bytesOf(grant)} bytes, more than the server takes in a request`
+    : undefined;
 }

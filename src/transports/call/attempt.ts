@@ -11,7 +11,7 @@ import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { Observer } from "../../common/hooks.js";
 import { platform } from "../../common/time.js";
 import { asConnectError, neverSent } from "../../errors/certainty.js";
-import { Call, effectiveTimeoutMs, type HeaderFields, type RunningCalls } from "./call.js";
+import { Call, effectiveTimeoutMs, type HeaderFields, type WaitingCalls } from "./call.js";
 import { callHeaders, fieldsOf } from "./headers.js";
 
 /** One attempt of a unary call. */
@@ -83,12 +83,12 @@ const noFields: HeaderFields = {};
  * `Transport.unary` of a protocol. Only a program's own interceptors get a `UnaryRequest`, with its expensive
  * `Headers` and `AbortSignal`.
  *
- * @param running those that `close()` has to settle.
+ * @param waiting those that `close()` has to settle.
  */
 export function createUnary<O>(
   options: TransportOptions<O>,
   protocol: UnaryProtocol,
-  running?: RunningCalls,
+  waiting?: WaitingCalls,
 ): Transport["unary"] {
   const { interceptors, defaultTimeoutMs } = options;
   const send = options.attempts((attempt) => {
@@ -109,7 +109,7 @@ export function createUnary<O>(
       const message = create<DescMessage>(method.input, input);
       const { url, requestMethod } = protocol.target(method, message);
       const fields = init === undefined ? noFields : fieldsOf(callHeaders(init));
-      const call = new Call(limitMs, callerSignal, running);
+      const call = new Call(limitMs, callerSignal, waiting);
       if (interceptors.length === 0) {
         return settle(call, send, { method, url, fields, message, call, contextValues });
       }
@@ -117,8 +117,15 @@ export function createUnary<O>(
       protocol.addHeader(header, limitMs);
       const { signal } = call;
       return intercept(call, interceptors, protocol, send, {
-        ...{ stream: false, service: method.parent, method, url, requestMethod },
-        ...{ signal, header, contextValues, message },
+        stream: false,
+        service: method.parent,
+        method,
+        requestMethod,
+        url,
+        signal,
+        header,
+        contextValues,
+        message,
       });
     } catch (reason) {
       return Promise.reject(neverSent(reason));
@@ -175,8 +182,7 @@ function intercept(
       (inner, interceptor) => interceptor(inner as never) as typeof inner,
       (last) => runNext(call, protocol, send, request.url, last),
     );
-    const run = async () => await next(request);
-    run().then((response) => {
+    started(() => next(request)).then((response) => {
       cancelNet?.();
       resolve(response);
       call.end();
@@ -211,13 +217,21 @@ function runNext(
       own.listen({ onExpiry: fail });
       return;
     }
-    const run = async () => await send(attempt());
-    run().then(({ header, message, trailer }) => {
+    started(() => send(attempt())).then(({ header, message, trailer }) => {
       // An ordinary object, since interceptors copy responses by spreading.
       resolve({ stream: false, service: method.parent, method, header, message, trailer });
       own.end();
     }, fail);
   });
+}
+
+/** Other code may throw at once, and may return something else than a promise. */
+function started<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return Promise.resolve(run());
+  } catch (reason) {
+    return Promise.reject(reason);
+  }
 }
 
 /** @throws ConnectError `InvalidArgument`: the token is for one server. */

@@ -18,26 +18,26 @@ export interface ExpiryListener {
   onExpiry(error: ConnectError): void;
 }
 
-/** The calls of a client in progress: `close()` settles them. */
-export class RunningCalls {
-  readonly #calls = new Set<Call>();
+/** The calls of a client that wait for something else than their response: `close()` settles them. */
+export class WaitingCalls {
+  readonly #waits = new Set<ExpiryListener>();
   #isClosed = false;
 
-  add(call: Call): void {
-    this.#calls.add(call);
+  add(wait: ExpiryListener): void {
+    this.#waits.add(wait);
     if (this.#isClosed) {
-      call.expire(clientClosed());
+      wait.onExpiry(clientClosed());
     }
   }
 
-  delete(call: Call): void {
-    this.#calls.delete(call);
+  delete(wait: ExpiryListener): void {
+    this.#waits.delete(wait);
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const call of this.#calls) {
-      call.expire(clientClosed());
+    for (const wait of this.#waits) {
+      wait.onExpiry(clientClosed());
     }
   }
 }
@@ -57,15 +57,15 @@ export class Call implements ExpiryListener, WaitingCall {
   ended = false;
 
   readonly #parent: Call | undefined;
-  readonly #running: RunningCalls | undefined;
+  readonly #waiting: WaitingCalls | undefined;
   readonly #timeoutMs: number | undefined;
   readonly #endsAtMs: number;
   #stopWatching: (() => void) | undefined;
   #cancelTimer: (() => void) | undefined;
   #controller: AbortController | undefined;
-  /** Most calls wait for one thing at a time, so no set is needed. */
+  /** Most calls wait for one thing at a time, and those with interceptors for two. */
   #listener: ExpiryListener | undefined;
-  #listeners: Set<ExpiryListener> | undefined;
+  #listeners: ExpiryListener[] | undefined;
   #error: ConnectError | undefined;
   #kept: unknown;
   #obstacle: (() => string | undefined) | undefined;
@@ -84,16 +84,15 @@ export class Call implements ExpiryListener, WaitingCall {
   constructor(
     timeoutMs: number | undefined,
     callerSignal: AbortSignal | undefined,
-    running: RunningCalls | undefined,
+    waiting: WaitingCalls | undefined,
     parent?: Call,
   ) {
     this.#timeoutMs = timeoutMs;
     this.#endsAtMs =
       timeoutMs === undefined ? Number.POSITIVE_INFINITY : platform.monotonicMs() + timeoutMs;
-    this.#running = running;
+    this.#waiting = waiting;
     this.#parent = parent;
     parent?.listen(this);
-    running?.add(this);
     if (callerSignal !== undefined && !this.ended) {
       this.#watch(callerSignal);
     }
@@ -134,8 +133,8 @@ export class Call implements ExpiryListener, WaitingCall {
     } else if (this.#listener === undefined) {
       this.#listener = listener;
     } else {
-      this.#listeners ??= new Set();
-      this.#listeners.add(listener);
+      this.#listeners ??= [];
+      this.#listeners.push(listener);
     }
   }
 
@@ -143,7 +142,10 @@ export class Call implements ExpiryListener, WaitingCall {
     if (this.#listener === listener) {
       this.#listener = undefined;
     } else {
-      this.#listeners?.delete(listener);
+      const at = this.#listeners?.indexOf(listener) ?? -1;
+      if (at >= 0) {
+        this.#listeners?.splice(at, 1);
+      }
     }
   }
 
@@ -156,27 +158,38 @@ export class Call implements ExpiryListener, WaitingCall {
     start: (resolve: (value: T) => void, reject: (reason: unknown) => void) => () => void,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
+      const call = this.#parent ?? this;
+      const waiting = call.#waiting;
+      const onClosed = { onExpiry: (error: ConnectError) => call.expire(error) };
       let stop: (() => void) | undefined;
       const listener = {
         onExpiry: (error: ConnectError) => {
+          waiting?.delete(onClosed);
           stop?.();
           reject(error);
         },
       };
       this.listen(listener);
-      if (!this.ended) {
-        stop = start(
-          (value) => {
-            this.leave(listener);
-            resolve(value);
-          },
-          (reason) => {
-            const error = this.judge(reason);
-            this.leave(listener);
-            reject(error);
-          },
-        );
+      waiting?.add(onClosed);
+      if (this.ended) {
+        waiting?.delete(onClosed);
+        return;
       }
+      const leave = () => {
+        waiting?.delete(onClosed);
+        this.leave(listener);
+      };
+      stop = start(
+        (value) => {
+          leave();
+          resolve(value);
+        },
+        (reason) => {
+          const error = this.judge(reason);
+          leave();
+          reject(error);
+        },
+      );
     });
   }
 
@@ -350,15 +363,16 @@ export class Call implements ExpiryListener, WaitingCall {
     this.ended = true;
     this.#cancelTimer?.();
     this.#parent?.leave(this);
-    this.#running?.delete(this);
     this.#stopWatching?.();
     const first = this.#listener;
     const others = this.#listeners;
     this.#listener = undefined;
     this.#listeners = undefined;
     first?.onExpiry(error);
-    for (const listener of others ?? []) {
-      listener.onExpiry(error);
+    if (others !== undefined) {
+      for (const listener of others) {
+        listener.onExpiry(error);
+      }
     }
     this.#controller?.abort(error);
   }

@@ -3,7 +3,7 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import type { GrpcTransportOptions } from "@connectrpc/connect-node";
 import type { GrpcOptions } from "../../options/options.js";
 import type { TransportOptions } from "../call/attempt.js";
-import { Call, effectiveTimeoutMs, type RunningCalls } from "../call/call.js";
+import { Call, effectiveTimeoutMs, type WaitingCalls } from "../call/call.js";
 import { callHeaders } from "../call/headers.js";
 import { callStream, streamInterceptors } from "../call/stream.js";
 import type { Connection } from "./connection.js";
@@ -19,7 +19,7 @@ export function createStreams(
   headers: RequestHeaders,
   pool: ConnectionPool,
   authority: string,
-  running: RunningCalls,
+  waiting: WaitingCalls,
 ): Pick<Transport, "stream"> {
   const { baseUrl, readMaxBytes, sendCompression, acceptCompression, compressMinBytes } = options;
   const { writeMaxBytes, useBinaryFormat, binaryOptions, jsonOptions } = options;
@@ -47,7 +47,7 @@ export function createStreams(
       const limitMs = effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs);
       const requestHeader = callHeaders(header);
       headers.addTo(requestHeader, limitMs);
-      const call = new Call(limitMs, signal, running);
+      const call = new Call(limitMs, signal, waiting);
       return callStream(call, async () => {
         loading ??= load();
         const create = await loading.catch((reason) => {

@@ -8,7 +8,7 @@ import {
   createUnary,
   type TransportOptions,
 } from "../call/attempt.js";
-import { RunningCalls } from "../call/call.js";
+import { WaitingCalls } from "../call/call.js";
 import { createCodec } from "../call/codec.js";
 import { compressionBrotli, compressionGzip } from "./compression.js";
 import { type Exchanges, exchange } from "./exchange.js";
@@ -48,8 +48,8 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
     pingTimeoutMs: options.pingTimeoutMs ?? 15_000,
     idleConnectionTimeoutMs: options.idleConnectionTimeoutMs ?? 15 * 60_000,
   });
-  const running = new RunningCalls();
-  const streams = createStreams(options, headers, pool, authority, running);
+  const waiting = new WaitingCalls();
+  const streams = createStreams(options, headers, pool, authority, waiting);
 
   const shared: Exchanges = {
     pool,
@@ -102,12 +102,12 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
           addHeader: (header, timeoutMs) => headers.addTo(header, timeoutMs),
           send,
         },
-        running,
+        waiting,
       ),
       stream: streams.stream,
     },
     close() {
-      running.close();
+      waiting.close();
       pool.close();
     },
   };

@@ -1,0 +1,54 @@
+import { Readable } from "node:stream";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, it, onTestFinished } from "vitest";
+import * as grpcWeb from "../../../src/grpc-web.js";
+import * as json from "../../../src/json.js";
+import { startSandbox } from "../../../src/sandbox/index.js";
+
+/** What `fetch` of other people returns in place of a web stream. */
+const bodies: Record<string, (bytes: Buffer) => unknown> = {
+  "a stream of Node (node-fetch, cross-fetch)": (bytes) => Readable.from([bytes]),
+  "nothing (React Native)": () => undefined,
+};
+
+describe.each([
+  ["gRPC-web", grpcWeb],
+  ["JSON", json],
+] as const)("over %s", (_, { createManagementClient }) => {
+  it.each(Object.entries(bodies))("a response whose body is %s is read", async (_, bodyOf) => {
+    const sandbox = await startSandbox();
+    onTestFinished(() => sandbox.close());
+    const fetch = async (input: RequestInfo | URL, init?: RequestInit) => {
+      const { ok, status, headers, url, ...response } = await globalThis
+        .fetch(input, init)
+        .then(async (original) => ({
+          ok: original.ok,
+          status: original.status,
+          headers: original.headers,
+          url: original.url,
+          bytes: Buffer.from(await original.arrayBuffer()),
+        }));
+      const { bytes } = response;
+      return {
+        ...{ ok, status, headers, url, body: bodyOf(bytes) },
+        text: async () => bytes.toString(),
+        arrayBuffer: async () => new Uint8Array(bytes).buffer,
+      } as Response;
+    };
+    const { baseUrl, token } = sandbox;
+    const client = createManagementClient({ baseUrl, token, fetch });
+    const grant = sandbox.addGrant();
+    await client.deactivateUserGrant(grant);
+    expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
+    const error = await client
+      .deactivateUserGrant({ userId: "1", grantId: "1" })
+      .catch((reason: unknown) => reason);
+    expect(grpcWeb.isGrantNotFound(error)).toBe(true);
+
+    const small = createManagementClient({ baseUrl, token, fetch, readMaxBytes: 5 });
+    const tooLarge = await small
+      .deactivateUserGrant(sandbox.addGrant())
+      .catch((reason: unknown) => reason);
+    expect(ConnectError.from(tooLarge).code).toBe(Code.ResourceExhausted);
+  });
+});

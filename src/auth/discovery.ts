@@ -43,27 +43,31 @@ export function createDiscover(channel: Channel, issuer: string): Discover {
     const response = await exchange(channel, what, signal, (options) =>
       oauth.discoveryRequest(address, options),
     );
-    const { instanceHost } = channel;
-    const expected = instanceHost ? await issuerOn(instanceHost, response) : address;
+    const { allowInsecure, instanceHost } = channel;
+    const found = instanceHost === undefined ? address : await issuerOn(instanceHost, response);
+    const expected = found ?? address;
     // What is missing here would be read from a polluted prototype: another token endpoint, for example.
-    const server = own(
-      await interpret(what, () => oauth.processDiscoveryResponse(expected ?? address, response)),
-    );
-    const used: Record<string, string> = {};
+    const server: Record<string, unknown> = own({
+      ...(await interpret(what, () => oauth.processDiscoveryResponse(expected, response))),
+    });
     for (const name of endpoints) {
       const endpoint = server[name];
       if (endpoint === undefined && name !== "token_endpoint") {
         continue;
       }
-      const problem = endpointProblem(name, endpoint, expected ?? address, channel.allowInsecure);
-      if (problem !== undefined) {
-        throw unexpectedResponse(what, problem);
+      const url = URL.canParse(String(endpoint)) ? new URL(String(endpoint)) : undefined;
+      const mayBePlain = expected.protocol === "http:";
+      if (url?.protocol !== "https:" && !(mayBePlain && url && isSecure(url, allowInsecure))) {
+        const problem = `its ${name} is not an ${mayBePlain ? "http" : "https"} URL`;
+        throw unexpectedResponse(what, endpoint === undefined ? `it names no ${name}` : problem);
       }
-      used[name] = isForPeople(name)
-        ? String(endpoint)
-        : moved(String(endpoint), expected ?? address, address);
+      // An endpoint of the issuer is at the address of its server.
+      server[name] =
+        url.origin === expected.origin
+          ? new URL(url.pathname + url.search, address).href
+          : url.href;
     }
-    return own({ ...server, ...used });
+    return server as unknown as oauth.AuthorizationServer;
   };
 
   return async (signal) => {
@@ -92,34 +96,4 @@ async function issuerOn(host: string, response: Response): Promise<URL | undefin
   } catch {
     return undefined;
   }
-}
-
-/** The browser opens these; it cannot resolve addresses within a cluster. */
-function isForPeople(name: (typeof endpoints)[number]): boolean {
-  return name === "authorization_endpoint" || name === "end_session_endpoint";
-}
-
-/** An endpoint of the issuer, rewritten to the address of its server. */
-function moved(endpoint: string, issuer: URL, address: URL): string {
-  const url = new URL(endpoint);
-  return url.origin === issuer.origin && issuer.origin !== address.origin
-    ? new URL(url.pathname + url.search, address).href
-    : endpoint;
-}
-
-function endpointProblem(
-  name: string,
-  endpoint: unknown,
-  issuer: URL,
-  allowInsecure: boolean | undefined,
-): string | undefined {
-  if (endpoint === undefined) {
-    return `it names no ${name}`;
-  }
-  const url =
-    typeof endpoint === "string" && URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  const isUsable =
-    url?.protocol === "https:" ||
-    (issuer.protocol === "http:" && url !== undefined && isSecure(url, allowInsecure));
-  return isUsable ? undefined : `its ${name} is not an ${issuer.protocol.slice(0, -1)} URL`;
 }

@@ -11,7 +11,6 @@ import {
 } from "../errors/failure.js";
 import { type Checks, own } from "../options/checker.js";
 import type { TokenSource } from "../options/options.js";
-import { unref } from "../transports/fetch/fetch.js";
 import { createDiscover } from "./discovery.js";
 import {
   bearerToken,
@@ -204,20 +203,6 @@ const clientChecks: Checks<ClientCredentialsOptions> = {
  * @param options `issuer`, `clientId` and `clientSecret` are required.
  * @returns a function for the option `token` of a client.
  * @throws TypeError naming the option that is missing, invalid or unknown.
- * @example
- * ```ts
- * import { createManagementClient } from "zitadel-user-grants";
- * import { clientCredentials } from "zitadel-user-grants/auth";
- *
- * const baseUrl = "https://example.zitadel.cloud";
- * const { ZITADEL_CLIENT_ID = "", ZITADEL_CLIENT_SECRET = "" } = process.env;
- * const token = clientCredentials({
- *   issuer: baseUrl,
- *   clientId: ZITADEL_CLIENT_ID,
- *   clientSecret: ZITADEL_CLIENT_SECRET,
- * });
- * const client = createManagementClient({ baseUrl, token });
- * ```
  */
 export function clientCredentials(options: ClientCredentialsOptions): TokenSource {
   return createClientCredentials(options, platform);
@@ -286,7 +271,7 @@ export function createServiceTokenSource(
   const clock = createServerClock(environment);
   const channel: Channel = own({
     ...options,
-    fetch: unrefFetch(options.fetch),
+    fetch: options.fetch,
     environment,
     clock,
     secrets: () => [request.secret, last],
@@ -382,72 +367,4 @@ function createServerClock(environment: Environment): ServerClock {
         ? undefined
         : `The clock of this machine is ${Math.round(Math.abs(offsetMs) / 1000)} s ${offsetMs < 0 ? "ahead of" : "behind"} the server's`,
   };
-}
-
-type Fetch = typeof globalThis.fetch;
-
-interface Socket {
-  /** "h2" if other requests share the connection. */
-  readonly alpnProtocol?: string | false | null;
-  ref(): void;
-  unref(): void;
-}
-
-/**
- * A `fetch` whose requests do not keep the process alive: a caller that waits for a token holds a timer, and
- * a background renewal must not delay the exit of the process. It works with `createFetch` and, in Node, with
- * the platform's `fetch`; on other platforms no request keeps the process alive, and a caller's own `fetch`
- * is left as it is.
- *
- * @param given undefined for the platform's.
- */
-export function unrefFetch(given: Fetch | undefined): Fetch {
-  return given === undefined
-    ? (input, init) => watched(() => globalThis.fetch(input, init))
-    : (input, init) => given(input, own({ ...init, [unref]: true } as RequestInit));
-}
-
-/** Runs a function and records the requests that it starts. */
-let watched = (send: () => Promise<Response>): Promise<Response> => {
-  // https://undici.nodejs.org/#/docs/api/DiagnosticsChannel: there is no other way to the socket.
-  const channels = diagnostics();
-  if (channels === undefined) {
-    return send();
-  }
-  const requests = new WeakSet<object>();
-  const sockets = new WeakSet<object>();
-  let sending = false;
-  channels.subscribe("undici:request:create", (message) => {
-    if (sending) {
-      requests.add((message as { request: object }).request);
-    }
-  });
-  channels.subscribe("undici:client:sendHeaders", (message) => {
-    const { request, socket } = message as { request: object; socket: Socket };
-    if (requests.has(request) && socket.alpnProtocol !== "h2") {
-      sockets.add(socket);
-      socket.unref();
-    } else if (sockets.delete(socket)) {
-      // An unrelated request follows on the same connection.
-      socket.ref();
-    }
-  });
-  watched = (send) => {
-    sending = true;
-    try {
-      return send();
-    } finally {
-      sending = false;
-    }
-  };
-  return watched(send);
-};
-
-function diagnostics() {
-  try {
-    return globalThis.process?.getBuiltinModule?.("diagnostics_channel");
-  } catch {
-    // Next's edge runtime has a `process` whose properties throw.
-    return undefined;
-  }
 }

@@ -67,22 +67,6 @@ export function tokenError(
  * @param error anything that was thrown.
  * @returns true for a `TokenError`, whichever copy of this package made it.
  * @throws nothing.
- * @example
- * ```ts
- * import { isTokenError, signIn } from "zitadel-user-grants/auth";
- *
- * const auth = signIn({
- *   issuer: "https://example.zitadel.cloud",
- *   clientId: "312909075211944738@portal",
- *   redirectUri: `${location.origin}/`,
- * });
- * try {
- *   await auth.handleCallback();
- * } catch (error) {
- *   if (isTokenError(error) && error.oauthError === "interaction_required") await auth.start();
- *   else throw error;
- * }
- * ```
  */
 export function isTokenError(error: unknown): error is TokenError {
   return error instanceof Error && error.name === "ConnectError" && "oauthError" in error;

@@ -4,7 +4,6 @@ import { neverSent, plainCause, rejectsClientCertificate } from "../../errors/fa
 import { createMask, type Mask, secretsOf } from "../../errors/mask.js";
 import { own } from "../../options/checker.js";
 import { authorityOf, type NodeConnectOptions } from "../../options/options.js";
-import { unref } from "../fetch/fetch.js";
 import { explainFailure } from "./failure.js";
 
 /**
@@ -52,8 +51,7 @@ export function createFetch(nodeOptions: NodeConnectOptions = {}): typeof global
     if (body.length > 0) {
       headers["content-length"] = String(body.length);
     }
-    const keepsAlive = !(init && unref in init);
-    const incoming = await send(makeRequest, url, request, headers, body, keepsAlive);
+    const incoming = await send(makeRequest, url, request, headers, body);
     const { statusCode = 0 } = incoming;
     if (statusCode >= 300 && statusCode < 400 && request.redirect !== "manual") {
       incoming.destroy();
@@ -64,14 +62,13 @@ export function createFetch(nodeOptions: NodeConnectOptions = {}): typeof global
 }
 
 /** Makes a request with the agent for its scheme. */
-type MakeRequest = (url: URL, options: RequestOptions & { keepsAlive: boolean }) => ClientRequest;
+type MakeRequest = (url: URL, options: RequestOptions) => ClientRequest;
 
 /** The options of a request that an agent passes on to its connection. */
 interface SocketOptions {
   readonly host: string;
   readonly port: number;
   readonly signal?: AbortSignal;
-  readonly keepsAlive: boolean;
 }
 
 async function load(nodeOptions: NodeConnectOptions): Promise<MakeRequest> {
@@ -84,10 +81,10 @@ async function load(nodeOptions: NodeConnectOptions): Promise<MakeRequest> {
   const http = new byHttp.Agent({ keepAlive: true, ...(nodeOptions as object) });
   for (const agent of [https, http]) {
     agent.createConnection = (options, callback) => {
-      const { host, port, signal, keepsAlive } = options as unknown as SocketOptions;
+      const { host, port, signal } = options as unknown as SocketOptions;
       const name = host.includes(":") ? `[${host}]` : host;
       const origin = new URL(`${agent === https ? "https" : "http"}://${name}:${port}`);
-      const how = { origin, nodeOptions, protocol: "http/1.1", signal, keepsAlive } as const;
+      const how = { origin, nodeOptions, protocol: "http/1.1", signal, keepsAlive: true } as const;
       openSocket(how).then(
         (socket) => callback?.(null, socket),
         (error) => callback?.(error, undefined as never),
@@ -107,22 +104,17 @@ function send(
   original: Request,
   headers: Record<string, string>,
   body: Buffer,
-  keepsAlive: boolean,
 ): Promise<IncomingMessage> {
   const { method, signal } = original;
   return new Promise((resolve, reject) => {
-    const request = makeRequest(url, { method, headers, signal, keepsAlive });
+    const request = makeRequest(url, { method, headers, signal });
     request.once("response", resolve);
-    if (!keepsAlive) {
-      // The agent refs it for the next request.
-      request.once("socket", (socket) => socket.unref());
-    }
     request.on("error", (error: NodeJS.ErrnoException) => {
       if (signal.aborted) {
         reject(signal.reason);
       } else if (request.reusedSocket && error.code === "EPIPE") {
         // The server had closed the idle connection: it has received nothing.
-        send(makeRequest, url, original, headers, body, keepsAlive).then(resolve, reject);
+        send(makeRequest, url, original, headers, body).then(resolve, reject);
       } else {
         const mask = createMask(secretsOf(Object.entries(headers)));
         reject(fetchFailed(error, mask, request.socket !== null));

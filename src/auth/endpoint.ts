@@ -1,11 +1,16 @@
-import { Code } from "@connectrpc/connect";
 import * as oauth from "oauth4webapi";
 import { type Environment, readRetryAfterMs, withinTime } from "../common/time.js";
 import { createMask, type Mask, secretsOf } from "../errors/mask.js";
 import { own } from "../options/checker.js";
 import { bodyChunks, discard, noStore } from "../transports/fetch/fetch.js";
 import { retrying } from "./source.js";
-import { AttemptFailure, isTokenError, type TokenError, tokenError } from "./token-error.js";
+import {
+  AttemptFailure,
+  type CodeName,
+  isTokenError,
+  type TokenError,
+  tokenError,
+} from "./token-error.js";
 
 /** What the exchanges of one token source have in common. */
 export interface Channel {
@@ -43,7 +48,7 @@ export interface Explanation {
   /** As of `AttemptFailure`. Default: infinite. */
   readonly maxAttempts?: number;
   /** Whether the program's own `fetch` failed by a mistake in its code. */
-  readonly isMistake: boolean;
+  readonly isMistake?: boolean;
 }
 
 /** One request to the authorization server. */
@@ -92,12 +97,12 @@ export async function exchange(
   const name = `${what.step} at ${what.endpoint}`;
   const known = channel.secrets().filter((secret) => secret !== undefined);
   let mask = createMask(known);
-  const failed = (text: string, code: Code, maxAttempts: number, cause?: unknown) =>
+  const failed = (text: string, code: CodeName, maxAttempts: number, cause?: unknown) =>
     new AttemptFailure(tokenError(`${name} ${text}`, code, { cause }), maxAttempts);
   const timedOut = () =>
     failed(
       `got no response: none within ${attemptTimeoutMs / 1000} s`,
-      Code.DeadlineExceeded,
+      "deadline_exceeded",
       Infinity,
     );
   const http: HttpOptions = {
@@ -127,7 +132,7 @@ export async function exchange(
   const mistake = (reason: unknown) =>
     failed(
       `was not sent: the option fetch failed by itself: ${foreignText(String(reason), mask)}`,
-      Code.Internal,
+      "internal",
       1,
     );
   let inner = signal;
@@ -155,12 +160,12 @@ export async function exchange(
       throw reason;
     }
     const { text, maxAttempts = Infinity } = channel.explain(reason);
-    throw failed(foreignText(text, mask), Code.Unavailable, maxAttempts);
+    throw failed(foreignText(text, mask), "unavailable", maxAttempts);
   }
   if (isRedirect(response)) {
     throw failed(
-      "got a redirect, which is not followed, since it may lead anywhere. Is issuer the instance's own origin?",
-      Code.Unauthenticated,
+      "got a redirect, which is not followed. Is issuer the instance's own origin?",
+      "unauthenticated",
       1,
     );
   }
@@ -208,7 +213,7 @@ function rejection(
   return new AttemptFailure(
     tokenError(
       text.filter(Boolean).join(". "),
-      isFinal ? Code.Unauthenticated : Code.Unavailable,
+      isFinal ? "unauthenticated" : "unavailable",
       isFinal ? { oauthError: foreignText(error, mask) || undefined } : {},
     ),
     !isFinal ? Infinity : known ? 1 : ambiguous ? few : isCorrected ? 2 : 1,
@@ -254,7 +259,7 @@ export function unexpectedResponse(
   return new AttemptFailure(
     tokenError(
       `${step} at ${endpoint} got an unexpected response: ${detail}. Is issuer the origin of a ZITADEL instance, and is there a proxy in between?`,
-      Code.Unauthenticated,
+      "unauthenticated",
     ),
     1,
   );

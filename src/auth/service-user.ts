@@ -1,5 +1,3 @@
-import { Code } from "@connectrpc/connect";
-import { SignJWT } from "jose";
 import * as oauth from "oauth4webapi";
 import { type Environment, platform } from "../common/time.js";
 import {
@@ -109,10 +107,10 @@ export function createServiceUser(
       send: async (server, client, httpOptions, { nowMs, complaint }) => {
         const message = expiry(checked, nowMs());
         if (message !== undefined) {
-          throw tokenError([message, complaint()].filter(Boolean).join(". "), Code.Unauthenticated);
+          throw tokenError([message, complaint()].filter(Boolean).join(". "), "unauthenticated");
         }
         imported ??= await importKey(checked);
-        const assertion = await sign(checked, imported, server.issuer, nowMs());
+        const assertion = await sign(checked, imported, server, nowMs());
         return oauth.genericTokenEndpointRequest(
           server,
           client,
@@ -139,7 +137,7 @@ async function importKey({ privateKey }: CheckedKey): Promise<CryptoKey> {
   if (globalThis.crypto?.subtle === undefined) {
     throw tokenError(
       "serviceUser signs with WebCrypto, and this runtime has no crypto.subtle: use clientCredentials, or a page served over https",
-      Code.FailedPrecondition,
+      "failed_precondition",
     );
   }
   try {
@@ -148,26 +146,32 @@ async function importKey({ privateKey }: CheckedKey): Promise<CryptoKey> {
   } catch {
     throw tokenError(
       "key.key of the key file is not a usable RSA private key: is it complete?",
-      Code.Unauthenticated,
+      "unauthenticated",
     );
   }
 }
 
-function sign(
+/** The same JWT as for client authentication (RFC 7523, section 3), which oauth4webapi signs. */
+async function sign(
   { keyId, userId }: CheckedKey,
-  signingKey: CryptoKey,
-  audience: string,
+  key: CryptoKey,
+  server: oauth.AuthorizationServer,
   nowMs: number,
 ): Promise<string> {
-  const issuedAt = Math.floor(nowMs / 1000) - issuedBeforeSeconds;
-  return new SignJWT()
-    .setProtectedHeader({ alg: "RS256", kid: keyId })
-    .setIssuer(userId)
-    .setSubject(userId)
-    .setAudience(audience)
-    .setIssuedAt(issuedAt)
-    .setExpirationTime(issuedAt + assertionLifetimeSeconds)
-    .sign(signingKey);
+  const iat = Math.floor(nowMs / 1000) - issuedBeforeSeconds;
+  const authenticate = oauth.PrivateKeyJwt(
+    { key, kid: keyId },
+    {
+      [oauth.modifyAssertion]: (_, payload) => {
+        Object.assign(payload, { iat, exp: iat + assertionLifetimeSeconds });
+        delete payload.nbf;
+        delete payload.jti;
+      },
+    },
+  );
+  const body = new URLSearchParams();
+  await authenticate(server, own({ client_id: userId }), body, new Headers());
+  return body.get("client_assertion") ?? "";
 }
 
 /** Options of `clientCredentials`. */
@@ -318,9 +322,13 @@ export function createServiceTokenSource(
 
 function explain(reason: unknown): Explanation {
   const isPlain = reason instanceof Error && !("code" in reason) && reason.cause === undefined;
+  const isUntrusted = isCertificateProblem(reason);
+  const advice = isUntrusted
+    ? "trust the authority of the certificate (NODE_EXTRA_CA_CERTS, or the option fetch): "
+    : "";
   return {
-    text: `${neverSent(reason) ? "was not sent" : "got no response"}: ${describeFailure(reason)}`,
-    maxAttempts: isCertificateProblem(reason) ? 1 : isPermanent(reason) ? few : Infinity,
+    text: `${neverSent(reason) ? "was not sent" : "got no response"}: ${advice}${describeFailure(reason)}`,
+    maxAttempts: isUntrusted ? 1 : isPermanent(reason) ? few : Infinity,
     isMistake:
       isPlain &&
       (reason instanceof TypeError

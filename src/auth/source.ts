@@ -1,8 +1,7 @@
-import { Code } from "@connectrpc/connect";
 import { callOf } from "../common/hooks.js";
 import { type Environment, jittered, sleep } from "../common/time.js";
 import type { TokenSource } from "../options/options.js";
-import { AttemptFailure, aborted, type TokenError, tokenError } from "./token-error.js";
+import { AttemptFailure, aborted, type TokenError, tokenError, withNote } from "./token-error.js";
 
 /** Where tokens come from and where they are kept; this module decides when to request one. */
 export interface TokenKeeper {
@@ -99,7 +98,7 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
       attempting = true;
       credential = keeper.credential();
       const waitFor = (what: string | undefined) => {
-        renewal.why = what === undefined ? undefined : tokenError(what, Code.Unavailable);
+        renewal.why = what === undefined ? undefined : tokenError(what, "unavailable");
       };
       return keeper.renew(signal, waitFor).finally(() => {
         attempting = false;
@@ -190,12 +189,8 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
     }
     const waitMs = pausedMs();
     if (pause?.error !== undefined && waitMs > 0) {
-      const { rawMessage, code, oauthError } = pause.error;
       const seconds = Math.ceil(waitMs / 1000);
-      throw tokenError(`${rawMessage}. No other request is made for ${seconds} s`, code, {
-        cause: pause.error,
-        oauthError,
-      });
+      throw withNote(pause.error, `. No other request is made for ${seconds} s`);
     }
     return join(current ?? start(false), signal, environment);
   };
@@ -294,7 +289,7 @@ function patience(signal: AbortSignal | undefined): number {
 function gaveUp(waitedMs: number): Error {
   return tokenError(
     `no token within ${Math.round(waitedMs) / 1000} s: the authorization server did not respond`,
-    Code.DeadlineExceeded,
+    "deadline_exceeded",
   );
 }
 
@@ -324,7 +319,7 @@ export async function retrying<T>(
       await sleep(environment, delayMs, signal, { background: true });
     }
     if (signal.aborted) {
-      throw tokenError("no caller waits any longer", Code.Canceled);
+      throw tokenError("no caller waits any longer", "canceled");
     }
     try {
       return await attempt();

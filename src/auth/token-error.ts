@@ -1,4 +1,4 @@
-import { Code } from "@connectrpc/connect";
+import type { Code } from "@connectrpc/connect";
 
 // `instanceof ConnectError` checks these fields, so that several copies of Connect in one program work
 // together. Connect's own class would bring the protobuf runtime into every page that only signs in.
@@ -12,6 +12,17 @@ import { Code } from "@connectrpc/connect";
  * - `"signed-out"`: the user signed out, here or in another tab, while the sign-in was in progress.
  */
 export type SignInFailure = "cancelled" | "no-such-sign-in" | "signed-out";
+
+/** Of Connect, whose own list would bring its names into every page. */
+const codes = {
+  canceled: 1,
+  deadline_exceeded: 4,
+  failed_precondition: 9,
+  internal: 13,
+  unavailable: 14,
+  unauthenticated: 16,
+} satisfies Record<string, Code>;
+export type CodeName = keyof typeof codes;
 
 interface TokenErrorDetails {
   readonly cause?: unknown;
@@ -36,10 +47,10 @@ export class TokenError extends Error {
   /** Why a sign-in was not finished, where a page has something to offer; undefined for any other failure. */
   readonly reason: SignInFailure | undefined;
 
-  constructor(message: string, code: Code, { cause, oauthError, reason }: TokenErrorDetails) {
-    super(`[${snakeCase(Code[code])}] ${message}`);
+  constructor(message: string, code: CodeName, { cause, oauthError, reason }: TokenErrorDetails) {
+    super(`[${code}] ${message}`);
     this.rawMessage = message;
-    this.code = code;
+    this.code = codes[code];
     this.cause = cause;
     this.oauthError = oauthError;
     this.reason = reason;
@@ -54,7 +65,7 @@ export class TokenError extends Error {
 /** Creates the error of a token source, which callers see as a `ConnectError`. It must hold no secret. */
 export function tokenError(
   message: string,
-  code: Code,
+  code: CodeName,
   details: TokenErrorDetails = {},
 ): TokenError {
   return new TokenError(message, code, details);
@@ -84,15 +95,22 @@ export function aborted(signal: AbortSignal, why: TokenError | undefined): Error
     // A call's own, which has settled.
     return reason;
   }
-  const [what, code] =
+  const [what, code]: [string, CodeName] =
     isError && reason.name === "TimeoutError"
-      ? ["no token within the time given", Code.DeadlineExceeded]
-      : ["the caller aborted while waiting for a token", Code.Canceled];
+      ? ["no token within the time given", "deadline_exceeded"]
+      : ["the caller aborted while waiting for a token", "canceled"];
   const { rawMessage, oauthError } = why ?? {};
   return tokenError(rawMessage ? `${what}: ${rawMessage}` : what, code, {
     cause: reason,
     oauthError,
   });
+}
+
+/** The same error for another call, with what it should know. */
+export function withNote(error: TokenError, note: string): TokenError {
+  const { message, rawMessage, oauthError } = error;
+  const code = message.slice(1, message.indexOf("]")) as CodeName;
+  return tokenError(rawMessage + note, code, { cause: error, oauthError });
 }
 
 /** A request that failed: the error to report, and whether another attempt may succeed. */
@@ -109,8 +127,4 @@ export class AttemptFailure extends Error {
     this.maxAttempts = maxAttempts;
     this.retryAfterMs = retryAfterMs;
   }
-}
-
-function snakeCase(name: string | undefined): string {
-  return (name ?? "").replace(/(?!^)[A-Z]/g, "_$&").toLowerCase();
 }

@@ -1,4 +1,3 @@
-import { Code } from "@connectrpc/connect";
 import { tokenError } from "../token-error.js";
 import { attemptName, statePrefix, withoutResponse } from "./callback.js";
 
@@ -36,7 +35,7 @@ export function putAttempt(key: string, state: string, attempt: SignInAttempt): 
   } catch (cause) {
     throw tokenError(
       "sessionStorage is full, or the browser's settings block it: a sign-in is kept there while the user is at the login page",
-      Code.FailedPrecondition,
+      "failed_precondition",
       { cause },
     );
   }

@@ -1,4 +1,3 @@
-import { Code } from "@connectrpc/connect";
 import * as oauth from "oauth4webapi";
 import { own } from "../../options/checker.js";
 import type { Discover } from "../discovery.js";
@@ -110,21 +109,21 @@ function currentSession(context: SignInContext): Session & { refreshToken: strin
   if (!context.knows(session)) {
     throw tokenError(
       "another user has signed in in another tab: reload the page, or have it listen with onChange()",
-      Code.Unauthenticated,
+      "unauthenticated",
     );
   }
   const { refreshToken } = session;
   if (refreshToken === undefined) {
     throw tokenError(
       'the session has ended: sign in again (with the scope "offline_access" sessions are renewed)',
-      Code.Unauthenticated,
+      "unauthenticated",
     );
   }
   return { ...session, refreshToken };
 }
 
 function notSignedIn(): Error {
-  return tokenError("no user is signed in: call start() to sign in", Code.Unauthenticated);
+  return tokenError("no user is signed in: call start() to sign in", "unauthenticated");
 }
 
 /** Redeems the refresh token: RFC 6749, section 6, and OpenID Connect Core 1.0, section 12. */

@@ -1,4 +1,3 @@
-import { Code } from "@connectrpc/connect";
 import * as oauth from "oauth4webapi";
 import { sleep } from "../../common/time.js";
 import { checkOptions, own } from "../../options/checker.js";
@@ -6,7 +5,6 @@ import { createDiscover, type Discover } from "../discovery.js";
 import {
   type Channel,
   type Exchange,
-  type Explanation,
   exchange,
   foreignText,
   interpret,
@@ -31,8 +29,8 @@ export type Server = ReturnType<typeof connect>;
 /** How long signing out waits for tokens to be revoked. */
 const revocationMs = 3_000;
 /** Between attempts to revoke tokens; doubles from one to the next. */
-const firstRevocationPauseMs = 250;
-const longestRevocationPauseMs = 30_000;
+const firstPauseMs = 250;
+const longestPauseMs = 30_000;
 
 export function connect(context: SignInContext) {
   const { options, environment, closed, key, mark, store, unrevoked } = context;
@@ -43,7 +41,8 @@ export function connect(context: SignInContext) {
       const { token, refreshToken, idToken } = store.read() ?? {};
       return [token, refreshToken, idToken];
     },
-    explain,
+    // Browsers tell no reason, and throw TypeErrors alone.
+    explain: (reason) => ({ text: `got no response: ${reason}` }),
   });
   const discover = createDiscover(channel, options.issuer);
   const tabs = createTabs(context);
@@ -54,10 +53,7 @@ export function connect(context: SignInContext) {
   const revokeAll = async () => {
     for (let round = 0; unrevoked.all().length > 0 && !closed.aborted; round++) {
       if (round > 0) {
-        const pauseMs = Math.min(
-          longestRevocationPauseMs,
-          firstRevocationPauseMs * 2 ** (round - 1),
-        );
+        const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (round - 1));
         await sleep(environment, pauseMs, closed, { background: true });
       }
       for (const token of closed.aborted ? [] : unrevoked.all()) {
@@ -105,7 +101,7 @@ export function connect(context: SignInContext) {
       }
       if (globalThis.isSecureContext === false || globalThis.crypto?.subtle === undefined) {
         throw new TypeError(
-          "signIn needs a page served over https, or from this machine, and a browser with WebCrypto",
+          "signIn needs WebCrypto, and a page served over https or from this machine",
         );
       }
       const { href } = location;
@@ -114,14 +110,14 @@ export function connect(context: SignInContext) {
       const { authorization_endpoint: endpoint } = server;
       if (endpoint === undefined) {
         throw tokenError(
-          `${issuer} names no authorization_endpoint in its discovery document: it cannot sign in users. Is issuer the origin of a ZITADEL instance?`,
-          Code.Unauthenticated,
+          `${issuer} names no authorization_endpoint in its discovery document. Is issuer the origin of a ZITADEL instance?`,
+          "unauthenticated",
         );
       }
       for (const other of namesIssuer(server) ? [] : context.page) {
         if (other.redirectUri === redirectUri && other.issuer !== issuer) {
           throw new TypeError(
-            `redirectUri is also that of the sign-in at ${other.issuer}: responses do not name their issuer (RFC 9207), so each issuer needs a redirectUri of its own`,
+            `redirectUri must be another than that of the sign-in at ${other.issuer}: responses do not name their issuer (RFC 9207)`,
           );
         }
       }
@@ -171,8 +167,8 @@ export function connect(context: SignInContext) {
       const attempt = takeAttempt(key, state, environment.wallMs());
       if (attempt === undefined) {
         throw tokenError(
-          "this response belongs to no sign-in that was started in this tab within the last hour, or was used before: sign in again",
-          Code.Unauthenticated,
+          "this response belongs to no sign-in of this tab within the last hour, or was used before: sign in again",
+          "unauthenticated",
           { reason: "no-such-sign-in" },
         );
       }
@@ -181,7 +177,7 @@ export function connect(context: SignInContext) {
         history.replaceState(history.state, "", location.origin + attempt.returnTo);
       }
       const signedOut = () =>
-        tokenError("the user signed out meanwhile: sign in again", Code.Unauthenticated, {
+        tokenError("the user signed out meanwhile: sign in again", "unauthenticated", {
           reason: "signed-out",
         });
       return retryingFor(environment, patienceMs, async (signal) => {
@@ -222,8 +218,8 @@ export function connect(context: SignInContext) {
       if (isPending || failures.rejected !== undefined) {
         const why = failures.last?.rawMessage ?? `no response within ${revocationMs / 1000} s`;
         throw tokenError(
-          `the user is signed out here, but a token is not revoked, and may be valid until it expires: ${why}${isPending ? ". The revocation is retried while the page is open; call signOut() again to go on" : ""}`,
-          Code.Unavailable,
+          `the user is signed out here, but a token is not revoked, and may be valid until it expires: ${why}${isPending ? ". It is retried while the page is open; call signOut() again to go on" : ""}`,
+          "unavailable",
           { cause: failures.last },
         );
       }
@@ -242,14 +238,6 @@ export function connect(context: SignInContext) {
       }
       location.assign(url);
     },
-  };
-}
-
-/** Browsers tell no reason, and throw TypeErrors: what else is thrown comes from a program's own `fetch`. */
-function explain(reason: unknown): Explanation {
-  return {
-    text: `got no response: ${reason}`,
-    isMistake: reason instanceof Error && !(reason instanceof TypeError || "code" in reason),
   };
 }
 
@@ -301,7 +289,7 @@ function checkPath(
     ) {
       throw tokenError(
         `the response came to the redirectUri of the sign-in at ${other.issuer}: sign in again`,
-        Code.Unauthenticated,
+        "unauthenticated",
       );
     }
   }
@@ -385,7 +373,7 @@ function declined({ step, endpoint }: Exchange, error: string, description: stri
   const isCancelled = error === "access_denied";
   return tokenError(
     `${step} at ${endpoint} was rejected: ${oauthErrorText({ error, description })}${isCancelled ? ". Usual cause: the user chose not to sign in" : ""}`,
-    Code.Unauthenticated,
+    "unauthenticated",
     { oauthError: foreignText(error), reason: isCancelled ? "cancelled" : undefined },
   );
 }

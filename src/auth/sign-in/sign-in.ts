@@ -1,4 +1,3 @@
-import { Code } from "@connectrpc/connect";
 import { platform } from "../../common/time.js";
 import { checkTokenOptions } from "../options.js";
 import { createTokenSource, isExpired } from "../source.js";
@@ -133,10 +132,7 @@ export function signIn(options: SignInOptions): SignIn {
       server ??= connect(context);
       return server;
     } catch {
-      throw tokenError(
-        "a part of the page's own code could not be loaded: reload the page",
-        Code.Unavailable,
-      );
+      throw tokenError("a part of the page could not be loaded: reload it", "unavailable");
     }
   };
   /** Revokes, in the background, what is left of sessions that are over. */

@@ -132,12 +132,4 @@ describe("summary() of a run", () => {
       expect(await run.next()).toEqual({ done: true, value: undefined });
     },
   );
-
-  it("awaiting the run sends nothing", async () => {
-    const { world, server, ids } = setUp(10);
-    const run = await removeUserGrantsIn(world, server.client, ids, {});
-    await world.runAll();
-    expect(server.calls).toEqual([]);
-    expect(run).toHaveProperty("summary");
-  });
 });

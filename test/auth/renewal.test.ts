@@ -60,12 +60,6 @@ test("one call a minute for 48 hours at a 12-hour lifetime makes 5 token request
   expect(server.discoveries).toHaveLength(1);
 });
 
-test("a held token comes as it is, not as a promise of it", async () => {
-  expect(source()).toBeInstanceOf(Promise);
-  const token = await source();
-  expect(source()).toBe(token);
-});
-
 test("1,000 concurrent first calls make one discovery and one token request", async () => {
   const tokens = await Promise.all(Array.from({ length: 1000 }, () => source()));
   expect(new Set(tokens)).toEqual(new Set(["token-1"]));
@@ -101,29 +95,6 @@ test("a short-lived token is renewed in the background after nine tenths of its 
   expect(server.tokenRequests).toHaveLength(2);
 });
 
-test("a renewal of 9 s completes while the old token is still valid: one request for all calls", async () => {
-  await source();
-  await environment.advance(12 * hour - 60_000);
-  let respond = (_: Response) => {};
-  server.respond = () =>
-    new Promise((resolve) => {
-      respond = resolve;
-    });
-  for (let second = 0; second < 9; second++) {
-    const controller = new AbortController();
-    const call = watch(source({ signal: controller.signal }));
-    await environment.advance(1_000);
-    expect(call.value).toBe("token-1");
-    controller.abort();
-  }
-  expect(server.tokenRequests).toHaveLength(2);
-  respond(server.issue());
-  await settle();
-  expect(await source()).toBe("token-2");
-  expect(server.tokenRequests).toHaveLength(2);
-  expect(environment.timers).toBe(0);
-});
-
 test("a background renewal stops after 30 s, and its timers do not keep the process alive", async () => {
   server.respond = () => server.issue({ expires_in: 600 });
   await source();
@@ -138,26 +109,6 @@ test("a background renewal stops after 30 s, and its timers do not keep the proc
   expect(environment.timers).toBe(0);
   await environment.advance(20_000);
   expect(server.tokenRequests).toHaveLength(length);
-});
-
-test("a call during a background renewal waits for it if the token has expired", async () => {
-  server.respond = () => server.issue({ expires_in: 100 });
-  await source();
-  await environment.advance(95_000);
-  let respond = (_: Response) => {};
-  server.respond = () =>
-    new Promise((resolve) => {
-      respond = resolve;
-    });
-  expect(await source()).toBe("token-1");
-  await environment.advance(5_000);
-  const call = watch(source());
-  await settle();
-  expect(call.ended).toBe(false);
-  expect(environment.timersThatKeepAlive).toBe(1);
-  respond(server.issue());
-  await settle();
-  expect(call.value).toMatch(/^token-/);
 });
 
 test("a background renewal that is rejected is retried with growing pauses, and fails no call", async () => {
@@ -214,18 +165,6 @@ test("a token without expires_in is used until a server rejects it", async () =>
   expect(await source({ refused: "token-1" })).toBe("token-2");
 });
 
-test("a hundred calls rejected with the same token make one token request", async () => {
-  await source();
-  const late = source({ refused: "token-1" });
-  const tokens = await Promise.all(
-    Array.from({ length: 99 }, () => source({ refused: "token-1" })),
-  );
-  expect(new Set([await late, ...tokens])).toEqual(new Set(["token-2"]));
-  expect(await source({ refused: "token-1" })).toBe("token-2");
-  expect(server.tokenRequests).toHaveLength(2);
-  expect(server.discoveries).toHaveLength(1);
-});
-
 test("a token endpoint that is down for 10 s and back fails no call", async () => {
   server.respond = unreachable;
   const signal = new AbortController().signal;
@@ -235,15 +174,6 @@ test("a token endpoint that is down for 10 s and back fails no call", async () =
   await environment.advance(1_000);
   expect(calls.map((call) => call.value)).toEqual(["token-1", "token-1"]);
   expect(environment.timers).toBe(0);
-});
-
-test("a token endpoint that accepts connections and does not respond for 10 s fails no call", async () => {
-  server.respond = neverResponds;
-  const call = watch(source());
-  await environment.advance(9_999);
-  server.respond = () => server.issue();
-  await environment.advance(1_000);
-  expect(call.value).toBe("token-1");
 });
 
 test("while the old token is valid, an endpoint that is down neither delays nor fails a call", async () => {
@@ -257,25 +187,6 @@ test("while the old token is valid, an endpoint that is down neither delays nor 
   const call = watch(source());
   await environment.advance(25_000 + 25_000);
   expect(call.error).toMatchObject({ code: Code.DeadlineExceeded });
-});
-
-test("a caller that aborts does not affect the others", async () => {
-  let respond = (_: Response) => {};
-  server.respond = () =>
-    new Promise((resolve) => {
-      respond = resolve;
-    });
-  const leaver = new AbortController();
-  const left = watch(source({ signal: leaver.signal }));
-  const stayed = watch(source());
-  await settle();
-  leaver.abort("enough");
-  await settle();
-  expect(left.error).toMatchObject({ code: Code.Canceled, cause: "enough" });
-  expect(stayed.ended).toBe(false);
-  respond(server.issue());
-  await settle();
-  expect(stayed.value).toBe("token-1");
 });
 
 test("the request is aborted when no caller waits any more, and the next caller starts a new one", async () => {
@@ -314,15 +225,6 @@ test("no listener of a call stays on a longer-lived signal", async () => {
   server.respond = () => oauthError(400, "invalid_client");
   await Promise.resolve(source({ signal, refused: "token-2" })).catch(() => {});
   expect(getEventListeners(signal, "abort")).toEqual([]);
-});
-
-test("a caller that leaves at once sends nothing", async () => {
-  const caller = new AbortController();
-  const call = watch(source({ signal: caller.signal }));
-  caller.abort();
-  await environment.advance(hour);
-  expect(call.error).toMatchObject({ code: Code.Canceled });
-  expect([...server.discoveries, ...server.tokenRequests]).toEqual([]);
 });
 
 test("nothing runs on between attempts after the callers have left", async () => {

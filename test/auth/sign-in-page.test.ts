@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
-import { afterEach, expect, it, vi } from "vitest";
-import { isTokenError } from "../../src/auth/index.js";
+import { afterEach, expect, it, onTestFinished, vi } from "vitest";
+import { isTokenError, signIn } from "../../src/auth/index.js";
 import { openFakePage } from "../security/fake-page.js";
 
 afterEach(() => {
@@ -78,4 +78,43 @@ it("a response is found in the path and query that a router has", async () => {
   await expect(page.auth.handleCallback(path)).rejects.toMatchObject(own);
   await expect(page.auth.handleCallback("/other?code=1&state=2")).resolves.toBeUndefined();
   await expect(page.auth.handleCallback("https://[?code=c0de-of-a-test")).resolves.toBeUndefined();
+});
+
+const day = 86_400;
+const now = Math.floor(Date.now() / 1000);
+
+it.each<[string, object, Record<string, string>, RegExp | undefined]>([
+  ["expired an hour ago", { iat: now - 7200, exp: now - 3600, auth_time: now }, {}, /"exp"/],
+  ["is of a login a day ago", { auth_time: now - day }, { max_age: "60" }, /authentication/],
+  ["does not say when the login was", {}, { max_age: "60" }, /"auth_time"/],
+  ["is of a login just now", { auth_time: now }, { max_age: "60" }, undefined],
+  [
+    "is of a server whose clock is a year behind the page's",
+    { iat: now - 365 * day, auth_time: now - 365 * day, exp: now - 364 * day },
+    { max_age: "60" },
+    undefined,
+  ],
+])("the times of an ID token are checked: one that %s", async (_, claims, parameters, message) => {
+  const outcome = openFakePage().signIn(claims, "/", undefined, parameters);
+  await (message === undefined
+    ? expect(outcome).resolves.toMatchObject({ userId: "user-1" })
+    : expect(outcome).rejects.toThrow(message));
+});
+
+it("a redirect URI is of one issuer, unless responses name theirs", async () => {
+  const page = openFakePage();
+  const options = { clientId: "portal", redirectUri: page.redirectUri, fetch: page.fetch };
+  const other = signIn({ ...options, issuer: "https://other.example" });
+  onTestFinished(() => other.close());
+  await expect(page.start()).rejects.toThrow(/redirectUri must be another/);
+  page.discover({
+    authorization_endpoint: `${page.issuer}/authorize`,
+    authorization_response_iss_parameter_supported: true,
+  });
+  const named = openFakePage({ shares: page });
+  named.discover({
+    authorization_endpoint: `${page.issuer}/authorize`,
+    authorization_response_iss_parameter_supported: true,
+  });
+  await expect(named.start()).resolves.toBeInstanceOf(URL);
 });

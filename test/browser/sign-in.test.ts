@@ -63,30 +63,6 @@ describe.each(storages)("with tokens in %s", (storage) => {
 });
 
 describe("signing in", () => {
-  it("handling the callback twice does it once", async () => {
-    const page = await open("memory");
-    await inPage(page, "start").catch(() => {});
-    await page.getByRole("button", { name: "Sign in" }).click();
-    await page.waitForURL(`${site.origin}/memory/**`);
-    const { first, second } = await inPage(page, "callback");
-    expect(second).toEqual(first);
-    expect(site.grants).toEqual(["authorization_code"]);
-  });
-
-  it("a user who cancels returns to the same address, and the error reports it", async () => {
-    const page = await open("memory");
-    await inPage(page, "start").catch(() => {});
-    await page.getByRole("button", { name: "Cancel" }).click();
-    await page.waitForURL(`${site.origin}/memory/**`);
-    expect((await inPage(page, "callback")).first).toMatchObject({
-      ok: false,
-      code: Code.Unauthenticated,
-      message: `[unauthenticated] sign-in at ${site.sandbox.baseUrl}/oauth/v2/authorize was rejected: access_denied (The authorization request was denied.). Usual cause: the user chose not to sign in`,
-    });
-    expect(page.url()).toBe(`${site.origin}/memory${where}`);
-    expect(site.grants).toEqual([]);
-  });
-
   it("the response of another issuer is rejected (RFC 9207), and the code is sent nowhere", async () => {
     const page = await open("memory");
     await inPage(page, "start").catch(() => {});

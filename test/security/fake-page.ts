@@ -80,13 +80,15 @@ export function openFakePage({
     spy.close();
     auth.close();
   });
-  const start = async (returnTo?: string) => {
+  const start = async (returnTo?: string, parameters?: Record<string, string>) => {
     enter();
-    await auth.start({ returnTo });
+    await auth.start({ returnTo, parameters });
     return new URL(assigned);
   };
   return {
     issuer: server.issuer,
+    fetch: server.fetch,
+    redirectUri,
     origin,
     auth,
     start,
@@ -107,8 +109,9 @@ export function openFakePage({
       claims: object,
       returnTo?: string,
       passed?: (href: string) => string,
+      parameters?: Record<string, string>,
     ): Promise<SignInResult | undefined> {
-      const { searchParams } = await start(returnTo);
+      const { searchParams } = await start(returnTo, parameters);
       const nowSeconds = Math.floor(Date.now() / 1000);
       const idToken = await new SignJWT({
         iss: server.issuer,

@@ -111,7 +111,13 @@ export function createUnary<O>(
       const fields = init === undefined ? noFields : fieldsOf(callHeaders(init));
       const call = new Call(limitMs, callerSignal, waiting);
       if (interceptors.length === 0) {
-        return settle(call, send, { method, url, fields, message, call, contextValues });
+        const attempt = { method, url, fields, message, call, contextValues };
+        // An attempt may have failed by itself in the moment that the call ended.
+        return settle(
+          call,
+          () => send(attempt),
+          (reason) => call.finalError(call.failure(call.endedBy ?? reason)),
+        );
       }
       const header = new Headers(fields);
       protocol.addHeader(header, limitMs);
@@ -134,26 +140,38 @@ export function createUnary<O>(
   return unary as unknown as Transport["unary"];
 }
 
-/** Makes the attempts of a call without interceptors, and settles it. */
-function settle(call: Call, send: Send, attempt: Attempt): Promise<UnaryResponse> {
+/** Settles a call as what it runs, which settles with the call at the latest. */
+function settle(
+  call: Call,
+  run: () => Promise<UnaryResponse>,
+  failure: (reason: unknown) => ConnectError,
+): Promise<UnaryResponse> {
   return new Promise((resolve, reject) => {
     const fail = (reason: unknown) => {
-      // An attempt may have failed by itself in the same moment.
-      reject(call.finalError(call.failure(call.endedBy ?? reason)));
+      reject(failure(reason));
       call.end();
     };
     if (call.ended) {
       call.listen({ onExpiry: fail });
       return;
     }
-    send(attempt).then((response) => {
+    started(run).then((response) => {
       resolve(response);
       call.end();
     }, fail);
   });
 }
 
-/** Runs a call through the program's interceptors, the first of them outermost, and settles it. */
+/** Other code may throw at once, and may return something else than a promise. */
+function started<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return Promise.resolve(run());
+  } catch (reason) {
+    return Promise.reject(reason);
+  }
+}
+
+/** Runs a call through the program's interceptors, the first of them outermost. */
 function intercept(
   call: Call,
   interceptors: readonly Interceptor[],
@@ -161,33 +179,21 @@ function intercept(
   send: Send,
   request: UnaryRequest,
 ): Promise<UnaryResponse> {
-  return new Promise((resolve, reject) => {
-    let cancelNet: (() => void) | undefined;
-    const fail = (reason: unknown) => {
-      cancelNet?.();
-      reject(call.finalError(asConnectError(reason)));
-      call.end();
-    };
-    if (call.ended) {
-      call.listen({ onExpiry: (error) => fail(call.failure(error)) });
-      return;
-    }
-    // Interceptors see how their attempts end, and may throw another error. The call does not wait for them.
-    call.listen({
-      onExpiry: (error) => {
-        cancelNet = platform.setTimer(() => fail(call.failure(error)), 0);
-      },
+  const run = () =>
+    new Promise<UnaryResponse>((resolve, reject) => {
+      // Interceptors see how their attempts end, and may throw another error. The call does not wait for them.
+      call.listen({
+        onExpiry: (error) => platform.setTimer(() => reject(call.failure(error)), 0),
+      });
+      const next = interceptors.reduceRight<(request: UnaryRequest) => Promise<UnaryResponse>>(
+        (inner, interceptor) => interceptor(inner as never) as typeof inner,
+        (last) => runNext(call, protocol, send, request.url, last),
+      );
+      started(() => next(request)).then(resolve, reject);
     });
-    const next = interceptors.reduceRight<(request: UnaryRequest) => Promise<UnaryResponse>>(
-      (inner, interceptor) => interceptor(inner as never) as typeof inner,
-      (last) => runNext(call, protocol, send, request.url, last),
-    );
-    started(() => next(request)).then((response) => {
-      cancelNet?.();
-      resolve(response);
-      call.end();
-    }, fail);
-  });
+  return settle(call, run, (reason) =>
+    call.finalError(reason === call.endedBy ? call.failure(reason) : asConnectError(reason)),
+  );
 }
 
 /** One `next()` of an interceptor: it settles with the signal of its request, and by itself when its call does. */
@@ -200,38 +206,20 @@ function runNext(
 ): Promise<UnaryResponse> {
   const { method, message, contextValues, signal } = request;
   const own = new Call(undefined, signal === call.signal ? undefined : signal, undefined, call);
-  const attempt = () => {
+  const run = async () => {
     // The message may be another one, and a path may hold parts of it.
     const url =
       request.url === originalUrl
         ? protocol.target(method, message).url
         : sameOrigin(request.url, originalUrl);
-    return { method, url, fields: fieldsOf(request.header), message, call: own, contextValues };
+    const fields = fieldsOf(request.header);
+    const response = await send({ method, url, fields, message, call: own, contextValues });
+    const { header, trailer } = response;
+    // An ordinary object, since interceptors copy responses by spreading.
+    const { service } = request;
+    return { stream: false as const, service, method, header, message: response.message, trailer };
   };
-  return new Promise((resolve, reject) => {
-    const fail = (reason: unknown) => {
-      reject(own.failure(reason));
-      own.end();
-    };
-    if (own.ended) {
-      own.listen({ onExpiry: fail });
-      return;
-    }
-    started(() => send(attempt())).then(({ header, message, trailer }) => {
-      // An ordinary object, since interceptors copy responses by spreading.
-      resolve({ stream: false, service: method.parent, method, header, message, trailer });
-      own.end();
-    }, fail);
-  });
-}
-
-/** Other code may throw at once, and may return something else than a promise. */
-function started<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return Promise.resolve(run());
-  } catch (reason) {
-    return Promise.reject(reason);
-  }
+  return settle(own, run, (reason) => own.failure(reason));
 }
 
 /** @throws ConnectError `InvalidArgument`: the token is for one server. */

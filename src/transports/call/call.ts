@@ -18,26 +18,26 @@ export interface ExpiryListener {
   onExpiry(error: ConnectError): void;
 }
 
-/** The calls of a client that wait for something else than their response: `close()` settles them. */
+/** The calls of a client that have waited for something else than their response: `close()` settles them. */
 export class WaitingCalls {
-  readonly #waits = new Set<ExpiryListener>();
+  readonly #calls = new Set<Call>();
   #isClosed = false;
 
-  add(wait: ExpiryListener): void {
-    this.#waits.add(wait);
+  add(call: Call): void {
+    this.#calls.add(call);
     if (this.#isClosed) {
-      wait.onExpiry(clientClosed());
+      call.expire(clientClosed());
     }
   }
 
-  delete(wait: ExpiryListener): void {
-    this.#waits.delete(wait);
+  delete(call: Call): void {
+    this.#calls.delete(call);
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const wait of this.#waits) {
-      wait.onExpiry(clientClosed());
+    for (const call of this.#calls) {
+      call.expire(clientClosed());
     }
   }
 }
@@ -158,38 +158,29 @@ export class Call implements ExpiryListener, WaitingCall {
     start: (resolve: (value: T) => void, reject: (reason: unknown) => void) => () => void,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
-      const call = this.#parent ?? this;
-      const waiting = call.#waiting;
-      const onClosed = { onExpiry: (error: ConnectError) => call.expire(error) };
       let stop: (() => void) | undefined;
       const listener = {
         onExpiry: (error: ConnectError) => {
-          waiting?.delete(onClosed);
           stop?.();
           reject(error);
         },
       };
       this.listen(listener);
-      waiting?.add(onClosed);
-      if (this.ended) {
-        waiting?.delete(onClosed);
-        return;
+      const call = this.#parent ?? this;
+      call.#waiting?.add(call);
+      if (!this.ended) {
+        stop = start(
+          (value) => {
+            this.leave(listener);
+            resolve(value);
+          },
+          (reason) => {
+            const error = this.judge(reason);
+            this.leave(listener);
+            reject(error);
+          },
+        );
       }
-      const leave = () => {
-        waiting?.delete(onClosed);
-        this.leave(listener);
-      };
-      stop = start(
-        (value) => {
-          leave();
-          resolve(value);
-        },
-        (reason) => {
-          const error = this.judge(reason);
-          leave();
-          reject(error);
-        },
-      );
     });
   }
 
@@ -363,6 +354,7 @@ export class Call implements ExpiryListener, WaitingCall {
     this.ended = true;
     this.#cancelTimer?.();
     this.#parent?.leave(this);
+    this.#waiting?.delete(this);
     this.#stopWatching?.();
     const first = this.#listener;
     const others = this.#listeners;

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Environment, SharedSignal, type Signal } from "../common/time.js";
 
-/** How long an aborted run waits for clients and sources that ignore the abort. */
+/** How long an aborted run waits for clients, sources and observers that ignore the abort, all in all. */
 const graceMs = 1000;
 
 /** Thrown through the work of a stopped run, to unwind it. */
@@ -17,6 +17,7 @@ export class NotSent extends Error {
 /** Whether and why a run stops before everything is decided. The first reason counts. */
 export class Stop {
   readonly #environment: Environment;
+  #graceEndsMs = Number.POSITIVE_INFINITY;
   /** Aborted when no further request may be sent. */
   readonly signal = new SharedSignal();
   /** Aborted when requests in flight are cancelled, too. */
@@ -72,6 +73,7 @@ export class Stop {
         signal?.reason,
       );
       this.because(error);
+      this.#graceEndsMs = this.#environment.monotonicMs() + graceMs;
       this.cancelSignal.abort();
     };
     signal?.addEventListener("abort", abort);
@@ -86,7 +88,8 @@ export class Stop {
     return new Promise((resolve, reject) => {
       let cancelTimer: (() => void) | undefined;
       const onAbort = () => {
-        cancelTimer = this.#environment.setTimer(() => resolve(late()), graceMs);
+        const leftMs = this.#graceEndsMs - this.#environment.monotonicMs();
+        cancelTimer = this.#environment.setTimer(() => resolve(late()), Math.max(0, leftMs));
       };
       const settled = () => {
         cancelTimer?.();

@@ -29,7 +29,7 @@ import {
   serverChecks,
   text,
 } from "./options.js";
-import { createTokenSource, type HeldToken, startLifetime } from "./source.js";
+import { createTokenSource, type HeldToken, lifetimeFrom } from "./source.js";
 import { tokenError } from "./token-error.js";
 
 /** Options of `serviceUser`. */
@@ -207,6 +207,13 @@ const clientChecks: Checks<ClientCredentialsOptions> = {
  * @param options `issuer`, `clientId` and `clientSecret` are required.
  * @returns a function for the option `token` of a client.
  * @throws TypeError naming the option that is missing, invalid or unknown.
+ * @example
+ * ```ts
+ * import { clientCredentials } from "zitadel-user-grants/auth";
+ *
+ * const issuer = "https://example.zitadel.cloud";
+ * const token = clientCredentials({ issuer, clientId: "admin", clientSecret: "…" });
+ * ```
  */
 export function clientCredentials(options: ClientCredentialsOptions): TokenSource {
   return createClientCredentials(options, platform);
@@ -301,7 +308,7 @@ export function createServiceTokenSource(
           endpoint: String(server.token_endpoint),
           causes: request.causes,
         };
-        const lifetime = startLifetime(environment);
+        const requestedAtMs = environment.wallMs();
         const response = await exchange(channel, what, signal, (httpOptions) =>
           request.send(server, client, httpOptions, clock),
         );
@@ -310,7 +317,8 @@ export function createServiceTokenSource(
         );
         const token = bearerToken(what, tokens);
         last = token;
-        held = { token, lifetime: lifetime(tokens.expires_in) };
+        const durationMs = tokens.expires_in === undefined ? undefined : tokens.expires_in * 1000;
+        held = { token, lifetime: lifetimeFrom(environment, requestedAtMs, durationMs) };
         return held;
       },
       credential: () => undefined,

@@ -357,19 +357,17 @@ export interface HeldToken {
 const renewalMarginMs = 60_000;
 
 /**
- * Records when a token is requested; the server counts from slightly later. The returned function takes the
- * `expires_in` of the response, in seconds.
+ * The lifetime of a token that was requested at this time of the wall clock; the server counts from slightly
+ * later. The monotonic clock has another origin in each page, so its share is taken from the wall clock.
  */
-export function startLifetime(
+export function lifetimeFrom(
   environment: Environment,
-): (expiresInSeconds: number | undefined) => Lifetime {
-  const startedAtWallMs = environment.wallMs();
-  const startedAtMonotonicMs = environment.monotonicMs();
-  return (expiresInSeconds) => ({
-    startedAtWallMs,
-    startedAtMonotonicMs,
-    durationMs: expiresInSeconds === undefined ? undefined : expiresInSeconds * 1000,
-  });
+  startedAtWallMs: number,
+  durationMs: number | undefined,
+): Lifetime {
+  const ageMs = Math.max(0, environment.wallMs() - startedAtWallMs);
+  const startedAtMonotonicMs = environment.monotonicMs() - ageMs;
+  return { startedAtWallMs, startedAtMonotonicMs, durationMs };
 }
 
 /** Whether a new token is due: the old one has expired, or is about to. */

@@ -78,6 +78,12 @@ export function tokenError(
  * @param error anything that was thrown.
  * @returns true for a `TokenError`, whichever copy of this package made it.
  * @throws nothing.
+ * @example
+ * ```ts
+ * import { isTokenError } from "zitadel-user-grants/auth";
+ *
+ * const isCancelled = (error: unknown) => isTokenError(error) && error.reason === "cancelled";
+ * ```
  */
 export function isTokenError(error: unknown): error is TokenError {
   return error instanceof Error && error.name === "ConnectError" && "oauthError" in error;

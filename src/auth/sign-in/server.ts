@@ -47,6 +47,8 @@ export function connect(context: SignInContext) {
   const discover = createDiscover(channel, options.issuer);
   const tabs = createTabs(context);
   let revoking: Promise<void> | undefined;
+  let pause = new AbortController();
+  closed.addEventListener("abort", () => pause.abort());
   const failures: { last?: TokenError; rejected?: TokenError } = {};
 
   /** Revokes every token that waits for it, and tries again until that is done. */
@@ -54,7 +56,7 @@ export function connect(context: SignInContext) {
     for (let round = 0; unrevoked.all().length > 0 && !closed.aborted; round++) {
       if (round > 0) {
         const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (round - 1));
-        await sleep(environment, pauseMs, closed, { background: true });
+        await sleep(environment, pauseMs, pause.signal, { background: true });
       }
       for (const token of closed.aborted ? [] : unrevoked.all()) {
         try {
@@ -73,7 +75,10 @@ export function connect(context: SignInContext) {
       }
     }
   };
+  /** At once, also where an earlier failure has it wait. */
   const revoke = (): Promise<void> => {
+    pause.abort();
+    pause = new AbortController();
     revoking ??= revokeAll().finally(() => {
       revoking = undefined;
     });

@@ -1,5 +1,5 @@
 import type { Environment } from "../../common/time.js";
-import { type Lifetime, remainingLifeMs } from "../source.js";
+import { type Lifetime, lifetimeFrom, remainingLifeMs } from "../source.js";
 
 /** The result of a sign-in: plain data, as storage and other tabs require. */
 export interface Session {
@@ -20,23 +20,13 @@ export interface Session {
   readonly mark: string | null;
 }
 
-/**
- * Calculates the lifetime of tokens. The monotonic clock has another origin in each page, so the age of a
- * session read from storage is taken from the wall clock when it is first seen.
- */
+/** The lifetime of a session's token, which counts from when it is first seen. */
 export function createLifetimes(environment: Environment): (session: Session) => Lifetime {
   const known = new WeakMap<Session, Lifetime>();
   return (session) => {
-    let lifetime = known.get(session);
-    if (lifetime === undefined) {
-      const ageMs = Math.max(0, environment.wallMs() - session.obtainedAtMs);
-      lifetime = {
-        startedAtWallMs: session.obtainedAtMs,
-        startedAtMonotonicMs: environment.monotonicMs() - ageMs,
-        durationMs: session.durationMs,
-      };
-      known.set(session, lifetime);
-    }
+    const lifetime =
+      known.get(session) ?? lifetimeFrom(environment, session.obtainedAtMs, session.durationMs);
+    known.set(session, lifetime);
     return lifetime;
   };
 }

@@ -272,11 +272,13 @@ function toGrant(grantId: unknown, known: Readonly<Record<string, unknown>> = {}
   if (Array.isArray(known.roleKeys) && known.roleKeys.length > 0) {
     claimed.roleKeys = known.roleKeys.map(String);
   }
+  // Without its own copy, an id would keep the text around it in memory.
+  const own = Buffer.from(String(grantId)).toString();
   const values = Object.values(claimed).flat();
   if (values.some((value) => value.includes("\ufffd"))) {
     return "it holds bytes that are not UTF-8: save the file as UTF-8, in Excel as CSV UTF-8";
   }
-  return values.length === 0 ? { grantId: String(grantId) } : { grantId: String(grantId), claimed };
+  return values.length === 0 ? { grantId: own } : { grantId: own, claimed };
 }
 
 const longestId = 200;

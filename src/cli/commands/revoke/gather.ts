@@ -42,8 +42,13 @@ export interface InputFlags {
 /** What was given: ids, and what their file says about them. */
 export interface Input {
   readonly grants: readonly RunGrant[];
-  readonly claims: ReadonlyMap<string, { readonly claimed: Claimed; readonly where: string }>;
+  /** By grant: a `Claim` as JSON, as a million objects would take several times the memory. */
+  readonly claims: Map<string, string>;
+  /** Whether an email is all that it says of some user. */
+  readonly needsEmail: boolean;
 }
+
+type Claim = Required<Pick<InputGrant, "claimed" | "where">>;
 
 /** Reads the grants from arguments, a file or standard input. @throws UsageError */
 export async function gatherInput(
@@ -54,20 +59,25 @@ export async function gatherInput(
   const { file, column } = flags;
   const format = oneOf("--format", flags.format, formats);
   const grants = new Map<string, RunGrant>();
-  const claims = new Map<string, { readonly claimed: Claimed; readonly where: string }>();
+  const claims = new Map<string, string>();
+  let needsEmail = false;
   const add = ({ grantId, claimed, where }: InputGrant) => {
     if (claimed !== undefined && !claims.has(grantId)) {
-      claims.set(grantId, { claimed, where });
+      // A name for each user is enough.
+      const { userName: _, preferredLoginName: __, ...said } = claimed;
+      const kept = (said.email ?? said.displayName) ? said : claimed;
+      claims.set(grantId, JSON.stringify({ claimed: kept, where } satisfies Claim));
+      needsEmail ||= claimed.email !== undefined && claimed.userId === undefined;
     }
     const isNew = !grants.has(grantId);
-    grants.set(grantId, { grantId, userId: claimed?.userId ?? "" });
+    grants.set(grantId, { grantId, userId: "" });
     return isNew;
   };
   await readGrants(positionals, { file, format, column }, add, io);
   if (grants.size === 0) {
     throw new UsageError("Nothing was done: there are no grants in the input.");
   }
-  return { grants: [...grants.values()], claims };
+  return { grants: [...grants.values()], claims, needsEmail };
 }
 
 /** What a file says otherwise than the server. Its state does not matter: the run is to change it. */
@@ -112,12 +122,11 @@ export async function readGiven(
   const differing: string[] = [];
   let differs = 0;
   const ids = input.grants.map(({ grantId }) => grantId);
-  const claims = [...input.claims.values()];
   const options: ReadEachOptions = {
     orgId,
     maxPerSecond: rate.maxPerSecond,
     whole: true,
-    withEmail: claims.some(({ claimed: { userId, email } }) => email && !userId),
+    withEmail: input.needsEmail,
     onStart: (what, ms) => {
       if (ms > longMs) {
         line(io.stderr, `Reading the grants first: ${what}, about ${duration(ms)}.`);
@@ -139,7 +148,9 @@ export async function readGiven(
         found.set(grantId, { grantId, userId: record.userId, shows: record.state });
         overview.add(grant);
         log?.grant(grant);
-        const claim = input.claims.get(grantId);
+        const said = input.claims.get(grantId);
+        input.claims.delete(grantId);
+        const claim: Claim | undefined = said === undefined ? undefined : JSON.parse(said);
         const lines = claim === undefined ? [] : differences(claim.claimed, record);
         differs += lines.length > 0 ? 1 : 0;
         if (lines.length > 0 && differing.length < mostDifferences) {

@@ -32,6 +32,8 @@ const listing = createListing(createTransport(options));
 
 /** Rejects events that the HR system did not sign with the shared secret. */
 const checkSignature: RequestHandler = (request, response, next) => {
+  // Without a body there is none of that type.
+  request.body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   const expected = createHmac("sha256", WEBHOOK_SECRET).update(request.body).digest();
   const given = Buffer.from(request.get("x-signature-sha256") ?? "", "hex");
   if (given.length === expected.length && timingSafeEqual(given, expected)) {

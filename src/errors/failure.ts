@@ -15,8 +15,12 @@ const clientCertificate =
 const handshake =
   /ALERT_(?:HANDSHAKE_FAILURE|NO_APPLICATION_PROTOCOL|PROTOCOL_VERSION|INSUFFICIENT_SECURITY)$|UNRECOGNIZED_NAME$|^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNSUPPORTED_PROTOCOL|NO_(?:CIPHERS|PROTOCOLS)_AVAILABLE|(?:DH|EE)_KEY_TOO_SMALL)$/;
 
-/** No such host; our own codes for a proxy that is set wrongly or wants credentials, and for another HTTP. */
-const settings = /^(?:ENOTFOUND|ERR_PROXY_SETTING|ERR_PROXY_CREDENTIALS|ERR_NO_HTTP2)$/;
+/**
+ * No such host; our own codes for a proxy that is set wrongly or wants credentials, and for another HTTP; a
+ * runtime without HTTP/2 of Node (workerd).
+ */
+const settings =
+  /^(?:ENOTFOUND|ERR_PROXY_SETTING|ERR_PROXY_CREDENTIALS|ERR_NO_HTTP2|ERR_METHOD_NOT_IMPLEMENTED)$/;
 
 /** No connection for now. */
 const transient =

@@ -144,6 +144,8 @@ describe("a page of the README", () => {
       const page = await browser.newPage();
       await page.goto(origin);
       await page.waitForURL(`${sandbox.baseUrl}/ui/login**`);
+      await page.getByRole("button", { name: "Cancel" }).click();
+      await page.getByRole("button", { name: "try again" }).click();
       await page.getByRole("button", { name: "Sign in" }).click();
       await page.waitForURL(origin);
       const { grantId } = sandbox.addGrant();

@@ -1,15 +1,17 @@
-import { useEffect, useState } from "react";
+import { useEffect, useState, useSyncExternalStore } from "react";
 import { Grants } from "./Grants.tsx";
 import { completeSignIn, explain, session } from "./zitadel.ts";
 
 export function App() {
-  const [signedIn, setSignedIn] = useState<boolean>();
+  // Undefined also when the session has ended, here or in another tab.
+  const user = useSyncExternalStore(session.onChange, session.user);
+  const [ready, setReady] = useState(false);
   const [error, setError] = useState<string>();
 
   useEffect(() => {
     completeSignIn()
       .catch((reason) => setError(explain(reason)))
-      .finally(() => setSignedIn(session.signedIn));
+      .finally(() => setReady(true));
   }, []);
 
   const attempt = (promise: Promise<unknown>) =>
@@ -19,19 +21,19 @@ export function App() {
     <>
       <header>
         <h1>Project access</h1>
-        {signedIn === false && (
+        {ready && user === undefined && (
           <button type="button" onClick={() => attempt(session.start())}>
             Sign in
           </button>
         )}
-        {signedIn && (
+        {user !== undefined && (
           <button type="button" onClick={() => attempt(session.signOut())}>
             Sign out
           </button>
         )}
       </header>
       {error !== undefined && <p role="alert">{error}</p>}
-      {signedIn && <Grants />}
+      {user !== undefined && <Grants />}
     </>
   );
 }

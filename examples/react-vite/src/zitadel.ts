@@ -15,12 +15,9 @@ export const session = signIn({
 
 export const client = createManagementClient({ baseUrl: issuer, token: session.token });
 
-let handled: Promise<unknown> | undefined;
-
 /** Completes a sign-in that brought the person to this page; once, however often React mounts. */
 export function completeSignIn(): Promise<unknown> {
-  handled ??= session.handleCallback();
-  return handled;
+  return session.handleCallback();
 }
 
 export interface Grant {

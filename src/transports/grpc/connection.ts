@@ -5,6 +5,7 @@ import {
   connect,
   type OutgoingHttpHeaders,
 } from "node:http2";
+import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Environment } from "../../common/time.js";
 import { rejectsClientCertificate } from "../../errors/failure.js";
@@ -223,17 +224,19 @@ export class Connection {
   async #open(): Promise<void> {
     const { origin, nodeOptions } = this.#options;
     const { signal } = this.#opening;
+    let socket: Duplex | undefined;
     try {
       const url = new URL(origin);
       // Calls that wait for it keep the process alive.
       const how = { origin: url, nodeOptions, protocol: "h2", signal, keepsAlive: false } as const;
-      const socket = await openSocket(how);
+      const opened = await openSocket(how);
+      socket = opened;
       if (this.state === "closed") {
-        socket.destroy();
+        opened.destroy();
         return;
       }
       // A session whose TLS connection the server rejects after the handshake does not report it.
-      socket.on("error", (error) => this.#onError(error));
+      opened.on("error", (error) => this.#onError(error));
       const session = connect(
         origin,
         ownOptions({
@@ -244,7 +247,7 @@ export class Connection {
           maxHeaderListPairs: 4_000,
           ...(nodeOptions as object),
           settings: ownOptions({ enablePush: false, ...(nodeOptions?.settings as object) }),
-          createConnection: () => socket,
+          createConnection: () => opened,
         }),
       );
       this.#session = session;
@@ -252,6 +255,8 @@ export class Connection {
       session.unref();
       this.#listen(session);
     } catch (error) {
+      // Where `http2.connect` throws (workerd), few sockets may be open at once.
+      socket?.destroy();
       this.#onError(error as Error);
     }
   }

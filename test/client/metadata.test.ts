@@ -1,4 +1,6 @@
 import type { IncomingMessage } from "node:http";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { mayHaveBeenApplied } from "../../src/errors/certainty.js";
@@ -201,6 +203,30 @@ describe("a token source", () => {
         "no response within 20 ms (the token source has not returned a token: see what it waits for); nothing was sent",
     });
     expect(signal?.aborted).toBe(true);
+  });
+
+  it("leaves nothing of calls that ended while they waited for one promise", async () => {
+    setFlagsFromString("--expose-gc");
+    const gc = runInNewContext("gc") as () => void;
+    const never = new Promise<string>(() => undefined);
+    const ended: WeakRef<object>[] = [];
+    const client = createManagementClient({
+      baseUrl: "http://127.0.0.1:9",
+      token: (request) => {
+        ended.push(new WeakRef(request?.signal as object));
+        return never;
+      },
+    });
+    await Promise.all(
+      Array.from({ length: 50 }, () =>
+        client.bulkRemoveUserGrant(call, { timeoutMs: 1 }).catch(() => undefined),
+      ),
+    );
+    await new Promise((resolve) => setTimeout(resolve));
+    gc();
+    // The last one may still be on the stack.
+    expect(ended.filter((one) => one.deref() !== undefined).length).toBeLessThan(3);
+    expect(await Promise.race([never, "pending"])).toBe("pending");
   });
 
   it("may pass a copy of its request on: the signal is in it", async () => {

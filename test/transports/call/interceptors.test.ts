@@ -34,7 +34,10 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
       (error: unknown) => Code[ConnectError.from(error).code],
     );
 
-  test("a limiter gets its slots back when calls time out and are aborted", async () => {
+  test.each([
+    ["for a response", {}],
+    ["for a token", { token: () => new Promise<string>(() => undefined) }],
+  ])("a limiter gets its slots back when calls that wait %s end", async (_, options) => {
     let running = 0;
     const limiter: Interceptor = (next) => async (call) => {
       running += 1;
@@ -46,6 +49,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     };
     const { client } = await connected(() => undefined, {
       interceptors: [limiter],
+      ...options,
     });
     // Interceptors see calls from when there is a transport.
     await vi.dynamicImportSettled();

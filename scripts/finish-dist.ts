@@ -1,13 +1,15 @@
 // After tsc: the command line tool and the sandbox, which are in no page, become few files, so that they start
-// faster and an install is smaller; the parser of CSV, whose package would bring 200 kB of its own tests,
-// becomes part of the tool. The library stays as tsc wrote it, but for declarations that no entry leads to.
+// faster and an install is smaller. What they alone need of other packages becomes part of them: a parser of
+// CSV, and the JSON Web Tokens of the sandbox. The library stays as tsc wrote it, but for declarations that no
+// entry leads to.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, globSync, readFileSync, rmSync } from "node:fs";
 import { isAbsolute, join, resolve, sep } from "node:path";
 import process from "node:process";
 import { build } from "rolldown";
 
-const parser = resolve("node_modules/papaparse");
+const included = { papaparse: "dist/cli", jose: "dist/sandbox" };
+const packages = Object.keys(included).map((name) => resolve("node_modules", name));
 const isWithin = (folder: string, file: string) => file.startsWith(folder + sep);
 
 for (const entry of ["dist/cli/bin.js", "dist/sandbox/index.js"]) {
@@ -17,13 +19,16 @@ for (const entry of ["dist/cli/bin.js", "dist/sandbox/index.js"]) {
     platform: "node",
     external: (id) =>
       isAbsolute(id)
-        ? !isWithin(folder, id) && !isWithin(parser, id)
-        : !id.startsWith(".") && id !== "papaparse",
+        ? ![folder, ...packages].some((one) => isWithin(one, id))
+        : !id.startsWith(".") && !(id in included),
     output: { dir: folder, chunkFileNames: "[name].js" },
   });
   keep("**/*.js", folder, new Set(output.map(({ fileName }) => join(folder, fileName))));
 }
-copyFileSync(join(parser, "LICENSE"), "dist/cli/papaparse.LICENSE");
+for (const [name, folder] of Object.entries(included)) {
+  const [license = ""] = globSync("LICENSE*", { cwd: resolve("node_modules", name) });
+  copyFileSync(resolve("node_modules", name, license), `${folder}/${name}.LICENSE`);
+}
 
 const { exports } = JSON.parse(readFileSync("package.json", "utf8")) as {
   exports: Record<string, { types?: string } | null>;

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { Code, type Transport } from "@connectrpc/connect";
-import { serviceUser, type TokenSource } from "../auth/index.js";
+import { clientCredentials, serviceUser, type TokenSource } from "../auth/index.js";
 import type { CommonOptions, ManagementClient } from "../bulk/internal.js";
 import { type DebugEvent, debug } from "../debug.js";
 import * as grpc from "../grpc.js";
@@ -108,15 +108,17 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     Object.keys(protocols) as ProtocolName[],
   );
   const instanceHost = flags["instance-host"];
-  const token = await readToken(flags, { baseUrl, instanceHost, fetch: fetchThroughProxy }, io);
-  const options: CommonOptions = {
-    baseUrl,
-    token,
-    orgId,
-    instanceHost,
-    allowInsecure: flags["allow-insecure"],
+  const checked: CommonOptions = {
+    ...{ baseUrl, orgId, instanceHost, allowInsecure: flags["allow-insecure"] },
     debug: flags.debug ? createDebugOutput(io.stderr) : undefined,
   };
+  try {
+    json.createTransport(checked);
+  } catch (error) {
+    throw asUsageError(error);
+  }
+  const issuer = { issuer: new URL(baseUrl).origin, instanceHost, fetch: fetchThroughProxy };
+  const options = { ...checked, token: await readToken(flags, issuer, io) };
   const viaFetch = { ...options, fetch: fetchThroughProxy };
   const transports = new Map<ProtocolName, Transport>();
   const over = (protocol: ProtocolName): Connection => ({
@@ -142,70 +144,62 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     over,
     usesStdin: flags["token-file"] === "-",
   });
-  const connection = over(given ?? "grpc");
-  try {
-    connection.createClient("json");
-  } catch (error) {
-    throw asUsageError(error);
-  }
-  return connection;
-}
-
-export interface CredentialFlags {
-  readonly "key-file"?: string | undefined;
-  readonly "token-file"?: string | undefined;
-}
-
-/** Where the token of a key file is requested. */
-export interface Issuer {
-  readonly baseUrl: string;
-  readonly instanceHost: string | undefined;
-  readonly fetch: typeof globalThis.fetch;
+  return over(given ?? "grpc");
 }
 
 /**
- * The token or token source that flags and environment specify.
+ * The token or token source that flags and environment specify. A flag is meant for this command, so it takes
+ * precedence over the environment.
  *
  * @throws UsageError when there is no token, or it cannot be used.
  */
-export async function readToken(
-  flags: CredentialFlags,
-  { baseUrl, instanceHost, fetch }: Issuer,
-  io: Io,
+async function readToken(
+  { "token-file": tokenFile, "key-file": keyFile }: ConnectionFlags,
+  issuer: {
+    readonly issuer: string;
+    readonly instanceHost: string | undefined;
+    readonly fetch: typeof globalThis.fetch;
+  },
+  { env, stdin }: Io,
 ): Promise<string | TokenSource> {
-  // A flag is meant for this command, so it takes precedence over the environment.
-  const tokenFile = flags["token-file"];
-  if (tokenFile !== undefined && flags["key-file"] !== undefined) {
+  if (tokenFile !== undefined && keyFile !== undefined) {
     throw new UsageError("Give --token-file or --key-file, not both.");
   }
-  if (tokenFile !== undefined) {
-    const token =
-      tokenFile === "-" ? await text(io.stdin) : await readSecret("--token-file", tokenFile);
-    return checkToken(token, tokenFile === "-" ? "standard input" : "--token-file");
+  if (tokenFile === "-") {
+    return checkToken(await text(stdin), "standard input");
   }
-  const keyFile = flags["key-file"];
-  const token = nonEmpty(io.env.ZITADEL_TOKEN);
+  if (tokenFile !== undefined) {
+    return checkToken(await readSecret("--token-file", tokenFile), "--token-file");
+  }
+  const token = nonEmpty(env.ZITADEL_TOKEN);
   if (keyFile === undefined && token !== undefined) {
     return checkToken(token, "ZITADEL_TOKEN");
   }
-  const path = keyFile ?? nonEmpty(io.env.ZITADEL_KEY_FILE);
-  if (path === undefined) {
-    throw new UsageError(
-      "No credentials given. Set ZITADEL_TOKEN or ZITADEL_KEY_FILE, or give --key-file or --token-file.",
-    );
-  }
-  const name = keyFile === undefined ? "ZITADEL_KEY_FILE" : "--key-file";
+  const path = keyFile ?? nonEmpty(env.ZITADEL_KEY_FILE);
+  const clientId = nonEmpty(env.ZITADEL_CLIENT_ID);
+  const clientSecret = nonEmpty(env.ZITADEL_CLIENT_SECRET);
   try {
-    const key = await readSecret(name, path);
-    return serviceUser(key, { issuer: new URL(baseUrl).origin, instanceHost, fetch });
+    if (path !== undefined) {
+      const name = keyFile === undefined ? "ZITADEL_KEY_FILE" : "--key-file";
+      return serviceUser(await readSecret(name, path), issuer);
+    }
+    if (clientId !== undefined && clientSecret !== undefined) {
+      return clientCredentials({ ...issuer, clientId, clientSecret });
+    }
   } catch (error) {
     throw asUsageError(error);
   }
+  throw new UsageError(
+    "No credentials given. Set ZITADEL_TOKEN, ZITADEL_KEY_FILE, or ZITADEL_CLIENT_ID and ZITADEL_CLIENT_SECRET, or give --key-file or --token-file.",
+  );
 }
 
+/** The content of a file: UTF-8, or UTF-16 as PowerShell writes it. */
 async function readSecret(name: string, path: string): Promise<string> {
   try {
-    return await readFile(path, "utf8");
+    const bytes = await readFile(path);
+    const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
+    return new TextDecoder(isUtf16 ? "utf-16le" : "utf-8").decode(bytes);
   } catch (error) {
     if (maybeSecret.test(path)) {
       throw new UsageError(
@@ -234,7 +228,7 @@ export function asUsageError(error: unknown): unknown {
   return error instanceof TypeError ? new UsageError(inFlags(error.message)) : error;
 }
 
-export function nonEmpty(value: string | undefined): string | undefined {
+function nonEmpty(value: string | undefined): string | undefined {
   return value === "" ? undefined : value;
 }
 

@@ -18,9 +18,9 @@ import { Overview } from "./overview.js";
 /** A grant of a run; its user is "" if unknown. */
 export interface RunGrant {
   readonly grantId: string;
-  readonly userId: string;
+  userId: string;
   /** What ZITADEL shows of a given grant: "active", "inactive", "not found", or which organization has it. */
-  readonly shows?: string;
+  shows?: string;
 }
 
 /** The grants of a run, and what is shown of them. */
@@ -41,14 +41,11 @@ export interface InputFlags {
 
 /** What was given: ids, and what their file says about them. */
 export interface Input {
-  readonly grants: readonly RunGrant[];
-  /** By grant: a `Claim` as JSON, as a million objects would take several times the memory. */
+  readonly grants: ReadonlyMap<string, RunGrant>;
+  /** In JSON, since there may be a million. */
   readonly claims: Map<string, string>;
-  /** Whether an email is all that it says of some user. */
-  readonly needsEmail: boolean;
+  readonly withEmail: boolean;
 }
-
-type Claim = Required<Pick<InputGrant, "claimed" | "where">>;
 
 /** Reads the grants from arguments, a file or standard input. @throws UsageError */
 export async function gatherInput(
@@ -60,24 +57,23 @@ export async function gatherInput(
   const format = oneOf("--format", flags.format, formats);
   const grants = new Map<string, RunGrant>();
   const claims = new Map<string, string>();
-  let needsEmail = false;
+  let withEmail = false;
   const add = ({ grantId, claimed, where }: InputGrant) => {
     if (claimed !== undefined && !claims.has(grantId)) {
-      // A name for each user is enough.
-      const { userName: _, preferredLoginName: __, ...said } = claimed;
-      const kept = (said.email ?? said.displayName) ? said : claimed;
-      claims.set(grantId, JSON.stringify({ claimed: kept, where } satisfies Claim));
-      needsEmail ||= claimed.email !== undefined && claimed.userId === undefined;
+      claims.set(grantId, JSON.stringify({ ...claimed, where }));
+      withEmail ||= claimed.email !== undefined || claimed.userName !== undefined;
     }
     const isNew = !grants.has(grantId);
-    grants.set(grantId, { grantId, userId: "" });
+    if (isNew) {
+      grants.set(grantId, { grantId, userId: claimed?.userId ?? "" });
+    }
     return isNew;
   };
   await readGrants(positionals, { file, format, column }, add, io);
   if (grants.size === 0) {
     throw new UsageError("Nothing was done: there are no grants in the input.");
   }
-  return { grants: [...grants.values()], claims, needsEmail };
+  return { grants, claims, withEmail };
 }
 
 /** What a file says otherwise than the server. Its state does not matter: the run is to change it. */
@@ -118,15 +114,14 @@ export async function readGiven(
   const { orgId } = identity;
   const { lookup, signal, end } = interruptibleLookup(connection, rate, io);
   const overview = new Overview();
-  const found = new Map<string, RunGrant>();
   const differing: string[] = [];
   let differs = 0;
-  const ids = input.grants.map(({ grantId }) => grantId);
+  const { grants, claims, withEmail } = input;
   const options: ReadEachOptions = {
     orgId,
     maxPerSecond: rate.maxPerSecond,
     whole: true,
-    withEmail: input.needsEmail,
+    withEmail,
     onStart: (what, ms) => {
       if (ms > longMs) {
         line(io.stderr, `Reading the grants first: ${what}, about ${duration(ms)}.`);
@@ -134,27 +129,27 @@ export async function readGiven(
     },
   };
   try {
-    for await (const shown of readEach(lookup, ids, options)) {
+    for await (const shown of readEach(lookup, [...grants.keys()], options)) {
       for (const [grantId, record] of shown) {
         const owner = record?.orgId ?? record?.resourceOwner;
         if (record === undefined || (owner !== undefined && orgId !== null && owner !== orgId)) {
           const shows = record === undefined ? "not found" : `of organization ${owner}`;
-          found.set(grantId, { grantId, userId: record?.userId ?? "", shows });
+          Object.assign(grants.get(grantId) ?? {}, { shows });
           overview.addMissing(shows);
           log?.grant({ grantId });
           continue;
         }
         const grant = toLoggedGrant(record);
-        found.set(grantId, { grantId, userId: record.userId, shows: record.state });
+        const { userId, state: shows } = record;
+        Object.assign(grants.get(grantId) ?? {}, { userId, shows });
         overview.add(grant);
         log?.grant(grant);
-        const said = input.claims.get(grantId);
-        input.claims.delete(grantId);
-        const claim: Claim | undefined = said === undefined ? undefined : JSON.parse(said);
-        const lines = claim === undefined ? [] : differences(claim.claimed, record);
+        const { where, ...claimed } = JSON.parse(claims.get(grantId) ?? "{}");
+        claims.delete(grantId);
+        const lines = differences(claimed, record);
         differs += lines.length > 0 ? 1 : 0;
         if (lines.length > 0 && differing.length < mostDifferences) {
-          differing.push(`  ${claim?.where}, grant ${grantId}: ${lines.join("; ")}`);
+          differing.push(`  ${where}, grant ${grantId}: ${lines.join("; ")}`);
         }
       }
     }
@@ -170,7 +165,7 @@ export async function readGiven(
         io.stderr,
         `The grants are not read first: ${explain(error, "read")} What they are is not shown, and they cannot be restored.`,
       );
-      return asGiven(input.grants, log);
+      return asGiven(input, log);
     }
     line(io.stderr, explain(error, "read"));
     line(io.stderr, "Nothing was done: the grants could not be read.");
@@ -189,19 +184,18 @@ export async function readGiven(
       ].join("\n"),
     );
   }
-  const grants = input.grants.map((grant) => found.get(grant.grantId) ?? grant);
-  return { grants, overview, unmatched: [] };
+  return { grants: [...grants.values()], overview, unmatched: [] };
 }
 
 /** The grants as they were given, without a look at the server. */
-export function asGiven(grants: readonly RunGrant[], log: RunLog | undefined): Gathered {
+export function asGiven({ grants }: Input, log: RunLog | undefined): Gathered {
   const overview = new Overview();
-  for (const { grantId, userId } of grants) {
+  for (const { grantId, userId } of grants.values()) {
     const grant: LoggedGrant = userId === "" ? { grantId } : { grantId, userId };
     overview.add(grant);
     log?.grant(grant);
   }
-  return { grants, overview, unmatched: [] };
+  return { grants: [...grants.values()], overview, unmatched: [] };
 }
 
 function mayNotRead(error: ConnectError): boolean {

@@ -81,7 +81,7 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
       gathered = await gatherSelected(selectors, identified, rate, log, io);
     } else if (input) {
       gathered = flags["no-record"]
-        ? asGiven(input.grants, log)
+        ? asGiven(input, log)
         : await readGiven(input, identified, rate, log, io);
     }
     if (gathered === undefined) {

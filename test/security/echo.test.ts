@@ -1,7 +1,8 @@
 import { createServer } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { SpanStatusCode } from "@opentelemetry/api";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { clientCredentials } from "../../src/auth/index.js";
 import { type DebugEvent, debug } from "../../src/debug.js";
 import { close, createFetch, createManagementClient as createGrpcClient } from "../../src/grpc.js";
 import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
@@ -10,6 +11,7 @@ import { openTelemetry } from "../../src/opentelemetry.js";
 import { type Exchange, finish, messageBytes } from "../faults/exchange.js";
 import { startHttp1Wire } from "../faults/http1-wire.js";
 import { startHttp2Wire } from "../faults/http2-wire.js";
+import { startHttpServer } from "../support/http-server.js";
 import { collectSpans } from "../support/spans.js";
 import { echoes, expectNoSecret, shown, token } from "./shown.js";
 
@@ -235,6 +237,89 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     expect((error as Error).message).toContain("cannot replace ***");
   });
 });
+
+/** Where an authorization server repeats the secret of a client: status, content type and body. */
+const tokenPlaces: Record<string, (echo: string) => [status: number, type: string, body: unknown]> =
+  {
+    "the description of an error": (echo) => [
+      400,
+      "application/json",
+      { error: "invalid_request", error_description: echo },
+    ],
+    "the error itself": (echo) => [400, "application/json", { error: echo }],
+    "the content type": (echo) => [200, `text/${percent(echo)}`, "no"],
+    "a page": (echo) => [403, "text/html", `<title>${echo}</title>`],
+    "an invalid token": (echo) => [
+      200,
+      "application/json",
+      { access_token: `${echo}\n`, token_type: echo },
+    ],
+  };
+
+it.each(Object.entries(tokenPlaces))(
+  "a client secret appears nowhere that the token endpoint repeats in %s",
+  async (_, respond) => {
+    const secret = "Qx7-pLw9.Zt3_Vb6/Rk1+Nd8=";
+    const { baseUrl: issuer } = await startHttpServer((request, response) => {
+      const sent = request.headers.authorization ?? "";
+      const [status, type, body] = request.url?.startsWith("/.well-known/")
+        ? [200, "application/json", { issuer, token_endpoint: `${issuer}/token` }]
+        : respond(`${echoes(secret)} ${sent}`);
+      response.writeHead(Number(status), { "content-type": String(type) });
+      response.end(typeof body === "string" ? body : JSON.stringify(body));
+    });
+    const source = clientCredentials({ issuer, clientId: "admin", clientSecret: secret });
+    const client = createJsonClient({ baseUrl: issuer, token: source });
+    const error = await client.bulkRemoveUserGrant({ grantId: ["1"] }).catch((reason) => reason);
+    expect(error).toBeInstanceOf(ConnectError);
+    expectNoSecret(shown([error, source, client]), secret);
+    expectNoSecret(shown(error), secret);
+  },
+);
+
+const proxyResponses: Record<string, (echo: string) => string> = {
+  "bytes that are not HTTP": (echo) => `${echo}\r\n\r\n`,
+  "a status text": (echo) => `HTTP/1.1 407 ${echo}\r\n\r\n`,
+  "a header": (echo) => `HTTP/1.1 200 OK\r\nx y: ${echo}\r\n\r\n`,
+  "what should be TLS": (echo) => `HTTP/1.1 200 OK\r\n\r\n${echo}${echo}`,
+};
+
+it.each(Object.entries(proxyResponses))(
+  "a proxy's credentials appear nowhere that it repeats in %s",
+  async (_, respond) => {
+    const password = "pr0xy-p4ssword/of+the=company";
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.once("data", (bytes) => {
+        const [, sent = ""] = bytes.toString("latin1").split("Basic ");
+        socket.end(respond(`${echoes(password)} ${sent.split("\r")[0]}`));
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    vi.stubEnv("HTTPS_PROXY", `http://user:${encodeURIComponent(password)}@127.0.0.1:${port}`);
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+      server.close();
+    });
+    const baseUrl = "https://zitadel.example";
+    const native = createGrpcClient({ baseUrl, token });
+    onTestFinished(() => close(native));
+    const calls = [
+      native.bulkRemoveUserGrant({ grantId: ["1"] }),
+      createJsonClient({ baseUrl, token, fetch: createFetch() }).bulkRemoveUserGrant({
+        grantId: ["1"],
+      }),
+      createFetch()(baseUrl, { headers: { authorization: `Bearer ${token}` } }),
+    ];
+    for (const result of await Promise.allSettled<unknown>(calls)) {
+      const error: unknown = result.status === "rejected" && result.reason;
+      expect(error).toBeInstanceOf(Error);
+      expectNoSecret(shown(error), password);
+      expectNoSecret(shown(error), token);
+    }
+  },
+);
 
 describe("the caller's own values", () => {
   it("stay the same object: the reason of an abort", async () => {

@@ -65,38 +65,3 @@ test.each([
   await closed;
   expect(poured.bytes()).toBeLessThan((zip ? 1024 : 16) * 1024 * 1024);
 });
-
-/** A server that responds to everything with such a body. */
-async function startPouring(status: number, onRequest: (closed: Promise<void>) => void) {
-  const { baseUrl } = await startHttpServer((_, response) => {
-    onRequest(new Promise((resolve) => response.once("close", resolve)));
-    pour(response, false, status);
-  });
-  return baseUrl;
-}
-
-test.each([undefined, createFetch()])("the body of a redirect is not read", async (fetch) => {
-  let closed: Promise<void> | undefined;
-  const issuer = await startPouring(302, (closing) => {
-    closed = closing;
-  });
-  const source = clientCredentials({ issuer, clientId: "a", clientSecret: "s3cret-1", fetch });
-  await expect(source()).rejects.toThrow(/ got a redirect/);
-  await closed;
-});
-
-test("a failure that may pass is retried, however long its page is", async () => {
-  let requests = 0;
-  const { promise: retried, resolve } = Promise.withResolvers<void>();
-  const issuer = await startPouring(503, () => {
-    if (++requests > 1) {
-      resolve();
-    }
-  });
-  const source = clientCredentials({ issuer, clientId: "a", clientSecret: "s3cret-1" });
-  const controller = new AbortController();
-  const token = source({ signal: controller.signal });
-  await retried;
-  controller.abort();
-  await expect(token).rejects.toMatchObject({ code: Code.Canceled });
-});

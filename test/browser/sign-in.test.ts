@@ -160,27 +160,6 @@ describe("signing in", () => {
       oauthError: "interaction_required",
     });
   });
-
-  it.each([
-    [{ parameters: { state: "mine" } }, /parameters must be an object of strings, without/],
-    [{ parameters: { prompt: 7 } }, /parameters must be an object of strings/],
-    [{ scopes: "profile" }, /scopes must be an array/],
-    [{ prompt: "login" }, /unknown option "prompt"/],
-  ])("start(%j) is rejected before anything is sent", async (options, message) => {
-    const page = await open("memory");
-    const outcome = await inPage(page, "startWith", options as never);
-    expect(outcome).toMatchObject({ ok: false, name: "TypeError" });
-    expect(JSON.stringify(outcome).replaceAll("\\", "")).toMatch(message);
-  });
-
-  it("the user is never sent to another origin", async () => {
-    const page = await open("memory");
-    expect(await inPage(page, "start", "https://evil.example/")).toMatchObject({
-      ok: false,
-      name: "TypeError",
-      message: `[unknown] returnTo must be on the origin of the page, ${site.origin}; got one on https://evil.example`,
-    });
-  });
 });
 
 describe("the refresh token", () => {

@@ -276,16 +276,7 @@ export async function interpret<T>(what: Exchange, read: () => Promise<T>): Prom
     if (reason instanceof AttemptFailure || isTokenError(reason)) {
       throw reason;
     }
-    const { message = "unreadable", cause } = (reason ?? {}) as {
-      message?: string;
-      cause?: unknown;
-    };
-    const { claim } = (cause ?? {}) as { claim?: unknown };
-    const isTime = claim === "exp" || claim === "nbf";
-    throw unexpectedResponse(
-      what,
-      isTime ? `${message} (is the clock of this machine right?)` : message,
-    );
+    throw unexpectedResponse(what, reason instanceof Error ? reason.message : "unreadable");
   }
 }
 

@@ -34,7 +34,7 @@ export function putAttempt(key: string, state: string, attempt: SignInAttempt): 
     sessionStorage.setItem(attemptName(key, state), JSON.stringify(attempt));
   } catch (cause) {
     throw tokenError(
-      "sessionStorage is full, or the browser's settings block it: a sign-in is kept there while the user is at the login page",
+      "sessionStorage is full, or the browser's settings block it: a sign-in is kept there meanwhile",
       "failed_precondition",
       { cause },
     );

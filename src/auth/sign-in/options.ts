@@ -153,7 +153,7 @@ export const startChecks: Checks<StartOptions> = {
   returnTo: ["a URL, absolute or relative to the page", (value) => typeof value === "string"],
   scopes: commonChecks.scopes,
   parameters: [
-    "an object of strings, without those that signIn sets itself, max_age in whole seconds; scopes go into the option scopes",
+    "an object of strings, without those that signIn sets itself; max_age in whole seconds",
     (value) =>
       isObject(value) &&
       Object.entries(value).every(

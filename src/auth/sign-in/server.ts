@@ -122,7 +122,7 @@ export function connect(context: SignInContext) {
       for (const other of namesIssuer(server) ? [] : context.page) {
         if (other.redirectUri === redirectUri && other.issuer !== issuer) {
           throw new TypeError(
-            `redirectUri must be another than that of the sign-in at ${other.issuer}: responses do not name their issuer (RFC 9207)`,
+            `redirectUri must be another than that of the sign-in at ${other.issuer}, since responses name no issuer`,
           );
         }
       }
@@ -223,7 +223,7 @@ export function connect(context: SignInContext) {
       if (isPending || failures.rejected !== undefined) {
         const why = failures.last?.rawMessage ?? `no response within ${revocationMs / 1000} s`;
         throw tokenError(
-          `the user is signed out here, but a token is not revoked, and may be valid until it expires: ${why}${isPending ? ". It is retried while the page is open; call signOut() again to go on" : ""}`,
+          `the user is signed out here, but a token is not revoked: ${why}${isPending ? ". It is retried while the page is open; call signOut() again to go on" : ""}`,
           "unavailable",
           { cause: failures.last },
         );
@@ -293,7 +293,7 @@ function checkPath(
       plain(options.redirectUri) !== plain(path)
     ) {
       throw tokenError(
-        `the response came to the redirectUri of the sign-in at ${other.issuer}: sign in again`,
+        `this response came to the redirectUri of ${other.issuer}: sign in again`,
         "unauthenticated",
       );
     }

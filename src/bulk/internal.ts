@@ -12,9 +12,10 @@ export {
   timestamp,
   withinTime,
 } from "../common/time.js";
-export { describeFailure, isPermanent, neverSent } from "../errors/failure.js";
+export { isPermanent, neverSent } from "../errors/failure.js";
 export { isLoopback, similarName } from "../options/checker.js";
 export type { CommonOptions } from "../options/options.js";
+export { explainFailure } from "../transports/grpc/failure.js";
 export { proxyFor } from "../transports/grpc/proxy.js";
 export { deactivateUserGrantsIn } from "./deactivate.js";
 export { grantIdProblem } from "./options.js";

@@ -3,7 +3,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { ConnectError } from "@connectrpc/connect";
 import {
-  describeFailure,
+  explainFailure,
   isPermanent,
   platform,
   proxyFor,
@@ -344,7 +344,7 @@ function opened<S extends Socket>(socket: S, event: string): Promise<S> {
 }
 
 function failureOf(error: unknown): string {
-  return inFlags(describeFailure(error)).replace(/\.$/, "");
+  return inFlags(explainFailure(error)).replace(/\.$/, "");
 }
 
 /** A check, and its result. */

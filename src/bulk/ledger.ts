@@ -49,43 +49,32 @@ export class Ledger<Status extends string> {
     }
   }
 
-  /** The grants are in their final state, whatever became of other requests for them. */
-  confirm(grants: readonly Grant[], status: Exclude<Status, "failed">): void {
-    for (const { grantId } of grants) {
-      if (this.#undecided.delete(grantId)) {
-        this.#emit({ grantId, status });
-      }
-    }
-  }
-
   /**
-   * The grants are not confirmed, or were in that state before: a request whose response was lost may have
-   * changed them all the same.
+   * The grants have their outcome.
+   *
+   * @param isCertain whether it holds whatever became of other requests for them.
    */
-  conclude(grants: readonly Grant[], decision: Decision<Status>): void {
-    const isForeign = grants.length === 1 && isOfAnotherProject(decision);
+  decide(
+    grants: readonly Grant[],
+    decision: Decision<Status>,
+    isCertain = grants.length === 1 && isOfAnotherProject(decision),
+  ): void {
     for (const { grantId } of grants) {
-      const inDoubt = this.#undecided.get(grantId);
+      const inDoubt = this.#undecided.get(grantId) && !isCertain;
       if (this.#undecided.delete(grantId)) {
-        this.#emit(
-          inDoubt && !isForeign
-            ? { grantId, ...decision, answerLost: true }
-            : { grantId, ...decision },
-        );
+        this.#emit({ grantId, ...decision, ...(inDoubt ? { answerLost: true } : {}) });
       }
     }
   }
 
   /** No further response will come: grants that are still undecided have failed with this error. */
-  finish(error: () => ConnectError): void {
-    if (this.#undecided.size > 0) {
-      const grants = Array.from(this.#undecided.keys(), (grantId) => ({ grantId }));
-      this.conclude(grants, { status: "failed", error: error() });
-    }
+  finish(error: ConnectError): void {
+    const grants = Array.from(this.#undecided.keys(), (grantId) => ({ grantId }));
+    this.decide(grants, { status: "failed", error });
   }
 }
 
-/** The server has looked this grant up and rejects it: it rejects every other request that holds it. */
+/** The server has looked the grant up, alone, and rejects it: it rejects every other request that holds it. */
 function isOfAnotherProject(decision: Decision<string>): boolean {
   return "error" in decision && describeError(decision.error).id === "EVENT-Shu7e";
 }

@@ -150,7 +150,7 @@ function start<G extends Grant, Status extends string>(
     const unfollow = stop.follow(signal);
     await Promise.all(Array.from({ length: concurrency }, send));
     await pool.close();
-    ledger.finish(() => stop.undecidedError);
+    ledger.finish(stop.undecidedError);
     while (observing.size > 0) {
       // An error of the last outcomes stops the run as well.
       await stop.orAborted<unknown>(Promise.all(observing), () => observing.clear());

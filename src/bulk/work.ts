@@ -87,7 +87,7 @@ export function createWork<G extends Grant, Status extends string>(
   async function request(group: readonly G[], attempts?: number): Promise<Result> {
     const result = await ask(group, (callOptions) => send(group, callOptions), attempts);
     if (result.kind === "ok") {
-      ledger.confirm(group, doneStatus);
+      ledger.decide(group, { status: doneStatus }, true);
     }
     return result;
   }
@@ -130,6 +130,6 @@ export function createWork<G extends Grant, Status extends string>(
 
   function conclude(grants: readonly G[], { kind, error }: Failed): void {
     const status = grants.length === 1 ? statusOf[kind] : undefined;
-    ledger.conclude(grants, status === undefined ? { status: "failed", error } : { status });
+    ledger.decide(grants, status === undefined ? { status: "failed", error } : { status });
   }
 }

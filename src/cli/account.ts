@@ -7,7 +7,8 @@ import { createLookup, type Lookup, type LookupOptions } from "./grants/lookup.j
 import { Interrupted, type Io, line, UsageError } from "./io.js";
 import type { LoggedCommand, LogHead } from "./log/entry.js";
 import { lookupTurns, type Rate } from "./pace.js";
-import { duration, printable } from "./terminal.js";
+import { duration } from "./progress.js";
+import { printable } from "./terminal.js";
 
 /** The account and the server of the calls. */
 export interface Identity {

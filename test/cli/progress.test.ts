@@ -2,14 +2,8 @@ import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
 import { createSummary } from "../../src/bulk/index.js";
 import type { Io } from "../../src/cli/io.js";
-import {
-  barLine,
-  columnsOf,
-  createProgress,
-  createStopSwitch,
-  createTable,
-  paint,
-} from "../../src/cli/terminal.js";
+import { barLine, createProgress, createStopSwitch } from "../../src/cli/progress.js";
+import { columnsOf, createTable, paint } from "../../src/cli/terminal.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
 
 function world(columns: number, isTTY = true) {

@@ -6,7 +6,7 @@ import { blowsOf, hit } from "./blows.js";
 import { run } from "./run.js";
 import { startSlowProxy } from "./slow-proxy.js";
 
-const people = 160;
+const people = 80;
 
 interface Held {
   readonly userId: string;

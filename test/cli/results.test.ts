@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Io } from "../../src/cli/io.js";
-import { createResultLines } from "../../src/cli/terminal.js";
+import { createResultLines } from "../../src/cli/progress.js";
 
 it("never waits for a reader, and writes what comes at once in few writes", async () => {
   const written: string[] = [];

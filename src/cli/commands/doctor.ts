@@ -24,7 +24,7 @@ import { explain, inFlags } from "../explain.js";
 import { type Command, type FlagTable, noArguments, parseFlags } from "../flags.js";
 import { createLookup } from "../grants/lookup.js";
 import { exitCode, type Io, line, UsageError } from "../io.js";
-import { printable } from "../terminal.js";
+import { paint, printable } from "../terminal.js";
 
 const outputFlags = {
   json: { type: "boolean", help: "one JSON object: ok, and the findings" },
@@ -53,7 +53,10 @@ async function runDoctor(args: readonly string[], io: Io): Promise<number> {
       all.push(finding);
       const { ok, title, detail } = finding;
       if (!values.json) {
-        line(io.stdout, `${ok ? "ok  " : "FAIL"}  ${title.padEnd(17)}${printable(detail)}`);
+        line(
+          io.stdout,
+          `${ok ? "ok  " : paint(io.stdout, "failed", "FAIL")}  ${title.padEnd(17)}${printable(detail)}`,
+        );
       }
     }
     return findings.every(({ ok }) => ok);

@@ -21,11 +21,9 @@ import {
   createResultLines,
   createStopSwitch,
   duration,
-  grouped,
-  jsonText,
-  quoted,
   reasonsOf,
-} from "../terminal.js";
+} from "../progress.js";
+import { grouped, jsonText, quoted } from "../terminal.js";
 import { operatorAdvice } from "./revoke/effect.js";
 import { finishRepairs, repair } from "./revoke/repair.js";
 

@@ -16,19 +16,16 @@ import { connectAs, logPathOf } from "../../log/open.js";
 import { LogContent } from "../../log/read.js";
 import { RunLog } from "../../log/write.js";
 import { inParallel, lookupTurns, type Rate, rateFlags, rateShown, readRate } from "../../pace.js";
+import { createProgress, createResultLines, createStopSwitch, reasonsOf } from "../../progress.js";
 import {
   checkCanAsk,
   counted,
-  createProgress,
-  createResultLines,
-  createStopSwitch,
   grouped,
   jsonText,
   mayGoAhead,
   paint,
   printable,
   quoted,
-  reasonsOf,
 } from "../../terminal.js";
 import { restoreGrant } from "./grant.js";
 import { type RestorePlan, type RestoreTask, restorePlan } from "./plan.js";

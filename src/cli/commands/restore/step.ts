@@ -10,7 +10,7 @@ import type { Lookup } from "../../grants/lookup.js";
 import type { SentStep, Step } from "../../log/entry.js";
 import type { RunLog } from "../../log/write.js";
 import { retryPauseMs } from "../../pace.js";
-import type { StopSwitch } from "../../terminal.js";
+import type { StopSwitch } from "../../progress.js";
 
 export interface RestoreContext {
   /** Reads, at the rate of the restore, until it is stopped. */

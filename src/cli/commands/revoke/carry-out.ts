@@ -11,14 +11,13 @@ import { LogLock } from "../../log/lock.js";
 import { LogContent } from "../../log/read.js";
 import { loggedClient, RunLog } from "../../log/write.js";
 import {
-  counted,
   createProgress,
   createResults,
   createStopSwitch,
   duration,
   outcomeLine,
-  quoted,
-} from "../../terminal.js";
+} from "../../progress.js";
+import { counted, quoted } from "../../terminal.js";
 import { type Look, lookAfterRun } from "./effect.js";
 import { type Settings, suspiciousUnknown } from "./flags.js";
 import type { Plan } from "./plan.js";

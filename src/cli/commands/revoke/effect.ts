@@ -6,7 +6,7 @@ import { selectGrants, shortfallOf } from "../../grants/select.js";
 import { type Io, line } from "../../io.js";
 import type { LoggedCommand } from "../../log/entry.js";
 import type { RunLog } from "../../log/write.js";
-import { grouped, printable } from "../../terminal.js";
+import { grouped, paint, printable } from "../../terminal.js";
 import type { Plan } from "./plan.js";
 
 /** What a run's end is looked at with. */
@@ -152,7 +152,7 @@ function listGrants(records: readonly GrantRecord[], what: string, io: Io): void
     mostListed,
   )) {
     const whose = `${displayName ?? userId}, ${projectName ?? projectId}`;
-    line(io.stderr, printable(`${grantId} ${what} (${whose})`));
+    line(io.stderr, paint(io.stderr, "danger", printable(`${grantId} ${what} (${whose})`)));
   }
   if (records.length > mostListed) {
     line(io.stderr, `and ${grouped(records.length - mostListed)} more ${what}`);

@@ -12,7 +12,8 @@ import { Interrupted, type Io, line, UsageError } from "../../io.js";
 import type { LoggedGrant, Selectors } from "../../log/entry.js";
 import type { RunLog } from "../../log/write.js";
 import type { Rate } from "../../pace.js";
-import { counted, duration, printable } from "../../terminal.js";
+import { duration } from "../../progress.js";
+import { counted, printable } from "../../terminal.js";
 import { Overview } from "./overview.js";
 
 /** A grant of a run; its user is "" if unknown. */

@@ -13,7 +13,8 @@ import { LogFailure } from "../../log/file.js";
 import { type GrantInLog, type LogContent, loggedGrants } from "../../log/read.js";
 import { changeOf, type RunLog } from "../../log/write.js";
 import { type Rate, retryPauseMs } from "../../pace.js";
-import { counted, createStopSwitch, printable, type StopSwitch } from "../../terminal.js";
+import { createStopSwitch, type StopSwitch } from "../../progress.js";
+import { counted, printable } from "../../terminal.js";
 
 /** More skipped events than these are a projection that stands still, which no event can mend. */
 const mostSkipped = 50;

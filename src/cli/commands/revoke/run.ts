@@ -6,14 +6,8 @@ import { exitCode, type Io, line, UsageError } from "../../io.js";
 import type { LoggedCommand, Selectors } from "../../log/entry.js";
 import { defaultLogPath, RunLog } from "../../log/write.js";
 import { rateShown } from "../../pace.js";
-import {
-  checkCanAsk,
-  counted,
-  createResultLines,
-  jsonText,
-  mayGoAhead,
-  printable,
-} from "../../terminal.js";
+import { createResultLines } from "../../progress.js";
+import { checkCanAsk, counted, jsonText, mayGoAhead, printable } from "../../terminal.js";
 import { carryOut } from "./carry-out.js";
 import { bulkGroups, readSettings, runFlags, type Settings } from "./flags.js";
 import { asGiven, type Gathered, gatherInput, gatherSelected, readGiven } from "./gather.js";

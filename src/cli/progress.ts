@@ -1,0 +1,307 @@
+import { Code } from "@connectrpc/connect";
+import type { Summary } from "../bulk/index.js";
+import { type Environment, platform } from "../bulk/internal.js";
+import { type Io, line, type Output } from "./io.js";
+import type { LoggedOutcome } from "./log/entry.js";
+import { columnsOf, grouped, jsonText, paint, printable } from "./terminal.js";
+
+/** How often a line is written without a terminal, and how often the bar is redrawn on one. */
+const lineMs = 10_000;
+const drawMs = 100;
+/** Before that, a rate would be a guess. */
+const rateAfterMs = 1000;
+const widestBar = 40;
+
+/** Shows the progress of a run. */
+export interface Progress {
+  update(summary: Summary): void;
+  /** Shows a text in place of the rate, such as what is waited for; undefined for the rate again. */
+  note(text: string | undefined): void;
+  end(): void;
+}
+
+/** A bar on a terminal, otherwise a line at intervals. */
+export function createProgress(
+  output: Output,
+  total: number,
+  environment: Environment = platform,
+): Progress {
+  if (total === 0) {
+    return { update() {}, note() {}, end() {} };
+  }
+  return output.isTTY && !output.isDumb
+    ? bar(output, total, environment)
+    : lines(output, total, environment);
+}
+
+function bar(output: Output, total: number, environment: Environment): Progress {
+  let drawnMs = Number.NEGATIVE_INFINITY;
+  let last: Summary | undefined;
+  let text: string | undefined;
+  let cancel: (() => void) | undefined;
+  const draw = () => {
+    cancel?.();
+    cancel = undefined;
+    drawnMs = environment.monotonicMs();
+    // Return to the start of the line and clear it: the line is never full, so it never wraps.
+    output.write(`\r${barLine(last, total, output.columns || 80, text, output)}\u001b[K`);
+  };
+  // What comes at once is drawn once, and the last of it soon after.
+  const drawSoon = () => {
+    const leftMs = drawnMs + drawMs - environment.monotonicMs();
+    if (leftMs <= 0) {
+      draw();
+    } else {
+      cancel ??= environment.setTimer(draw, leftMs, { background: true });
+    }
+  };
+  return {
+    update(summary) {
+      last = summary;
+      drawSoon();
+    },
+    note(shown) {
+      if (text !== shown) {
+        text = shown;
+        drawSoon();
+      }
+    },
+    end() {
+      text = undefined;
+      cancel?.();
+      if (last !== undefined || drawnMs > Number.NEGATIVE_INFINITY) {
+        draw();
+        output.write("\n");
+      }
+    },
+  };
+}
+
+/** "████░░░░  50%  500 of 1,000  3 failed  210/s  3 s left", as much of it as fits. */
+export function barLine(
+  summary: Summary | undefined,
+  total: number,
+  columns: number,
+  note?: string,
+  output: Output = { write: () => undefined },
+): string {
+  const done = Math.min(summary?.done ?? 0, total);
+  const failed = summary?.counts.failed ?? 0;
+  const percent = `${Math.floor((done / total) * 100)}%`.padStart(4);
+  const parts = [
+    `${grouped(done)} of ${grouped(total)}`,
+    ...(failed > 0 ? [`${grouped(failed)} failed`] : []),
+    ...(note === undefined ? speed(summary) : [printable(note)]),
+  ];
+  const fits = () => columnsOf(`${percent}  ${parts.join("  ")}`) < columns;
+  while (parts.length > 1 && !fits()) {
+    parts.pop();
+  }
+  const text = `${percent}  ${parts.join("  ")}`;
+  const width = Math.min(widestBar, columns - 2 - columnsOf(text));
+  const shown =
+    failed > 0 ? text.replace(/[\d,]+ failed/, (part) => paint(output, "failed", part)) : text;
+  if (width < 5) {
+    return columnsOf(text) < columns ? shown : text.slice(0, columns - 1);
+  }
+  const filled = Math.floor((done / total) * width);
+  return `${"█".repeat(filled)}${"░".repeat(width - filled)} ${shown}`;
+}
+
+function lines(output: Output, total: number, environment: Environment): Progress {
+  let lastMs = environment.monotonicMs();
+  let text: string | undefined;
+  return {
+    update(summary) {
+      if (environment.monotonicMs() - lastMs >= lineMs) {
+        lastMs = environment.monotonicMs();
+        const percent = Math.floor((summary.done / total) * 100);
+        const failed = summary.counts.failed ?? 0;
+        const parts = [
+          `${grouped(summary.done)} of ${grouped(total)} (${percent} %)`,
+          ...(failed > 0 ? [`${grouped(failed)} failed`] : []),
+        ];
+        line(output, [...parts, ...speed(summary)].join(", "));
+      }
+    },
+    note(shown) {
+      if (shown !== undefined && shown !== text) {
+        line(output, printable(shown));
+      }
+      text = shown;
+    },
+    end() {},
+  };
+}
+
+function speed(summary: Summary | undefined): string[] {
+  const { perSecond = 0, remainingMs, elapsedMs = 0 } = summary ?? {};
+  if (elapsedMs < rateAfterMs || perSecond === 0) {
+    return [];
+  }
+  const left =
+    remainingMs === undefined || remainingMs === 0 ? [] : [`${duration(remainingMs)} left`];
+  return [`${grouped(Math.round(perSecond))}/s`, ...left];
+}
+
+/** For display: "8 s", "4 min 10 s", "2 h 5 min". */
+export function duration(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds < 60) {
+    return `${seconds} s`;
+  }
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60
+    ? `${minutes} min ${seconds % 60} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** The effect of Ctrl-C on a run: once to finish what is in flight, twice to exit at once. */
+export interface StopSwitch {
+  /** Whether no further work may be started. */
+  readonly stopped: boolean;
+  /** Resolves as soon as no further work may be started. */
+  readonly whenStopped: Promise<void>;
+  /** Whether the user interrupted the run. */
+  readonly interrupted: boolean;
+  /** Aborted as soon as no further work may be started. */
+  readonly stopSignal: AbortSignal;
+  /** Aborted when requests in flight are cancelled: at the second Ctrl-C, or soon after the first. */
+  readonly signal: AbortSignal;
+  /** Aborted at the second Ctrl-C alone, for what belongs together and is finished first. */
+  readonly pairSignal: AbortSignal;
+  /** Stops starting work, for a reason other than an interrupt. */
+  readonly stop: () => void;
+  /** Removes the listeners. */
+  readonly end: () => void;
+}
+
+/** How long what is in flight may take after Ctrl-C. */
+const graceMs = 1500;
+
+export interface StopOptions {
+  /** What a second Ctrl-C leaves behind, such as a grant that may be active; undefined for nothing. */
+  readonly left?: () => string | undefined;
+  readonly environment?: Environment;
+}
+
+export function createStopSwitch(
+  io: Io,
+  { left, environment = platform }: StopOptions = {},
+): StopSwitch {
+  const first = new AbortController();
+  const soon = new AbortController();
+  const second = new AbortController();
+  let interrupted = false;
+  let stopped = false;
+  let cancel: (() => void) | undefined;
+  const { promise: whenStopped, resolve } = Promise.withResolvers<void>();
+  const stop = () => {
+    stopped = true;
+    first.abort(new Error("stopped"));
+    resolve();
+  };
+  const stopListening = io.onInterrupt(() => {
+    const reason = new Error("interrupted");
+    if (interrupted) {
+      const text = left?.();
+      if (text !== undefined) {
+        line(io.stderr, paint(io.stderr, "danger", printable(text)));
+      }
+      soon.abort(reason);
+      second.abort(reason);
+    } else {
+      interrupted = true;
+      stop();
+      cancel = environment.setTimer(() => soon.abort(reason), graceMs, { background: true });
+      line(io.stderr);
+      line(io.stderr, "Finishing what is in flight. Press Ctrl-C again to leave at once.");
+    }
+  });
+  return {
+    get stopped() {
+      return stopped;
+    },
+    get interrupted() {
+      return interrupted;
+    },
+    stopSignal: first.signal,
+    signal: soon.signal,
+    pairSignal: second.signal,
+    ...{ whenStopped, stop },
+    end() {
+      cancel?.();
+      stopListening();
+    },
+  };
+}
+
+/** Lines that are written at once: each write that a slow reader keeps waiting takes memory of its own. */
+const blockLength = 1 << 16;
+
+/**
+ * Writes lines to standard output: soon, or on a terminal once the progress bar has been removed. It never
+ * waits: a reader that takes nothing must not keep grants from being removed.
+ */
+export function createResultLines(io: Io) {
+  const waits = Boolean(io.stdout.isTTY && io.stderr.isTTY);
+  let block = "";
+  const flush = () => {
+    if (block !== "") {
+      io.stdout.write(block);
+      block = "";
+    }
+  };
+  return {
+    add(text: string): void {
+      if (block === "" && !waits) {
+        // What comes in the same turn is written together.
+        queueMicrotask(flush);
+      }
+      block += `${text}\n`;
+      if (block.length >= blockLength && !waits) {
+        flush();
+      }
+    },
+    end: flush,
+  };
+}
+
+/** Writes the results of a run; on a terminal, only those that are not done. */
+export function createResults(io: Io, json: boolean) {
+  const lines = createResultLines(io);
+  return {
+    /**
+     * @param userId "" if unknown; if it is known, the output of `--json` is valid input for `deactivate`.
+     */
+    add(outcome: LoggedOutcome, userId: string): void {
+      if (io.stdout.isTTY && !json && /^(?:removed|deactivated)$/.test(outcome.status)) {
+        return;
+      }
+      const meaning = outcome.status === "failed" ? "failed" : "warn";
+      lines.add(
+        json
+          ? jsonText(userId === "" ? outcome : { userId, ...outcome })
+          : io.stdout.isTTY
+            ? paint(io.stdout, meaning, outcomeLine(outcome))
+            : outcomeLine(outcome),
+      );
+    },
+    end: lines.end,
+  };
+}
+
+/** Columns between tabs, so that `cut` and spreadsheets can take them apart. */
+export function outcomeLine({ grantId, status, answerLost, error }: LoggedOutcome): string {
+  return [
+    ...[printable(grantId), printable(status), ...reasonsOf(error)],
+    ...(answerLost ? ["response lost"] : []),
+  ].join("\t");
+}
+
+/** The message of an error, on one line that is safe for a terminal; empty without an error. */
+export function reasonsOf(error: LoggedOutcome["error"]): readonly string[] {
+  return error === undefined
+    ? []
+    : [printable([Code[error.code], error.id, error.message].filter(Boolean).join(" "))];
+}

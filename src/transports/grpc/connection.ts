@@ -12,7 +12,7 @@ import { rejectsClientCertificate } from "../../errors/failure.js";
 import type { NodeConnectOptions } from "../../options/options.js";
 import { type ConnectFailure, connectFailure, ResetCode } from "./failure.js";
 import { forNode, type HeaderList } from "./headers.js";
-import { IdleTimer, Liveness, type LivenessOptions } from "./liveness.js";
+import { Liveness, type LivenessOptions } from "./liveness.js";
 import { openSocket, ownOptions } from "./proxy.js";
 
 export interface ConnectionOptions extends LivenessOptions {
@@ -67,7 +67,8 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #owner: ConnectionOwner<Connection>;
   readonly #liveness: Liveness;
-  readonly #idleTimer: IdleTimer;
+  readonly #environment: Environment;
+  #stopIdleTimer: (() => void) | undefined;
   readonly #stopConnectTimer: () => void;
   readonly #opening = new AbortController();
   #session: ClientHttp2Session | undefined;
@@ -96,11 +97,7 @@ export class Connection {
       { background: true },
     );
     this.#liveness = new Liveness(options, environment, () => this.destroy(() => lost(options)));
-    this.#idleTimer = new IdleTimer(options.idleConnectionTimeoutMs, environment, () => {
-      if (this.#streams === 0 && this.state !== "verifying") {
-        this.discard();
-      }
-    });
+    this.#environment = environment;
     this.#open();
   }
 
@@ -175,7 +172,7 @@ export class Connection {
         return;
       }
       if (this.state !== "closed") {
-        this.#idleTimer.start();
+        this.#startIdleTimer();
       }
     }
     if (this.state === "open") {
@@ -274,11 +271,25 @@ export class Connection {
       this.maxHeaderListBytes = settings.maxHeaderListSize ?? Number.POSITIVE_INFINITY;
       if (this.state === "connecting") {
         this.#stopConnectTimer();
-        this.#idleTimer.start();
+        this.#startIdleTimer();
         this.#onAlive();
       } else {
         this.#owner.onRoom(this);
       }
+    });
+  }
+
+  /** Closes it when it has been without streams for a while. */
+  #startIdleTimer(): void {
+    const onIdle = () => {
+      if (this.#streams === 0 && this.state !== "verifying") {
+        this.discard();
+      }
+    };
+    const { idleConnectionTimeoutMs } = this.#options;
+    this.#stopIdleTimer?.();
+    this.#stopIdleTimer = this.#environment.setTimer(onIdle, idleConnectionTimeoutMs, {
+      background: true,
     });
   }
 
@@ -331,7 +342,7 @@ export class Connection {
     const wasConnecting = this.state === "connecting";
     this.state = "closed";
     this.#stopConnectTimer();
-    this.#idleTimer.stop();
+    this.#stopIdleTimer?.();
     this.#liveness.stop();
     const failure = wasConnecting ? connectFailure(this.#options.origin, this.#error) : undefined;
     this.#owner.onClosed(this, failure);

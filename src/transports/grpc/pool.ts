@@ -33,7 +33,8 @@ export class ConnectionPool {
   readonly #environment: Environment;
   readonly #backoff: Backoff;
   readonly #connections = new Set<Connection>();
-  readonly #waiting = new Queue<Waiter>();
+  /** In order: a set keeps it, and forgets one in the middle at once. */
+  readonly #waiting = new Set<Waiter>();
   readonly #owner: ConnectionOwner<Connection>;
   #pingIntervalMs: number;
   /** The last connection, if it was opened while another one was being verified. */
@@ -52,7 +53,7 @@ export class ConnectionPool {
     this.#owner = {
       onRoom: (connection) => this.#onRoom(connection),
       onReleased: (connection) => {
-        if (!this.#waiting.isEmpty && isDoubtful(connection)) {
+        if (this.#waiting.size > 0 && isDoubtful(connection)) {
           // Its last call got no response: those that wait would be sent in vain, and in doubt.
           connection.verify();
         }
@@ -79,9 +80,9 @@ export class ConnectionPool {
       waiter.fail(closedError());
       return;
     }
-    const connection = this.#waiting.isEmpty ? this.#find(isReady) : undefined;
+    const connection = this.#waiting.size === 0 ? this.#find(isReady) : undefined;
     if (connection === undefined) {
-      this.#waiting.push(waiter);
+      this.#waiting.add(waiter);
       this.#onWaiting();
       for (const connection of [...this.#connections].filter(isDoubtful)) {
         connection.verify();
@@ -94,7 +95,7 @@ export class ConnectionPool {
 
   /** Removes a call that stops waiting. */
   leave(waiter: Waiter): void {
-    this.#waiting.remove(waiter);
+    this.#waiting.delete(waiter);
     this.#onWaiting();
   }
 
@@ -108,11 +109,15 @@ export class ConnectionPool {
   }
 
   #onRoom(connection: Connection): void {
-    while (!this.#waiting.isEmpty && connection.hasRoom) {
-      this.#waiting.shift()?.start(connection);
+    for (const waiter of this.#waiting) {
+      if (!connection.hasRoom) {
+        break;
+      }
+      this.#waiting.delete(waiter);
+      waiter.start(connection);
     }
     this.#onWaiting();
-    if (!this.#waiting.isEmpty) {
+    if (this.#waiting.size > 0) {
       this.#grow();
     } else if (this.#hedge?.state === "connecting" && this.#find(isVerifying) === undefined) {
       // It was opened as a substitute for another one, which turned out to be alive.
@@ -121,7 +126,7 @@ export class ConnectionPool {
   }
 
   #grow(): void {
-    if (this.#closed || this.#waiting.isEmpty || this.#connections.size >= maxConnections) {
+    if (this.#closed || this.#waiting.size === 0 || this.#connections.size >= maxConnections) {
       return;
     }
     if (this.#find(willHaveRoom) !== undefined) {
@@ -216,7 +221,9 @@ export class ConnectionPool {
 
   #failWaiting(error: () => ConnectError): void {
     // Calls added while these fail are not affected.
-    for (const waiter of this.#waiting.takeAll()) {
+    const failed = [...this.#waiting];
+    this.#waiting.clear();
+    for (const waiter of failed) {
       waiter.fail(error());
     }
     this.#onWaiting();
@@ -224,7 +231,7 @@ export class ConnectionPool {
 
   /** Keeps the process alive while calls wait, and only then. */
   #onWaiting(): void {
-    if (this.#waiting.isEmpty) {
+    if (this.#waiting.size === 0) {
       this.#letProgramEnd?.();
       this.#letProgramEnd = undefined;
       this.#endBackoff();
@@ -295,68 +302,5 @@ class Backoff {
   /** Milliseconds until a connection may be opened, at least 0. */
   remainingMs(): number {
     return Math.max(0, this.#endsAtMs - this.#environment.monotonicMs());
-  }
-}
-
-interface Place<T> {
-  item: T;
-  previous: Place<T> | undefined;
-  next: Place<T> | undefined;
-}
-
-/** First in, first out; an entry can be removed from the middle in constant time. */
-class Queue<T> {
-  readonly #places = new Map<T, Place<T>>();
-  #first: Place<T> | undefined;
-  #last: Place<T> | undefined;
-
-  get isEmpty(): boolean {
-    return this.#first === undefined;
-  }
-
-  push(item: T): void {
-    const place: Place<T> = { item, previous: this.#last, next: undefined };
-    this.#places.set(item, place);
-    if (this.#last === undefined) {
-      this.#first = place;
-    } else {
-      this.#last.next = place;
-    }
-    this.#last = place;
-  }
-
-  shift(): T | undefined {
-    const item = this.#first?.item;
-    if (item !== undefined) {
-      this.remove(item);
-    }
-    return item;
-  }
-
-  /** Removes all, in their order. */
-  takeAll(): T[] {
-    const items: T[] = [];
-    for (let item = this.shift(); item !== undefined; item = this.shift()) {
-      items.push(item);
-    }
-    return items;
-  }
-
-  remove(item: T): void {
-    const place = this.#places.get(item);
-    if (place === undefined) {
-      return;
-    }
-    this.#places.delete(item);
-    if (place.previous === undefined) {
-      this.#first = place.next;
-    } else {
-      place.previous.next = place.next;
-    }
-    if (place.next === undefined) {
-      this.#last = place.previous;
-    } else {
-      place.next.previous = place.previous;
-    }
   }
 }

@@ -24,8 +24,6 @@ export interface TokenKeeper {
   readonly finishesAttempts: boolean;
 }
 
-/** Time limit of a renewal that no caller waits for. */
-const backgroundMs = 30_000;
 /** The pause after a renewal has failed for good; it doubles from one to the next, up to `longestWaitMs`. */
 const firstPauseMs = 1_000;
 /** Where each call makes its own request, how long the others go on with a token that is about to expire. */
@@ -34,8 +32,6 @@ const leaseMs = 10_000;
 /** Attempts in progress. Callers that need a token share them, where a runtime allows it. */
 interface Renewal {
   waiting: number;
-  /** Continues even if no caller waits. */
-  background: boolean;
   readonly result: Promise<HeldToken>;
   /** The reason of the wait: what it waits for, or the last transient failure. */
   why: TokenError | undefined;
@@ -107,24 +103,13 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
     const onFailure = ({ error, retryAfterMs }: AttemptFailure) => {
       renewal.why = error;
       earliestMs = environment.monotonicMs() + Math.min(retryAfterMs, longestWaitMs);
-      if (renewal.waiting === 0 && !renewal.background) {
+      if (renewal.waiting === 0) {
         throw error;
       }
     };
     const run = () =>
       retrying(environment, signal, attempt, onFailure, earliestMs - environment.monotonicMs());
-    const cancelLimit = environment.setTimer(
-      () => {
-        renewal.background = false;
-        if (renewal.waiting === 0) {
-          renewal.abandon();
-        }
-      },
-      backgroundMs,
-      { background: true },
-    );
     const forget = () => {
-      cancelLimit();
       if (current === renewal) {
         current = undefined;
       }
@@ -135,7 +120,6 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
     };
     const renewal: Renewal = {
       waiting: 0,
-      background,
       // Not before `renewal` is assigned: an attempt may fail synchronously.
       result: Promise.resolve()
         .then(run)
@@ -143,7 +127,7 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
         .finally(forget),
       why: undefined,
       abandon: () => {
-        if (!renewal.background && !(keeper.finishesAttempts && attempting)) {
+        if (!(attempting && (background || keeper.finishesAttempts))) {
           forget();
           controller.abort();
         }

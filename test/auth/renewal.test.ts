@@ -95,20 +95,19 @@ test("a short-lived token is renewed in the background after nine tenths of its 
   expect(server.tokenRequests).toHaveLength(2);
 });
 
-test("a background renewal stops after 30 s, and its timers do not keep the process alive", async () => {
+test("a background renewal makes one attempt, whose timers do not keep the process alive", async () => {
   server.respond = () => server.issue({ expires_in: 600 });
   await source();
   await environment.advance(540_000);
-  server.respond = unreachable;
+  server.respond = neverResponds;
   expect(await source()).toBe("token-1");
   await settle();
   expect(environment.timers).toBeGreaterThan(0);
   expect(environment.timersThatKeepAlive).toBe(0);
-  await environment.advance(30_000);
-  const { length } = server.tokenRequests;
+  await environment.advance(10_000);
   expect(environment.timers).toBe(0);
   await environment.advance(20_000);
-  expect(server.tokenRequests).toHaveLength(length);
+  expect(server.tokenRequests).toHaveLength(2);
 });
 
 test("a background renewal that is rejected is retried with growing pauses, and fails no call", async () => {

@@ -26,11 +26,11 @@ export const pages: readonly Page[] = [
   {
     names: "createManagementClient",
     entry: "zitadel-user-grants/json",
-    maxBytes: 36_000,
+    maxBytes: 35_500,
     without: client,
   },
-  { names: "createTransport", entry: "zitadel-user-grants", maxBytes: 44_000 },
-  { names: "createTransport", entry: "zitadel-user-grants/json", maxBytes: 41_500 },
+  { names: "createTransport", entry: "zitadel-user-grants", maxBytes: 45_500 },
+  { names: "createTransport", entry: "zitadel-user-grants/json", maxBytes: 42_500 },
   {
     names: "signIn",
     entry: "zitadel-user-grants/auth",

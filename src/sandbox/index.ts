@@ -19,7 +19,7 @@ import { GrantStore } from "./model/grants.js";
 import { createState, type Instance } from "./model/instance.js";
 import { createOAuthState } from "./oauth/state.js";
 import { checkSandboxOptions, type SandboxOptions, type SandboxServerOptions } from "./options.js";
-import { plantSeed, readSeed } from "./seed.js";
+import { plantSeed } from "./seed.js";
 
 export type { ServiceUserKey } from "../auth/key.js";
 export type {
@@ -137,7 +137,7 @@ function create(options: SandboxOptions) {
   const instance = createInstance(options);
   const control = createControl(instance, token, orgId);
   if (seed !== undefined) {
-    plantSeed(control, readSeed(seed));
+    plantSeed(control, seed);
   }
   const allows =
     requestsPerSecond === Number.POSITIVE_INFINITY

@@ -36,32 +36,18 @@ const seedChecks: Checks<SandboxSeed> = {
 };
 
 /**
- * Reads a seed, from its file if a path is given, and checks it.
+ * Adds the content of a seed, which is read from its file if a path is given.
  *
  * @throws TypeError with the reason and the position. It fails with the system's error (`ENOENT`) when the
  * file does not exist.
  */
-export function readSeed(seed: SandboxSeed | string): SandboxSeed {
+export function plantSeed(control: SandboxControl, seed: SandboxSeed | string): void {
   const value: unknown = typeof seed === "string" ? parse(seed) : seed;
   const { orgs, projects, users, grants } = checkInit("seed", value, seedChecks);
-  return {
-    orgs: checkAll<OrgInit>("orgs", orgs, orgChecks),
-    projects: checkAll<ProjectInit>("projects", projects, projectChecks),
-    users: checkAll<UserInit>("users", users, userChecks),
-    grants: checkAll<GrantInit>("grants", grants, grantChecks),
-  };
-}
-
-/**
- * Adds the content of a seed.
- *
- * @throws TypeError with the unresolved reference and its position.
- */
-export function plantSeed(control: SandboxControl, seed: SandboxSeed): void {
-  addAll("orgs", seed.orgs, control.addOrg);
-  addAll("projects", seed.projects, control.addProject);
-  addAll("users", seed.users, control.addUser);
-  addAll("grants", seed.grants, control.addGrant);
+  plant("orgs", orgs, orgChecks, control.addOrg);
+  plant("projects", projects, projectChecks, control.addProject);
+  plant("users", users, userChecks, control.addUser);
+  plant("grants", grants, grantChecks, control.addGrant);
 }
 
 function parse(path: string): unknown {
@@ -73,18 +59,19 @@ function parse(path: string): unknown {
   }
 }
 
-function checkAll<O extends object>(kind: string, list: unknown, checks: Checks<O>): readonly O[] {
-  return ((list ?? []) as readonly unknown[]).map((item, index) =>
-    checkInit(`seed.${kind}[${index}]`, item, checks),
-  );
-}
-
-function addAll<O>(kind: string, list: readonly O[] = [], add: (item: O) => unknown): void {
+function plant<O extends object>(
+  kind: string,
+  list: readonly O[] = [],
+  checks: Checks<O>,
+  add: (item: O) => unknown,
+): void {
   for (const [index, item] of list.entries()) {
+    const where = `seed.${kind}[${index}]`;
+    const checked = checkInit(where, item, checks);
     try {
-      add(item);
+      add(checked);
     } catch (error) {
-      throw new TypeError(`seed.${kind}[${index}]: ${(error as Error).message}`);
+      throw new TypeError(`${where}: ${(error as Error).message}`);
     }
   }
 }

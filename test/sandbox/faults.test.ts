@@ -1,7 +1,6 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ManagementService } from "../../gen/zitadel/management_pb.js";
-import { removeUserGrants } from "../../src/bulk/index.js";
 import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.js";
 import { describeError, type ManagementClient } from "../../src/index.js";
@@ -97,20 +96,6 @@ describe.each(Object.entries(ways))("failNext, over %s,", (_, open) => {
     expect(sandbox.grant(grant.grantId)?.state).toBe("active");
   });
 
-  it("bulk work reports a lost response by answerLost", async () => {
-    const { sandbox, client } = await open();
-    const ids = [sandbox.addGrant().grantId, sandbox.addGrant().grantId];
-    sandbox.failNext({ lost: true, rpc: "BulkRemoveUserGrant" });
-    const outcomes = [];
-    for await (const outcome of removeUserGrants(client, ids)) {
-      outcomes.push([outcome.status, outcome.answerLost]);
-    }
-    expect(outcomes).toEqual([
-      ["not-found", true],
-      ["not-found", true],
-    ]);
-  });
-
   it("requestsPerSecond rejects excess requests with HTTP 429", async () => {
     let now = 1_000_000;
     const { sandbox, client } = await open({ requestsPerSecond: 2, now: () => now });
@@ -147,28 +132,5 @@ describe("failNext", () => {
     [undefined, "failNext takes an object"],
   ])("rejects %j", (fault, message) => {
     expect(() => createSandbox().failNext(fault as never)).toThrow(message);
-  });
-
-  it("reaches the lookup routes", async () => {
-    const sandbox = await startSandbox();
-    onTestFinished(() => sandbox.close());
-    sandbox.failNext({ code: Code.Unavailable, rpc: "ListUserGrants" });
-    sandbox.failNext({ lost: true, rpc: "AddUserGrant" });
-    const call = (path: string, body: object) =>
-      fetch(`${sandbox.baseUrl}/management/v1${path}`, {
-        method: "POST",
-        headers: { authorization: `Bearer ${sandbox.token}` },
-        body: JSON.stringify(body),
-      });
-    expect((await call("/users/grants/_search", {})).status).toBe(503);
-    expect((await call("/users/grants/_search", {})).status).toBe(200);
-    const { userId } = sandbox.addUser();
-    await expect(
-      call(`/users/${userId}/grants`, { projectId: sandbox.projectId }),
-    ).rejects.toThrow();
-    const { result } = (await (await call("/users/grants/_search", {})).json()) as {
-      result: { userId: string }[];
-    };
-    expect(result.map((grant) => grant.userId)).toEqual([userId]);
   });
 });

@@ -166,24 +166,6 @@ describe("a search for grants", () => {
 });
 
 describe("adding a grant", () => {
-  // From internal/static/i18n/de.yaml.
-  it.each([
-    ["v4", "Project Grant konnte nicht gefunden werden (COMMAND-4m9ff)"],
-    ["v2.70", "Project konnte nicht gefunden werden (COMMAND-3n77S)"],
-  ] as const)(
-    "reports an unknown project in the caller's language: %s",
-    async (generation, text) => {
-      const { sandbox } = await open({ generation });
-      const { userId } = sandbox.addUser();
-      const response = await fetch(`${sandbox.baseUrl}/management/v1/users/${userId}/grants`, {
-        method: "POST",
-        headers: { authorization: `Bearer ${sandbox.token}`, "accept-language": "de" },
-        body: JSON.stringify({ projectId: "1" }),
-      });
-      expect(await response.json()).toMatchObject({ code: 9, message: text });
-    },
-  );
-
   it("returns a new id, or reports what prevents it", async () => {
     const { sandbox, call } = await open();
     const { projectId } = sandbox.addProject({ roleKeys: ["reader"] });
@@ -213,17 +195,6 @@ describe("adding a grant", () => {
     const other = await call("POST", path, { projectId: sandbox.projectId }, token);
     expect(other.id).toBe("EVENT-Shu7e");
     expect((await call("POST", path, { projectId }, token)).status).toBe(200);
-  });
-});
-
-describe("reactivating a grant", () => {
-  it("makes it active, or in v2.70 reports that it is", async () => {
-    const { sandbox, call } = await open({ generation: "v2.70" });
-    const { userId, grantId } = sandbox.addGrant({ state: "inactive" });
-    const path = `/users/${userId}/grants/${grantId}/_reactivate`;
-    expect((await call("POST", path, {})).status).toBe(200);
-    expect(sandbox.grant(grantId)?.state).toBe("active");
-    expect((await call("POST", path, {})).id).toBe("COMMAND-1ML0v");
   });
 });
 

@@ -188,17 +188,6 @@ describe("an id", () => {
   });
 });
 
-describe("the authorization header", () => {
-  it.each([
-    ["Basic abc", "invalid auth header (AUTH-toLo1)"],
-    ["bearer abc", "invalid auth header (AUTH-toLo1)"],
-    ["Bearer abc", "Errors.Token.Invalid (AUTH-7fs1e)"],
-  ])("%s is refused", async (authorization, message) => {
-    const response = await callGrpc({ headers: { authorization } });
-    expect([response.code, response.message]).toEqual([16, message]);
-  });
-});
-
 describe("a deadline", () => {
   it.each(["x", "1234567890S", "10x", "aS"])("%s is rejected", async (timeout) => {
     const { status } = await callGrpc({ headers: { "grpc-timeout": timeout } });
@@ -328,29 +317,6 @@ describe("the content type", () => {
     expect(text.endsWith(trailer)).toBe(true);
     expect(Buffer.from(text.slice(0, -trailer.length), "base64")[0]).toBe(0);
     expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
-  });
-
-  it("of gRPC-web over HTTP/1.1 may arrive in chunks of any size", async () => {
-    const body = deactivation("1", "2");
-    const { resolve, promise } = Promise.withResolvers<string | undefined>();
-    const { request } = await import("node:http");
-    const outgoing = request(sandbox.baseUrl + deactivate, {
-      method: "POST",
-      agent: false,
-      headers: {
-        "content-type": "application/grpc-web",
-        authorization: `Bearer ${sandbox.token}`,
-      },
-    });
-    outgoing.on("response", (incoming) => {
-      incoming.resume();
-      resolve(incoming.headers["grpc-message"] as string | undefined);
-    });
-    for (const byte of body) {
-      outgoing.write(Buffer.of(byte));
-    }
-    outgoing.end();
-    expect(await promise).toBe("User grant not found (COMMAND-3M9sd)");
   });
 });
 

@@ -5,7 +5,6 @@ import { Ajv } from "ajv";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createSandbox, type SandboxSeed } from "../../src/sandbox/index.js";
 import { roleNames } from "../../src/sandbox/model/entities.js";
-import { readSeed } from "../../src/sandbox/seed.js";
 
 const seed: SandboxSeed = {
   $schema: "https://example.com/schema.json",
@@ -64,7 +63,7 @@ describe("a seed", () => {
     [{ projects: [{ name: "" }] }, "seed.projects[0].name must be"],
     [{ orgs: [null] }, "seed.orgs[0] must be an object"],
   ])("%j is rejected, by the JSON Schema too", (wrong, message) => {
-    expect(() => readSeed(wrong as never)).toThrow(message);
+    expect(() => createSandbox({ seed: wrong as never })).toThrow(message);
     expect(isValid(wrong)).toBe(false);
   });
 
@@ -76,9 +75,9 @@ describe("a seed", () => {
     for (const kind of ["orgs", "projects", "users", "grants"] as const) {
       for (const name of known(kind)) {
         // Any of them that the sandbox did not know would be named in another way.
-        expect(() => readSeed({ [kind]: [{ [name]: Symbol.iterator }] } as never)).toThrow(
-          `seed.${kind}[0].${name} must be`,
-        );
+        expect(() =>
+          createSandbox({ seed: { [kind]: [{ [name]: Symbol.iterator }] } as never }),
+        ).toThrow(`seed.${kind}[0].${name} must be`);
       }
     }
   });

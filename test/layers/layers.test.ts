@@ -57,6 +57,13 @@ describe("the layers of src/", () => {
     expect(top.filter((name) => !manifest.includes(`./dist/${name}.js"`))).toEqual([]);
   });
 
+  it("are made of chapters, which have 450 lines at most", () => {
+    const long = [...imports.keys()].filter(
+      (file) => readFileSync(`src/${file}`, "utf8").split("\n").length > 451,
+    );
+    expect(long).toEqual([]);
+  });
+
   it("are shown in CONTRIBUTING.md as they are", () => {
     const text = readFileSync(new URL("../../CONTRIBUTING.md", import.meta.url), "utf8");
     const [, shown = ""] = /<!-- layers -->\n\n```\n(.*?)```/s.exec(text) ?? [];

@@ -201,6 +201,11 @@ export interface NodeConnectOptions {
    * place in requests as well (`:authority`, `host`), by which ZITADEL chooses the instance.
    */
   servername?: string | undefined;
+  /**
+   * Opens each connection, in place of TCP and a proxy: returns a socket, or the promise of one. For `https:`,
+   * TLS is added unless the socket has it.
+   */
+  createConnection?: ((origin: URL, options: object) => unknown) | undefined;
   /** false accepts any certificate. Only for tests. */
   rejectUnauthorized?: boolean | undefined;
   [option: string]: unknown;

@@ -84,7 +84,8 @@ export async function startSandbox(options: SandboxServerOptions = {}): Promise<
   const { port = 0, hosts } = checked;
   const isLoopback = /^(localhost|127\..*|::1)$/.test(checked.host ?? "localhost");
   const host = isLoopback ? undefined : checked.host;
-  const isName = host !== undefined && host !== "0.0.0.0" && host !== "::";
+  // Addresses of all interfaces, and those of IPv6, name no instance.
+  const isName = host !== undefined && host !== "0.0.0.0" && !host.includes(":");
   const { instance, control, dispatch } = create({
     ...checked,
     hosts: hosts ?? (isName ? [host] : undefined),

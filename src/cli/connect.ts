@@ -59,7 +59,7 @@ export const connectionFlags = {
 } as const satisfies FlagTable;
 
 export const connectionNote =
-  "A flag wins over its variable. A private certificate authority: set NODE_EXTRA_CA_CERTS to its file. A proxy: HTTPS_PROXY, NO_PROXY.";
+  "A flag wins over its variable. Client credentials: ZITADEL_CLIENT_ID, ZITADEL_CLIENT_SECRET. A private certificate authority: set NODE_EXTRA_CA_CERTS to its file. A proxy: HTTPS_PROXY, NO_PROXY.";
 
 export type ConnectionFlags = {
   readonly [Name in keyof typeof connectionFlags]?:

@@ -189,8 +189,7 @@ export function overview(commands: readonly Command[]): string {
 export function connectionHelp(commands: readonly Command[]): string {
   const [group] = commands.flatMap(({ groups }) => groups.filter(({ title }) => title === shared));
   return [
-    "How commands find the server and the account: by flags, or by variables of the",
-    "environment.",
+    "How commands find the server and the account: by flags, or by the environment.",
     "",
     ...(group === undefined ? [] : groupLines(group)),
     "",

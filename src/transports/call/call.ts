@@ -9,6 +9,7 @@ import {
   withOutcome,
 } from "../../errors/certainty.js";
 import { createMask, maskError, secretsOf } from "../../errors/mask.js";
+import { show } from "../../options/checker.js";
 
 /** Header fields by name in lower case, each once. */
 export type HeaderFields = Readonly<Record<string, string>>;
@@ -419,7 +420,7 @@ export function effectiveTimeoutMs(
   }
   if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) {
     throw new ConnectError(
-      `timeoutMs must be a number of milliseconds (0 for no limit), got ${typeof timeoutMs === "string" ? JSON.stringify(timeoutMs) : String(timeoutMs)}`,
+      `timeoutMs must be a number of milliseconds (0 for no limit), got ${show(timeoutMs)}`,
       Code.InvalidArgument,
     );
   }

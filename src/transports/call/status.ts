@@ -38,9 +38,7 @@ export function readStatus(fields: Headers): Status {
       found: true,
       error: wireError(
         new ConnectError(
-          text === "0"
-            ? `grpc-status is 0, but ${headerDetails} holds an error with code ${details?.code}`
-            : `${headerStatus} must be a number from 0 to 16, got ${JSON.stringify(text.slice(0, 80))}`,
+          `${headerStatus} is ${JSON.stringify(text.slice(0, 80))}${details ? `, with details of ${details.code}` : ""}`,
           Code.Internal,
           fields,
         ),
@@ -129,10 +127,9 @@ export interface UnexpectedResponse {
  */
 export function unexpectedResponse(response: UnexpectedResponse): ConnectError {
   const { status, headers, expected, problem } = response;
-  const [code, cause] = meaning(response);
   const error = new ConnectError(
-    `got HTTP ${status} with ${page(response)} where ${expected} was expected${problem ? ` (${problem})` : ""}. ${cause}`,
-    code,
+    `got HTTP ${status} with ${page(response)} where ${expected} was expected${problem ? ` (${problem})` : ""}. ${hint(response)}`,
+    codes[status] ?? Code.Unknown,
     headers,
   );
   return decidesHttp(status) ? decided(error, "rejected") : error;
@@ -169,7 +166,7 @@ export function redirectError(response: Response): ConnectError {
     // The target of the redirect is not a valid URL.
   }
   const error = new ConnectError(
-    `HTTP ${response.status} is a redirect${target}, which is not followed with the token. Check baseUrl: is it https, and ZITADEL's own host?`,
+    `HTTP ${response.status} is a redirect${target}, which is not followed with the token. Check baseUrl: https, and ZITADEL's own host`,
     Code.Unknown,
     response.headers,
   );
@@ -177,28 +174,32 @@ export function redirectError(response: Response): ConnectError {
   return response.redirected ? error : decided(error, "rejected");
 }
 
-/** The code for an HTTP status, and the probable cause. */
-function meaning({ status, expected, alternative = "" }: UnexpectedResponse): [Code, string] {
+const codes: Readonly<Record<number, Code>> = {
+  400: Code.Internal,
+  401: Code.Unauthenticated,
+  403: Code.PermissionDenied,
+  404: Code.Unimplemented,
+  429: Code.Unavailable,
+  502: Code.Unavailable,
+  503: Code.Unavailable,
+  504: Code.Unavailable,
+};
+
+/** The probable cause. */
+function hint({ status, expected, alternative = "" }: UnexpectedResponse): string {
   switch (status) {
     case 401:
-      return [Code.Unauthenticated, `A proxy or firewall may block ${expected}${alternative}.`];
     case 403:
-      return [Code.PermissionDenied, `A proxy or firewall may block ${expected}${alternative}.`];
+      return `A proxy or firewall may block ${expected}${alternative}.`;
     case 429:
-      return [Code.Unavailable, "Too many requests: slow down."];
+      return "Too many requests: slow down.";
+    case 431:
+      return "The header fields are too large, usually for the token: one with fewer roles and scopes is smaller.";
     case 502:
     case 503:
     case 504:
-      return [Code.Unavailable, "A proxy could not reach ZITADEL."];
-    case 431:
-      return [
-        Code.Unknown,
-        "The header fields are too large, the largest of which is usually the token: one with fewer roles and scopes is smaller.",
-      ];
+      return "A proxy could not reach ZITADEL.";
     default:
-      return [
-        status === 404 ? Code.Unimplemented : status === 400 ? Code.Internal : Code.Unknown,
-        `Check baseUrl: another server, or a proxy that does not know ${expected}, responded.`,
-      ];
+      return `Check baseUrl: another server, or a proxy that does not know ${expected}, responded.`;
   }
 }

@@ -5,7 +5,7 @@ import { decodeFrames } from "../../common/frames.js";
 import { undecided } from "../../errors/certainty.js";
 import type { Attempt } from "../call/attempt.js";
 import type { Codec } from "../call/codec.js";
-import { readStatus, unexpectedResponse } from "../call/status.js";
+import { readStatus, type Status, unexpectedResponse } from "../call/status.js";
 import { bodyChunks, bodyStart, connectionError, discard } from "../fetch/fetch.js";
 
 /** Flags the trailers frame. */
@@ -71,11 +71,14 @@ export async function readUnary(
       }
     }
   } catch (reason) {
-    throw inHeader.error ?? connectionError(reason, url, call.signal);
+    throw message === undefined && inHeader.error !== undefined
+      ? inHeader.error
+      : connectionError(reason, url, call.signal);
   }
   const inTrailer = readStatus(trailer ?? new Headers());
-  if (inTrailer.found && inTrailer.error === undefined && inHeader.error !== undefined) {
-    throw undecided(inHeader.error);
+  if (inHeader.error !== undefined && (message !== undefined || isOk(inTrailer))) {
+    // The one says the opposite of the other.
+    undecided(inHeader.error);
   }
   const error = inTrailer.error ?? inHeader.error;
   if (error !== undefined) {
@@ -111,6 +114,10 @@ function readTrailers(data: Uint8Array, headers: Headers): Headers {
     }
   }
   return trailer;
+}
+
+function isOk({ found, error }: Status): boolean {
+  return found && error === undefined;
 }
 
 function broken(what: string, headers: Headers, code: Code = Code.Internal): ConnectError {

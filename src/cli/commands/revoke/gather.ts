@@ -61,7 +61,10 @@ export async function gatherInput(
   let withEmail = false;
   const add = ({ grantId, claimed, where }: InputGrant) => {
     if (claimed !== undefined && !claims.has(grantId)) {
-      claims.set(grantId, JSON.stringify({ ...claimed, where }));
+      // One name of each user is enough.
+      const { userName: _, preferredLoginName: __, ...said } = claimed;
+      const kept = (said.email ?? said.displayName) ? said : claimed;
+      claims.set(grantId, JSON.stringify({ ...kept, where }));
       withEmail ||= claimed.email !== undefined || claimed.userName !== undefined;
     }
     const isNew = !grants.has(grantId);

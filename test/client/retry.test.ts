@@ -354,27 +354,13 @@ describe("the option", () => {
       { maxAttempts: 0 },
       /^retry.maxAttempts must be a whole number of attempts from 1 to 100; got 0/,
     ],
-    [{ maxAttempts: 2.5 }, /^retry.maxAttempts .*got 2.5/],
-    [
-      { initialBackoffMs: 0 },
-      /^retry.initialBackoffMs must be .* milliseconds from 1 to 2147483647/,
-    ],
-    [{ backoffMultiplier: Number.NaN }, /^retry.backoffMultiplier must be a number from 1 to 100/],
     [
       { retryableStatusCodes: ["UNAVAILABLE"] },
       /^retry.retryableStatusCodes must be an array of status/,
     ],
-    [{ retryableStatusCodes: [0] }, /^retry.retryableStatusCodes/],
     [{ idempotentMethods: ["x"] }, /^retry.idempotentMethods must be an array of methods/],
-    [{ tokenRatio: 0 }, /^retry.tokenRatio must be/],
     [{ maxAttempt: 3 }, /^unknown option "retry.maxAttempt"; did you mean maxAttempts\?/],
   ])("%j is rejected by name", (retry, message) => {
     expect(refusal(retry)).toMatch(message);
-  });
-
-  it("treats undefined as not given", () => {
-    expect(() =>
-      createManagementClient({ baseUrl: "https://example.com", retry: { maxAttempts: undefined } }),
-    ).not.toThrow();
   });
 });

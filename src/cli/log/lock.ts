@@ -111,12 +111,17 @@ function sameLock(a: Holder | undefined, b: Holder): boolean {
 }
 
 /** Undefined if there is no lock. */
-function readOwner(path: string): Holder | undefined {
+function readOwner(path: string, tries = 50): Holder | undefined {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : "unreadable";
+  }
+  if (text === "" && tries > 0) {
+    // Its maker is about to write it.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    return readOwner(path, tries - 1);
   }
   try {
     const value = JSON.parse(text);

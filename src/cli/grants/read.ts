@@ -196,7 +196,10 @@ export async function* readEach(
   const total = (readsAll && (await lookup.listGrants([], { offset: 0, limit: 1 }))?.total) || 0;
   const hasOrder =
     withEmail !== true &&
-    (await lookup.listAuthorizations({ grantIds: [] }, { offset: 0, limit: 1 })) !== undefined;
+    (await lookup.listAuthorizations(
+      { grantIds: grantIds.slice(0, 1) },
+      { offset: 0, limit: 1 },
+    )) !== undefined;
   // ZITADEL v4 has no response for more: two passes, and the ordered list.
   const passed = hasOrder && total > mostInResponseOfV4 ? 2 + pageSize / authorizationsInPage : 1;
   const list = {

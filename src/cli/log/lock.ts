@@ -123,6 +123,11 @@ function readOwner(path: string, tries = 50): Holder | undefined {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     return readOwner(path, tries - 1);
   }
+  if (text === "") {
+    // Its maker was killed before it wrote it.
+    discard(path);
+    return undefined;
+  }
   try {
     const value = JSON.parse(text);
     return typeof value?.id === "string" && Number.isSafeInteger(value.pid) ? value : "unreadable";

@@ -67,7 +67,7 @@ export class LogLock {
         throw new UsageError(`${flag}: ${problem ?? `the log cannot be locked with ${path}.`}`);
       }
       if (holder !== undefined && sameLock(readOwner(path), holder)) {
-        unlinkSync(path);
+        discard(path);
       }
     }
   }
@@ -80,7 +80,7 @@ export class LogLock {
   release(): void {
     process.off("exit", this.#onExit);
     if (this.held) {
-      unlinkSync(this.#path);
+      discard(this.#path);
     }
   }
 }
@@ -89,7 +89,7 @@ function discard(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // There is none.
+    // There is none, or another process has just replaced it.
   }
 }
 

@@ -2,9 +2,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { type ManagementClient, platform } from "../bulk/internal.js";
 import { close, describeError } from "../index.js";
 import type { Connection } from "./connect.js";
-import { explain, type Use } from "./explain.js";
+import { explain } from "./explain.js";
 import { createLookup, type Lookup, type LookupOptions } from "./grants/lookup.js";
-import { Interrupted, type Io, line, UsageError } from "./io.js";
+import { Interrupted, type Io, line } from "./io.js";
 import type { LoggedCommand, LogHead } from "./log/entry.js";
 import { lookupTurns, type Rate } from "./pace.js";
 import { duration } from "./progress.js";
@@ -23,72 +23,38 @@ export interface Identity {
 }
 
 export interface Identified {
-  readonly identity: Identity;
-  /** The given one, or the same over a protocol that gets through. */
   readonly connection: Connection;
+  readonly identity: Identity;
 }
 
 /**
  * Finds out the server and the account of the calls, before anything else is done. Undefined, after reporting
  * the reason, when that fails.
  *
- * @param use `read` may go on over JSON where the default protocol does not get through; changes do not: how
- * they are sent is the user's decision.
- * @throws UsageError when the protocol cannot be used here, and JSON can; Interrupted at Ctrl-C.
+ * @throws Interrupted at Ctrl-C.
  */
-export async function identify(
-  connection: Connection,
-  io: Io,
-  use: Use,
-): Promise<Identified | undefined> {
-  const stop = stopAtInterrupt(io);
+export async function identify(connection: Connection, io: Io): Promise<Identified | undefined> {
+  const { signal, end } = stopAtInterrupt(io);
   try {
-    const { signal } = stop;
     const lookup = createLookup(connection, { signal, onPause: showPause(io), connectMs: 5000 });
     return { connection, identity: await whoAmI(lookup, connection) };
   } catch (error) {
-    if (stop.signal.aborted) {
+    if (signal.aborted) {
       throw new Interrupted();
     }
     if (!(error instanceof ConnectError)) {
       throw error;
     }
-    const other = error.isWireError ? undefined : await overJson(connection, stop.signal);
-    if (other !== undefined && use === "read" && !connection.protocolGiven) {
-      line(io.stderr, `gRPC does not get through to ${connection.baseUrl}: this reads over JSON.`);
-      return other;
-    }
-    if (other !== undefined) {
-      throw new UsageError(
-        `--protocol ${connection.protocol}${connection.protocolGiven ? "" : ", the default,"} does not get through: ${explain(error)}\nNothing was done. JSON gets through: add --protocol json.`,
-      );
-    }
     line(io.stderr, explain(error, "read"));
     line(io.stderr, "Nothing was done. zitadel-user-grants doctor finds out more.");
     return undefined;
   } finally {
-    stop.end();
-  }
-}
-
-async function overJson(
-  connection: Connection,
-  signal: AbortSignal,
-): Promise<Identified | undefined> {
-  if (connection.protocol === "json") {
-    return undefined;
-  }
-  const json = connection.over("json");
-  try {
-    const lookup = createLookup(json, { signal, giveUpMs: 0 });
-    return { connection: json, identity: await whoAmI(lookup, json) };
-  } catch {
-    return undefined;
+    end();
   }
 }
 
 /** Two requests that every role is allowed, or is told that it is not. */
-async function whoAmI(lookup: Lookup, { orgId: given }: Connection): Promise<Identity> {
+export async function whoAmI(lookup: Lookup, { orgId: given }: Connection): Promise<Identity> {
   const { userId, name } = await lookup.account();
   let org: { readonly id: string; readonly name: string } | undefined;
   try {
@@ -193,7 +159,7 @@ export interface Probe {
 }
 
 /** An id that no grant has: ZITADEL generates long numbers. */
-const noGrant = "0";
+export const noGrant = { userId: "0", grantId: "0" };
 
 /**
  * Finds out whether calls arrive, and whether this account may make them, without changing anything. ZITADEL
@@ -207,10 +173,7 @@ export async function probePermission(
   const client = connection.createClient();
   try {
     if (command === "deactivate") {
-      return await expectError(
-        client.deactivateUserGrant({ userId: noGrant, grantId: noGrant }),
-        "COMMAND-3M9sd",
-      );
+      return await expectError(client.deactivateUserGrant(noGrant), "COMMAND-3M9sd");
     }
     return await probeRemoval(client, connection);
   } finally {
@@ -225,7 +188,7 @@ async function probeRemoval(client: ManagementClient, { protocol }: Connection):
   }
   // An empty list looks like one that was lost in transit.
   const list = await expectError(
-    client.bulkRemoveUserGrant({ grantId: [noGrant] }),
+    client.bulkRemoveUserGrant({ grantId: [noGrant.grantId] }),
     "COMMAND-1My0t",
   );
   return list.ok ? empty : { ...list, reached: false };
@@ -239,7 +202,7 @@ async function expectError(call: Promise<unknown>, expected: string): Promise<Pr
     const error = ConnectError.from(reason);
     const { id } = describeError(error);
     return id === expected
-      ? { ok: true, reached: true, detail: "may change grants" }
+      ? { ok: true, reached: true, detail: "allowed" }
       : { ok: false, reached: id !== undefined, detail: explain(error) };
   }
 }

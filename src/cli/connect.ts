@@ -72,8 +72,6 @@ export interface Connection {
   readonly baseUrl: string;
   readonly orgId: string | undefined;
   readonly protocol: ProtocolName;
-  /** Whether it was chosen, and is not the default. */
-  readonly protocolGiven: boolean;
   readonly instanceHost: string | undefined;
   /** Creates a client over that protocol, or over another one. */
   readonly createClient: (protocol?: ProtocolName) => ManagementClient;
@@ -125,7 +123,6 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     baseUrl: baseUrl.replace(/\/+$/, ""),
     orgId,
     protocol,
-    protocolGiven: given !== undefined,
     instanceHost,
     createClient: (name = protocol) =>
       name === "grpc"

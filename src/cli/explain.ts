@@ -23,14 +23,18 @@ const lacks: Readonly<Record<Use, string>> = {
     "This account's role lacks user.grant.write or user.grant.delete. Give it a role that has them, such as Org Owner.",
 };
 
-/** The message of a call's error, as the server wrote it, and what to do about it. */
+/** The message of a call's error, and what to do about it. */
 export function explain(error: unknown, use: Use = "change"): string {
+  return `${messageOf(error)} ${adviceFor(error, use)}`.trim();
+}
+
+/** The message of a call's error: that of a server as the server wrote it. */
+export function messageOf(error: unknown): string {
   const { code, id, message, requestId } = describeError(error);
   const own = ConnectError.from(error).isWireError ? message : inFlags(message);
   const request = requestId === undefined ? "" : ` Request ${requestId}.`;
-  return printable(
-    `${Code[code]}${id === undefined ? "" : ` ${id}`}: ${own.replace(/[.\s]*$/, ".")}${request} ${adviceFor(error, use)}`.trim(),
-  );
+  const what = id === undefined ? Code[code] : `${Code[code]} ${id}`;
+  return printable(`${what}: ${own.replace(/[.\s]*$/, ".")}${request}`);
 }
 
 /** The options of the library, and the corresponding flags. */
@@ -43,6 +47,7 @@ const flagNames: readonly (readonly [RegExp, string])[] = [
   [/\bbaseUrl\b/g, "--url"],
   [/\binstanceHost\b/g, "--instance-host"],
   [/\borgId\b/g, "--org"],
+  [/\bgRPC-web and JSON do without/g, "--protocol grpc-web and --protocol json do without"],
   [/\bstartSandbox(?:\(\))?: ?/g, ""],
 ];
 
@@ -52,7 +57,7 @@ export function inFlags(message: string): string {
 }
 
 function adviceFor(error: unknown, use: Use): string {
-  const { code, id = "", message } = describeError(error);
+  const { code, id = "" } = describeError(error);
   if (id === "AUTH-5mWD2") {
     return lacks[use];
   }
@@ -65,9 +70,7 @@ function adviceFor(error: unknown, use: Use): string {
   }
   switch (code) {
     case Code.NotFound:
-      return message.includes("unable to set instance")
-        ? "This host name is not a domain of an instance: check --url, or give --instance-host."
-        : "Something other than ZITADEL responded: check --url.";
+      return "This host name may be no domain of an instance: check --url, or give --instance-host.";
     case Code.Unauthenticated:
       return "Check the token or the key file.";
     case Code.PermissionDenied:

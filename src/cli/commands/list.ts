@@ -54,13 +54,13 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
     throw new UsageError("Give --json or --csv, not both.");
   }
   const selectors = await readSelectors(values, io);
-  const given = await readConnection(values, io);
-  const rate = readRate(values.rate, given.baseUrl);
-  const identified = await identify(given, io, "read");
+  const connection = await readConnection(values, io);
+  const rate = readRate(values.rate, connection.baseUrl);
+  const identified = await identify(connection, io);
   if (identified === undefined) {
     return exitCode.aborted;
   }
-  const { connection, identity } = identified;
+  const { identity } = identified;
   const { lookup, signal, end: stopListening } = interruptibleLookup(connection, rate, io);
   const writer = values.json
     ? jsonWriter

@@ -49,7 +49,7 @@ export const resume: Command = {
       }
       const given = flags.rate ?? (rate === undefined ? undefined : String(rate));
       const settings = readSettings({ ...flags, rate: given });
-      const identified = await connectAs(content.head, flags, io, "change");
+      const identified = await connectAs(content.head, flags, io);
       if (identified === undefined) {
         return exitCode.aborted;
       }

@@ -59,7 +59,7 @@ export const verify: Command = {
     try {
       const content = await LogContent.read(path, "verify");
       const { head } = content;
-      const identified = await connectAs(head, flags, io, flags.repair ? "change" : "read");
+      const identified = await connectAs(head, flags, io);
       if (identified === undefined) {
         return exitCode.aborted;
       }

@@ -1,6 +1,5 @@
 import { type Identified, type Identity, identify } from "../account.js";
 import { type Connection, type ConnectionFlags, readConnection } from "../connect.js";
-import type { Use } from "../explain.js";
 import { type Io, UsageError } from "../io.js";
 import type { LogHead } from "./entry.js";
 
@@ -17,10 +16,9 @@ export async function connectAs(
   head: LogHead,
   flags: ConnectionFlags,
   io: Io,
-  use: Use,
 ): Promise<Identified | undefined> {
   const connection = await readConnection(connectionFlagsOf(head, flags, io), io);
-  const identified = await identify(connection, io, use);
+  const identified = await identify(connection, io);
   const difference = identified && differentOrganization(head, connection, identified.identity);
   if (difference !== undefined) {
     throw new UsageError(difference);

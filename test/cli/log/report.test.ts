@@ -110,9 +110,7 @@ describe("report", () => {
       expect(stdout).toContain(text);
     }
   });
-});
 
-describe("report", () => {
   it.each([
     ["two formats", ["report", "x", "--csv", "--json"], /Give --csv or --json, not both/],
     ["what is not a log", ["report", "package.json", "--csv"], /not a log/],

@@ -75,7 +75,7 @@ export const restore: Command = {
       if (!isDry) {
         checkCanAsk(flags.yes, flags["token-file"] === "-", io);
       }
-      const connected = await connectAs(content.head, flags, io, isDry ? "read" : "change");
+      const connected = await connectAs(content.head, flags, io);
       if (connected === undefined) {
         return exitCode.aborted;
       }

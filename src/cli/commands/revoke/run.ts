@@ -66,7 +66,7 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
   let started = false;
   try {
     const input = selectors === undefined && (await gatherInput(positionals, flags, io));
-    const identified = await identify(connection, io, isDryRun ? "read" : "change");
+    const identified = await identify(connection, io);
     if (identified === undefined) {
       return exitCode.aborted;
     }

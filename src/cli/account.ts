@@ -6,6 +6,7 @@ import { explain } from "./explain.js";
 import { createLookup, type Lookup, type LookupOptions } from "./grants/lookup.js";
 import { Interrupted, type Io, line } from "./io.js";
 import type { LoggedCommand, LogHead } from "./log/entry.js";
+import { named } from "./log/read.js";
 import { lookupTurns, type Rate } from "./pace.js";
 import { duration } from "./progress.js";
 import { printable } from "./terminal.js";
@@ -144,10 +145,6 @@ export function headOf(
     accountId: identity.accountId,
     accountName: identity.accountName,
   };
-}
-
-function named(name: string | undefined, id: string): string {
-  return name === undefined || name === "" ? id : `${name} (${id})`;
 }
 
 /** The result of a probe. */

@@ -1,6 +1,8 @@
 import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
-import { type Io, type Output, UsageError } from "./io.js";
+import Papa from "papaparse";
+import { formulaStart, roleSeparator } from "./grants/record.js";
+import { type Io, type Output, UsageError, writeAll } from "./io.js";
 import type { LoggedCommand } from "./log/entry.js";
 
 /**
@@ -89,6 +91,9 @@ export interface TableColumn<Row> {
   readonly spare?: number;
 }
 
+/** By so many rows the widths of a table are chosen, and so many characters are written at once. */
+const measuredRows = 500;
+const chunkLength = 1 << 16;
 const gap = 2;
 const readableWidth = 16;
 const leastWidth = 8;
@@ -138,6 +143,63 @@ export function createTable<Row>(
     head: joined(shown.map(({ title }) => title)),
     row: (row) => joined(shown.map(({ show: cell }) => printable(cell(row)))),
   };
+}
+
+/** The rows of a table, one a line, with its titles. */
+export async function* tableLines<Row>(
+  columns: readonly TableColumn<Row>[],
+  rows: AsyncIterable<Row>,
+  width: number,
+): AsyncGenerator<string> {
+  const first: Row[] = [];
+  const iterator = rows[Symbol.asyncIterator]();
+  let next = await iterator.next();
+  for (; !next.done && first.length < measuredRows; next = await iterator.next()) {
+    first.push(next.value);
+  }
+  const { head, row } = createTable(columns, first, width);
+  yield [head, ...first.map(row), ""].join("\n");
+  for (; !next.done; next = await iterator.next()) {
+    yield `${row(next.value)}\n`;
+  }
+}
+
+/** JSON Lines. */
+export async function* jsonLines(rows: AsyncIterable<object>): AsyncGenerator<string> {
+  for await (const row of rows) {
+    yield `${jsonText(row)}\n`;
+  }
+}
+
+/**
+ * CSV with its titles. Roles are lines of one cell; text that a spreadsheet would take for a formula begins with
+ * an apostrophe.
+ *
+ * @param shown the form of a text: `printable` where it may come to a terminal.
+ */
+export async function* csvLines<Name extends string>(
+  columns: readonly Name[],
+  rows: AsyncIterable<{ readonly [N in Name]?: string | readonly string[] | undefined }>,
+  shown: (text: string) => string,
+): AsyncGenerator<string> {
+  yield `${columns.join(",")}\r\n`;
+  for await (const row of rows) {
+    const cells = columns.map((name) => [row[name] ?? ""].flat().map(shown).join(roleSeparator));
+    yield `${Papa.unparse([cells], { escapeFormulae: formulaStart })}\r\n`;
+  }
+}
+
+/** Writes texts as they come, many at once, and no faster than the reader takes them. */
+export async function writeTexts(texts: AsyncIterable<string>, io: Io): Promise<void> {
+  let chunk = "";
+  for await (const text of texts) {
+    chunk += text;
+    if (chunk.length >= chunkLength) {
+      await writeAll(io, chunk);
+      chunk = "";
+    }
+  }
+  await writeAll(io, chunk);
 }
 
 /** From this many grants on, a y typed out of habit is not enough. */

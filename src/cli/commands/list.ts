@@ -1,22 +1,23 @@
 import { ConnectError } from "@connectrpc/connect";
-import Papa from "papaparse";
 import { identify, interruptibleLookup } from "../account.js";
 import { connectionFlags, connectionNote, readConnection } from "../connect.js";
 import { explain } from "../explain.js";
 import { type Command, type FlagTable, noArguments, parseFlags } from "../flags.js";
-import {
-  formulaStart,
-  type GrantRecord,
-  grantColumns,
-  personOf,
-  roleSeparator,
-} from "../grants/record.js";
+import { type GrantRecord, grantColumns, personOf } from "../grants/record.js";
 import { type SelectionEnd, selectGrants, shortfallOf } from "../grants/select.js";
 import { readSelectors, selectorFlags, selectorNote } from "../grants/selectors.js";
-import { exitCode, type Io, line, OutputClosed, UsageError, writeAll } from "../io.js";
+import { exitCode, type Io, line, UsageError } from "../io.js";
 import type { Selectors } from "../log/entry.js";
 import { rateFlags, readRate } from "../pace.js";
-import { counted, createTable, jsonText, printable, type TableColumn } from "../terminal.js";
+import {
+  counted,
+  csvLines,
+  jsonLines,
+  printable,
+  type TableColumn,
+  tableLines,
+  writeTexts,
+} from "../terminal.js";
 
 const outputFlags = {
   json: { type: "boolean", help: "JSON Lines, with all that ZITADEL shows of a grant" },
@@ -43,9 +44,6 @@ export const list: Command = {
   run: runList,
 };
 
-/** How many grants are written at a time. */
-const chunk = 500;
-
 async function runList(args: readonly string[], io: Io): Promise<number> {
   const flags = { ...selectorFlags, ...outputFlags, ...rateFlags, ...connectionFlags };
   const { values, positionals } = parseFlags(args, flags);
@@ -62,24 +60,31 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
   }
   const { identity } = identified;
   const { lookup, signal, end: stopListening } = interruptibleLookup(connection, rate, io);
-  const writer = values.json
-    ? jsonWriter
-    : values.csv || !io.stdout.isTTY
-      ? csvWriter(io.stdout.isTTY === true)
-      : tableWriter(selectors, io.stdout.columns ?? 120);
   let count = 0;
-  let end: SelectionEnd;
-  try {
+  let end: SelectionEnd | undefined;
+  async function* grants() {
     const selection = selectGrants(lookup, selectors, identity.orgId);
-    end = await writeGrants(selection, writer, io, (written) => {
-      count += written;
-    });
-  } catch (error) {
-    if (error instanceof OutputClosed) {
-      return exitCode.done;
+    for (;;) {
+      const { done, value } = await selection.next();
+      if (done) {
+        end = value;
+        return;
+      }
+      count += 1;
+      yield value;
     }
+  }
+  const texts = values.json
+    ? jsonLines(grants())
+    : values.csv || !io.stdout.isTTY
+      ? // Names must not control a terminal; a file holds them as they are, to be read again.
+        csvLines(grantColumns, grants(), io.stdout.isTTY ? printable : String)
+      : tableLines(tableColumns(selectors), grants(), io.stdout.columns ?? 120);
+  try {
+    await writeTexts(texts, io);
+  } catch (error) {
     if (signal.aborted) {
-      line(io.stderr, `Stopped after ${counted(count, "grant")}: the list is incomplete.`);
+      line(io.stderr, "Stopped: the list is incomplete.");
       return exitCode.stopped;
     }
     if (error instanceof ConnectError) {
@@ -94,95 +99,34 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
   if (!values.quiet) {
     line(io.stderr, printable(`${counted(count, "grant")} in ${identity.organization}.`));
   }
-  const shortfall = shortfallOf(end, connection.protocol);
-  for (const value of [
-    ...end.unmatched.map((value) => `Not matched: ${value}`),
-    ...end.ambiguous,
-  ]) {
-    line(io.stderr, printable(value));
+  const { unmatched = [], ambiguous = [] } = end ?? {};
+  for (const text of [...unmatched.map((value) => `Not matched: ${value}`), ...ambiguous]) {
+    line(io.stderr, printable(text));
   }
+  const shortfall = end && shortfallOf(end, connection.protocol);
   if (shortfall !== undefined) {
     line(io.stderr, `The list is incomplete: ${shortfall}`);
   }
-  return shortfall === undefined && end.unmatched.length === 0
-    ? exitCode.done
-    : exitCode.incomplete;
+  return shortfall === undefined && unmatched.length === 0 ? exitCode.done : exitCode.incomplete;
 }
-
-/** Writes grants as they arrive, no faster than the reader reads them. */
-async function writeGrants(
-  selection: AsyncGenerator<GrantRecord, SelectionEnd>,
-  writer: GrantWriter,
-  io: Io,
-  onWritten: (count: number) => void,
-): Promise<SelectionEnd> {
-  let waiting: GrantRecord[] = [];
-  let row: ((grant: GrantRecord) => string) | undefined;
-  const flush = async () => {
-    let text = "";
-    if (row === undefined) {
-      const { head, row: first } = writer(waiting);
-      row = first;
-      text = head;
-    }
-    text += waiting.map(row).join("");
-    onWritten(waiting.length);
-    waiting = [];
-    await writeAll(io, text);
-  };
-  for (;;) {
-    const { done, value } = await selection.next();
-    if (done) {
-      await flush();
-      return value;
-    }
-    waiting.push(value);
-    if (waiting.length >= chunk) {
-      await flush();
-    }
-  }
-}
-
-/** How grants are written: the text before them, by the first ones, and of each. */
-type GrantWriter = (first: readonly GrantRecord[]) => {
-  readonly head: string;
-  readonly row: (grant: GrantRecord) => string;
-};
-
-const jsonWriter: GrantWriter = () => ({ head: "", row: (grant) => `${jsonText(grant)}\n` });
-
-/** @param isTerminal names must not control it. */
-const csvWriter =
-  (isTerminal: boolean): GrantWriter =>
-  () => ({
-    head: `${grantColumns.join(",")}\r\n`,
-    row(grant) {
-      const cells = grantColumns.map((column) => {
-        const value = grant[column];
-        const text = typeof value === "string" ? value : (value?.join(roleSeparator) ?? "");
-        return isTerminal ? printable(text) : text;
-      });
-      return `${Papa.unparse([cells], { escapeFormulae: formulaStart })}\r\n`;
-    },
-  });
 
 /** What was searched by, and the ids, are shown whole. */
-const tableWriter =
-  (selectors: Selectors, width: number): GrantWriter =>
-  (first) => {
-    const { emails, loginNames, projects, roles } = selectors;
-    const columns: TableColumn<GrantRecord>[] = [
-      { title: "USER", show: personOf, whole: emails.length + loginNames.length > 0 },
-      {
-        title: "PROJECT",
-        show: ({ projectName, projectId }) => projectName ?? projectId,
-        whole: projects.length > 0,
-      },
-      { title: "ROLES", show: ({ roleKeys }) => roleKeys.join(", "), whole: roles.length > 0 },
-      { title: "STATE", show: ({ state }) => state, spare: 1 },
-      { title: "USER ID", show: ({ userId }) => userId, whole: true, spare: 2 },
-      { title: "GRANT ID", show: ({ grantId }) => grantId, whole: true },
-    ];
-    const { head, row } = createTable(columns, first, width);
-    return { head: `${head}\n`, row: (grant) => `${row(grant)}\n` };
-  };
+function tableColumns({
+  emails,
+  loginNames,
+  projects,
+  roles,
+}: Selectors): TableColumn<GrantRecord>[] {
+  return [
+    { title: "USER", show: personOf, whole: emails.length + loginNames.length > 0 },
+    {
+      title: "PROJECT",
+      show: ({ projectName, projectId }) => projectName ?? projectId,
+      whole: projects.length > 0,
+    },
+    { title: "ROLES", show: ({ roleKeys }) => roleKeys.join(", "), whole: roles.length > 0 },
+    { title: "STATE", show: ({ state }) => state, spare: 1 },
+    { title: "USER ID", show: ({ userId }) => userId, whole: true, spare: 2 },
+    { title: "GRANT ID", show: ({ grantId }) => grantId, whole: true },
+  ];
+}

@@ -117,7 +117,7 @@ describe("remove", () => {
     [
       "bad.jsonl",
       `{"grantId":400690105629084710}\n{\n{"id":"1"}\n`,
-      [/line 1: .*is a number/, /line 2: no JSON/, /line 3: not a grant id/],
+      [/line 1: .*is a number/, /line 2: no JSON/, /line 3: the object has no column grantId/],
     ],
   ])("names what is wrong in %s", async (name, content, messages) => {
     const { exitCode, stderr } = await cli(["remove", "--file", file(name, content), "--yes"]);

@@ -1,51 +1,36 @@
 import { type Io, line, UsageError } from "../io.js";
-import { counted, show } from "../terminal.js";
-import {
-  type Content,
-  columnIndex,
-  csvRows,
-  type Format,
-  formatOf,
-  isGrantColumn,
-  jsonValues,
-  linesOf,
-  openContent,
-  peek,
-  plainName,
-  sniffed,
-} from "./content.js";
+import { counted, printable, show } from "../terminal.js";
+import { type Content, csvRows, jsonTexts, openContent } from "./content.js";
 import { isRecord, roleSeparator } from "./record.js";
 
 export interface InputFlags {
   readonly file?: string | undefined;
-  readonly format?: Format | undefined;
   /** Where the ids are, if not under their usual names. */
   readonly column?: string | undefined;
 }
 
-const claims = [
-  ...(["userId", "userName", "preferredLoginName", "displayName", "email"] as const),
-  ...(["projectId", "projectName", "projectGrantId", "orgId", "state"] as const),
-];
+/** Columns that name a user, and a project: the surest comes first. */
+const users = ["userId", "email", "preferredLoginName", "userName", "displayName"] as const;
+const projects = ["projectId", "projectName"] as const;
 
 /**
- * What a file says about a grant besides its id. It may be outdated, or belong to another row: it is compared
- * with what the server says, and never recorded.
+ * What a file says about a grant besides its id, by the surest columns that it has. It may be outdated, or
+ * belong to another row: it is compared with what the server says, and never recorded.
  */
-export type Claimed = { readonly [Name in (typeof claims)[number]]?: string } & {
-  readonly roleKeys?: readonly string[];
-};
+export type Claimed = {
+  readonly [Name in (typeof users)[number] | (typeof projects)[number]]?: string;
+} & { readonly roleKeys?: readonly string[] };
 
 export interface InputGrant {
   readonly grantId: string;
   readonly claimed?: Claimed;
-  /** For messages: "plan.csv, line 17". */
-  readonly where: string;
+  /** The line on which it stands. */
+  readonly number: number;
 }
 
 /** A grant, or why it is not one. */
-type Reading = Omit<InputGrant, "where"> | string;
-type Readings = AsyncIterable<readonly (readonly [where: string, reading: Reading])[]>;
+type Reading = Omit<InputGrant, "number"> | string;
+type Readings = AsyncIterable<readonly [number: number, reading: Reading]>;
 
 /** The most rejected lines that are listed. */
 const mostProblems = 10;
@@ -58,36 +43,36 @@ const mostProblems = 10;
  */
 export async function readGrants(
   args: readonly string[],
-  flags: InputFlags,
+  { file, column }: InputFlags,
   add: (grant: InputGrant) => boolean,
   io: Io,
 ): Promise<void> {
-  if (args.length > 0 && flags.file !== undefined) {
+  if (args.length > 0 && file !== undefined) {
     throw new UsageError("Give ids as arguments or in a --file, not both.");
   }
-  const readings =
-    args.length > 0
-      ? readArguments(args)
-      : readContent(openContent("--file", flags.file ?? "-", io), flags);
+  const content = args.length > 0 ? undefined : await openContent("--file", file ?? "-", io);
+  const place = content === undefined ? "argument" : `${content.name}, line`;
   const problems: string[] = [];
   let rejected = 0;
   let duplicates = 0;
+  // Excel rounds to 15 digits: 400986363463207974 becomes 400986363463207000. One id in a thousand ends like
+  // this by chance; two in a row are unlikely to.
+  let long = 0;
+  let rounded = 0;
   let example = "";
-  const rounding = new RoundingCheck();
-  for await (const batch of readings) {
-    for (const [where, reading] of batch) {
-      if (typeof reading === "string") {
-        rejected += 1;
-        if (problems.length < mostProblems) {
-          problems.push(`  ${where}: ${reading}`);
-        }
-        continue;
+  for await (const [number, reading] of content ? fromContent(content, column) : fromArgs(args)) {
+    if (typeof reading === "string") {
+      rejected += 1;
+      if (problems.length < mostProblems) {
+        problems.push(`  ${place} ${number}: ${reading}`);
       }
-      rounding.add(reading.grantId);
-      example = reading.grantId;
-      if (!add({ ...reading, where })) {
-        duplicates += 1;
-      }
+      continue;
+    }
+    long += /^\d{16,}$/.test(reading.grantId) ? 1 : 0;
+    rounded += /^\d{15}0+$/.test(reading.grantId) ? 1 : 0;
+    example = reading.grantId;
+    if (!add({ ...reading, number })) {
+      duplicates += 1;
     }
   }
   if (rejected > 0) {
@@ -100,7 +85,7 @@ export async function readGrants(
       ].join("\n"),
     );
   }
-  if (rounding.isRounded) {
+  if (rounded >= 2 && rounded === long) {
     throw new UsageError(
       `Nothing was sent: all grant ids end in zeros (such as ${example}). Excel has rounded them: format the column as text, and export the ids again.`,
     );
@@ -110,175 +95,197 @@ export async function readGrants(
   }
 }
 
-async function* readArguments(args: readonly string[]): Readings {
-  yield args.map((argument, index) => [`argument ${index + 1}`, toGrant(argument)]);
-}
-
-async function* readContent({ name, chunks }: Content, flags: InputFlags): Readings {
-  const { head, all } = await peek(chunks, sniffed);
-  const format = flags.format ?? formatOf(flags.file, head);
-  const at = (number: number) => `${name}, line ${number}`;
-  switch (format) {
-    case "csv":
-    case "tsv":
-      yield* readCsv(all, format === "tsv" ? "\t" : undefined, flags.column, at);
-      break;
-    case "json":
-      for (const [index, value] of (await jsonValues(all, name)).entries()) {
-        yield fromValue(value, flags.column).map((reading) => [
-          `${name}, value ${index + 1}`,
-          reading,
-        ]);
-      }
-      break;
-    case "jsonl":
-      for await (const [number, raw] of linesOf(all)) {
-        if (raw.trim() !== "") {
-          yield fromJson(raw, flags.column).map((reading) => [at(number), reading]);
-        }
-      }
-      break;
-    case "text":
-      for await (const [number, raw] of linesOf(all)) {
-        const text = raw.trim();
-        // Empty lines, and lines that begin with #, are skipped.
-        if (text !== "" && !text.startsWith("#")) {
-          yield [[at(number), toGrant(text)]];
-        }
-      }
+async function* fromArgs(args: readonly string[]): Readings {
+  for (const [index, argument] of args.entries()) {
+    yield [index + 1, toGrant(argument)];
   }
 }
 
-async function* readCsv(
-  chunks: AsyncIterable<string>,
-  delimiter: string | undefined,
-  column: string | undefined,
-  at: (number: number) => string,
-): Readings {
-  let columns: readonly string[] | undefined;
-  let read: ((cells: readonly string[]) => Reading) | undefined;
-  for await (const rows of csvRows(chunks, column === undefined ? [] : [column], delimiter)) {
-    const data = columns === undefined ? rows.slice(1) : rows;
-    columns ??= rows[0]?.cells.map((name) => name.trim()) ?? [];
-    const width = columns.length;
-    read ??= rowReader(columns, column);
-    const toReading = read;
-    yield data.map(({ number, cells }) => [
-      at(number),
-      cells.length === width
-        ? toReading(cells)
-        : `has ${counted(cells.length, "cell")}, and the first line has ${width}`,
-    ]);
+/** JSON begins with a bracket, a brace or a quoted text alone; what has columns is CSV, and the rest one id a line. */
+async function* fromContent(content: Content, column: string | undefined): Readings {
+  const { name, first, lines } = content;
+  const isHead = isGrantColumn(first.replaceAll('"', ""));
+  if (/^[[{]/.test(first) || (/^"[^"]*"$/.test(first) && !isHead)) {
+    const objects = new ObjectReader(column);
+    for await (const [number, text] of jsonTexts(content)) {
+      for (const reading of objects.read(text)) {
+        yield [number, reading];
+      }
+    }
+    return;
+  }
+  if (isHead || column !== undefined || /[,;\t]/.test(first) || /\.csv$/i.test(name)) {
+    yield* fromCsv(content, column);
+    return;
+  }
+  for await (const [number, raw] of lines) {
+    const text = raw.trim();
+    // Empty lines, and lines that begin with #, are skipped.
+    if (text !== "" && !text.startsWith("#")) {
+      yield [number, toGrant(text)];
+    }
   }
 }
 
-function rowReader(
-  columns: readonly string[],
-  column: string | undefined,
-): (cells: readonly string[]) => Reading {
-  const idAt = columnIndex(columns, "column", column, isGrantColumn, "grantId or grant_id");
+async function* fromCsv({ lines }: Content, column: string | undefined): Readings {
+  let read: RowReader | undefined;
+  let width = 0;
+  for await (const { number, cells } of csvRows(lines)) {
+    if (read === undefined) {
+      const reader = rowReader(
+        cells.map((cell) => cell.trim()),
+        column,
+      );
+      if (typeof reader === "string") {
+        throw new UsageError(`The CSV ${reader}.`);
+      }
+      read = reader;
+      width = cells.length;
+    } else if (cells.length === width) {
+      yield [number, read(cells.map(cleaned))];
+    } else {
+      yield [number, `has ${counted(cells.length, "cell")}, and the first line has ${width}`];
+    }
+  }
+}
+
+/**
+ * A cell as it was meant: `="4009"` is how a spreadsheet is told that a number is text, and `list` puts an
+ * apostrophe before a value that a spreadsheet would take for a formula, or that has one.
+ */
+function cleaned(cell: string): string {
+  return cell.replace(/^'(?='*[=+\-@\t\r])/, "").replace(/^\s*="([^"]*)"\s*$/, "$1");
+}
+
+type RowReader = (cells: readonly unknown[]) => Reading;
+
+const mostColumns = 10;
+
+/** How rows with these columns are read, or why they cannot be. */
+function rowReader(columns: readonly string[], column: string | undefined): RowReader | string {
+  const isMeant = (name: string) => (column === undefined ? isGrantColumn(name) : name === column);
+  const listed = (names: readonly string[]) =>
+    `${names.slice(0, mostColumns).map(show).join(", ")}${names.length > mostColumns ? ` and ${names.length - mostColumns} more` : ""}`;
+  const ids = columns.filter(isMeant);
+  const [idColumn] = ids;
+  if (idColumn === undefined) {
+    const usual = column === undefined ? "grantId or grant_id" : show(column);
+    return `has no column ${usual}: name one with --column. It has: ${listed(columns)}`;
+  }
+  if (ids.length > 1) {
+    return `has several columns of ids: ${listed(ids)}. Name the one that is meant with --column, or remove the other`;
+  }
+  const idAt = columns.indexOf(idColumn);
   const plain = columns.map(plainName);
-  const known = claims.map((name) => [name, plain.indexOf(name.toLowerCase())] as const);
   const rolesAt = plain.indexOf("rolekeys");
+  // Few projects and roles are named by many rows: each is kept once.
+  const kept = new Map<string, readonly string[]>();
+  const once = (values: readonly string[]) => {
+    const key = values.join(roleSeparator);
+    const known = kept.get(key) ?? values.map(own);
+    kept.set(key, known);
+    return known;
+  };
+  const surest = (names: readonly string[]) => {
+    const known = names.map((name) => [name, plain.indexOf(name.toLowerCase())] as const);
+    return (cells: readonly unknown[]): readonly (readonly [string, string])[] => {
+      for (const [name, at] of known) {
+        const value = cells[at];
+        if (typeof value === "string" && value.trim() !== "") {
+          return [[name, value.trim()]];
+        }
+      }
+      return [];
+    };
+  };
+  const userOf = surest(users);
+  const projectOf = surest(projects);
   return (cells) => {
-    const roles = unescaped(cells[rolesAt]);
-    return toGrant(unformatted(cells[idAt] ?? ""), {
-      ...Object.fromEntries(
-        known.map(([name, index]) => [name, unformatted(unescaped(cells[index]))]),
-      ),
-      roleKeys: roles
-        // Spreadsheets of Windows end the lines of a cell with two characters.
-        .split(/\r?\n/)
-        .join(roleSeparator)
-        .split(roleSeparator)
-        .filter((role) => role !== ""),
-    });
+    const claimed: Record<string, string | readonly string[]> = {};
+    for (const [name, user] of userOf(cells)) {
+      claimed[name] = own(user);
+    }
+    for (const [name, project] of projectOf(cells)) {
+      claimed[name] = once([project])[0] ?? "";
+    }
+    const cell = cells[rolesAt];
+    const roles = typeof cell === "string" ? cell.split(roleSeparator) : cell;
+    if (Array.isArray(roles) && roles.some((role) => role !== "")) {
+      claimed.roleKeys = once(roles.map(String).filter((role) => role !== ""));
+    }
+    return toGrant(cells[idAt], claimed);
   };
 }
 
-/** `list` puts an apostrophe before a value that a spreadsheet would take for a formula, or that has one. */
-function unescaped(cell = ""): string {
-  return cell.replace(/^'(?='*[=+\-@\t\r])/, "");
+/** Without its own copy, a text would keep what it was read from in memory. */
+function own(text: string): string {
+  return Buffer.from(text).toString();
 }
 
-/** `="4009"` is how a spreadsheet is told that a number is text. */
-function unformatted(cell: string): string {
-  return /^="([^"]*)"$/.exec(cell.trim())?.[1] ?? cell.trim();
+function isGrantColumn(name: string): boolean {
+  return plainName(name) === "grantid" || plainName(name) === "usergrantid";
 }
 
-/** The grants in JSON: ids, objects with ids, responses of ZITADEL, or what `list` writes. */
-function fromJson(raw: string, column: string | undefined): Reading[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(raw);
-  } catch {
-    return [`no JSON: ${show(raw)}`];
-  }
-  return fromValue(value, column);
+/** "Grant ID", "grant_id" and "grantId" are the same name. */
+function plainName(name: string): string {
+  return name.toLowerCase().replace(/[\s_-]/g, "");
 }
 
-function fromValue(value: unknown, column: string | undefined): Reading[] {
-  if (!isRecord(value)) {
-    return [toGrant(value)];
-  }
-  if (Array.isArray(value.result)) {
-    return value.result.flatMap((element, index) =>
-      fromElement(element, column).map((reading) =>
-        typeof reading === "string" ? `result ${index + 1}: ${reading}` : reading,
-      ),
-    );
-  }
-  if (isRecord(value.details) && Object.keys(value).length === 1) {
-    // A search without results.
-    return [];
-  }
-  return fromElement(isRecord(value.userGrant) ? value.userGrant : value, column);
-}
+/** Reads JSON: ids, objects with ids, lists of them, responses of ZITADEL, or what `list` writes. */
+class ObjectReader {
+  readonly #column: string | undefined;
+  /** By the names of the fields: most objects of a file have the same. */
+  readonly #readers = new Map<string, RowReader | string>();
 
-function fromElement(value: unknown, column: string | undefined): Reading[] {
-  if (!isRecord(value)) {
-    return [toGrant(value)];
+  constructor(column: string | undefined) {
+    this.#column = column;
   }
-  const { grantId = value.grant_id, grant_id: other = grantId } = value;
-  if (column === undefined && grantId !== other) {
-    return ["grantId and grant_id differ"];
+
+  read(text: string): Reading[] {
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (error) {
+      return [`no JSON: ${printable((error as Error).message)}`];
+    }
+    const list = isRecord(value) ? value.result : value;
+    return Array.isArray(list)
+      ? list.map((element, index) => {
+          const reading = this.#one(element);
+          return typeof reading === "string" ? `value ${index + 1}: ${reading}` : reading;
+        })
+      : [this.#one(value)];
   }
-  // In ZITADEL's own form of a grant, the id is called id.
-  const isOwn = "projectId" in value || "roleKeys" in value;
-  return [
-    toGrant(
-      column === undefined ? (grantId ?? (isOwn ? value.id : undefined)) : value[column],
-      value,
-    ),
-  ];
+
+  #one(value: unknown): Reading {
+    if (!isRecord(value)) {
+      return toGrant(value);
+    }
+    // In ZITADEL's own form of a grant, the id is called id.
+    const isOwn = this.#column === undefined && "projectId" in value;
+    const names = Object.keys(value).map((name) => (isOwn && name === "id" ? "grantId" : name));
+    const key = names.join();
+    const reader = this.#readers.get(key) ?? rowReader(names, this.#column);
+    this.#readers.set(key, reader);
+    return typeof reader === "string" ? `the object ${reader}` : reader(Object.values(value));
+  }
 }
 
 /** Validates a grant that was read. */
-function toGrant(grantId: unknown, known: Readonly<Record<string, unknown>> = {}): Reading {
+function toGrant(grantId: unknown, claimed: Claimed = {}): Reading {
   if (typeof grantId === "number") {
     return "the grant id is a number: write ids as strings, JSON numbers lose digits";
   }
-  const problem = typeof grantId === "string" ? grantIdProblem(grantId) : "it is missing";
-  if (problem !== undefined) {
+  const id = typeof grantId === "string" ? grantId.trim() : undefined;
+  const problem = id === undefined ? "it is missing" : grantIdProblem(id);
+  if (id === undefined || problem !== undefined) {
     return `not a grant id: ${show(grantId)} (${problem})`;
   }
-  const claimed: Record<string, string | readonly string[]> = {};
-  for (const name of claims) {
-    const value = known[name];
-    if (typeof value === "string" && value !== "") {
-      claimed[name] = value;
-    }
-  }
-  if (Array.isArray(known.roleKeys) && known.roleKeys.length > 0) {
-    claimed.roleKeys = known.roleKeys.map(String);
-  }
-  // Without its own copy, an id would keep the text around it in memory.
-  const own = Buffer.from(String(grantId)).toString();
-  const values = Object.values(claimed).flat();
-  if (values.some((value) => value.includes("\ufffd"))) {
+  const said = Object.values(claimed).flat();
+  if (said.some((text) => text.includes("\ufffd"))) {
     return "it holds bytes that are not UTF-8: save the file as UTF-8, in Excel as CSV UTF-8";
   }
-  return values.length === 0 ? { grantId: own } : { grantId: own, claimed };
+  return said.length === 0 ? { grantId: own(id) } : { grantId: own(id), claimed };
 }
 
 const longestId = 200;
@@ -293,12 +300,8 @@ function grantIdProblem(id: string): string | undefined {
   );
 }
 
-/** Why a text is not a valid user id; undefined if it is valid. */
-export function userIdProblem(id: string): string | undefined {
-  return idProblem(id);
-}
-
-function idProblem(id: string): string | undefined {
+/** Why a text is not a valid id; undefined if it is valid. */
+export function idProblem(id: string): string | undefined {
   if (id === "") {
     return "it is empty";
   }
@@ -314,26 +317,4 @@ function idProblem(id: string): string | undefined {
     return `it holds a character that cannot be printed (U+${hex})`;
   }
   return undefined;
-}
-
-/**
- * Whether ids look as if Excel had rounded them to 15 digits: 400986363463207974 becomes 400986363463207000.
- * One id in a thousand ends like this by chance; two in a row are unlikely to.
- */
-class RoundingCheck {
-  #long = 0;
-  #rounded = 0;
-
-  add(id: string): void {
-    if (/^\d{16,}$/.test(id)) {
-      this.#long += 1;
-      if (/^\d{15}0+$/.test(id)) {
-        this.#rounded += 1;
-      }
-    }
-  }
-
-  get isRounded(): boolean {
-    return this.#rounded >= 2 && this.#rounded === this.#long;
-  }
 }

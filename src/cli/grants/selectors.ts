@@ -2,8 +2,8 @@ import { type FlagTable, oneOf } from "../flags.js";
 import { type Io, line, UsageError } from "../io.js";
 import type { Selectors } from "../log/entry.js";
 import { counted, show } from "../terminal.js";
-import { csvRows, linesOf, openContent, peek, sniffed } from "./content.js";
-import { userIdProblem } from "./input.js";
+import { type CsvRow, csvRows, openContent } from "./content.js";
+import { idProblem } from "./input.js";
 
 const states = ["active", "inactive"] as const;
 const userTypes = ["human", "machine"] as const;
@@ -97,85 +97,89 @@ function emailOf(value: string): string {
   return address;
 }
 
-/** Ids and email addresses, one a line; empty lines and those that begin with # are skipped. */
+/** Ids and email addresses. */
 async function readUsersFile(path: string, io: Io) {
-  const { name, chunks } = openContent("--users-file", path, io);
   const users: string[] = [];
   const emails: string[] = [];
-  for await (const [number, raw] of linesOf(chunks)) {
-    const value = raw.trim();
-    if (value === "" || value.startsWith("#")) {
-      continue;
-    }
+  for await (const [place, value] of entriesOf("--users-file", path, io)) {
     if (email.test(value)) {
       emails.push(value);
       continue;
     }
-    const problem = userIdProblem(value);
+    const problem = idProblem(value);
     if (problem !== undefined) {
       throw new UsageError(
-        `${name}, line ${number}: neither a user id nor an email address: ${show(value)} (${problem})`,
+        `${place}: neither a user id nor an email address: ${show(value)} (${problem})`,
       );
     }
     users.push(value);
   }
   if (users.length + emails.length === 0) {
-    throw new UsageError(`--users-file: there are no users in ${name}.`);
+    throw new UsageError(`--users-file: there are no users in ${path}.`);
   }
   if (emails.length > 0) {
-    line(io.stderr, `${counted(emails.length, "email address", "email addresses")} in ${name}.`);
+    line(io.stderr, `${counted(emails.length, "email address", "email addresses")} in ${path}.`);
   }
   return { users, emails };
 }
 
-/** Email addresses, one a line, or in the only column of a CSV that holds one in every row. */
 async function readEmailsFile(path: string, io: Io): Promise<string[]> {
-  const { name, chunks } = openContent("--emails-file", path, io);
-  const { head, all } = await peek(chunks, sniffed);
-  const [first = ""] = head.split(/[\r\n]/, 1);
-  if (!/[,;\t]/.test(first)) {
-    const emails: string[] = [];
-    for await (const [number, raw] of linesOf(all)) {
-      const value = raw.trim();
-      if (email.test(value)) {
-        emails.push(value);
-      } else if (value !== "" && !value.startsWith("#") && (number > 1 || !/mail/i.test(value))) {
-        throw new UsageError(`${name}, line ${number}: not an email address: ${show(value)}`);
-      }
+  const emails: string[] = [];
+  for await (const [place, value] of entriesOf("--emails-file", path, io)) {
+    const isTitle = emails.length === 0 && /^[\p{L} -]*mail[\p{L} -]*$/iu.test(value);
+    if (email.test(value)) {
+      emails.push(value);
+    } else if (!isTitle) {
+      throw new UsageError(`${place}: not an email address: ${show(value)}`);
     }
-    return someEmails(emails, name);
   }
-  const rows: (readonly string[])[] = [];
-  for await (const batch of csvRows(all, [])) {
-    rows.push(...batch.map(({ cells }) => cells.map((cell) => cell.trim())));
+  if (emails.length === 0) {
+    throw new UsageError(`--emails-file: there are no email addresses in ${path}.`);
   }
-  const [titles = [], ...data] = rows;
-  const isEmpty = (cells: readonly string[]) => cells.every((cell) => cell === "");
-  const filled = data.filter((cells) => !isEmpty(cells));
-  const columns = [...titles.keys()].filter((at) =>
-    filled.every((cells) => email.test(cells[at] ?? "")),
-  );
-  const [column] = columns;
-  if (column === undefined || columns.length > 1 || titles.some((title) => email.test(title))) {
-    throw new UsageError(
-      `--emails-file: ${name} must have a line of titles, and one column with an email address in every row; ${
-        columns.length > 1
-          ? `these have: ${columns.map((at) => show(titles[at] ?? "")).join(", ")}.`
-          : "none has one in every row."
-      }`,
-    );
-  }
-  return someEmails(
-    filled.map((cells) => cells[column] ?? ""),
-    name,
-  );
+  return emails;
 }
 
-function someEmails(emails: readonly string[], name: string): string[] {
-  if (emails.length === 0) {
-    throw new UsageError(`--emails-file: there are no email addresses in ${name}.`);
+/**
+ * The entries of a list, with their places: one a line, without empty lines and those that begin with #; or of
+ * a CSV the email addresses in the only column that holds one in every row.
+ */
+async function* entriesOf(
+  flag: string,
+  path: string,
+  io: Io,
+): AsyncGenerator<readonly [place: string, value: string]> {
+  const { name, first, lines } = await openContent(flag, path, io);
+  if (!/[,;\t]/.test(first)) {
+    for await (const [number, raw] of lines) {
+      const value = raw.trim();
+      if (value !== "" && !value.startsWith("#")) {
+        yield [`${name}, line ${number}`, value];
+      }
+    }
+    return;
   }
-  return [...emails];
+  const rows: CsvRow[] = [];
+  for await (const row of csvRows(lines)) {
+    rows.push(row);
+  }
+  const [titles, ...data] = rows;
+  const columns = [...(titles?.cells ?? [])].flatMap((title, at) =>
+    data.every(({ cells }) => email.test(cells[at]?.trim() ?? "")) ? [{ title, at }] : [],
+  );
+  const [column] = columns;
+  if (
+    column === undefined ||
+    columns.length > 1 ||
+    titles?.cells.some((cell) => email.test(cell))
+  ) {
+    const found = columns.length > 1 ? columns.map(({ title }) => show(title)).join(", ") : "none";
+    throw new UsageError(
+      `${flag}: ${name} must have a line of titles, and one column with an email address in every row; it has: ${found}.`,
+    );
+  }
+  for (const { number, cells } of data) {
+    yield [`${name}, line ${number}`, cells[column.at]?.trim() ?? ""];
+  }
 }
 
 function distinct(values: readonly string[]): string[] {
@@ -184,7 +188,7 @@ function distinct(values: readonly string[]): string[] {
 
 function userIdOf(value: string): string {
   const id = value.trim();
-  const problem = userIdProblem(id);
+  const problem = idProblem(id);
   if (problem !== undefined) {
     throw new UsageError(`--user takes a user id; got ${show(id)} (${problem}).`);
   }

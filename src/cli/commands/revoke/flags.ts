@@ -1,6 +1,5 @@
 import { connectionFlags, connectionNote } from "../../connect.js";
 import { type FlagGroup, type FlagTable, wholeNumber } from "../../flags.js";
-import { formats } from "../../grants/content.js";
 import { selectorFlags, selectorNote } from "../../grants/selectors.js";
 import { UsageError } from "../../io.js";
 import type { LoggedCommand } from "../../log/entry.js";
@@ -14,7 +13,6 @@ const valued = { type: "string" } as const;
 
 const inputFlags = {
   file: { ...valued, value: "<path>", help: "ids: text, CSV, JSON, what list writes; - is stdin" },
-  format: { ...valued, value: "<name>", values: formats, help: formats.join(", ") },
   column: { ...valued, value: "<name>", help: "the CSV's column with ids; default grantId" },
 } as const satisfies FlagTable;
 

@@ -2,11 +2,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { describeError } from "../../../index.js";
 import { type Identified, interruptibleLookup } from "../../account.js";
 import { explain } from "../../explain.js";
-import { oneOf } from "../../flags.js";
-import { formats } from "../../grants/content.js";
-import { type Claimed, type InputGrant, readGrants } from "../../grants/input.js";
+import { type Claimed, type InputFlags, type InputGrant, readGrants } from "../../grants/input.js";
 import { type ReadEachOptions, readEach } from "../../grants/read.js";
-import { type GrantRecord, toLoggedGrant } from "../../grants/record.js";
+import { type GrantRecord, personOf, toLoggedGrant } from "../../grants/record.js";
 import { type SelectionEnd, selectGrants, shortfallOf } from "../../grants/select.js";
 import { Interrupted, type Io, line, UsageError } from "../../io.js";
 import type { LoggedGrant, Selectors } from "../../log/entry.js";
@@ -21,7 +19,9 @@ export interface RunGrant {
   readonly grantId: string;
   userId: string;
   /** What ZITADEL shows of a given grant: "active", "inactive", "not found", or which organization has it. */
-  shows?: string;
+  shows?: string | undefined;
+  /** What its file says about it, until that is compared. */
+  said?: InputGrant | undefined;
 }
 
 /** The grants of a run, and what is shown of them. */
@@ -34,17 +34,11 @@ export interface Gathered {
   readonly shortfall?: string | undefined;
 }
 
-export interface InputFlags {
-  readonly file?: string | undefined;
-  readonly format?: string | undefined;
-  readonly column?: string | undefined;
-}
-
 /** What was given: ids, and what their file says about them. */
 export interface Input {
   readonly grants: ReadonlyMap<string, RunGrant>;
-  /** In JSON, since there may be a million. */
-  readonly claims: Map<string, string>;
+  /** For messages: a path, or "standard input". */
+  readonly source: string;
   readonly withEmail: boolean;
 }
 
@@ -54,45 +48,40 @@ export async function gatherInput(
   flags: InputFlags,
   io: Io,
 ): Promise<Input> {
-  const { file, column } = flags;
-  const format = oneOf("--format", flags.format, formats);
   const grants = new Map<string, RunGrant>();
-  const claims = new Map<string, string>();
   let withEmail = false;
-  const add = ({ grantId, claimed, where }: InputGrant) => {
-    if (claimed !== undefined && !claims.has(grantId)) {
-      // One name of each user is enough.
-      const { userName: _, preferredLoginName: __, ...said } = claimed;
-      const kept = (said.email ?? said.displayName) ? said : claimed;
-      claims.set(grantId, JSON.stringify({ ...kept, where }));
-      withEmail ||= claimed.email !== undefined || claimed.userName !== undefined;
-    }
+  const add = (said: InputGrant) => {
+    const { grantId, claimed } = said;
+    withEmail ||= claimed?.email !== undefined || claimed?.userName !== undefined;
     const isNew = !grants.has(grantId);
     if (isNew) {
-      grants.set(grantId, { grantId, userId: claimed?.userId ?? "" });
+      grants.set(grantId, { grantId, userId: claimed?.userId ?? "", shows: undefined, said });
     }
     return isNew;
   };
-  await readGrants(positionals, { file, format, column }, add, io);
+  await readGrants(positionals, flags, add, io);
   if (grants.size === 0) {
     throw new UsageError("Nothing was done: there are no grants in the input.");
   }
-  return { grants, claims, withEmail };
+  return { grants, source: flags.file ?? "standard input", withEmail };
 }
 
-/** What a file says otherwise than the server. Its state does not matter: the run is to change it. */
-function differences({ state: _, roleKeys, ...claimed }: Claimed, record: GrantRecord): string[] {
+/** What a file says otherwise than the server. */
+function differences(claimed: Claimed | undefined, record: GrantRecord): string[] {
+  const { roleKeys, ...texts } = claimed ?? {};
   const sorted = (roles: readonly string[] | undefined) => roles?.toSorted().join(", ");
   const compared = [
-    ...Object.entries(claimed).map(
-      ([name, said]) => [name, said, record[name as keyof typeof claimed]] as const,
+    ...Object.entries(texts).map(
+      ([name, said]) => [name, said, record[name as keyof typeof texts]] as const,
     ),
     ["roles", sorted(roleKeys), sorted(record.roleKeys)] as const,
   ];
   return compared.flatMap(([name, said, shown]) =>
     said === undefined || shown === undefined || said.toLowerCase() === shown.toLowerCase()
       ? []
-      : [`${name}: the file says ${said || "none"}, ZITADEL shows ${shown || "none"}`],
+      : [
+          `${name}: the file says ${said || "none"}, ZITADEL shows ${shown || "none"}${name === "userId" ? ` (${personOf(record)})` : ""}`,
+        ],
   );
 }
 
@@ -120,7 +109,7 @@ export async function readGiven(
   const overview = new Overview();
   const differing: string[] = [];
   let differs = 0;
-  const { grants, claims, withEmail } = input;
+  const { grants, source, withEmail } = input;
   const options: ReadEachOptions = {
     orgId,
     maxPerSecond: rate.maxPerSecond,
@@ -135,26 +124,28 @@ export async function readGiven(
   try {
     for await (const shown of readEach(lookup, [...grants.keys()], options)) {
       for (const [grantId, record] of shown) {
+        const given = grants.get(grantId);
+        if (given === undefined) {
+          continue;
+        }
         const owner = record?.orgId ?? record?.resourceOwner;
         if (record === undefined || (owner !== undefined && orgId !== null && owner !== orgId)) {
-          const shows = record === undefined ? "not found" : `of organization ${owner}`;
-          Object.assign(grants.get(grantId) ?? {}, { shows });
-          overview.addMissing(shows);
+          given.shows = record === undefined ? "not found" : `of organization ${owner}`;
+          overview.addMissing(given.shows);
           log?.grant({ grantId });
           continue;
         }
         const grant = toLoggedGrant(record);
-        const { userId, state: shows } = record;
-        Object.assign(grants.get(grantId) ?? {}, { userId, shows });
         overview.add(grant);
         log?.grant(grant);
-        const { where, ...claimed } = JSON.parse(claims.get(grantId) ?? "{}");
-        claims.delete(grantId);
-        const lines = differences(claimed, record);
+        const lines = differences(given.said?.claimed, record);
         differs += lines.length > 0 ? 1 : 0;
         if (lines.length > 0 && differing.length < mostDifferences) {
-          differing.push(`  ${where}, grant ${grantId}: ${lines.join("; ")}`);
+          differing.push(
+            `  ${source}, line ${given.said?.number}, grant ${grantId}: ${lines.join("; ")}`,
+          );
         }
+        Object.assign(given, { userId: record.userId, shows: record.state, said: undefined });
       }
     }
   } catch (error) {
@@ -194,8 +185,10 @@ export async function readGiven(
 /** The grants as they were given, without a look at the server. */
 export function asGiven({ grants }: Input, log: RunLog | undefined): Gathered {
   const overview = new Overview();
-  for (const { grantId, userId } of grants.values()) {
+  for (const given of grants.values()) {
+    const { grantId, userId } = given;
     const grant: LoggedGrant = userId === "" ? { grantId } : { grantId, userId };
+    given.said = undefined;
     overview.add(grant);
     log?.grant(grant);
   }

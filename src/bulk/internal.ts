@@ -4,18 +4,10 @@
  */
 
 export type { ManagementClient } from "../client/client.js";
-export {
-  type Environment,
-  jittered,
-  platform,
-  sleep,
-  timestamp,
-  withinTime,
-} from "../common/time.js";
+export { type Environment, jittered, platform, sleep, timestamp } from "../common/time.js";
 export { isPermanent, neverSent } from "../errors/failure.js";
 export { isLoopback, similarName } from "../options/checker.js";
 export type { CommonOptions } from "../options/options.js";
-export { explainFailure } from "../transports/grpc/failure.js";
 export { proxyFor } from "../transports/grpc/proxy.js";
 export { deactivateUserGrantsIn } from "./deactivate.js";
 export { grantIdProblem } from "./options.js";

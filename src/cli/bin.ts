@@ -91,7 +91,7 @@ await Promise.race([
 ]);
 hasEnded = true;
 if (outputFailure !== undefined) {
-  const problem = fileProblem(outputFailure, "write");
+  const problem = fileProblem(outputFailure);
   process.stderr.write(`Standard output could not be written: ${problem}.\n`);
 }
 // Output that cannot be written is neither wrong usage nor success.

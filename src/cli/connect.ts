@@ -1,16 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { Code, type Transport } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
 import { clientCredentials, serviceUser, type TokenSource } from "../auth/index.js";
 import type { CommonOptions, ManagementClient } from "../bulk/internal.js";
-import { type DebugEvent, debug } from "../debug.js";
+import { debug } from "../debug.js";
 import * as grpc from "../grpc.js";
 import * as grpcWeb from "../grpc-web.js";
 import * as json from "../json.js";
 import { inFlags } from "./explain.js";
 import { type FlagTable, oneOf } from "./flags.js";
 import { fileProblem, type Io, line, type Output, UsageError } from "./io.js";
-import { printable } from "./terminal.js";
+import { jsonText } from "./terminal.js";
 
 export const protocols = { grpc, "grpc-web": grpcWeb, json } as const;
 export type ProtocolName = keyof typeof protocols;
@@ -73,10 +73,9 @@ export interface Connection {
   readonly orgId: string | undefined;
   readonly protocol: ProtocolName;
   readonly instanceHost: string | undefined;
-  /** Creates a client over that protocol, or over another one. */
-  readonly createClient: (protocol?: ProtocolName) => ManagementClient;
-  /** For the other services; one for each protocol. */
-  readonly transport: (protocol?: ProtocolName) => Transport;
+  readonly createClient: () => ManagementClient;
+  /** For the other services; the same each time. */
+  readonly transport: () => Transport;
   /** The same connection over another protocol. */
   readonly over: (protocol: ProtocolName) => Connection;
   /** Whether the token is read from standard input. */
@@ -116,31 +115,25 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     throw asUsageError(error);
   }
   const issuer = { issuer: new URL(baseUrl).origin, instanceHost, fetch: fetchThroughProxy };
-  const options = { ...checked, token: await readToken(flags, issuer, io) };
-  const viaFetch = { ...options, fetch: fetchThroughProxy };
+  const token = await readToken(flags, issuer, io);
   const transports = new Map<ProtocolName, Transport>();
-  const over = (protocol: ProtocolName): Connection => ({
-    baseUrl: baseUrl.replace(/\/+$/, ""),
-    orgId,
-    protocol,
-    instanceHost,
-    createClient: (name = protocol) =>
-      name === "grpc"
-        ? protocols[name].createManagementClient(options)
-        : protocols[name].createManagementClient(viaFetch),
-    transport(name = protocol) {
-      const known = transports.get(name);
-      const transport =
-        known ??
-        (name === "grpc"
-          ? protocols[name].createTransport({ ...options, readMaxBytes })
-          : protocols[name].createTransport({ ...viaFetch, readMaxBytes }));
-      transports.set(name, transport);
-      return transport;
-    },
-    over,
-    usesStdin: flags["token-file"] === "-",
-  });
+  const over = (protocol: ProtocolName): Connection => {
+    const fetch = protocol === "grpc" ? undefined : fetchThroughProxy;
+    const options = { ...checked, token, fetch };
+    return {
+      baseUrl: baseUrl.replace(/\/+$/, ""),
+      ...{ orgId, protocol, instanceHost, over },
+      usesStdin: flags["token-file"] === "-",
+      createClient: () => protocols[protocol].createManagementClient(options),
+      transport() {
+        const transport =
+          transports.get(protocol) ??
+          protocols[protocol].createTransport({ ...options, readMaxBytes });
+        transports.set(protocol, transport);
+        return transport;
+      },
+    };
+  };
   return over(given ?? "grpc");
 }
 
@@ -166,7 +159,10 @@ async function readToken(
     return checkToken(await text(stdin), "standard input");
   }
   if (tokenFile !== undefined) {
-    return checkToken(await readSecret("--token-file", tokenFile), "--token-file");
+    const bytes = await readSecret("--token-file", tokenFile);
+    // PowerShell writes UTF-16.
+    const encoding = bytes[0] === 0xff ? "utf-16le" : "utf-8";
+    return checkToken(new TextDecoder(encoding).decode(bytes), "--token-file");
   }
   const token = nonEmpty(env.ZITADEL_TOKEN);
   if (keyFile === undefined && token !== undefined) {
@@ -191,24 +187,14 @@ async function readToken(
   );
 }
 
-/** The content of a file: UTF-8, or UTF-16 as PowerShell writes it. */
-async function readSecret(name: string, path: string): Promise<string> {
+async function readSecret(name: string, path: string): Promise<Uint8Array> {
   try {
-    const bytes = await readFile(path);
-    const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
-    return new TextDecoder(isUtf16 ? "utf-16le" : "utf-8").decode(bytes);
+    return await readFile(path);
   } catch (error) {
-    if (maybeSecret.test(path)) {
-      throw new UsageError(
-        `${name} takes the path of a file. The ${path.length} characters given may be its content, so they are not shown.`,
-      );
-    }
-    throw new UsageError(`${name}: ${path} cannot be read: ${fileProblem(error, "read")}.`);
+    // Not the path: it may be the secret itself.
+    throw new UsageError(`${name}: its file cannot be read: ${fileProblem(error)}.`);
   }
 }
-
-/** JSON, PEM, a JWT, or a long word without a directory and an extension. */
-const maybeSecret = /[{\r\n]|-----|^eyJ|^[^\\/.]{40,}$/;
 
 function checkToken(value: string, from: string): string {
   const token = value.trim();
@@ -233,23 +219,8 @@ const shownCharacters = 1000;
 
 /** Shows requests and responses, one line an event. Tokens are never included. */
 function createDebugOutput(output: Output): ReturnType<typeof debug> {
-  return debug((event) =>
-    line(output, `debug ${printable(toText(event)).slice(0, shownCharacters)}`),
-  );
-}
-
-function toText(event: DebugEvent): string {
-  const name = `#${event.attempt} ${event.method.replace(/.*\//, "")}`;
-  switch (event.type) {
-    case "request":
-      return `> ${name} ${event.url} ${JSON.stringify(event.header)}`;
-    case "message":
-      return `${event.from === "client" ? ">" : "<"} ${name} ${JSON.stringify(event.message)}`;
-    case "response":
-      return `< ${name} in ${Math.round(event.durationMs)} ms ${JSON.stringify(event.header)}`;
-    case "end":
-      return `< ${name} OK ${JSON.stringify(event.trailer)}`;
-    case "error":
-      return `< ${name} ${Code[event.code]} in ${Math.round(event.durationMs)} ms: ${event.message} ${JSON.stringify(event.metadata)}`;
-  }
+  return debug(({ type, attempt, method, ...event }) => {
+    const text = `debug ${type} #${attempt} ${method.replace(/.*\//, "")} ${jsonText(event)}`;
+    line(output, text.slice(0, shownCharacters));
+  });
 }

@@ -46,28 +46,16 @@ export function flagsOf(command: Command): FlagTable {
   return Object.assign({}, ...command.groups.map(({ flags }) => flags));
 }
 
-/** A secret in an argument is visible in the process list and in the shell's history. */
-const secrets: Readonly<Record<string, string>> = {
-  "--token": "Set ZITADEL_TOKEN, or name a file with --token-file (- for standard input).",
-  "--key": "Name the key file with --key-file or ZITADEL_KEY_FILE.",
-};
-
 /**
  * Parses flags and arguments.
  *
- * @throws UsageError for flags that are unknown, repeated, or lack their value, and for secrets.
+ * @throws UsageError for flags that are unknown, repeated, or lack their value.
  */
 export function parseFlags<const O extends FlagTable>(args: readonly string[], flags: O) {
   const end = args.indexOf("--");
   for (const argument of end === -1 ? args : args.slice(0, end)) {
     const [flag = ""] = argument.split("=", 1);
     const name = flag.slice(2);
-    // The sandbox accepts --token: its token is not secret.
-    const isSecret = Object.hasOwn(secrets, flag) && !Object.hasOwn(flags, name);
-    const instead = isSecret ? secrets[flag] : undefined;
-    if (instead !== undefined) {
-      throw new UsageError(`${flag} is not allowed: arguments are visible to others. ${instead}`);
-    }
     if (flag.startsWith("--") && flag.length > 2 && !Object.hasOwn(flags, name)) {
       const guess = similarName(name, [...Object.keys(flags), "help"]);
       throw new UsageError(

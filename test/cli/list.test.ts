@@ -131,7 +131,7 @@ describe.each(["v4", "v2.70"] as const)("against ZITADEL %s", (generation) => {
       [["list", "everything"], /list takes no arguments/],
       [
         ["list", "--users-file", "/nonexistent"],
-        /--users-file: \/nonexistent cannot be read: there is no such file/,
+        /--users-file: \/nonexistent cannot be read: no such file or directory/,
       ],
     ])("rejects %j", async (argv, message) => {
       const { exitCode, stdout, stderr } = await cli(argv);

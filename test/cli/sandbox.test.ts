@@ -127,7 +127,7 @@ describe("the sandbox command", () => {
     [["--generation", "v3"], /v4, v2.70/],
     [["--grants", "many"], /--grants takes a whole number/],
     [["--host", "a b"], /^--host must/],
-    [["--seed", "none.json"], /--seed: none\.json cannot be read: there is no such file/],
+    [["--seed", "none.json"], /--seed: none\.json cannot be read: no such file or directory/],
     [["--nope"], /nope/],
   ])("rejects %j with exit code 1 and the reason", async (args, message) => {
     const { exitCode, stdout, stderr } = await run(["sandbox", ...args]);

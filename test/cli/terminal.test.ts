@@ -93,7 +93,7 @@ describe("as a process on a terminal", () => {
     expect(exitCode).toBe(3);
   });
 
-  it.each([/> #\d GetMyUser/, /> #\d ListUserGrants/])(
+  it.each([/request #\d GetMyUser/, /request #\d ListUserGrants/])(
     "is stopped by Ctrl-C at %s, and leaves no file behind",
     async (text) => {
       const cwd = mkdtempSync(join(directory, "stopped-"));

@@ -152,7 +152,7 @@ function explain(error: unknown, port: number, seed: string | undefined, io: Io)
     return exitCode.aborted;
   }
   if (syscall === "open" || syscall === "read") {
-    throw new UsageError(`--seed: ${seed} cannot be read: ${fileProblem(error, "read")}.`);
+    throw new UsageError(`--seed: ${seed} cannot be read: ${fileProblem(error)}.`);
   }
   if (code !== undefined) {
     line(io.stderr, message);

@@ -68,7 +68,7 @@ async function* decode(
     if (error instanceof UsageError) {
       throw error;
     }
-    throw new UsageError(`${flag}: ${name} cannot be read: ${fileProblem(error, "read")}.`);
+    throw new UsageError(`${flag}: ${name} cannot be read: ${fileProblem(error)}.`);
   }
   decoder ??= new TextDecoder(encodingOf(bytes, name));
   yield decoder.decode(bytes);

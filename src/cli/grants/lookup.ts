@@ -130,10 +130,8 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
   const management = createClient(ManagementService, connection.transport());
   const auth = createClient(AuthService, connection.transport());
   // The gateway, which serves JSON, has no route for it.
-  const authorization = createClient(
-    AuthorizationService,
-    connection.transport(connection.protocol === "json" ? "grpc-web" : connection.protocol),
-  );
+  const routed = connection.protocol === "json" ? connection.over("grpc-web") : connection;
+  const authorization = createClient(AuthorizationService, routed.transport());
   let troubleSinceMs: number | undefined;
 
   const once = async <T>(send: (call: CallOptions) => Promise<T>, timeoutMs?: number) => {

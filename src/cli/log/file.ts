@@ -33,7 +33,7 @@ export class LogFile {
       // Readable only by its owner: it shows who lost which access.
       this.#file = openSync(opened, mode, 0o600);
     } catch (error) {
-      throw new UsageError(`${flag}: ${path} cannot be written: ${fileProblem(error, "write")}.`);
+      throw new UsageError(`${flag}: ${path} cannot be written: ${fileProblem(error)}.`);
     }
   }
 
@@ -133,10 +133,9 @@ export class LogFile {
   }
 
   #fail(error: unknown): LogFailure {
-    this.#failure ??= new LogFailure(
-      `${this.path} cannot be written: ${fileProblem(error, "write")}`,
-      { cause: error },
-    );
+    this.#failure ??= new LogFailure(`${this.path} cannot be written: ${fileProblem(error)}`, {
+      cause: error,
+    });
     return this.#failure;
   }
 }

@@ -57,7 +57,7 @@ export class LogLock {
           // A full disk leaves an empty file.
           discard(path);
           throw new UsageError(
-            `${flag}: the log cannot be locked with ${path}: ${fileProblem(error, "write")}.`,
+            `${flag}: the log cannot be locked with ${path}: ${fileProblem(error)}.`,
           );
         }
       }

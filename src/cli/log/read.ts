@@ -331,13 +331,11 @@ async function* completeLines(
   try {
     // Opening a pipe would wait for its writer.
     if (!statSync(path).isFile()) {
-      throw statSync(path).isDirectory()
-        ? Object.assign(new Error(), { code: "EISDIR" })
-        : new Error("it is a device or a pipe, and a log is a file");
+      throw new Error("it is a directory, a device or a pipe, and a log is a file");
     }
     file = await open(path, "r");
   } catch (error) {
-    throw new UsageError(`${command}: ${path} cannot be read: ${fileProblem(error, "read")}.`);
+    throw new UsageError(`${command}: ${path} cannot be read: ${fileProblem(error)}.`);
   }
   try {
     const chunk = Buffer.alloc(chunkBytes);
@@ -345,7 +343,7 @@ async function* completeLines(
     let position = 0;
     for (;;) {
       const { bytesRead } = await file.read(chunk, 0, chunk.length, null).catch((error) => {
-        throw new UsageError(`${command}: ${path} cannot be read: ${fileProblem(error, "read")}.`);
+        throw new UsageError(`${command}: ${path} cannot be read: ${fileProblem(error)}.`);
       });
       if (bytesRead === 0) {
         return;

@@ -65,7 +65,7 @@ describe("the log", () => {
     const { exitCode, stderr } = await cli(["remove", a, "--log", "/nonexistent/run.jsonl"], {
       isTerminal: true,
     });
-    expect(stderr).toMatch(/--log: .*its directory does not exist: create it first/);
+    expect(stderr).toMatch(/--log: .*no such file or directory/);
     expect(stderr).not.toContain("[y/N]");
     expect(exitCode).toBe(1);
   });
@@ -201,7 +201,7 @@ describe("a log", () => {
     const [id] = add(1) as [string];
     const path = join(directory, "nowhere", "run.jsonl");
     const { exitCode, stderr } = await cli(["remove", id, "--yes", "--log", path]);
-    expect(stderr).toMatch(/--log: .*run\.jsonl\.lock: its directory does not exist/);
+    expect(stderr).toMatch(/--log: .*run\.jsonl\.lock: no such file or directory/);
     expect(stderr).not.toContain("draft");
     expect(exitCode).toBe(1);
   });

@@ -64,7 +64,7 @@ describe("verify", () => {
     [
       "a missing file",
       ["verify", "/nonexistent"],
-      /\/nonexistent cannot be read: there is no such file/,
+      /\/nonexistent cannot be read: no such file or directory \(ENOENT\)/,
     ],
     ["a directory", ["verify", tmpdir()], /cannot be read: it is a directory/],
   ])("rejects %s", async (_, argv, message) => {

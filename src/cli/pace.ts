@@ -92,32 +92,26 @@ export async function inParallel<T>(
   concurrency: number,
   work: (value: T) => Promise<void>,
 ): Promise<void> {
-  const iterator =
-    Symbol.asyncIterator in values ? values[Symbol.asyncIterator]() : values[Symbol.iterator]();
   let failure: { readonly reason: unknown } | undefined;
-  let reading: Promise<unknown> = Promise.resolve();
-  // One at a time, as an iterator may not support concurrent `next()` calls.
-  const next = () => {
-    const result = reading.then(() => iterator.next());
-    reading = result.catch(() => undefined);
-    return result;
-  };
+  // A generator takes several calls of `next()` at once.
+  async function* queue() {
+    yield* values;
+  }
+  const shared = queue();
   const worker = async () => {
-    while (failure === undefined) {
-      try {
-        const result = await next();
-        if (result.done === true) {
+    try {
+      for await (const value of shared) {
+        if (failure !== undefined) {
           return;
         }
-        await work(result.value);
-      } catch (reason) {
-        failure ??= { reason };
+        await work(value);
       }
+    } catch (reason) {
+      failure ??= { reason };
     }
   };
   await Promise.all(Array.from({ length: concurrency }, worker));
   if (failure !== undefined) {
-    await iterator.return?.();
     throw failure.reason;
   }
 }

@@ -3,7 +3,7 @@ import type { Summary } from "../bulk/index.js";
 import { type Environment, platform } from "../bulk/internal.js";
 import { type Io, line, type Output } from "./io.js";
 import type { LoggedOutcome } from "./log/entry.js";
-import { columnsOf, grouped, jsonText, paint, printable } from "./terminal.js";
+import { grouped, jsonText, paint, printable } from "./terminal.js";
 
 /** How often a line is written without a terminal, and how often the bar is redrawn on one. */
 const lineMs = 10_000;
@@ -15,8 +15,6 @@ const widestBar = 40;
 /** Shows the progress of a run. */
 export interface Progress {
   update(summary: Summary): void;
-  /** Shows a text in place of the rate, such as what is waited for; undefined for the rate again. */
-  note(text: string | undefined): void;
   end(): void;
 }
 
@@ -27,7 +25,7 @@ export function createProgress(
   environment: Environment = platform,
 ): Progress {
   if (total === 0) {
-    return { update() {}, note() {}, end() {} };
+    return { update() {}, end() {} };
   }
   return output.isTTY && !output.isDumb
     ? bar(output, total, environment)
@@ -37,40 +35,30 @@ export function createProgress(
 function bar(output: Output, total: number, environment: Environment): Progress {
   let drawnMs = Number.NEGATIVE_INFINITY;
   let last: Summary | undefined;
-  let text: string | undefined;
   let cancel: (() => void) | undefined;
   const draw = () => {
     cancel?.();
     cancel = undefined;
-    drawnMs = environment.monotonicMs();
-    // Return to the start of the line and clear it: the line is never full, so it never wraps.
-    output.write(`\r${barLine(last, total, output.columns || 80, text, output)}\u001b[K`);
-  };
-  // What comes at once is drawn once, and the last of it soon after.
-  const drawSoon = () => {
-    const leftMs = drawnMs + drawMs - environment.monotonicMs();
-    if (leftMs <= 0) {
-      draw();
-    } else {
-      cancel ??= environment.setTimer(draw, leftMs, { background: true });
+    if (last !== undefined) {
+      drawnMs = environment.monotonicMs();
+      // Return to the start of the line and clear it: the line is never full, so it never wraps.
+      output.write(`\r${barLine(last, total, output)}\u001b[K`);
     }
   };
   return {
     update(summary) {
       last = summary;
-      drawSoon();
-    },
-    note(shown) {
-      if (text !== shown) {
-        text = shown;
-        drawSoon();
+      const leftMs = drawnMs + drawMs - environment.monotonicMs();
+      if (leftMs <= 0) {
+        draw();
+      } else {
+        // What comes at once is drawn once, and the last of it soon after.
+        cancel ??= environment.setTimer(draw, leftMs, { background: true });
       }
     },
     end() {
-      text = undefined;
-      cancel?.();
-      if (last !== undefined || drawnMs > Number.NEGATIVE_INFINITY) {
-        draw();
+      draw();
+      if (last !== undefined) {
         output.write("\n");
       }
     },
@@ -78,70 +66,48 @@ function bar(output: Output, total: number, environment: Environment): Progress 
 }
 
 /** "████░░░░  50%  500 of 1,000  3 failed  210/s  3 s left", as much of it as fits. */
-export function barLine(
-  summary: Summary | undefined,
-  total: number,
-  columns: number,
-  note?: string,
-  output: Output = { write: () => undefined },
-): string {
-  const done = Math.min(summary?.done ?? 0, total);
-  const failed = summary?.counts.failed ?? 0;
-  const percent = `${Math.floor((done / total) * 100)}%`.padStart(4);
-  const parts = [
-    `${grouped(done)} of ${grouped(total)}`,
-    ...(failed > 0 ? [`${grouped(failed)} failed`] : []),
-    ...(note === undefined ? speed(summary) : [printable(note)]),
-  ];
-  const fits = () => columnsOf(`${percent}  ${parts.join("  ")}`) < columns;
-  while (parts.length > 1 && !fits()) {
+export function barLine(summary: Summary, total: number, output: Output): string {
+  const columns = output.columns || 80;
+  const parts = partsOf(summary, total);
+  while (parts.length > 2 && parts.join("  ").length >= columns) {
     parts.pop();
   }
-  const text = `${percent}  ${parts.join("  ")}`;
-  const width = Math.min(widestBar, columns - 2 - columnsOf(text));
-  const shown =
-    failed > 0 ? text.replace(/[\d,]+ failed/, (part) => paint(output, "failed", part)) : text;
-  if (width < 5) {
-    return columnsOf(text) < columns ? shown : text.slice(0, columns - 1);
-  }
-  const filled = Math.floor((done / total) * width);
-  return `${"█".repeat(filled)}${"░".repeat(width - filled)} ${shown}`;
+  const shown = parts.join("  ").slice(0, columns - 1);
+  const width = Math.min(widestBar, columns - 2 - shown.length);
+  const filled = Math.floor((Math.min(summary.done, total) / total) * width);
+  const drawn = width < 5 ? "" : `${"█".repeat(filled)}${"░".repeat(width - filled)} `;
+  return `${drawn}${summary.counts.failed ? paint(output, "failed", shown) : shown}`;
 }
 
 function lines(output: Output, total: number, environment: Environment): Progress {
   let lastMs = environment.monotonicMs();
-  let text: string | undefined;
   return {
     update(summary) {
       if (environment.monotonicMs() - lastMs >= lineMs) {
         lastMs = environment.monotonicMs();
-        const percent = Math.floor((summary.done / total) * 100);
-        const failed = summary.counts.failed ?? 0;
-        const parts = [
-          `${grouped(summary.done)} of ${grouped(total)} (${percent} %)`,
-          ...(failed > 0 ? [`${grouped(failed)} failed`] : []),
-        ];
-        line(output, [...parts, ...speed(summary)].join(", "));
+        line(output, partsOf(summary, total).join(", ").trimStart());
       }
-    },
-    note(shown) {
-      if (shown !== undefined && shown !== text) {
-        line(output, printable(shown));
-      }
-      text = shown;
     },
     end() {},
   };
 }
 
-function speed(summary: Summary | undefined): string[] {
-  const { perSecond = 0, remainingMs, elapsedMs = 0 } = summary ?? {};
-  if (elapsedMs < rateAfterMs || perSecond === 0) {
-    return [];
+/** What there is to say, the most important first. */
+function partsOf(summary: Summary, total: number): string[] {
+  const { counts, perSecond, remainingMs, elapsedMs } = summary;
+  const done = Math.min(summary.done, total);
+  const percent = `${Math.floor((done / total) * 100)}%`;
+  const parts = [percent.padStart(4), `${grouped(done)} of ${grouped(total)}`];
+  if (counts.failed) {
+    parts.push(`${grouped(counts.failed)} failed`);
   }
-  const left =
-    remainingMs === undefined || remainingMs === 0 ? [] : [`${duration(remainingMs)} left`];
-  return [`${grouped(Math.round(perSecond))}/s`, ...left];
+  if (elapsedMs >= rateAfterMs && perSecond > 0) {
+    parts.push(`${grouped(Math.round(perSecond))}/s`);
+    if (remainingMs) {
+      parts.push(`${duration(remainingMs)} left`);
+    }
+  }
+  return parts;
 }
 
 /** For display: "8 s", "4 min 10 s", "2 h 5 min". */
@@ -193,11 +159,9 @@ export function createStopSwitch(
   const soon = new AbortController();
   const second = new AbortController();
   let interrupted = false;
-  let stopped = false;
   let cancel: (() => void) | undefined;
   const { promise: whenStopped, resolve } = Promise.withResolvers<void>();
   const stop = () => {
-    stopped = true;
     first.abort(new Error("stopped"));
     resolve();
   };
@@ -220,7 +184,7 @@ export function createStopSwitch(
   });
   return {
     get stopped() {
-      return stopped;
+      return first.signal.aborted;
     },
     get interrupted() {
       return interrupted;
@@ -236,15 +200,12 @@ export function createStopSwitch(
   };
 }
 
-/** Lines that are written at once: each write that a slow reader keeps waiting takes memory of its own. */
-const blockLength = 1 << 16;
-
 /**
- * Writes lines to standard output: soon, or on a terminal once the progress bar has been removed. It never
- * waits: a reader that takes nothing must not keep grants from being removed.
+ * Writes lines to standard output: those of the same turn together, or on a terminal once the progress bar has
+ * been removed. It never waits: a reader that takes nothing must not keep grants from being removed.
  */
 export function createResultLines(io: Io) {
-  const waits = Boolean(io.stdout.isTTY && io.stderr.isTTY);
+  const waits = io.stdout.isTTY && io.stderr.isTTY;
   let block = "";
   const flush = () => {
     if (block !== "") {
@@ -255,13 +216,9 @@ export function createResultLines(io: Io) {
   return {
     add(text: string): void {
       if (block === "" && !waits) {
-        // What comes in the same turn is written together.
         queueMicrotask(flush);
       }
       block += `${text}\n`;
-      if (block.length >= blockLength && !waits) {
-        flush();
-      }
     },
     end: flush,
   };

@@ -4,7 +4,7 @@ import { close, describeError } from "../index.js";
 import type { Connection } from "./connect.js";
 import { explain } from "./explain.js";
 import { createLookup, type Lookup, type LookupOptions } from "./grants/lookup.js";
-import { Interrupted, type Io, line } from "./io.js";
+import { Ended, exitCode, type Io, line } from "./io.js";
 import type { LoggedCommand, LogHead } from "./log/entry.js";
 import { named } from "./log/read.js";
 import { lookupTurns, type Rate } from "./pace.js";
@@ -29,26 +29,48 @@ export interface Identified {
 }
 
 /**
- * Finds out the server and the account of the calls, before anything else is done. Undefined, after reporting
- * the reason, when that fails.
+ * Finds out the server and the account of the calls, before anything else is done.
  *
- * @throws Interrupted at Ctrl-C.
+ * @throws Ended with the reason when that fails, or at Ctrl-C.
  */
-export async function identify(connection: Connection, io: Io): Promise<Identified | undefined> {
+export async function identify(connection: Connection, io: Io): Promise<Identified> {
+  const identity = await readWith(
+    connection,
+    { connectMs: 5000 },
+    "Nothing was done.",
+    io,
+    (lookup) => whoAmI(lookup, connection),
+  );
+  return { connection, identity };
+}
+
+/**
+ * Reads with a lookup that Ctrl-C ends at once: before the command has changed anything, or as it only reads.
+ *
+ * @param left what is left when that fails, as a sentence.
+ * @throws Ended with the reason when a request fails, or at Ctrl-C.
+ */
+export async function readWith<T>(
+  connection: Connection,
+  options: Pick<LookupOptions, "turn" | "connectMs">,
+  left: string,
+  io: Io,
+  read: (lookup: Lookup) => Promise<T>,
+): Promise<T> {
   const { signal, end } = stopAtInterrupt(io);
   try {
-    const lookup = createLookup(connection, { signal, onPause: showPause(io), connectMs: 5000 });
-    return { connection, identity: await whoAmI(lookup, connection) };
+    const more = { signal, onPause: showPause(io) };
+    return await read(createLookup(connection, { ...options, ...more }));
   } catch (error) {
     if (signal.aborted) {
-      throw new Interrupted();
+      throw new Ended(exitCode.stopped, `Stopped. ${left}`);
     }
-    if (!(error instanceof ConnectError)) {
-      throw error;
+    if (error instanceof ConnectError) {
+      const reason = explain(error, "read");
+      const more = "zitadel-user-grants doctor finds out more.";
+      throw new Ended(exitCode.aborted, `${reason}\n${left} ${more}`);
     }
-    line(io.stderr, explain(error, "read"));
-    line(io.stderr, "Nothing was done. zitadel-user-grants doctor finds out more.");
-    return undefined;
+    throw error;
   } finally {
     end();
   }

@@ -114,19 +114,20 @@ export function noArguments(command: string, positionals: readonly string[]): vo
   }
 }
 
-/** @throws UsageError unless it is a whole number from 1 to `most`. */
+/** @throws UsageError unless it is a whole number from `least` to `most`. */
 export function wholeNumber(
   flag: string,
   value: string | undefined,
-  most = 999_999_999,
+  most: number,
+  least = 1,
 ): number | undefined {
   if (value === undefined) {
     return undefined;
   }
   const number = Number(value);
-  if (!/^\d+$/.test(value) || number < 1 || number > most) {
+  if (!/^\d+$/.test(value) || number < least || number > most) {
     throw new UsageError(
-      `--${flag} takes a whole number from 1 to ${most}; got ${JSON.stringify(value)}.`,
+      `--${flag} takes a whole number from ${least} to ${most}; got ${JSON.stringify(value)}.`,
     );
   }
   return number;

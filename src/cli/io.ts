@@ -40,50 +40,57 @@ export const exitCodes: Readonly<Record<keyof typeof exitCode, string>> = {
   aborted: "aborted: connection, authentication or permission failure",
 };
 
+/** The end of a command, with what is said about it and its exit code. */
+export class Ended extends Error {
+  override readonly name: string = "Ended";
+  readonly exitCode: number;
+
+  constructor(code: number, message = "", options?: ErrorOptions) {
+    super(message, options);
+    this.exitCode = code;
+  }
+}
+
 /** An error in the command line, the environment or a file, with a message for the user. */
-export class UsageError extends Error {
+export class UsageError extends Ended {
   override readonly name: string = "UsageError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(exitCode.usage, message, options);
+  }
 }
 
 /** The user has stopped the command before it has changed anything. */
-export class Interrupted extends Error {
+export class Interrupted extends Ended {
   override readonly name = "Interrupted";
+
+  constructor() {
+    super(exitCode.stopped, "Stopped. Nothing was done.");
+  }
 }
 
 export function line(output: Output, text = ""): void {
   output.write(`${text}\n`);
 }
 
-/** The reader has closed the output, as `head` does. */
-export class OutputClosed extends Error {
-  override readonly name = "OutputClosed";
-}
-
-/** The output cannot be written, as on a full disk. */
-export class OutputFailure extends Error {
-  override readonly name = "OutputFailure";
-}
-
 /**
  * Writes to standard output, and resolves when the reader has consumed it: input that is read faster than
  * output is written must not fill the memory.
  *
- * @throws OutputClosed; OutputFailure; Interrupted at Ctrl-C while the reader takes nothing.
+ * @throws Ended when the reader has closed it, as `head` does, or it cannot be written, as on a full disk, which
+ * the process reports; Interrupted at Ctrl-C while the reader takes nothing.
  */
 export function writeAll({ stdout, onInterrupt }: Io, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const stopListening = onInterrupt(() => reject(new Interrupted()));
     stdout.write(text, (error) => {
       stopListening();
-      if (!error) {
-        resolve();
-      } else if (
-        "code" in error &&
-        (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED")
-      ) {
-        reject(new OutputClosed());
+      if (error) {
+        const { code = "" } = error as NodeJS.ErrnoException;
+        const isClosed = code === "EPIPE" || code === "ERR_STREAM_DESTROYED";
+        reject(new Ended(isClosed ? exitCode.done : exitCode.stopped));
       } else {
-        reject(new OutputFailure(error.message, { cause: error }));
+        resolve();
       }
     });
   });

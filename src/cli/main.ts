@@ -9,16 +9,7 @@ import { deactivate, remove } from "./commands/revoke/run.js";
 import { sandbox } from "./commands/sandbox.js";
 import { verify } from "./commands/verify.js";
 import { type Command, connectionHelp, helpOf, overview } from "./flags.js";
-import {
-  exitCode,
-  Interrupted,
-  type Io,
-  line,
-  OutputClosed,
-  OutputFailure,
-  UsageError,
-  writeAll,
-} from "./io.js";
+import { Ended, exitCode, type Io, line, UsageError, writeAll } from "./io.js";
 import { printable, show } from "./terminal.js";
 
 export type { Io } from "./io.js";
@@ -58,29 +49,16 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     }
     return await command.run(args, io);
   } catch (error) {
-    if (error instanceof UsageError) {
-      // The message may contain text of a log or a server; the tool's own messages may have several lines.
-      for (const text of error.message.split("\n")) {
-        line(io.stderr, printable(text));
-      }
-      line(
-        io.stderr,
-        `See: zitadel-user-grants help${command === undefined ? "" : ` ${command.name}`}`,
-      );
-      return exitCode.usage;
+    if (!(error instanceof Ended)) {
+      throw error;
     }
-    if (error instanceof Interrupted) {
-      line(io.stderr, "Stopped. Nothing was done.");
-      return exitCode.stopped;
+    const topic = command === undefined ? "" : ` ${command.name}`;
+    const help = error instanceof UsageError ? [`See: zitadel-user-grants help${topic}`] : [];
+    // The message may contain text of a log or a server; the tool's own messages may have several lines.
+    for (const text of [...error.message.split("\n"), ...help].filter(Boolean)) {
+      line(io.stderr, printable(text));
     }
-    if (error instanceof OutputClosed) {
-      return exitCode.done;
-    }
-    if (error instanceof OutputFailure) {
-      // The process says why.
-      return exitCode.stopped;
-    }
-    throw error;
+    return error.exitCode;
   }
 }
 

@@ -120,8 +120,8 @@ describe("the sandbox command", () => {
   });
 
   it.each([
-    [["--port", "x"], /^--port must be/],
-    [["--port", "70000"], /^--port must be an integer from 0 to 65535/],
+    [["--port", "x"], /^--port takes a whole number from 0/],
+    [["--port", "70000"], /^--port takes a whole number from 0 to 65535/],
     [["--token", "a b"], /^--token must/],
     [["--org", "a b"], /^--org must/],
     [["--generation", "v3"], /v4, v2.70/],

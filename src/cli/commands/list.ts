@@ -1,14 +1,12 @@
-import { ConnectError } from "@connectrpc/connect";
-import { identify, interruptibleLookup } from "../account.js";
+import { identify, readWith } from "../account.js";
 import { connectionFlags, connectionNote, readConnection } from "../connect.js";
-import { explain } from "../explain.js";
 import { type Command, type FlagTable, noArguments, parseFlags } from "../flags.js";
 import { type GrantRecord, grantColumns, personOf } from "../grants/record.js";
 import { type SelectionEnd, selectGrants, shortfallOf } from "../grants/select.js";
 import { readSelectors, selectorFlags, selectorNote } from "../grants/selectors.js";
 import { exitCode, type Io, line, UsageError } from "../io.js";
 import type { Selectors } from "../log/entry.js";
-import { rateFlags, readRate } from "../pace.js";
+import { lookupTurns, rateFlags, readRate } from "../pace.js";
 import {
   counted,
   csvLines,
@@ -54,48 +52,31 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
   const selectors = await readSelectors(values, io);
   const connection = await readConnection(values, io);
   const rate = readRate(values.rate, connection.baseUrl);
-  const identified = await identify(connection, io);
-  if (identified === undefined) {
-    return exitCode.aborted;
-  }
-  const { identity } = identified;
-  const { lookup, signal, end: stopListening } = interruptibleLookup(connection, rate, io);
+  const { identity } = await identify(connection, io);
   let count = 0;
   let end: SelectionEnd | undefined;
-  async function* grants() {
-    const selection = selectGrants(lookup, selectors, identity.orgId);
-    for (;;) {
-      const { done, value } = await selection.next();
-      if (done) {
-        end = value;
-        return;
+  const left = "The list is incomplete.";
+  await readWith(connection, { turn: lookupTurns(rate) }, left, io, async (lookup) => {
+    async function* grants() {
+      const selection = selectGrants(lookup, selectors, identity.orgId);
+      for (;;) {
+        const { done, value } = await selection.next();
+        if (done) {
+          end = value;
+          return;
+        }
+        count += 1;
+        yield value;
       }
-      count += 1;
-      yield value;
     }
-  }
-  const texts = values.json
-    ? jsonLines(grants())
-    : values.csv || !io.stdout.isTTY
-      ? // Names must not control a terminal; a file holds them as they are, to be read again.
-        csvLines(grantColumns, grants(), io.stdout.isTTY ? printable : String)
-      : tableLines(tableColumns(selectors), grants(), io.stdout.columns ?? 120);
-  try {
+    const texts = values.json
+      ? jsonLines(grants())
+      : values.csv || !io.stdout.isTTY
+        ? // Names must not control a terminal; a file holds them as they are, to be read again.
+          csvLines(grantColumns, grants(), io.stdout.isTTY ? printable : String)
+        : tableLines(tableColumns(selectors), grants(), io.stdout.columns ?? 120);
     await writeTexts(texts, io);
-  } catch (error) {
-    if (signal.aborted) {
-      line(io.stderr, "Stopped: the list is incomplete.");
-      return exitCode.stopped;
-    }
-    if (error instanceof ConnectError) {
-      line(io.stderr, explain(error, "read"));
-      line(io.stderr, "The list is incomplete. zitadel-user-grants doctor finds out more.");
-      return exitCode.aborted;
-    }
-    throw error;
-  } finally {
-    stopListening();
-  }
+  });
   if (!values.quiet) {
     line(io.stderr, printable(`${counted(count, "grant")} in ${identity.organization}.`));
   }

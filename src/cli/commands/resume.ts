@@ -50,9 +50,6 @@ export const resume: Command = {
       const given = flags.rate ?? (rate === undefined ? undefined : String(rate));
       const settings = readSettings({ ...flags, rate: given });
       const identified = await connectAs(content.head, flags, io);
-      if (identified === undefined) {
-        return exitCode.aborted;
-      }
       const { connection, identity } = identified;
       const plan = resumedPlan(content);
       const total = plan.grants.length;

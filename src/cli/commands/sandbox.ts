@@ -1,22 +1,15 @@
+import { once } from "node:events";
 import { isLoopback, platform, sleep } from "../../bulk/internal.js";
 import {
   type Generation,
   type SandboxRequest,
   type SandboxServer,
+  type SandboxServerOptions,
   startSandbox,
 } from "../../sandbox/index.js";
 import { inFlags } from "../explain.js";
 import { type Command, type FlagTable, noArguments, parseFlags, wholeNumber } from "../flags.js";
-import {
-  exitCode,
-  fileProblem,
-  Interrupted,
-  type Io,
-  line,
-  OutputClosed,
-  UsageError,
-  writeAll,
-} from "../io.js";
+import { Ended, exitCode, fileProblem, type Io, line, UsageError } from "../io.js";
 import { jsonText, printable } from "../terminal.js";
 
 const serverFlags = {
@@ -83,121 +76,99 @@ export const sandbox: Command = {
 async function runSandbox(args: readonly string[], io: Io): Promise<number> {
   const { values, positionals } = parseFlags(args, flags);
   noArguments("sandbox", positionals);
-  const count = values.grants === "0" ? 0 : wholeNumber("grants", values.grants, 10_000_000);
-  const port = values.port === undefined ? 8080 : Number(values.port);
-  const { promise: interrupted, resolve } = Promise.withResolvers<void>();
-  let isStopped = false;
-  const stopListening = io.onInterrupt(() => {
-    isStopped = true;
-    resolve();
+  const { seed, host, quiet, json } = values;
+  const count = wholeNumber("grants", values.grants, 10_000_000, 0);
+  const stop = new AbortController();
+  const stopListening = io.onInterrupt(() => stop.abort());
+  const server = await start({
+    port: wholeNumber("port", values.port, 65_535, 0) ?? 8080,
+    ...{ host, seed, orgId: values.org, token: values.token ?? "sandbox-token" },
+    cors: values.cors?.includes("any") ? "any" : (values.cors ?? "loopback"),
+    generation: values.generation as Generation | undefined,
+    onRequest: quiet ? undefined : (request) => line(io.stderr, logLine(request)),
   });
-  let server: SandboxServer;
   try {
-    server = await startSandbox({
-      port,
-      host: values.host,
-      cors: values.cors?.includes("any") ? "any" : (values.cors ?? "loopback"),
-      token: values.token ?? "sandbox-token",
-      orgId: values.org,
-      generation: values.generation as Generation | undefined,
-      seed: values.seed,
-      onRequest: values.quiet ? undefined : (request) => line(io.stderr, logLine(request)),
+    const viewer = server.addUser({
+      name: "Viewer",
+      roles: ["ORG_OWNER_VIEWER"],
+      token: "sandbox-viewer-token",
     });
-  } catch (error) {
-    stopListening();
-    return explain(error, port, values.seed, io);
-  }
-  const viewer = server.addUser({
-    name: "Viewer",
-    roles: ["ORG_OWNER_VIEWER"],
-    token: "sandbox-viewer-token",
-  });
-  const grants = await addDemoGrants(
-    server,
-    count ?? (values.seed === undefined ? 3 : 0),
-    () => isStopped,
-  );
-  if (!isStopped) {
-    if (values.host !== undefined && !isLoopback(values.host)) {
+    const grants = await addDemoGrants(server, count ?? (seed === undefined ? 3 : 0), stop.signal);
+    const { baseUrl, token, orgId } = server;
+    const settings = { baseUrl, token, orgId, viewerToken: viewer.token, grants };
+    if (host !== undefined && !isLoopback(host)) {
       line(
         io.stderr,
-        `Listening on ${values.host}: everyone who reaches this machine can use the sandbox, with its well-known token.`,
+        `Listening on ${host}: everyone who reaches this machine can use the sandbox, with its well-known token.`,
       );
     }
-    const introduced = values.json ? settings : introduction;
-    await writeAll(io, introduced(server, viewer.token, grants)).catch((error) => {
-      if (!(error instanceof OutputClosed || error instanceof Interrupted)) {
-        throw error;
-      }
-    });
-    await interrupted;
+    io.stdout.write(json ? `${jsonText(settings)}\n` : environmentFile(settings));
+    if (!stop.signal.aborted) {
+      await once(stop.signal, "abort");
+    }
+    return exitCode.done;
+  } finally {
+    stopListening();
+    await server.close();
   }
-  stopListening();
-  await server.close();
-  return exitCode.done;
 }
 
-function explain(error: unknown, port: number, seed: string | undefined, io: Io): number {
-  const { code, message, syscall } = error as NodeJS.ErrnoException;
-  if (error instanceof TypeError) {
-    // In the words of the tool: the library names its function and its options.
-    const flag = inFlags(message).replace(/^(port|host|cors|token|generation|seed)\b/, "--$1");
-    throw new UsageError(flag);
+/** @throws UsageError for what it is given and cannot use; Ended where it cannot listen. */
+async function start(options: SandboxServerOptions): Promise<SandboxServer> {
+  try {
+    return await startSandbox(options);
+  } catch (error) {
+    const { code, message, syscall } = error as NodeJS.ErrnoException;
+    if (error instanceof TypeError) {
+      // In the words of the tool: the library names its function and its options.
+      throw new UsageError(
+        inFlags(message).replace(/^(host|cors|token|generation|seed)\b/, "--$1"),
+      );
+    }
+    if (syscall === "open" || syscall === "read") {
+      throw new UsageError(`--seed: ${options.seed} cannot be read: ${fileProblem(error)}.`);
+    }
+    if (code === undefined) {
+      throw error;
+    }
+    const taken = `Port ${options.port} is taken. Choose another with --port; --port 0 takes a free one.`;
+    throw new Ended(exitCode.aborted, code === "EADDRINUSE" ? taken : message);
   }
-  if (code === "EADDRINUSE") {
-    line(
-      io.stderr,
-      `Port ${port} is taken. Choose another with --port; --port 0 takes a free one.`,
-    );
-    return exitCode.aborted;
-  }
-  if (syscall === "open" || syscall === "read") {
-    throw new UsageError(`--seed: ${seed} cannot be read: ${fileProblem(error)}.`);
-  }
-  if (code !== undefined) {
-    line(io.stderr, message);
-    return exitCode.aborted;
-  }
-  throw error;
 }
-
 function logLine({ method, outcome, id }: SandboxRequest): string {
   return printable([method, outcome, ...(id === undefined ? [] : [id])].join(" "));
 }
 
-type DemoGrant = { readonly userId: string; readonly grantId: string };
+interface Settings {
+  readonly baseUrl: string;
+  readonly token: string;
+  readonly orgId: string;
+  readonly viewerToken: string;
+  readonly grants: readonly DemoGrant[];
+}
 
-/** Settings in a form that both a shell and an .env file accept. */
-function introduction(
-  { baseUrl, token, orgId }: SandboxServer,
-  viewerToken: string,
-  grants: readonly DemoGrant[],
-): string {
-  const lines = [
+interface DemoGrant {
+  readonly userId: string;
+  readonly grantId: string;
+}
+
+/** In a form that both a shell and an .env file accept. */
+function environmentFile({ baseUrl, token, orgId, viewerToken, grants }: Settings): string {
+  return [
     "# A sandbox: a local server that behaves like ZITADEL, until you press Ctrl-C.",
     `ZITADEL_URL=${baseUrl}`,
     `ZITADEL_TOKEN=${token}`,
     `ZITADEL_ORG_ID=${orgId}`,
     "# May read and not write: No matching permissions found (AUTH-5mWD2)",
     `ZITADEL_VIEWER_TOKEN=${viewerToken}`,
-  ];
-  for (const [index, { userId, grantId }] of grants.entries()) {
-    const suffix = index === 0 ? "" : `_${index + 1}`;
-    lines.push(`USER_ID${suffix}=${userId}`, `GRANT_ID${suffix}=${grantId}`);
-  }
-  lines.push(
+    ...grants.flatMap(({ userId, grantId }, index) => {
+      const suffix = index === 0 ? "" : `_${index + 1}`;
+      return [`USER_ID${suffix}=${userId}`, `GRANT_ID${suffix}=${grantId}`];
+    }),
     "# List the grants:",
     `#   curl -X POST -H "authorization: Bearer ${token}" -d "{}" ${baseUrl}/management/v1/users/grants/_search`,
-  );
-  return `${lines.join("\n")}\n`;
-}
-
-function settings(
-  { baseUrl, token, orgId }: SandboxServer,
-  viewerToken: string,
-  grants: readonly DemoGrant[],
-): string {
-  return `${jsonText({ baseUrl, token, orgId, viewerToken, grants })}\n`;
+    "",
+  ].join("\n");
 }
 
 const firstNames = ["Ada", "Alan", "Barbara", "Edsger", "Grace", "Ken", "Leslie", "Margaret"];
@@ -212,25 +183,16 @@ const projects = [
 async function addDemoGrants(
   server: SandboxServer,
   count: number,
-  isStopped: () => boolean,
+  stop: AbortSignal,
 ): Promise<DemoGrant[]> {
   const added = projects.map((project) => ({ ...project, ...server.addProject(project) }));
   const first: DemoGrant[] = [];
-  for (let index = 0; index < count && !isStopped(); index++) {
-    const firstName = firstNames[index % firstNames.length] ?? "";
-    const lastName = lastNames[index % lastNames.length] ?? "";
-    const loginName = `${firstName}.${lastName}${index < 56 ? "" : `.${index}`}`.toLowerCase();
-    const { userId } = server.addUser({
-      name: `${firstName} ${lastName}`,
-      loginName,
-      email: `${loginName}@example.com`,
-    });
-    const project = added[index % added.length];
-    const grant = server.addGrant({
-      userId,
-      projectId: project?.projectId,
-      roleKeys: project?.roleKeys,
-    });
+  for (let index = 0; index < count && !stop.aborted; index++) {
+    const name = `${firstNames[index % firstNames.length]} ${lastNames[index % lastNames.length]}`;
+    const loginName = `${name.replace(" ", ".").toLowerCase()}${index < 56 ? "" : `.${index}`}`;
+    const { userId } = server.addUser({ name, loginName, email: `${loginName}@example.com` });
+    const { projectId, roleKeys } = added[index % added.length] ?? {};
+    const grant = server.addGrant({ userId, projectId, roleKeys });
     if (index < 3) {
       first.push(grant);
     }

@@ -60,9 +60,6 @@ export const verify: Command = {
       const content = await LogContent.read(path, "verify");
       const { head } = content;
       const identified = await connectAs(head, flags, io);
-      if (identified === undefined) {
-        return exitCode.aborted;
-      }
       const { connection, identity } = identified;
       if (!flags.quiet) {
         const grants = `${grouped(content.grants.length)} of a run to ${head.command}`;

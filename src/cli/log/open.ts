@@ -16,10 +16,10 @@ export async function connectAs(
   head: LogHead,
   flags: ConnectionFlags,
   io: Io,
-): Promise<Identified | undefined> {
+): Promise<Identified> {
   const connection = await readConnection(connectionFlagsOf(head, flags, io), io);
   const identified = await identify(connection, io);
-  const difference = identified && differentOrganization(head, connection, identified.identity);
+  const difference = differentOrganization(head, connection, identified.identity);
   if (difference !== undefined) {
     throw new UsageError(difference);
   }

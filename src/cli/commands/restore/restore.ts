@@ -76,9 +76,6 @@ export const restore: Command = {
         checkCanAsk(flags.yes, flags["token-file"] === "-", io);
       }
       const connected = await connectAs(content.head, flags, io);
-      if (connected === undefined) {
-        return exitCode.aborted;
-      }
       const { connection, identity } = connected;
       const plan = await restorePlan(content);
       const rate = readRate(flags.rate, connection.baseUrl);

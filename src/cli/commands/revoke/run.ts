@@ -67,9 +67,6 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
   try {
     const input = selectors === undefined && (await gatherInput(positionals, flags, io));
     const identified = await identify(connection, io);
-    if (identified === undefined) {
-      return exitCode.aborted;
-    }
     let gathered: Gathered | undefined;
     if (selectors !== undefined) {
       gathered = await gatherSelected(selectors, identified, rate, log, io);

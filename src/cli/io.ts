@@ -1,4 +1,5 @@
 import { getSystemErrorMap } from "node:util";
+import type { Environment } from "../bulk/internal.js";
 
 /** An output stream; for a terminal, also that it is one and its width. */
 export interface Output {
@@ -20,6 +21,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Calls the listener on each interrupt (Ctrl-C). Returns a function that removes it. */
   readonly onInterrupt: (listener: () => void) => () => void;
+  /** The clock of waits; the platform's when not given. */
+  readonly environment?: Environment | undefined;
 }
 
 /** The exit codes of all commands. */

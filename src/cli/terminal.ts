@@ -2,7 +2,7 @@ import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
 import Papa from "papaparse";
 import { formulaStart, roleSeparator } from "./grants/record.js";
-import { type Io, type Output, UsageError, writeAll } from "./io.js";
+import { type Io, line, type Output, UsageError, writeAll } from "./io.js";
 import type { LoggedCommand } from "./log/entry.js";
 
 /**
@@ -64,6 +64,12 @@ export function grouped(count: number): string {
 /** "1 grant", "1,200 grants". */
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${grouped(count)} ${count === 1 ? one : many}`;
+}
+
+/** The first of many lines, and how many more there are. */
+export function firstOf(lines: readonly string[], most = 10): readonly string[] {
+  const more = lines.length - most;
+  return more > 0 ? [...lines.slice(0, most), `and ${grouped(more)} more`] : lines;
 }
 
 const formats = {
@@ -205,8 +211,27 @@ export async function writeTexts(texts: AsyncIterable<string>, io: Io): Promise<
 /** From this many grants on, a y typed out of habit is not enough. */
 const typedFrom = 100;
 
-/** Asks for confirmation: by y, or by typing the number of grants if there are many. */
+/** The flags of a command that asks before it changes something. */
+export interface AskFlags {
+  readonly yes?: boolean | undefined;
+  readonly quiet?: boolean | undefined;
+}
+
+/** Asks for confirmation, unless `--yes` was given: by y, or by typing the number of grants if there are many. */
 export async function mayGoAhead(
+  command: LoggedCommand | "restore",
+  count: number,
+  { yes }: AskFlags,
+  io: Io,
+): Promise<boolean> {
+  const agreed = yes || (await isConfirmed(command, count, io));
+  if (!agreed) {
+    line(io.stderr, "Nothing was done.");
+  }
+  return agreed;
+}
+
+async function isConfirmed(
   command: LoggedCommand | "restore",
   count: number,
   io: Io,
@@ -222,8 +247,11 @@ export async function mayGoAhead(
   return answer?.replaceAll(/[,.'\s]/g, "") === String(count);
 }
 
-/** @throws UsageError when there is no terminal to ask on, and `--yes` was not given. */
-export function checkCanAsk(yes: boolean | undefined, stdinTaken: boolean, io: Io): void {
+/** @throws UsageError when there is no terminal to ask on, or nothing to ask about, and `--yes` was not given. */
+export function checkCanAsk({ yes, quiet }: AskFlags, stdinTaken: boolean, io: Io): void {
+  if (quiet && !yes) {
+    throw new UsageError("--quiet needs --yes: it would hide what the question is about.");
+  }
   if (!yes && (stdinTaken || !io.stdin.isTTY || !io.stderr.isTTY)) {
     throw new UsageError(
       `Nothing was done: ${stdinTaken ? "standard input is taken" : "there is no terminal"}, so there is no way to ask. Add --yes to go ahead.`,

@@ -6,14 +6,17 @@ import { afterAll, describe, expect, it, vi } from "vitest";
 import { ManagementService } from "../../gen/tool/management_pb.js";
 import { compareChanges } from "../../src/cli/commands/revoke/repair.js";
 import { lookAtEffect } from "../../src/cli/grants/effect.js";
+import type { Lookup } from "../../src/cli/grants/lookup.js";
 import type { GrantRecord } from "../../src/cli/grants/record.js";
+import { readRate } from "../../src/cli/pace.js";
+import { platform } from "../../src/common/time.js";
 import { createTransport } from "../../src/grpc.js";
 import { type SandboxOptions, type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import { FakeEnvironment } from "../support/fake-environment.js";
+import { createImpatientEnvironment, FakeEnvironment } from "../support/fake-environment.js";
 import { run, type Setting } from "./run.js";
 
-// What is not shown is waited for for ten seconds.
-vi.setConfig({ testTimeout: 60_000 });
+// What is not shown is waited for for ten seconds, which pass at once.
+const environment = createImpatientEnvironment();
 
 const directory = mkdtempSync(join(tmpdir(), "cli-effect-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -27,7 +30,8 @@ async function setUp(count: number, options: SandboxOptions = {}) {
   const ids = Array.from({ length: count }, add);
   const env = { ZITADEL_URL: sandbox.baseUrl, ZITADEL_TOKEN: sandbox.token };
   const log = join(directory, `run-${logs++}.jsonl`);
-  const cli = (argv: readonly string[], setting: Setting = {}) => run(argv, { env, ...setting });
+  const cli = (argv: readonly string[], setting: Setting = {}) =>
+    run(argv, { env, environment, ...setting });
   const revoke = (command: string, ...more: string[]) =>
     cli([command, "--project", "Billing", "--yes", "--log", log, ...more]);
   return { sandbox, add, ids, log, cli, revoke };
@@ -45,12 +49,15 @@ describe.concurrent.each(["v4", "v2.70"] as const)(
   "a deactivation against ZITADEL %s",
   (generation) => {
     it("is done when ZITADEL shows it", async () => {
-      const { sandbox, cli, revoke } = await setUp(150, { generation, projectionDelayMs: 1500 });
+      const { sandbox, cli } = await setUp(150, { generation, projectionDelayMs: 500 });
       await vi.waitFor(
         async () => expect((await cli(["list"])).stderr).toContain("150 grants"),
         9000,
       );
-      const { exitCode, stderr } = await revoke("deactivate");
+      const { exitCode, stderr } = await cli(
+        ["deactivate", "--project", "Billing", "--yes", "--no-log"],
+        { environment: platform },
+      );
       expect(stderr).toMatch(/Waiting until ZITADEL shows it/);
       expect(stderr).toMatch(/150 confirmed by the server; in effect: 150 of 150/);
       expect(exitCode).toBe(0);
@@ -63,7 +70,9 @@ describe.concurrent.each(["v4", "v2.70"] as const)(
       const first = await revoke("deactivate");
       expect(first.stderr.match(skippedLine)).toHaveLength(1);
       expect(first.stderr).toContain("120 confirmed by the server; in effect: 119 of 120.");
-      expect(first.stderr).toContain(`Repair: zitadel-user-grants verify --repair ${log}`);
+      expect(first.stderr).toMatch(
+        /Repair, which gives access back for a moment: .* verify --repair/,
+      );
       expect(first.exitCode).toBe(2);
       const repaired = await cli(["verify", log, "--repair"]);
       expect(repaired.stderr).toContain("1 grant deactivated again.");
@@ -120,12 +129,43 @@ describe.concurrent("a look at the effect", () => {
     await sandbox.close();
   });
 
+  it.each([1, 2])("finishes a begun repair at Ctrl-C, pressed %i times", async (times) => {
+    let press = () => {};
+    const { sandbox, cli, log } = await setUp(3, {
+      onRequest({ method }) {
+        if (method === "ReactivateUserGrant") {
+          press();
+        }
+      },
+    });
+    sandbox.skipNextProjections(1);
+    const argv = ["deactivate", "--project", "Billing", "--yes", "--log", log, "--repair"];
+    const { exitCode, stderr } = await cli(argv, {
+      onOutput(text, { interrupt }) {
+        if (text.includes("in effect: 2 of 3")) {
+          // The deactivation that ends the repair.
+          sandbox.failNext({ rpc: "DeactivateUserGrant", delayMs: 2000 });
+          press = () => Array.from({ length: times }, interrupt);
+        }
+      },
+    });
+    const [, left] = stderr.match(/Left at once: (\d+) may be active/) ?? [];
+    const repaired = stderr.includes("1 grant deactivated again.");
+    expect([left !== undefined, repaired]).toEqual([times === 2, times === 1]);
+    expect(exitCode).toBe(3);
+    // What was left is finished by the next command.
+    const resumed = await cli(["resume", log, "--yes"]);
+    expect(resumed.stderr.includes(`may have left 1 grant active`)).toBe(times === 2);
+    expect(resumed.exitCode).toBe(0);
+    await sandbox.close();
+  });
+
   it("lists removed grants that are still shown, which no client can repair", async () => {
     const { sandbox, revoke } = await setUp(30);
     sandbox.skipNextProjections(2);
     const { exitCode, stderr } = await revoke("remove");
     expect(stderr.match(skippedLine)).toHaveLength(2);
-    expect(stderr).toMatch(/A client cannot repair a removal\. The operator can/);
+    expect(stderr).toMatch(/A client cannot repair that\. The operator can/);
     expect(exitCode).toBe(2);
     await sandbox.close();
   });
@@ -187,26 +227,28 @@ describe("the wait for the read model", () => {
     const active = { state: "active" } as GrantRecord;
     const found: (GrantRecord | undefined)[] = [];
     let reads = 0;
-    const look = lookAtEffect(ids, {
-      isAwaited: (_, record) => record === undefined,
-      async *read(left) {
+    const reader = {
+      async getGrant(id: string) {
         reads += 1;
-        yield left.map((id) => {
-          const isShown = time.monotonicMs() >= (shownAfterMs[Number(id)] ?? 0);
-          return [id, isShown ? undefined : active] as const;
-        });
+        return time.monotonicMs() >= (shownAfterMs[Number(id)] ?? 0) ? undefined : active;
       },
-      onShown: (_, record) => void found.push(record),
-      signal: new AbortController().signal,
-      environment: time,
-    });
+    } as unknown as Lookup;
+    const look = lookAtEffect(
+      new Map(ids.map((id) => [id, "gone"])),
+      (_, record) => void found.push(record),
+      {
+        ...{ reader, identity: { orgId: null }, rate: readRate(undefined, "http://localhost") },
+        stopSwitch: { stopped: false, stopSignal: new AbortController().signal },
+        ...{ quiet: true, io: { stderr: process.stderr, environment: time } },
+      },
+    );
     await time.run(look);
     const missing = found.filter((record) => record !== undefined).length;
     return { missing, ms: time.monotonicMs(), reads };
   }
 
   it("is ten seconds, and longer as long as there is less of it each time", async () => {
-    expect(await waited([0, 0])).toMatchObject({ missing: 0, reads: 1 });
+    expect(await waited([0, 0])).toMatchObject({ missing: 0, reads: 2 });
     expect(await waited([9000, 18_000, 27_000])).toMatchObject({ missing: 0 });
     const stuck = await waited([0, Number.POSITIVE_INFINITY]);
     expect(stuck).toMatchObject({ missing: 1 });

@@ -1,5 +1,6 @@
 import { PassThrough } from "node:stream";
 import { main } from "../../src/cli/main.js";
+import type { Environment } from "../../src/common/time.js";
 
 export interface Run {
   exitCode: number;
@@ -13,6 +14,8 @@ export interface Setting {
   stdin?: string | undefined;
   /** Whether standard output and error are a terminal. */
   isTerminal?: boolean;
+  /** The clock of waits; the platform's when not given. */
+  environment?: Environment;
   /** Sees all output as it comes, and can press Ctrl-C or type. */
   onOutput?: (text: string, keys: { interrupt: () => void; type: (text: string) => void }) => void;
 }
@@ -62,6 +65,7 @@ export async function run(argv: readonly string[], setting: Setting = {}): Promi
     stdout: output("stdout"),
     stderr: output("stderr"),
     env,
+    environment: setting.environment,
     onInterrupt: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -1,97 +1,65 @@
 import { ConnectError } from "@connectrpc/connect";
-import { type Environment, platform, sleep } from "../../bulk/internal.js";
+import { platform, sleep } from "../../bulk/internal.js";
 import { explain } from "../explain.js";
 import { type Io, line } from "../io.js";
+import type { FoundState } from "../log/read.js";
 import type { Rate } from "../pace.js";
 import { duration, type StopSwitch } from "../progress.js";
 import { counted } from "../terminal.js";
 import type { Lookup } from "./lookup.js";
-import { readEach, type Shown } from "./read.js";
+import { readEach } from "./read.js";
 import type { GrantRecord } from "./record.js";
 
 /** How long ZITADEL's read model may lag; longer while it visibly moves. */
 const lagMs = 10_000;
 const firstPauseMs = 250;
 const longestPauseMs = 2000;
+/** What takes longer than this is announced. */
+const longMs = 10_000;
 
-export interface LookOptions {
-  /** Whether what is shown of a grant is what is awaited. */
-  readonly isAwaited: (grantId: string, record: GrantRecord | undefined) => boolean;
-  /** Reads what is shown of grants: see `readEach`. */
-  readonly read: (grantIds: readonly string[]) => AsyncIterable<readonly Shown[]>;
-  /** Takes what is shown of a grant in the end. */
-  readonly onShown: (grantId: string, record: GrantRecord | undefined) => Promise<void> | void;
-  /** Aborted at Ctrl-C. */
-  readonly signal: AbortSignal;
-  /** Told before each pause, how many grants are waited for. */
-  readonly onWait?: ((count: number) => void) | undefined;
-  readonly environment?: Environment | undefined;
+/** What a command looks with. */
+export interface Viewer {
+  /** Ends at the first Ctrl-C. */
+  readonly reader: Lookup;
+  readonly identity: { readonly orgId: string | null };
+  readonly rate: Rate;
+  readonly stopSwitch: Pick<StopSwitch, "stopped" | "stopSignal">;
+  readonly quiet: boolean;
+  readonly io: Pick<Io, "stderr" | "environment">;
+}
+
+/** How a grant must be shown; undefined where nothing is certain. What is not shown gives no roles: it is inactive. */
+export type Expected = FoundState | "shown inactive" | undefined;
+
+export function contradicts(expected: Expected, record: GrantRecord | undefined): boolean {
+  switch (expected) {
+    case undefined:
+      return false;
+    case "gone":
+      return record !== undefined;
+    case "inactive":
+      return record !== undefined && record.state !== "inactive";
+    case "shown inactive":
+      return record?.state !== "inactive";
+    case "active":
+      return record?.state !== "active";
+  }
 }
 
 /**
  * Looks at what ZITADEL shows of grants: its read model, from which it builds tokens as well, follows what it
- * has confirmed after a moment. What is not as awaited is read again for ten seconds, and longer as long as
+ * has confirmed after a moment. What is not as expected is read again for ten seconds, and longer as long as
  * there is less of it each time.
+ *
+ * @param onShown takes what is shown of each grant in the end.
+ * @returns whether all were looked at; the reason is reported if not.
  */
 export async function lookAtEffect(
-  grantIds: readonly string[],
-  { isAwaited, read, onShown, signal, onWait, environment = platform }: LookOptions,
-): Promise<void> {
-  let left = grantIds;
-  let deadlineMs = Number.POSITIVE_INFINITY;
-  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
-    const waiting = new Map<string, GrantRecord | undefined>();
-    for await (const shown of read(left)) {
-      for (const [grantId, record] of shown) {
-        if (isAwaited(grantId, record)) {
-          await onShown(grantId, record);
-        } else {
-          waiting.set(grantId, record);
-        }
-      }
-      // What needs no request would keep the process from hearing Ctrl-C.
-      await sleep(environment, 0);
-    }
-    const nowMs = environment.monotonicMs();
-    if (waiting.size === 0 || signal.aborted) {
-      return;
-    }
-    if (waiting.size < left.length || deadlineMs === Number.POSITIVE_INFINITY) {
-      deadlineMs = nowMs + lagMs;
-    } else if (nowMs >= deadlineMs) {
-      for (const [grantId, record] of waiting) {
-        await onShown(grantId, record);
-      }
-      return;
-    }
-    left = [...waiting.keys()];
-    onWait?.(left.length);
-    await sleep(environment, Math.max(0, Math.min(pauseMs, deadlineMs - nowMs)), signal);
-  }
-}
-
-/** What a command looks with. */
-export interface Viewer {
-  readonly lookup: Lookup;
-  readonly identity: { readonly orgId: string | null };
-  readonly rate: Rate;
-  readonly stopSwitch: StopSwitch;
-  readonly quiet: boolean;
-  readonly io: Io;
-}
-
-const longMs = 10_000;
-
-/**
- * Looks at the effect of a command, and says what takes long.
- *
- * @returns how many were looked at; undefined, after reporting the reason, when they cannot be looked at.
- */
-export async function viewEffect(
-  grantIds: readonly string[],
-  { isAwaited, onShown }: Pick<LookOptions, "isAwaited" | "onShown">,
-  { lookup, identity, rate, stopSwitch, quiet, io }: Viewer,
-): Promise<number | undefined> {
+  expected: ReadonlyMap<string, Expected>,
+  onShown: (grantId: string, record: GrantRecord | undefined) => void,
+  { reader, identity, rate, stopSwitch, quiet, io }: Viewer,
+): Promise<boolean> {
+  const { environment = platform } = io;
   const say = (text: string) => {
     if (!quiet) {
       line(io.stderr, text);
@@ -107,30 +75,50 @@ export async function viewEffect(
       }
     },
   };
-  let looked = 0;
-  let waits = false;
+  let left: readonly string[] = [...expected.keys()];
+  let deadlineMs: number | undefined;
   try {
-    await lookAtEffect(grantIds, {
-      ...{ isAwaited, signal: stopSwitch.stopSignal },
-      read: (ids) => readEach(lookup, ids, options),
-      onShown(grantId, record) {
-        looked += 1;
-        return onShown(grantId, record);
-      },
-      onWait(count) {
-        if (!waits) {
-          say(`Waiting until ZITADEL shows it: ${counted(count, "grant")} left.`);
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
+      const waiting = new Map<string, GrantRecord | undefined>();
+      for await (const shown of readEach(reader, left, options)) {
+        for (const [grantId, record] of shown) {
+          if (contradicts(expected.get(grantId), record)) {
+            waiting.set(grantId, record);
+          } else {
+            onShown(grantId, record);
+          }
         }
-        waits = true;
-      },
-    });
-    return looked;
+        // What needs no request would keep the process from hearing Ctrl-C.
+        await sleep(environment, 0);
+      }
+      if (stopSwitch.stopped) {
+        break;
+      }
+      if (deadlineMs === undefined && waiting.size > 0) {
+        say(`Waiting until ZITADEL shows it: ${counted(waiting.size, "grant")} left.`);
+      }
+      const nowMs = environment.monotonicMs();
+      if (deadlineMs === undefined || waiting.size < left.length) {
+        deadlineMs = nowMs + lagMs;
+      }
+      if (waiting.size === 0 || nowMs >= deadlineMs) {
+        for (const [grantId, record] of waiting) {
+          onShown(grantId, record);
+        }
+        return true;
+      }
+      left = [...waiting.keys()];
+      await sleep(environment, Math.min(pauseMs, deadlineMs - nowMs), stopSwitch.stopSignal);
+    }
   } catch (reason) {
     if (!(reason instanceof ConnectError)) {
       throw reason;
     }
-    const why = stopSwitch.stopped ? "it was stopped." : explain(reason, "read");
-    line(io.stderr, `Whether it is in effect could not be looked at: ${why}`);
-    return undefined;
+    if (!stopSwitch.stopped) {
+      line(io.stderr, `Whether it is in effect could not be looked at: ${explain(reason, "read")}`);
+      return false;
+    }
   }
+  line(io.stderr, "Whether it is in effect was not looked at to the end: it was stopped.");
+  return false;
 }

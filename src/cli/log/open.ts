@@ -1,7 +1,10 @@
-import { type Identified, type Identity, identify } from "../account.js";
+import { headOf, type Identified, type Identity, identify } from "../account.js";
 import { type Connection, type ConnectionFlags, readConnection } from "../connect.js";
 import { type Io, UsageError } from "../io.js";
 import type { LogHead } from "./entry.js";
+import { LogLock } from "./lock.js";
+import { LogContent } from "./read.js";
+import { RunLog } from "./write.js";
 
 /** The only argument of a command that takes a log. @throws UsageError unless there is exactly one. */
 export function logPathOf(command: string, [path, ...more]: readonly string[]): string {
@@ -11,12 +14,52 @@ export function logPathOf(command: string, [path, ...more]: readonly string[]): 
   return path;
 }
 
-/** The connection of a run, with the current credentials. */
-export async function connectAs(
-  head: LogHead,
-  flags: ConnectionFlags,
-  io: Io,
-): Promise<Identified> {
+/** The log of a run, with the connection of that run and the current credentials. */
+export interface OpenLog extends Identified {
+  readonly content: LogContent;
+  /** Begins to write to it, to continue the run or to restore it. */
+  readonly append: (use: "run" | "restore") => RunLog;
+}
+
+/**
+ * Opens a log for the time of `work`, and returns the exit code.
+ *
+ * @param changes whether it may be written: its lock is held then. It can be read while another process writes it.
+ * @throws UsageError when it cannot be used, or is of another instance or organization.
+ */
+export async function withLog(
+  command: string,
+  path: string,
+  { flags, changes, io }: { flags: ConnectionFlags; changes: boolean; io: Io },
+  work: (log: OpenLog) => Promise<number>,
+): Promise<number> {
+  // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
+  await LogContent.check(path, command);
+  const lock = changes ? LogLock.take(path, command) : undefined;
+  try {
+    const content = await LogContent.read(path, command);
+    const identified = await connectAs(content.head, flags, io);
+    const { connection, identity } = identified;
+    return await work({
+      ...{ connection, identity, content },
+      append(what) {
+        if (lock === undefined) {
+          throw new Error("the log is open to be read");
+        }
+        const { accountId, accountName } = identity;
+        const begin =
+          what === "restore"
+            ? { restore: "started" as const, accountId, accountName }
+            : { run: "resumed" as const, ...headOf(content.head.command, connection, identity) };
+        return RunLog.reopen(path, lock, content.wholeBytes, command, begin);
+      },
+    });
+  } finally {
+    lock?.release();
+  }
+}
+
+async function connectAs(head: LogHead, flags: ConnectionFlags, io: Io): Promise<Identified> {
   const connection = await readConnection(connectionFlagsOf(head, flags, io), io);
   const identified = await identify(connection, io);
   const difference = differentOrganization(head, connection, identified.identity);

@@ -132,9 +132,9 @@ export class LogContent {
     return this.#byId.get(grantId);
   }
 
-  /** The grants of requests whose responses were lost. */
-  withoutResponse(): readonly (readonly GrantInLog[])[] {
-    return [...this.#open.values()];
+  /** The grants of requests without a response. */
+  inDoubt(): ReadonlySet<GrantInLog> {
+    return new Set([...this.#open.values()].flat());
   }
 
   /** How many grants have each status. */

@@ -15,12 +15,13 @@ import {
   type RestoreOutcome,
   type SentStep,
   type Step,
-  type StepEntry,
 } from "./entry.js";
 import { type LogFailure, LogFile } from "./file.js";
 import { LogLock } from "./lock.js";
 
 const grantsInLine = 200;
+
+type Account = Pick<LogHead, "accountId" | "accountName">;
 
 /** Where a run writes its log when no path is given: in the working directory, named after the time. */
 export function defaultLogPath(): string {
@@ -82,29 +83,23 @@ export class RunLog {
   }
 
   /**
-   * Continues a log that was read under this lock.
+   * Continues a log that was read under this lock, with a resumption or a restore of its run.
    *
    * @param wholeBytes the length of its complete lines, in bytes: a half-written last line is cut off.
+   * @param command names the command in messages.
    * @throws UsageError
    */
-  static resume(path: string, lock: LogLock, wholeBytes: number, head: LogHead): RunLog {
-    const file = new LogFile(path, lock, path, "a", "resume");
-    file.truncate(wholeBytes);
-    file.append({ run: "resumed", at: now(), ...head });
-    return new RunLog(file);
-  }
-
-  /** Continues a log, as `resume`, with a restore of its run. @throws UsageError */
-  static restore(
+  static reopen(
     path: string,
     lock: LogLock,
     wholeBytes: number,
-    { accountId, accountName }: Pick<LogHead, "accountId" | "accountName">,
+    command: string,
+    begin: ({ readonly run: "resumed" } & LogHead) | ({ readonly restore: "started" } & Account),
   ): RunLog {
-    const file = new LogFile(path, lock, path, "a", "restore");
+    const file = new LogFile(path, lock, path, "a", command);
     file.truncate(wholeBytes);
-    file.append({ restore: "started", at: now(), accountId, accountName });
-    return new RunLog(file, { isRestore: true });
+    file.append({ ...begin, at: now() });
+    return new RunLog(file, { isRestore: "restore" in begin });
   }
 
   get path(): string {
@@ -175,14 +170,13 @@ export class RunLog {
     this.#file.note({ ...outcome, at: now() });
   }
 
-  /** Durably records a step of a repair that is about to be sent. @returns its number. @throws LogFailure */
-  async repairStep(grantId: string, what: "reactivate" | "deactivate"): Promise<string> {
-    return (await this.#step({ do: what, grantId, repair: true })).number;
-  }
-
-  /** Durably records a step of a restore that is about to be sent. @throws LogFailure */
-  async restoreStep(grantId: string, what: Step): Promise<SentStep> {
-    return await this.#step({ do: what, grantId });
+  /** Durably records a step of a restore or a repair that is about to be sent. @throws LogFailure */
+  async step(grantId: string, what: Step): Promise<SentStep> {
+    const number = this.#nextNumber();
+    const at = now();
+    const repair = this.#isRestore ? {} : ({ repair: true } as const);
+    await this.#file.announce({ step: number, at, do: what, grantId, ...repair });
+    return { number, atMs: Date.parse(at) };
   }
 
   /** Records the response to a step; without it, it may still be applied. Never throws. */
@@ -206,13 +200,6 @@ export class RunLog {
     await this.#file.close(
       this.#isRestore ? { restore: "ended", ...last } : { run: "ended", ...last },
     );
-  }
-
-  async #step(step: Omit<StepEntry, "step" | "at">): Promise<SentStep> {
-    const number = this.#nextNumber();
-    const at = now();
-    await this.#file.announce({ step: number, at, ...step });
-    return { number, atMs: Date.parse(at) };
   }
 
   /** Unique in the whole log. */

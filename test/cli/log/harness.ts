@@ -7,7 +7,11 @@ import {
   type SandboxServer,
   startSandbox,
 } from "../../../src/sandbox/index.js";
+import { createImpatientEnvironment } from "../../support/fake-environment.js";
 import { type Run, run, type Setting } from "../run.js";
+
+/** What is not shown is waited for for ten seconds, which pass at once. */
+const impatient = createImpatientEnvironment();
 
 /** A sandbox for each test, a directory for all of them, and the command line against it. */
 export function logHarness(options: SandboxOptions = {}) {
@@ -43,7 +47,7 @@ export function logHarness(options: SandboxOptions = {}) {
     file,
     newLog: () => join(directory, `run-${logs++}.jsonl`),
     cli: (argv: readonly string[], setting: Setting = {}): Promise<Run> =>
-      run(argv, { ...setting, env: setting.env ?? environment() }),
+      run(argv, { environment: impatient, ...setting, env: setting.env ?? environment() }),
     add: (count: number) => Array.from({ length: count }, () => server().addGrant().grantId),
     entries: (path: string): Record<string, unknown>[] =>
       readFileSync(path, "utf8")

@@ -82,7 +82,7 @@ describe("a log that cannot be written", () => {
     expect(removed.length).toBeGreaterThan(0);
     expect(removed.length).toBeLessThan(2000);
     expect(removed.filter((id) => !sent.has(id))).toEqual([]);
-    const told = stderr.match(/^ {2}\d+\tremoved$/gm) ?? [];
+    const told = stderr.match(/^Not in the log: \d+\tremoved$/gm) ?? [];
     const loggedAsRemoved = logged.filter(({ status }) => status === "removed");
     expect(told.length + loggedAsRemoved.length).toBe(removed.length);
     expect((await shell(`$TOOL resume ${log} --yes --allow-unknown`, "")).exitCode).toBe(0);

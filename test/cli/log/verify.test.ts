@@ -4,6 +4,12 @@ import { logHarness } from "./harness.js";
 
 const { add, begun, cli, environment, file, newLog, server } = logHarness();
 
+const findings = (stdout: string) =>
+  stdout
+    .trim()
+    .split("\n")
+    .map((text) => JSON.parse(text));
+
 describe("verify", () => {
   it("confirms what a run has removed, with the credentials alone", async () => {
     const ids = add(3);
@@ -31,6 +37,31 @@ describe("verify", () => {
     const { exitCode, stderr } = await cli(["verify", log]);
     expect(stderr).toMatch(/^2 were not found by the run: gone before/m);
     expect(exitCode).toBe(0);
+  });
+
+  it("reports contradictions, undecided grants, and grants without an outcome", async () => {
+    const [there, unwritten, undecided] = add(3) as [string, string, string];
+    const log = file(
+      "contradicted.jsonl",
+      begun(
+        [there, "1", unwritten, undecided],
+        `{"grantId":"${there}","status":"removed"}`,
+        '{"grantId":"1","status":"removed"}',
+        `{"request":"a-1","ids":["${unwritten}"]}`,
+        '{"answer":"a-1","ok":true}',
+      ),
+    );
+    const { exitCode, stdout, stderr } = await cli(["verify", log, "--json"]);
+    expect(findings(stdout)).toEqual(
+      expect.arrayContaining([
+        { grantId: "1", expected: "none", shows: "none", verdict: "confirmed" },
+        { grantId: there, expected: "none", shows: "active", verdict: "contradicted" },
+        { grantId: unwritten, expected: "none", shows: "active", verdict: "contradicted" },
+        { grantId: undecided, shows: "active", verdict: "undecided" },
+      ]),
+    );
+    expect(stderr).toContain("2 NOT as reported (gives roles)");
+    expect(exitCode).toBe(2);
   });
 
   it("expects what was deactivated to be inactive", async () => {

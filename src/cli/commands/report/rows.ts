@@ -106,7 +106,7 @@ export function outcomeCounts(content: LogContent): [outcome: string, count: num
 }
 
 function outcomesIn(content: LogContent): (grant: GrantInLog) => string {
-  const withoutResponse = new Set(content.withoutResponse().flat());
+  const withoutResponse = content.inDoubt();
   return (grant) => {
     const { status, confirmed } = grant;
     if (confirmed && (status === "" || status === "failed")) {

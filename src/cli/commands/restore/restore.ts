@@ -1,35 +1,28 @@
-import { ConnectError } from "@connectrpc/connect";
 import { createSummary } from "../../../bulk/index.js";
-import { platform } from "../../../bulk/internal.js";
-import { close } from "../../../index.js";
-import { type Identified, introduce } from "../../account.js";
+import { introduce } from "../../account.js";
 import { connectionFlags, connectionNote } from "../../connect.js";
 import { explain } from "../../explain.js";
 import { type Command, type FlagTable, parseFlags, wholeNumber } from "../../flags.js";
-import { type Viewer, viewEffect } from "../../grants/effect.js";
-import { createLookup } from "../../grants/lookup.js";
-import { exitCode, type Io, line, UsageError } from "../../io.js";
+import type { Expected } from "../../grants/effect.js";
+import { exitCode, type Io, line } from "../../io.js";
 import type { RestoreOutcome } from "../../log/entry.js";
-import { LogFailure } from "../../log/file.js";
-import { LogLock } from "../../log/lock.js";
-import { connectAs, logPathOf } from "../../log/open.js";
-import { LogContent } from "../../log/read.js";
-import { RunLog } from "../../log/write.js";
-import { inParallel, lookupTurns, type Rate, rateFlags, rateShown, readRate } from "../../pace.js";
-import { createProgress, createResultLines, createStopSwitch, reasonsOf } from "../../progress.js";
+import { logPathOf, withLog } from "../../log/open.js";
+import type { LogContent } from "../../log/read.js";
+import { inParallel, rateFlags, rateShown, readRate } from "../../pace.js";
+import { createProgress, createResultLines, reasonsOf } from "../../progress.js";
 import {
   checkCanAsk,
   counted,
-  grouped,
+  firstOf,
   jsonText,
   mayGoAhead,
   paint,
-  printable,
   quoted,
 } from "../../terminal.js";
+import { adviseOnOthers, listOthers, look } from "../revoke/effect.js";
+import { Session } from "../revoke/session.js";
 import { restoreGrant } from "./grant.js";
-import { type RestorePlan, type RestoreTask, restorePlan } from "./plan.js";
-import { type RestoreContext, Trouble } from "./step.js";
+import { type RestorePlan, type RestoreTask, restorePlan, restoreTasks } from "./plan.js";
 
 const restoreFlags = {
   "dry-run": { type: "boolean", help: "show what would be done, and do nothing" },
@@ -60,130 +53,73 @@ export const restore: Command = {
       ...connectionFlags,
     });
     const path = logPathOf("restore", positionals);
-    if (flags.quiet && !flags.yes) {
-      throw new UsageError("--quiet needs --yes: it would hide what the question is about.");
-    }
     const concurrency = wholeNumber("concurrency", flags.concurrency, 100) ?? 1;
-    // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
-    await LogContent.check(path, "restore");
     // A dry run only reads.
     const isDry = flags["dry-run"] ?? false;
-    const lock = isDry ? undefined : LogLock.take(path, "restore");
-    let log: RunLog | undefined;
-    try {
-      const content = await LogContent.read(path, "restore");
-      if (!isDry) {
-        checkCanAsk(flags.yes, flags["token-file"] === "-", io);
-      }
-      const connected = await connectAs(content.head, flags, io);
-      const { connection, identity } = connected;
+    if (!isDry) {
+      checkCanAsk(flags, flags["token-file"] === "-", io);
+    }
+    return await withLog("restore", path, { flags, changes: !isDry, io }, async (opened) => {
+      const { connection, identity, content } = opened;
       const plan = await restorePlan(content);
+      const count = plan.overview.known;
       const rate = readRate(flags.rate, connection.baseUrl);
       if (!flags.quiet) {
         plan.overview.show("restore", io);
-        const grants = planLine(plan);
-        introduce(connection, identity, { Log: path, Grants: grants, ...rateShown(rate) }, io);
+        const what = content.head.command === "remove" ? "add again" : "reactivate";
+        const Grants = count > 0 ? plan.overview.count(what) : "none to restore";
+        introduce(connection, identity, { Log: path, Grants, ...rateShown(rate) }, io);
         showSkipped(plan, io);
       }
-      if (lock === undefined || plan.count === 0) {
+      if (isDry || count === 0) {
         line(io.stderr, "Nothing was done.");
         return plan.lost.length > 0 ? exitCode.incomplete : exitCode.done;
       }
-      if (!flags.yes && !(await mayGoAhead("restore", plan.count, io))) {
-        line(io.stderr, "Nothing was done.");
+      if (!(await mayGoAhead("restore", count, flags, io))) {
         return exitCode.stopped;
       }
-      log = RunLog.restore(path, lock, content.wholeBytes, identity);
-      const { json = false, quiet = false } = flags;
-      const settings = { concurrency, json, quiet, rate, check: !flags["no-check"] };
-      return await runRestore(plan, connected, log, settings, io);
-    } finally {
-      if (log === undefined) {
-        lock?.release();
-      }
-    }
+      const log = opened.append("restore");
+      const session = new Session(opened, { log, rate, quiet: flags.quiet, io });
+      const { json = false, "no-check": isUnchecked = false } = flags;
+      return await runRestore(content, plan, session, { concurrency, json, isUnchecked });
+    });
   },
 };
-
-function planLine({ count, added }: RestorePlan): string {
-  const inactive = added.inactive > 0 ? ` (${grouped(added.inactive)} of them inactive)` : "";
-  const parts = [
-    ...(added.count > 0
-      ? [`${grouped(added.count)} to add again${inactive}, of ${counted(added.users, "user")}`]
-      : []),
-    ...(count > added.count ? [`${grouped(count - added.count)} to reactivate`] : []),
-  ];
-  return parts.length > 0 ? parts.join("; ") : "none to restore";
-}
-
-/** How many grants that cannot be restored are named. */
-const mostNamed = 10;
 
 function showSkipped({ skipped, lost }: RestorePlan, io: Io): void {
   for (const [reason, count] of skipped) {
     line(io.stderr, `Skipped       ${count}: ${reason}`);
   }
-  for (const grantId of lost.slice(0, mostNamed)) {
-    line(io.stderr, `              ${grantId} cannot be restored`);
-  }
-  if (lost.length > mostNamed) {
-    line(io.stderr, `              and ${lost.length - mostNamed} more`);
+  for (const text of firstOf(lost.map((grantId) => `${grantId} cannot be restored`))) {
+    line(io.stderr, `              ${text}`);
   }
 }
-
-/** This many grants in a row that fail without a response are taken for a lost connection. */
-const mostLost = 20;
 
 interface RestoreSettings {
   readonly concurrency: number;
   readonly json: boolean;
-  readonly quiet: boolean;
-  readonly rate: Rate;
-  /** Whether to look what ZITADEL shows afterwards. */
-  readonly check: boolean;
+  /** Does not look what ZITADEL shows afterwards. */
+  readonly isUnchecked: boolean;
 }
 
-/** What must be shown of a grant after the restore. */
-interface Awaited {
-  readonly grantId: string;
-  readonly state: "active" | "inactive";
-}
-
-/** Restores the grants of the plan, shows progress, and returns the exit code. */
+/** Restores the grants of the plan, looks whether ZITADEL shows them, and returns the exit code. */
 async function runRestore(
-  plan: RestorePlan,
-  { connection, identity }: Identified,
-  log: RunLog,
-  { concurrency, json, quiet, rate, check }: RestoreSettings,
-  io: Io,
+  content: LogContent,
+  { overview, lost }: RestorePlan,
+  session: Session,
+  { concurrency, json, isUnchecked }: RestoreSettings,
 ): Promise<number> {
-  const { count, tasks } = plan;
-  const pairs = new Set<string>();
-  const stopSwitch = createStopSwitch(io, {
-    left: () =>
-      pairs.size === 0
-        ? undefined
-        : `${[...pairs].join(", ")} was inactive before the run, and may be active now.`,
-  });
-  const summary = createSummary({ total: count });
-  const progress = createProgress(io.stderr, quiet ? 0 : count);
-  const client = connection.createClient();
-  const turn = lookupTurns(rate);
-  const lookup = createLookup(connection, { signal: stopSwitch.stopSignal, turn });
-  const context: Omit<RestoreContext, "onPair"> = {
-    ...{ client, log, lookup, environment: platform, stopSwitch, turn },
-    writer: createLookup(connection, { signal: stopSwitch.signal }),
-    trouble: new Trouble(),
-  };
+  const { log, stopSwitch, quiet, io } = session;
+  const summary = createSummary({ total: overview.known });
+  const progress = createProgress(io.stderr, quiet ? 0 : overview.known);
   const lines = createResultLines(io);
-  const awaited: Awaited[] = [];
-  let lostInARow = 0;
-  let thrown: unknown;
+  /** What must be shown of each grant. */
+  const expected = new Map<string, Expected>();
   const add = (outcome: RestoreOutcome) => {
     const { grantId, restored, newGrantId, state } = outcome;
-    log.restored(outcome);
+    log?.restored(outcome);
     if (state !== undefined && restored !== "left-active") {
-      awaited.push({ grantId: newGrantId ?? grantId, state });
+      expected.set(newGrantId ?? grantId, state === "inactive" ? "shown inactive" : state);
     }
     summary.add({ grantId, status: restored });
     progress.update(summary.current());
@@ -192,63 +128,52 @@ async function runRestore(
       lines.add(json ? jsonText(outcome) : outcomeLine(outcome));
     }
   };
-  const lostConnection = (outcome: RestoreOutcome | undefined): ConnectError | undefined => {
-    lostInARow = outcome?.answerLost ? lostInARow + 1 : 0;
-    return lostInARow >= mostLost
-      ? new ConnectError(outcome?.error?.message ?? "no response", outcome?.error?.code)
-      : undefined;
-  };
-  async function* untilStopped() {
-    for await (const task of tasks()) {
+  async function* tasks(): AsyncGenerator<RestoreTask> {
+    for await (const { task } of restoreTasks(content)) {
       if (stopSwitch.stopped) {
         return;
       }
-      yield task;
+      if (typeof task !== "string") {
+        yield task;
+      }
     }
   }
+  let because = "an error of the tool";
   try {
-    await inParallel(untilStopped(), concurrency, async (task: RestoreTask) => {
-      let pair = "";
-      const onPair = (newGrantId: string | undefined) => {
-        pairs.delete(pair);
-        pair = newGrantId ?? "";
-        if (newGrantId !== undefined) {
-          pairs.add(newGrantId);
-        }
-      };
-      const { outcome, ends } = await restoreGrant(task, { ...context, onPair });
+    await inParallel(tasks(), concurrency, async (task) => {
+      const outcome = await restoreGrant(task, session);
       if (outcome !== undefined) {
         add(outcome);
       }
-      const failure = ends ?? log.failure ?? lostConnection(outcome);
-      if (failure !== undefined) {
-        thrown ??= failure;
-        stopSwitch.stop();
-        throw failure;
-      }
+    }).finally(() => {
+      progress.end();
+      lines.end();
     });
-  } catch (error) {
-    thrown ??= error;
+    because = stopSwitch.interrupted ? "interrupted" : (session.failure?.message ?? "finished");
+    const { counts, done } = summary.current();
+    const code = conclude(counts, overview.known - done, session);
+    if (code !== exitCode.done && code !== exitCode.incomplete) {
+      return code;
+    }
+    const isShown = isUnchecked || (await allShown(expected, session));
+    return lost.length > 0 || !isShown ? exitCode.incomplete : code;
+  } finally {
+    await session.end(because);
   }
-  progress.end();
-  close(client);
-  lines.end();
-  const stoppedEarly = stopSwitch.interrupted || thrown !== undefined;
-  try {
-    await log.close(
-      stopSwitch.interrupted ? "interrupted" : thrown === undefined ? "finished" : String(thrown),
-    );
-  } catch (error) {
-    thrown ??= error;
-  }
-  const { counts, done } = summary.current();
-  const left = count - done;
+}
+
+/** Reports what was done, and returns the exit code that this alone would give. */
+function conclude(
+  { restored = 0, reactivated = 0, failed = 0, ...counts }: Readonly<Record<string, number>>,
+  left: number,
+  { log, stopSwitch, failure, quiet, io }: Session,
+): number {
   const leftActive = counts["left-active"] ?? 0;
-  if (!quiet || stoppedEarly || counts.failed || leftActive > 0) {
+  if (!quiet || stopSwitch.stopped || failed + leftActive > 0) {
     const parts = [
-      `${(counts.restored ?? 0) + (counts.reactivated ?? 0)} restored`,
+      `${restored + reactivated} restored`,
       `${counts["already-there"] ?? 0} were there already`,
-      `${counts.failed ?? 0} failed`,
+      `${failed} failed`,
       ...(leftActive > 0
         ? [paint(io.stderr, "danger", `${leftActive} LEFT ACTIVE that were inactive`)]
         : []),
@@ -256,72 +181,37 @@ async function runRestore(
     ];
     line(io.stderr, `${parts.join(", ")}.`);
   }
-  try {
-    const again = `Continue with: zitadel-user-grants restore ${quoted(log.path)}`;
-    if (thrown instanceof LogFailure) {
-      line(io.stderr, `The restore was stopped: ${thrown.message}. Nothing was sent after that.`);
-      return exitCode.stopped;
-    }
-    if (stopSwitch.interrupted) {
-      line(io.stderr, `Stopped. ${again}`);
-      return exitCode.stopped;
-    }
-    if (thrown !== undefined) {
-      if (!(thrown instanceof ConnectError)) {
-        throw thrown;
-      }
-      line(io.stderr, `The restore was aborted: ${explain(thrown)} ${again}`);
-      return exitCode.aborted;
-    }
-    const open = (counts.failed ?? 0) + leftActive + plan.lost.length;
-    const isShown =
-      !check || (await allShown(awaited, { lookup, identity, rate, stopSwitch, quiet, io }));
-    return open > 0 || !isShown ? exitCode.incomplete : exitCode.done;
-  } finally {
-    stopSwitch.end();
+  const again = `Continue with: zitadel-user-grants restore ${quoted(log?.path ?? "")}`;
+  if (log?.failure !== undefined) {
+    line(io.stderr, `The restore was stopped: ${log.failure.message}. ${again}`);
+    return exitCode.stopped;
   }
+  if (stopSwitch.interrupted) {
+    line(io.stderr, `Stopped. ${again}`);
+    return exitCode.stopped;
+  }
+  if (failure !== undefined) {
+    line(io.stderr, `The restore was aborted: ${explain(failure)} ${again}`);
+    return exitCode.aborted;
+  }
+  return failed + leftActive > 0 ? exitCode.incomplete : exitCode.done;
 }
 
 /** Looks whether ZITADEL shows what was restored: tokens are made from that. Lists what it does not show. */
-async function allShown(awaited: readonly Awaited[], viewer: Viewer): Promise<boolean> {
-  const { io, quiet } = viewer;
-  const states = new Map(awaited.map(({ grantId, state }) => [grantId, state]));
-  const others: string[] = [];
-  const looked = await viewEffect(
-    [...states.keys()],
-    {
-      isAwaited: (grantId, record) => record?.state === states.get(grantId),
-      onShown(grantId, record) {
-        const state = states.get(grantId);
-        if (record?.state !== state) {
-          others.push(
-            `${grantId} is ${record?.state ?? "not shown"}, and was restored as ${state}`,
-          );
-        }
-      },
-    },
-    viewer,
-  );
-  if (looked === undefined) {
+async function allShown(
+  expected: ReadonlyMap<string, Expected>,
+  session: Session,
+): Promise<boolean> {
+  const seen = await look(expected, session);
+  if (seen === undefined) {
     return false;
   }
-  for (const text of others.slice(0, mostNamed)) {
-    line(io.stderr, printable(text));
+  listOthers(seen, session);
+  adviseOnOthers(seen, "restore", undefined, session);
+  if (!session.quiet && seen.others.size === 0 && seen.looked > 0) {
+    line(session.io.stderr, `ZITADEL shows ${counted(seen.looked, "restored grant")}.`);
   }
-  if (others.length > mostNamed) {
-    line(io.stderr, `and ${grouped(others.length - mostNamed)} more`);
-  }
-  if (others.length > 0) {
-    line(
-      io.stderr,
-      `${grouped(others.length)} of ${counted(looked, "restored grant")} are confirmed by the server and not shown so: releases of ZITADEL before the fix of September 2026 can lose an event for ever. Tokens have what is shown. A client cannot repair it; the operator can: update ZITADEL, and rebuild the projection of user grants.`,
-    );
-  } else if (looked < states.size) {
-    line(io.stderr, `Stopped: only ${grouped(looked)} of ${grouped(states.size)} were looked at.`);
-  } else if (!quiet && looked > 0) {
-    line(io.stderr, `ZITADEL shows ${counted(looked, "restored grant")}.`);
-  }
-  return others.length === 0 && looked === states.size;
+  return seen.others.size === 0;
 }
 
 /** Columns between tabs. */

@@ -1,121 +1,107 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type BulkRun, createSummary, type Outcome, type Summary } from "../../../bulk/index.js";
-import { deactivateUserGrantsIn, platform, removeUserGrantsIn } from "../../../bulk/internal.js";
-import { close } from "../../../index.js";
-import { headOf, type Identified, lookupOptions } from "../../account.js";
-import { explain } from "../../explain.js";
-import { createLookup } from "../../grants/lookup.js";
-import { exitCode, type Io, line } from "../../io.js";
-import { type LoggedOutcome, toLogged } from "../../log/entry.js";
-import { LogLock } from "../../log/lock.js";
-import { LogContent } from "../../log/read.js";
-import { loggedClient, RunLog } from "../../log/write.js";
 import {
-  createProgress,
-  createResults,
-  createStopSwitch,
-  duration,
-  outcomeLine,
-} from "../../progress.js";
-import { counted, quoted } from "../../terminal.js";
-import { type Look, lookAfterRun } from "./effect.js";
-import { type Settings, suspiciousUnknown } from "./flags.js";
+  classify,
+  deactivateUserGrantsIn,
+  platform,
+  removeUserGrantsIn,
+} from "../../../bulk/internal.js";
+import { explain } from "../../explain.js";
+import { wholeNumber } from "../../flags.js";
+import { exitCode, line } from "../../io.js";
+import { type LoggedCommand, type LoggedOutcome, toLogged } from "../../log/entry.js";
+import { loggedClient } from "../../log/write.js";
+import { createProgress, createResults, duration, outcomeLine } from "../../progress.js";
+import { grouped, quoted } from "../../terminal.js";
+import { adviseOnOthers, isNothingLeft, listOthers, logEffect, look } from "./effect.js";
+import type { ActionFlags } from "./flags.js";
 import type { Plan } from "./plan.js";
 import { finishRepairs, repair } from "./repair.js";
+import type { Session } from "./session.js";
 
-export interface Run extends Identified {
-  readonly plan: Plan;
-  readonly log: RunLog | undefined;
-  readonly settings: Settings;
-}
+/** This many unknown grants at the start suggest the wrong organization. */
+const suspiciousUnknown = 100;
+const wrongOrganization =
+  "They may be gone already, or they belong to another organization than the one above: a grant of another organization looks just like one that is gone.";
 
-/**
- * Sends everything that is left to do, looks whether the access has ended, reports, and returns the exit code.
- */
-export async function carryOut(run: Run, io: Io): Promise<number> {
-  const { plan, log, settings, connection, identity } = run;
-  const rate = settings.rate(connection.baseUrl);
-  const pairs = plan.logged?.grants.filter(({ mayBeActive }) => mayBeActive) ?? [];
-  let isFinished = true;
-  if (log !== undefined && plan.logged !== undefined) {
-    const context = { connection, identity, content: plan.logged, log, rate, io };
-    isFinished = await finishRepairs(pairs, context);
-  }
-  const stopSwitch = createStopSwitch(io);
-  const { failed, ending, summary } = await sendAll(run, stopSwitch, io);
-  const code = conclude(run, summary, ending, io);
-  const isOver = code === exitCode.done || code === exitCode.incomplete;
-  let look: Look | undefined;
-  if (isOver && settings.check && !stopSwitch.stopped) {
-    const lookup = createLookup(connection, lookupOptions(stopSwitch.signal, rate, io));
-    const shared = { plan, identity, rate, log, stopSwitch, io, protocol: connection.protocol };
-    look = await lookAfterRun(
-      plan.grants.map(({ grantId }) => grantId).filter((id) => !failed.has(id)),
-      doneIn(plan, summary),
-      { ...shared, lookup, quiet: settings.quiet },
-    );
-  } else if (isOver && (settings.check || !settings.quiet)) {
-    const why = settings.check ? ": it was stopped" : " (--no-check)";
-    line(io.stderr, `Whether the access has ended was not looked at${why}.`);
-  }
-  const wasStopped = stopSwitch.interrupted;
-  stopSwitch.end();
-  await log?.close(reasonOf(ending)).catch(() => {
-    // Kept in its `failure`.
-  });
-  let hasEnded = isFinished && look?.isOver === true;
-  if (settings.repair && look !== undefined && look.active.length > 0 && log && !wasStopped) {
-    const isRepaired = await repairRun(log.path, look, run, io);
-    hasEnded = isFinished && isRepaired && look.isRestOver;
-  }
-  if (isOver && log !== undefined && (!settings.quiet || (settings.check && !hasEnded))) {
-    nextCommands(log.path, hasEnded || !settings.check, plan, io);
-  }
-  if (code !== exitCode.done || hasEnded || !settings.check) {
-    return code;
-  }
-  return wasStopped ? exitCode.stopped : exitCode.incomplete;
-}
-
-async function repairRun(
-  path: string,
-  { active, looked }: Look,
-  { plan, settings, connection, identity }: Run,
-  io: Io,
-): Promise<boolean> {
-  const lock = LogLock.take(path, "repair");
-  let log: RunLog | undefined;
+/** Sends everything that is left to do, looks whether the access has ended, and returns the exit code. */
+export async function carryOut(plan: Plan, flags: ActionFlags, session: Session): Promise<number> {
+  const { log, stopSwitch, quiet, io } = session;
+  let because = "an error of the tool";
   try {
-    const content = await LogContent.read(path, "repair");
-    const head = headOf(plan.command, connection, identity);
-    log = RunLog.resume(path, lock, content.wholeBytes, head);
-    const rate = settings.rate(connection.baseUrl);
-    return await repair(active, looked, { connection, identity, content, log, rate, io });
+    const { earlier } = plan;
+    const isFinished = earlier === undefined || (await finishRepairs(earlier.content, session));
+    const sent = await sendAll(plan, flags, session);
+    because = reasonOf(sent, session);
+    const code = conclude(plan, flags, sent, session);
+    if (code !== exitCode.done && code !== exitCode.incomplete) {
+      return code;
+    }
+    const isChecked = !flags["no-check"];
+    if (!isChecked && !quiet) {
+      line(io.stderr, "Whether the access has ended was not looked at (--no-check).");
+    }
+    const hasEnded = isChecked && (await check(plan, flags, sent, session)) && isFinished;
+    if (log !== undefined && (!quiet || (isChecked && !hasEnded))) {
+      const command = (name: string) => `zitadel-user-grants ${name} ${quoted(log.path)}`;
+      if (isChecked && !hasEnded) {
+        line(io.stderr, `Check again: ${command("verify")}`);
+      }
+      line(io.stderr, `Undo: ${command("restore")}`);
+    }
+    if (code === exitCode.done && isChecked && !hasEnded) {
+      return stopSwitch.interrupted ? exitCode.stopped : exitCode.incomplete;
+    }
+    return code;
   } finally {
-    if (log === undefined) {
-      lock.release();
-    }
-    await log?.close("repaired");
+    await session.end(because);
   }
 }
 
-/** What to do next, as it can be typed. */
-function nextCommands(path: string, inEffect: boolean, { command }: Plan, io: Io): void {
-  const tool = (name: string) => `zitadel-user-grants ${name} ${quoted(path)}`;
-  if (!inEffect) {
-    line(io.stderr, `Check again: ${tool("verify")}`);
-    if (command === "deactivate") {
-      line(io.stderr, `Repair: ${tool("verify --repair")}`);
-    }
+/** Looks whether the access has ended, and repairs it if that is wanted. Whether it has. */
+async function check(
+  { command, grants, selectors }: Plan,
+  flags: ActionFlags,
+  { open, confirmed }: Sent,
+  session: Session,
+): Promise<boolean> {
+  const { log, stopSwitch, quiet, io } = session;
+  if (stopSwitch.stopped) {
+    line(io.stderr, "Whether the access has ended was not looked at: it was stopped.");
+    return false;
   }
-  line(io.stderr, `Undo: ${tool("restore")}`);
+  const state = command === "remove" ? "gone" : "inactive";
+  const settled = grants.filter(({ grantId }) => !open.has(grantId));
+  const seen = await look(new Map(settled.map(({ grantId }) => [grantId, state])), session);
+  if (seen === undefined) {
+    return false;
+  }
+  const { looked, others } = seen;
+  logEffect(seen, session);
+  listOthers(seen, session);
+  const isClear =
+    selectors === undefined || (await isNothingLeft(selectors, command, others, session));
+  if (!quiet || !isClear || others.size > 0) {
+    const inEffect = `${grouped(looked - others.size)} of ${grouped(looked)}`;
+    line(io.stderr, `${grouped(confirmed)} confirmed by the server; in effect: ${inEffect}.`);
+  }
+  if (others.size > 0 && flags.repair && log !== undefined) {
+    return (await repair([...others.values()], looked, log.path, session)) && isClear;
+  }
+  adviseOnOthers(seen, command, log?.path, session);
+  return isClear && others.size === 0;
 }
 
-/** Why a run stopped early. */
-interface Ending {
+/** What came of the requests. */
+interface Sent {
+  readonly summary: Summary;
+  /** How many grants were to be decided. */
+  readonly total: number;
+  /** Grants without a decision. */
+  readonly open: ReadonlySet<string>;
+  /** How many grants the server has confirmed, for this run and those that it continues. */
+  readonly confirmed: number;
   readonly thrown: unknown;
-  readonly interrupted: boolean;
-  readonly leftAtOnce: boolean;
   /** The first grants were all unknown. */
   readonly lookedWrong: boolean;
   /** Of the last grants, when the server accepted nothing after them. */
@@ -124,88 +110,55 @@ interface Ending {
   readonly unlogged: readonly LoggedOutcome[];
 }
 
-async function sendAll(
-  { plan, log, settings, connection }: Run,
-  stopSwitch: ReturnType<typeof createStopSwitch>,
-  io: Io,
-): Promise<{
-  readonly failed: ReadonlySet<string>;
-  readonly ending: Ending;
-  readonly summary: Summary;
-}> {
-  const { command, open, inDoubt } = plan;
-  const summary = createSummary({ total: open.length });
-  const progress = createProgress(io.stderr, settings.quiet ? 0 : open.length);
-  const results = createResults(io, settings.json);
-  const users = new Map<string, string>();
-  for (const { grantId, userId } of settings.json ? plan.grants : []) {
-    users.set(grantId, userId);
-  }
-  const failed = new Set(open.map(({ grantId }) => grantId));
+async function sendAll(plan: Plan, flags: ActionFlags, session: Session): Promise<Sent> {
+  const { command, grants, earlier } = plan;
+  const { log, stopSwitch, io } = session;
+  const unwritten = earlier?.unwritten ?? [];
+  const total = plan.open.length + unwritten.length;
+  const summary = createSummary({ total });
+  const progress = createProgress(io.stderr, session.quiet ? 0 : total);
+  const results = createResults(io, flags.json ?? false);
+  const users = new Map(flags.json ? grants.map(({ grantId, userId }) => [grantId, userId]) : []);
+  const open = new Set(plan.open.map(({ grantId }) => grantId));
   const unlogged: LoggedOutcome[] = [];
-  const write = (outcome: LoggedOutcome) => {
-    log?.outcome(outcome);
-    results.add(outcome, users.get(outcome.grantId) ?? "");
-    if (log?.failure !== undefined) {
-      unlogged.push(outcome);
-      stopSwitch.stop();
-    }
-  };
-  for (const grantId of plan.doneUnwritten) {
-    write({ grantId, status: doneStatus(plan) });
-  }
   let onlyUnknown = 0;
-  let othersSeen = plan.someFound;
+  let othersSeen = Object.keys(earlier?.decided ?? {}).some((status) => status !== "not-found");
   let lastFailure: ConnectError | undefined;
-  let lookedWrong = false;
   const onOutcome = (outcome: Outcome<string>) => {
-    const { status, error, answerLost } = outcome;
+    const { grantId, status, error, answerLost } = outcome;
     if (status === "failed" && error?.code === Code.Canceled && !answerLost && stopSwitch.stopped) {
       // It was not attempted.
       return;
     }
-    if (outcome.status !== "not-found") {
+    if (status !== "not-found") {
       othersSeen = true;
-    } else if (!outcome.answerLost) {
+    } else if (!answerLost) {
       onlyUnknown += 1;
     }
-    if (outcome.status !== "failed") {
-      failed.delete(outcome.grantId);
+    if (status !== "failed") {
+      open.delete(grantId);
     }
-    lastFailure = isTransient(outcome.error) ? outcome.error : undefined;
-    write(toLogged(outcome));
+    lastFailure = error !== undefined && classify(error, "") === "throttled" ? error : undefined;
+    const logged = toLogged(outcome);
+    log?.outcome(logged);
+    if (log?.failure !== undefined) {
+      unlogged.push(logged);
+      stopSwitch.stop();
+    }
+    results.add(logged, users.get(grantId) ?? "");
     summary.add(outcome);
     progress.update(summary.current());
   };
-  const plainClient = connection.createClient();
-  const client = log === undefined ? plainClient : loggedClient(plainClient, log);
-  const options = {
-    maxPerSecond: settings.rate(connection.baseUrl).maxPerSecond,
-    concurrency: settings.concurrency,
-    ...{ signal: stopSwitch.signal, distinct: true, onOutcome },
-  };
+  for (const { grantId } of unwritten) {
+    onOutcome({ grantId, status: doneStatus(command) });
+  }
+  let lookedWrong = false;
   let thrown: unknown;
   try {
-    const run: BulkRun<Outcome<string>> =
-      command === "remove"
-        ? removeUserGrantsIn(
-            platform,
-            client,
-            open.map(({ grantId }) => grantId),
-            options,
-            inDoubt,
-          )
-        : deactivateUserGrantsIn(
-            platform,
-            client,
-            // ZITADEL does not compare the user, but requires one.
-            open.map(({ grantId, userId }) => ({ grantId, userId: userId || grantId })),
-            options,
-            inDoubt,
-          );
+    const run = begin(plan, flags, onOutcome, session);
     stopSwitch.whenStopped.then(async () => await run.return?.()).catch(() => undefined);
     for await (const _ of run) {
-      if (onlyUnknown >= suspiciousUnknown && !othersSeen && !settings.allowUnknown) {
+      if (onlyUnknown >= suspiciousUnknown && !othersSeen && !flags["allow-unknown"]) {
         lookedWrong = true;
         break;
       }
@@ -217,34 +170,46 @@ async function sendAll(
   } finally {
     progress.end();
     results.end();
-    close(plainClient);
   }
-  const ending = {
-    ...{ thrown, lookedWrong, lastFailure, unlogged },
-    interrupted: stopSwitch.interrupted,
-    leftAtOnce: stopSwitch.signal.aborted,
+  const count = counts(plan, summary.current());
+  return {
+    ...{ summary: summary.current(), total, open, thrown, lookedWrong, lastFailure, unlogged },
+    confirmed: count(doneStatus(command)) + count("already-inactive"),
   };
-  return { failed, ending, summary: summary.current() };
 }
 
-/** How many grants the server has confirmed. */
-function doneIn(plan: Plan, summary: Summary): number {
-  const inactive = countOf(plan, summary, "already-inactive");
-  return countOf(plan, summary, doneStatus(plan)) + inactive + plan.doneUnwritten.length;
+function begin(
+  { command, open, earlier }: Plan,
+  { concurrency }: ActionFlags,
+  onOutcome: (outcome: Outcome<string>) => void,
+  { client, log, rate, stopSwitch }: Session,
+): BulkRun<Outcome<string>> {
+  const logged = log === undefined ? client : loggedClient(client, log);
+  const options = {
+    maxPerSecond: rate.maxPerSecond,
+    concurrency: wholeNumber("concurrency", concurrency, 1000),
+    ...{ signal: stopSwitch.signal, distinct: true, onOutcome },
+  };
+  const ids = open.map(({ grantId }) => grantId);
+  // ZITADEL does not compare the user, but requires one.
+  const pairs = open.map(({ grantId, userId }) => ({ grantId, userId: userId || grantId }));
+  return command === "remove"
+    ? removeUserGrantsIn(platform, logged, ids, options, earlier?.inDoubt)
+    : deactivateUserGrantsIn(platform, logged, pairs, options, earlier?.inDoubt);
 }
 
 /** How many grants have a status, by this run and the ones that it continues. */
-function countOf({ decided }: Plan, { counts }: Summary, status: string): number {
-  return (counts[status] ?? 0) + (decided[status] ?? 0);
+function counts({ earlier }: Plan, { counts: sent }: Summary): (status: string) => number {
+  return (status) => (sent[status] ?? 0) + (earlier?.decided[status] ?? 0);
 }
 
-function doneStatus({ command }: Plan): string {
+function doneStatus(command: LoggedCommand): string {
   return command === "remove" ? "removed" : "deactivated";
 }
 
 /** Why a run stopped, for its log. */
-function reasonOf({ thrown, interrupted, lookedWrong }: Ending): string {
-  if (interrupted) {
+function reasonOf({ thrown, lookedWrong }: Sent, { stopSwitch }: Session): string {
+  if (stopSwitch.interrupted) {
     return "interrupted";
   }
   if (lookedWrong) {
@@ -253,91 +218,63 @@ function reasonOf({ thrown, interrupted, lookedWrong }: Ending): string {
   return thrown === undefined ? "finished" : ConnectError.from(thrown).message;
 }
 
-function isTransient(error: ConnectError | undefined): boolean {
-  const codes: readonly unknown[] = [
-    Code.Unavailable,
-    Code.DeadlineExceeded,
-    Code.ResourceExhausted,
-  ];
-  return codes.includes(error?.code);
-}
-
 /** Reports what the server has answered, and returns the exit code that this alone would give. */
-function conclude({ plan, log, settings }: Run, summary: Summary, ending: Ending, io: Io): number {
-  const { answersLost, elapsedMs, done } = summary;
-  const count = (status: string) => countOf(plan, summary, status);
-  const completed = count(doneStatus(plan)) + plan.doneUnwritten.length;
+function conclude(plan: Plan, flags: ActionFlags, sent: Sent, session: Session): number {
+  const { log, stopSwitch, quiet, io } = session;
+  const { confirmed, thrown, unlogged } = sent;
+  const { answersLost, elapsedMs, done } = sent.summary;
+  const count = counts(plan, sent.summary);
   const inactive = count("already-inactive");
-  const notAsked = plan.open.length - done;
+  const notSent = sent.total - done;
+  const say = (text: string) => line(io.stderr, text);
   const parts = [
-    `${completed} ${doneStatus(plan)}`,
+    `${confirmed - inactive} ${doneStatus(plan.command)}`,
     ...(inactive > 0 ? [`${inactive} already inactive`] : []),
     `${count("not-found")} not found`,
     `${count("failed")} failed`,
-    ...(notAsked > 0 ? [`${notAsked} not attempted`] : []),
+    ...(notSent > 0 ? [`${notSent} not attempted`] : []),
   ];
   const perSecond = Math.round((done / Math.max(elapsedMs, 1)) * 1000);
-  if (!settings.quiet || completed + inactive < plan.grants.length) {
-    line(io.stderr, `${parts.join(", ")} in ${duration(elapsedMs)} (${perSecond}/s).`);
+  if (!quiet || confirmed < plan.grants.length) {
+    say(`${parts.join(", ")} in ${duration(elapsedMs)} (${perSecond}/s).`);
   }
   if (answersLost > 0) {
-    line(
-      io.stderr,
-      `The responses for ${answersLost} of them were lost: this run may have changed them.`,
-    );
+    say(`The responses for ${answersLost} of them were lost: this run may have changed them.`);
   }
   const resume =
     log === undefined ? "" : ` Continue with: zitadel-user-grants resume ${quoted(log.path)}`;
   if (log?.failure !== undefined) {
-    return concludeUnlogged(log.failure.message, ending.unlogged, resume, io);
-  }
-  if (ending.thrown instanceof ConnectError && !ending.leftAtOnce) {
-    line(io.stderr, `The run was aborted: ${explain(ending.thrown)}${resume}`);
-    return exitCode.aborted;
-  }
-  if (ending.thrown !== undefined && !(ending.thrown instanceof ConnectError)) {
-    throw ending.thrown;
-  }
-  if (ending.lookedWrong) {
-    line(
-      io.stderr,
-      `The first ${suspiciousUnknown} grants are all unknown, so the run was stopped. They may be gone already, or they belong to another organization than the one above: a grant of another organization looks just like one that is gone. If they are gone, add --allow-unknown.${resume}`,
-    );
-    return exitCode.stopped;
-  }
-  if (ending.interrupted && (notAsked > 0 || ending.leftAtOnce)) {
-    line(io.stderr, `Stopped.${resume}`);
-    return exitCode.stopped;
-  }
-  if (ending.lastFailure !== undefined) {
-    line(io.stderr, `The last grants failed: ${explain(ending.lastFailure)}${resume}`);
-    return exitCode.aborted;
-  }
-  if (count("not-found") === plan.grants.length && !settings.allowUnknown) {
-    line(
-      io.stderr,
-      "None of the grants was found. They may be gone already, or they belong to another organization than the one above: a grant of another organization looks just like one that is gone.",
-    );
-  }
-  const missing = settings.allowUnknown ? 0 : count("not-found");
-  return count("failed") + missing > 0 ? exitCode.incomplete : exitCode.done;
-}
-
-function concludeUnlogged(
-  problem: string,
-  unlogged: readonly LoggedOutcome[],
-  resume: string,
-  io: Io,
-): number {
-  line(io.stderr, `The run was stopped: ${problem}. Nothing was sent after that.${resume}`);
-  if (unlogged.length > 0) {
-    line(
-      io.stderr,
-      `${counted(unlogged.length, "outcome")} ${unlogged.length === 1 ? "is" : "are"} not in the log:`,
-    );
+    say(`The run was stopped: ${log.failure.message}. Nothing was sent after that.${resume}`);
     for (const outcome of unlogged) {
-      line(io.stderr, `  ${outcomeLine(outcome)}`);
+      say(`Not in the log: ${outcomeLine(outcome)}`);
     }
+    return exitCode.stopped;
   }
-  return exitCode.stopped;
+  if (thrown !== undefined && !(thrown instanceof ConnectError)) {
+    throw thrown;
+  }
+  const leftAtOnce = stopSwitch.signal.aborted;
+  if (thrown !== undefined && !leftAtOnce) {
+    say(`The run was aborted: ${explain(thrown)}${resume}`);
+    return exitCode.aborted;
+  }
+  if (sent.lookedWrong) {
+    say(
+      `The first ${suspiciousUnknown} grants are all unknown, so the run was stopped. ${wrongOrganization} If they are gone, add --allow-unknown.${resume}`,
+    );
+    return exitCode.stopped;
+  }
+  if (stopSwitch.interrupted && (notSent > 0 || leftAtOnce)) {
+    say(`Stopped.${resume}`);
+    return exitCode.stopped;
+  }
+  if (sent.lastFailure !== undefined) {
+    say(`The last grants failed: ${explain(sent.lastFailure)}${resume}`);
+    return exitCode.aborted;
+  }
+  if (count("not-found") === plan.grants.length && !flags["allow-unknown"]) {
+    say(`None of the grants was found. ${wrongOrganization}`);
+  }
+  const missing = flags["allow-unknown"] ? 0 : count("not-found");
+  return count("failed") + missing > 0 ? exitCode.incomplete : exitCode.done;
 }

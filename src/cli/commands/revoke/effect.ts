@@ -1,160 +1,145 @@
 import { ConnectError } from "@connectrpc/connect";
 import { explain } from "../../explain.js";
-import { type Viewer, viewEffect } from "../../grants/effect.js";
+import { contradicts, type Expected, lookAtEffect } from "../../grants/effect.js";
 import type { GrantRecord } from "../../grants/record.js";
 import { selectGrants, shortfallOf } from "../../grants/select.js";
-import { type Io, line } from "../../io.js";
-import type { LoggedCommand } from "../../log/entry.js";
-import type { RunLog } from "../../log/write.js";
-import { grouped, paint, printable } from "../../terminal.js";
-import type { Plan } from "./plan.js";
+import { line } from "../../io.js";
+import type { LoggedCommand, Selectors } from "../../log/entry.js";
+import { counted, firstOf, grouped, paint, printable, quoted } from "../../terminal.js";
+import type { Session } from "./session.js";
 
-/** What a run's end is looked at with. */
-export interface EffectContext extends Viewer {
-  readonly plan: Plan;
-  readonly protocol: string;
-  readonly log: RunLog | undefined;
-}
+/** What is shown of a grant that is not in effect: undefined if it is not shown. */
+export type Shown = GrantRecord | undefined;
 
-/** What ZITADEL shows after a run. */
+/** What ZITADEL shows after a run or a restore. */
 export interface Look {
-  /** Whether nothing gives roles any more that the run was for. */
-  readonly isOver: boolean;
   readonly looked: number;
-  /** Deactivated grants that still give roles. */
-  readonly active: readonly GrantRecord[];
-  /** Whether these are all that is left. */
-  readonly isRestOver: boolean;
+  /** The grants that are not in effect. */
+  readonly others: ReadonlyMap<string, Shown>;
 }
-
-const mostListed = 20;
 
 /**
- * Looks whether the access has ended, and reports it: at what ZITADEL shows of these grants, from which it builds
- * tokens, as soon as it has caught up; and whether anything still matches what was selected.
- *
- * @param confirmed how many of them the server has confirmed.
+ * Looks whether changes are in effect: at what ZITADEL shows of grants, as soon as it has caught up. Undefined,
+ * after reporting the reason, when that cannot be seen.
  */
-export async function lookAfterRun(
-  grantIds: readonly string[],
-  confirmed: number,
-  context: EffectContext,
-): Promise<Look> {
-  const { plan, identity, log, quiet, io } = context;
-  const { command } = plan;
-  /** Grants that still give roles, removed ones that are still shown, and those of other organizations. */
-  const active: GrantRecord[] = [];
-  const inactive: GrantRecord[] = [];
-  const foreign: GrantRecord[] = [];
-  const isForeign = ({ orgId }: GrantRecord) =>
-    orgId !== undefined && identity.orgId !== null && orgId !== identity.orgId;
-  const looked = await viewEffect(
-    grantIds,
-    {
-      isAwaited: (_, record) =>
-        record === undefined || isForeign(record) || hasNoEffect(command, record),
-      onShown(_, record) {
-        if (record !== undefined && (isForeign(record) || !hasNoEffect(command, record))) {
-          (isForeign(record) ? foreign : record.state === "active" ? active : inactive).push(
-            record,
-          );
-        }
-      },
-    },
-    context,
-  );
-  if (looked === undefined) {
-    return { isOver: false, looked: 0, active: [], isRestOver: false };
-  }
-  const left = active.length + inactive.length + foreign.length;
-  const isComplete = looked === grantIds.length;
-  log?.effect({
-    ...{ looked, inEffect: looked - left },
-    others: [...active, ...inactive, ...foreign].map(({ grantId, state }) => {
-      return { grantId, shows: state };
-    }),
-  });
-  if (!isComplete) {
-    line(io.stderr, `Stopped: only ${grouped(looked)} were looked at.`);
-  }
-  listGrants(active, "still gives roles", io);
-  listGrants(inactive, "is still shown, and gives no roles", io);
-  listGrants(foreign, "is of another organization, which this run cannot change", io);
-  if (active.length + inactive.length > 0) {
-    line(
-      io.stderr,
-      `${grouped(active.length + inactive.length)} of ${grouped(looked)} are confirmed by the server and not in effect: releases of ZITADEL before the fix of September 2026 can lose an event for ever.`,
-    );
-    line(
-      io.stderr,
-      command === "remove"
-        ? operatorAdvice("a removal")
-        : "--repair deactivates them again, which gives access back for a moment.",
-    );
-  }
-  const known = new Set([...active, ...inactive].map(({ grantId }) => grantId));
-  const isClear = isComplete && (await searchAgain(known, context));
-  const isOver = isClear && left === 0;
-  if (!quiet || !isOver) {
-    const inEffect = `${grouped(looked - left)} of ${grouped(looked)}`;
-    line(io.stderr, `${grouped(confirmed)} confirmed by the server; in effect: ${inEffect}.`);
-  }
-  const repairable = command === "deactivate" ? active : [];
-  return { isOver, looked, active: repairable, isRestOver: isClear && left === repairable.length };
-}
-
-/** What can be done about a skipped event that a client cannot mend. */
-export function operatorAdvice(what: string): string {
-  return `A client cannot repair ${what}. The operator can: update ZITADEL to a release with the fix of September 2026, and rebuild the projection of user grants; until then, deactivate the user, or remove the role from the project.`;
-}
-
-function hasNoEffect(command: LoggedCommand, { state }: GrantRecord): boolean {
-  return command === "deactivate" && state !== "active";
-}
-
-/** Searches for what the run was for once more. Returns whether nothing matches any more. */
-async function searchAgain(
-  known: ReadonlySet<string>,
-  { plan, lookup, identity, protocol, io }: EffectContext,
-): Promise<boolean> {
-  if (plan.selectors === undefined) {
-    return true;
-  }
-  const left: GrantRecord[] = [];
-  try {
-    const selection = selectGrants(lookup, plan.selectors, identity.orgId);
-    for (;;) {
-      const { done, value } = await selection.next();
-      if (done) {
-        const shortfall = shortfallOf(value, protocol);
-        listGrants(left, "matches what was selected, and is there", io);
-        if (shortfall !== undefined) {
-          line(io.stderr, `What is left could not be read to the end: ${shortfall}`);
-        }
-        return left.length === 0 && shortfall === undefined;
+export async function look(
+  expected: ReadonlyMap<string, Expected>,
+  session: Session,
+  onShown?: (grantId: string, record: Shown) => void,
+): Promise<Look | undefined> {
+  const others = new Map<string, Shown>();
+  const isDone = await lookAtEffect(
+    expected,
+    (grantId, record) => {
+      onShown?.(grantId, record);
+      if (contradicts(expected.get(grantId), record)) {
+        others.set(grantId, record);
       }
-      if (!hasNoEffect(plan.command, value) && !known.has(value.grantId)) {
-        left.push(value);
+    },
+    session,
+  );
+  return isDone ? { looked: expected.size, others } : undefined;
+}
+
+/** Records in the log what ZITADEL shows. */
+export function logEffect({ looked, others }: Look, { log }: Session): void {
+  log?.effect({
+    ...{ looked, inEffect: looked - others.size },
+    others: [...others].map(([grantId, record]) => ({ grantId, shows: record?.state ?? "none" })),
+  });
+}
+
+const effects = {
+  active: "still gives roles",
+  inactive: "is shown as inactive, and gives no roles",
+  unknown: "is still shown",
+} as const;
+
+function isForeign(record: Shown, { identity }: Session): boolean {
+  const { orgId } = identity;
+  return record?.orgId !== undefined && orgId !== null && record.orgId !== orgId;
+}
+
+/** Lists the grants that are not in effect. */
+export function listOthers({ others }: Look, session: Session): void {
+  const texts = [...others].map(([grantId, record]) => {
+    if (record === undefined) {
+      return `${grantId} is not shown`;
+    }
+    const what = isForeign(record, session)
+      ? "is of another organization, which this run cannot change"
+      : effects[record.state];
+    return `${grantId} ${what} (${whose(record)})`;
+  });
+  listDanger(texts, session);
+}
+
+/** Says what can be done about them. @param log the path of the log, if there is one. */
+export function adviseOnOthers(
+  { looked, others }: Look,
+  command: LoggedCommand | "restore",
+  log: string | undefined,
+  session: Session,
+): void {
+  const { stderr } = session.io;
+  const own = [...others.values()].filter((record) => !isForeign(record, session));
+  if (own.length === 0) {
+    return;
+  }
+  line(
+    stderr,
+    `${grouped(own.length)} of ${counted(looked, "grant")} are confirmed by the server and not in effect: releases of ZITADEL before the fix of September 2026 can lose an event for ever. Tokens have what is shown.`,
+  );
+  const isRepairable = command === "deactivate" && own.some((record) => record?.state === "active");
+  line(
+    stderr,
+    !isRepairable
+      ? `A client cannot repair that. The operator can: update ZITADEL to a release with the fix, and rebuild the projection of user grants.${command === "restore" ? "" : " Until then, deactivate the user, or remove the role from the project."}`
+      : log === undefined
+        ? "Run it again with a log: a repair needs it."
+        : `Repair, which gives access back for a moment: zitadel-user-grants verify --repair ${quoted(log)}`,
+  );
+}
+
+function whose({ displayName, userId, projectName, projectId }: GrantRecord): string {
+  return `${displayName ?? userId}, ${projectName ?? projectId}`;
+}
+
+function listDanger(texts: readonly string[], { io }: Session): void {
+  for (const text of firstOf(texts, 20)) {
+    line(io.stderr, paint(io.stderr, "danger", printable(text)));
+  }
+}
+
+/** Searches again for what the run was for. Returns whether nothing matches any more but what is known. */
+export async function isNothingLeft(
+  selectors: Selectors,
+  command: LoggedCommand,
+  known: ReadonlyMap<string, Shown>,
+  session: Session,
+): Promise<boolean> {
+  const { reader, identity, connection, io } = session;
+  const left: string[] = [];
+  let problem: string | undefined;
+  try {
+    const selection = selectGrants(reader, selectors, identity.orgId);
+    let next = await selection.next();
+    for (; !next.done; next = await selection.next()) {
+      const { grantId, state } = next.value;
+      if (!known.has(grantId) && (command === "remove" || state === "active")) {
+        left.push(`${grantId} matches what was selected, and is there (${whose(next.value)})`);
       }
     }
+    problem = shortfallOf(next.value, connection.protocol);
   } catch (reason) {
     if (!(reason instanceof ConnectError)) {
       throw reason;
     }
-    line(io.stderr, `What is left could not be read: ${explain(reason, "read")}`);
-    return false;
+    problem = explain(reason, "read");
   }
-}
-
-function listGrants(records: readonly GrantRecord[], what: string, io: Io): void {
-  for (const { grantId, displayName, userId, projectName, projectId } of records.slice(
-    0,
-    mostListed,
-  )) {
-    const whose = `${displayName ?? userId}, ${projectName ?? projectId}`;
-    line(io.stderr, paint(io.stderr, "danger", printable(`${grantId} ${what} (${whose})`)));
+  listDanger(left, session);
+  if (problem !== undefined) {
+    line(io.stderr, `What is left could not be read to the end: ${problem}`);
   }
-  if (records.length > mostListed) {
-    line(io.stderr, `and ${grouped(records.length - mostListed)} more ${what}`);
-  }
+  return left.length === 0 && problem === undefined;
 }

@@ -3,15 +3,16 @@ import { describeError } from "../../../index.js";
 import { type Identified, interruptibleLookup } from "../../account.js";
 import { explain } from "../../explain.js";
 import { type Claimed, type InputFlags, type InputGrant, readGrants } from "../../grants/input.js";
+import type { Lookup } from "../../grants/lookup.js";
 import { type ReadEachOptions, readEach } from "../../grants/read.js";
 import { type GrantRecord, personOf, toLoggedGrant } from "../../grants/record.js";
-import { type SelectionEnd, selectGrants, shortfallOf } from "../../grants/select.js";
+import { selectGrants, shortfallOf } from "../../grants/select.js";
 import { Interrupted, type Io, line, UsageError } from "../../io.js";
 import type { LoggedGrant, Selectors } from "../../log/entry.js";
 import type { RunLog } from "../../log/write.js";
 import type { Rate } from "../../pace.js";
 import { duration } from "../../progress.js";
-import { counted, printable } from "../../terminal.js";
+import { counted, firstOf, printable } from "../../terminal.js";
 import { Overview } from "./overview.js";
 
 /** A grant of a run; its user is "" if unknown. */
@@ -32,6 +33,13 @@ export interface Gathered {
   readonly unmatched: readonly string[];
   /** Why not all grants could be read, where the run goes on without them. */
   readonly shortfall?: string | undefined;
+}
+
+/** Where the grants are read, and the log that they are added to. */
+export interface Source extends Identified {
+  readonly rate: Rate;
+  readonly log: RunLog | undefined;
+  readonly io: Io;
 }
 
 /** What was given: ids, and what their file says about them. */
@@ -85,8 +93,6 @@ function differences(claimed: Claimed | undefined, record: GrantRecord): string[
   );
 }
 
-/** The most differences that are listed. */
-const mostDifferences = 10;
 /** What takes longer than this is announced. */
 const longMs = 10_000;
 
@@ -97,89 +103,67 @@ const longMs = 10_000;
  *
  * @throws UsageError where the file and the server differ; Interrupted at Ctrl-C.
  */
-export async function readGiven(
-  input: Input,
-  { connection, identity }: Identified,
-  rate: Rate,
-  log: RunLog | undefined,
-  io: Io,
-): Promise<Gathered | undefined> {
+export async function readGiven(input: Input, source: Source): Promise<Gathered | undefined> {
+  const { identity, rate, log, io } = source;
   const { orgId } = identity;
-  const { lookup, signal, end } = interruptibleLookup(connection, rate, io);
+  const { grants, withEmail } = input;
   const overview = new Overview();
   const differing: string[] = [];
-  let differs = 0;
-  const { grants, source, withEmail } = input;
+  const add = (grantId: string, record: GrantRecord | undefined) => {
+    const given = grants.get(grantId) ?? { grantId, userId: "" };
+    const owner = record?.orgId ?? record?.resourceOwner;
+    if (record === undefined || (owner !== undefined && orgId !== null && owner !== orgId)) {
+      given.shows = record === undefined ? "not found" : `of organization ${owner}`;
+      overview.addMissing(given.shows);
+      log?.grant({ grantId });
+      return;
+    }
+    const grant = toLoggedGrant(record);
+    overview.add(grant);
+    log?.grant(grant);
+    const found = differences(given.said?.claimed, record);
+    if (found.length > 0) {
+      const where = `${input.source}, line ${given.said?.number}, grant ${grantId}`;
+      differing.push(`  ${where}: ${found.join("; ")}`);
+    }
+    Object.assign(given, { userId: record.userId, shows: record.state, said: undefined });
+  };
   const options: ReadEachOptions = {
-    orgId,
-    maxPerSecond: rate.maxPerSecond,
-    whole: true,
-    withEmail,
+    ...{ orgId, maxPerSecond: rate.maxPerSecond, whole: true, withEmail },
     onStart: (what, ms) => {
       if (ms > longMs) {
         line(io.stderr, `Reading the grants first: ${what}, about ${duration(ms)}.`);
       }
     },
   };
-  try {
-    for await (const shown of readEach(lookup, [...grants.keys()], options)) {
-      for (const [grantId, record] of shown) {
-        const given = grants.get(grantId);
-        if (given === undefined) {
-          continue;
+  return await readFirst(source, async (lookup) => {
+    try {
+      for await (const shown of readEach(lookup, [...grants.keys()], options)) {
+        for (const [grantId, record] of shown) {
+          add(grantId, record);
         }
-        const owner = record?.orgId ?? record?.resourceOwner;
-        if (record === undefined || (owner !== undefined && orgId !== null && owner !== orgId)) {
-          given.shows = record === undefined ? "not found" : `of organization ${owner}`;
-          overview.addMissing(given.shows);
-          log?.grant({ grantId });
-          continue;
-        }
-        const grant = toLoggedGrant(record);
-        overview.add(grant);
-        log?.grant(grant);
-        const lines = differences(given.said?.claimed, record);
-        differs += lines.length > 0 ? 1 : 0;
-        if (lines.length > 0 && differing.length < mostDifferences) {
-          differing.push(
-            `  ${source}, line ${given.said?.number}, grant ${grantId}: ${lines.join("; ")}`,
-          );
-        }
-        Object.assign(given, { userId: record.userId, shows: record.state, said: undefined });
       }
-    }
-  } catch (error) {
-    if (signal.aborted) {
-      throw new Interrupted();
-    }
-    if (!(error instanceof ConnectError)) {
-      throw error;
-    }
-    if (mayNotRead(error)) {
+    } catch (error) {
+      if (!mayNotRead(error)) {
+        throw error;
+      }
       line(
         io.stderr,
         `The grants are not read first: ${explain(error, "read")} What they are is not shown, and they cannot be restored.`,
       );
       return asGiven(input, log);
     }
-    line(io.stderr, explain(error, "read"));
-    line(io.stderr, "Nothing was done: the grants could not be read.");
-    return undefined;
-  } finally {
-    end();
-  }
-  if (differs > 0) {
-    const more = differs - differing.length;
-    throw new UsageError(
-      [
-        `Nothing was sent: the file says something else about ${counted(differs, "grant")} than ZITADEL.`,
-        ...differing,
-        ...(more > 0 ? [`  and ${more} more`] : []),
-        "Was one of its columns sorted alone, or has something changed since it was written? List the grants again.",
-      ].join("\n"),
-    );
-  }
-  return { grants: [...grants.values()], overview, unmatched: [] };
+    if (differing.length > 0) {
+      throw new UsageError(
+        [
+          `Nothing was sent: the file says something else about ${counted(differing.length, "grant")} than ZITADEL.`,
+          ...firstOf(differing),
+          "Was one of its columns sorted alone, or has something changed since it was written? List the grants again.",
+        ].join("\n"),
+      );
+    }
+    return { grants: [...grants.values()], overview, unmatched: [] };
+  });
 }
 
 /** The grants as they were given, without a look at the server. */
@@ -195,8 +179,9 @@ export function asGiven({ grants }: Input, log: RunLog | undefined): Gathered {
   return { grants: [...grants.values()], overview, unmatched: [] };
 }
 
-function mayNotRead(error: ConnectError): boolean {
-  return error.code === Code.PermissionDenied || describeError(error).id === "AUTHZ-cdgFk";
+function mayNotRead(error: unknown): boolean {
+  const { code, id } = describeError(error);
+  return code === Code.PermissionDenied || id === "AUTHZ-cdgFk";
 }
 
 /**
@@ -207,28 +192,41 @@ function mayNotRead(error: ConnectError): boolean {
  */
 export async function gatherSelected(
   selectors: Selectors,
-  { connection, identity }: Identified,
-  rate: Rate,
-  log: RunLog | undefined,
-  io: Io,
+  source: Source,
 ): Promise<Gathered | undefined> {
-  const { lookup, signal, end: stopListening } = interruptibleLookup(connection, rate, io);
+  const { connection, identity, log } = source;
   const overview = new Overview(selectors.roles);
   const grants: RunGrant[] = [];
-  let end: SelectionEnd;
-  try {
+  return await readFirst(source, async (lookup) => {
     const selection = selectGrants(lookup, selectors, identity.orgId);
-    for (;;) {
-      const { done, value } = await selection.next();
-      if (done) {
-        end = value;
-        break;
-      }
-      const grant = toLoggedGrant(value);
-      grants.push({ grantId: value.grantId, userId: value.userId });
+    let next = await selection.next();
+    for (; !next.done; next = await selection.next()) {
+      const grant = toLoggedGrant(next.value);
+      grants.push({ grantId: next.value.grantId, userId: next.value.userId });
       overview.add(grant);
       log?.grant(grant);
     }
+    const { ambiguous, unmatched } = next.value;
+    if (ambiguous.length > 0) {
+      throw new UsageError(
+        ["Nothing was done.", ...ambiguous, "Name the one that is meant with --user <id>."]
+          .map(printable)
+          .join("\n"),
+      );
+    }
+    const shortfall = shortfallOf(next.value, connection.protocol);
+    return { grants, overview, unmatched, shortfall };
+  });
+}
+
+/** Reads before anything is changed: Ctrl-C ends it at once. Undefined, after reporting the reason, when it fails. */
+async function readFirst<T>(
+  { connection, rate, io }: Source,
+  read: (lookup: Lookup) => Promise<T>,
+): Promise<T | undefined> {
+  const { lookup, signal, end } = interruptibleLookup(connection, rate, io);
+  try {
+    return await read(lookup);
   } catch (error) {
     if (signal.aborted) {
       throw new Interrupted();
@@ -240,15 +238,6 @@ export async function gatherSelected(
     line(io.stderr, "Nothing was done: the grants were not read to the end.");
     return undefined;
   } finally {
-    stopListening();
+    end();
   }
-  if (end.ambiguous.length > 0) {
-    throw new UsageError(
-      ["Nothing was done.", ...end.ambiguous, "Name the one that is meant with --user <id>."]
-        .map(printable)
-        .join("\n"),
-    );
-  }
-  const shortfall = shortfallOf(end, connection.protocol);
-  return { grants, overview, unmatched: end.unmatched, shortfall };
 }

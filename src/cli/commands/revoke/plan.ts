@@ -8,58 +8,39 @@ export interface Plan {
   readonly grants: readonly RunGrant[];
   /** Those that an earlier run may have sent come first. */
   readonly open: readonly RunGrant[];
-  /** Grants of requests whose responses were lost. */
-  readonly inDoubt: ReadonlySet<string>;
-  /** How many grants earlier runs have decided, by status. */
-  readonly decided: Readonly<Record<string, number>>;
-  /** Done by an earlier run that did not get to record it. */
-  readonly doneUnwritten: readonly string[];
-  /** Whether an earlier run has found grants of this organization. */
-  readonly someFound: boolean;
   /** What the run is for, if it is not for given ids: afterwards, the same is searched for again. */
   readonly selectors: Selectors | undefined;
-  /** What earlier runs have logged. */
-  readonly logged: LogContent | undefined;
+  /** What earlier runs have left. */
+  readonly earlier?: Earlier;
 }
 
-/** A run that has not begun. */
-export function newPlan(
-  command: LoggedCommand,
-  grants: readonly RunGrant[],
-  selectors: Selectors | undefined,
-): Plan {
-  return {
-    ...{ command, grants, open: grants, inDoubt: new Set(), decided: {}, doneUnwritten: [] },
-    ...{ someFound: false, selectors, logged: undefined },
-  };
+export interface Earlier {
+  readonly content: LogContent;
+  /** Grants of requests whose responses were lost. */
+  readonly inDoubt: ReadonlySet<string>;
+  /** How many grants are decided, by status. */
+  readonly decided: Readonly<Record<string, number>>;
+  /** Done, without an outcome in the log. */
+  readonly unwritten: readonly RunGrant[];
 }
 
 /** The rest of a run. A failure is not a decision: its cause may be gone. */
 export function resumedPlan(content: LogContent): Plan {
   const { grants, head } = content;
   const { "": _, failed: __, ...decided } = content.counts();
-  const isDecided = ({ status }: GrantInLog) => !["", "failed"].includes(status);
-  const isLeft = (grant: GrantInLog) => !isDecided(grant) && !grant.confirmed;
-  const inDoubt = new Set(
-    content.withoutResponse().flatMap((request) => request.map(({ grantId }) => grantId)),
-  );
-  const doneUnwritten = grants
-    .filter((grant) => !isLeft(grant) && !isDecided(grant))
-    .map(({ grantId }) => grantId);
-  const left = grants.filter(isLeft);
+  const undecided = grants.filter(({ status }) => status === "" || status === "failed");
+  const left = undecided.filter(({ confirmed }) => !confirmed);
+  const doubtful = content.inDoubt();
+  const isDoubtful = (grant: GrantInLog) => doubtful.has(grant);
   return {
     command: head.command,
     grants,
-    open: [
-      ...left.filter(({ grantId }) => inDoubt.has(grantId)),
-      ...left.filter(({ grantId }) => !inDoubt.has(grantId)),
-    ],
-    inDoubt,
-    decided,
-    doneUnwritten,
-    someFound:
-      doneUnwritten.length > 0 || Object.keys(decided).some((status) => status !== "not-found"),
+    open: [...left.filter(isDoubtful), ...left.filter((grant) => !isDoubtful(grant))],
     selectors: head.selectors,
-    logged: content,
+    earlier: {
+      ...{ content, decided },
+      inDoubt: new Set([...doubtful].map(({ grantId }) => grantId)),
+      unwritten: undecided.filter(({ confirmed }) => confirmed),
+    },
   };
 }

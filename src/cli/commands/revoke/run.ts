@@ -1,17 +1,24 @@
-import { headOf, type Identified, identify, introduce, probePermission } from "../../account.js";
+import { headOf, identify, introduce, probePermission } from "../../account.js";
 import { type Connection, readConnection } from "../../connect.js";
-import { type Command, parseFlags } from "../../flags.js";
+import { type Command, parseFlags, wholeNumber } from "../../flags.js";
 import { readSelectors, selectorsGiven } from "../../grants/selectors.js";
 import { exitCode, type Io, line, UsageError } from "../../io.js";
-import type { LoggedCommand, Selectors } from "../../log/entry.js";
+import type { LoggedCommand } from "../../log/entry.js";
 import { defaultLogPath, RunLog } from "../../log/write.js";
-import { rateShown } from "../../pace.js";
+import { rateShown, readRate } from "../../pace.js";
 import { createResultLines } from "../../progress.js";
 import { checkCanAsk, counted, jsonText, mayGoAhead, printable } from "../../terminal.js";
 import { carryOut } from "./carry-out.js";
-import { bulkGroups, readSettings, runFlags, type Settings } from "./flags.js";
-import { asGiven, type Gathered, gatherInput, gatherSelected, readGiven } from "./gather.js";
-import { newPlan } from "./plan.js";
+import { type ActionFlags, bulkFlags, bulkGroups } from "./flags.js";
+import {
+  asGiven,
+  type Gathered,
+  gatherInput,
+  gatherSelected,
+  readGiven,
+  type Source,
+} from "./gather.js";
+import { Session } from "./session.js";
 
 /** The command `remove`. */
 export const remove: Command = {
@@ -36,46 +43,42 @@ export const deactivate: Command = {
 };
 
 async function runBulk(command: LoggedCommand, args: readonly string[], io: Io): Promise<number> {
-  const { values: flags, positionals } = parseFlags(args, runFlags(command));
+  const { values: flags, positionals } = parseFlags(args, bulkFlags(command));
   if (flags.log !== undefined && flags["no-log"]) {
     throw new UsageError("Give --log or --no-log, not both.");
   }
-  if (flags.repair && (flags["no-log"] || command === "remove")) {
+  if (flags.repair && (flags["no-check"] || flags["no-log"] || command === "remove")) {
     throw new UsageError(
-      "--repair deactivates again what the log says was deactivated: it goes with deactivate and a log.",
+      "--repair deactivates again what the check finds and the log confirms: it goes with deactivate, a log and the check.",
     );
   }
-  const settings = readSettings(flags);
+  wholeNumber("concurrency", flags.concurrency, 1000);
   const [selector] = selectorsGiven(flags);
   if (selector !== undefined && (positionals.length > 0 || flags.file !== undefined)) {
     throw new UsageError(`Give ids, or select grants with ${selector}, not both.`);
   }
   const selectors = selector === undefined ? undefined : await readSelectors(flags, io);
-  const connection = await readConnection(flags, io);
+  const given = await readConnection(flags, io);
+  const rate = readRate(flags.rate, given.baseUrl);
   const fromStdin =
     selectors === undefined
-      ? checkInput(positionals, flags.file, connection, io)
+      ? checkInput(positionals, flags.file, given, io)
       : flags["users-file"] === "-" || flags["emails-file"] === "-";
   const isDryRun = flags["dry-run"] === true;
   if (!isDryRun) {
-    checkCanAsk(flags.yes, fromStdin || connection.usesStdin, io);
+    checkCanAsk(flags, fromStdin || given.usesStdin, io);
   }
-  const rate = settings.rate(connection.baseUrl);
-  const log =
-    flags["no-log"] || isDryRun ? undefined : RunLog.create(flags.log ?? defaultLogPath());
+  const isLogged = !flags["no-log"] && !isDryRun;
+  const log = isLogged ? RunLog.create(flags.log ?? defaultLogPath()) : undefined;
   let started = false;
   try {
     const input = selectors === undefined && (await gatherInput(positionals, flags, io));
-    const identified = await identify(connection, io);
-    let gathered: Gathered | undefined;
-    if (selectors !== undefined) {
-      gathered = await gatherSelected(selectors, identified, rate, log, io);
-    } else if (input) {
-      gathered = flags["no-record"]
-        ? asGiven(input, log)
-        : await readGiven(input, identified, rate, log, io);
-    }
-    if (gathered === undefined) {
+    const identified = await identify(given, io);
+    const source = { ...identified, rate, log, io };
+    const gathered = selectors
+      ? await gatherSelected(selectors, source)
+      : input && (flags["no-record"] ? asGiven(input, log) : await readGiven(input, source));
+    if (!gathered) {
       return exitCode.aborted;
     }
     const { grants, shortfall, unmatched } = gathered;
@@ -83,36 +86,37 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
       line(io.stderr, `${shortfall} Nothing was done. --allow-incomplete goes on without them.`);
       return exitCode.incomplete;
     }
-    if (!settings.quiet) {
-      showPlan(command, identified, gathered, settings, log, isDryRun, io);
+    if (!flags.quiet) {
+      showPlan(command, gathered, source, isDryRun);
     }
     for (const value of unmatched) {
       line(io.stderr, `Not matched   ${printable(value)}`);
     }
-    const incomplete = shortfall !== undefined || (unmatched.length > 0 && !settings.allowUnknown);
-    const worst = (code: number) =>
-      code === exitCode.done && incomplete ? exitCode.incomplete : code;
+    const isWhole =
+      shortfall === undefined && (unmatched.length === 0 || flags["allow-unknown"] === true);
+    const atBest = (code: number) =>
+      code === exitCode.done && !isWhole ? exitCode.incomplete : code;
     if (isDryRun) {
-      return worst(await dryRun(command, identified.connection, gathered, settings, io));
+      return atBest(await dryRun(command, identified.connection, gathered, flags, io));
     }
     if (grants.length === 0) {
       line(io.stderr, "Nothing was done: no grant matches.");
-      return settings.allowUnknown ? exitCode.done : exitCode.incomplete;
+      return flags["allow-unknown"] ? exitCode.done : exitCode.incomplete;
     }
-    if (!flags.yes && !(await mayGoAhead(command, grants.length, io))) {
-      line(io.stderr, "Nothing was done.");
+    if (!(await mayGoAhead(command, grants.length, flags, io))) {
       return exitCode.stopped;
     }
     started = true;
-    log?.start(headOfRun(command, identified, selectors, flags.rate));
-    const code = await carryOut(
-      { ...identified, plan: newPlan(command, grants, selectors), log, settings },
-      io,
-    );
+    const { connection, identity } = identified;
+    const limit = flags.rate === undefined ? undefined : Number(flags.rate);
+    log?.start({ ...headOf(command, connection, identity), selectors, rate: limit });
+    const plan = { command, grants, open: grants, selectors };
+    const session = new Session(identified, { log, rate, quiet: flags.quiet, io });
+    const code = await carryOut(plan, flags, session);
     if (shortfall !== undefined) {
       line(io.stderr, `Not all grants were ${command}d: ${shortfall}`);
     }
-    return worst(code);
+    return atBest(code);
   } finally {
     if (!started) {
       log?.discard();
@@ -120,45 +124,28 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
   }
 }
 
-function headOfRun(
-  command: LoggedCommand,
-  { connection, identity }: Identified,
-  selectors: Selectors | undefined,
-  rate: string | undefined,
-) {
-  return {
-    ...headOf(command, connection, identity),
-    ...(selectors === undefined ? {} : { selectors }),
-    ...(rate === undefined ? {} : { rate: Number(rate) }),
-  };
-}
-
 /** What is about to happen, with where and as whom right above the question. */
 function showPlan(
   command: LoggedCommand,
-  { connection, identity }: Identified,
   { overview, shortfall }: Gathered,
-  settings: Settings,
-  log: RunLog | undefined,
+  { connection, identity, rate, log, io }: Source,
   isDryRun: boolean,
-  io: Io,
 ): void {
   overview.show(command, io);
+  const { unread } = overview;
   const undo =
     log === undefined
       ? "not possible, as no log is written"
-      : overview.unread > 0
-        ? `not possible for ${counted(overview.unread, "grant")} that ${overview.unread === 1 ? "was" : "were"} not read first`
-        : undefined;
+      : `not possible for ${counted(unread, "grant")} that ${unread === 1 ? "was" : "were"} not read first`;
   introduce(
     connection,
     identity,
     {
       Grants: overview.count(command),
       ...(shortfall === undefined ? {} : { Incomplete: shortfall }),
-      ...rateShown(settings.rate(connection.baseUrl)),
+      ...rateShown(rate),
       ...(log === undefined ? {} : { Log: log.path }),
-      ...(undo === undefined || isDryRun ? {} : { Undo: undo }),
+      ...(isDryRun || (log !== undefined && unread === 0) ? {} : { Undo: undo }),
     },
     io,
   );
@@ -169,7 +156,7 @@ async function dryRun(
   command: LoggedCommand,
   connection: Connection,
   { grants, overview }: Gathered,
-  { json, allowUnknown }: Settings,
+  flags: ActionFlags,
   io: Io,
 ): Promise<number> {
   const { ok, detail } = await probePermission(connection, command);
@@ -180,7 +167,7 @@ async function dryRun(
   }
   const lines = createResultLines(io);
   for (const { grantId, userId, shows } of grants) {
-    if (json) {
+    if (flags.json) {
       lines.add(jsonText({ grantId, ...(userId === "" ? {} : { userId }), shows }));
     } else if (shows !== undefined) {
       lines.add(`${grantId}\t${shows}`);
@@ -197,7 +184,7 @@ async function dryRun(
     line(io.stderr, "Input, connection and permission are fine.");
   }
   line(io.stderr, "This was a dry run: nothing was done.");
-  return missing > 0 && !allowUnknown ? exitCode.incomplete : exitCode.done;
+  return missing > 0 && !flags["allow-unknown"] ? exitCode.incomplete : exitCode.done;
 }
 
 /** Whether the grants come from standard input. @throws UsageError when no grants are given. */

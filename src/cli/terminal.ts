@@ -93,8 +93,8 @@ export interface TableColumn<Row> {
   readonly show: (row: Row) => string;
   /** Never truncated, so that it can be copied. */
   readonly whole?: boolean;
-  /** Left out where the width is short: the highest number goes first. */
-  readonly spare?: number;
+  /** Left out where the width is short, the last one first. */
+  readonly spare?: boolean;
 }
 
 /** By so many rows the widths of a table are chosen, and so many characters are written at once. */
@@ -104,7 +104,10 @@ const gap = 2;
 const readableWidth = 16;
 const leastWidth = 8;
 
-/** A table that fits the width, by the rows that are known at first: columns are truncated, and then left out. */
+/**
+ * A table that fits the width, by the rows that are known at first: columns are truncated as long as they can be
+ * read, then left out, then truncated further.
+ */
 export function createTable<Row>(
   columns: readonly TableColumn<Row>[],
   first: readonly Row[],
@@ -118,25 +121,21 @@ export function createTable<Row>(
   }));
   const excess = () =>
     shown.reduce((sum, column) => sum + column.width, gap * (shown.length - 1)) - width;
-  const truncate = (least: number) => {
-    for (;;) {
-      const cuttable = shown.filter((column) => !column.whole && column.width > least);
-      const widest = cuttable.toSorted((a, b) => b.width - a.width)[0];
-      if (excess() <= 0 || widest === undefined) {
-        return;
-      }
-      widest.width -= 1;
-    }
-  };
-  truncate(readableWidth);
+  const widestOver = (least: number) =>
+    shown
+      .filter((column) => !column.whole && column.width > least)
+      .toSorted((a, b) => b.width - a.width)[0];
   while (excess() > 0) {
-    const [spare] = shown.toSorted((a, b) => (b.spare ?? 0) - (a.spare ?? 0));
-    if (spare?.spare === undefined) {
+    const spare = shown.filter((column) => column.spare).at(-1);
+    const cut = widestOver(spare === undefined ? leastWidth : readableWidth);
+    if (cut !== undefined) {
+      cut.width -= 1;
+    } else if (spare !== undefined) {
+      shown = shown.filter((column) => column !== spare);
+    } else {
       break;
     }
-    shown = shown.filter((column) => column !== spare);
   }
-  truncate(leastWidth);
   const joined = (cells: readonly string[]) =>
     cells
       .map((cell, index) => {

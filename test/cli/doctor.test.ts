@@ -212,8 +212,7 @@ describe("doctor", () => {
     vi.stubEnv("HTTPS_PROXY", "http://proxy.invalid:3128");
     const { exitCode, stdout } = await doctor({ ZITADEL_URL: "https://zitadel.example" });
     vi.unstubAllEnvs();
-    expect(stdout).toMatch(/ok {4}proxy +proxy\.invalid:3128 \(HTTPS_PROXY; NO_PROXY/);
-    expect(stdout).toMatch(/FAIL.*the proxy proxy\.invalid:3128 cannot be reached: .*ENOTFOUND/);
+    expect(stdout).toMatch(/FAIL.*the proxy proxy\.invalid:3128 cannot be reached.*HTTPS_PROXY/);
     expect(exitCode).toBe(4);
   });
 

@@ -102,7 +102,7 @@ describe("a table", () => {
       [
         { title: "USER", show: ({ user }) => user },
         { title: "ROLES", show: ({ roles }) => roles },
-        { title: "USER ID", show: ({ id }) => id, whole: true, spare: 1 },
+        { title: "USER ID", show: ({ id }) => id, whole: true, spare: true },
         { title: "GRANT ID", show: ({ id }) => id, whole: true },
       ],
       rows,

@@ -23,7 +23,7 @@ describe("the command line", () => {
     const removal = await run(["remove", grantId, "--yes", "--no-log", ...flags], { env });
     expect(removal).toMatchObject({ exitCode: 0, stdout: `${grantId}\tremoved\n` });
     const doctor = await run(["doctor", ...flags], { env });
-    expect(doctor.stdout).toMatch(/ok +proxy .*127\.0\.0\.1/);
+    expect(doctor.stdout).toMatch(/ok +connection .*through the proxy 127\.0\.0\.1/);
     expect(doctor.exitCode, doctor.stdout).toBe(0);
     expect(proxy.connects.every(({ target }) => target === `${protocol}.zitadel.test:80`)).toBe(
       true,

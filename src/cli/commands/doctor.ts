@@ -66,10 +66,6 @@ interface Finding {
 
 /** The checks, in this order; the rest is left out where nothing can come of it. */
 async function* examine(connection: Connection): AsyncGenerator<Finding> {
-  const proxy = proxyOf(new URL(connection.baseUrl));
-  if (proxy !== undefined) {
-    yield { ok: true, title: "proxy", detail: proxy };
-  }
   const response = await callWithoutToken(connection);
   yield connectionFinding(response, connection);
   if (!isOfZitadel(response)) {
@@ -104,18 +100,6 @@ async function* examine(connection: Connection): AsyncGenerator<Finding> {
   yield { ok: true, title: "read", detail: await mayRead(lookup) };
 }
 
-/** Only the proxy may know the server's name, and reach it. */
-function proxyOf(url: URL): string | undefined {
-  const variable = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
-  try {
-    const proxy = proxyFor(url, process.env);
-    return proxy && `${proxy.host} (${variable}; NO_PROXY names hosts that need none)`;
-  } catch {
-    // The call says what is wrong with it.
-    return undefined;
-  }
-}
-
 /** Without a token, since it is not known yet who responds. JSON gets through most proxies. */
 async function callWithoutToken({ baseUrl, instanceHost }: Connection): Promise<ConnectError> {
   const options = { baseUrl, instanceHost, allowInsecure: true, fetch: fetchThroughProxy };
@@ -134,10 +118,12 @@ function isOfZitadel(response: ConnectError): boolean {
 function connectionFinding(response: ConnectError, { baseUrl }: Connection): Finding {
   const title = "connection";
   if (isOfZitadel(response)) {
-    return { ok: true, title, detail: `ZITADEL responds at ${baseUrl}` };
+    const proxy = proxyFor(new URL(baseUrl), process.env);
+    const through = proxy === undefined ? "" : `, through the proxy ${proxy.host}`;
+    return { ok: true, title, detail: `ZITADEL responds at ${baseUrl}${through}` };
   }
   const advice = neverSent(response)
-    ? "Check --url, DNS, VPN, proxy and firewall."
+    ? "Check --url, DNS, VPN, firewall and the proxy (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)."
     : "Is this the domain of an instance? Where that has another name, give --instance-host.";
   const port = baseUrl.startsWith("http:") ? " Does this port expect https?" : "";
   return { ok: false, title, detail: `${messageOf(response)} ${advice}${port}` };

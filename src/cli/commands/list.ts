@@ -106,8 +106,8 @@ function tableColumns({
       whole: projects.length > 0,
     },
     { title: "ROLES", show: ({ roleKeys }) => roleKeys.join(", "), whole: roles.length > 0 },
-    { title: "STATE", show: ({ state }) => state, spare: 1 },
-    { title: "USER ID", show: ({ userId }) => userId, whole: true, spare: 2 },
+    { title: "STATE", show: ({ state }) => state, spare: true },
+    { title: "USER ID", show: ({ userId }) => userId, whole: true, spare: true },
     { title: "GRANT ID", show: ({ grantId }) => grantId, whole: true },
   ];
 }

@@ -22,6 +22,11 @@ export default defineConfig({
     // One second, the default, is short for a loaded machine.
     expect: { poll: { timeout: 15_000 } },
     hookTimeout: 60_000,
+    // A third of the time would go into starting a process for each file and loading the sources there.
+    isolate: false,
+    unstubEnvs: true,
+    unstubGlobals: true,
+    restoreMocks: true,
     sequence: { sequencer: LongFilesFirst },
     // More than cores: the tests wait for sockets, processes and browsers half of the time.
     maxWorkers: Math.max(3, availableParallelism() - 1),

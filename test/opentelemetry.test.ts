@@ -27,7 +27,11 @@ propagation.setGlobalPropagator({
 });
 
 beforeEach(() => durations.reset());
-afterAll(() => reader.shutdown());
+afterAll(async () => {
+  metrics.disable();
+  propagation.disable();
+  await reader.shutdown();
+});
 
 describe.each([
   ["grpc", createGrpcClient],

@@ -1,10 +1,12 @@
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startSandbox } from "../src/sandbox/index.js";
 import { grantsNeeded, type Result, type Surroundings } from "./runtimes/surroundings.js";
+import { makeCertificate } from "./support/certificates.js";
 import { startGoingAway } from "./support/going-away.js";
 import { installProject, type Project } from "./support/project.js";
-import { authorityFile, startTlsProxy } from "./support/tls-proxy.js";
+import { startRelay } from "./support/relay.js";
 import { expectWritten, table } from "./support/written.js";
 
 /** How a program is run there, in a project where the runtimes are installed. */
@@ -40,6 +42,7 @@ const found = new Map<string, string>();
 
 describe("runtimes", () => {
   let project: Project;
+  let authorityFile: string;
   let surroundings: (secure: boolean) => Surroundings;
   const stops: (() => Promise<void>)[] = [];
 
@@ -50,12 +53,22 @@ describe("runtimes", () => {
     const key = JSON.stringify(sandbox.addKey());
     const slow = await startSandbox({ token, orgId, requestLatencyMs: 60_000 });
     const goingAway = await startGoingAway();
-    const tls = await startTlsProxy(new URL(sandbox.baseUrl));
-    const slowTls = await startTlsProxy(new URL(slow.baseUrl));
-    stops.push(...[tls, slowTls, sandbox, slow, goingAway].map(({ close }) => close));
+    const authority = makeCertificate({ name: "Private CA", isAuthority: true });
+    authorityFile = join(project.folder, "authority.pem");
+    await writeFile(authorityFile, authority.cert);
+    const name = { name: "localhost", dnsNames: ["localhost"], issuer: authority };
+    // `h2` for those that offer it: the sandbox behind takes both.
+    const tlsOptions = { ...makeCertificate(name), ALPNProtocols: ["h2", "http/1.1"] };
+    const [tls, slowTls] = await Promise.all(
+      [sandbox, slow].map(({ baseUrl }) =>
+        startRelay(Number(new URL(baseUrl).port), { tls: tlsOptions }),
+      ),
+    );
+    stops.push(...[tls, slowTls].map((relay) => async () => relay?.shut()));
+    stops.push(...[sandbox, slow, goingAway].map(({ close }) => close));
     surroundings = (secure) => ({
-      baseUrl: secure ? tls.baseUrl : sandbox.baseUrl,
-      slowBaseUrl: secure ? slowTls.baseUrl : slow.baseUrl,
+      baseUrl: secure ? tls!.baseUrl : sandbox.baseUrl,
+      slowBaseUrl: secure ? slowTls!.baseUrl : slow.baseUrl,
       goingAwayBaseUrl: goingAway.baseUrl,
       serviceUser: { issuer: sandbox.baseUrl, key },
       token,

@@ -1,12 +1,12 @@
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startSandbox } from "../../src/sandbox/index.js";
 import { grantsNeeded, type Result, type Surroundings } from "../runtimes/surroundings.js";
 import type { SimpleBrowser } from "../support/browsers.js";
-import { startTcpGate } from "../support/tcp-gate.js";
+import { listen } from "../support/listen.js";
+import { startRelay } from "../support/relay.js";
 import type { InPage } from "./suite-page.js";
 
 /** Runs the suite of all runtimes in a browser: in a page, a strict one, workers, and offline. */
@@ -73,7 +73,7 @@ async function startSite(): Promise<Site> {
   const sandbox = await startSandbox();
   const { token, orgId } = sandbox;
   const slow = await startSandbox({ token, orgId, requestLatencyMs: 60_000 });
-  const gate = await startTcpGate(new URL(sandbox.baseUrl));
+  const gate = await startRelay(Number(new URL(sandbox.baseUrl).port));
   const script = await bundleSuite();
   const strict = [
     "default-src 'none'",
@@ -102,9 +102,9 @@ async function startSite(): Promise<Site> {
         response.end("<!doctype html><title>Suite</title><script src=/suite.js></script>");
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port, close } = await listen(server);
   return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    origin: `http://127.0.0.1:${port}`,
     surroundings: (hidesRequestId) => ({
       baseUrl: gate.baseUrl,
       slowBaseUrl: slow.baseUrl,
@@ -114,11 +114,7 @@ async function startSite(): Promise<Site> {
       many: 30,
       grants: Array.from({ length: grantsNeeded({ many: 30 }) }, () => sandbox.addGrant()),
     }),
-    close: async () => {
-      server.close();
-      server.closeAllConnections();
-      await Promise.all([gate.shut(), sandbox.close(), slow.close()]);
-    },
+    close: () => Promise.all([close(), gate.shut(), sandbox.close(), slow.close()]),
   };
 }
 

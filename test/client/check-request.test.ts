@@ -1,15 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { BulkRemoveUserGrantRequestSchema } from "../../gen/zitadel/management_pb.js";
-import * as grpc from "../../src/grpc.js";
-import * as grpcWeb from "../../src/grpc-web.js";
-import * as json from "../../src/json.js";
 import { startSandbox } from "../../src/sandbox/index.js";
+import { createClient, protocols } from "../support/protocols.js";
 
-describe.each(Object.entries({ grpc, "grpc-web": grpcWeb, json }))("over %s", (_, entry) => {
+describe.each(protocols)("over %s", (protocol) => {
   it("rejects ids of another type before anything is sent", async () => {
-    const client = entry.createManagementClient({ baseUrl: "http://localhost:1", token: "t" });
+    const client = createClient(protocol, { baseUrl: "http://localhost:1", token: "t" });
     const remove = (grantId: unknown) =>
       client.bulkRemoveUserGrant({ grantId } as { grantId: string[] });
     const deactivate = (request: object) => client.deactivateUserGrant(request);
@@ -30,7 +28,8 @@ describe.each(Object.entries({ grpc, "grpc-web": grpcWeb, json }))("over %s", (_
 
   it("accepts arrays of strings, and messages", async () => {
     const sandbox = await startSandbox();
-    const client = entry.createManagementClient({ baseUrl: sandbox.baseUrl, token: sandbox.token });
+    onTestFinished(() => sandbox.close());
+    const client = createClient(protocol, { baseUrl: sandbox.baseUrl, token: sandbox.token });
     const [a, b, c] = [sandbox.addGrant(), sandbox.addGrant(), sandbox.addGrant()];
     await client.bulkRemoveUserGrant({ grantId: [a.grantId] });
     await client.bulkRemoveUserGrant(
@@ -38,7 +37,5 @@ describe.each(Object.entries({ grpc, "grpc-web": grpcWeb, json }))("over %s", (_
     );
     await client.deactivateUserGrant(c);
     expect([a, b].some(({ grantId }) => sandbox.grant(grantId))).toBe(false);
-    entry.close(client);
-    await sandbox.close();
   });
 });

@@ -27,6 +27,7 @@ export interface Exchange {
 /** A server that does what a test says, byte by byte. */
 export interface WireServer {
   readonly port: number;
+  readonly baseUrl: string;
   /** Connections that are open now. */
   readonly sockets: ReadonlySet<Socket>;
   readonly requests: number;
@@ -38,6 +39,10 @@ export interface WireOptions {
   /** Called for each connection, counted from 1. True when it has dealt with it. */
   connection?: ((socket: Socket, number: number) => boolean) | undefined;
   respond: (exchange: Exchange) => void;
+  /** HTTP/2: the payload of the SETTINGS of a connection, counted from 1; undefined for none at all. */
+  settings?: ((connection: number) => Uint8Array | undefined) | undefined;
+  /** HTTP/2: whether PINGs are acknowledged. Default true. */
+  pong?: boolean | undefined;
 }
 
 /** `DeactivateUserGrantResponse { details { sequence: 5 } }` */

@@ -1,21 +1,14 @@
 import { inspect } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
-import { close } from "../../src/client/close.js";
-import { createTransport as createGrpcTransport } from "../../src/grpc.js";
-import { createTransport as createGrpcWebTransport } from "../../src/grpc-web.js";
-import { createTransport as createJsonTransport } from "../../src/json.js";
+import { close } from "../../src/grpc.js";
 import { tableOf, writeFigures } from "../support/figures.js";
+import { entries, protocols } from "../support/protocols.js";
 import type { Protocol } from "./exchange.js";
-import { expectedEndings, faults, hasProtocol, isRight } from "./faults.js";
-import { runFault, type TestedTransport } from "./run.js";
+import { expectedEndings, hasProtocol, isRight } from "./fault.js";
+import { faults } from "./faults.js";
+import { runFault } from "./run.js";
 
 const secret = "a-token-that-nobody-shall-see";
-
-const create: Record<Protocol, (options: { baseUrl: string }) => TestedTransport["transport"]> = {
-  grpc: createGrpcTransport,
-  "grpc-web": createGrpcWebTransport,
-  json: createJsonTransport,
-};
 
 const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
 
@@ -35,12 +28,12 @@ afterAll(() => {
   );
 });
 
-describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
+describe.each(protocols)("over %s", (protocol) => {
   it.for(faults.filter((fault) => hasProtocol(fault, protocol)))("$name", async (fault) => {
     const timersBefore = timers();
     const outcome = await runFault(fault, protocol, (baseUrl, options) => {
       const own = protocol === "grpc" ? options : {};
-      const transport = create[protocol]({ baseUrl, token: secret, ...own } as never);
+      const transport = entries[protocol].createTransport({ baseUrl, token: secret, ...own });
       return { transport, close: () => close(transport) };
     });
     const expected = expectedEndings(fault, protocol);

@@ -1,62 +1,34 @@
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import {
   contentTypes,
   type Exchange,
   type Fields,
   type Protocol,
   type WireOptions,
-  type WireServer,
 } from "./exchange.ts";
 
-/** An HTTP/1.1 server that writes what it is told, right or wrong. */
-export async function startHttp1Wire(
+/** HTTP/1.1 on a connection. */
+export function serveHttp1(
+  socket: Socket,
   protocol: Protocol,
   options: WireOptions,
-): Promise<WireServer> {
-  const sockets = new Set<Socket>();
-  let connections = 0;
-  let requests = 0;
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.setNoDelay(true);
-    // One for each request of the connection.
-    socket.setMaxListeners(0);
-    socket.on("close", () => sockets.delete(socket));
-    socket.on("error", () => undefined);
-    if (options.connection?.(socket, ++connections) === true) {
-      return;
-    }
-    let received = Buffer.alloc(0);
-    socket.on("data", (chunk: Buffer) => {
-      received = Buffer.concat([received, chunk]);
-      for (;;) {
-        const headEnd = received.indexOf("\r\n\r\n");
-        const head = received.subarray(0, headEnd).toString("latin1");
-        const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
-        if (headEnd < 0 || received.length < headEnd + 4 + length) {
-          return;
-        }
-        received = received.subarray(headEnd + 4 + length);
-        const path = head.split(" ")[1] ?? "";
-        options.respond(createExchange(protocol, ++requests, path, socket));
+  countRequest: () => number,
+): void {
+  let received = Buffer.alloc(0);
+  socket.on("data", (chunk: Buffer) => {
+    received = Buffer.concat([received, chunk]);
+    for (;;) {
+      const headEnd = received.indexOf("\r\n\r\n");
+      const head = received.subarray(0, headEnd).toString("latin1");
+      const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
+      if (headEnd < 0 || received.length < headEnd + 4 + length) {
+        return;
       }
-    });
+      received = received.subarray(headEnd + 4 + length);
+      const path = head.split(" ")[1] ?? "";
+      options.respond(createExchange(protocol, countRequest(), path, socket));
+    }
   });
-  await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    sockets,
-    get requests() {
-      return requests;
-    },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) {
-          socket.destroy();
-        }
-      }),
-  };
 }
 
 function createExchange(

@@ -1,5 +1,4 @@
-import { type AddressInfo, createServer, type Socket } from "node:net";
-import type { WireServer } from "./exchange.ts";
+import type { Socket } from "node:net";
 import { contentTypes, type Exchange, type Fields, type WireOptions } from "./exchange.ts";
 
 /** RFC 9113, section 6. */
@@ -20,53 +19,15 @@ const endHeaders = 4;
 const prefaceBytes = 24;
 const maxFrameBytes = 16_384;
 
-export interface Http2WireOptions extends WireOptions {
-  /** The payload of the server's SETTINGS for a connection, counted from 1; undefined for none at all. */
-  settings?: ((connection: number) => Uint8Array | undefined) | undefined;
-  /** Whether PINGs are acknowledged. Default true. */
-  pong?: boolean | undefined;
-}
-
-/** A cleartext HTTP/2 server that writes what it is told, right or wrong: Node's own knows too many rules. */
-export async function startHttp2Wire(options: Http2WireOptions): Promise<WireServer> {
-  const sockets = new Set<Socket>();
-  const counts = { connections: 0, requests: 0 };
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.setNoDelay(true);
-    // One for each request of the connection.
-    socket.setMaxListeners(0);
-    socket.on("close", () => sockets.delete(socket));
-    socket.on("error", () => undefined);
-    const number = ++counts.connections;
-    if (options.connection?.(socket, number) !== true) {
-      const { settings = () => new Uint8Array() } = options;
-      serve(socket, options, settings(number), counts);
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    sockets,
-    get requests() {
-      return counts.requests;
-    },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) {
-          socket.destroy();
-        }
-      }),
-  };
-}
-
-function serve(
+/** HTTP/2 on a connection, in cleartext and frame by frame: Node's own server knows too many rules. */
+export function serveHttp2(
   socket: Socket,
-  options: Http2WireOptions,
-  settings: Uint8Array | undefined,
-  counts: { requests: number },
+  connection: number,
+  options: WireOptions,
+  countRequest: () => number,
 ): void {
+  const { settings = () => new Uint8Array() } = options;
+  const ownSettings = settings(connection);
   const write = (type: number, flags: number, streamId: number, payload: Uint8Array) => {
     if (!socket.destroyed) {
       socket.write(encodeFrame(type, flags, streamId, payload));
@@ -101,9 +62,7 @@ function serve(
         endings.delete(streamId);
         socket.off("close", over.resolve);
       });
-      options.respond(
-        createExchange(++counts.requests, socket, streamId, over, write, bodies.send),
-      );
+      options.respond(createExchange(countRequest(), socket, streamId, over, write, bodies.send));
     }
   };
   let received = Buffer.alloc(0);
@@ -113,8 +72,8 @@ function serve(
     if (!skipped && received.length >= prefaceBytes) {
       skipped = true;
       received = received.subarray(prefaceBytes);
-      if (settings !== undefined) {
-        write(frameType.settings, 0, 0, settings);
+      if (ownSettings !== undefined) {
+        write(frameType.settings, 0, 0, ownSettings);
       }
     }
     while (skipped && received.length >= 9) {

@@ -1,9 +1,8 @@
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { ManagementService } from "../../gen/zitadel/management_pb.js";
 import { type Protocol, respondWell, type WireServer } from "./exchange.ts";
-import type { Fault } from "./faults.ts";
-import { startHttp1Wire } from "./http1-wire.ts";
-import { startHttp2Wire } from "./http2-wire.ts";
+import type { Fault } from "./fault.ts";
+import { startWireServer } from "./wire.ts";
 
 /** "ok" for the right response, the name of the error's code, or what else came out. */
 export type Ending = "ok" | keyof typeof Code | "wrong response" | "no ConnectError" | "hangs";
@@ -48,13 +47,10 @@ export async function runFault(
     },
   };
   let server: WireServer | undefined;
-  const start = async (port?: number) =>
-    protocol === "grpc"
-      ? await startHttp2Wire({ ...options, port })
-      : await startHttp1Wire(protocol, { ...options, port });
+  const start = (port?: number) => startWireServer(protocol, { ...options, port });
   server = await start();
   const { port } = server;
-  const tested = create(`http://127.0.0.1:${port}`, fault.options);
+  const tested = create(server.baseUrl, fault.options);
   const leftOver: string[] = [];
   try {
     if (fault.down === true) {

@@ -1,9 +1,10 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import fc from "fast-check";
 import { close, createManagementClient } from "../../src/grpc.js";
 import { type Exchange, type Fields, frame, message, respondWell } from "../faults/exchange.js";
-import { encodeHeaders, frameType, goaway, startHttp2Wire, uint32 } from "../faults/http2-wire.js";
-import type { Tally } from "./transports.js";
+import { encodeHeaders, frameType, goaway, uint32 } from "../faults/http2-wire.js";
+import { startWireServer } from "../faults/wire.js";
+import { countEnding, type Tally } from "./tally.js";
 
 const endStream = 1;
 const endHeaders = 4;
@@ -141,7 +142,7 @@ export async function fuzzFrames(numRuns: number, seed: number): Promise<Tally> 
   const tally: Tally = {};
   let current: Step[] | undefined;
   const responded = new Set<number>();
-  const server = await startHttp2Wire({
+  const server = await startWireServer("grpc", {
     respond: (exchange) => {
       if (current === undefined) {
         respondWell(exchange);
@@ -153,7 +154,7 @@ export async function fuzzFrames(numRuns: number, seed: number): Promise<Tally> 
       exchange.socket.end();
     },
   });
-  const baseUrl = `http://127.0.0.1:${server.port}`;
+  const { baseUrl } = server;
   const property = fc.asyncProperty(steps, async (all) => {
     current = all;
     // Its own, since the connections that end like this would make the next call wait.
@@ -166,21 +167,13 @@ export async function fuzzFrames(numRuns: number, seed: number): Promise<Tally> 
     const before = server.requests;
     const started = performance.now();
     // Its response has fields, so that malformed ones cannot pass as unknown.
-    const ending = await client.deactivateUserGrant(grant, { timeoutMs }).then(
-      () => "ok" as const,
-      (error: unknown) => error,
-    );
+    const error = await countEnding(tally, client.deactivateUserGrant(grant, { timeoutMs }));
     close(client);
     const told = () => `${JSON.stringify(all)} after ${performance.now() - started} ms`;
-    if (ending !== "ok" && !(ending instanceof ConnectError)) {
-      throw new Error(`not a ConnectError: ${String(ending)}: ${told()}`);
-    }
-    const name = ending === "ok" ? "ok" : (Code[ending.code] as string);
-    tally[name] = (tally[name] ?? 0) + 1;
-    if (name === "DeadlineExceeded" && !mayStopReading) {
+    if (error?.code === Code.DeadlineExceeded && !mayStopReading) {
       throw new Error(`not ended by itself: ${told()}`);
     }
-    if (name === "ok" && !mayBeOk(all)) {
+    if (error === undefined && !mayBeOk(all)) {
       throw new Error(`taken for a success: ${told()}`);
     }
     if (server.requests > before + 1 && responded.has(before + 1)) {

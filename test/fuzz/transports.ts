@@ -1,12 +1,11 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
-import { close, createManagementClient as createGrpcClient } from "../../src/grpc.js";
-import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
-import { createManagementClient as createJsonClient } from "../../src/json.js";
 import { type Fields, type Protocol, respondWell } from "../faults/exchange.js";
-import { startHttp2Wire } from "../faults/http2-wire.js";
+import { startWireServer } from "../faults/wire.js";
 import { bodyOf, readRecordings, statusOf } from "../replay/recordings.js";
+import { entries } from "../support/protocols.js";
 import { mutate, mutateFields, mutations } from "./mutations.js";
+import { countEnding, type Tally } from "./tally.js";
 
 interface RecordedResponse {
   status: number;
@@ -14,9 +13,6 @@ interface RecordedResponse {
   body: Buffer;
   trailer: Fields;
 }
-
-/** What came of the calls of a run, by code; "ok" for those that went well. */
-export type Tally = Record<string, number>;
 
 const ofConnection = new Set([":status", "transfer-encoding", "content-length", "connection"]);
 
@@ -46,7 +42,7 @@ export async function fuzzTransport(
     };
   });
   const tally: Tally = {};
-  const caller = await createCaller(protocol);
+  const caller = await createCaller(protocol, tally);
   const property = fc.asyncProperty(
     fc.nat(recorded.length - 1),
     fc.constantFrom("body", "body", "header", "trailer", "all"),
@@ -61,8 +57,6 @@ export async function fuzzTransport(
         trailer: changed("trailer") ? mutateFields(response.trailer, changes) : response.trailer,
       };
       const error = await caller.call(mutated);
-      const name = error === undefined ? "ok" : Code[error.code];
-      tally[name] = (tally[name] ?? 0) + 1;
       if (error === undefined && !mayBeOk(protocol, mutated)) {
         throw new Error(`taken for a success: ${JSON.stringify(mutated)}`);
       }
@@ -120,25 +114,13 @@ interface Caller {
 const grant = { userId: "1", grantId: "2" };
 const options = { timeoutMs: hangMs };
 
-async function failure(call: Promise<unknown>): Promise<ConnectError | undefined> {
-  try {
-    await call;
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof ConnectError)) {
-      throw new Error("not a ConnectError", { cause: error });
-    }
-    return error;
-  }
+async function createCaller(protocol: Protocol, tally: Tally): Promise<Caller> {
+  return protocol === "grpc" ? await createWireCaller(tally) : createFetchCaller(protocol, tally);
 }
 
-async function createCaller(protocol: Protocol): Promise<Caller> {
-  return protocol === "grpc" ? await createWireCaller() : createFetchCaller(protocol);
-}
-
-async function createWireCaller(): Promise<Caller> {
+async function createWireCaller(tally: Tally): Promise<Caller> {
   let current: RecordedResponse | undefined;
-  const server = await startHttp2Wire({
+  const server = await startWireServer("grpc", {
     respond(exchange) {
       if (current === undefined) {
         respondWell(exchange);
@@ -152,29 +134,31 @@ async function createWireCaller(): Promise<Caller> {
       exchange.end(Object.keys(trailer).length > 0 ? trailer : undefined);
     },
   });
-  const client = createGrpcClient({ baseUrl: `http://127.0.0.1:${server.port}` });
+  const client = entries.grpc.createManagementClient({ baseUrl: server.baseUrl });
   return {
     async call(response) {
       current = response;
-      return await failure(client.deactivateUserGrant(grant, options));
+      return await countEnding(tally, client.deactivateUserGrant(grant, options));
     },
     async callWell() {
       current = undefined;
       // The last mutated response may just be ending the connection.
-      await failure(client.deactivateUserGrant(grant, options));
+      await client.deactivateUserGrant(grant, options).catch(() => undefined);
       await client.deactivateUserGrant(grant, options);
     },
     async close() {
-      close(client);
+      entries.grpc.close(client);
       await server.close();
     },
   };
 }
 
-function createFetchCaller(protocol: "grpc-web" | "json"): Caller {
+function createFetchCaller(protocol: "grpc-web" | "json", tally: Tally): Caller {
   let current: () => Response = () => new Response();
-  const create = protocol === "json" ? createJsonClient : createGrpcWebClient;
-  const client = create({ baseUrl: "http://localhost", fetch: async () => current() });
+  const client = entries[protocol].createManagementClient({
+    baseUrl: "http://localhost",
+    fetch: async () => current(),
+  });
   return {
     async call({ status, header, body }) {
       const headers = new Headers();
@@ -186,7 +170,7 @@ function createFetchCaller(protocol: "grpc-web" | "json"): Caller {
         }
       }
       current = () => new Response(new Uint8Array(body), { status, headers });
-      return await failure(client.deactivateUserGrant(grant, options));
+      return await countEnding(tally, client.deactivateUserGrant(grant, options));
     },
     async callWell() {
       const [, exchange] = readRecordings(protocol)[0] ?? [];

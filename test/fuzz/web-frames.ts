@@ -1,8 +1,8 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import fc from "fast-check";
 import { createManagementClient } from "../../src/grpc-web.js";
 import { frame, message } from "../faults/exchange.js";
-import type { Tally } from "./transports.js";
+import { countEnding, type Tally } from "./tally.js";
 
 /** A part of a body, and what a reader has to take it for. */
 interface Part {
@@ -96,20 +96,13 @@ export async function fuzzWebFrames(numRuns: number, seed: number): Promise<Tall
     current = composed;
     requests = 0;
     // Its response has fields, so that malformed ones cannot pass as unknown.
-    const ending = await client.deactivateUserGrant({ userId: "1", grantId: "2" }).then(
-      () => "ok" as const,
-      (error: unknown) => error,
-    );
+    const call = client.deactivateUserGrant({ userId: "1", grantId: "2" });
+    const error = await countEnding(tally, call);
     const told = () => JSON.stringify(composed);
-    if (ending !== "ok" && !(ending instanceof ConnectError)) {
-      throw new Error(`not a ConnectError: ${String(ending)}: ${told()}`);
+    if ((error === undefined) !== mustBeOk(composed)) {
+      throw new Error(`${error ?? "taken for a success"}: ${told()}`);
     }
-    const name = ending === "ok" ? "ok" : (Code[ending.code] as string);
-    tally[name] = (tally[name] ?? 0) + 1;
-    if ((name === "ok") !== mustBeOk(composed)) {
-      throw new Error(`${name === "ok" ? "taken for a success" : String(ending)}: ${told()}`);
-    }
-    if (name === "DeadlineExceeded") {
+    if (error?.code === Code.DeadlineExceeded) {
       throw new Error(`not ended by itself: ${told()}`);
     }
     if (requests !== 1) {

@@ -1,27 +1,13 @@
 import dns from "node:dns";
 import type { LookupFunction } from "node:net";
 import { Code } from "@connectrpc/connect";
-import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { createManagementClient as createGrpcClient } from "../../src/grpc.js";
-import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
-import { createManagementClient as createJsonClient } from "../../src/json.js";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { startSandbox } from "../../src/sandbox/index.js";
-import { type Protocol, respondWell } from "../faults/exchange.js";
-import { startHttp1Wire } from "../faults/http1-wire.js";
-import { startHttp2Wire } from "../faults/http2-wire.js";
+import { respondWell } from "../faults/exchange.js";
 import { makeCertificate } from "../support/certificates.js";
-import { createTransport, deactivate, failure } from "./clients.js";
+import { createClient, failureOf, protocols, startWire } from "../support/protocols.js";
+import { connect, deactivate } from "./clients.js";
 import { startSecureServer } from "./servers.js";
-
-const clients = {
-  grpc: createGrpcClient,
-  "grpc-web": createGrpcWebClient,
-  json: createJsonClient,
-} as const;
-
-afterEach(() => {
-  vi.restoreAllMocks();
-});
 
 /** Has Node resolve the names under `.test` as the test says; undefined for a name that there is not. */
 function stubLookup(addresses: () => { address: string; family: number }[] | undefined): void {
@@ -43,22 +29,14 @@ function stubLookup(addresses: () => { address: string; family: number }[] | und
   vi.spyOn(dns, "lookup").mockImplementation(lookup as never);
 }
 
-async function startPlainServer(protocol: Protocol) {
-  const options = { respond: respondWell };
-  const server = await (protocol === "grpc"
-    ? startHttp2Wire(options)
-    : startHttp1Wire(protocol, options));
-  onTestFinished(server.close);
-  return server;
-}
-
-describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
+describe.each(protocols)("over %s", (protocol) => {
   async function start() {
     const sandbox = await startSandbox({ hosts: ["localhost", "two.test"] });
+    onTestFinished(() => sandbox.close());
     const grant = sandbox.addGrant();
     const port = new URL(sandbox.baseUrl).port;
     const client = (host: string, instanceHost?: string) =>
-      clients[protocol]({
+      createClient(protocol, {
         baseUrl: `http://${host}:${port}`,
         instanceHost,
         token: sandbox.token,
@@ -72,7 +50,6 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     const { sandbox, grant, client } = await start();
     await client("[::1]", "localhost").deactivateUserGrant(grant);
     expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
-    await sandbox.close();
   });
 
   it("a name with a dead first address reaches the second", async () => {
@@ -83,7 +60,6 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     ]);
     await client("two.test").deactivateUserGrant(grant);
     expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
-    await sandbox.close();
   });
 
   it("a name that cannot be resolved is Unavailable, and reached once it can be", async () => {
@@ -91,13 +67,12 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
     const { sandbox, grant, client } = await start();
     stubLookup(() => (known ? [{ address: "127.0.0.1", family: 4 }] : undefined));
     const twoTest = client("two.test");
-    const error = await failure(twoTest.deactivateUserGrant(grant));
+    const error = await failureOf(twoTest.deactivateUserGrant(grant));
     expect(error.code).toBe(Code.Unavailable);
     expect(error.message).toMatch(/ENOTFOUND two\.test/);
     known = true;
     await twoTest.deactivateUserGrant(grant);
     expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
-    await sandbox.close();
   });
 
   it.each(["http", "https"])("a pinned address is connected to, over %s", async (scheme) => {
@@ -105,19 +80,20 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
       all ? callback(null, [{ address: "127.0.0.1", family: 4 }]) : callback(null, "127.0.0.1", 4);
     const certificate = makeCertificate({ name: "pinned.test", dnsNames: ["pinned.test"] });
     const { port } =
-      scheme === "https" ? await startSecureServer(certificate) : await startPlainServer(protocol);
+      scheme === "https"
+        ? await startSecureServer(certificate)
+        : await startWire(protocol, respondWell);
     const baseUrl = `${scheme}://pinned.test:${port}`;
-    const transport = createTransport(protocol, baseUrl, { ca: certificate.cert, lookup });
+    const transport = connect(protocol, baseUrl, { ca: certificate.cert, lookup });
     expect(await deactivate(transport)).toBe(5n);
   });
 
   it("instanceHost names the instance if the address does not", async () => {
     const { sandbox, grant, client } = await start();
     stubLookup(() => [{ address: "127.0.0.1", family: 4 }]);
-    const error = await failure(client("cluster.test").deactivateUserGrant(grant));
+    const error = await failureOf(client("cluster.test").deactivateUserGrant(grant));
     expect(error.message).toMatch(/unable to set instance/);
     await client("cluster.test", "localhost").deactivateUserGrant(grant);
     expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
-    await sandbox.close();
   });
 });

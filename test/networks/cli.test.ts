@@ -1,11 +1,7 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { startSandbox } from "../../src/sandbox/index.js";
 import { run } from "../cli/run.js";
 import { startProxy } from "./servers.js";
-
-afterEach(() => {
-  vi.unstubAllEnvs();
-});
 
 describe("the command line", () => {
   it.each(["grpc", "grpc-web", "json"])("goes through the proxy over %s", async (protocol) => {

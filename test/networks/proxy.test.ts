@@ -1,15 +1,15 @@
-import { connect } from "node:net";
+import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { inspect } from "node:util";
 import { Code, createClient } from "@connectrpc/connect";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { mayHaveBeenApplied } from "../../src/errors/certainty.js";
 import { close, ManagementService } from "../../src/grpc.js";
 import { proxyFor } from "../../src/transports/grpc/proxy.js";
 import { respondWell } from "../faults/exchange.js";
-import { startHttp2Wire } from "../faults/http2-wire.js";
 import { makeCertificate } from "../support/certificates.js";
-import { createTransport, deactivate, failure, protocols } from "./clients.js";
+import { failureOf, protocols, startWire } from "../support/protocols.js";
+import { connect, deactivate } from "./clients.js";
 import { startProxy, startSecureServer } from "./servers.js";
 
 const authority = makeCertificate({ name: "Private CA", isAuthority: true });
@@ -20,16 +20,12 @@ const certificate = makeCertificate({
 });
 const ca = authority.cert;
 
-afterEach(() => {
-  vi.unstubAllEnvs();
-});
-
 describe.each(protocols)("over %s", (protocol) => {
   it("HTTPS_PROXY carries the calls, and resolves the name", async () => {
     const server = await startSecureServer(certificate);
     const proxy = await startProxy({ resolve: () => ({ host: "127.0.0.1", port: server.port }) });
     vi.stubEnv("HTTPS_PROXY", proxy.url);
-    const transport = createTransport(protocol, "https://zitadel.internal", { ca });
+    const transport = connect(protocol, "https://zitadel.internal", { ca });
     expect(await deactivate(transport)).toBe(5n);
     expect(await deactivate(transport)).toBe(5n);
     expect(proxy.connects).toEqual([{ target: "zitadel.internal:443", authorization: undefined }]);
@@ -44,7 +40,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const resolve = () => ({ host: "127.0.0.1", port: server.port });
     const proxy = await startProxy({ accept: "204 Connected", resolve });
     vi.stubEnv("HTTPS_PROXY", proxy.url.replace("//", "//user:100%sure%40@"));
-    const transport = createTransport(protocol, "https://zitadel.internal", { ca });
+    const transport = connect(protocol, "https://zitadel.internal", { ca });
     expect(await deactivate(transport)).toBe(5n);
     const [{ authorization = "" } = {}] = proxy.connects;
     expect(authorization).toBe(`Basic ${Buffer.from("user:100%sure@").toString("base64")}`);
@@ -54,7 +50,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const server = await startSecureServer(certificate);
     const proxy = await startProxy({ resolve: () => ({ host: "127.0.0.1", port: server.port }) });
     vi.stubEnv("HTTPS_PROXY", proxy.url);
-    const transport = createTransport(protocol, "https://zitadel.internal", { ca });
+    const transport = connect(protocol, "https://zitadel.internal", { ca });
     await deactivate(transport);
     close(transport);
     if (protocol === "grpc") {
@@ -67,7 +63,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const proxy = await startProxy();
     vi.stubEnv("HTTPS_PROXY", proxy.url);
     vi.stubEnv("NO_PROXY", "example.com, localhost");
-    const transport = createTransport(protocol, `https://localhost:${server.port}`, { ca });
+    const transport = connect(protocol, `https://localhost:${server.port}`, { ca });
     expect(await deactivate(transport)).toBe(5n);
     expect(proxy.connects).toEqual([]);
   });
@@ -75,7 +71,7 @@ describe.each(protocols)("over %s", (protocol) => {
   it("its credentials are sent only to the proxy, and appear in no error", async () => {
     const proxy = await startProxy({ refuse: 407 });
     vi.stubEnv("HTTPS_PROXY", proxy.url.replace("//", "//user:p%40ss@"));
-    const error = await failure(deactivate(createTransport(protocol, "https://zitadel.internal")));
+    const error = await failureOf(deactivate(connect(protocol, "https://zitadel.internal")));
     expect(error.code).toBe(Code.Unavailable);
     expect(error.message).toMatch(/proxy 127\.0\.0\.1:\d+ responded to CONNECT.*407.*credentials/s);
     expect(mayHaveBeenApplied(error)).toBe(false);
@@ -87,7 +83,7 @@ describe.each(protocols)("over %s", (protocol) => {
 
   it("an unreachable proxy is named", async () => {
     vi.stubEnv("HTTPS_PROXY", "http://127.0.0.1:1");
-    const error = await failure(deactivate(createTransport(protocol, "https://zitadel.internal")));
+    const error = await failureOf(deactivate(connect(protocol, "https://zitadel.internal")));
     expect(error.code).toBe(Code.Unavailable);
     expect(error.message).toMatch(/the proxy 127\.0\.0\.1:1 cannot be reached: .*ECONNREFUSED/);
   });
@@ -97,9 +93,9 @@ describe.each(protocols)("over %s", (protocol) => {
     async (what) => {
       const server = await startSecureServer(certificate);
       vi.stubEnv("HTTPS_PROXY", "http://127.0.0.1:1");
-      const open = () => connect(server.port, "127.0.0.1");
+      const open = () => connectTcp(server.port, "127.0.0.1");
       let connections = 0;
-      const transport = createTransport(protocol, "https://zitadel.internal", {
+      const transport = connect(protocol, "https://zitadel.internal", {
         ca,
         createConnection: (_: URL, options: object) => {
           connections += 1;
@@ -116,12 +112,12 @@ describe.each(protocols)("over %s", (protocol) => {
   );
 
   it("createConnection that fails is a failure of the call, which sent nothing", async () => {
-    const transport = createTransport(protocol, "https://zitadel.internal", {
+    const transport = connect(protocol, "https://zitadel.internal", {
       createConnection: () => {
         throw new Error("no SOCKS today");
       },
     });
-    const error = await failure(deactivate(transport));
+    const error = await failureOf(deactivate(transport));
     expect(error).toMatchObject({
       code: Code.Unavailable,
       message: expect.stringContaining("no SOCKS today"),
@@ -130,26 +126,22 @@ describe.each(protocols)("over %s", (protocol) => {
   });
 
   it("a deadline settles a call that hangs in the proxy", async () => {
-    const hanging = await startHttp2Wire({ connection: () => true, respond: respondWell });
+    const hanging = await startWire("grpc", respondWell, { connection: () => true });
     vi.stubEnv("HTTPS_PROXY", `http://127.0.0.1:${hanging.port}`);
-    const transport = createTransport(protocol, "https://zitadel.internal");
+    const transport = connect(protocol, "https://zitadel.internal");
     const client = createClient(ManagementService, transport);
     const call = client.deactivateUserGrant({ userId: "1", grantId: "2" }, { timeoutMs: 100 });
-    expect((await failure(call)).code).toBe(Code.DeadlineExceeded);
-    close(transport);
-    await hanging.close();
+    expect((await failureOf(call)).code).toBe(Code.DeadlineExceeded);
   });
 });
 
 it("HTTP_PROXY carries cleartext HTTP/2 to other machines", async () => {
-  const server = await startHttp2Wire({ respond: respondWell });
+  const server = await startWire("grpc", respondWell);
   const proxy = await startProxy({ resolve: () => ({ host: "127.0.0.1", port: server.port }) });
   vi.stubEnv("HTTP_PROXY", proxy.url);
-  const transport = createTransport("grpc", "http://zitadel.internal:8080");
+  const transport = connect("grpc", "http://zitadel.internal:8080");
   expect(await deactivate(transport)).toBe(5n);
   expect(proxy.connects).toMatchObject([{ target: "zitadel.internal:8080" }]);
-  close(transport);
-  await server.close();
 });
 
 describe("the proxy of an address", () => {

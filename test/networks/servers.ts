@@ -5,10 +5,9 @@ import {
   type Http2ServerResponse,
   type SecureServerOptions,
 } from "node:http2";
-import { type AddressInfo, connect, type Server } from "node:net";
-import { onTestFinished } from "vitest";
-import { contentTypes, message, messageJson, type Protocol } from "../faults/exchange.js";
-import { frame } from "../support/http-server.js";
+import { connect } from "node:net";
+import { contentTypes, frame, message, messageJson, type Protocol } from "../faults/exchange.js";
+import { listenForTest } from "../support/http-server.js";
 
 export interface SecureServer {
   port: number;
@@ -28,7 +27,7 @@ export async function startSecureServer(options: SecureServerOptions): Promise<S
     request.on("end", () => respond(request, response));
   });
   server.on("sessionError", () => undefined);
-  const port = await listenForTest(server, "127.0.0.1");
+  const port = await listenForTest(server);
   return { port, requests };
 }
 
@@ -97,26 +96,6 @@ export async function startProxy(
     socket.on("error", () => upstream.destroy());
     socket.on("close", () => upstream.destroy());
   });
-  const port = await listenForTest(server, "127.0.0.1");
+  const port = await listenForTest(server);
   return { url: `http://127.0.0.1:${port}`, connects, open: () => open };
-}
-
-export async function listenForTest(server: Server, host: string): Promise<number> {
-  const sockets = new Set<{ destroy(): void }>();
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-    socket.on("error", () => undefined);
-  });
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
-  onTestFinished(
-    () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) {
-          socket.destroy();
-        }
-      }),
-  );
-  return (server.address() as AddressInfo).port;
 }

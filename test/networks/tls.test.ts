@@ -1,13 +1,14 @@
 import { createSecureServer } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
-import { connect, createServer, type Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { mayHaveBeenApplied } from "../../src/grpc.js";
 import { makeCertificate } from "../support/certificates.js";
-import { startHttpServer } from "../support/http-server.js";
-import { createTransport, deactivate, failure, protocols } from "./clients.js";
-import { listenForTest, startSecureServer } from "./servers.js";
+import { listenForTest, startHttpServer } from "../support/http-server.js";
+import { failureOf, protocols } from "../support/protocols.js";
+import { type Relay, startRelay } from "../support/relay.js";
+import { connect, deactivate } from "./clients.js";
+import { startSecureServer } from "./servers.js";
 
 const authority = makeCertificate({ name: "Private CA", isAuthority: true });
 const names = { dnsNames: ["localhost", "zitadel.internal"], addresses: ["127.0.0.1"] };
@@ -17,13 +18,13 @@ const ca = authority.cert;
 describe.each(protocols)("over %s", (protocol) => {
   it("a private certificate authority is trusted if configured", async () => {
     const { port } = await startSecureServer(trusted);
-    const transport = createTransport(protocol, `https://localhost:${port}`, { ca });
+    const transport = connect(protocol, `https://localhost:${port}`, { ca });
     expect(await deactivate(transport)).toBe(5n);
   });
 
   it("an unknown authority is rejected, with the option to set", async () => {
     const { port, requests } = await startSecureServer(trusted);
-    const error = await failure(deactivate(createTransport(protocol, `https://localhost:${port}`)));
+    const error = await failureOf(deactivate(connect(protocol, `https://localhost:${port}`)));
     expect(error.code).toBe(Code.Unavailable);
     expect(error.message).toMatch(/certificate.*nodeOptions\.ca.*NODE_EXTRA_CA_CERTS/s);
     expect(requests).toEqual([]);
@@ -31,7 +32,7 @@ describe.each(protocols)("over %s", (protocol) => {
 
   it("a self-signed certificate is rejected, with the option to set", async () => {
     const { port } = await startSecureServer(makeCertificate({ name: "localhost", ...names }));
-    const error = await failure(deactivate(createTransport(protocol, `https://localhost:${port}`)));
+    const error = await failureOf(deactivate(connect(protocol, `https://localhost:${port}`)));
     expect(error.message).toMatch(/self-signed.*nodeOptions\.ca/s);
   });
 
@@ -39,23 +40,23 @@ describe.each(protocols)("over %s", (protocol) => {
     const expired = { notAfter: new Date(Date.now() - 3_600_000) };
     const certificate = { name: "localhost", issuer: authority, ...names, ...expired };
     const { port } = await startSecureServer(makeCertificate(certificate));
-    const transport = createTransport(protocol, `https://localhost:${port}`, { ca });
-    expect((await failure(deactivate(transport))).message).toMatch(/expired.*renewed/s);
+    const transport = connect(protocol, `https://localhost:${port}`, { ca });
+    expect((await failureOf(deactivate(transport))).message).toMatch(/expired.*renewed/s);
   });
 
   it("a certificate from tomorrow is rejected, with the clock as a likely cause", async () => {
     const early = { notBefore: new Date(Date.now() + 3_600_000) };
     const certificate = { name: "localhost", issuer: authority, ...names, ...early };
     const { port } = await startSecureServer(makeCertificate(certificate));
-    const transport = createTransport(protocol, `https://localhost:${port}`, { ca });
-    expect((await failure(deactivate(transport))).message).toMatch(/not yet valid.*clock/s);
+    const transport = connect(protocol, `https://localhost:${port}`, { ca });
+    expect((await failureOf(deactivate(transport))).message).toMatch(/not yet valid.*clock/s);
   });
 
   it("a certificate for another name is rejected, with the option to set", async () => {
     const other = { name: "other", issuer: authority, dnsNames: ["other.example.com"] };
     const { port } = await startSecureServer(makeCertificate(other));
-    const transport = createTransport(protocol, `https://localhost:${port}`, { ca });
-    const error = await failure(deactivate(transport));
+    const transport = connect(protocol, `https://localhost:${port}`, { ca });
+    const error = await failureOf(deactivate(transport));
     expect(error.message).toMatch(/other\.example\.com.*nodeOptions\.servername/s);
   });
 
@@ -63,7 +64,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const internal = { name: "x", issuer: authority, dnsNames: ["zitadel.internal"] };
     const { port, requests } = await startSecureServer(makeCertificate(internal));
     const nodeOptions = { ca, servername: "zitadel.internal" };
-    const transport = createTransport(protocol, `https://127.0.0.1:${port}`, nodeOptions);
+    const transport = connect(protocol, `https://127.0.0.1:${port}`, nodeOptions);
     expect(await deactivate(transport)).toBe(5n);
     expect(requests[0]?.authority).toBe(`zitadel.internal:${port}`);
   });
@@ -73,15 +74,15 @@ describe.each(protocols)("over %s", (protocol) => {
     const server = { ...trusted, ca, requestCert: true, rejectUnauthorized: true };
     const { port } = await startSecureServer(server);
     const nodeOptions = { ca, cert: own.cert, key: own.key };
-    const transport = createTransport(protocol, `https://localhost:${port}`, nodeOptions);
+    const transport = connect(protocol, `https://localhost:${port}`, nodeOptions);
     expect(await deactivate(transport)).toBe(5n);
   });
 
   it("a missing client certificate is named", async () => {
     const server = { ...trusted, ca, requestCert: true, rejectUnauthorized: true };
     const { port } = await startSecureServer(server);
-    const transport = createTransport(protocol, `https://localhost:${port}`, { ca });
-    const error = await failure(deactivate(transport));
+    const transport = connect(protocol, `https://localhost:${port}`, { ca });
+    const error = await failureOf(deactivate(transport));
     expect(error.code).toBe(Code.Unavailable);
     expect(error.message).toMatch(/client certificate.*nodeOptions\.cert/s);
     expect(mayHaveBeenApplied(error)).toBe(false);
@@ -89,43 +90,38 @@ describe.each(protocols)("over %s", (protocol) => {
 
   it("https on a port without TLS is named", async () => {
     const { baseUrl } = await startHttpServer((_, response) => response.end());
-    const transport = createTransport(protocol, baseUrl.replace("http:", "https:"), { ca });
-    const error = await failure(deactivate(transport));
+    const transport = connect(protocol, baseUrl.replace("http:", "https:"), { ca });
+    const error = await failureOf(deactivate(transport));
     expect(error.message).toMatch(/does not speak TLS/);
     expect(mayHaveBeenApplied(error)).toBe(false);
   });
 
   it("a session that breaks when the request was sent leaves it open", async () => {
     const server = createSecureServer({ ...trusted, allowHTTP1: true });
-    const sockets: Socket[] = [];
-    server.on("request", () => sockets[0]?.end("HTTP/1.1 408 Request Timeout\r\n\r\n".repeat(9)));
-    const inner = await listenForTest(server, "127.0.0.1");
-    const outer = createServer((socket) => {
-      socket.on("error", () => undefined);
-      sockets.push(socket);
-      const upstream = connect(inner, "127.0.0.1");
-      upstream.on("error", () => undefined);
-      socket.pipe(upstream);
-      upstream.on("data", (chunk) => socket.writable && socket.write(chunk));
-    });
-    const port = await listenForTest(outer, "127.0.0.1");
-    const error = await failure(
-      deactivate(createTransport(protocol, `https://localhost:${port}`, { ca })),
+    let relay: Relay | undefined;
+    server.on("request", () =>
+      relay?.sockets()[0]?.end("HTTP/1.1 408 Request Timeout\r\n\r\n".repeat(9)),
     );
+    relay = await startRelay(await listenForTest(server), {
+      onResponse: (chunk, near) => near.writable && near.write(chunk),
+    });
+    onTestFinished(relay.shut);
+    const baseUrl = relay.baseUrl.replace("http:", "https:");
+    const error = await failureOf(deactivate(connect(protocol, baseUrl, { ca })));
     expect(error.code).toBe(Code.Unavailable);
     expect(mayHaveBeenApplied(error)).toBe(true);
   });
 
   it("a path prefix is kept", async () => {
     const { port, requests } = await startSecureServer(trusted);
-    await deactivate(createTransport(protocol, `https://localhost:${port}/behind/proxy/`, { ca }));
+    await deactivate(connect(protocol, `https://localhost:${port}/behind/proxy/`, { ca }));
     expect(requests[0]?.path).toMatch(/^\/behind\/proxy\//);
   });
 });
 
 it("gRPC on a server with only HTTP/1.1 fails with the requirement", async () => {
   const server = createHttpsServer({ ...trusted, ALPNProtocols: ["http/1.1"] });
-  const port = await listenForTest(server, "127.0.0.1");
-  const transport = createTransport("grpc", `https://localhost:${port}`, { ca });
-  expect((await failure(deactivate(transport))).message).toMatch(/HTTP\/2/);
+  const port = await listenForTest(server);
+  const transport = connect("grpc", `https://localhost:${port}`, { ca });
+  expect((await failureOf(deactivate(transport))).message).toMatch(/HTTP\/2/);
 });

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createTransport as createGrpc } from "../../src/grpc.js";
 import { createTransport as createGrpcWeb } from "../../src/grpc-web.js";
 import { createTransport } from "../../src/index.js";
@@ -59,7 +59,6 @@ describe("baseUrl", () => {
     vi.stubGlobal("document", {});
     expect(refusal(options)).toMatch(/must be https/);
     vi.stubGlobal("process", undefined);
-    onTestFinished(() => void vi.unstubAllGlobals());
     expect(() => createGrpcWeb(options)).not.toThrow();
   });
 
@@ -170,8 +169,6 @@ describe("other options", () => {
 });
 
 describe("instanceHost in a web page", () => {
-  afterEach(() => vi.unstubAllGlobals());
-
   it("is rejected, since the preflight would fail", () => {
     vi.stubGlobal("document", {});
     expect(refusal({ baseUrl, instanceHost: "example.com" })).toMatch(/CORS/);

@@ -137,7 +137,6 @@ describe("a polluted Object.prototype has no effect:", () => {
     vi.stubGlobal("fetch", async () => {
       throw new TypeError("fetch failed");
     });
-    onTestFinished(() => void vi.unstubAllGlobals());
     const source = clientCredentials({
       issuer: "https://example.com",
       clientId: "id",

@@ -1,76 +1,40 @@
 import { readFileSync } from "node:fs";
 import { inspect } from "node:util";
 import { ConnectError } from "@connectrpc/connect";
-import { afterEach, expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { clientCredentials, serviceUser } from "../../src/auth/index.js";
 import { type DebugEvent, debug } from "../../src/debug.js";
-import { close, createFetch, createManagementClient as createGrpcClient } from "../../src/grpc.js";
-import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
-import { createManagementClient as createJsonClient } from "../../src/json.js";
+import { createFetch } from "../../src/grpc.js";
 import { startSandbox } from "../../src/sandbox/index.js";
 import { createFakeIssuer } from "../auth/fake-issuer.js";
 import { serviceUserKey } from "../auth/keys.js";
 import { run } from "../cli/run.js";
-import {
-  type Exchange,
-  finish,
-  messageBytes,
-  type Protocol,
-  respondWell,
-} from "../faults/exchange.js";
-import { startHttp1Wire } from "../faults/http1-wire.js";
-import { startHttp2Wire } from "../faults/http2-wire.js";
+import { type Exchange, type Protocol, respondWell } from "../faults/exchange.js";
+import { begins, half, responds } from "../faults/fault.js";
 import { startProxy, startSecureServer } from "../networks/servers.js";
 import { makeCertificate } from "../support/certificates.js";
+import { createClient, protocols, startWire } from "../support/protocols.js";
 import { openFakePage } from "./fake-page.js";
 import { expectNoSecret, shown, token } from "./shown.js";
 
-// Each test is named after a sentence of SECURITY.md, and `list.test.ts` fails when one lacks the other.
+// Each test is named after a sentence of SECURITY.md, in its order.
 
-const clients = { grpc: createGrpcClient, "grpc-web": createGrpcWebClient, json: createJsonClient };
-const protocols = ["grpc", "grpc-web", "json"] as const;
 const issuerSecret = "Qx7-pLw9.Zt3_Vb6+Rk1";
-
-afterEach(() => {
-  vi.unstubAllEnvs();
-  vi.unstubAllGlobals();
-});
 
 /** A server for the duration of a test, and what reached it. */
 async function serve(protocol: Protocol, respond: (exchange: Exchange) => void) {
   const paths: string[] = [];
-  const options = {
-    respond: (exchange: Exchange) => {
-      paths.push(exchange.path);
-      respond(exchange);
-    },
-  };
-  const server = await (protocol === "grpc"
-    ? startHttp2Wire(options)
-    : startHttp1Wire(protocol, options));
-  onTestFinished(() => server.close());
-  return { server, paths, baseUrl: `http://127.0.0.1:${server.port}` };
+  const server = await startWire(protocol, (exchange) => {
+    paths.push(exchange.path);
+    respond(exchange);
+  });
+  return { server, paths, baseUrl: server.baseUrl };
 }
 
-function createClient(protocol: Protocol, options: object) {
-  const client = clients[protocol](options as never);
-  onTestFinished(() => close(client));
-  return client;
-}
-
-/** How a call failed; undefined when it did not. */
-async function failureOf(call: PromiseLike<unknown>): Promise<unknown> {
+/** How something failed; undefined when it did not. */
+async function failureOf(run: PromiseLike<unknown> | (() => unknown)): Promise<unknown> {
   try {
-    await call;
-    return undefined;
-  } catch (error) {
-    return error;
-  }
-}
-
-function thrown(make: () => unknown): unknown {
-  try {
-    make();
+    await (typeof run === "function" ? run() : run);
     return undefined;
   } catch (error) {
     return error;
@@ -79,7 +43,8 @@ function thrown(make: () => unknown): unknown {
 
 test("Plain HTTP is rejected except on loopback, unless `allowInsecure` is set.", () => {
   for (const protocol of protocols) {
-    const create = (options: object) => () => createClient(protocol, { token, ...options });
+    const create = (options: { baseUrl: string; allowInsecure?: boolean }) => () =>
+      createClient(protocol, { token, ...options });
     expect(create({ baseUrl: "http://zitadel.example" })).toThrow(/https/);
     expect(create({ baseUrl: "http://127.0.0.1:1" })).not.toThrow();
     expect(create({ baseUrl: "http://zitadel.example", allowInsecure: true })).not.toThrow();
@@ -91,10 +56,9 @@ test("No redirect is followed with a token.", async () => {
   for (const protocol of protocols) {
     for (const status of [301, 302, 303, 307, 308]) {
       const other = await serve("json", respondWell);
-      const { baseUrl } = await serve(protocol, (exchange) => {
-        exchange.head({ location: other.baseUrl }, status);
-        exchange.end();
-      });
+      const fields = { location: other.baseUrl };
+      const redirect = responds({ status, fields, body: "", end: "none" });
+      const { baseUrl } = await serve(protocol, redirect);
       const client = createClient(protocol, { baseUrl, token });
       expect(await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }))).toBeInstanceOf(Error);
       expect(other.paths).toEqual([]);
@@ -142,20 +106,21 @@ test("Keys and client secrets are used only at the token endpoint of the issuer 
     server.metadata = metadata;
     const { issuer, fetch } = server;
     const options = { issuer, fetch, clientId: "a", clientSecret: issuerSecret };
-    expect(await failureOf(Promise.resolve(clientCredentials(options)()))).toBeInstanceOf(Error);
-    const byKey = serviceUser(serviceUserKey, { issuer, fetch });
-    expect(await failureOf(Promise.resolve(byKey()))).toBeInstanceOf(Error);
+    expect(await failureOf(clientCredentials(options))).toBeInstanceOf(Error);
+    expect(await failureOf(serviceUser(serviceUserKey, { issuer, fetch }))).toBeInstanceOf(Error);
     expect(server.tokenRequests).toEqual([]);
   }
 });
 
 test("No error shows a token or credential that its call sent, when a server or a proxy repeats it as it is, percent-encoded or in base64.", async () => {
   for (const protocol of protocols) {
-    const { baseUrl } = await serve(protocol, (exchange) => {
-      exchange.head({ "content-type": "text/html", "x-echo": `Bearer ${token}` }, 403);
-      exchange.body(`<p>${token} ${btoa(token)} ${encodeURIComponent(token)}</p>`);
-      exchange.end();
+    const page = responds({
+      status: 403,
+      fields: { "content-type": "text/html", "x-echo": `Bearer ${token}` },
+      body: `<p>${token} ${btoa(token)} ${encodeURIComponent(token)}</p>`,
+      end: "none",
     });
+    const { baseUrl } = await serve(protocol, page);
     const client = createClient(protocol, { baseUrl, token });
     const error = await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }));
     expect(error).toBeInstanceOf(ConnectError);
@@ -169,18 +134,16 @@ test("No error shows a token or credential that its call sent, when a server or 
     );
   const { issuer, fetch } = server;
   const options = { issuer, fetch, clientId: "a", clientSecret: issuerSecret };
-  const error = await failureOf(Promise.resolve(clientCredentials(options)()));
+  const error = await failureOf(clientCredentials(options));
   expect(error).toBeInstanceOf(ConnectError);
   expectNoSecret(shown(error), issuerSecret);
 });
 
 test("No `debug` event shows a secret header field, a query, or a message that was not asked for.", async () => {
   for (const protocol of protocols) {
-    const { baseUrl } = await serve(protocol, (exchange) => {
-      exchange.head({ "x-echo": token, "set-cookie": "session=c00kie-of-a-session" });
-      exchange.body(messageBytes(exchange.protocol));
-      finish(exchange, { "grpc-status": "0", "x-echo": token });
-    });
+    const fields = { "x-echo": token, "set-cookie": "session=c00kie-of-a-session" };
+    const echo = responds({ fields, end: { "grpc-status": "0", "x-echo": token } });
+    const { baseUrl } = await serve(protocol, echo);
     const events: DebugEvent[] = [];
     const client = createClient(protocol, { baseUrl, token, debug: debug((e) => events.push(e)) });
     const names = [
@@ -252,9 +215,8 @@ test("Tokens, organizations and hosts with line breaks, spaces or control charac
     const { baseUrl, server } = await serve(protocol, respondWell);
     for (const hostile of ["1\r\nx-injected: yes", "1\nx: y", "1\u0000", "1 2", "ä", ""]) {
       for (const option of ["token", "orgId", "instanceHost"]) {
-        expect(
-          thrown(() => createClient(protocol, { baseUrl, token, [option]: hostile })),
-        ).toBeInstanceOf(TypeError);
+        const create = () => createClient(protocol, { baseUrl, token, [option]: hostile });
+        expect(await failureOf(create)).toBeInstanceOf(TypeError);
       }
       const client = createClient(protocol, { baseUrl, token: () => hostile });
       expect(await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }))).toBeInstanceOf(Error);
@@ -305,9 +267,8 @@ test("Unknown options are rejected, and inherited ones are ignored.", () => {
   });
   for (const protocol of protocols) {
     expect(() => createClient(protocol, { baseUrl: "http://zitadel.example" })).toThrow(/https/);
-    expect(() => createClient(protocol, { baseUrl: "https://z.example", tokn: "x" })).toThrow(
-      /unknown option "tokn"/,
-    );
+    const options = { baseUrl: "https://z.example", tokn: "x" };
+    expect(() => createClient(protocol, options)).toThrow(/unknown option "tokn"/);
   }
   expect(() =>
     clientCredentials(
@@ -318,11 +279,7 @@ test("Unknown options are rejected, and inherited ones are ignored.", () => {
 
 test("Response bodies are read up to `readMaxBytes` (16 MiB) for calls, and up to 1 MiB for discovery and tokens.", async () => {
   for (const protocol of protocols) {
-    const { baseUrl } = await serve(protocol, (exchange) => {
-      exchange.head();
-      exchange.body(new Uint8Array(200_000).fill(0x20));
-      respondWell(exchange);
-    });
+    const { baseUrl } = await serve(protocol, responds({ body: Buffer.alloc(200_000, " ") }));
     const client = createClient(protocol, { baseUrl, token, readMaxBytes: 1_000 });
     expect(await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }))).toBeInstanceOf(
       ConnectError,
@@ -332,25 +289,14 @@ test("Response bodies are read up to `readMaxBytes` (16 MiB) for calls, and up t
   server.respond = () => new Response(" ".repeat(1024 * 1024 + 1));
   const { issuer, fetch } = server;
   const source = clientCredentials({ issuer, fetch, clientId: "a", clientSecret: issuerSecret });
-  expect(String(await failureOf(Promise.resolve(source())))).toContain("more than 1 MiB");
+  expect(String(await failureOf(source))).toContain("more than 1 MiB");
 });
 
 test("Only a complete response with an explicit success counts as success.", async () => {
-  const responses: ((exchange: Exchange) => void)[] = [
-    (exchange) => {
-      exchange.head({ "content-type": "text/html" });
-      exchange.body("<p>Welcome</p>");
-      exchange.end();
-    },
-    (exchange) => {
-      exchange.head();
-      exchange.body(messageBytes(exchange.protocol).subarray(0, 4));
-      exchange.socket.destroy();
-    },
-    (exchange) => {
-      exchange.head({}, 502);
-      exchange.end();
-    },
+  const responses = [
+    responds({ fields: { "content-type": "text/html" }, body: "<p>Welcome</p>", end: "none" }),
+    begins(half, ({ socket }) => void socket.destroy()),
+    responds({ status: 502, body: "", end: "none" }),
   ];
   for (const protocol of protocols) {
     for (const respond of responses) {

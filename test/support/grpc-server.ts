@@ -7,9 +7,9 @@ import {
   type ServerHttp2Stream,
   type ServerOptions,
 } from "node:http2";
-import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
-import { frame } from "./http-server.js";
+import { frame } from "../faults/exchange.js";
+import { listen } from "./listen.js";
 
 /** A call as it reached the server. */
 export interface ReceivedCall {
@@ -48,16 +48,8 @@ export async function startGrpcServer(
       handle(call);
     });
   });
-  await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", resolve));
-  const close = () =>
-    new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      for (const session of sessions) {
-        session.destroy();
-      }
-    });
+  const { port, close } = await listen(server, { port: options.port ?? 0 });
   onTestFinished(close);
-  const { port } = server.address() as AddressInfo;
   return { baseUrl: `http://127.0.0.1:${port}`, calls, sessions, server, close };
 }
 

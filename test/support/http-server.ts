@@ -1,6 +1,15 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { Server } from "node:net";
 import { onTestFinished } from "vitest";
+import { frame } from "../faults/exchange.js";
+import { listen } from "./listen.js";
+
+/** Has a server listen for the duration of a test, and returns its port. */
+export async function listenForTest(server: Server): Promise<number> {
+  const { port, close } = await listen(server);
+  onTestFinished(close);
+  return port;
+}
 
 /** An HTTP/1.1 server on a free port, for the duration of a test. */
 export async function startHttpServer(
@@ -13,27 +22,9 @@ export async function startHttpServer(
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => handle(request, response, Buffer.concat(chunks)));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const close = () =>
-    new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
+  const { port, close } = await listen(server);
   onTestFinished(close);
-  return {
-    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    requests,
-    close,
-  };
-}
-
-/** A frame of gRPC-web. */
-export function frame(flags: number, data: Uint8Array | string): Buffer {
-  const bytes = Buffer.from(data);
-  const prefix = Buffer.alloc(5);
-  prefix.writeUInt8(flags, 0);
-  prefix.writeUInt32BE(bytes.length, 1);
-  return Buffer.concat([prefix, bytes]);
+  return { baseUrl: `http://127.0.0.1:${port}`, requests, close };
 }
 
 /** A successful gRPC-web response with an empty message. */

@@ -1,10 +1,10 @@
-import { createServer, type ServerHttp2Session } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http2";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { AuthorizationService } from "@zitadel/proto/zitadel/authorization/v2beta/authorization_service_pb.js";
 import { ManagementService } from "@zitadel/proto/zitadel/management_pb.js";
 import { SessionService } from "@zitadel/proto/zitadel/session/v2/session_service_pb.js";
+import { listen } from "./listen.js";
 
 /** What the documents call of ZITADEL and the sandbox does not have, for one token. */
 export async function startOtherServices(): Promise<{
@@ -66,20 +66,6 @@ export async function startOtherServices(): Promise<{
           deleteSession: ({ sessionId }, context) => end(`session ${sessionId}`)(context),
         }),
   });
-  const connections = new Set<ServerHttp2Session>();
-  const server = createServer(handler).on("session", (session) => connections.add(session));
-  await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
-  return {
-    baseUrl: `http://localhost:${(server.address() as AddressInfo).port}`,
-    token,
-    authorizations,
-    ended,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const connection of connections) {
-          connection.destroy();
-        }
-      }),
-  };
+  const { port, close } = await listen(createServer(handler));
+  return { baseUrl: `http://127.0.0.1:${port}`, token, authorizations, ended, close };
 }

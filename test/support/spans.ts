@@ -9,6 +9,7 @@ import { beforeEach } from "vitest";
 /** Collects the spans of each test of the file that calls it. */
 export function collectSpans(): InMemorySpanExporter {
   const spans = new InMemorySpanExporter();
+  trace.disable();
   trace.setGlobalTracerProvider(
     new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
   );

@@ -2,10 +2,7 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mayHaveBeenApplied } from "../../src/errors/certainty.js";
-import * as grpc from "../../src/grpc.js";
 import type { RetryOptions } from "../../src/grpc-web.js";
-import * as grpcWeb from "../../src/grpc-web.js";
-import * as json from "../../src/json.js";
 import {
   type Exchange,
   finish,
@@ -14,10 +11,8 @@ import {
   respondWell,
   type WireServer,
 } from "../faults/exchange.js";
-import { startHttp1Wire } from "../faults/http1-wire.js";
-import { startHttp2Wire } from "../faults/http2-wire.js";
-
-const entries = { grpc, "grpc-web": grpcWeb, json } as const;
+import { startWireServer } from "../faults/wire.js";
+import { entries, protocols } from "../support/protocols.js";
 
 /** How the server ends a request, having carried it out or not: nothing but `decides` tells. */
 interface Answer {
@@ -145,7 +140,7 @@ const wrap: Interceptor = (next) => async (request) => {
   }
 };
 
-describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
+describe.each(protocols)("over %s", (protocol) => {
   let server: WireServer;
   let left: Answer[] = [];
   let given: Answer[] = [];
@@ -156,9 +151,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
   };
 
   beforeAll(async () => {
-    server = await (protocol === "grpc"
-      ? startHttp2Wire({ respond })
-      : startHttp1Wire(protocol, { respond }));
+    server = await startWireServer(protocol, { respond });
   });
   afterAll(() => server.close());
 
@@ -189,7 +182,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
         given = [];
         let asked = 0;
         const client = entries[protocol].createManagementClient({
-          baseUrl: `http://127.0.0.1:${server.port}`,
+          baseUrl: server.baseUrl,
           interceptors,
           retry: retry && {
             ...retry,

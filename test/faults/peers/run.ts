@@ -8,7 +8,8 @@ import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-no
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { tableOf, writeFigures } from "../../support/figures.ts";
 import type { Protocol } from "../exchange.ts";
-import { expectedEndings, type Fault, faults, hasProtocol, isRight } from "../faults.ts";
+import { expectedEndings, type Fault, hasProtocol, isRight } from "../fault.ts";
+import { faults } from "../faults.ts";
 import { runFault, type TestedTransport } from "../run.ts";
 
 const load = (entry: string) => import(new URL(`../../../dist/${entry}.js`, import.meta.url).href);

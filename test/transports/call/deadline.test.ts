@@ -1,15 +1,12 @@
 import { createServer as createHttpServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { removeUserGrants } from "../../../src/bulk/index.js";
 import { mayHaveBeenApplied } from "../../../src/errors/certainty.js";
-import * as grpc from "../../../src/grpc.js";
-import * as grpcWeb from "../../../src/grpc-web.js";
-import * as json from "../../../src/json.js";
 import { messageJson } from "../../faults/exchange.js";
 import { respond, respondHeadersOnly, startGrpcServer } from "../../support/grpc-server.js";
-import { frame } from "../../support/http-server.js";
+import { listenForTest, okResponse } from "../../support/http-server.js";
+import { createClient, failureOf, protocols } from "../../support/protocols.js";
 
 const request = { userId: "1", grantId: "2" };
 
@@ -55,30 +52,21 @@ async function startSlowServers(workMs: () => number) {
         response.writeHead(500).end();
       } else if (isWeb) {
         response.writeHead(200, { "content-type": "application/grpc-web+proto" });
-        response.end(Buffer.concat([frame(0, ""), frame(128, "grpc-status: 0\r\n")]));
+        response.end(okResponse);
       } else {
         response.writeHead(200, { "content-type": "application/json" }).end(messageJson);
       }
     }, workMs());
   });
-  await new Promise<void>((resolve) => overFetch.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    overFetch.closeAllConnections();
-    overFetch.close();
-  });
-  const baseUrl = `http://127.0.0.1:${(overFetch.address() as AddressInfo).port}`;
+  const baseUrl = `http://127.0.0.1:${await listenForTest(overFetch)}`;
   return { grpc: native.baseUrl, "grpc-web": baseUrl, json: baseUrl };
 }
 
-const entries = { grpc, "grpc-web": grpcWeb, json } as const;
-
-describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
+describe.each(protocols)("over %s", (protocol) => {
   test("500 calls with 1 to 25 ms are OK or DeadlineExceeded, whatever the server returns at its own", async () => {
     let calls = 0;
     const urls = await startSlowServers(() => calls++ % 30);
-    const { createManagementClient, close } = entries[protocol];
-    const client = createManagementClient({ baseUrl: urls[protocol] });
-    onTestFinished(() => close(client));
+    const client = createClient(protocol, { baseUrl: urls[protocol] });
     const endings = new Map<string, number>();
     const one = async (timeoutMs: number) => {
       const ending = await client.deactivateUserGrant(request, { timeoutMs }).then(
@@ -97,16 +85,12 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
   });
 
   test("a call that is never sent reports so at its deadline", async () => {
-    const { createManagementClient, close } = entries[protocol];
-    const client = createManagementClient({
+    const client = createClient(protocol, {
       baseUrl: "http://127.0.0.1:1",
       token: () => new Promise(() => undefined),
     });
-    onTestFinished(() => close(client));
 
-    const error = await client
-      .deactivateUserGrant(request, { timeoutMs: 5 })
-      .catch((reason) => ConnectError.from(reason));
+    const error = await failureOf(client.deactivateUserGrant(request, { timeoutMs: 5 }));
 
     expect(error).toMatchObject({ code: Code.DeadlineExceeded });
     expect(String(error)).toContain("nothing was sent");
@@ -117,8 +101,7 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
 test("a server's error at the deadline does not stop a bulk run", async () => {
   let requests = 0;
   const { grpc: baseUrl } = await startSlowServers(() => (requests++ < 2 ? 10_000 : 0));
-  const client = grpc.createManagementClient({ baseUrl });
-  onTestFinished(() => grpc.close(client));
+  const client = createClient("grpc", { baseUrl });
 
   const statuses = [];
   for await (const { status } of removeUserGrants(client, ["1", "2"], { timeoutMs: 200 })) {
@@ -136,7 +119,7 @@ test("a status that arrives before the timer has fired but after the deadline is
     respondHeadersOnly(stream, odd[2]!);
     arrive();
   });
-  const client = grpc.createManagementClient({
+  const client = createClient("grpc", {
     baseUrl: server.baseUrl,
     interceptors: [
       (next) => async (call) => {
@@ -150,11 +133,8 @@ test("a status that arrives before the timer has fired but after the deadline is
       },
     ],
   });
-  onTestFinished(() => grpc.close(client));
 
-  const error = await client
-    .deactivateUserGrant(request, { timeoutMs: 50 })
-    .catch((reason) => ConnectError.from(reason));
+  const error = await failureOf(client.deactivateUserGrant(request, { timeoutMs: 50 }));
 
   expect(error).toMatchObject({ code: Code.DeadlineExceeded });
   // It is still a decision.

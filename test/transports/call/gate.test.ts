@@ -1,27 +1,18 @@
-import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
+import { Code, createContextValues } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type SendGate, sendGate } from "../../../src/common/hooks.js";
-import * as grpc from "../../../src/grpc.js";
-import * as grpcWeb from "../../../src/grpc-web.js";
-import * as json from "../../../src/json.js";
 import { startSandbox } from "../../../src/sandbox/index.js";
+import { createClient, failureOf, protocols } from "../../support/protocols.js";
 
-const entries = { grpc, "grpc-web": grpcWeb, json } as const;
-
-describe.each(["grpc", "grpc-web", "json"] as const)("the gate of a call over %s", (protocol) => {
-  const { createManagementClient, close } = entries[protocol];
-
+describe.each(protocols)("the gate of a call over %s", (protocol) => {
   async function start(gate: SendGate) {
     const sandbox = await startSandbox();
+    onTestFinished(() => sandbox.close());
     const tokens = ["stale", sandbox.token];
-    const client = createManagementClient({
+    const client = createClient(protocol, {
       baseUrl: sandbox.baseUrl,
       token: () => tokens.shift() ?? sandbox.token,
       retry: { initialBackoffMs: 1 },
-    });
-    onTestFinished(async () => {
-      close(client);
-      await sandbox.close();
     });
     return { sandbox, client, contextValues: createContextValues().set(sendGate, gate) };
   }
@@ -49,9 +40,9 @@ describe.each(["grpc", "grpc-web", "json"] as const)("the gate of a call over %s
         left += 1;
       },
     }));
-    const error = await client
-      .bulkRemoveUserGrant({ grantId: ["1"] }, { contextValues, timeoutMs: 50 })
-      .catch(ConnectError.from);
+    const error = await failureOf(
+      client.bulkRemoveUserGrant({ grantId: ["1"] }, { contextValues, timeoutMs: 50 }),
+    );
     expect(error).toMatchObject({ code: Code.DeadlineExceeded });
     expect(String(error)).toContain("nothing was sent");
     expect(left).toBe(1);

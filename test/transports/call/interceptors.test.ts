@@ -1,32 +1,20 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
-import * as grpc from "../../../src/grpc.js";
-import * as grpcWeb from "../../../src/grpc-web.js";
-import * as json from "../../../src/json.js";
+import { describe, expect, test, vi } from "vitest";
+import { type GrpcOptions, mayHaveBeenApplied } from "../../../src/grpc.js";
+import type { JsonOptions } from "../../../src/json.js";
 import { type Exchange, respondWell } from "../../faults/exchange.js";
-import { startHttp1Wire } from "../../faults/http1-wire.js";
-import { startHttp2Wire } from "../../faults/http2-wire.js";
+import { respond, startGrpcServer } from "../../support/grpc-server.js";
+import { createClient, failureOf, protocols, startWire } from "../../support/protocols.js";
 
-const entries = { grpc, "grpc-web": grpcWeb, json } as const;
 const grant = { userId: "1", grantId: "2" };
 
-describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
+describe.each(protocols)("over %s", (protocol) => {
   async function connected(
     respond: (exchange: Exchange) => void,
-    options: Partial<grpc.GrpcOptions & json.JsonOptions>,
+    options: Partial<GrpcOptions & JsonOptions>,
   ) {
-    const server =
-      protocol === "grpc"
-        ? await startHttp2Wire({ respond })
-        : await startHttp1Wire(protocol, { respond });
-    const { createManagementClient, close } = entries[protocol];
-    const baseUrl = `http://127.0.0.1:${server.port}`;
-    const client = createManagementClient({ baseUrl, ...options } as never);
-    onTestFinished(() => {
-      close(client);
-      return server.close();
-    });
-    return { client, server };
+    const { baseUrl } = await startWire(protocol, respond);
+    return { client: createClient(protocol, { baseUrl, ...options }) };
   }
   const codeOf = (promise: Promise<unknown>) =>
     promise.then(
@@ -193,22 +181,17 @@ describe.each(["grpc", "grpc-web", "json"] as const)("over %s", (protocol) => {
 });
 
 test("native gRPC uses the path of the URL that an interceptor set, but not another server", async () => {
-  const { startGrpcServer, respond } = await import("../../support/grpc-server.js");
   const server = await startGrpcServer(({ stream }) => respond(stream, {}));
   const urls = [`${server.baseUrl}/elsewhere/Method`, "https://evil.example/x", "nonsense"];
-  const client = grpc.createManagementClient({
+  const client = createClient("grpc", {
     baseUrl: server.baseUrl,
     interceptors: [(next) => (call) => next({ ...call, url: urls.shift() ?? "" } as typeof call)],
   });
-  onTestFinished(() => grpc.close(client));
 
   await client.deactivateUserGrant(grant);
-  await expect(client.deactivateUserGrant(grant)).rejects.toMatchObject({
-    code: Code.InvalidArgument,
-  });
-  await expect(client.deactivateUserGrant(grant)).rejects.toMatchObject({
-    code: Code.InvalidArgument,
-  });
+  for (let count = 0; count < 2; count++) {
+    expect((await failureOf(client.deactivateUserGrant(grant))).code).toBe(Code.InvalidArgument);
+  }
 
   expect(server.calls.map(({ header }) => header[":path"])).toEqual(["/elsewhere/Method"]);
 });
@@ -223,10 +206,9 @@ test("a call settles whatever is thrown at it", async () => {
       { token: reject },
       { token: "secret-1", fetch: reject },
     ]) {
-      const client = json.createManagementClient({ baseUrl: "http://localhost:9", ...options });
-      const error = await client.deactivateUserGrant(grant).catch((reason) => reason);
-      expect(error).toBeInstanceOf(ConnectError);
-      expect(grpc.mayHaveBeenApplied(error)).toBe("fetch" in options);
+      const client = createClient("json", { baseUrl: "http://localhost:9", ...options });
+      const error = await failureOf(client.deactivateUserGrant(grant));
+      expect(mayHaveBeenApplied(error)).toBe("fetch" in options);
     }
   }
 });

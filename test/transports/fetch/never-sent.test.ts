@@ -4,9 +4,10 @@ import { describe, expect, it } from "vitest";
 import { mayHaveBeenApplied } from "../../../src/errors/certainty.js";
 import * as grpcWeb from "../../../src/grpc-web.js";
 import * as json from "../../../src/json.js";
+import { frame } from "../../faults/exchange.js";
 import { startSecureServer } from "../../networks/servers.js";
 import { makeCertificate } from "../../support/certificates.js";
-import { frame, respond, startHttpServer } from "../../support/http-server.js";
+import { respond, startHttpServer } from "../../support/http-server.js";
 
 const entries = [
   ["gRPC-web", grpcWeb],

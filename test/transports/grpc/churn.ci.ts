@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, onTestFinished, test } from "vitest";
 import { close, createManagementClient } from "../../../src/grpc.js";
-import { frame } from "../../support/http-server.js";
+import { frame } from "../../faults/exchange.js";
 
 const calls = 20_000;
 const atOnce = 2_000;

@@ -1,53 +1,39 @@
 import { once } from "node:events";
-import { createServer as createHttpServer } from "node:http";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { ManagementService } from "../../../gen/zitadel/management_pb.js";
 import { mayHaveBeenApplied } from "../../../src/errors/certainty.js";
-import { close, createTransport, type GrpcOptions } from "../../../src/grpc.js";
+import { close, type GrpcOptions } from "../../../src/grpc.js";
 import { type ReceivedCall, respond, startGrpcServer } from "../../support/grpc-server.js";
-import { startTcpProxy } from "../../support/tcp-proxy.js";
+import { startHttpServer } from "../../support/http-server.js";
+import { createClient, failureOf } from "../../support/protocols.js";
+import { startRelay } from "../../support/relay.js";
 
-type Options = Partial<GrpcOptions> & { baseUrl: string };
+const connectTo = (options: GrpcOptions) => createClient("grpc", options);
 
-function createTestClient(options: Options) {
-  const transport = createTransport({
-    allowInsecure: true,
-    defaultTimeoutMs: 10_000,
-    readMaxBytes: 1_000_000,
-    ...options,
-  });
-  onTestFinished(() => close(transport));
-  return { close: () => close(transport), client: createClient(ManagementService, transport) };
+/** A relay to a server of the test. */
+async function relayTo({ baseUrl }: { baseUrl: string }) {
+  const relay = await startRelay(Number(new URL(baseUrl).port));
+  onTestFinished(relay.shut);
+  return relay;
+}
+
+/** Accepts connections and never speaks. */
+async function startSilence() {
+  const relay = await startRelay(1, { held: new Promise(() => undefined) });
+  onTestFinished(relay.shut);
+  return relay.baseUrl;
 }
 
 const request = { userId: "1", grantId: "2" };
 const respondOk = ({ stream }: ReceivedCall) => respond(stream, {});
 
-async function errorOf(promise: Promise<unknown>): Promise<ConnectError> {
-  const reason = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  expect(reason).toBeInstanceOf(ConnectError);
-  return reason as ConnectError;
-}
-
-/** A TCP server that does as told with each connection. */
-async function startTcpServer(onSocket: (socket: import("node:net").Socket) => void) {
-  const server = createServer(onSocket);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => void server.close());
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
 describe("connections are", () => {
   test("opened by the first call, and shared", async () => {
     const server = await startGrpcServer(respondOk);
-    const { client } = createTestClient({ baseUrl: server.baseUrl });
+    const client = connectTo({ baseUrl: server.baseUrl });
     expect(server.sessions).toHaveLength(0);
 
     await Promise.all(Array.from({ length: 50 }, () => client.deactivateUserGrant(request)));
@@ -67,7 +53,7 @@ describe("connections are", () => {
       },
       { settings: { maxConcurrentStreams: 2 } },
     );
-    const { client } = createTestClient({ baseUrl: server.baseUrl });
+    const client = connectTo({ baseUrl: server.baseUrl });
 
     await Promise.all(Array.from({ length: 5 }, () => client.deactivateUserGrant(request)));
 
@@ -76,7 +62,7 @@ describe("connections are", () => {
 
   test("enough for 10,000 calls at once", { timeout: 60_000 }, async () => {
     const server = await startGrpcServer(respondOk, { settings: { maxConcurrentStreams: 250 } });
-    const { client } = createTestClient({ baseUrl: server.baseUrl, defaultTimeoutMs: 60_000 });
+    const client = connectTo({ baseUrl: server.baseUrl, defaultTimeoutMs: 60_000 });
 
     await Promise.all(Array.from({ length: 10_000 }, () => client.deactivateUserGrant(request)));
 
@@ -86,8 +72,9 @@ describe("connections are", () => {
   test("made with nodeOptions", async () => {
     const server = await startGrpcServer(respondOk);
     const { port } = new URL(server.baseUrl);
-    const { client } = createTestClient({
+    const client = connectTo({
       baseUrl: "http://nowhere.invalid",
+      allowInsecure: true,
       nodeOptions: { createConnection: () => connect(Number(port), "127.0.0.1") },
     });
 
@@ -98,7 +85,7 @@ describe("connections are", () => {
 
   test("closed when no call needed them for a while", async () => {
     const server = await startGrpcServer(respondOk);
-    const { client } = createTestClient({ baseUrl: server.baseUrl, idleConnectionTimeoutMs: 1 });
+    const client = connectTo({ baseUrl: server.baseUrl, idleConnectionTimeoutMs: 1 });
 
     await client.deactivateUserGrant(request);
     await once(server.sessions[0]!, "close");
@@ -109,7 +96,7 @@ describe("connections are", () => {
 
   test("reopened after the server closed them", async () => {
     const server = await startGrpcServer(respondOk);
-    const { client } = createTestClient({ baseUrl: server.baseUrl });
+    const client = connectTo({ baseUrl: server.baseUrl });
     await client.deactivateUserGrant(request);
 
     server.sessions[0]?.destroy();
@@ -123,8 +110,8 @@ describe("connections are", () => {
 describe("a connection that became unresponsive", () => {
   test("while idle is detected before it is used again", async () => {
     const server = await startGrpcServer(respondOk);
-    const proxy = await startTcpProxy(Number(new URL(server.baseUrl).port));
-    const { client } = createTestClient({
+    const proxy = await relayTo(server);
+    const client = connectTo({
       baseUrl: proxy.baseUrl,
       pingIntervalMs: 1,
       pingTimeoutMs: 10_000,
@@ -143,14 +130,14 @@ describe("a connection that became unresponsive", () => {
 
   test("during a call is detected by a ping, before the deadline", async () => {
     const server = await startGrpcServer(() => proxy.freeze());
-    const proxy = await startTcpProxy(Number(new URL(server.baseUrl).port));
-    const { client } = createTestClient({
+    const proxy = await relayTo(server);
+    const client = connectTo({
       baseUrl: proxy.baseUrl,
       pingIntervalMs: 5,
       pingTimeoutMs: 5,
     });
 
-    const error = await errorOf(client.deactivateUserGrant(request));
+    const error = await failureOf(client.deactivateUserGrant(request));
 
     expect(error.code).toBe(Code.Unavailable);
     expect(error.rawMessage).toContain("PING");
@@ -165,11 +152,11 @@ describe("a connection that became unresponsive", () => {
         respondOk(call);
       }
     });
-    const proxy = await startTcpProxy(Number(new URL(server.baseUrl).port));
-    const { client } = createTestClient({ baseUrl: proxy.baseUrl, pingTimeoutMs: 20 });
+    const proxy = await relayTo(server);
+    const client = connectTo({ baseUrl: proxy.baseUrl, pingTimeoutMs: 20 });
     await client.deactivateUserGrant(request);
 
-    const error = await errorOf(client.deactivateUserGrant(request, { timeoutMs: 20 }));
+    const error = await failureOf(client.deactivateUserGrant(request, { timeoutMs: 20 }));
     expect(error.code).toBe(Code.DeadlineExceeded);
 
     await client.deactivateUserGrant(request);
@@ -188,7 +175,7 @@ describe("GOAWAY", () => {
         respondOk(server.calls[0]!);
       }
     });
-    const { client } = createTestClient({ baseUrl: server.baseUrl });
+    const client = connectTo({ baseUrl: server.baseUrl });
 
     await Promise.all([client.deactivateUserGrant(request), client.deactivateUserGrant(request)]);
 
@@ -198,9 +185,9 @@ describe("GOAWAY", () => {
 
   test("with an error does not retry a call that the server may have processed", async () => {
     const server = await startGrpcServer(({ stream }) => stream.session?.goaway(2, 1));
-    const { client } = createTestClient({ baseUrl: server.baseUrl });
+    const client = connectTo({ baseUrl: server.baseUrl });
 
-    const error = await errorOf(client.deactivateUserGrant(request));
+    const error = await failureOf(client.deactivateUserGrant(request));
 
     expect(error.code).toBe(Code.Unavailable);
     expect(mayHaveBeenApplied(error)).toBe(true);
@@ -209,7 +196,7 @@ describe("GOAWAY", () => {
 
   test.each([0, 2, 11])("with code %i on an idle connection fails no call", async (code) => {
     const server = await startGrpcServer(respondOk);
-    const { client } = createTestClient({ baseUrl: server.baseUrl });
+    const client = connectTo({ baseUrl: server.baseUrl });
     await client.deactivateUserGrant(request);
 
     server.sessions[0]?.goaway(code);
@@ -223,9 +210,9 @@ describe("a call without a connection", () => {
   test("fails as Unavailable when the server refuses it, and was not processed", async () => {
     const server = await startGrpcServer(respondOk);
     await server.close();
-    const { client } = createTestClient({ baseUrl: server.baseUrl });
+    const client = connectTo({ baseUrl: server.baseUrl });
 
-    const error = await errorOf(client.deactivateUserGrant(request));
+    const error = await failureOf(client.deactivateUserGrant(request));
 
     expect(error.code).toBe(Code.Unavailable);
     expect(error.rawMessage).toContain("ECONNREFUSED");
@@ -233,10 +220,10 @@ describe("a call without a connection", () => {
   });
 
   test("fails when the server does not open one in time", async () => {
-    const baseUrl = await startTcpServer((socket) => onTestFinished(() => void socket.destroy()));
-    const { client } = createTestClient({ baseUrl, connectTimeoutMs: 20 });
+    const baseUrl = await startSilence();
+    const client = connectTo({ baseUrl, connectTimeoutMs: 20 });
 
-    const error = await errorOf(client.deactivateUserGrant(request));
+    const error = await failureOf(client.deactivateUserGrant(request));
 
     expect(error.code).toBe(Code.Unavailable);
     expect(error.rawMessage).toContain("within 20 ms");
@@ -244,26 +231,23 @@ describe("a call without a connection", () => {
   });
 
   test("fails with a hint when the server supports only HTTP/1.1", async () => {
-    const server = createHttpServer((_, response) => response.end("hello"));
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    onTestFinished(() => void server.close());
-    const { port } = server.address() as AddressInfo;
-    const { client } = createTestClient({ baseUrl: `http://127.0.0.1:${port}` });
+    const { baseUrl } = await startHttpServer((_, response) => response.end("hello"));
+    const client = connectTo({ baseUrl });
 
-    const error = await errorOf(client.deactivateUserGrant(request));
+    const error = await failureOf(client.deactivateUserGrant(request));
 
     expect(error.code).toBe(Code.Unavailable);
     expect(error.rawMessage).toContain("HTTP/2");
   });
 
   test("settles at its deadline and at its abort while it waits for one", async () => {
-    const baseUrl = await startTcpServer((socket) => onTestFinished(() => void socket.destroy()));
-    const { client } = createTestClient({ baseUrl });
+    const baseUrl = await startSilence();
+    const client = connectTo({ baseUrl });
     const signal = AbortSignal.abort("enough");
 
     const [late, aborted] = await Promise.all([
-      errorOf(client.deactivateUserGrant(request, { timeoutMs: 20 })),
-      errorOf(client.deactivateUserGrant(request, { signal })),
+      failureOf(client.deactivateUserGrant(request, { timeoutMs: 20 })),
+      failureOf(client.deactivateUserGrant(request, { signal })),
     ]);
 
     expect(late.code).toBe(Code.DeadlineExceeded);
@@ -276,14 +260,14 @@ describe("close", () => {
   test("settles calls in flight, calls that wait, and later ones with Canceled", async () => {
     const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
     const server = await startGrpcServer(() => arrive(), { settings: { maxConcurrentStreams: 1 } });
-    const { client, close } = createTestClient({ baseUrl: server.baseUrl });
+    const client = connectTo({ baseUrl: server.baseUrl });
     const calls = [client.deactivateUserGrant(request), client.deactivateUserGrant(request)];
-    const errors = Promise.all(calls.map(errorOf));
+    const errors = Promise.all(calls.map(failureOf));
     await arrived;
 
-    close();
+    close(client);
 
-    for (const error of [...(await errors), await errorOf(client.deactivateUserGrant(request))]) {
+    for (const error of [...(await errors), await failureOf(client.deactivateUserGrant(request))]) {
       expect(error.code).toBe(Code.Canceled);
       expect(error.rawMessage).toContain("closed");
     }
@@ -295,7 +279,7 @@ test("20,000 calls leave no memory behind", { timeout: 60_000 }, async () => {
     server.calls.length = 0;
     respond(stream, {});
   });
-  const { client } = createTestClient({ baseUrl: server.baseUrl });
+  const client = connectTo({ baseUrl: server.baseUrl });
   setFlagsFromString("--expose-gc");
   const gc: () => void = runInNewContext("gc");
   const run = async (calls: number) => {

@@ -4,8 +4,8 @@ import { BasicTracerProvider } from "@opentelemetry/sdk-trace-base";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { close, createManagementClient, type GrpcOptions } from "../../../src/grpc.js";
 import { openTelemetry } from "../../../src/opentelemetry.js";
+import { frame } from "../../faults/exchange.js";
 import { respond, startGrpcServer } from "../../support/grpc-server.js";
-import { frame } from "../../support/http-server.js";
 
 const grant = { userId: "1", grantId: "2" };
 

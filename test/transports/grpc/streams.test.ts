@@ -1,30 +1,40 @@
 import { once } from "node:events";
 import { Code, createClient } from "@connectrpc/connect";
-import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { close, createTransport, type GrpcOptions } from "../../../src/grpc.js";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { close, type GrpcOptions } from "../../../src/grpc.js";
 import { ConformanceService } from "../../conformance/gen/connectrpc/conformance/v1/service_pb.js";
-import { startProxy } from "../../networks/servers.js";
+import { startProxy, startSecureServer } from "../../networks/servers.js";
+import { makeCertificate } from "../../support/certificates.js";
 import { respond, startGrpcServer } from "../../support/grpc-server.js";
-import { openStream, startHeldConnection, startRouter } from "../../support/stream-server.js";
-import { startTcpProxy } from "../../support/tcp-proxy.js";
-import { startSecureGrpcServer } from "../../support/tls-grpc-server.js";
+import { createTransport, failureOf } from "../../support/protocols.js";
+import { type RelayOptions, startRelay } from "../../support/relay.js";
+import { openStream, startRouter } from "../../support/stream-server.js";
 
-afterEach(() => {
-  vi.unstubAllEnvs();
-});
+const transportFor = (options: GrpcOptions) => createTransport("grpc", options);
 
-function transportFor(options: GrpcOptions) {
-  const transport = createTransport(options);
-  onTestFinished(() => close(transport));
-  return transport;
+async function relayTo(targetPort: number, options?: RelayOptions) {
+  const relay = await startRelay(targetPort, options);
+  onTestFinished(relay.shut);
+  return relay;
 }
+/** A connection that is made, and on which nothing passes. */
+const holdConnection = () => relayTo(1, { held: new Promise(() => undefined) });
+
+const authority = makeCertificate({ name: "Private CA", isAuthority: true });
+const ca = authority.cert;
+const certificate = makeCertificate({
+  name: "zitadel.internal",
+  issuer: authority,
+  dnsNames: ["zitadel.internal", "localhost"],
+  addresses: ["127.0.0.1"],
+});
 
 const utf8 = (value: string) => new TextEncoder().encode(value);
 const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
 
 describe("Connect's router serves", () => {
   const start = () =>
-    startRouter("gRPC", {
+    startRouter("grpc", {
       unary: () => ({ payload: { data: utf8("unary") } }),
       async *serverStream({ responseDefinition }) {
         for (const data of responseDefinition?.responseData ?? []) {
@@ -117,33 +127,31 @@ describe("a stream", () => {
   });
 
   it("names the host without a port that is the default", async () => {
-    const { port, authorities, ca } = await startSecureGrpcServer("zitadel.internal");
+    const { port, requests } = await startSecureServer(certificate);
     const proxy = await startProxy({ resolve: () => ({ host: "127.0.0.1", port }) });
     vi.stubEnv("HTTPS_PROXY", proxy.url);
     const transport = transportFor({ baseUrl: "https://zitadel.internal", nodeOptions: { ca } });
     await openStream(transport);
     expect(proxy.connects.map(({ target }) => target)).toEqual(["zitadel.internal:443"]);
-    expect(authorities).toEqual(["zitadel.internal"]);
+    expect(requests.map(({ authority }) => authority)).toEqual(["zitadel.internal"]);
   });
 
   it("names the option to set when the server's certificate is not trusted", async () => {
-    const { port } = await startSecureGrpcServer("localhost");
-    await expect(
+    const { port } = await startSecureServer(certificate);
+    const error = await failureOf(
       openStream(transportFor({ baseUrl: `https://localhost:${port}` })),
-    ).rejects.toMatchObject({
-      code: Code.Unavailable,
-      message: expect.stringMatching(/certificate.*nodeOptions\.ca/s),
-    });
+    );
+    expect(error.code).toBe(Code.Unavailable);
+    expect(error.message).toMatch(/certificate.*nodeOptions\.ca/s);
   });
 
   it("names an unreachable proxy", async () => {
     vi.stubEnv("HTTPS_PROXY", "http://127.0.0.1:1");
-    await expect(
+    const error = await failureOf(
       openStream(transportFor({ baseUrl: "https://zitadel.internal" })),
-    ).rejects.toMatchObject({
-      code: Code.Unavailable,
-      message: expect.stringMatching(/the proxy 127\.0\.0\.1:1 cannot be reached/),
-    });
+    );
+    expect(error.code).toBe(Code.Unavailable);
+    expect(error.message).toContain("the proxy 127.0.0.1:1 cannot be reached");
   });
 
   it("without headers fails with Canceled when the client is closed", async () => {
@@ -157,7 +165,7 @@ describe("a stream", () => {
   });
 
   it("without a connection fails with Canceled when the client is closed, and later ones as well", async () => {
-    const { port } = await startHeldConnection(1);
+    const { port } = await holdConnection();
     const transport = transportFor({ baseUrl: `https://127.0.0.1:${port}` });
     const call = openStream(transport);
     close(transport);
@@ -168,7 +176,7 @@ describe("a stream", () => {
   it("without headers fails with Unavailable when a PING is not acknowledged", async () => {
     const { server, arrived } = await startSilentServer();
     const { port } = server.address() as { port: number };
-    const proxy = await startTcpProxy(port);
+    const proxy = await relayTo(port);
     const call = openStream(
       transportFor({ baseUrl: proxy.baseUrl, pingIntervalMs: 20, pingTimeoutMs: 20 }),
     );
@@ -190,7 +198,7 @@ describe("a stream", () => {
 
   it("that has begun fails with Unavailable when a PING is not acknowledged", async () => {
     const { server } = await startHalfServer();
-    const proxy = await startTcpProxy((server.address() as { port: number }).port);
+    const proxy = await relayTo((server.address() as { port: number }).port);
     const transport = transportFor({
       baseUrl: proxy.baseUrl,
       pingIntervalMs: 100,
@@ -222,11 +230,12 @@ describe("a stream", () => {
   });
 
   it("that expires before there is a connection is never opened", async () => {
-    const secure = await startSecureGrpcServer("127.0.0.1");
-    const { port, release } = await startHeldConnection(secure.port);
+    const secure = await startSecureServer(certificate);
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    const { port } = await relayTo(secure.port, { held });
     const transport = transportFor({
       baseUrl: `https://127.0.0.1:${port}`,
-      nodeOptions: { ca: secure.ca },
+      nodeOptions: { ca },
     });
     const expired = await Promise.allSettled(
       Array.from({ length: 50 }, () => openStream(transport, 20)),
@@ -236,11 +245,11 @@ describe("a stream", () => {
     );
     release();
     await openStream(transport);
-    expect(secure.authorities).toHaveLength(1);
+    expect(secure.requests).toHaveLength(1);
   });
 
   it("whose connection is not made in time fails with Unavailable", async () => {
-    const { port } = await startHeldConnection(1);
+    const { port } = await holdConnection();
     const transport = transportFor({
       baseUrl: `https://127.0.0.1:${port}`,
       connectTimeoutMs: 20,

@@ -1,38 +1,42 @@
 import { spawn } from "node:child_process";
+import { createServer } from "node:http2";
 import { text } from "node:stream/consumers";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { mayHaveBeenApplied } from "../../../src/errors/certainty.js";
-import { close, createManagementClient, type GrpcOptions } from "../../../src/grpc.js";
-import { type Exchange, frame, message, respondWell } from "../../faults/exchange.js";
-import { frameType, goaway, startHttp2Wire, uint32 } from "../../faults/http2-wire.js";
-import { respond, startGrpcServer } from "../../support/grpc-server.js";
-import { startTcpProxy } from "../../support/tcp-proxy.js";
+import type { GrpcOptions } from "../../../src/grpc.js";
+import {
+  type Exchange,
+  frame,
+  message,
+  respondWell,
+  type WireOptions,
+} from "../../faults/exchange.js";
+import { begins } from "../../faults/fault.js";
+import { frameType, goaway, uint32 } from "../../faults/http2-wire.js";
+import { type ReceivedCall, respond, startGrpcServer } from "../../support/grpc-server.js";
+import { listenForTest } from "../../support/http-server.js";
+import { createClient, failureOf, startWire } from "../../support/protocols.js";
+import { startRelay } from "../../support/relay.js";
 
 const grant = { userId: "1", grantId: "2" };
 
 async function connected(
   respond: (exchange: Exchange) => void,
-  wire: Partial<Parameters<typeof startHttp2Wire>[0]> = {},
+  wire: Partial<WireOptions> = {},
   options: Partial<GrpcOptions> = {},
 ) {
-  const server = await startHttp2Wire({ ...wire, respond });
-  const client = createManagementClient({
-    baseUrl: `http://127.0.0.1:${server.port}`,
-    ...options,
-  });
-  onTestFinished(() => {
-    close(client);
-    return server.close();
-  });
-  return { client, server };
+  const server = await startWire("grpc", respond, wire);
+  return { server, client: createClient("grpc", { baseUrl: server.baseUrl, ...options }) };
 }
 
-function errorOf(promise: Promise<unknown>): Promise<ConnectError> {
-  return promise.then(
-    () => new ConnectError("no error", Code.Unknown),
-    (reason) => ConnectError.from(reason),
-  );
+/** A server of Node's own, and a client of it. */
+async function connectedToNode(
+  handle: (call: ReceivedCall) => void,
+  serverOptions?: Parameters<typeof startGrpcServer>[1],
+) {
+  const server = await startGrpcServer(handle, serverOptions);
+  return { server, client: createClient("grpc", { baseUrl: server.baseUrl }) };
 }
 
 const refuse = (exchange: Exchange) =>
@@ -44,32 +48,21 @@ const goAwayBelow = (exchange: Exchange) => {
 
 describe("a call whose response has begun is not sent again", () => {
   test.each([
-    ["HEADERS, then REFUSED_STREAM", (exchange: Exchange) => exchange.head(), refuse],
+    ["HEADERS, then REFUSED_STREAM", begins("", refuse)],
+    ["HEADERS and the message, then REFUSED_STREAM", begins(frame(0, message), refuse)],
+    ["HEADERS, then a GOAWAY below", begins("", goAwayBelow)],
+    ["HEADERS and the message, then a GOAWAY below", begins(frame(0, message), goAwayBelow)],
     [
-      "HEADERS and the message, then REFUSED_STREAM",
+      "103, then REFUSED_STREAM",
       (exchange: Exchange) => {
-        exchange.head();
-        exchange.body(frame(0, message));
+        exchange.info(103);
+        refuse(exchange);
       },
-      refuse,
     ],
-    ["HEADERS, then a GOAWAY below", (exchange: Exchange) => exchange.head(), goAwayBelow],
-    [
-      "HEADERS and the message, then a GOAWAY below",
-      (exchange: Exchange) => {
-        exchange.head();
-        exchange.body(frame(0, message));
-      },
-      goAwayBelow,
-    ],
-    ["103, then REFUSED_STREAM", (exchange: Exchange) => exchange.info(103), refuse],
-  ])("after %s", async (_, begin, end) => {
-    const { client, server } = await connected((exchange) => {
-      begin(exchange);
-      end(exchange);
-    });
+  ])("after %s", async (_, respond) => {
+    const { client, server } = await connected(respond);
 
-    const error = await errorOf(client.bulkRemoveUserGrant({ grantId: ["1"] }));
+    const error = await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }));
 
     expect(server.requests).toBe(1);
     expect(error.code).not.toBe(Code.Unknown);
@@ -95,7 +88,7 @@ describe("verification", () => {
       { pong: false },
       { pingIntervalMs: 20 },
     );
-    const pending = errorOf(client.deactivateUserGrant(grant, { timeoutMs: 1_000 }));
+    const pending = failureOf(client.deactivateUserGrant(grant, { timeoutMs: 1_000 }));
     await vi.waitUntil(() => pings > 0, { interval: 1 });
 
     await client.deactivateUserGrant(grant, { timeoutMs: 900 });
@@ -105,9 +98,9 @@ describe("verification", () => {
 
   test("of a half-open connection costs no call: another connection is opened at once", async () => {
     const server = await startGrpcServer(({ stream }) => respond(stream, {}));
-    const proxy = await startTcpProxy(Number(new URL(server.baseUrl).port));
-    const client = createManagementClient({ baseUrl: proxy.baseUrl, pingIntervalMs: 1 });
-    onTestFinished(() => close(client));
+    const proxy = await startRelay(Number(new URL(server.baseUrl).port));
+    onTestFinished(proxy.shut);
+    const client = createClient("grpc", { baseUrl: proxy.baseUrl, pingIntervalMs: 1 });
     await client.deactivateUserGrant(grant);
     proxy.freeze();
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -127,7 +120,6 @@ describe("a response that is complete before the request", () => {
     ["a message without a status", false, Code.Internal],
     ["a page", true, Code.Unavailable],
   ])("by END_STREAM on a DATA frame, with %s, settles the call", async (_, isPage, code) => {
-    const { createServer } = await import("node:http2");
     const server = createServer({ settings: { initialWindowSize: 10 } });
     server.on("stream", (stream) => {
       stream.on("error", () => undefined);
@@ -138,15 +130,10 @@ describe("a response that is complete before the request", () => {
       });
       stream.end(isPage ? "" : frame(0, ""));
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const { port } = server.address() as import("node:net").AddressInfo;
-    const client = createManagementClient({ baseUrl: `http://127.0.0.1:${port}` });
-    onTestFinished(() => {
-      close(client);
-      server.close();
-    });
+    const baseUrl = `http://127.0.0.1:${await listenForTest(server)}`;
+    const client = createClient("grpc", { baseUrl });
 
-    const error = await errorOf(client.bulkRemoveUserGrant(large, { timeoutMs: 5_000 }));
+    const error = await failureOf(client.bulkRemoveUserGrant(large, { timeoutMs: 5_000 }));
 
     expect(error.code).toBe(code);
   });
@@ -164,7 +151,7 @@ test.each([1_000, 3_900])(
       exchange.end({ "grpc-status": "0" });
     });
     const child = runProgram(`
-    const client = createManagementClient({ baseUrl: "http://127.0.0.1:${server.port}" });
+    const client = createManagementClient({ baseUrl: "${server.baseUrl}" });
     const { details } = await client.deactivateUserGrant({ userId: "1", grantId: "2" });
     close(client);
     console.log(String(details.sequence));
@@ -192,7 +179,7 @@ test("a call without a deadline keeps the process alive, whatever it waits for",
     }, 1);
   });
   const output = runProgram(`
-    const client = createManagementClient({ baseUrl: "http://127.0.0.1:${server.port}" });
+    const client = createManagementClient({ baseUrl: "${server.baseUrl}" });
     await client.deactivateUserGrant({ userId: "1", grantId: "2" }, { timeoutMs: 0 });
     console.log("done");
   `);
@@ -208,14 +195,12 @@ test.each([
 ])(
   "a server that accepts %i bytes of headers and a header of %i: InvalidArgument",
   async (maxHeaderListSize, length, limit) => {
-    const server = await startGrpcServer(({ stream }) => respond(stream, {}), {
+    const { server, client } = await connectedToNode(({ stream }) => respond(stream, {}), {
       settings: { maxHeaderListSize },
     });
-    const client = createManagementClient({ baseUrl: server.baseUrl });
-    onTestFinished(() => close(client));
     await client.deactivateUserGrant(grant);
 
-    const error = await errorOf(
+    const error = await failureOf(
       client.deactivateUserGrant(grant, { headers: { "x-long": "x".repeat(length) } }),
     );
 
@@ -230,28 +215,24 @@ test.each([
 test.each(["application/grpc;charset=utf-8", "application/grpc+proto; charset=utf-8"])(
   "%s is gRPC",
   async (contentType) => {
-    const server = await startGrpcServer(({ stream }) =>
+    const { client } = await connectedToNode(({ stream }) =>
       respond(stream, { header: { "content-type": contentType } }),
     );
-    const client = createManagementClient({ baseUrl: server.baseUrl });
-    onTestFinished(() => close(client));
 
     await client.deactivateUserGrant(grant);
   },
 );
 
 test("a status beside an unknown encoding counts if there is no message", async () => {
-  const server = await startGrpcServer(({ stream }) =>
+  const { client } = await connectedToNode(({ stream }) =>
     respond(stream, {
       header: { "grpc-encoding": "zstd" },
       body: Buffer.alloc(0),
       trailer: { "grpc-status": "5" },
     }),
   );
-  const client = createManagementClient({ baseUrl: server.baseUrl });
-  onTestFinished(() => close(client));
 
-  expect((await errorOf(client.deactivateUserGrant(grant))).code).toBe(Code.NotFound);
+  expect((await failureOf(client.deactivateUserGrant(grant))).code).toBe(Code.NotFound);
 });
 
 test("a stream that both sides have closed is not reset", async () => {

@@ -1,5 +1,5 @@
 import { callOf } from "../common/hooks.js";
-import { type Environment, jittered, sleep } from "../common/time.js";
+import { type Environment, exponential, sleep } from "../common/time.js";
 import type { TokenSource } from "../options/options.js";
 import { AttemptFailure, aborted, type TokenError, tokenError, withNote } from "./token-error.js";
 
@@ -24,8 +24,8 @@ export interface TokenKeeper {
   readonly finishesAttempts: boolean;
 }
 
-/** The pause after a renewal has failed for good; it doubles from one to the next, up to `longestWaitMs`. */
-const firstPauseMs = 1_000;
+/** The pause after a renewal has failed for good. */
+const pauseOnFailure = { firstMs: 1_000, maxMs: 30_000 };
 /** Where each call makes its own request, how long the others go on with a token that is about to expire. */
 const leaseMs = 10_000;
 
@@ -73,12 +73,11 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
     const isRejection = reason instanceof AttemptFailure && reason.maxAttempts < Infinity;
     // Without a rejection the callers that wait receive the error, and the next call may try again.
     if (isRejection || background) {
-      const rounds = pause !== undefined && pause.credential === credential ? pause.rounds + 1 : 0;
-      const ms = Math.min(firstPauseMs * 2 ** rounds, longestWaitMs);
+      const rounds = (pause?.credential === credential ? (pause?.rounds ?? 0) : 0) + 1;
       pause = {
         credential,
         rounds,
-        untilMs: environment.monotonicMs() + (background ? jittered(environment, ms) : ms),
+        untilMs: environment.monotonicMs() + exponential(environment, pauseOnFailure, rounds),
         error: isRejection ? final : undefined,
       };
     }
@@ -277,9 +276,8 @@ function gaveUp(waitedMs: number): Error {
   );
 }
 
-const firstBackoffMs = 100;
 /** Short, so that waiting calls continue soon after a server has recovered. */
-const maxBackoffMs = 1_000;
+const backoff = { firstMs: 100, maxMs: 1_000 };
 /** The longest wait between two attempts, whatever `Retry-After` is. */
 const longestWaitMs = 30_000;
 
@@ -312,12 +310,8 @@ export async function retrying<T>(
         throw reason;
       }
       onFailure(reason);
-      // Doubles from attempt to attempt, with jitter so that a fleet does not retry in step.
-      const backoffMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** (failures - 1));
-      delayMs = Math.min(
-        longestWaitMs,
-        Math.max(reason.retryAfterMs, jittered(environment, backoffMs)),
-      );
+      const backoffMs = exponential(environment, backoff, failures);
+      delayMs = Math.min(longestWaitMs, Math.max(reason.retryAfterMs, backoffMs));
     }
   }
 }

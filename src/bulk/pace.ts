@@ -1,11 +1,10 @@
-import { type Environment, jittered, type Signal, sleep } from "../common/time.js";
+import { type Environment, exponential, type Signal, sleep } from "../common/time.js";
 import { Notifier, Stopped } from "./stop.js";
 
 /**
  * The pause after the first throttled request; it doubles with each further one until a request is accepted.
  */
-const firstPauseMs = 250;
-const longestPauseMs = 30_000;
+const pause = { firstMs: 250, maxMs: 30_000 };
 /** However soon a run gives up, its first request gets this much time. */
 const leastTimeoutMs = 1000;
 
@@ -151,12 +150,10 @@ export class Pace {
       this.#epoch += 1;
       this.#limit = Math.max(1, Math.floor(this.#limit / 2));
       this.#takenAtLimit = 0;
-      const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#throttlings);
       this.#throttlings += 1;
+      const pauseMs = exponential(this.#environment, pause, this.#throttlings);
       // No later than the time to give up, when the last attempt is made.
-      this.#pauseUntil(
-        Math.min(nowMs + jittered(this.#environment, pauseMs), this.#giveUpAtMs(nowMs)),
-      );
+      this.#pauseUntil(Math.min(nowMs + pauseMs, this.#giveUpAtMs(nowMs)));
     }
     if (askedPauseMs !== undefined) {
       this.#pauseUntil(nowMs + askedPauseMs);

@@ -3,7 +3,7 @@ import { retrySwitch } from "../client/retry.js";
 import { sendGate } from "../common/hooks.js";
 import {
   type Environment,
-  jittered,
+  exponential,
   readPushbackMs,
   readRetryAfterMs,
   sleep,
@@ -20,6 +20,7 @@ import { NotSent, type Stop, Stopped } from "./stop.js";
 const mostAttempts = 5;
 /** A batch that timed out this many times, and in no other way failed, may take too long: it is split. */
 const mostTimeouts = 2;
+const pauseWhenLost = { firstMs: 100, maxMs: 1_600 };
 
 /** The result of a request, after as many attempts as it took. */
 export type Result =
@@ -111,8 +112,7 @@ export function createAsk<G extends Grant>(
         return { kind: onlyTimeouts ? "lost" : kind, error };
       }
       if (kind === "lost") {
-        const pauseMs = jittered(environment, 100 * 2 ** (attempt - 1));
-        await sleep(environment, pauseMs, stop.signal);
+        await sleep(environment, exponential(environment, pauseWhenLost, attempt), stop.signal);
       }
     }
   };

@@ -1,7 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import {
   type Environment,
-  jittered,
+  exponential,
   platform,
   RateLimit,
   retryAfterMs,
@@ -66,8 +66,7 @@ export function lookupTurns({
   };
 }
 
-const firstPauseMs = 250;
-const longestPauseMs = 30_000;
+const pause = { firstMs: 250, maxMs: 30_000 };
 const longestAskedMs = 60_000;
 
 /** Milliseconds before the next attempt: doubling, and at least what the server asks for. */
@@ -77,8 +76,7 @@ export function retryPauseMs(
   error: ConnectError,
 ): number {
   const askedMs = retryAfterMs(error, environment.wallMs()) ?? 0;
-  const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempt - 1));
-  return Math.min(longestAskedMs, Math.max(askedMs, jittered(environment, pauseMs)));
+  return Math.min(longestAskedMs, Math.max(askedMs, exponential(environment, pause, attempt)));
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Environment, platform } from "../common/time.js";
+import { type Environment, exponential, platform } from "../common/time.js";
 import { asConnectError, decisionOf, wasSent, withExtras } from "../errors/certainty.js";
 import { createMask, rewriteMessage } from "../errors/mask.js";
 import { headerValueProblem } from "../options/checker.js";
@@ -30,8 +30,7 @@ const headerInstanceHost = "x-zitadel-instance-host";
 const optional = [headerAuthorization, headerOrganization, headerInstanceHost];
 
 /** How long no new token is requested after a new one has been rejected; doubles each time. */
-const firstPauseMs = 1_000;
-const maxPauseMs = 30_000;
+const pauseOnRejection = { firstMs: 1_000, maxMs: 30_000 };
 /** Of how many tokens that is known: a client of several tenants has several. */
 const maxPauses = 1_000;
 
@@ -85,9 +84,9 @@ export function createCredentials(
     if (pauses.has(second)) {
       return;
     }
-    const rounds = pauses.get(first)?.rounds ?? 0;
-    const ms = Math.min(maxPauseMs, firstPauseMs * 2 ** rounds);
-    pauses.set(second, { rounds: rounds + 1, untilMs: environment.monotonicMs() + ms });
+    const rounds = (pauses.get(first)?.rounds ?? 0) + 1;
+    const ms = exponential(environment, pauseOnRejection, rounds);
+    pauses.set(second, { rounds, untilMs: environment.monotonicMs() + ms });
     for (const [oldest] of pauses.size > maxPauses ? pauses : []) {
       pauses.delete(oldest);
       break;

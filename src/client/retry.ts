@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, type ContextKey } from "@connectrpc/connect";
-import { type Environment, platform, readPushbackMs } from "../common/time.js";
+import { type Environment, exponential, platform, readPushbackMs } from "../common/time.js";
 import { asConnectError } from "../errors/certainty.js";
 import type { RetryOptions } from "../options/options.js";
 import type { Attempt, Send } from "../transports/call/attempt.js";
@@ -37,6 +37,7 @@ export function createRetry(
     maxTokens = 10,
     tokenRatio = 0.1,
   } = options;
+  const backoff = { firstMs: initialBackoffMs, maxMs: maxBackoffMs, factor: backoffMultiplier };
   const repeatable = new Set(idempotentMethods.map(fullName));
   let tokens = maxTokens;
   const succeeded = <R>(response: R): R => {
@@ -48,7 +49,7 @@ export function createRetry(
     const retried = async (attempt: Attempt, failure: unknown) => {
       const { call, method } = attempt;
       let reason = failure;
-      let backoffMs = initialBackoffMs;
+      let round = 1;
       for (let count = 1; ; count++) {
         const error = asConnectError(reason);
         const askedMs = readPushbackMs(error.metadata, environment.wallMs());
@@ -56,8 +57,7 @@ export function createRetry(
         if (retryable || askedMs === Number.POSITIVE_INFINITY) {
           tokens = Math.max(0, tokens - 1);
         }
-        const waitMs =
-          askedMs ?? Math.min(backoffMs, maxBackoffMs) * (0.8 + 0.4 * environment.random());
+        const waitMs = askedMs ?? exponential(environment, backoff, round);
         if (
           call.ended ||
           !retryable ||
@@ -71,7 +71,7 @@ export function createRetry(
         ) {
           throw reason;
         }
-        backoffMs = askedMs === undefined ? backoffMs * backoffMultiplier : initialBackoffMs;
+        round = askedMs === undefined ? round + 1 : 1;
         await call.wait<void>((resolve) => environment.setTimer(resolve, waitMs));
         try {
           return succeeded(await send(attempt));

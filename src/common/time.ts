@@ -78,9 +78,20 @@ export function timestamp(environment: Environment): string {
   return new Date(environment.wallMs()).toISOString();
 }
 
-/** Between half of the time and all of it, so that a fleet does not retry in step. */
-export function jittered(environment: Environment, ms: number): number {
-  return ms * (0.5 + environment.random() / 2);
+/** An exponential backoff: the first pause, the longest, and the factor between one and the next (2). */
+export interface Backoff {
+  readonly firstMs: number;
+  readonly maxMs: number;
+  readonly factor?: number;
+}
+
+/** The pause after so many failures in a row, with 20 % jitter, so that a fleet does not retry in step. */
+export function exponential(
+  environment: Environment,
+  { firstMs, maxMs, factor = 2 }: Backoff,
+  failures: number,
+): number {
+  return Math.min(maxMs, firstMs * factor ** (failures - 1)) * (0.8 + 0.4 * environment.random());
 }
 
 /**

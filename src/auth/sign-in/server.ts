@@ -1,5 +1,5 @@
 import * as oauth from "oauth4webapi";
-import { sleep } from "../../common/time.js";
+import { exponential, sleep } from "../../common/time.js";
 import { checkOptions, own } from "../../options/checker.js";
 import { createDiscover, type Discover } from "../discovery.js";
 import {
@@ -28,9 +28,8 @@ export type Server = ReturnType<typeof connect>;
 
 /** How long signing out waits for tokens to be revoked. */
 const revocationMs = 3_000;
-/** Between attempts to revoke tokens; doubles from one to the next. */
-const firstPauseMs = 250;
-const longestPauseMs = 30_000;
+/** Between attempts to revoke tokens. */
+const pauses = { firstMs: 250, maxMs: 30_000 };
 
 export function connect(context: SignInContext) {
   const { options, environment, closed, key, mark, store, unrevoked } = context;
@@ -55,8 +54,9 @@ export function connect(context: SignInContext) {
   const revokeAll = async () => {
     for (let round = 0; unrevoked.all().length > 0 && !closed.aborted; round++) {
       if (round > 0) {
-        const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (round - 1));
-        await sleep(environment, pauseMs, pause.signal, { background: true });
+        await sleep(environment, exponential(environment, pauses, round), pause.signal, {
+          background: true,
+        });
       }
       for (const token of closed.aborted ? [] : unrevoked.all()) {
         try {

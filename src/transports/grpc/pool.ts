@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Environment, platform } from "../../common/time.js";
+import { type Environment, exponential, platform } from "../../common/time.js";
 import type { Connection, ConnectionOptions, ConnectionOwner } from "./connection.js";
 import { type ConnectFailure, unservedFailure } from "./failure.js";
 
@@ -256,10 +256,7 @@ function closedError(): ConnectError {
   return new ConnectError("the client was closed", Code.Canceled);
 }
 
-const initialMs = 1_000;
-const factor = 1.6;
-const jitter = 0.2;
-const maxMs = 120_000;
+const backoff = { firstMs: 1_000, maxMs: 120_000, factor: 1.6 };
 
 /**
  * When the next connection may be opened after failures: the exponential backoff of gRPC
@@ -284,12 +281,12 @@ class Backoff {
   fail(failure: ConnectFailure, startedAtMs: number): void {
     this.#failures += 1;
     const delayMs =
-      this.#failures === 1 ? 0 : Math.min(maxMs, initialMs * factor ** (this.#failures - 2));
+      this.#failures === 1 ? 0 : exponential(this.#environment, backoff, this.#failures - 1);
     this.isPermanent =
       failure.isPermanent === true ||
       (failure.isPermanent === "when repeated" && this.failure?.isPermanent === "when repeated");
     this.failure = failure;
-    this.#endsAtMs = startedAtMs + delayMs * (1 - jitter + 2 * jitter * this.#environment.random());
+    this.#endsAtMs = startedAtMs + delayMs;
   }
 
   reset(): void {

@@ -1,6 +1,7 @@
 import type { Client } from "@connectrpc/connect";
 import type { ManagementService } from "../../gen/zitadel/management_pb.js";
 import { type Environment, platform } from "../common/time.js";
+import { errorIds } from "../errors/describe.js";
 import type { InDoubt } from "./ledger.js";
 import {
   checkDeactivateOptions,
@@ -80,7 +81,7 @@ export function deactivateUserGrantsIn(
     mostBytes: Number.POSITIVE_INFINITY,
     bytesOf: () => 0,
     statuses: ["deactivated", "already-inactive", "not-found", "failed"],
-    notFoundId: "COMMAND-3M9sd",
+    notFoundId: errorIds.deactivatedNotFound,
     read: readUserGrant,
     send: ([grant], callOptions) => client.deactivateUserGrant(grant ?? {}, callOptions),
     doneStatus: "deactivated",

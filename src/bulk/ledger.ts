@@ -1,6 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import type { Signal } from "../common/time.js";
-import { describeError } from "../errors/describe.js";
+import { isOfOtherProject } from "../errors/describe.js";
 import type { Outcome } from "./outcome.js";
 import type { Grant } from "./pool.js";
 import { Notifier } from "./stop.js";
@@ -57,7 +56,7 @@ export class Ledger<Status extends string> {
   decide(
     grants: readonly Grant[],
     decision: Decision<Status>,
-    isCertain = grants.length === 1 && isOfAnotherProject(decision),
+    isCertain = grants.length === 1 && "error" in decision && isOfOtherProject(decision.error),
   ): void {
     for (const { grantId } of grants) {
       const inDoubt = this.#undecided.get(grantId) && !isCertain;
@@ -72,11 +71,6 @@ export class Ledger<Status extends string> {
     const grants = Array.from(this.#undecided.keys(), (grantId) => ({ grantId }));
     this.decide(grants, { status: "failed", error });
   }
-}
-
-/** The server has looked the grant up, alone, and rejects it: it rejects every other request that holds it. */
-function isOfAnotherProject(decision: Decision<string>): boolean {
-  return "error" in decision && describeError(decision.error).id === "EVENT-Shu7e";
 }
 
 /** Outcomes that have not been consumed yet, and who waits for one, or for room. */
@@ -127,7 +121,7 @@ export class OutcomeQueue<O> {
   }
 
   /** Resolves when there is room, or the run stops. */
-  async room(stop: Signal): Promise<void> {
+  async room(stop: AbortSignal): Promise<void> {
     while (this.#outcomes.size >= this.#most && !this.#closed && !stop.aborted) {
       await this.#changed.wait(stop);
     }

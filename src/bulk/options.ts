@@ -25,9 +25,8 @@ export interface BulkOptions<O extends Outcome<string>> {
   concurrency?: number | undefined;
   /**
    * Requests a second at most, above 0 and up to 100,000; no limit when not given. It holds in every second
-   * that one may pick: a request counts from when it begins until a second after it has ended, so that neither a
-   * slow token nor a slow connection brings more of them to the server. Retries count, and those of the client
-   * after a rejected token. Values above 1 are rounded down; 0.5 is one request every two seconds.
+   * that one may pick, counted where requests leave. Retries count, and those of the client after a rejected
+   * token. Values above 1 are rounded down; 0.5 is one request every two seconds.
    */
   maxPerSecond?: number | undefined;
   /**
@@ -42,7 +41,8 @@ export interface BulkOptions<O extends Outcome<string>> {
   timeoutMs?: number | undefined;
   /**
    * Milliseconds, from 1, for which the server may accept no request at all before the run stops with its
-   * last error; 300,000 (five minutes) when not given. It is accurate to a tenth: a request gets no more time
+   * last error; 300,000 (five minutes) when not given. A single request that is throttled for so long, while
+   * others are not, has failed. It is accurate to a tenth: a request gets no more time
    * than is left of it, but at least one second for the first. Time spent waiting for the source does not
    * count.
    */

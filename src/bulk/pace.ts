@@ -1,9 +1,7 @@
-import { type Environment, exponential, type Signal, sleep } from "../common/time.js";
+import { type Environment, exponential, sleep } from "../common/time.js";
 import { Notifier, Stopped } from "./stop.js";
 
-/**
- * The pause after the first throttled request; it doubles with each further one until a request is accepted.
- */
+/** After a throttled request: it grows with each further one until a request is accepted. */
 const pause = { firstMs: 250, maxMs: 30_000 };
 /** However soon a run gives up, its first request gets this much time. */
 const leastTimeoutMs = 1000;
@@ -14,13 +12,8 @@ export interface Slot {
   readonly sentMs: number;
   /** How long the request may take. */
   readonly timeoutMs: number;
-  /**
-   * To be called right before each request of the call leaves: its first, and those that the transport sends
-   * again. Returns undefined if it may leave now, or what resolves when it may.
-   */
-  readonly leave: (cancelled: AbortSignal) => Promise<void> | undefined;
-  /** The call has settled, whatever its result. */
-  readonly release: () => void;
+  /** When it was counted for the limit a second, until it leaves. */
+  countedMs: number | undefined;
 }
 
 /**
@@ -32,7 +25,7 @@ export interface Slot {
 export class Pace {
   readonly #environment: Environment;
   readonly #most: number;
-  readonly #giveUpMs: number;
+  readonly giveUpMs: number;
   readonly #rate: RateLimit | undefined;
   readonly #released = new Notifier();
   #limit: number;
@@ -52,7 +45,7 @@ export class Pace {
   ) {
     this.#most = most;
     this.#limit = most;
-    this.#giveUpMs = giveUpMs;
+    this.giveUpMs = giveUpMs;
     this.#environment = environment;
     this.#rate = maxPerSecond === undefined ? undefined : new RateLimit(maxPerSecond);
   }
@@ -63,71 +56,50 @@ export class Pace {
    * @param ownTimeoutMs a request's own time limit.
    * @throws Stopped when the run stops.
    */
-  async take(stop: Signal, ownTimeoutMs: number): Promise<Slot> {
+  async take(stop: AbortSignal, ownTimeoutMs: number): Promise<Slot> {
     while (!stop.aborted) {
-      const sentMs = this.#environment.monotonicMs();
-      const waitMs = Math.max(this.#pausedUntilMs - sentMs, this.#rate?.waitMs(sentMs) ?? 0);
-      if (this.#inFlight >= this.#limit || waitMs === Number.POSITIVE_INFINITY) {
+      const nowMs = this.#environment.monotonicMs();
+      const waitMs = Math.max(this.#pausedUntilMs - nowMs, this.#rate?.waitMs(nowMs) ?? 0);
+      if (this.#inFlight >= this.#limit) {
         await this.#released.wait(stop);
       } else if (waitMs > 0) {
         await sleep(this.#environment, waitMs, stop);
       } else {
-        return {
-          ...{ epoch: this.#epoch, sentMs, timeoutMs: this.#timeoutMs(ownTimeoutMs) },
-          ...this.#admit(sentMs),
-        };
+        this.#inFlight += 1;
+        this.#rate?.add(nowMs);
+        const timeoutMs = this.#timeoutMs(ownTimeoutMs);
+        return { epoch: this.#epoch, sentMs: nowMs, timeoutMs, countedMs: nowMs };
       }
     }
     throw new Stopped();
   }
 
-  #admit(nowMs: number): Pick<Slot, "leave" | "release"> {
-    this.#inFlight += 1;
-    const rate = this.#rate;
-    rate?.begin(nowMs);
-    let isCounted = true;
-    let hasLeft = false;
-    const end = () => {
-      if (isCounted) {
-        rate?.end(this.#environment.monotonicMs());
-        isCounted = false;
-      }
-    };
-    const turn = (cancelled: AbortSignal): Promise<void> | undefined => {
-      const leavesMs = this.#environment.monotonicMs();
-      const waitMs = Math.max(
-        isCounted ? 0 : (rate?.waitMs(leavesMs) ?? 0),
-        rate?.leaveWaitMs(leavesMs) ?? 0,
-      );
-      if (waitMs > 0) {
-        const waited =
-          waitMs === Number.POSITIVE_INFINITY
-            ? this.#released.wait(cancelled)
-            : sleep(this.#environment, waitMs, cancelled);
-        return waited.then(() => (cancelled.aborted ? undefined : turn(cancelled)));
-      }
-      if (!isCounted) {
-        rate?.begin(leavesMs);
-        isCounted = true;
-      }
-      rate?.leave(leavesMs);
+  /**
+   * To be called right before each request of a slot's call leaves: the first, and those that a client of this
+   * package sends again. Calls of other clients are counted where they take their slot.
+   *
+   * @returns undefined if the request may leave now, or what resolves when it may, or when the run stops.
+   */
+  leave(slot: Slot, stop: AbortSignal): Promise<void> | undefined {
+    const nowMs = this.#environment.monotonicMs();
+    if (slot.countedMs !== undefined) {
+      this.#rate?.remove(slot.countedMs);
+      slot.countedMs = undefined;
+    }
+    const waitMs = this.#rate?.waitMs(nowMs) ?? 0;
+    if (waitMs <= 0) {
+      this.#rate?.add(nowMs);
       return undefined;
-    };
-    return {
-      leave: (cancelled) => {
-        if (hasLeft) {
-          // What was sent before is answered, or given up.
-          end();
-        }
-        hasLeft = true;
-        return turn(cancelled);
-      },
-      release: () => {
-        end();
-        this.#inFlight -= 1;
-        this.#released.notify();
-      },
-    };
+    }
+    return sleep(this.#environment, waitMs, stop).then(() =>
+      stop.aborted ? undefined : this.leave(slot, stop),
+    );
+  }
+
+  /** The call of a slot has settled. */
+  release(): void {
+    this.#inFlight -= 1;
+    this.#released.notify();
   }
 
   /** The server has processed a request: it applied it, or rejected it for its content. */
@@ -175,8 +147,8 @@ export class Pace {
     const nowMs = this.#environment.monotonicMs();
     const most =
       this.#troubleSinceMs === undefined
-        ? Math.max(leastTimeoutMs, this.#giveUpMs)
-        : Math.max(1, this.#giveUpMs / 10, this.#giveUpAtMs(nowMs) - nowMs);
+        ? Math.max(leastTimeoutMs, this.giveUpMs)
+        : Math.max(1, this.giveUpMs / 10, this.#giveUpAtMs(nowMs) - nowMs);
     return Math.min(ownMs, Math.ceil(most));
   }
 
@@ -197,7 +169,7 @@ export class Pace {
   }
 
   #giveUpAtMs(nowMs: number): number {
-    return (this.#troubleSinceMs ?? nowMs) + this.#giveUpMs;
+    return (this.#troubleSinceMs ?? nowMs) + this.giveUpMs;
   }
 
   #pauseUntil(atMs: number): void {
@@ -207,63 +179,45 @@ export class Pace {
 
 /**
  * When the next request may be sent, so that a server gets no more than so many in any second that one may
- * pick. A request counts from when it begins until a second after it has ended: it may arrive at any time in
- * between, when there is a token and a connection. Within that they are spaced, a twentieth at a time, so
- * that timers, which are late by a millisecond or so, do not slow the run down.
+ * pick. Within that they are spaced, a twentieth at a time, so that timers, which are late by a millisecond or
+ * so, do not slow a run down.
  */
 export class RateLimit {
   readonly #most: number;
   readonly #secondMs: number;
   readonly #burst: number;
   readonly #burstMs: number;
-  #running = 0;
-  /** When the last requests began, left and ended, the latest last. */
-  #begunMs: number[] = [];
-  #leftMs: number[] = [];
-  #endedMs: number[] = [];
+  /** When the last requests were sent, the latest last. */
+  #sentMs: number[] = [];
 
   /** @param perSecond rounded down above 1; below, one request in 1 / `perSecond` seconds. */
   constructor(perSecond: number) {
     this.#most = Math.max(1, Math.floor(perSecond));
-    this.#secondMs = Math.max(1000, 1000 / perSecond);
+    // A fiftieth more than a second, since requests may move closer together on their way.
+    this.#secondMs = 1.02 * Math.max(1000, 1000 / perSecond);
     this.#burst = Math.max(1, Math.floor(this.#most / 20));
     this.#burstMs = (this.#burst * this.#secondMs) / this.#most;
   }
 
-  /** Milliseconds until a request may begin; 0 or less if it may now, infinite until one has ended. */
+  /** Milliseconds until a request may be sent; 0 or less if it may now. */
   waitMs(nowMs: number): number {
-    const free = this.#most - this.#running;
-    return free <= 0
-      ? Number.POSITIVE_INFINITY
-      : Math.max(
-          (this.#endedMs.at(-free) ?? Number.NEGATIVE_INFINITY) + this.#secondMs,
-          (this.#begunMs.at(-this.#burst) ?? Number.NEGATIVE_INFINITY) + this.#burstMs,
-        ) - nowMs;
+    const last = (count: number) => this.#sentMs.at(-count) ?? Number.NEGATIVE_INFINITY;
+    return Math.max(last(this.#most) + this.#secondMs, last(this.#burst) + this.#burstMs) - nowMs;
   }
 
-  begin(nowMs: number): void {
-    this.#running += 1;
-    this.#begunMs = latest(this.#begunMs, nowMs, this.#burst);
+  /** Counts a request that is sent. */
+  add(nowMs: number): void {
+    this.#sentMs.push(nowMs);
+    if (this.#sentMs.length > 2 * this.#most) {
+      this.#sentMs = this.#sentMs.slice(-this.#most);
+    }
   }
 
-  /** Milliseconds until a request that has begun may leave. */
-  leaveWaitMs(nowMs: number): number {
-    const lastMs = this.#leftMs.at(-this.#burst) ?? Number.NEGATIVE_INFINITY;
-    return lastMs + this.#burstMs - nowMs;
+  /** A request that was counted is not sent, or later. */
+  remove(countedMs: number): void {
+    const index = this.#sentMs.lastIndexOf(countedMs);
+    if (index >= 0) {
+      this.#sentMs.splice(index, 1);
+    }
   }
-
-  leave(nowMs: number): void {
-    this.#leftMs = latest(this.#leftMs, nowMs, this.#burst);
-  }
-
-  end(nowMs: number): void {
-    this.#running -= 1;
-    this.#endedMs = latest(this.#endedMs, nowMs, this.#most);
-  }
-}
-
-/** Adds a time, and forgets those that are not needed. */
-function latest(timesMs: number[], nowMs: number, needed: number): number[] {
-  timesMs.push(nowMs);
-  return timesMs.length > 2 * needed ? timesMs.slice(-needed) : timesMs;
 }

@@ -275,7 +275,7 @@ export class Pool<G extends Grant> {
       returned.catch(() => undefined);
       // A generator returns only after the value it works on has arrived, which may never happen.
       if (!this.#asked || this.#arrived !== undefined) {
-        await this.#options.stop.orAborted<unknown>(returned, () => undefined);
+        await this.#options.stop.orAborted(returned);
       }
     } catch {
       // The run has stopped for another reason, which is the one to report.

@@ -1,6 +1,7 @@
 import type { Client } from "@connectrpc/connect";
 import type { ManagementService } from "../../gen/zitadel/management_pb.js";
 import { type Environment, platform } from "../common/time.js";
+import { errorIds } from "../errors/describe.js";
 import type { InDoubt } from "./ledger.js";
 import {
   checkInput,
@@ -96,7 +97,7 @@ export function removeUserGrantsIn(
     mostBytes: mostRequestBytes,
     bytesOf,
     statuses: ["removed", "not-found", "failed"],
-    notFoundId: "COMMAND-1My0t",
+    notFoundId: errorIds.removedNotFound,
     read: readGrantId,
     send: (group, callOptions) =>
       client.bulkRemoveUserGrant({ grantId: group.map(({ grantId }) => grantId) }, callOptions),

@@ -9,18 +9,23 @@ import {
   sleep,
 } from "../common/time.js";
 import { mayHaveBeenApplied, wasSent } from "../errors/certainty.js";
-import { describeError, isGrantInactive } from "../errors/describe.js";
+import {
+  describeError,
+  isEmptyRequest,
+  isGrantInactive,
+  isOfOtherProject,
+} from "../errors/describe.js";
 import { isPermanent } from "../errors/failure.js";
 import type { BulkOptions } from "./options.js";
 import type { Pace, Slot } from "./pace.js";
 import type { Grant } from "./pool.js";
 import { NotSent, type Stop, Stopped } from "./stop.js";
 
-/** A request that was throttled, or whose response was lost, this many times has failed. */
-const mostAttempts = 5;
-/** A batch that timed out this many times, and in no other way failed, may take too long: it is split. */
+/** A request whose response was lost this many times has failed. */
+const mostLosses = 3;
+/** A batch that timed out this many times may take too long: it is split. */
 const mostTimeouts = 2;
-const pauseWhenLost = { firstMs: 100, maxMs: 1_600 };
+const pauseWhenLost = { firstMs: 200, maxMs: 1_000 };
 
 /** The result of a request, after as many attempts as it took. */
 export type Result =
@@ -31,7 +36,6 @@ export type Result =
 export type Ask<G extends Grant> = (
   grants: readonly G[],
   send: (options: CallOptions) => Promise<unknown>,
-  attempts?: number,
 ) => Promise<Result>;
 
 export interface RequestsOptions {
@@ -53,20 +57,14 @@ export function createAsk<G extends Grant>(
   onLost: (grants: readonly G[]) => void,
 ): Ask<G> {
   /** @throws Stopped when the run stops before the request has its result. */
-  return async (grants, send, attempts = mostAttempts) => {
-    let onlyTimeouts = grants.length > 1;
-    let attempt = 0;
+  return async (grants, send) => {
+    let failingSinceMs: number | undefined;
+    let losses = 0;
+    let timeouts = 0;
     for (;;) {
       const slot = await pace.take(stop.signal, options.timeoutMs ?? 30_000);
-      let failure: { readonly error: unknown } | undefined;
-      try {
-        if (stop.signal.aborted) {
-          throw new Stopped();
-        }
-        failure = await exchange(slot, send);
-      } finally {
-        slot.release();
-      }
+      const failure = await exchange(slot, send);
+      pace.release();
       if (failure === undefined) {
         pace.taken();
         return { kind: "ok" };
@@ -76,43 +74,38 @@ export function createAsk<G extends Grant>(
         throw new Stopped();
       }
       const error = ConnectError.from(failure.error);
-      if (mayHaveBeenApplied(failure.error)) {
+      const mayBeApplied = mayHaveBeenApplied(failure.error);
+      if (mayBeApplied) {
         onLost(grants);
       }
       if (stop.cancelSignal.aborted) {
         throw new Stopped();
       }
-      const isLate = environment.monotonicMs() - slot.sentMs >= slot.timeoutMs;
-      const kind = classify(error, notFoundId, isLate);
-      switch (kind) {
-        case "fatal":
-          stop.because(error);
-          throw new Stopped();
-        case "throttled":
-          pace.throttled(slot, retryAfterMs(error, environment.wallMs()));
-          break;
-        case "lost":
-          pace.failed(slot);
-          break;
-        default:
-          pace.taken();
-          return { kind, error };
+      const nowMs = environment.monotonicMs();
+      failingSinceMs ??= nowMs;
+      const kind = classify(error, notFoundId, nowMs - slot.sentMs >= slot.timeoutMs);
+      if (kind === "throttled") {
+        pace.throttled(slot, retryAfterMs(error, environment.wallMs()));
+      } else if (kind === "lost") {
+        pace.failed(slot);
+      } else if (kind !== "fatal") {
+        pace.taken();
+        return { kind, error };
       }
-      if (pace.hopeless) {
+      if (kind === "fatal" || pace.hopeless) {
         stop.because(error);
         throw new Stopped();
       }
-      if (wasSent(failure.error) === false) {
-        // The network's failure, not this request's: waited for until the run gives up.
-        continue;
+      losses += kind === "lost" ? 1 : 0;
+      timeouts += error.code === Code.DeadlineExceeded && mayBeApplied ? 1 : 0;
+      if (losses >= mostLosses || (timeouts >= mostTimeouts && grants.length > 1)) {
+        return { kind: "lost", error };
       }
-      attempt += 1;
-      onlyTimeouts &&= error.code === Code.DeadlineExceeded;
-      if (attempt >= (onlyTimeouts ? Math.min(attempts, mostTimeouts) : attempts)) {
-        return { kind: onlyTimeouts ? "lost" : kind, error };
+      if (nowMs - failingSinceMs >= pace.giveUpMs) {
+        return { kind, error };
       }
       if (kind === "lost") {
-        await sleep(environment, exponential(environment, pauseWhenLost, attempt), stop.signal);
+        await sleep(environment, exponential(environment, pauseWhenLost, losses), stop.signal);
       }
     }
   };
@@ -124,37 +117,31 @@ export function createAsk<G extends Grant>(
   ): Promise<{ readonly error: unknown } | undefined> {
     const controller = new AbortController();
     const cancel = () => controller.abort(canceled());
-    const gate = () => {
-      const cancelled = new AbortController();
-      const ready = stop.signal.aborted
-        ? new Promise<void>(() => undefined)
-        : slot.leave(cancelled.signal);
-      if (ready === undefined) {
-        return undefined;
-      }
-      const done = () => {
-        cancelled.abort();
-        stop.signal.removeEventListener("abort", cancel);
-      };
-      stop.signal.addEventListener("abort", cancel);
+    const throwIfStopped = () => {
       if (stop.signal.aborted) {
-        cancel();
+        throw canceled();
       }
-      return { ready: ready.finally(done), cancel: done };
     };
     const call = async () => {
+      throwIfStopped();
       await send({
         signal: controller.signal,
         timeoutMs: slot.timeoutMs,
-        contextValues: createContextValues().set(retrySwitch, false).set(sendGate, gate),
+        contextValues: createContextValues()
+          .set(retrySwitch, false)
+          .set(sendGate, () =>
+            stop.signal.aborted
+              ? Promise.reject(canceled())
+              : pace.leave(slot, stop.signal)?.then(throwIfStopped),
+          ),
         ...(options.orgId === undefined ? {} : { headers: { "x-zitadel-orgid": options.orgId } }),
       });
-      return undefined;
+      return true;
     };
     stop.cancelSignal.addEventListener("abort", cancel);
     try {
       // Some clients ignore their signal.
-      return await stop.orAborted(call(), () => ({ error: canceled() }));
+      return (await stop.orAborted(call())) ? undefined : { error: canceled() };
     } catch (error) {
       return { error };
     } finally {
@@ -164,14 +151,8 @@ export function createAsk<G extends Grant>(
 
   /** One for each call: a call puts on its error what it knows. */
   function canceled(): ConnectError {
-    const { undecidedError } = stop;
-    return new ConnectError(
-      undecidedError.rawMessage,
-      Code.Canceled,
-      undefined,
-      undefined,
-      undecidedError,
-    );
+    const { rawMessage } = stop.undecidedError;
+    return new ConnectError(rawMessage, Code.Canceled, undefined, undefined, stop.undecidedError);
   }
 }
 
@@ -215,7 +196,7 @@ function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
       return id === notFoundId ? "not-found" : "fatal";
     case Code.PermissionDenied:
       // The caller's role covers some projects, and this grant is of another.
-      return id === "EVENT-Shu7e" ? "rejected" : "fatal";
+      return isOfOtherProject(error) ? "rejected" : "fatal";
     case Code.Unauthenticated:
     case Code.Unimplemented:
       return "fatal";
@@ -232,9 +213,8 @@ function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
   if (isGrantInactive(error)) {
     return "inactive";
   }
-  // The list sent is never empty: an intermediary drops the body of a DELETE.
   const isOfTheRequest = wasSent(error) !== false && concernsRequest.has(code);
-  return isOfTheRequest && id !== "COMMAND-5M0sd" ? "rejected" : "fatal";
+  return isOfTheRequest && !isEmptyRequest(error) ? "rejected" : "fatal";
 }
 
 /** With any other code a client reports what holds for each of its requests: a redirect, or that it was closed. */

@@ -151,10 +151,8 @@ function start<G extends Grant, Status extends string>(
     await Promise.all(Array.from({ length: concurrency }, send));
     await pool.close();
     ledger.finish(stop.undecidedError);
-    while (observing.size > 0) {
-      // An error of the last outcomes stops the run as well.
-      await stop.orAborted<unknown>(Promise.all(observing), () => observing.clear());
-    }
+    // An error of the last outcomes stops the run as well.
+    await stop.orAborted(Promise.all(observing));
     unfollow();
     queue.close();
   }

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Environment, SharedSignal, type Signal } from "../common/time.js";
+import type { Environment } from "../common/time.js";
 
 /** How long an aborted run waits for clients, sources and observers that ignore the abort, all in all. */
 const graceMs = 1000;
@@ -19,9 +19,11 @@ export class Stop {
   readonly #environment: Environment;
   #graceEndsMs = Number.POSITIVE_INFINITY;
   /** Aborted when no further request may be sent. */
-  readonly signal = new SharedSignal();
+  readonly signal: AbortSignal;
   /** Aborted when requests in flight are cancelled, too. */
-  readonly cancelSignal = new SharedSignal();
+  readonly cancelSignal: AbortSignal;
+  readonly #ending = new AbortController();
+  readonly #cancelling = new AbortController();
   /** The error of grants that are still undecided when the run stops. */
   undecidedError = new ConnectError("no response has decided this grant", Code.Internal);
   /** What the run throws; undefined if its caller has left it, or while it has not stopped. */
@@ -29,6 +31,8 @@ export class Stop {
 
   constructor(environment: Environment) {
     this.#environment = environment;
+    this.signal = this.#ending.signal;
+    this.cancelSignal = this.#cancelling.signal;
   }
 
   /** No request can succeed. */
@@ -55,7 +59,7 @@ export class Stop {
     if (!this.signal.aborted) {
       this.undecidedError = undecidedError;
       this.failure = failure;
-      this.signal.abort();
+      this.#ending.abort();
     }
   }
 
@@ -74,7 +78,7 @@ export class Stop {
       );
       this.because(error);
       this.#graceEndsMs = this.#environment.monotonicMs() + graceMs;
-      this.cancelSignal.abort();
+      this.#cancelling.abort();
     };
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) {
@@ -83,13 +87,13 @@ export class Stop {
     return () => signal?.removeEventListener("abort", abort);
   }
 
-  /** Settles like the promise; at the latest a second after an abort, with the value of `late`. */
-  orAborted<T>(promise: PromiseLike<T>, late: () => T): Promise<T> {
+  /** Settles like the promise; at the latest a second after an abort, with undefined. */
+  orAborted<T>(promise: PromiseLike<T>): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
       let cancelTimer: (() => void) | undefined;
       const onAbort = () => {
         const leftMs = this.#graceEndsMs - this.#environment.monotonicMs();
-        cancelTimer = this.#environment.setTimer(() => resolve(late()), Math.max(0, leftMs));
+        cancelTimer = this.#environment.setTimer(() => resolve(undefined), Math.max(0, leftMs));
       };
       const settled = () => {
         cancelTimer?.();
@@ -109,7 +113,7 @@ export class Notifier {
   #waiting = new Set<() => void>();
 
   /** Resolves at the next change, or when the signal is aborted. */
-  wait(signal?: Signal): Promise<void> {
+  wait(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
         signal?.removeEventListener("abort", done);

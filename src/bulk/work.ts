@@ -1,12 +1,10 @@
 import type { CallOptions } from "@connectrpc/connect";
-import { createGroupSizes, Share } from "./group-sizes.js";
+import { GroupSizes } from "./group-sizes.js";
 import type { Ledger } from "./ledger.js";
 import type { Grant } from "./pool.js";
 import type { Ask, MeaningKind, Result } from "./requests.js";
 
-/** Attempts for each part of a request that failed for an unknown reason and was split. */
-const attemptsForPart = 2;
-/** When this many single grants lost their response and none is done, the rest is not tried. */
+/** When so many single grants in a row lost their response, the rest of their batch is not tried. */
 const mostLostAlone = 2;
 
 /** What is asked of the server. */
@@ -45,85 +43,57 @@ export function createWork<G extends Grant, Status extends string>(
   { batchSize, send, doneStatus, statusOf }: WorkOptions<G, Status>,
   { ask, ledger, giveBack }: WorkContext<G, Status>,
 ): Work<G> {
-  const share = new Share(batchSize);
-  const sizesFor = createGroupSizes(batchSize);
+  const sizes = new GroupSizes(batchSize);
 
-  return {
-    groupSize: () => sizesFor(share.value).first,
+  let lostAlone = 0;
 
-    async work(group) {
-      let suspects = group;
-      let oneIsBlocked = false;
-      while (suspects.length > 0) {
-        const size = oneIsBlocked ? sizesFor(share.value).part(suspects.length) : suspects.length;
-        const asked = suspects.slice(0, size);
-        const rest = suspects.slice(size);
-        const result = await request(asked);
-        if (result.kind === "ok") {
-          share.add(asked.length, 0);
-          // The group failed, so one of the rest must be the cause.
-          suspects = rest;
-          continue;
-        }
-        const isBlocked = result.kind !== "throttled" && result.kind !== "lost";
-        suspects = isBlocked && asked.length > 1 ? asked : [];
-        oneIsBlocked = true;
-        if (suspects.length === 0) {
-          if (isBlocked) {
-            share.add(1, 1);
-          }
-          if (asked.length === 1 || result.kind === "throttled") {
-            conclude(asked, result);
-          } else {
-            await takeApart(asked, result);
-          }
-        }
-        // Nothing is known about them any more.
-        giveBack(rest);
+  return { groupSize: () => sizes.first, work };
+
+  async function work(group: readonly G[]): Promise<void> {
+    let suspects = group;
+    let oneIsFailing = false;
+    while (suspects.length > 0) {
+      const size = oneIsFailing ? sizes.part(suspects.length) : suspects.length;
+      const asked = suspects.slice(0, size);
+      const rest = suspects.slice(size);
+      const result = await ask(asked, (callOptions) => send(asked, callOptions));
+      if (result.kind === "ok") {
+        lostAlone = 0;
+        ledger.decide(asked, { status: doneStatus }, true);
+        sizes.add(asked.length, 0);
+        // The group failed, so one of the rest must be the cause.
+        suspects = rest;
+        continue;
       }
-    },
-  };
-
-  async function request(group: readonly G[], attempts?: number): Promise<Result> {
-    const result = await ask(group, (callOptions) => send(group, callOptions), attempts);
-    if (result.kind === "ok") {
-      ledger.decide(group, { status: doneStatus }, true);
+      // Nothing is known about them any more.
+      giveBack(rest);
+      suspects = [];
+      if (result.kind === "lost" && asked.length > 1) {
+        await takeApart(asked, result);
+      } else if (result.kind === "lost" || result.kind === "throttled") {
+        lostAlone += result.kind === "lost" ? 1 : 0;
+        conclude(asked, result);
+      } else if (asked.length > 1) {
+        suspects = asked;
+        oneIsFailing = true;
+      } else {
+        sizes.add(1, 1);
+        conclude(asked, result);
+      }
     }
-    return result;
   }
 
   /**
-   * For a group for which the server fails, or which takes too long: one grant in it may be the cause. Requests
+   * For a group for which the server fails, or which takes too long: one grant in it may be the cause. Works on
    * its halves, and their halves, until each failing grant is isolated.
    */
-  async function takeApart(group: readonly G[], first: Failed): Promise<void> {
-    let someDone = false;
-    let lostAlone = 0;
-    let broken: Failed | undefined;
-    await settle(group, first);
-
-    async function settle(part: readonly G[], result: Result): Promise<void> {
-      if (result.kind === "ok") {
-        someDone = true;
-        return;
-      }
-      if (part.length === 1 && result.kind === "lost") {
-        lostAlone += 1;
-        if (lostAlone >= mostLostAlone && !someDone) {
-          broken = result;
-        }
-      }
-      if (part.length === 1 || result.kind === "throttled") {
-        conclude(part, result);
-        return;
-      }
-      const middle = Math.ceil(part.length / 2);
-      for (const half of [part.slice(0, middle), part.slice(middle)]) {
-        if (broken === undefined) {
-          await settle(half, await request(half, attemptsForPart));
-        } else {
-          conclude(half, broken);
-        }
+  async function takeApart(group: readonly G[], failed: Failed): Promise<void> {
+    const middle = Math.ceil(group.length / 2);
+    for (const half of [group.slice(0, middle), group.slice(middle)]) {
+      if (lostAlone < mostLostAlone) {
+        await work(half);
+      } else {
+        conclude(half, failed);
       }
     }
   }

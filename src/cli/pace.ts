@@ -57,8 +57,7 @@ export function lookupTurns({
     for (;;) {
       const waitMs = limit.waitMs(platform.monotonicMs());
       if (waitMs <= 0 || signal?.aborted) {
-        limit.begin(platform.monotonicMs());
-        limit.end(platform.monotonicMs());
+        limit.add(platform.monotonicMs());
         return;
       }
       await sleep(platform, waitMs, signal);

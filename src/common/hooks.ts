@@ -34,16 +34,11 @@ export function observeResponse(
   observer.onEnd(trailer);
 }
 
-/** A request that has to wait before it is sent. */
-export interface Turn {
-  /** Resolves when the request may be sent. */
-  readonly ready: Promise<void>;
-  /** The call has settled first: the request will not be sent. */
-  cancel(): void;
-}
-
-/** Is asked right before each request of a call is sent. @returns undefined when it may be sent at once. */
-export type SendGate = () => Turn | undefined;
+/**
+ * Is asked right before each request of a call is sent. @returns undefined when it may be sent at once, or a
+ * promise for when it may; if that rejects, the request is not sent, and the call fails.
+ */
+export type SendGate = () => Promise<void> | undefined;
 
 /**
  * The gate that every request of a call passes: first attempts, retries and those with another token alike. A

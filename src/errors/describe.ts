@@ -2,6 +2,18 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { mayHaveBeenApplied } from "./certainty.js";
 import { findZitadelDetail } from "./zitadel-detail.js";
 
+/** The ids of ZITADEL's errors that decide something. */
+export const errorIds = {
+  /** Of a deactivation: no such grant. */
+  deactivatedNotFound: "COMMAND-3M9sd",
+  /** Of a removal: one of the grants does not exist. */
+  removedNotFound: "COMMAND-1My0t",
+  inactive: "COMMAND-1S9gx",
+  otherProject: "EVENT-Shu7e",
+  emptyRequest: "COMMAND-5M0sd",
+  invalidToken: "AUTH-7fs1e",
+} as const;
+
 /** The description of a call's error. */
 export interface ErrorDescription {
   /** The gRPC status code; `Unknown` for anything that is not an error of a call. */
@@ -53,7 +65,7 @@ export function describeError(error: unknown): ErrorDescription {
       code,
       id: detail?.id,
       // ZITADEL's own text ("Errors.Token.Invalid") does not help the reader.
-      message: detail?.id === "AUTH-7fs1e" ? `${message}: ${invalidTokenHint}` : message,
+      message: detail?.id === errorIds.invalidToken ? `${message}: ${invalidTokenHint}` : message,
       requestId: metadata.get("x-request-id") ?? undefined,
       mayHaveBeenApplied: mayHaveBeenApplied(error),
     };
@@ -92,7 +104,7 @@ const invalidTokenHint =
  * ```
  */
 export function isGrantNotFound(error: unknown): boolean {
-  return hasId(error, ["COMMAND-3M9sd", "COMMAND-1My0t"]);
+  return hasId(error, errorIds.deactivatedNotFound, errorIds.removedNotFound);
 }
 
 /**
@@ -114,10 +126,20 @@ export function isGrantNotFound(error: unknown): boolean {
  * ```
  */
 export function isGrantInactive(error: unknown): boolean {
-  return hasId(error, ["COMMAND-1S9gx"]);
+  return hasId(error, errorIds.inactive);
 }
 
-function hasId(error: unknown, ids: readonly string[]): boolean {
+/** Whether the grant is of a project that the caller does not manage: each request that holds it is rejected. */
+export function isOfOtherProject(error: unknown): boolean {
+  return hasId(error, errorIds.otherProject);
+}
+
+/** Whether the request arrived without its list: an intermediary drops the body of a DELETE. */
+export function isEmptyRequest(error: unknown): boolean {
+  return hasId(error, errorIds.emptyRequest);
+}
+
+function hasId(error: unknown, ...ids: readonly string[]): boolean {
   const { id } = describeError(error);
   return id !== undefined && ids.includes(id);
 }

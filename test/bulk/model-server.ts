@@ -120,16 +120,17 @@ export class ModelServer {
     };
     await sleep(this.#world, tokenMs, signal);
     check();
-    const turn = contextValues.get(sendGate)?.();
-    if (turn !== undefined) {
+    const ready = contextValues
+      .get(sendGate)?.()
+      ?.catch((reason: unknown) => {
+        throw notApplied(ConnectError.from(reason), false);
+      });
+    if (ready !== undefined) {
       const aborted = new Promise<void>((resolve) =>
         signal?.addEventListener("abort", () => resolve()),
       );
       check();
-      await Promise.race([turn.ready, aborted]);
-      if (signal?.aborted) {
-        turn.cancel();
-      }
+      await Promise.race([ready, aborted]);
     }
     check();
   }

@@ -510,17 +510,27 @@ describe("the source", () => {
 });
 
 describe("pressure", () => {
-  it("a batch that is throttled five times has failed, and the run continues", async () => {
-    const { server, add, remove, collect } = setUp();
+  it("a batch that is throttled for giveUpMs while others are not has failed, and the run continues", async () => {
+    const { world, server, add, remove, collect } = setUp();
     server.fate = ({ ids }) =>
       ids.includes("0")
         ? { failure: { afterMs: 1, code: Code.ResourceExhausted } }
         : { lookUpAfterMs: 1 };
-    const { outcomes, thrown } = await collect(remove(add(...numbered(400))));
+    const ids = add(...numbered(400));
+    async function* source() {
+      yield* ids.slice(0, 200);
+      for (const id of ids.slice(200)) {
+        await sleep(world, 100);
+        yield id;
+      }
+    }
+    const { outcomes, thrown } = await collect(remove(source(), { giveUpMs: 10_000 }));
     expect(thrown).toBeUndefined();
     expect(outcomes.filter(({ status }) => status === "failed")).toHaveLength(100);
     expect(outcomes.filter(({ status }) => status === "removed")).toHaveLength(300);
-    expect(server.calls.filter(({ ids }) => ids.includes("0"))).toHaveLength(5);
+    const throttled = server.calls.filter(({ ids }) => ids.includes("0"));
+    expect(throttled.at(-1)?.startedMs).toBeGreaterThanOrEqual(9_000);
+    expect(throttled.at(-1)?.startedMs).toBeLessThan(20_000);
   });
 
   it("sends fewer at a time, and more again when the server accepts them", async () => {
@@ -587,7 +597,7 @@ describe("pressure", () => {
       yield second;
     }
     server.fate = (_, index) =>
-      index < 6 ? { failure: { afterMs: 1, code: Code.ResourceExhausted } } : { lookUpAfterMs: 1 };
+      index < 4 ? { failure: { afterMs: 1, code: Code.Internal } } : { lookUpAfterMs: 1 };
     const { outcomes, thrown } = await collect(remove(slow()));
     expect(thrown).toBeUndefined();
     expect(outcomes.map(({ status }) => status)).toEqual(["failed", "removed"]);

@@ -196,14 +196,8 @@ export class Call implements ExpiryListener, WaitingCall {
 
   /** Waits until the gate of the call, if it has one, lets a request pass. Undefined if it does so at once. */
   passGate(contextValues: ContextValues): Promise<void> | undefined {
-    const turn = contextValues.get(sendGate)?.();
-    return (
-      turn &&
-      this.wait<void>((resolve, reject) => {
-        turn.ready.then(resolve, reject);
-        return () => turn.cancel();
-      })
-    );
+    const ready = contextValues.get(sendGate)?.();
+    return ready && this.waitFor(ready);
   }
 
   /** Sets what the call waits for, in words; returns what was set before. */

@@ -7,7 +7,6 @@ import {
   type ResponseObserver,
   type SendGate,
   sendGate,
-  type Turn,
 } from "../../common/hooks.js";
 import { asConnectError, decided } from "../../errors/certainty.js";
 import type { Attempt } from "../call/attempt.js";
@@ -74,7 +73,6 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
   #responding = false;
   /** Whether the server has sent everything. */
   #ended = false;
-  #turn: Turn | undefined;
   #passed = false;
 
   constructor(
@@ -103,9 +101,9 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
   }
 
   start(connection: Connection): void {
-    const turn = this.#passed ? undefined : this.#gate?.();
-    if (turn !== undefined) {
-      this.#waitFor(turn);
+    const ready = this.#passed ? undefined : this.#gate?.();
+    if (ready !== undefined) {
+      this.#waitFor(ready);
       return;
     }
     const { call } = this.#attempt;
@@ -145,14 +143,12 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
   }
 
   /** Without a place on the connection; another one may take its place meanwhile. */
-  async #waitFor(turn: Turn): Promise<void> {
-    this.#turn = turn;
+  async #waitFor(ready: Promise<void>): Promise<void> {
     try {
-      await turn.ready;
+      await ready;
     } catch (reason) {
       this.#fail(ConnectError.from(reason));
     }
-    this.#turn = undefined;
     if (!this.#settled) {
       // It passes the gate again if it has to wait for a connection now.
       this.#passed = true;
@@ -311,7 +307,6 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
 
   #settle(): void {
     this.#settled = true;
-    this.#turn?.cancel();
     this.#attempt.call.leave(this);
     const stream = this.#stream;
     // Notifies the server, unless both sides are done.

@@ -63,6 +63,9 @@ export function createAsk<G extends Grant>(
     let timeouts = 0;
     for (;;) {
       const slot = await pace.take(stop.signal, options.timeoutMs ?? 30_000);
+      if (stop.signal.aborted) {
+        throw new Stopped();
+      }
       const failure = await exchange(slot, send);
       pace.release();
       if (failure === undefined) {
@@ -123,7 +126,6 @@ export function createAsk<G extends Grant>(
       }
     };
     const call = async () => {
-      throwIfStopped();
       await send({
         signal: controller.signal,
         timeoutMs: slot.timeoutMs,

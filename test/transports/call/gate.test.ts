@@ -1,4 +1,4 @@
-import { Code, createContextValues } from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type SendGate, sendGate } from "../../../src/common/hooks.js";
 import { startSandbox } from "../../../src/sandbox/index.js";
@@ -41,7 +41,9 @@ describe.each(protocols)("the gate of a call over %s", (protocol) => {
 
   test("fails a call that may not be sent at all", async () => {
     const { client, contextValues } = await start(() => Promise.reject(new ConnectError("enough")));
-    const error = await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }, { contextValues }));
+    const error = await failureOf(
+      client.bulkRemoveUserGrant({ grantId: ["1"] }, { contextValues }),
+    );
     expect(String(error)).toMatch(/enough.*nothing was sent/);
   });
 });

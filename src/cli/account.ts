@@ -7,7 +7,7 @@ import { createLookup, type Lookup, type LookupOptions } from "./grants/lookup.j
 import { Ended, exitCode, type Io, line } from "./io.js";
 import type { LoggedCommand, LogHead } from "./log/entry.js";
 import { named } from "./log/read.js";
-import { lookupTurns, type Rate } from "./pace.js";
+import { lookupTurns } from "./pace.js";
 import { duration } from "./progress.js";
 import { printable } from "./terminal.js";
 
@@ -52,17 +52,18 @@ export async function identify(connection: Connection, io: Io): Promise<Identifi
  */
 export async function readWith<T>(
   connection: Connection,
-  options: Pick<LookupOptions, "turn" | "connectMs">,
+  { rate, connectMs }: { readonly rate?: number | undefined; readonly connectMs?: number },
   left: string,
   io: Io,
   read: (lookup: Lookup) => Promise<T>,
 ): Promise<T> {
-  const { signal, end } = stopAtInterrupt(io);
+  const stop = new AbortController();
+  const stopListening = io.onInterrupt(() => stop.abort());
   try {
-    const more = { signal, onPause: showPause(io) };
-    return await read(createLookup(connection, { ...options, ...more }));
+    const lookupAs = lookupOptions(stop.signal, rate, io);
+    return await read(createLookup(connection, { ...lookupAs, connectMs }));
   } catch (error) {
-    if (signal.aborted) {
+    if (stop.signal.aborted) {
       throw new Ended(exitCode.stopped, `Stopped. ${left}`);
     }
     if (error instanceof ConnectError) {
@@ -72,7 +73,7 @@ export async function readWith<T>(
     }
     throw error;
   } finally {
-    end();
+    stopListening();
   }
 }
 
@@ -101,23 +102,12 @@ export async function whoAmI(lookup: Lookup, { orgId: given }: Connection): Prom
   };
 }
 
-/** A lookup for a command that Ctrl-C ends at once: before it has changed anything, or as it only reads. */
-export function interruptibleLookup(
-  connection: Connection,
-  rate: Rate,
+export function lookupOptions(
+  signal: AbortSignal,
+  rate: number | undefined,
   io: Io,
-): { readonly lookup: Lookup; readonly signal: AbortSignal; readonly end: () => void } {
-  const { signal, end } = stopAtInterrupt(io);
-  return { lookup: createLookup(connection, lookupOptions(signal, rate, io)), signal, end };
-}
-
-export function lookupOptions(signal: AbortSignal, rate: Rate, io: Io): LookupOptions {
+): LookupOptions {
   return { signal, turn: lookupTurns(rate), onPause: showPause(io) };
-}
-
-function stopAtInterrupt(io: Io) {
-  const stop = new AbortController();
-  return { signal: stop.signal, end: io.onInterrupt(() => stop.abort()) };
 }
 
 /** Says why nothing happens, once in ten seconds. */

@@ -63,15 +63,6 @@ export class UsageError extends Ended {
   }
 }
 
-/** The user has stopped the command before it has changed anything. */
-export class Interrupted extends Ended {
-  override readonly name = "Interrupted";
-
-  constructor() {
-    super(exitCode.stopped, "Stopped. Nothing was done.");
-  }
-}
-
 export function line(output: Output, text = ""): void {
   output.write(`${text}\n`);
 }
@@ -81,11 +72,11 @@ export function line(output: Output, text = ""): void {
  * output is written must not fill the memory.
  *
  * @throws Ended when the reader has closed it, as `head` does, or it cannot be written, as on a full disk, which
- * the process reports; Interrupted at Ctrl-C while the reader takes nothing.
+ * the process reports; at Ctrl-C as well, while the reader takes nothing.
  */
 export function writeAll({ stdout, onInterrupt }: Io, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const stopListening = onInterrupt(() => reject(new Interrupted()));
+    const stopListening = onInterrupt(() => reject(new Ended(exitCode.stopped, "Stopped.")));
     stdout.write(text, (error) => {
       stopListening();
       if (error) {

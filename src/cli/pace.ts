@@ -20,39 +20,25 @@ export const rateFlags = {
   },
 } as const satisfies FlagTable;
 
-/** How many requests may be sent a second, and whether that is the default. */
-export interface Rate {
-  readonly maxPerSecond: number | undefined;
-  readonly isDefault: boolean;
-}
-
-/** @throws UsageError unless the flag holds a whole number. */
-export function readRate(flag: string | undefined, baseUrl: string): Rate {
-  const given = wholeNumber("rate", flag, 100_000);
-  if (given !== undefined) {
-    return { maxPerSecond: given, isDefault: false };
-  }
+/** How many requests may be sent a second, if that is limited. @throws UsageError unless the flag holds a whole number. */
+export function readRate(flag: string | undefined, baseUrl: string): number | undefined {
   const isCloud = /(^|\.)zitadel\.cloud$/i.test(new URL(baseUrl).hostname.replace(/\.$/, ""));
-  return { maxPerSecond: isCloud ? cloudRate : undefined, isDefault: true };
+  return wholeNumber("rate", flag, 100_000) ?? (isCloud ? cloudRate : undefined);
 }
 
 /** A limit is announced before the run starts. */
-export function rateShown({ maxPerSecond, isDefault }: Rate): { readonly Rate?: string } {
-  return maxPerSecond === undefined
-    ? {}
-    : {
-        Rate: `${maxPerSecond} requests a second at most${isDefault ? ": the default for zitadel.cloud; --rate changes it" : ""}`,
-      };
+export function rateShown(rate: number | undefined): { readonly Rate?: string } {
+  return rate === undefined ? {} : { Rate: `${rate} requests a second at most (--rate)` };
 }
 
 /** Waits until the next request may be sent. */
-export function lookupTurns({
-  maxPerSecond,
-}: Rate): ((signal: AbortSignal | undefined) => Promise<void>) | undefined {
-  if (maxPerSecond === undefined) {
+export function lookupTurns(
+  rate: number | undefined,
+): ((signal: AbortSignal | undefined) => Promise<void>) | undefined {
+  if (rate === undefined) {
     return undefined;
   }
-  const limit = new RateLimit(maxPerSecond);
+  const limit = new RateLimit(rate);
   return async (signal) => {
     for (;;) {
       const waitMs = limit.waitMs(platform.monotonicMs());

@@ -8,7 +8,6 @@ import { compareChanges } from "../../src/cli/commands/revoke/repair.js";
 import { lookAtEffect } from "../../src/cli/grants/effect.js";
 import type { Lookup } from "../../src/cli/grants/lookup.js";
 import type { GrantRecord } from "../../src/cli/grants/record.js";
-import { readRate } from "../../src/cli/pace.js";
 import { platform } from "../../src/common/time.js";
 import { createTransport } from "../../src/grpc.js";
 import { type SandboxOptions, type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
@@ -237,7 +236,7 @@ describe("the wait for the read model", () => {
       new Map(ids.map((id) => [id, "gone"])),
       (_, record) => void found.push(record),
       {
-        ...{ reader, identity: { orgId: null }, rate: readRate(undefined, "http://localhost") },
+        ...{ reader, identity: { orgId: null }, rate: undefined },
         stopSwitch: { stopped: false, stopSignal: new AbortController().signal },
         ...{ quiet: true, io: { stderr: process.stderr, environment: time } },
       },

@@ -6,7 +6,7 @@ import { type SelectionEnd, selectGrants, shortfallOf } from "../grants/select.j
 import { readSelectors, selectorFlags, selectorNote } from "../grants/selectors.js";
 import { exitCode, type Io, line, UsageError } from "../io.js";
 import type { Selectors } from "../log/entry.js";
-import { lookupTurns, rateFlags, readRate } from "../pace.js";
+import { rateFlags, readRate } from "../pace.js";
 import {
   counted,
   csvLines,
@@ -56,7 +56,7 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
   let count = 0;
   let end: SelectionEnd | undefined;
   const left = "The list is incomplete.";
-  await readWith(connection, { turn: lookupTurns(rate) }, left, io, async (lookup) => {
+  await readWith(connection, { rate }, left, io, async (lookup) => {
     async function* grants() {
       const selection = selectGrants(lookup, selectors, identity.orgId);
       for (;;) {

@@ -3,7 +3,6 @@ import { platform, sleep } from "../../bulk/internal.js";
 import { explain } from "../explain.js";
 import { type Io, line } from "../io.js";
 import type { FoundState } from "../log/read.js";
-import type { Rate } from "../pace.js";
 import { duration, type StopSwitch } from "../progress.js";
 import { counted } from "../terminal.js";
 import type { Lookup } from "./lookup.js";
@@ -22,7 +21,7 @@ export interface Viewer {
   /** Ends at the first Ctrl-C. */
   readonly reader: Lookup;
   readonly identity: { readonly orgId: string | null };
-  readonly rate: Rate;
+  readonly rate: number | undefined;
   readonly stopSwitch: Pick<StopSwitch, "stopped" | "stopSignal">;
   readonly quiet: boolean;
   readonly io: Pick<Io, "stderr" | "environment">;
@@ -67,7 +66,7 @@ export async function lookAtEffect(
   };
   const options = {
     orgId: identity.orgId,
-    maxPerSecond: rate.maxPerSecond,
+    maxPerSecond: rate,
     stopped: () => stopSwitch.stopped,
     onStart: (what: string, ms: number) => {
       if (ms > longMs) {

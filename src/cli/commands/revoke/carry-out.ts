@@ -186,7 +186,7 @@ function begin(
 ): BulkRun<Outcome<string>> {
   const logged = log === undefined ? client : loggedClient(client, log);
   const options = {
-    maxPerSecond: rate.maxPerSecond,
+    maxPerSecond: rate,
     concurrency: wholeNumber("concurrency", concurrency, 1000),
     ...{ signal: stopSwitch.signal, distinct: true, onOutcome },
   };

@@ -1,16 +1,14 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { describeError } from "../../../index.js";
-import { type Identified, interruptibleLookup } from "../../account.js";
+import { type Identified, readWith } from "../../account.js";
 import { explain } from "../../explain.js";
 import { type Claimed, type InputFlags, type InputGrant, readGrants } from "../../grants/input.js";
-import type { Lookup } from "../../grants/lookup.js";
 import { type ReadEachOptions, readEach } from "../../grants/read.js";
 import { type GrantRecord, personOf, toLoggedGrant } from "../../grants/record.js";
 import { selectGrants, shortfallOf } from "../../grants/select.js";
-import { Interrupted, type Io, line, UsageError } from "../../io.js";
+import { type Io, line, UsageError } from "../../io.js";
 import type { LoggedGrant, Selectors } from "../../log/entry.js";
 import type { RunLog } from "../../log/write.js";
-import type { Rate } from "../../pace.js";
 import { duration } from "../../progress.js";
 import { counted, firstOf, printable } from "../../terminal.js";
 import { Overview } from "./overview.js";
@@ -37,7 +35,7 @@ export interface Gathered {
 
 /** Where the grants are read, and the log that they are added to. */
 export interface Source extends Identified {
-  readonly rate: Rate;
+  readonly rate: number | undefined;
   readonly log: RunLog | undefined;
   readonly io: Io;
 }
@@ -98,13 +96,12 @@ const longMs = 10_000;
 
 /**
  * Reads what ZITADEL shows of each given grant, adds that to the log, and compares it with what the file says.
- * Undefined, after reporting the reason, when grants cannot be read. Without the permission to read them, they
- * are gathered as they were given, and it says what is lost.
+ * Without the permission to read them, they are gathered as they were given, and it says what is lost.
  *
- * @throws UsageError where the file and the server differ; Interrupted at Ctrl-C.
+ * @throws UsageError where the file and the server differ; Ended when grants cannot be read, or at Ctrl-C.
  */
-export async function readGiven(input: Input, source: Source): Promise<Gathered | undefined> {
-  const { identity, rate, log, io } = source;
+export async function readGiven(input: Input, source: Source): Promise<Gathered> {
+  const { connection, identity, rate, log, io } = source;
   const { orgId } = identity;
   const { grants, withEmail } = input;
   const overview = new Overview();
@@ -129,14 +126,14 @@ export async function readGiven(input: Input, source: Source): Promise<Gathered 
     Object.assign(given, { userId: record.userId, shows: record.state, said: undefined });
   };
   const options: ReadEachOptions = {
-    ...{ orgId, maxPerSecond: rate.maxPerSecond, whole: true, withEmail },
+    ...{ orgId, maxPerSecond: rate, whole: true, withEmail },
     onStart: (what, ms) => {
       if (ms > longMs) {
         line(io.stderr, `Reading the grants first: ${what}, about ${duration(ms)}.`);
       }
     },
   };
-  return await readFirst(source, async (lookup) => {
+  return await readWith(connection, { rate }, "Nothing was done.", io, async (lookup) => {
     try {
       for await (const shown of readEach(lookup, [...grants.keys()], options)) {
         for (const [grantId, record] of shown) {
@@ -185,19 +182,15 @@ function mayNotRead(error: unknown): boolean {
 }
 
 /**
- * Reads the grants that match the selectors, and adds them to the log. Undefined, after reporting the reason,
- * when the search fails.
+ * Reads the grants that match the selectors, and adds them to the log.
  *
- * @throws UsageError where a name or an email fits several; Interrupted at Ctrl-C.
+ * @throws UsageError where a name or an email fits several; Ended when the search fails, or at Ctrl-C.
  */
-export async function gatherSelected(
-  selectors: Selectors,
-  source: Source,
-): Promise<Gathered | undefined> {
-  const { connection, identity, log } = source;
+export async function gatherSelected(selectors: Selectors, source: Source): Promise<Gathered> {
+  const { connection, identity, rate, log, io } = source;
   const overview = new Overview(selectors.roles);
   const grants: RunGrant[] = [];
-  return await readFirst(source, async (lookup) => {
+  return await readWith(connection, { rate }, "Nothing was done.", io, async (lookup) => {
     const selection = selectGrants(lookup, selectors, identity.orgId);
     let next = await selection.next();
     for (; !next.done; next = await selection.next()) {
@@ -217,27 +210,4 @@ export async function gatherSelected(
     const shortfall = shortfallOf(next.value, connection.protocol);
     return { grants, overview, unmatched, shortfall };
   });
-}
-
-/** Reads before anything is changed: Ctrl-C ends it at once. Undefined, after reporting the reason, when it fails. */
-async function readFirst<T>(
-  { connection, rate, io }: Source,
-  read: (lookup: Lookup) => Promise<T>,
-): Promise<T | undefined> {
-  const { lookup, signal, end } = interruptibleLookup(connection, rate, io);
-  try {
-    return await read(lookup);
-  } catch (error) {
-    if (signal.aborted) {
-      throw new Interrupted();
-    }
-    if (!(error instanceof ConnectError)) {
-      throw error;
-    }
-    line(io.stderr, explain(error, "read"));
-    line(io.stderr, "Nothing was done: the grants were not read to the end.");
-    return undefined;
-  } finally {
-    end();
-  }
 }

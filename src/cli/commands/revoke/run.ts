@@ -72,15 +72,15 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
   const log = isLogged ? RunLog.create(flags.log ?? defaultLogPath()) : undefined;
   let started = false;
   try {
-    const input = selectors === undefined && (await gatherInput(positionals, flags, io));
+    const input = selectors ?? (await gatherInput(positionals, flags, io));
     const identified = await identify(given, io);
     const source = { ...identified, rate, log, io };
-    const gathered = selectors
-      ? await gatherSelected(selectors, source)
-      : input && (flags["no-record"] ? asGiven(input, log) : await readGiven(input, source));
-    if (!gathered) {
-      return exitCode.aborted;
-    }
+    const gathered =
+      "users" in input
+        ? await gatherSelected(input, source)
+        : flags["no-record"]
+          ? asGiven(input, log)
+          : await readGiven(input, source);
     const { grants, shortfall, unmatched } = gathered;
     if (shortfall !== undefined && !flags["allow-incomplete"]) {
       line(io.stderr, `${shortfall} Nothing was done. --allow-incomplete goes on without them.`);

@@ -6,7 +6,6 @@ import type { Connection } from "../../connect.js";
 import { createLookup, type Lookup } from "../../grants/lookup.js";
 import type { Io } from "../../io.js";
 import type { RunLog } from "../../log/write.js";
-import type { Rate } from "../../pace.js";
 import { createStopSwitch, type StopSwitch } from "../../progress.js";
 
 /** How long the server may accept no step before the command is aborted. */
@@ -14,7 +13,7 @@ const giveUpMs = 300_000;
 
 export interface SessionOptions {
   readonly log: RunLog | undefined;
-  readonly rate: Rate;
+  readonly rate: number | undefined;
   readonly quiet?: boolean | undefined;
   readonly io: Io;
 }
@@ -24,7 +23,7 @@ export class Session {
   readonly connection: Connection;
   readonly identity: Identity;
   readonly log: RunLog | undefined;
-  readonly rate: Rate;
+  readonly rate: number | undefined;
   readonly quiet: boolean;
   readonly io: Io;
   readonly stopSwitch: StopSwitch;

@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import type { Summary } from "../bulk/index.js";
+import { createSummary, type Outcome, type Summary } from "../bulk/index.js";
 import { type Environment, platform } from "../bulk/internal.js";
 import { type Io, line, type Output } from "./io.js";
 import type { LoggedOutcome } from "./log/entry.js";
@@ -224,27 +224,39 @@ export function createResultLines(io: Io) {
   };
 }
 
-/** Writes the results of a run; on a terminal, only those that are not done. */
-export function createResults(io: Io, json: boolean) {
+export interface ReportOptions {
+  readonly json?: boolean | undefined;
+  /** Shows no progress. */
+  readonly quiet?: boolean | undefined;
+  /** Shows no results that are as they should be. */
+  readonly onlyProblems?: boolean | undefined;
+}
+
+/** Counts outcomes, and shows them as they come: the progress, and results, on a terminal only problems. */
+export function createReport(total: number, options: ReportOptions, io: Io) {
+  const { json = false, quiet = false, onlyProblems = io.stdout.isTTY && !json } = options;
+  const summary = createSummary({ total });
+  const progress = createProgress(io.stderr, quiet ? 0 : total);
   const lines = createResultLines(io);
   return {
-    /**
-     * @param userId "" if unknown; if it is known, the output of `--json` is valid input for `deactivate`.
-     */
-    add(outcome: LoggedOutcome, userId: string): void {
-      if (io.stdout.isTTY && !json && /^(?:removed|deactivated)$/.test(outcome.status)) {
-        return;
+    /** @param value for `--json`. */
+    add(
+      outcome: Pick<Outcome<string>, "grantId" | "status" | "answerLost" | "error">,
+      value: object,
+      text: string,
+      problem?: "warn" | "failed" | undefined,
+    ): void {
+      summary.add(outcome);
+      progress.update(summary.current());
+      if (problem !== undefined || !onlyProblems) {
+        lines.add(json ? jsonText(value) : problem ? paint(io.stdout, problem, text) : text);
       }
-      const meaning = outcome.status === "failed" ? "failed" : "warn";
-      lines.add(
-        json
-          ? jsonText(userId === "" ? outcome : { userId, ...outcome })
-          : io.stdout.isTTY
-            ? paint(io.stdout, meaning, outcomeLine(outcome))
-            : outcomeLine(outcome),
-      );
     },
-    end: lines.end,
+    end(): Summary {
+      progress.end();
+      lines.end();
+      return summary.current();
+    },
   };
 }
 

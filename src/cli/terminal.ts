@@ -2,7 +2,7 @@ import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
 import Papa from "papaparse";
 import { formulaStart, roleSeparator } from "./grants/record.js";
-import { type Io, line, type Output, UsageError, writeAll } from "./io.js";
+import { Ended, exitCode, type Io, type Output, UsageError, writeAll } from "./io.js";
 import type { LoggedCommand } from "./log/entry.js";
 
 /**
@@ -216,18 +216,20 @@ export interface AskFlags {
   readonly quiet?: boolean | undefined;
 }
 
-/** Asks for confirmation, unless `--yes` was given: by y, or by typing the number of grants if there are many. */
-export async function mayGoAhead(
+/**
+ * Asks for confirmation, unless `--yes` was given: by y, or by typing the number of grants if there are many.
+ *
+ * @throws Ended at any other answer.
+ */
+export async function confirm(
   command: LoggedCommand | "restore",
   count: number,
   { yes }: AskFlags,
   io: Io,
-): Promise<boolean> {
-  const agreed = yes || (await isConfirmed(command, count, io));
-  if (!agreed) {
-    line(io.stderr, "Nothing was done.");
+): Promise<void> {
+  if (!yes && !(await isConfirmed(command, count, io))) {
+    throw new Ended(exitCode.stopped, "Nothing was done.");
   }
-  return agreed;
 }
 
 async function isConfirmed(

@@ -1,14 +1,14 @@
 import { introduce } from "../account.js";
 import { connectionFlags, connectionNote } from "../connect.js";
 import { type Command, parseFlags } from "../flags.js";
-import { exitCode, UsageError } from "../io.js";
+import { UsageError } from "../io.js";
 import { logPathOf, withLog } from "../log/open.js";
 import { rateShown, readRate } from "../pace.js";
-import { checkCanAsk, grouped, mayGoAhead, quoted } from "../terminal.js";
+import { checkCanAsk, confirm, grouped, quoted } from "../terminal.js";
 import { carryOut } from "./revoke/carry-out.js";
 import { resumeFlags } from "./revoke/flags.js";
 import { resumedPlan } from "./revoke/plan.js";
-import { Session } from "./revoke/session.js";
+import { inSession } from "./revoke/session.js";
 
 /** The command `resume`. */
 export const resume: Command = {
@@ -44,12 +44,11 @@ export const resume: Command = {
         const grants = `${grouped(left)} to ${plan.command}; ${grouped(total - left)} of ${grouped(total)} are decided`;
         introduce(connection, identity, { Log: path, Grants: grants, ...rateShown(rate) }, io);
       }
-      if (left > 0 && !(await mayGoAhead(plan.command, left, flags, io))) {
-        return exitCode.stopped;
+      if (left > 0) {
+        await confirm(plan.command, left, flags, io);
       }
-      const log = opened.append("run");
-      const session = new Session(opened, { log, rate, quiet: flags.quiet, io });
-      return await carryOut(plan, flags, session);
+      const options = { log: opened.append("run"), rate, quiet: flags.quiet, io };
+      return await inSession(opened, options, (session) => carryOut(plan, flags, session));
     });
   },
 };

@@ -1,4 +1,3 @@
-import { createSummary } from "../../bulk/index.js";
 import { introduce } from "../account.js";
 import { connectionFlags, connectionNote } from "../connect.js";
 import { type Command, type FlagTable, parseFlags } from "../flags.js";
@@ -7,11 +6,11 @@ import { exitCode, line } from "../io.js";
 import { logPathOf, withLog } from "../log/open.js";
 import { expectationOf, type FoundState, type LogContent } from "../log/read.js";
 import { rateFlags, readRate } from "../pace.js";
-import { createProgress, createResultLines } from "../progress.js";
-import { grouped, jsonText, quoted } from "../terminal.js";
+import { createReport } from "../progress.js";
+import { grouped, quoted } from "../terminal.js";
 import { adviseOnOthers, type Look, logEffect, look, type Shown } from "./revoke/effect.js";
 import { finishRepairs, repair } from "./revoke/repair.js";
-import { Session } from "./revoke/session.js";
+import { inSession, type Session } from "./revoke/session.js";
 
 const verifyFlags = {
   repair: {
@@ -47,13 +46,8 @@ export const verify: Command = {
         introduce(connection, identity, { Log: path, Grants: grants }, io);
       }
       const rate = readRate(flags.rate, connection.baseUrl);
-      const log = changes ? opened.append("run") : undefined;
-      const session = new Session(opened, { log, rate, quiet, io });
-      try {
-        return await verifyLog(content, session, json);
-      } finally {
-        await session.end("verified");
-      }
+      const options = { log: changes ? opened.append("run") : undefined, rate, quiet, io };
+      return await inSession(opened, options, (session) => verifyLog(content, session, json));
     });
   },
 };
@@ -68,25 +62,19 @@ async function verifyLog(content: LogContent, session: Session, json: boolean): 
       return [grantId, state] as const;
     }),
   );
-  const progress = createProgress(io.stderr, quiet ? 0 : grants.length);
-  const summary = createSummary({ total: grants.length });
-  const lines = createResultLines(io);
+  const options = { json, quiet, onlyProblems: quiet || undefined };
+  const report = createReport(grants.length, options, io);
   const seen = await look(expected, session, (grantId, record) => {
     const userId = content.find(grantId)?.userId;
     const finding = findingOf(grantId, userId, expected.get(grantId), record);
-    summary.add({ grantId, status: `${finding.verdict} ${finding.shows}` });
-    progress.update(summary.current());
-    const isNews = finding.verdict !== "confirmed" || !(quiet || (io.stdout.isTTY && !json));
-    if (isNews) {
-      lines.add(json ? jsonText(finding) : findingLine(finding));
-    }
+    const status = `${finding.verdict} ${finding.shows}`;
+    report.add({ grantId, status }, finding, lineOf(finding), verdicts[finding.verdict].problem);
   });
-  progress.end();
-  lines.end();
+  const { counts } = report.end();
   if (seen === undefined) {
     return stopSwitch.interrupted ? exitCode.stopped : exitCode.aborted;
   }
-  for (const text of summaryOf(summary.current().counts, quiet)) {
+  for (const text of summaryOf(counts, quiet)) {
     line(io.stderr, text);
   }
   logEffect(seen, session);
@@ -114,12 +102,12 @@ interface Finding {
   readonly verdict: "confirmed" | "not-shown" | "contradicted" | "undecided";
 }
 
-const verdicts: Readonly<Record<Finding["verdict"], string>> = {
-  confirmed: "as reported",
-  "not-shown": "deactivated, and not shown",
-  contradicted: "NOT as reported",
-  undecided: "the run did not decide it",
-};
+const verdicts = {
+  confirmed: { text: "as reported", problem: undefined },
+  "not-shown": { text: "deactivated, and not shown", problem: "warn" },
+  contradicted: { text: "NOT as reported", problem: "failed" },
+  undecided: { text: "the run did not decide it", problem: "warn" },
+} as const satisfies Record<Finding["verdict"], object>;
 const effects: Readonly<Record<Finding["shows"], string>> = {
   active: "gives roles",
   inactive: "gives none: inactive",
@@ -150,14 +138,14 @@ function findingOf(
 }
 
 /** Columns between tabs. */
-function findingLine({ grantId, shows, verdict, expected }: Finding): string {
+function lineOf({ grantId, shows, verdict, expected }: Finding): string {
   const said = verdict === "contradicted" && expected ? ` (expected: ${effects[expected]})` : "";
-  return [grantId, effects[shows], `${verdicts[verdict]}${said}`].join("\t");
+  return [grantId, effects[shows], `${verdicts[verdict].text}${said}`].join("\t");
 }
 
 /** @param counts of verdicts and what is shown. */
 function summaryOf(counts: Readonly<Record<string, number>>, quiet: boolean): string[] {
-  return Object.entries(verdicts).flatMap(([verdict, text]) => {
+  return Object.entries(verdicts).flatMap(([verdict, { text }]) => {
     const shown = Object.entries(effects).flatMap(([shows, effect]) => {
       const count = counts[`${verdict} ${shows}`] ?? 0;
       return count === 0 ? [] : [`${grouped(count)} ${text} (${effect})`];

@@ -1,7 +1,5 @@
-import { createSummary } from "../../../bulk/index.js";
 import { introduce } from "../../account.js";
 import { connectionFlags, connectionNote } from "../../connect.js";
-import { explain } from "../../explain.js";
 import { type Command, type FlagTable, parseFlags, wholeNumber } from "../../flags.js";
 import type { Expected } from "../../grants/effect.js";
 import { exitCode, type Io, line } from "../../io.js";
@@ -9,18 +7,10 @@ import type { RestoreOutcome } from "../../log/entry.js";
 import { logPathOf, withLog } from "../../log/open.js";
 import type { LogContent } from "../../log/read.js";
 import { inParallel, rateFlags, rateShown, readRate } from "../../pace.js";
-import { createProgress, createResultLines, reasonsOf } from "../../progress.js";
-import {
-  checkCanAsk,
-  counted,
-  firstOf,
-  jsonText,
-  mayGoAhead,
-  paint,
-  quoted,
-} from "../../terminal.js";
+import { createReport, reasonsOf } from "../../progress.js";
+import { checkCanAsk, confirm, counted, firstOf, paint } from "../../terminal.js";
 import { adviseOnOthers, listOthers, look } from "../revoke/effect.js";
-import { Session } from "../revoke/session.js";
+import { inSession, type Session } from "../revoke/session.js";
 import { restoreGrant } from "./grant.js";
 import { type RestorePlan, type RestoreTask, restorePlan, restoreTasks } from "./plan.js";
 
@@ -75,13 +65,12 @@ export const restore: Command = {
         line(io.stderr, "Nothing was done.");
         return plan.lost.length > 0 ? exitCode.incomplete : exitCode.done;
       }
-      if (!(await mayGoAhead("restore", count, flags, io))) {
-        return exitCode.stopped;
-      }
-      const log = opened.append("restore");
-      const session = new Session(opened, { log, rate, quiet: flags.quiet, io });
+      await confirm("restore", count, flags, io);
+      const options = { log: opened.append("restore"), rate, quiet: flags.quiet, io };
       const { json = false, "no-check": isUnchecked = false } = flags;
-      return await runRestore(content, plan, session, { concurrency, json, isUnchecked });
+      return await inSession(opened, options, (session) =>
+        runRestore(content, plan, session, { concurrency, json, isUnchecked }),
+      );
     });
   },
 };
@@ -95,39 +84,17 @@ function showSkipped({ skipped, lost }: RestorePlan, io: Io): void {
   }
 }
 
-interface RestoreSettings {
-  readonly concurrency: number;
-  readonly json: boolean;
-  /** Does not look what ZITADEL shows afterwards. */
-  readonly isUnchecked: boolean;
-}
-
 /** Restores the grants of the plan, looks whether ZITADEL shows them, and returns the exit code. */
 async function runRestore(
   content: LogContent,
   { overview, lost }: RestorePlan,
   session: Session,
-  { concurrency, json, isUnchecked }: RestoreSettings,
+  { concurrency, json, isUnchecked }: { concurrency: number; json: boolean; isUnchecked: boolean },
 ): Promise<number> {
   const { log, stopSwitch, quiet, io } = session;
-  const summary = createSummary({ total: overview.known });
-  const progress = createProgress(io.stderr, quiet ? 0 : overview.known);
-  const lines = createResultLines(io);
+  const report = createReport(overview.known, { json, quiet }, io);
   /** What must be shown of each grant. */
   const expected = new Map<string, Expected>();
-  const add = (outcome: RestoreOutcome) => {
-    const { grantId, restored, newGrantId, state } = outcome;
-    log?.restored(outcome);
-    if (state !== undefined && restored !== "left-active") {
-      expected.set(newGrantId ?? grantId, state === "inactive" ? "shown inactive" : state);
-    }
-    summary.add({ grantId, status: restored });
-    progress.update(summary.current());
-    // On a terminal, what is as it was needs no line.
-    if (json || !io.stdout.isTTY || restored === "failed" || restored === "left-active") {
-      lines.add(json ? jsonText(outcome) : outcomeLine(outcome));
-    }
-  };
   async function* tasks(): AsyncGenerator<RestoreTask> {
     for await (const { task } of restoreTasks(content)) {
       if (stopSwitch.stopped) {
@@ -138,36 +105,37 @@ async function runRestore(
       }
     }
   }
-  let because = "an error of the tool";
-  try {
-    await inParallel(tasks(), concurrency, async (task) => {
-      const outcome = await restoreGrant(task, session);
-      if (outcome !== undefined) {
-        add(outcome);
-      }
-    }).finally(() => {
-      progress.end();
-      lines.end();
-    });
-    because = stopSwitch.interrupted ? "interrupted" : (session.failure?.message ?? "finished");
-    const { counts, done } = summary.current();
-    const code = conclude(counts, overview.known - done, session);
-    if (code !== exitCode.done && code !== exitCode.incomplete) {
-      return code;
+  await inParallel(tasks(), concurrency, async (task) => {
+    const outcome = await restoreGrant(task, session);
+    if (outcome === undefined) {
+      return;
     }
-    const isShown = isUnchecked || (await allShown(expected, session));
-    return lost.length > 0 || !isShown ? exitCode.incomplete : code;
-  } finally {
-    await session.end(because);
-  }
+    const { grantId, restored, newGrantId, state } = outcome;
+    log?.restored(outcome);
+    const isProblem = restored === "failed" || restored === "left-active";
+    if (state !== undefined && !isProblem) {
+      expected.set(newGrantId ?? grantId, state === "inactive" ? "shown inactive" : state);
+    }
+    const problem = isProblem ? "failed" : undefined;
+    report.add({ grantId, status: restored }, outcome, lineOf(outcome), problem);
+  });
+  const { counts, done } = report.end();
+  const isWhole = conclude(counts, overview.known - done, session) && lost.length === 0;
+  const isShown = isUnchecked || (await allShown(expected, session));
+  return isWhole && isShown ? exitCode.done : exitCode.incomplete;
 }
 
-/** Reports what was done, and returns the exit code that this alone would give. */
+/**
+ * Reports what was done. Whether everything could be restored.
+ *
+ * @throws Ended when something stood in the way.
+ */
 function conclude(
   { restored = 0, reactivated = 0, failed = 0, ...counts }: Readonly<Record<string, number>>,
   left: number,
-  { log, stopSwitch, failure, quiet, io }: Session,
-): number {
+  session: Session,
+): boolean {
+  const { stopSwitch, quiet, io } = session;
   const leftActive = counts["left-active"] ?? 0;
   if (!quiet || stopSwitch.stopped || failed + leftActive > 0) {
     const parts = [
@@ -181,20 +149,8 @@ function conclude(
     ];
     line(io.stderr, `${parts.join(", ")}.`);
   }
-  const again = `Continue with: zitadel-user-grants restore ${quoted(log?.path ?? "")}`;
-  if (log?.failure !== undefined) {
-    line(io.stderr, `The restore was stopped: ${log.failure.message}. ${again}`);
-    return exitCode.stopped;
-  }
-  if (stopSwitch.interrupted) {
-    line(io.stderr, `Stopped. ${again}`);
-    return exitCode.stopped;
-  }
-  if (failure !== undefined) {
-    line(io.stderr, `The restore was aborted: ${explain(failure)} ${again}`);
-    return exitCode.aborted;
-  }
-  return failed + leftActive > 0 ? exitCode.incomplete : exitCode.done;
+  session.checkEnded("restore", false);
+  return failed + leftActive === 0;
 }
 
 /** Looks whether ZITADEL shows what was restored: tokens are made from that. Lists what it does not show. */
@@ -215,7 +171,7 @@ async function allShown(
 }
 
 /** Columns between tabs. */
-function outcomeLine(outcome: RestoreOutcome): string {
+function lineOf(outcome: RestoreOutcome): string {
   const { grantId, restored, newGrantId, state, error, answerLost } = outcome;
   const what = [restored, ...(newGrantId === undefined ? [] : [`as ${newGrantId}`])].join(" ");
   return [grantId, what, state ?? "", ...reasonsOf(error), ...(answerLost ? ["response lost"] : [])]

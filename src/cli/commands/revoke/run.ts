@@ -2,12 +2,12 @@ import { headOf, identify, introduce, probePermission } from "../../account.js";
 import { type Connection, readConnection } from "../../connect.js";
 import { type Command, parseFlags, wholeNumber } from "../../flags.js";
 import { readSelectors, selectorsGiven } from "../../grants/selectors.js";
-import { exitCode, type Io, line, UsageError } from "../../io.js";
+import { Ended, exitCode, type Io, line, UsageError } from "../../io.js";
 import type { LoggedCommand } from "../../log/entry.js";
 import { defaultLogPath, RunLog } from "../../log/write.js";
 import { rateShown, readRate } from "../../pace.js";
 import { createResultLines } from "../../progress.js";
-import { checkCanAsk, counted, jsonText, mayGoAhead, printable } from "../../terminal.js";
+import { checkCanAsk, confirm, counted, jsonText, printable } from "../../terminal.js";
 import { carryOut } from "./carry-out.js";
 import { type ActionFlags, bulkFlags, bulkGroups } from "./flags.js";
 import {
@@ -18,7 +18,7 @@ import {
   readGiven,
   type Source,
 } from "./gather.js";
-import { Session } from "./session.js";
+import { inSession } from "./session.js";
 
 /** The command `remove`. */
 export const remove: Command = {
@@ -83,8 +83,10 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
           : await readGiven(input, source);
     const { grants, shortfall, unmatched } = gathered;
     if (shortfall !== undefined && !flags["allow-incomplete"]) {
-      line(io.stderr, `${shortfall} Nothing was done. --allow-incomplete goes on without them.`);
-      return exitCode.incomplete;
+      throw new Ended(
+        exitCode.incomplete,
+        `${shortfall} Nothing was done. --allow-incomplete goes on without them.`,
+      );
     }
     if (!flags.quiet) {
       showPlan(command, gathered, source, isDryRun);
@@ -103,19 +105,19 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
       line(io.stderr, "Nothing was done: no grant matches.");
       return flags["allow-unknown"] ? exitCode.done : exitCode.incomplete;
     }
-    if (!(await mayGoAhead(command, grants.length, flags, io))) {
-      return exitCode.stopped;
-    }
+    await confirm(command, grants.length, flags, io);
     started = true;
     const { connection, identity } = identified;
     const limit = flags.rate === undefined ? undefined : Number(flags.rate);
     log?.start({ ...headOf(command, connection, identity), selectors, rate: limit });
     const plan = { command, grants, open: grants, selectors };
-    const session = new Session(identified, { log, rate, quiet: flags.quiet, io });
-    const code = await carryOut(plan, flags, session);
-    if (shortfall !== undefined) {
-      line(io.stderr, `Not all grants were ${command}d: ${shortfall}`);
-    }
+    const options = { log, rate, quiet: flags.quiet, io };
+    const run = inSession(identified, options, (session) => carryOut(plan, flags, session));
+    const code = await run.finally(() => {
+      if (shortfall !== undefined) {
+        line(io.stderr, `Not all grants were ${command}d: ${shortfall}`);
+      }
+    });
     return atBest(code);
   } finally {
     if (!started) {
@@ -161,9 +163,8 @@ async function dryRun(
 ): Promise<number> {
   const { ok, detail } = await probePermission(connection, command);
   if (!ok) {
-    line(io.stderr, detail);
-    line(io.stderr, "This was a dry run: nothing was done, and nothing could be.");
-    return exitCode.aborted;
+    const text = "This was a dry run: nothing was done, and nothing could be.";
+    throw new Ended(exitCode.aborted, `${detail}\n${text}`);
   }
   const lines = createResultLines(io);
   for (const { grantId, userId, shows } of grants) {
@@ -174,17 +175,9 @@ async function dryRun(
     }
   }
   lines.end();
-  const { missing } = overview;
-  if (missing > 0) {
-    line(
-      io.stderr,
-      `${counted(missing, "grant")} not found: gone, never there, or of another organization, which looks the same from here.`,
-    );
-  } else {
-    line(io.stderr, "Input, connection and permission are fine.");
-  }
-  line(io.stderr, "This was a dry run: nothing was done.");
-  return missing > 0 && !flags["allow-unknown"] ? exitCode.incomplete : exitCode.done;
+  line(io.stderr, "Connection and permission are fine. This was a dry run: nothing was done.");
+  const isWhole = overview.missing === 0 || flags["allow-unknown"] === true;
+  return isWhole ? exitCode.done : exitCode.incomplete;
 }
 
 /** Whether the grants come from standard input. @throws UsageError when no grants are given. */

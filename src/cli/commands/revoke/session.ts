@@ -1,88 +1,115 @@
-import type { ConnectError } from "@connectrpc/connect";
-import { type ManagementClient, platform } from "../../../bulk/internal.js";
+import { ConnectError } from "@connectrpc/connect";
+import { platform } from "../../../bulk/internal.js";
 import { close } from "../../../index.js";
-import { type Identified, type Identity, lookupOptions } from "../../account.js";
-import type { Connection } from "../../connect.js";
-import { createLookup, type Lookup } from "../../grants/lookup.js";
-import type { Io } from "../../io.js";
+import { type Identified, lookupOptions } from "../../account.js";
+import { explain } from "../../explain.js";
+import { createLookup } from "../../grants/lookup.js";
+import { Ended, exitCode, type Io } from "../../io.js";
 import type { RunLog } from "../../log/write.js";
-import { createStopSwitch, type StopSwitch } from "../../progress.js";
+import { createStopSwitch } from "../../progress.js";
+import { quoted } from "../../terminal.js";
 
 /** How long the server may accept no step before the command is aborted. */
 const giveUpMs = 300_000;
 
-export interface SessionOptions {
+interface SessionOptions {
   readonly log: RunLog | undefined;
   readonly rate: number | undefined;
   readonly quiet?: boolean | undefined;
   readonly io: Io;
 }
 
+export type Session = ReturnType<typeof createSession>;
+
 /** What a command works with from its question to its end: connection, log, and the effect of Ctrl-C. */
-export class Session {
-  readonly connection: Connection;
-  readonly identity: Identity;
-  readonly log: RunLog | undefined;
-  readonly rate: number | undefined;
-  readonly quiet: boolean;
-  readonly io: Io;
-  readonly stopSwitch: StopSwitch;
-  /** Reads, until the first Ctrl-C. */
-  readonly reader: Lookup;
-  /** Adds and reactivates. */
-  readonly writer: Lookup;
-  readonly client: ManagementClient;
-  /** Awaited before each step: the rate limit. */
-  readonly turn: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
+function createSession(
+  { connection, identity }: Identified,
+  { log, rate, quiet = false, io }: SessionOptions,
+) {
   /** Grants that may be active now, and are deactivated before anything else. */
-  readonly pairs = new Set<string>();
-  /** Why no further step can succeed. */
-  failure: ConnectError | undefined;
-  #troubleSinceMs: number | undefined;
+  const pairs = new Set<string>();
+  const stopSwitch = createStopSwitch(io, {
+    left: () =>
+      pairs.size === 0 ? undefined : `Left at once: ${[...pairs].join(", ")} may be active.`,
+  });
+  const reading = lookupOptions(stopSwitch.stopSignal, rate, io);
+  const client = connection.createClient();
+  let troubleSinceMs: number | undefined;
+  return {
+    ...{ connection, identity, log, rate, quiet, io, stopSwitch, pairs, client },
+    /** Reads, until the first Ctrl-C. */
+    reader: createLookup(connection, reading),
+    /** Adds and reactivates. */
+    writer: createLookup(connection, { signal: stopSwitch.signal }),
+    /** Awaited before each step: the rate limit. */
+    turn: reading.turn,
+    /** Why no further step can succeed. */
+    failure: undefined as unknown,
 
-  constructor({ connection, identity }: Identified, options: SessionOptions) {
-    const { log, rate, quiet = false, io } = options;
-    this.connection = connection;
-    this.identity = identity;
-    this.log = log;
-    this.rate = rate;
-    this.quiet = quiet;
-    this.io = io;
-    this.stopSwitch = createStopSwitch(io, {
-      left: () =>
-        this.pairs.size === 0
-          ? undefined
-          : `Left at once: ${[...this.pairs].join(", ")} may be active.`,
-    });
-    const reading = lookupOptions(this.stopSwitch.stopSignal, rate, io);
-    this.reader = createLookup(connection, reading);
-    this.writer = createLookup(connection, { signal: this.stopSwitch.signal });
-    this.client = connection.createClient();
-    this.turn = reading.turn;
-  }
+    /** The server has responded to a step. */
+    responded(): void {
+      troubleSinceMs = undefined;
+    },
 
-  /** The server has responded to a step. */
-  responded(): void {
-    this.#troubleSinceMs = undefined;
-  }
+    /** The server has not accepted a step. @returns for how long it may go on like this. */
+    troubled(): number {
+      const nowMs = (io.environment ?? platform).monotonicMs();
+      troubleSinceMs ??= nowMs;
+      return troubleSinceMs + giveUpMs - nowMs;
+    },
 
-  /** The server has not accepted a step. @returns for how long it may go on like this. */
-  troubled(): number {
-    const nowMs = (this.io.environment ?? platform).monotonicMs();
-    this.#troubleSinceMs ??= nowMs;
-    return this.#troubleSinceMs + giveUpMs - nowMs;
-  }
+    /** No further step can succeed: nothing new is started. */
+    fail(error: unknown): void {
+      this.failure ??= error;
+      stopSwitch.stop();
+    },
 
-  /** No further step can succeed: nothing new is started. */
-  fail(error: ConnectError): void {
-    this.failure ??= error;
-    this.stopSwitch.stop();
-  }
+    /**
+     * Says why the command could not do everything, if so, and how to continue.
+     *
+     * @param isWhole whether everything was done all the same, so that a first Ctrl-C came too late.
+     * @throws Ended
+     */
+    checkEnded(what: "run" | "restore", isWhole: boolean): void {
+      const { failure } = this;
+      const command = `zitadel-user-grants ${what === "run" ? "resume" : what}`;
+      const again = log === undefined ? "" : ` Continue with: ${command} ${quoted(log.path)}`;
+      const leftAtOnce = stopSwitch.signal.aborted;
+      if (log?.failure !== undefined) {
+        const why = `The ${what} was stopped: ${log.failure.message}. Nothing new was sent after that.`;
+        throw new Ended(exitCode.stopped, why + again);
+      }
+      if (failure instanceof Ended) {
+        throw new Ended(failure.exitCode, failure.message + again);
+      }
+      if (failure instanceof ConnectError && !leftAtOnce) {
+        const why = `The ${what} was aborted: ${explain(failure)}`;
+        throw new Ended(exitCode.aborted, why + again);
+      }
+      if (stopSwitch.interrupted && (leftAtOnce || !isWhole)) {
+        throw new Ended(exitCode.stopped, `Stopped.${again}`);
+      }
+    },
+  };
+}
 
-  /** Ends the log as well: why a log cannot be written is kept in its `failure`. */
-  async end(because: string): Promise<void> {
-    this.stopSwitch.end();
-    close(this.client);
-    await this.log?.close(because).catch(() => undefined);
+/** Does the work of a command in a session, and ends its log as well: why it cannot be written is in its `failure`. */
+export async function inSession(
+  identified: Identified,
+  options: SessionOptions,
+  work: (session: Session) => Promise<number>,
+): Promise<number> {
+  const session = createSession(identified, options);
+  try {
+    return await work(session);
+  } catch (error) {
+    session.failure ??= error;
+    throw error;
+  } finally {
+    const { stopSwitch, failure, client, log } = session;
+    stopSwitch.end();
+    close(client);
+    const because = failure instanceof Error ? failure.message : "finished";
+    await log?.close(stopSwitch.interrupted ? "interrupted" : because).catch(() => undefined);
   }
 }

@@ -5,7 +5,7 @@ import { Code, createClient } from "@connectrpc/connect";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { ManagementService } from "../../gen/tool/management_pb.js";
 import { compareChanges } from "../../src/cli/commands/revoke/repair.js";
-import { lookAtEffect } from "../../src/cli/grants/effect.js";
+import { look } from "../../src/cli/grants/effect.js";
 import type { Lookup } from "../../src/cli/grants/lookup.js";
 import type { GrantRecord } from "../../src/cli/grants/record.js";
 import { platform } from "../../src/common/time.js";
@@ -224,7 +224,6 @@ describe("the wait for the read model", () => {
     const time = new FakeEnvironment();
     const ids = shownAfterMs.map((_, index) => String(index));
     const active = { state: "active" } as GrantRecord;
-    const found: (GrantRecord | undefined)[] = [];
     let reads = 0;
     const reader = {
       async getGrant(id: string) {
@@ -232,17 +231,12 @@ describe("the wait for the read model", () => {
         return time.monotonicMs() >= (shownAfterMs[Number(id)] ?? 0) ? undefined : active;
       },
     } as unknown as Lookup;
-    const look = lookAtEffect(
-      new Map(ids.map((id) => [id, "gone"])),
-      (_, record) => void found.push(record),
-      {
-        ...{ reader, identity: { orgId: null }, rate: undefined },
-        stopSwitch: { stopped: false, stopSignal: new AbortController().signal },
-        ...{ quiet: true, io: { stderr: process.stderr, environment: time } },
-      },
-    );
-    await time.run(look);
-    const missing = found.filter((record) => record !== undefined).length;
+    const looking = look(new Map(ids.map((id) => [id, "gone"])), {
+      ...{ reader, identity: { orgId: null }, rate: undefined },
+      stopSwitch: { stopped: false, stopSignal: new AbortController().signal },
+      ...{ quiet: true, io: { stderr: process.stderr, environment: time } },
+    });
+    const missing = (await time.run(looking))?.others.size;
     return { missing, ms: time.monotonicMs(), reads };
   }
 

@@ -1,14 +1,14 @@
 import { introduce } from "../account.js";
 import { connectionFlags, connectionNote } from "../connect.js";
 import { type Command, type FlagTable, parseFlags } from "../flags.js";
-import { contradicts } from "../grants/effect.js";
+import { contradicts, type Look, look, type Shown } from "../grants/effect.js";
 import { exitCode, line } from "../io.js";
 import { logPathOf, withLog } from "../log/open.js";
 import { expectationOf, type FoundState, type LogContent } from "../log/read.js";
 import { rateFlags, readRate } from "../pace.js";
 import { createReport } from "../progress.js";
 import { grouped, quoted } from "../terminal.js";
-import { adviseOnOthers, type Look, logEffect, look, type Shown } from "./revoke/effect.js";
+import { adviseOnOthers, logEffect } from "./revoke/effect.js";
 import { finishRepairs, repair } from "./revoke/repair.js";
 import { inSession, type Session } from "./revoke/session.js";
 

@@ -30,7 +30,7 @@ export interface Viewer {
 /** How a grant must be shown; undefined where nothing is certain. What is not shown gives no roles: it is inactive. */
 export type Expected = FoundState | "shown inactive" | undefined;
 
-export function contradicts(expected: Expected, record: GrantRecord | undefined): boolean {
+export function contradicts(expected: Expected, record: Shown): boolean {
   switch (expected) {
     case undefined:
       return false;
@@ -45,19 +45,29 @@ export function contradicts(expected: Expected, record: GrantRecord | undefined)
   }
 }
 
+/** What is shown of a grant: undefined if it is not shown. */
+export type Shown = GrantRecord | undefined;
+
+/** What ZITADEL shows of grants. */
+export interface Look {
+  readonly looked: number;
+  /** Those that are not shown as expected. */
+  readonly others: ReadonlyMap<string, Shown>;
+}
+
 /**
  * Looks at what ZITADEL shows of grants: its read model, from which it builds tokens as well, follows what it
  * has confirmed after a moment. What is not as expected is read again for ten seconds, and longer as long as
  * there is less of it each time.
  *
  * @param onShown takes what is shown of each grant in the end.
- * @returns whether all were looked at; the reason is reported if not.
+ * @returns undefined, after the reason is reported, when not all could be looked at.
  */
-export async function lookAtEffect(
+export async function look(
   expected: ReadonlyMap<string, Expected>,
-  onShown: (grantId: string, record: GrantRecord | undefined) => void,
   { reader, identity, rate, stopSwitch, quiet, io }: Viewer,
-): Promise<boolean> {
+  onShown?: (grantId: string, record: Shown) => void,
+): Promise<Look | undefined> {
   const { environment = platform } = io;
   const say = (text: string) => {
     if (!quiet) {
@@ -78,13 +88,13 @@ export async function lookAtEffect(
   let deadlineMs: number | undefined;
   try {
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
-      const waiting = new Map<string, GrantRecord | undefined>();
+      const waiting = new Map<string, Shown>();
       for await (const shown of readEach(reader, left, options)) {
         for (const [grantId, record] of shown) {
           if (contradicts(expected.get(grantId), record)) {
             waiting.set(grantId, record);
           } else {
-            onShown(grantId, record);
+            onShown?.(grantId, record);
           }
         }
         // What needs no request would keep the process from hearing Ctrl-C.
@@ -102,9 +112,9 @@ export async function lookAtEffect(
       }
       if (waiting.size === 0 || nowMs >= deadlineMs) {
         for (const [grantId, record] of waiting) {
-          onShown(grantId, record);
+          onShown?.(grantId, record);
         }
-        return true;
+        return { looked: expected.size, others: waiting };
       }
       left = [...waiting.keys()];
       await sleep(environment, Math.min(pauseMs, deadlineMs - nowMs), stopSwitch.stopSignal);
@@ -115,9 +125,9 @@ export async function lookAtEffect(
     }
     if (!stopSwitch.stopped) {
       line(io.stderr, `Whether it is in effect could not be looked at: ${explain(reason, "read")}`);
-      return false;
+      return undefined;
     }
   }
   line(io.stderr, "Whether it is in effect was not looked at to the end: it was stopped.");
-  return false;
+  return undefined;
 }

@@ -1,7 +1,7 @@
 import { introduce } from "../../account.js";
 import { connectionFlags, connectionNote } from "../../connect.js";
 import { type Command, type FlagTable, parseFlags, wholeNumber } from "../../flags.js";
-import type { Expected } from "../../grants/effect.js";
+import { type Expected, look } from "../../grants/effect.js";
 import { exitCode, type Io, line } from "../../io.js";
 import type { RestoreOutcome } from "../../log/entry.js";
 import { logPathOf, withLog } from "../../log/open.js";
@@ -9,7 +9,7 @@ import type { LogContent } from "../../log/read.js";
 import { inParallel, rateFlags, rateShown, readRate } from "../../pace.js";
 import { createReport, reasonsOf } from "../../progress.js";
 import { checkCanAsk, confirm, counted, firstOf, paint } from "../../terminal.js";
-import { adviseOnOthers, listOthers, look } from "../revoke/effect.js";
+import { adviseOnOthers, listOthers } from "../revoke/effect.js";
 import { inSession, type Session } from "../revoke/session.js";
 import { restoreGrant } from "./grant.js";
 import { type RestorePlan, type RestoreTask, restorePlan, restoreTasks } from "./plan.js";

@@ -7,12 +7,13 @@ import {
   removeUserGrantsIn,
 } from "../../../bulk/internal.js";
 import { wholeNumber } from "../../flags.js";
+import { look } from "../../grants/effect.js";
 import { Ended, exitCode, line } from "../../io.js";
 import { type LoggedCommand, type LoggedOutcome, toLogged } from "../../log/entry.js";
 import { loggedClient } from "../../log/write.js";
 import { createReport, duration, outcomeLine } from "../../progress.js";
 import { grouped, quoted } from "../../terminal.js";
-import { adviseOnOthers, isNothingLeft, listOthers, logEffect, look } from "./effect.js";
+import { adviseOnOthers, isNothingLeft, listOthers, logEffect } from "./effect.js";
 import type { ActionFlags } from "./flags.js";
 import type { Plan } from "./plan.js";
 import { finishRepairs, repair } from "./repair.js";

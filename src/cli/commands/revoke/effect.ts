@@ -1,45 +1,12 @@
 import { ConnectError } from "@connectrpc/connect";
 import { explain } from "../../explain.js";
-import { contradicts, type Expected, lookAtEffect } from "../../grants/effect.js";
+import type { Look, Shown } from "../../grants/effect.js";
 import type { GrantRecord } from "../../grants/record.js";
 import { selectGrants, shortfallOf } from "../../grants/select.js";
 import { line } from "../../io.js";
 import type { LoggedCommand, Selectors } from "../../log/entry.js";
 import { counted, firstOf, grouped, paint, printable, quoted } from "../../terminal.js";
 import type { Session } from "./session.js";
-
-/** What is shown of a grant that is not in effect: undefined if it is not shown. */
-export type Shown = GrantRecord | undefined;
-
-/** What ZITADEL shows after a run or a restore. */
-export interface Look {
-  readonly looked: number;
-  /** The grants that are not in effect. */
-  readonly others: ReadonlyMap<string, Shown>;
-}
-
-/**
- * Looks whether changes are in effect: at what ZITADEL shows of grants, as soon as it has caught up. Undefined,
- * after reporting the reason, when that cannot be seen.
- */
-export async function look(
-  expected: ReadonlyMap<string, Expected>,
-  session: Session,
-  onShown?: (grantId: string, record: Shown) => void,
-): Promise<Look | undefined> {
-  const others = new Map<string, Shown>();
-  const isDone = await lookAtEffect(
-    expected,
-    (grantId, record) => {
-      onShown?.(grantId, record);
-      if (contradicts(expected.get(grantId), record)) {
-        others.set(grantId, record);
-      }
-    },
-    session,
-  );
-  return isDone ? { looked: expected.size, others } : undefined;
-}
 
 /** Records in the log what ZITADEL shows. */
 export function logEffect({ looked, others }: Look, { log }: Session): void {

@@ -1,10 +1,10 @@
 import { explain } from "../../explain.js";
+import { look, type Shown } from "../../grants/effect.js";
 import type { GrantRecord } from "../../grants/record.js";
 import { line } from "../../io.js";
 import type { Change } from "../../log/entry.js";
 import { LogContent, loggedGrants } from "../../log/read.js";
 import { counted, printable } from "../../terminal.js";
-import { look, type Shown } from "./effect.js";
 import type { Session } from "./session.js";
 import { endPair, sendStep } from "./step.js";
 

@@ -7,7 +7,6 @@ import { checkOptions, number } from "../../src/options/checker.js";
 import { startSandbox } from "../../src/sandbox/index.js";
 import { startSecureServer } from "../networks/servers.js";
 import { makeCertificate } from "../support/certificates.js";
-import { respond, startGrpcServer } from "../support/grpc-server.js";
 
 const polluted = new Set<string>();
 
@@ -69,62 +68,6 @@ describe("a polluted Object.prototype has no effect:", () => {
     expect(() => entry.createManagementClient({ baseUrl: "http://zitadel.internal" })).toThrow(
       /https/,
     );
-  });
-
-  const names: [string, unknown][] = [
-    ["agent", false],
-    ["authority", "attacker.example"],
-    ["ca", "no certificate"],
-    ["createConnection", () => expect.unreachable("a connection of somebody else's")],
-    ["defaultTimeoutMs", 1],
-    ["exclusive", "no boolean"],
-    ["fields", { authorization: "attacker" }],
-    ["header", new Headers({ authorization: "attacker" })],
-    ["host", "attacker.example"],
-    ["hostname", "attacker.example"],
-    ["interceptors", [() => () => expect.unreachable("an interceptor of somebody else's")]],
-    ["localAddress", "192.0.2.1"],
-    ["lookup", () => expect.unreachable("a lookup of somebody else's")],
-    ["nodeOptions", { host: "attacker.example" }],
-    ["parent", -1],
-    ["path", "/run/attacker.sock"],
-    ["peerMaxConcurrentStreams", 0],
-    ["port", 1],
-    ["protocol", "ftp:"],
-    ["remoteCustomSettings", 5],
-    ["servername", "attacker.example"],
-    ["settings", { initialWindowSize: 1 }],
-    ["socketPath", "/run/attacker.sock"],
-    ["timeoutMs", 1],
-    ["x-zitadel-orgid", "another-organization"],
-  ];
-  it("anything enumerable on native gRPC, over TLS and without", async () => {
-    const certificate = makeCertificate({ name: "localhost", dnsNames: ["localhost"] });
-    const secure = await startSecureServer(certificate);
-    const server = await startGrpcServer(({ stream }) => respond(stream, {}));
-    for (const [name, value] of names) {
-      pollute(name, value, true);
-    }
-    const client = grpc.createManagementClient({ baseUrl: server.baseUrl, token: "t" });
-    const overTls = grpc.createManagementClient({
-      baseUrl: `https://localhost:${secure.port}`,
-      nodeOptions: { ca: certificate.cert },
-    });
-    onTestFinished(() => grpc.close(client));
-    onTestFinished(() => grpc.close(overTls));
-
-    await client.deactivateUserGrant({ userId: "1", grantId: "2" });
-    await client.deactivateUserGrant({ userId: "1", grantId: "2" }, {});
-    await overTls.deactivateUserGrant({ userId: "1", grantId: "2" }, { headers: { a: "b" } });
-    clean();
-
-    expect(secure.requests).toHaveLength(1);
-    expect(server.calls.map(({ header }) => header.authorization)).toEqual([
-      "Bearer t",
-      "Bearer t",
-    ]);
-    const sent = server.calls.flatMap(({ header }) => Object.keys(header));
-    expect(names.filter(([name]) => sent.includes(name.toLowerCase()))).toEqual([]);
   });
 
   it("fetch, issuer and tokenEndpointAuthMethod of token sources", async () => {

@@ -1,7 +1,6 @@
 import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
-  type ClientSessionRequestOptions,
   connect,
   type OutgoingHttpHeaders,
 } from "node:http2";
@@ -13,7 +12,7 @@ import type { NodeConnectOptions } from "../../options/options.js";
 import { type ConnectFailure, connectFailure, ResetCode } from "./failure.js";
 import { forNode, type HeaderList } from "./headers.js";
 import { Liveness, type LivenessOptions } from "./liveness.js";
-import { openSocket, ownOptions } from "./proxy.js";
+import { openSocket } from "./proxy.js";
 
 export interface ConnectionOptions extends LivenessOptions {
   /** Scheme, host and port. */
@@ -147,7 +146,7 @@ export class Connection {
   /** Opens a stream. `release` must be called when it has closed. */
   request(header: HeaderList | OutgoingHttpHeaders): ClientHttp2Stream {
     const list = Array.isArray(header) ? forNode(header) : header;
-    const stream = this.session.request(list as OutgoingHttpHeaders, requestOptions);
+    const stream = this.session.request(list as OutgoingHttpHeaders);
     this.#streams += 1;
     if (this.#streams === 1) {
       this.session.ref();
@@ -234,19 +233,16 @@ export class Connection {
       }
       // A session whose TLS connection the server rejects after the handshake does not report it.
       opened.on("error", (error) => this.#onError(error));
-      const session = connect(
-        origin,
-        ownOptions({
-          // Megabytes: Node would reject streams once a session holds 10, which a few large messages do.
-          maxSessionMemory: 1_000_000,
-          // Beyond this Node resets the stream and may abort the program when the session is collected
-          // (https://github.com/nodejs/node/issues/35233); its default is 128.
-          maxHeaderListPairs: 4_000,
-          ...(nodeOptions as object),
-          settings: ownOptions({ enablePush: false, ...(nodeOptions?.settings as object) }),
-          createConnection: () => opened,
-        }),
-      );
+      const session = connect(origin, {
+        // Megabytes: Node would reject streams once a session holds 10, which a few large messages do.
+        maxSessionMemory: 1_000_000,
+        // Beyond this Node resets the stream and may abort the program when the session is collected
+        // (https://github.com/nodejs/node/issues/35233); its default is 128.
+        maxHeaderListPairs: 4_000,
+        ...(nodeOptions as object),
+        settings: { enablePush: false, ...(nodeOptions?.settings as object) },
+        createConnection: () => opened,
+      });
       this.#session = session;
       this.#memory = memoryOf(session);
       session.unref();
@@ -375,15 +371,3 @@ function holdFor(stream: ClientHttp2Stream, memory: object | undefined): void {
     held.register(stream, memory);
   }
 }
-
-/**
- * Of a unary call's stream: everything that Node reads, which would look for the rest on `Object.prototype`.
- */
-const requestOptions = {
-  endStream: false,
-  waitForTrailers: undefined,
-  signal: undefined,
-  parent: undefined,
-  exclusive: undefined,
-  silent: undefined,
-} as unknown as ClientSessionRequestOptions;

@@ -50,9 +50,14 @@ export function exchange(
   body: Uint8Array,
 ): Promise<UnaryResponse> {
   return new Promise((resolve, reject) => {
-    new UnaryExchange(shared, attempt, header, body, resolve, reject).begin();
+    const begin = (fail: Failed) =>
+      new UnaryExchange(shared, attempt, header, body, resolve, fail).begin();
+    begin((error, isUnprocessed) => (isUnprocessed ? begin(reject) : reject(error)));
   });
 }
+
+/** @param isUnprocessed whether no connection could be made, or the server did not process the request. */
+type Failed = (error: unknown, isUnprocessed: boolean) => void;
 
 class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
   readonly #shared: Exchanges;
@@ -61,13 +66,12 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
   readonly #body: Uint8Array;
   readonly #gate: SendGate | undefined;
   readonly #resolve: (response: UnaryResponse | Promise<UnaryResponse>) => void;
-  readonly #reject: (error: unknown) => void;
+  readonly #reject: Failed;
   #settled = false;
-  #retried = false;
   #connection: Connection | undefined;
   #stream: ClientHttp2Stream | undefined;
   #startedAtMs = 0;
-  #reader: ResponseReader;
+  readonly #reader: ResponseReader;
   #observer: ResponseObserver | undefined;
   /** Whether any byte of a response has arrived: the server has received the request. */
   #responding = false;
@@ -81,7 +85,7 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
     header: HeaderList,
     body: Uint8Array,
     resolve: (response: UnaryResponse | Promise<UnaryResponse>) => void,
-    reject: (error: unknown) => void,
+    reject: Failed,
   ) {
     this.#shared = shared;
     this.#attempt = attempt;
@@ -109,7 +113,7 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
     const { call } = this.#attempt;
     const header = this.#header;
     const remainingMs = call.remainingMs();
-    // Computed now, since it may have waited for the connection, or was refused on another one.
+    // Computed now, since it may have waited for the connection.
     setTimeoutHeader(header, remainingMs === undefined ? undefined : grpcTimeout(remainingMs));
     const problem = tooLargeForServer(header, connection.maxHeaderListBytes);
     if (problem !== undefined) {
@@ -157,14 +161,9 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
     }
   }
 
+  /** There is no connection. */
   fail(error: ConnectError): void {
-    if (!this.#settled && error.code === Code.Unavailable && !this.#retried) {
-      // No connection could be made.
-      this.#retried = true;
-      this.#enqueue();
-    } else {
-      this.#fail(error);
-    }
+    this.#fail(error, error.code === Code.Unavailable);
   }
 
   onInformation(): void {
@@ -210,7 +209,8 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
     }
     if (!this.#settled) {
       if (!this.#responding && connection.refused(stream)) {
-        this.#onRefused(connection);
+        const error = this.#refusal(connection);
+        this.#fail(error, error.code === Code.Unavailable);
       } else {
         if (stream.rstCode === ResetCode.NO_ERROR && !connection.session.destroyed) {
           this.#settleWith(this.#reader.onEnd(undefined));
@@ -222,25 +222,13 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
   }
 
   /** The server did not process this request. */
-  #onRefused(connection: Connection): void {
+  #refusal({ reason }: Connection): ConnectError {
     const problem = tooLargeForNode(this.#header);
-    if (connection.reason !== undefined) {
-      this.#fail(decided(connection.reason(), "rejected"));
-    } else if (problem !== undefined) {
-      this.#fail(decided(new ConnectError(problem, Code.InvalidArgument), "unsent"));
-    } else if (this.#retried) {
-      const message = "the server refused the call twice";
-      this.#fail(decided(new ConnectError(message, Code.Unavailable), "rejected"));
-    } else {
-      const error = new ConnectError("the server refused the call", Code.Unavailable);
-      this.#attempt.call.onFailed(decided(error, "rejected"));
-      this.#observer?.onError(error);
-      this.#observer = undefined;
-      this.#retried = true;
-      this.#stream = undefined;
-      this.#reader = new ResponseReader(this.#shared);
-      this.#enqueue();
+    if (reason === undefined && problem !== undefined) {
+      return decided(new ConnectError(problem, Code.InvalidArgument), "unsent");
     }
+    const refused = new ConnectError("the server refused the call", Code.Unavailable);
+    return decided(reason?.() ?? refused, "rejected");
   }
 
   #enqueue(): void {
@@ -263,7 +251,7 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
       this.#connection.suspect();
     }
     this.#observer?.onError(error);
-    this.#reject(error);
+    this.#reject(error, false);
   }
 
   #settleWith(result: ReceivedResponse | ConnectError | undefined): void {
@@ -292,7 +280,7 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
     return response;
   }
 
-  #fail(error: ConnectError): void {
+  #fail(error: ConnectError, isUnprocessed = false): void {
     if (!this.#settled) {
       const { call } = this.#attempt;
       if (this.#stream !== undefined) {
@@ -301,7 +289,7 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
       const judged = call.judge(error);
       this.#settle();
       this.#observer?.onError(error);
-      this.#reject(judged);
+      this.#reject(judged, isUnprocessed);
     }
   }
 

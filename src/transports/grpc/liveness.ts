@@ -11,10 +11,7 @@ export interface LivenessOptions {
   pingTimeoutMs: number;
 }
 
-/**
- * Whether the other side of a connection is still alive. At most one PING is in flight: later callers wait
- * for the PONG of the next, since its own may have been lying in a buffer since before they asked.
- */
+/** Whether the other side of a connection is still alive. */
 export class Liveness {
   /** When the last byte arrived. */
   lastReadAtMs: number;
@@ -27,9 +24,6 @@ export class Liveness {
   readonly #onLost: () => void;
   #suspect = false;
   #stopped = false;
-  #isAsking = false;
-  #askNext: (() => void)[] = [];
-  #cancelPongTimer: (() => void) | undefined;
   #cancelIntervalTimer: (() => void) | undefined;
 
   /** @param onLost called once, when a PING was not acknowledged in time. */
@@ -57,29 +51,22 @@ export class Liveness {
     return this.#suspect || quietMs > verifyAfterMs || quietMs > this.#options.pingIntervalMs;
   }
 
+  /** Sends a PING. */
   ask(onPong: () => void): void {
     const { session } = this;
     if (session === undefined || session.destroyed || this.#stopped) {
       return; // Its "close" event follows.
     }
-    if (this.#isAsking) {
-      this.#askNext.push(onPong);
-      return;
-    }
-    this.#isAsking = true;
-    this.#cancelPongTimer = this.#startTimer(this.#options.pingTimeoutMs, this.#onLost);
-    session.ping((error) => {
-      if (error !== null || this.#stopped) {
-        return;
+    const cancelTimer = this.#startTimer(this.#options.pingTimeoutMs, () => {
+      if (!this.#stopped) {
+        this.#onLost();
       }
-      this.#cancelPongTimer?.();
-      this.onRead();
-      this.#isAsking = false;
-      onPong();
-      const next = this.#askNext;
-      this.#askNext = [];
-      for (const ask of next) {
-        this.ask(ask);
+    });
+    session.ping((error) => {
+      cancelTimer();
+      if (error === null && !this.#stopped) {
+        this.onRead();
+        onPong();
       }
     });
   }
@@ -110,7 +97,6 @@ export class Liveness {
 
   stop(): void {
     this.#stopped = true;
-    this.#cancelPongTimer?.();
     this.#cancelIntervalTimer?.();
   }
 }

@@ -72,7 +72,7 @@ interface SocketOptions {
 }
 
 async function load(nodeOptions: NodeConnectOptions): Promise<MakeRequest> {
-  const [byHttp, byHttps, { openSocket, ownOptions }] = await Promise.all([
+  const [byHttp, byHttps, { openSocket }] = await Promise.all([
     import("node:http"),
     import("node:https"),
     import("./proxy.js"),
@@ -94,8 +94,8 @@ async function load(nodeOptions: NodeConnectOptions): Promise<MakeRequest> {
   }
   return (url, options) =>
     url.protocol === "https:"
-      ? byHttps.request(url, ownOptions({ ...options, agent: https }))
-      : byHttp.request(url, ownOptions({ ...options, agent: http }));
+      ? byHttps.request(url, { ...options, agent: https })
+      : byHttp.request(url, { ...options, agent: http });
 }
 
 function send(

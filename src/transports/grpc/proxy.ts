@@ -48,9 +48,7 @@ async function open(request: SocketRequest): Promise<Duplex> {
   const target = { host, port: Number(origin.port || (isSecure ? 443 : 80)) };
   const { createConnection, ...others } = own<NodeConnectOptions>(request.nodeOptions ?? {});
   const tls = { ...(isIP(host) === 0 && { servername: host }), ALPNProtocols: [protocol] };
-  const all: Target & object = { ...(isSecure && tls), ...target, ...others };
-  // A path is that of a socket of this machine.
-  const options = ownOptions(all, ["path"]);
+  const options: Target & object = { ...(isSecure && tls), ...target, ...others };
   const proxy = createConnection === undefined ? proxyFor(origin, process.env) : undefined;
   let socket: Duplex | undefined;
   if (typeof createConnection === "function") {
@@ -126,7 +124,7 @@ async function openTunnel(
       { code },
     );
   return await new Promise((resolve, reject) => {
-    const options = {
+    const request = makeRequest({
       host: proxy.hostname.replace(/^\[|\]$/g, ""),
       port: proxy.port || (proxy.protocol === "https:" ? 443 : 80),
       method: "CONNECT",
@@ -134,8 +132,7 @@ async function openTunnel(
       headers,
       agent: false as const,
       signal,
-    };
-    const request = makeRequest(ownOptions(options, ["hostname"]));
+    });
     request.once("socket", (socket) => (keepsAlive ? socket : socket.unref()));
     request.on("error", (error) => {
       const reason = `cannot be reached: ${describeFailure(error)}`;
@@ -260,38 +257,3 @@ function inRange(address: string, range: string): boolean {
   }
   return list.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
 }
-
-/** What objects inherit by the standard. */
-const standard =
-  /^(?:__\w+__|constructor|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|to(?:Locale)?String|valueOf)$/;
-
-/** Node puts its own defaults before what it is given, where `undefined` would replace them. */
-const hasDefault = new Set([
-  "host",
-  "port",
-  "hostname",
-  "path",
-  "rejectUnauthorized",
-  "ciphers",
-  "checkServerIdentity",
-  "minDHSize",
-]);
-
-/**
- * Options for a module of Node, which reads them with what they inherit: anything that was put on
- * `Object.prototype` by now is undefined in them. A missing prototype would not do, since Node copies them.
- *
- * @param also names to shadow of those that Node has defaults for in some functions.
- */
-export function ownOptions<O extends object>(options: O, also: readonly string[] = []): O {
-  const shadows: Record<string, unknown> = {};
-  for (const name of Object.getOwnPropertyNames(Object.prototype)) {
-    if (!standard.test(name) && (!hasDefault.has(name) || also.includes(name))) {
-      // Not by assignment, which a setter may take.
-      Object.defineProperty(shadows, name, undefinedValue);
-    }
-  }
-  return { ...shadows, ...options };
-}
-
-const undefinedValue = { __proto__: null, value: undefined, enumerable: true };

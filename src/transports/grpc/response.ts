@@ -56,52 +56,35 @@ export class GrpcResponse<I extends DescMessage, O extends DescMessage>
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses
  */
 export class ResponseReader {
+  readonly #readMaxBytes: number;
   readonly #acceptCompression: readonly Compression[];
-  readonly #message: MessageReader;
+  readonly #frames = new FrameReader();
   #header: ResponseHeader | undefined;
-  #compression: Compression | undefined;
-  #unknownEncoding: string | undefined;
+  /** The first bytes received, for a response that turns out to be something else. */
+  #start: Buffer | undefined;
 
   constructor(options: {
     readonly readMaxBytes: number;
     readonly acceptCompression: readonly Compression[];
   }) {
-    const { readMaxBytes, acceptCompression } = options;
-    this.#acceptCompression = acceptCompression;
-    this.#message = new MessageReader(readMaxBytes);
+    this.#readMaxBytes = options.readMaxBytes;
+    this.#acceptCompression = options.acceptCompression;
   }
 
   /** @param isLast whether nothing follows. */
   onHeader(header: ResponseHeader, isLast: boolean): ReceivedResponse | ConnectError | undefined {
     this.#header = header;
-    if (!isGrpc(header)) {
-      // Its first bytes may show who responded.
-      return isLast || this.#message.start !== undefined ? this.#unexpected(header) : undefined;
+    if (isLast) {
+      return this.onEnd(undefined);
     }
-    const encoding = headerValue(header, "grpc-encoding");
-    if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
-      this.#compression = this.#acceptCompression.find(({ name }) => name === encoding);
-      this.#unknownEncoding = this.#compression === undefined ? encoding : undefined;
-    }
-    return isLast ? this.onEnd(undefined) : this.#message.error;
+    return this.#start === undefined ? undefined : this.#check(header);
   }
 
   onData(chunk: Buffer): ConnectError | undefined {
-    this.#message.add(chunk);
-    const header = this.#header;
+    this.#start ??= chunk;
+    this.#frames.add(chunk);
     // Until the headers have been checked, the body may be anything.
-    if (header === undefined) {
-      return undefined;
-    }
-    if (!isGrpc(header)) {
-      return this.#unexpected(header);
-    }
-    return this.#unknownEncoding === undefined
-      ? this.#message.error
-      : this.#protocolError(
-          `unsupported response encoding "${this.#unknownEncoding}"`,
-          Code.Internal,
-        );
+    return this.#header && this.#check(this.#header);
   }
 
   /** The response is complete: trailers have arrived, or the stream has ended without trailers. */
@@ -113,10 +96,9 @@ export class ResponseReader {
     if (!isGrpc(header)) {
       return this.#unexpected(header);
     }
-    const message = this.#message.finish();
-    const isBodyless = message === undefined && this.#message.error === undefined;
+    const { flags, length, heldBytes } = this.#frames;
     // A status in the headers counts only if nothing follows ("Trailers-Only").
-    const { found, error } = statusOf(trailer ?? (isBodyless ? header : undefined));
+    const { found, error } = statusOf(trailer ?? (heldBytes === 0 ? header : undefined));
     if (error !== undefined) {
       if (trailer !== undefined) {
         webHeaders(header).forEach((value, name) => {
@@ -125,41 +107,81 @@ export class ResponseReader {
       }
       return error;
     }
-    if (this.#message.error !== undefined) {
-      return this.#message.error;
+    const message = this.#frames.take()?.data;
+    if (message === undefined && heldBytes > 0) {
+      return this.#broken(
+        length < 0
+          ? "the response ended inside a message's prefix"
+          : `the response ended after ${heldBytes - prefixBytes} of ${length} bytes of its message`,
+      );
     }
     if (!found) {
-      return this.#protocolError("missing status", Code.Internal);
+      return this.#broken("missing status");
     }
     if (message === undefined) {
-      return this.#protocolError(
+      return this.#broken(
         "missing output message for unary method",
         trailer === undefined ? Code.Unknown : Code.Unimplemented,
       );
     }
-    if (this.#message.compressed && this.#compression === undefined) {
-      return this.#protocolError(
-        "received compressed message without grpc-encoding",
-        Code.Internal,
+    const compression = flags === compressedFlag ? this.#compression(header) : undefined;
+    return flags === compressedFlag && compression === undefined
+      ? this.#broken("received compressed message without grpc-encoding")
+      : { header, trailer, message, compression };
+  }
+
+  /** The first violation of the protocol in what has arrived of the body. */
+  #check(header: ResponseHeader): ConnectError | undefined {
+    if (!isGrpc(header)) {
+      return this.#unexpected(header);
+    }
+    const encoding = encodingOf(header);
+    if (encoding !== undefined && this.#compression(header) === undefined) {
+      return this.#broken(`unsupported response encoding "${encoding}"`);
+    }
+    const { flags, length, heldBytes } = this.#frames;
+    if (length < 0) {
+      return undefined;
+    }
+    if (flags > compressedFlag) {
+      return this.#broken(`unknown flags 0x${flags.toString(16)} before a message`);
+    }
+    if (length > this.#readMaxBytes) {
+      return new ConnectError(
+        `message size ${length} is larger than readMaxBytes ${this.#readMaxBytes}`,
+        Code.ResourceExhausted,
       );
     }
-    const compression = this.#message.compressed ? this.#compression : undefined;
-    return { header, trailer, message, compression };
+    return heldBytes > prefixBytes + length
+      ? this.#broken("received extra output message for unary method", Code.Unimplemented)
+      : undefined;
+  }
+
+  #compression(header: ResponseHeader): Compression | undefined {
+    const encoding = encodingOf(header);
+    return this.#acceptCompression.find(({ name }) => name === encoding);
   }
 
   #unexpected(header: ResponseHeader): ConnectError {
     return unexpectedResponse({
       status: header[":status"] ?? 0,
       headers: webHeaders(header),
-      body: this.#message.start?.toString() ?? "",
+      body: this.#start?.toString() ?? "",
       expected: "gRPC",
       alternative: "; zitadel-user-grants/grpc-web and zitadel-user-grants/json pass most",
     });
   }
 
-  #protocolError(what: string, code: Code): ConnectError {
+  #broken(what: string, code = Code.Internal): ConnectError {
     return new ConnectError(`protocol error: ${what}`, code, webHeaders(this.#header));
   }
+}
+
+/** The compression of a response; undefined for none. */
+function encodingOf(header: ResponseHeader): string | undefined {
+  const value = header["grpc-encoding"];
+  const encoding = Array.isArray(value) ? value.join(", ") : value;
+  return encoding?.toLowerCase() === "identity" ? undefined : encoding;
 }
 
 /**
@@ -183,76 +205,6 @@ function statusOf(fields: IncomingHttpHeaders | undefined): Status {
   return readStatus(webHeaders(fields));
 }
 
-/** Reads the one message of a unary response, and drops it at the first byte that violates the protocol. */
-class MessageReader {
-  compressed = false;
-  /** The violation, if there was one. */
-  error: ConnectError | undefined;
-  /** The first bytes received, for a response that turns out to be something else. */
-  start: Buffer | undefined;
-
-  readonly #readMaxBytes: number;
-  #frames: FrameReader | undefined = new FrameReader();
-
-  constructor(readMaxBytes: number) {
-    this.#readMaxBytes = readMaxBytes;
-  }
-
-  add(chunk: Buffer): void {
-    this.start ??= chunk;
-    const frames = this.#frames;
-    if (frames === undefined) {
-      return;
-    }
-    frames.add(chunk);
-    const { flags, length, heldBytes } = frames;
-    if (length < 0) {
-      return;
-    }
-    this.compressed = flags === compressedFlag;
-    if (flags > compressedFlag) {
-      this.#fail(
-        `protocol error: unknown flags 0x${flags.toString(16)} before a message`,
-        Code.Internal,
-      );
-    } else if (length > this.#readMaxBytes) {
-      this.#fail(
-        `message size ${length} is larger than readMaxBytes ${this.#readMaxBytes}`,
-        Code.ResourceExhausted,
-      );
-    } else if (heldBytes > prefixBytes + length) {
-      this.#fail(
-        "protocol error: received extra output message for unary method",
-        Code.Unimplemented,
-      );
-    }
-  }
-
-  /** The message, once the response is complete; undefined if there was no message, or an error. */
-  finish(): Uint8Array | undefined {
-    const frames = this.#frames;
-    if (frames === undefined || frames.heldBytes === 0) {
-      return undefined;
-    }
-    const { length, heldBytes } = frames;
-    const message = frames.take()?.data;
-    if (message === undefined) {
-      this.#fail(
-        length < 0
-          ? "protocol error: the response ended inside a message's prefix"
-          : `protocol error: the response ended after ${heldBytes - prefixBytes} of ${length} bytes of its message`,
-        Code.Internal,
-      );
-    }
-    return message;
-  }
-
-  #fail(message: string, code: Code): void {
-    this.error = new ConnectError(message, code);
-    this.#frames = undefined;
-  }
-}
-
 /** Response headers or trailers as `Headers`, without HTTP/2's pseudo-headers. */
 export function webHeaders(...blocks: (IncomingHttpHeaders | undefined)[]): Headers {
   const headers = new Headers();
@@ -272,10 +224,4 @@ export function webHeaders(...blocks: (IncomingHttpHeaders | undefined)[]): Head
     }
   }
   return headers;
-}
-
-/** The value of a header; several values are joined as `Headers` joins them. */
-export function headerValue(headers: IncomingHttpHeaders, name: string): string | undefined {
-  const value = headers[name];
-  return Array.isArray(value) ? value.join(", ") : value;
 }

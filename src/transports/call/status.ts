@@ -192,7 +192,7 @@ function hint({ status, expected, alternative = "" }: UnexpectedResponse): strin
     case 403:
       return `A proxy or firewall may block ${expected}${alternative}.`;
     case 413:
-      return "A proxy takes no request as large as this one: send less at once (batchSize, in a bulk run).";
+      return "A proxy takes no request as large as this: bulk runs have batchSize.";
     case 429:
       return "Too many requests: slow down.";
     case 431:

@@ -1,32 +1,43 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import type { Interceptor, StreamRequest, StreamResponse } from "@connectrpc/connect";
+import type { Interceptor, StreamRequest, StreamResponse, Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Observer } from "../../common/hooks.js";
 import { asConnectError, decided, decides } from "../../errors/certainty.js";
 import type { TransportOptions } from "./attempt.js";
-import type { Call } from "./call.js";
-import { fieldsOf } from "./headers.js";
+import { Call, effectiveTimeoutMs, type WaitingCalls } from "./call.js";
+import { callHeaders, fieldsOf } from "./headers.js";
 
 /**
- * Runs a streaming call of one of Connect's transports as a `Call`: it settles with `DeadlineExceeded` when its
- * time is up, and with `Canceled` and the caller's reason when the caller aborts. The call settles, and its
- * connection is released, when its messages end or fail, or when the consumer stops reading.
+ * `Transport.stream` by one of Connect's transports, which is made for each call. A call settles with
+ * `DeadlineExceeded` when its time is up, and with `Canceled` and the caller's reason when the caller aborts. It
+ * settles, and its connection is released, when its messages end or fail, or when the consumer stops reading.
  *
- * @param start makes the call; `call.signal` cancels it.
+ * @param transportFor `call.signal` cancels the call; header fields may be added.
  */
-export async function callStream<I extends DescMessage, O extends DescMessage>(
-  call: Call,
-  start: () => Promise<StreamResponse<I, O>>,
-): Promise<StreamResponse<I, O>> {
-  try {
-    const response = await call.wait<StreamResponse<I, O>>((resolve, reject) => {
-      start().then(resolve, reject);
-      return () => undefined;
-    });
-    return { ...response, message: guard(response.message, call) };
-  } catch (reason) {
-    throw endAs(reason, call);
-  }
+export function createStream(
+  { defaultTimeoutMs }: TransportOptions<unknown>,
+  waiting: WaitingCalls | undefined,
+  transportFor: (call: Call, header: Headers, limitMs: number | undefined) => Promise<Transport>,
+): Transport["stream"] {
+  return async (method, signal, timeoutMs, init, messages, contextValues) => {
+    const limitMs = effectiveTimeoutMs(timeoutMs, defaultTimeoutMs);
+    const header = callHeaders(init);
+    const call = new Call(limitMs, signal, waiting);
+    const start = async () => {
+      const transport = await transportFor(call, header, limitMs);
+      // Without a time limit of its own: the call's signal aborts it in time.
+      return await transport.stream(method, call.signal, 0, header, messages, contextValues);
+    };
+    try {
+      const response = await call.wait<Awaited<ReturnType<typeof start>>>((resolve, reject) => {
+        start().then(resolve, reject);
+        return () => undefined;
+      });
+      return { ...response, message: guard(response.message, call) };
+    } catch (reason) {
+      throw endAs(reason, call);
+    }
+  };
 }
 
 /**

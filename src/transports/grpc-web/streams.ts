@@ -1,12 +1,10 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createGrpcWebTransport } from "@connectrpc/connect-web";
+import { createGrpcWebTransport, type GrpcWebTransportOptions } from "@connectrpc/connect-web";
 import { decodeFrames, encodeFrame, prefixBytes } from "../../common/frames.js";
 import type { GrpcWebOptions } from "../../options/options.js";
 import type { TransportOptions } from "../call/attempt.js";
-import { Call, effectiveTimeoutMs } from "../call/call.js";
-import { callHeaders } from "../call/headers.js";
-import { callStream, streamInterceptors } from "../call/stream.js";
+import { createStream, streamInterceptors } from "../call/stream.js";
 import { bodyChunks, checkSize, connectionError, guardedFetch } from "../fetch/fetch.js";
 import { checkResponse } from "./response.js";
 
@@ -15,30 +13,22 @@ import { checkResponse } from "./response.js";
  * Node, when the first stream is opened; a page that has only a `ManagementService` client loads neither.
  */
 export function createStreams(options: TransportOptions<GrpcWebOptions>): Transport["stream"] {
-  const { baseUrl, useBinaryFormat, binaryOptions, jsonOptions } = options;
-  const create = (call: Call) =>
+  const stream = createStream(options, undefined, async (call) =>
     createGrpcWebTransport({
-      baseUrl,
+      // The same names with the same meaning.
+      ...(options as GrpcWebTransportOptions),
       interceptors: streamInterceptors(options, call),
       fetch: streamFetch(options),
-      ...(useBinaryFormat !== undefined && { useBinaryFormat }),
-      ...(binaryOptions && { binaryOptions }),
-      ...(jsonOptions && { jsonOptions }),
-    });
-  return async (method, signal, timeoutMs, init, messages, contextValues) => {
+    }),
+  );
+  return async (method, ...call) => {
     if (method.methodKind !== "server_streaming") {
       throw new ConnectError(
         `${method.name} streams its requests, which gRPC-web over fetch cannot carry: use zitadel-user-grants/grpc`,
         Code.Unimplemented,
       );
     }
-    const limitMs = effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs);
-    const header = callHeaders(init);
-    const call = new Call(limitMs, signal, undefined);
-    // Without a time limit of its own: the call's signal aborts it in time.
-    return callStream(call, () =>
-      create(call).stream(method, call.signal, 0, header, messages, contextValues),
-    );
+    return await stream(method, ...call);
   };
 }
 

@@ -12,11 +12,10 @@ import { asConnectError, decided } from "../../errors/certainty.js";
 import type { Attempt } from "../call/attempt.js";
 import type { ExpiryListener } from "../call/call.js";
 import type { Connection } from "./connection.js";
-import { codeFromReset, ResetCode, resetName } from "./failure.js";
+import { ResetCode, resetError } from "./failure.js";
 import {
-  grpcTimeout,
   type HeaderList,
-  setTimeoutHeader,
+  type RequestHeaders,
   shownHeaders,
   tooLargeForNode,
   tooLargeForServer,
@@ -27,6 +26,7 @@ import { type ReceivedResponse, type ResponseHeader, ResponseReader } from "./re
 /** What the unary calls of a transport share. */
 export interface Exchanges {
   readonly pool: ConnectionPool;
+  readonly headers: RequestHeaders;
   readonly readMaxBytes: number;
   readonly acceptCompression: readonly Compression[];
   readonly observer: Observer | undefined;
@@ -40,18 +40,15 @@ export interface Exchanges {
  *
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  *
- * @param header all fields except `grpc-timeout`.
  * @throws ConnectError with the status received, or the one that the protocol defines if there is none.
  */
 export function exchange(
   shared: Exchanges,
   attempt: Attempt,
-  header: HeaderList,
   body: Uint8Array,
 ): Promise<UnaryResponse> {
   return new Promise((resolve, reject) => {
-    const begin = (fail: Failed) =>
-      new UnaryExchange(shared, attempt, header, body, resolve, fail).begin();
+    const begin = (fail: Failed) => new UnaryExchange(shared, attempt, body, resolve, fail).begin();
     begin((error, isUnprocessed) => (isUnprocessed ? begin(reject) : reject(error)));
   });
 }
@@ -62,7 +59,7 @@ type Failed = (error: unknown, isUnprocessed: boolean) => void;
 class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
   readonly #shared: Exchanges;
   readonly #attempt: Attempt;
-  readonly #header: HeaderList;
+  #header: HeaderList = [];
   readonly #body: Uint8Array;
   readonly #gate: SendGate | undefined;
   readonly #resolve: (response: UnaryResponse | Promise<UnaryResponse>) => void;
@@ -82,14 +79,12 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
   constructor(
     shared: Exchanges,
     attempt: Attempt,
-    header: HeaderList,
     body: Uint8Array,
     resolve: (response: UnaryResponse | Promise<UnaryResponse>) => void,
     reject: Failed,
   ) {
     this.#shared = shared;
     this.#attempt = attempt;
-    this.#header = header;
     this.#body = body;
     this.#gate = attempt.contextValues.get(sendGate);
     this.#resolve = resolve;
@@ -110,11 +105,9 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
       this.#waitFor(ready);
       return;
     }
-    const { call } = this.#attempt;
-    const header = this.#header;
-    const remainingMs = call.remainingMs();
-    // Computed now, since it may have waited for the connection.
-    setTimeoutHeader(header, remainingMs === undefined ? undefined : grpcTimeout(remainingMs));
+    const { call, url, fields } = this.#attempt;
+    const header = this.#shared.headers.list(url, fields, call.remainingMs());
+    this.#header = header;
     const problem = tooLargeForServer(header, connection.maxHeaderListBytes);
     if (problem !== undefined) {
       this.#fail(new ConnectError(problem, Code.InvalidArgument));
@@ -384,8 +377,5 @@ function closeError(connection: Connection, stream: ClientHttp2Stream): ConnectE
   const { rstCode } = stream;
   return rstCode === ResetCode.NO_ERROR
     ? new ConnectError("protocol error: the stream closed without a status", Code.Internal)
-    : new ConnectError(
-        `the stream was reset with HTTP/2 error code ${resetName(rstCode)}`,
-        codeFromReset(rstCode),
-      );
+    : resetError(rstCode);
 }

@@ -95,59 +95,41 @@ const advices: readonly (readonly [codes: RegExp, advice: string])[] = [
   [/^ERR_NO_HTTP2$/, "gRPC needs it from end to end, while gRPC-web and JSON do without"],
 ];
 
-/**
- * The error codes of HTTP/2: https://www.rfc-editor.org/rfc/rfc9113#section-7. Not those of node:http2,
- * which is not loaded before there is a connection.
- */
+/** Error codes of HTTP/2. Not those of node:http2, which is not loaded before there is a connection. */
 export const ResetCode = {
   NO_ERROR: 0x0,
-  PROTOCOL_ERROR: 0x1,
-  INTERNAL_ERROR: 0x2,
-  FLOW_CONTROL_ERROR: 0x3,
-  SETTINGS_TIMEOUT: 0x4,
-  STREAM_CLOSED: 0x5,
-  FRAME_SIZE_ERROR: 0x6,
   REFUSED_STREAM: 0x7,
   CANCEL: 0x8,
-  COMPRESSION_ERROR: 0x9,
-  CONNECT_ERROR: 0xa,
   ENHANCE_YOUR_CALM: 0xb,
-  INADEQUATE_SECURITY: 0xc,
-  HTTP_1_1_REQUIRED: 0xd,
 } as const;
 
 /**
- * The status of a call whose stream was reset with an HTTP/2 error code before a status came.
- *
- * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors
+ * The names of all error codes (https://www.rfc-editor.org/rfc/rfc9113#section-7), and the status of a call whose
+ * stream was reset with one before a status came
+ * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors).
  */
-export function codeFromReset(rstCode: number): Code {
-  switch (rstCode) {
-    case ResetCode.NO_ERROR:
-    case ResetCode.PROTOCOL_ERROR:
-    case ResetCode.INTERNAL_ERROR:
-    case ResetCode.FLOW_CONTROL_ERROR:
-    case ResetCode.SETTINGS_TIMEOUT:
-    case ResetCode.FRAME_SIZE_ERROR:
-    case ResetCode.COMPRESSION_ERROR:
-    case ResetCode.CONNECT_ERROR:
-      return Code.Internal;
-    case ResetCode.REFUSED_STREAM:
-      return Code.Unavailable;
-    case ResetCode.CANCEL:
-      return Code.Canceled;
-    case ResetCode.ENHANCE_YOUR_CALM:
-      return Code.ResourceExhausted;
-    case ResetCode.INADEQUATE_SECURITY:
-    case ResetCode.HTTP_1_1_REQUIRED:
-      return Code.PermissionDenied;
-    default:
-      return Code.Unknown;
-  }
-}
+const resets: readonly (readonly [name: string, status: Code])[] = [
+  ["NO_ERROR", Code.Internal],
+  ["PROTOCOL_ERROR", Code.Internal],
+  ["INTERNAL_ERROR", Code.Internal],
+  ["FLOW_CONTROL_ERROR", Code.Internal],
+  ["SETTINGS_TIMEOUT", Code.Internal],
+  ["STREAM_CLOSED", Code.Unknown],
+  ["FRAME_SIZE_ERROR", Code.Internal],
+  ["REFUSED_STREAM", Code.Unavailable],
+  ["CANCEL", Code.Canceled],
+  ["COMPRESSION_ERROR", Code.Internal],
+  ["CONNECT_ERROR", Code.Internal],
+  ["ENHANCE_YOUR_CALM", Code.ResourceExhausted],
+  ["INADEQUATE_SECURITY", Code.PermissionDenied],
+  ["HTTP_1_1_REQUIRED", Code.PermissionDenied],
+];
 
-/** `CANCEL (0x8)`: as shown in a log or a packet capture of the other side. */
-export function resetName(rstCode: number): string {
-  const [name = "unknown"] = Object.entries(ResetCode).find(([, code]) => code === rstCode) ?? [];
-  return `${name} (0x${rstCode.toString(16)})`;
+/** The error of a call whose stream was reset before a status came. */
+export function resetError(rstCode: number): ConnectError {
+  const [name, status] = resets[rstCode] ?? ["unknown", Code.Unknown];
+  return new ConnectError(
+    `the stream was reset with HTTP/2 error code ${name} (0x${rstCode.toString(16)})`,
+    status,
+  );
 }

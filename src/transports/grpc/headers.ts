@@ -6,6 +6,7 @@ import type { HeaderFields } from "../call/call.js";
 export type HeaderList = string[];
 
 const headerTimeout = "grpc-timeout";
+const headerAgent = "user-agent";
 const userAgent = "zitadel-user-grants";
 
 /**
@@ -67,21 +68,26 @@ export class RequestHeaders {
     for (const [name, value] of Object.entries(this.#protocol)) {
       header.set(name, value);
     }
-    if (!header.has("user-agent")) {
-      header.set("user-agent", userAgent);
+    if (!header.has(headerAgent)) {
+      header.set(headerAgent, userAgent);
     }
     if (timeoutMs !== undefined) {
       header.set(headerTimeout, grpcTimeout(timeoutMs));
     }
   }
 
-  /** The headers sent with one attempt; `grpc-timeout`, which is only known when it is sent, is last. */
-  list(url: string, fields: HeaderFields): HeaderList {
-    // The same for nearly all calls of a client.
+  /** The headers sent with one attempt. @param remainingMs the time left for it, if it has a limit. */
+  list(url: string, fields: HeaderFields, remainingMs: number | undefined): HeaderList {
+    // The same for nearly all calls of a client, but for the time.
     if (this.#last?.url !== url || this.#last.fields !== fields) {
       this.#last = { url, fields, list: this.#assemble(url, fields) };
     }
-    return [...this.#last.list];
+    const list = [...this.#last.list];
+    const timeout = remainingMs === undefined ? fields[headerTimeout] : grpcTimeout(remainingMs);
+    if (timeout) {
+      list.push(headerTimeout, timeout);
+    }
+    return list;
   }
 
   #assemble(url: string, fields: HeaderFields): HeaderList {
@@ -89,19 +95,14 @@ export class RequestHeaders {
     for (const name of Object.keys(this.#protocol)) {
       list.push(name, this.#protocol[name] ?? "");
     }
-    let agent = userAgent;
-    let timeout = "";
     for (const name of Object.keys(fields)) {
-      const value = fields[name] ?? "";
-      if (name === "user-agent") {
-        agent = value;
-      } else if (name === headerTimeout) {
-        timeout = value;
-      } else if (!Object.hasOwn(this.#protocol, name)) {
-        list.push(name, value);
+      if (name !== headerTimeout && !Object.hasOwn(this.#protocol, name)) {
+        list.push(name, fields[name] ?? "");
       }
     }
-    list.push("user-agent", agent, headerTimeout, timeout);
+    if (!Object.hasOwn(fields, headerAgent)) {
+      list.push(headerAgent, userAgent);
+    }
     return list;
   }
 }
@@ -116,18 +117,6 @@ export function shownHeaders(list: HeaderList): Headers {
     }
   }
   return headers;
-}
-
-/**
- * Sets `grpc-timeout`, which is the last item of a new list; without a limit, it is sent only if it has a
- * value.
- */
-export function setTimeoutHeader(header: HeaderList, value: string | undefined): void {
-  if (value !== undefined) {
-    header[header.length - 1] = value;
-  } else if (header.at(-2) === headerTimeout && header.at(-1) === "") {
-    header.length -= 2;
-  }
 }
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);

@@ -3,9 +3,8 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import type { GrpcTransportOptions } from "@connectrpc/connect-node";
 import type { GrpcOptions } from "../../options/options.js";
 import type { TransportOptions } from "../call/attempt.js";
-import { Call, effectiveTimeoutMs, type WaitingCalls } from "../call/call.js";
-import { callHeaders } from "../call/headers.js";
-import { callStream, streamInterceptors } from "../call/stream.js";
+import type { Call, WaitingCalls } from "../call/call.js";
+import { createStream, streamInterceptors } from "../call/stream.js";
 import type { Connection } from "./connection.js";
 import type { RequestHeaders } from "./headers.js";
 import type { ConnectionPool } from "./pool.js";
@@ -20,45 +19,28 @@ export function createStreams(
   pool: ConnectionPool,
   authority: string,
   waiting: WaitingCalls,
-): Pick<Transport, "stream"> {
-  const { baseUrl, readMaxBytes, sendCompression, acceptCompression, compressMinBytes } = options;
-  const { writeMaxBytes, useBinaryFormat, binaryOptions, jsonOptions } = options;
+): Transport["stream"] {
   let loading: ReturnType<typeof load> | undefined;
   const load = async () => {
     const { createGrpcTransport } = await import("@connectrpc/connect-node");
-    const own = new StreamConnection(baseUrl, pool, authority);
+    const own = new StreamConnection(options.baseUrl, pool, authority);
     return (call: Call) =>
       createGrpcTransport({
-        baseUrl,
-        readMaxBytes,
+        // The same names with the same meaning; the session manager's own are not used.
+        ...(options as GrpcTransportOptions),
         sessionManager: own.manager,
         interceptors: streamInterceptors(options, call, () => own.room(call.signal)),
-        ...(useBinaryFormat !== undefined && { useBinaryFormat }),
-        ...(sendCompression && { sendCompression }),
-        ...(acceptCompression && { acceptCompression }),
-        ...(compressMinBytes !== undefined && { compressMinBytes }),
-        ...(writeMaxBytes !== undefined && { writeMaxBytes }),
-        ...(binaryOptions && { binaryOptions }),
-        ...(jsonOptions && { jsonOptions }),
       });
   };
-  return {
-    async stream(method, signal, timeoutMs, header, messages, contextValues) {
-      const limitMs = effectiveTimeoutMs(timeoutMs, options.defaultTimeoutMs);
-      const requestHeader = callHeaders(header);
-      headers.addTo(requestHeader, limitMs);
-      const call = new Call(limitMs, signal, waiting);
-      return callStream(call, async () => {
-        loading ??= load();
-        const create = await loading.catch((reason) => {
-          loading = undefined;
-          throw ConnectError.from(reason, Code.InvalidArgument);
-        });
-        // Without a time limit of its own: the call's signal aborts it in time.
-        return create(call).stream(method, call.signal, 0, requestHeader, messages, contextValues);
-      });
-    },
-  };
+  return createStream(options, waiting, async (call, header, limitMs) => {
+    headers.addTo(header, limitMs);
+    loading ??= load();
+    const create = await loading.catch((reason) => {
+      loading = undefined;
+      throw ConnectError.from(reason, Code.InvalidArgument);
+    });
+    return create(call);
+  });
 }
 
 type SessionManager = NonNullable<GrpcTransportOptions["sessionManager"]>;

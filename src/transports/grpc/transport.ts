@@ -49,10 +49,11 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
     idleConnectionTimeoutMs: options.idleConnectionTimeoutMs ?? 15 * 60_000,
   });
   const waiting = new WaitingCalls();
-  const streams = createStreams(options, headers, pool, authority, waiting);
+  const stream = createStreams(options, headers, pool, authority, waiting);
 
   const shared: Exchanges = {
     pool,
+    headers,
     readMaxBytes,
     acceptCompression,
     observer: options.observer,
@@ -67,14 +68,9 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
   };
 
   const send = (attempt: Attempt) => {
-    const { method, url, fields, call } = attempt;
+    const { method, call } = attempt;
     const start = (bytes: Uint8Array, flags: number) =>
-      exchange(
-        shared,
-        attempt,
-        headers.list(url, fields),
-        encodeFrame(bytes, flags, Buffer.allocUnsafe),
-      );
+      exchange(shared, attempt, encodeFrame(bytes, flags, Buffer.allocUnsafe));
     try {
       const message = codec.encode(method.input, attempt.message);
       if (message.length > writeMaxBytes) {
@@ -104,7 +100,7 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
         },
         waiting,
       ),
-      stream: streams.stream,
+      stream,
     },
     close() {
       waiting.close();

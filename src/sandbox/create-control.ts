@@ -3,14 +3,16 @@ import { own, show } from "../options/checker.js";
 import type {
   GrantInit,
   OAuthControl,
+  OrgInit,
   ProjectInit,
   RoleAssignment,
   SandboxControl,
   UserInit,
 } from "./control.js";
+import { findProjectGrant } from "./model/commands.js";
 import { createUser, type Membership, scopeOfRole } from "./model/entities.js";
 import { type Instance, issueToken, randomToken } from "./model/instance.js";
-import { checkInit, grantChecks, orgChecks, projectChecks, userChecks } from "./seed.js";
+import { type Adders, checkInit, initChecks, type Kind } from "./seed.js";
 
 /**
  * Adds the entities that exist from the start.
@@ -19,35 +21,34 @@ import { checkInit, grantChecks, orgChecks, projectChecks, userChecks } from "./
  */
 export function createControl(
   instance: Instance,
-  firstToken: string | undefined,
-  firstOrgId: string | undefined,
-): SandboxControl {
-  const { state, now } = instance;
+  token = randomToken(),
+  firstOrgId = instance.nextId(),
+): { control: SandboxControl; add: Adders } {
+  const { orgs, projects, projectGrants, users, grants, tokens, faults, nextId, now } = instance;
+  const firstProjectId = nextId();
 
-  const addOrg: SandboxControl["addOrg"] = ({ orgId = state.nextId(), name } = {}) => {
-    state.orgs.set(orgId, { orgId, name: name || `Organization ${orgId}`, createdAtMs: now() });
-    state.grants.projection.invalidate();
+  const addOrg = ({ orgId = nextId(), name = `Organization ${orgId}` }: OrgInit) => {
+    orgs.set(orgId, { orgId, name, createdAtMs: now() });
     return { orgId };
   };
 
   const addProject = ({
-    projectId = state.nextId(),
-    orgId = control.orgId,
+    projectId = nextId(),
+    orgId = firstOrgId,
     name = `Project ${projectId}`,
     roleKeys = [],
-  }: ProjectInit = {}) => {
-    mustExist(state.orgs, "organization", orgId);
-    state.projects.set(projectId, { projectId, orgId, name, roleKeys: new Set(roleKeys) });
-    state.grants.projection.invalidate();
+  }: ProjectInit) => {
+    mustExist(orgs, "organization", orgId);
+    projects.set(projectId, { projectId, orgId, name, roleKeys: new Set(roleKeys) });
     return { projectId };
   };
 
   const addProjectGrant: SandboxControl["addProjectGrant"] = (init) => {
     const { projectId, orgId } = own(init);
-    mustExist(state.projects, "project", projectId);
-    mustExist(state.orgs, "organization", orgId);
-    const projectGrantId = state.nextId();
-    state.projectGrants.set(projectGrantId, { projectGrantId, projectId, grantedOrgId: orgId });
+    mustExist(projects, "project", projectId);
+    mustExist(orgs, "organization", orgId);
+    const projectGrantId = nextId();
+    projectGrants.set(projectGrantId, { projectGrantId, projectId, grantedOrgId: orgId });
     return { projectGrantId };
   };
 
@@ -57,143 +58,118 @@ export function createControl(
       audience = true,
       scopes = ["openid"],
       expiresInMs = Number.POSITIVE_INFINITY,
-      token,
+      token: value,
     } = own(init);
-    mustExist(state.users, "user", userId);
-    return issueToken(instance, { userId, audience, scopes, expiresInMs }, token);
+    mustExist(users, "user", userId);
+    return issueToken(instance, { userId, audience, scopes, expiresInMs }, value);
   };
 
   const addUser = ({
-    userId = state.nextId(),
-    orgId = control.orgId,
+    userId = nextId(),
+    orgId = firstOrgId,
     name,
     roles = [],
-    token,
+    token: value,
     ...rest
-  }: UserInit = {}) => {
-    mustExist(state.orgs, "organization", orgId);
+  }: UserInit) => {
+    mustExist(orgs, "organization", orgId);
     const memberships = roles.map((role) =>
       toMembership(instance, orgId, typeof role === "string" ? own({ role }) : own(role)),
     );
-    const createdAtMs = now();
-    state.users.set(
-      userId,
-      createUser({ ...rest, userId, orgId, displayName: name, memberships, createdAtMs }),
-    );
-    state.grants.projection.invalidate();
-    return { userId, token: addToken({ userId, token }) };
-  };
-
-  /** The id of the grant of a project to an organization; undefined for the organization's own project. */
-  const projectGrantFor = (projectId: string, orgId: string): string | undefined => {
-    if (state.projects.get(projectId)?.orgId === orgId) {
-      return undefined;
-    }
-    for (const granted of state.projectGrants.values()) {
-      if (granted.projectId === projectId && granted.grantedOrgId === orgId) {
-        return granted.projectGrantId;
-      }
-    }
-    return addProjectGrant({ projectId, orgId }).projectGrantId;
+    const known = { ...rest, userId, orgId, displayName: name, memberships, createdAtMs: now() };
+    users.set(userId, createUser(known));
+    return { userId, token: addToken({ userId, token: value }) };
   };
 
   const addGrant = ({
-    grantId = state.nextId(),
-    userId = state.nextId(),
-    orgId = control.orgId,
-    projectId = orgId === control.orgId ? control.projectId : addProject({ orgId }).projectId,
+    grantId = nextId(),
+    userId = nextId(),
+    orgId = firstOrgId,
+    projectId = orgId === firstOrgId ? firstProjectId : addProject({ orgId }).projectId,
     roleKeys = [],
-    state: grantState = "active",
-  }: GrantInit = {}) => {
-    mustExist(state.orgs, "organization", orgId);
-    mustExist(state.projects, "project", projectId);
-    if (state.grants.get(grantId) !== undefined) {
+    state = "active",
+  }: GrantInit) => {
+    mustExist(orgs, "organization", orgId);
+    mustExist(projects, "project", projectId);
+    if (grants.get(grantId) !== undefined) {
       throw new TypeError(`The sandbox has a grant ${JSON.stringify(grantId)} already`);
     }
-    if (!state.users.has(userId)) {
-      state.users.set(userId, createUser({ userId, orgId, createdAtMs: now(), isMadeUp: true }));
+    if (!users.has(userId)) {
+      users.set(userId, createUser({ userId, orgId, createdAtMs: now(), isMadeUp: true }));
     }
     for (const key of roleKeys) {
-      state.projects.get(projectId)?.roleKeys.add(key);
+      projects.get(projectId)?.roleKeys.add(key);
     }
-    const projectGrantId = projectGrantFor(projectId, orgId);
-    state.grants.add(
-      { grantId, userId, orgId, projectId, projectGrantId, roleKeys, state: grantState },
-      false,
-    );
+    const projectGrantId =
+      projects.get(projectId)?.orgId === orgId
+        ? undefined
+        : (findProjectGrant(instance, projectId, orgId) ??
+          addProjectGrant({ projectId, orgId }).projectGrantId);
+    grants.add({ grantId, userId, orgId, projectId, projectGrantId, roleKeys, state }, false);
     return { userId, grantId };
   };
 
-  const grant: SandboxControl["grant"] = (grantId) => {
-    const found = state.grants.get(grantId);
-    if (found === undefined) {
-      return undefined;
-    }
-    const { userId, orgId, projectId, roleKeys, state: grantState } = found;
-    return {
-      userId,
-      orgId,
-      projectId,
-      ...(roleKeys.length > 0 ? { roleKeys } : {}),
-      state: grantState,
-    };
-  };
-
-  const { orgId } = addOrg({ orgId: firstOrgId, name: "ZITADEL" });
+  addOrg({ orgId: firstOrgId, name: "ZITADEL" });
+  addProject({ projectId: firstProjectId });
+  const owner = addUser({
+    name: "zitadel-admin",
+    userName: "zitadel-admin",
+    roles: ["IAM_OWNER"],
+    token,
+  });
+  const checked =
+    <I extends object, R>(kind: Kind, add: (init: I) => R) =>
+    (init = {} as I) =>
+      add(checkInit(kind, init, initChecks[kind]) as I);
   const control: SandboxControl = {
-    ...createOAuthControl(instance, () => owner.userId),
-    token: firstToken ?? randomToken(),
-    orgId,
-    projectId: state.nextId(),
-    addGrant: (init = {}) => addGrant(checkInit("grant", init, grantChecks)),
-    grant,
-    addOrg: (init = {}) => addOrg(checkInit("org", init, orgChecks)),
-    addProject: (init = {}) => addProject(checkInit("project", init, projectChecks)),
+    ...createOAuthControl(instance, owner.userId),
+    token,
+    orgId: firstOrgId,
+    projectId: firstProjectId,
+    addGrant: checked("grant", addGrant),
+    addOrg: checked("org", addOrg),
+    addProject: checked("project", addProject),
+    addUser: checked("user", addUser),
     addProjectGrant,
-    addUser: (init = {}) => addUser(checkInit("user", init, userChecks)),
     addToken,
-    failNext: (fault) => instance.faults.add(fault),
-    deactivateUser: (userId) => {
-      mustExist(state.users, "user", userId);
-      const user = state.users.get(userId);
-      if (user !== undefined) {
-        state.users.set(userId, createUser({ ...user, state: "inactive" }));
+    grant: (grantId) => {
+      const found = grants.get(grantId);
+      if (found === undefined) {
+        return undefined;
       }
+      const { userId, orgId, projectId, roleKeys, state } = found;
+      return { userId, orgId, projectId, ...(roleKeys.length > 0 ? { roleKeys } : {}), state };
+    },
+    failNext: (fault) => faults.add(fault),
+    deactivateUser: (userId) => {
+      const user = mustExist(users, "user", userId);
+      users.set(userId, { ...user, state: "inactive" });
     },
     skipNextProjections: (changes) => {
       if (!Number.isSafeInteger(changes) || changes < 0) {
         throw new TypeError(`skipNextProjections takes an integer from 0; got ${show(changes)}`);
       }
-      state.grants.projection.skipNext(changes);
+      grants.projection.skipNext(changes);
     },
-    revokeToken: (token) => {
-      state.tokens.delete(token);
+    revokeToken: (value) => {
+      tokens.delete(value);
     },
   };
-  addProject({ projectId: control.projectId });
-  const owner = addUser({ name: "zitadel-admin", userName: "zitadel-admin", roles: ["IAM_OWNER"] });
-  state.tokens.set(control.token, {
-    userId: owner.userId,
-    audience: true,
-    scopes: ["openid"],
-    expiresAtMs: Number.POSITIVE_INFINITY,
-  });
-  return control;
+  return { control, add: { org: addOrg, project: addProject, user: addUser, grant: addGrant } };
 }
 
-function createOAuthControl({ oauth, state, now }: Instance, ownerId: () => string): OAuthControl {
-  const userOf = (userId = ownerId()): string => {
-    mustExist(state.users, "user", userId);
-    return userId;
-  };
+function createOAuthControl(
+  { users, tokens, apps, serviceUserKeys, clientSecrets, nextId, now }: Instance,
+  ownerId: string,
+): OAuthControl {
   return {
     addKey: (init = {}) => {
-      const { userId: id, expiresInMs } = own(init);
-      const userId = userOf(id);
+      const { userId = ownerId, expiresInMs } = own(init);
+      mustExist(users, "user", userId);
       const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-      const keyId = state.nextId();
+      const keyId = nextId();
       const expiresAtMs = expiresInMs === undefined ? Date.UTC(9999, 0) : now() + expiresInMs;
-      oauth.serviceUserKeys.set(keyId, { userId, publicKey, expiresAtMs });
+      serviceUserKeys.set(keyId, { userId, publicKey, expiresAtMs });
       return {
         type: "serviceaccount",
         keyId,
@@ -203,23 +179,24 @@ function createOAuthControl({ oauth, state, now }: Instance, ownerId: () => stri
       };
     },
     removeKey: (keyId) => {
-      oauth.serviceUserKeys.delete(keyId);
+      serviceUserKeys.delete(keyId);
     },
     addClientSecret: (init = {}) => {
-      const userId = userOf(own(init).userId);
+      const { userId = ownerId } = own(init);
+      mustExist(users, "user", userId);
       const clientId = `client-${userId}`;
       const clientSecret = randomToken();
-      oauth.clientSecrets.set(clientId, { userId, secret: clientSecret });
+      clientSecrets.set(clientId, { userId, secret: clientSecret });
       return { clientId, clientSecret };
     },
     addApp: (init) => {
       const {
-        clientId = state.nextId(),
+        clientId = nextId(),
         redirectUris,
         postLogoutRedirectUris = [],
         idTokenUserinfoAssertion = false,
       } = own(init);
-      oauth.apps.set(clientId, {
+      apps.set(clientId, {
         clientId,
         redirectUris,
         postLogoutRedirectUris,
@@ -228,9 +205,9 @@ function createOAuthControl({ oauth, state, now }: Instance, ownerId: () => stri
       return { clientId };
     },
     expireTokens: (userId) => {
-      for (const [value, token] of state.tokens) {
+      for (const [value, token] of tokens) {
         if (userId === undefined || token.userId === userId) {
-          state.tokens.set(value, { ...token, expiresAtMs: now() });
+          tokens.set(value, { ...token, expiresAtMs: now() });
         }
       }
     },
@@ -238,7 +215,7 @@ function createOAuthControl({ oauth, state, now }: Instance, ownerId: () => stri
 }
 
 function toMembership(
-  { state }: Instance,
+  { orgs, projects }: Instance,
   orgIdOfUser: string,
   { role, orgId = orgIdOfUser, projectId }: RoleAssignment,
 ): Membership {
@@ -246,19 +223,20 @@ function toMembership(
     case "instance":
       return { role, orgId: undefined, projectId: undefined };
     case "organization":
-      mustExist(state.orgs, "organization", orgId);
+      mustExist(orgs, "organization", orgId);
       return { role, orgId, projectId: undefined };
     case "project":
       if (projectId === undefined) {
         throw new TypeError(`The role ${role} is held in a project: give its projectId`);
       }
-      mustExist(state.projects, "project", projectId);
-      return { role, orgId: state.projects.get(projectId)?.orgId, projectId };
+      return { role, orgId: mustExist(projects, "project", projectId).orgId, projectId };
   }
 }
 
-function mustExist(map: ReadonlyMap<string, unknown>, kind: string, id: string): void {
-  if (!map.has(id)) {
+function mustExist<T>(map: ReadonlyMap<string, T>, kind: string, id: string): T {
+  const found = map.get(id);
+  if (found === undefined) {
     throw new TypeError(`The sandbox has no ${kind} ${JSON.stringify(id)}: add it first`);
   }
+  return found;
 }

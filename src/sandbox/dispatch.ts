@@ -8,7 +8,6 @@ import {
   redirectPath,
   tooManyRequests,
 } from "./http/http.js";
-import { ResponseLost } from "./model/faults.js";
 import type { Instance } from "./model/instance.js";
 import { isOpenIdPath, openIdRoute } from "./oauth/endpoints.js";
 import type { SandboxRequest } from "./options.js";
@@ -31,28 +30,12 @@ export function createDispatch(
 ): Dispatch {
   const respond = createRouter(instance);
   return async (request) => {
-    const response = allows() ? await respond(request).catch(lostResponse) : tooManyRequests;
-    onRequest?.(summaryOf(request, response));
+    const response = allows() ? await respond(request) : tooManyRequests;
+    const { summary, status } = response;
+    const method = `${request.method} ${request.path}`;
+    onRequest?.(summary ?? { method, outcome: `HTTP ${status}`, id: undefined });
     return response;
   };
-}
-
-function lostResponse(error: unknown): HttpResponse {
-  if (error instanceof ResponseLost) {
-    return { status: 0, headers: {}, lost: true };
-  }
-  throw error;
-}
-
-function summaryOf({ method, path }: HttpRequest, response: HttpResponse): SandboxRequest {
-  const { outcome, lost, status } = response;
-  return outcome === undefined
-    ? {
-        method: `${method} ${path}`,
-        outcome: lost === true ? "response lost" : `HTTP ${status}`,
-        id: undefined,
-      }
-    : { method: outcome.rpc, outcome: outcome.code, id: outcome.id };
 }
 
 /** Responds with the first route that handles a request, or with the gateway's `Not Found`. */
@@ -77,18 +60,13 @@ function createRouter(instance: Instance): Dispatch {
       const query = request.query === "" ? "" : `?${request.query}`;
       return { status: 301, headers: { location: cleaned + query } };
     }
+    let response: HttpResponse | undefined;
     for (const route of routes) {
-      const response = await route(request);
-      if (response !== undefined) {
-        return withRobotsTag(response);
-      }
+      response ??= await route(request);
     }
-    return withRobotsTag(gatewayRejection(instance, request, 404, Code.NotFound, "Not Found"));
+    response ??= gatewayRejection(instance, request, 404, Code.NotFound, "Not Found");
+    return { ...response, headers: { ...response.headers, "x-robots-tag": "none" } };
   };
-}
-
-function withRobotsTag(response: HttpResponse): HttpResponse {
-  return { ...response, headers: { ...response.headers, "x-robots-tag": "none" } };
 }
 
 /** `/debug/healthz` and `/debug/ready`, which need neither token nor instance. */

@@ -4,20 +4,14 @@
  * @module zitadel-user-grants/sandbox
  */
 import type { Transport } from "@connectrpc/connect";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { registerForClose } from "../client/close.js";
-import { platform } from "../common/time.js";
+import { close } from "../client/close.js";
 import type { SandboxControl } from "./control.js";
 import { createControl } from "./create-control.js";
 import { createDispatch } from "./dispatch.js";
-import { isLoopbackOrigin } from "./http/cors.js";
 import { createRateLimit } from "./http/http.js";
 import { listen } from "./http/server.js";
-import { createMemoryTransport, defaultsInterceptor } from "./memory-transport.js";
-import { FaultQueue } from "./model/faults.js";
-import { GrantStore } from "./model/grants.js";
-import { createState, type Instance } from "./model/instance.js";
-import { createOAuthState } from "./oauth/state.js";
+import { createMemoryTransport } from "./memory-transport.js";
+import { createInstance } from "./model/instance.js";
 import { checkSandboxOptions, type SandboxOptions, type SandboxServerOptions } from "./options.js";
 import { plantSeed } from "./seed.js";
 
@@ -49,7 +43,7 @@ export interface SandboxServer extends SandboxControl {
 /** A sandbox in memory. */
 export interface Sandbox extends SandboxControl {
   /**
-   * Uses gRPC with the sandbox, and adds the sandbox's token and organization to calls that have none of
+   * Uses gRPC-web with the sandbox, and adds the sandbox's token and organization to calls that have none of
    * their own.
    */
   readonly transport: Transport;
@@ -120,67 +114,19 @@ export async function startSandbox(options: SandboxServerOptions = {}): Promise<
  * ```
  */
 export function createSandbox(options: SandboxOptions = {}): Sandbox {
-  const checked = checkSandboxOptions("createSandbox", options);
-  const { instance, control, dispatch } = create(checked);
-  const closed = new AbortController();
-  const close = () => closed.abort(new ConnectError("the sandbox was closed", Code.Canceled));
-  const transport = createMemoryTransport(
-    instance.hosts[0] ?? "",
-    defaultsInterceptor(control.token, control.orgId),
-    dispatch,
-    closed.signal,
-  );
-  return { ...control, transport: registerForClose(transport, close), close };
+  const { instance, control, dispatch } = create(checkSandboxOptions("createSandbox", options));
+  const transport = createMemoryTransport(instance.hosts[0] ?? "", control, dispatch);
+  return { ...control, transport, close: () => close(transport) };
 }
 
 function create(options: SandboxOptions) {
-  const { token, orgId, seed, requestsPerSecond = Number.POSITIVE_INFINITY, onRequest } = options;
+  const { token, orgId, seed, requestsPerSecond, onRequest } = options;
   const instance = createInstance(options);
-  const control = createControl(instance, token, orgId);
+  const { control, add } = createControl(instance, token, orgId);
   if (seed !== undefined) {
-    plantSeed(control, seed);
+    plantSeed(add, seed);
   }
   const allows =
-    requestsPerSecond === Number.POSITIVE_INFINITY
-      ? () => true
-      : createRateLimit(requestsPerSecond, instance.now);
+    requestsPerSecond === undefined ? () => true : createRateLimit(requestsPerSecond, instance.now);
   return { instance, control, dispatch: createDispatch(instance, allows, onRequest) };
-}
-
-function createInstance({
-  generation = "v4",
-  hosts = ["localhost"],
-  requestLatencyMs = 0,
-  idLatencyMs = 0,
-  projectionDelayMs = 0,
-  projectionSkipRate = 0,
-  projectionSkipSeed = 1,
-  cors = "any",
-  now = platform.wallMs,
-  accessTokenLifetimeMs,
-  refreshTokenLifetimeMs,
-}: SandboxOptions): Instance {
-  const grants = new GrantStore({
-    now,
-    delayMs: projectionDelayMs,
-    skipRate: projectionSkipRate,
-    skipSeed: projectionSkipSeed,
-  });
-  const state = createState(grants);
-  return {
-    state,
-    oauth: createOAuthState(state.nextId, accessTokenLifetimeMs, refreshTokenLifetimeMs),
-    hosts,
-    allowsOrigin:
-      cors === "any"
-        ? () => true
-        : cors === "loopback"
-          ? isLoopbackOrigin
-          : (origin) => cors.includes(origin),
-    generation,
-    requestLatencyMs,
-    idLatencyMs,
-    faults: new FaultQueue(),
-    now,
-  };
 }

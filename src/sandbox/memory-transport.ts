@@ -1,114 +1,52 @@
-import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
-import type { UniversalClientFn } from "@connectrpc/connect/protocol";
-import { createTransport } from "@connectrpc/connect/protocol-grpc";
-import { effectiveTimeoutMs } from "../transports/call/call.js";
-import type { HttpRequest, HttpResponse } from "./http/http.js";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { registerForClose } from "../client/close.js";
+import { createTransport } from "../grpc-web.js";
+import type { Dispatch } from "./dispatch.js";
 
 /**
- * A transport that uses gRPC with the sandbox in memory: everything is serialized, framed and parsed as on a
- * connection.
+ * A transport that uses gRPC-web with the sandbox in memory: everything is serialized, framed and parsed as on
+ * a connection. It adds the token and the organization to a call that lacks them; an empty organization means
+ * no organization.
  */
 export function createMemoryTransport(
   host: string,
-  interceptor: Interceptor,
-  dispatch: (request: HttpRequest) => Promise<HttpResponse>,
-  closed: AbortSignal,
+  { token, orgId }: { readonly token: string; readonly orgId: string },
+  dispatch: Dispatch,
 ): Transport {
-  const httpClient: UniversalClientFn = async ({ url, method, header, body, signal }) => {
-    closed.throwIfAborted();
-    const { pathname, search } = new URL(url);
-    const ended = signal === undefined ? closed : AbortSignal.any([closed, signal]);
-    const response = await orAborted(
-      dispatch({
-        method,
-        path: pathname,
-        query: search.slice(1),
-        httpVersion: 2,
-        host,
-        headers: Object.fromEntries(header),
-        body: body ?? emptyBody(),
-        signal: ended,
-      }),
-      ended,
-    );
+  const closed = new AbortController();
+  const inMemory = async (url: string, { method = "", headers, body, signal }: RequestInit) => {
+    closed.signal.throwIfAborted();
+    const response = await dispatch({
+      method,
+      path: new URL(url).pathname,
+      query: "",
+      httpVersion: 1,
+      host,
+      headers: Object.fromEntries(new Headers(headers)),
+      body: bodyOf(body as Uint8Array),
+      signal: AbortSignal.any([closed.signal, ...(signal ? [signal] : [])]),
+    });
     if (response.lost) {
       throw new ConnectError("the connection was reset", Code.Unavailable);
     }
-    return {
-      status: response.status,
-      header: toHeaders(response.headers),
-      body: bodyOf(response),
-      trailer: toHeaders(response.trailers ?? {}),
-    };
+    const content =
+      typeof response.body === "string" ? response.body : Buffer.from(response.body ?? []);
+    return new Response(content, { status: response.status, headers: response.headers });
   };
-  const transport = createTransport({
-    httpClient,
+  const { unary, stream } = createTransport({
     baseUrl: `http://${host}`,
-    useBinaryFormat: true,
-    interceptors: [interceptor],
-    acceptCompression: [],
-    sendCompression: null,
-    compressMinBytes: 0,
+    token,
+    orgId,
+    allowInsecure: true,
+    defaultTimeoutMs: 0,
     readMaxBytes: 0xffffffff,
-    writeMaxBytes: 0xffffffff,
+    fetch: inMemory as typeof fetch,
   });
-  // The header has a resolution of one millisecond.
-  const wholeMs = (timeoutMs: number | undefined) => {
-    const limitMs = effectiveTimeoutMs(timeoutMs, undefined);
-    return limitMs === undefined ? undefined : Math.ceil(limitMs);
-  };
-  return {
-    unary: async (method, signal, timeoutMs, ...rest) =>
-      await transport.unary(method, signal, wholeMs(timeoutMs), ...rest),
-    stream: async (method, signal, timeoutMs, ...rest) =>
-      await transport.stream(method, signal, wholeMs(timeoutMs), ...rest),
-  };
+  return registerForClose({ unary, stream }, () =>
+    closed.abort(new ConnectError("the sandbox was closed", Code.Canceled)),
+  );
 }
 
-/**
- * Adds the token and the organization to a call that lacks them. An empty organization means no organization.
- */
-export function defaultsInterceptor(token: string, orgId: string): Interceptor {
-  return (next) => (request) => {
-    if (!request.header.has("authorization")) {
-      request.header.set("authorization", `Bearer ${token}`);
-    }
-    const given = request.header.get("x-zitadel-orgid");
-    if (given === null) {
-      request.header.set("x-zitadel-orgid", orgId);
-    } else if (given === "") {
-      request.header.delete("x-zitadel-orgid");
-    }
-    return next(request);
-  };
-}
-
-async function* emptyBody(): AsyncIterable<Uint8Array> {}
-
-async function* bodyOf(response: HttpResponse): AsyncIterable<Uint8Array> {
-  if (response.body !== undefined) {
-    yield Buffer.from(response.body);
-  }
-}
-
-function toHeaders(headers: HttpResponse["headers"]): Headers {
-  const result = new Headers();
-  for (const [name, value] of Object.entries(headers)) {
-    for (const single of typeof value === "string" ? [value] : value) {
-      result.append(name, single);
-    }
-  }
-  return result;
-}
-
-/** The response, or the signal's reason as soon as it is aborted. */
-function orAborted<T>(response: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    response.finally(() => signal.removeEventListener("abort", onAbort)).then(resolve, reject);
-    if (signal.aborted) {
-      onAbort();
-    }
-  });
+async function* bodyOf(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
 }

@@ -2,15 +2,14 @@ import {
   type Check,
   type Checks,
   checkOptions,
-  describe,
-  headerValueProblem,
   integer,
   isFunction,
   isObject,
+  number,
   oneOf,
 } from "../options/checker.js";
 import { type Generation, generations } from "./model/entities.js";
-import type { SandboxSeed } from "./seed.js";
+import { type SandboxSeed, token } from "./seed.js";
 
 /** The options of both kinds of sandbox. Everything is optional; `undefined` counts as not given. */
 export interface SandboxOptions {
@@ -92,19 +91,13 @@ export interface SandboxRequest {
   readonly id: string | undefined;
 }
 
-const headerValue: Check = [
-  "printable ASCII without spaces",
-  (value) => headerValueProblem(value) === undefined,
-];
-const latencyMs: Check = [
-  "milliseconds from 0 to 2147483647",
-  (value) => typeof value === "number" && value >= 0 && value < 2 ** 31,
-];
+const latencyMs = number(0, 2 ** 31 - 1);
 const lifetimeMs = integer("milliseconds", 1, Number.MAX_SAFE_INTEGER);
+const callback: Check = ["a function", isFunction];
 
 const checks: Checks<SandboxOptions> = {
-  token: [headerValue[0], headerValue[1], describe],
-  orgId: headerValue,
+  token,
+  orgId: [token[0], token[1]],
   generation: oneOf(generations),
   seed: [
     "an object, or the path of a JSON file",
@@ -120,11 +113,8 @@ const checks: Checks<SandboxOptions> = {
   requestLatencyMs: latencyMs,
   idLatencyMs: latencyMs,
   projectionDelayMs: latencyMs,
-  projectionSkipRate: [
-    "a number from 0 to 1",
-    (value) => typeof value === "number" && value >= 0 && value <= 1,
-  ],
-  projectionSkipSeed: integer("", 0, 2 ** 32 - 1),
+  projectionSkipRate: number(0, 1),
+  projectionSkipSeed: number(0, 2 ** 32 - 1),
   cors: [
     '"any", "loopback" or a list of origins',
     (value) =>
@@ -132,22 +122,16 @@ const checks: Checks<SandboxOptions> = {
       value === "loopback" ||
       (Array.isArray(value) && value.every((origin) => originOf(origin) === origin)),
   ],
-  requestsPerSecond: [
-    "a number from 1",
-    (value) => typeof value === "number" && value >= 1 && Number.isFinite(value),
-  ],
+  requestsPerSecond: number(1, Number.MAX_VALUE),
   accessTokenLifetimeMs: lifetimeMs,
   refreshTokenLifetimeMs: lifetimeMs,
-  now: ["a function", isFunction],
-  onRequest: ["a function", isFunction],
+  now: callback,
+  onRequest: callback,
 };
 
 const serverChecks: Checks<SandboxServerOptions> = {
   ...checks,
-  port: [
-    "an integer from 0 to 65535",
-    (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65535,
-  ],
+  port: number(0, 65535),
   host: [
     "a host name or an address, without a port",
     (value) => typeof value === "string" && /^[\w.:-]+$/.test(value),
@@ -160,9 +144,7 @@ export function checkSandboxOptions(
   options: SandboxServerOptions,
 ): Readonly<SandboxServerOptions> {
   const known = caller === "startSandbox" ? serverChecks : checks;
-  return checkOptions<SandboxServerOptions>(options, known as typeof serverChecks, {
-    caller,
-  });
+  return checkOptions<SandboxServerOptions>(options, known as typeof serverChecks, { caller });
 }
 
 function originOf(value: unknown): string | undefined {

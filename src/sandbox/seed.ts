@@ -3,13 +3,16 @@ import {
   type Check,
   type Checks,
   checkOptions,
+  describe,
+  headerValueProblem,
   isObject,
+  listOf,
   oneOf,
   own,
   show,
   text,
 } from "../options/checker.js";
-import type { GrantInit, OrgInit, ProjectInit, SandboxControl, UserInit } from "./control.js";
+import type { GrantInit, OrgInit, ProjectInit, UserInit } from "./control.js";
 import { type Role, roleNames } from "./model/entities.js";
 
 /**
@@ -24,6 +27,12 @@ export interface SandboxSeed {
   readonly users?: readonly UserInit[] | undefined;
   readonly grants?: readonly GrantInit[] | undefined;
 }
+
+/** What a seed has lists of, and how one of them is called. */
+export type Kind = "org" | "project" | "user" | "grant";
+
+/** Adds what has been checked. */
+export type Adders = Readonly<Record<Kind, (init: never) => unknown>>;
 
 const array: Check = ["an array", Array.isArray];
 
@@ -41,60 +50,54 @@ const seedChecks: Checks<SandboxSeed> = {
  * @throws TypeError with the reason and the position. It fails with the system's error (`ENOENT`) when the
  * file does not exist.
  */
-export function plantSeed(control: SandboxControl, seed: SandboxSeed | string): void {
+export function plantSeed(add: Adders, seed: SandboxSeed | string): void {
   const value: unknown = typeof seed === "string" ? parse(seed) : seed;
-  const { orgs, projects, users, grants } = checkInit("seed", value, seedChecks);
-  plant("orgs", orgs, orgChecks, control.addOrg);
-  plant("projects", projects, projectChecks, control.addProject);
-  plant("users", users, userChecks, control.addUser);
-  plant("grants", grants, grantChecks, control.addGrant);
+  const checked = checkInit<SandboxSeed>("seed", value, seedChecks);
+  for (const kind of ["org", "project", "user", "grant"] as const) {
+    for (const [index, item] of checked[`${kind}s`]?.entries() ?? []) {
+      const where = `seed.${kind}s[${index}]`;
+      const init = checkInit(where, item, initChecks[kind]);
+      try {
+        add[kind](init as never);
+      } catch (error) {
+        throw new TypeError(`${where}: ${(error as Error).message}`);
+      }
+    }
+  }
 }
 
 function parse(path: string): unknown {
-  const text = readFileSync(path, "utf8");
+  const content = readFileSync(path, "utf8");
   try {
-    return JSON.parse(text);
+    return JSON.parse(content);
   } catch (error) {
     throw new TypeError(`${path} is not JSON: ${(error as Error).message}`);
   }
 }
 
-function plant<O extends object>(
-  kind: string,
-  list: readonly O[] = [],
-  checks: Checks<O>,
-  add: (item: O) => unknown,
-): void {
-  for (const [index, item] of list.entries()) {
-    const where = `seed.${kind}[${index}]`;
-    const checked = checkInit(where, item, checks);
-    try {
-      add(checked);
-    } catch (error) {
-      throw new TypeError(`${where}: ${(error as Error).message}`);
-    }
-  }
-}
-
-const texts: Check = [
-  "an array of strings that are not empty",
-  (value) => Array.isArray(value) && value.every((item) => text[1](item)),
+/** A secret, which is not shown. */
+export const token: Check = [
+  "printable ASCII without spaces",
+  (value) => headerValueProblem(value) === undefined,
+  describe,
 ];
+const texts = listOf("strings that are not empty", (item) => text[1](item) === true);
+const state = oneOf(["active", "inactive"]);
 
-export const orgChecks: Checks<OrgInit> = { orgId: text, name: text };
+const orgChecks: Checks<OrgInit> = { orgId: text, name: text };
 
-export const projectChecks: Checks<ProjectInit> = {
+const projectChecks: Checks<ProjectInit> = {
   projectId: text,
   orgId: text,
   name: text,
   roleKeys: texts,
 };
 
-export const userChecks: Checks<UserInit> = {
+const userChecks: Checks<UserInit> = {
   userId: text,
   orgId: text,
   type: oneOf(["human", "machine"]),
-  state: oneOf(["active", "inactive"]),
+  state,
   name: text,
   firstName: text,
   lastName: text,
@@ -102,24 +105,28 @@ export const userChecks: Checks<UserInit> = {
   userName: text,
   loginName: text,
   preferredLanguage: text,
-  token: [
-    "printable ASCII without spaces",
-    (value) => typeof value === "string" && /^[!-~]+$/.test(value),
-    () => "another value",
-  ],
+  token,
   roles: [
     `an array of manager roles, like "ORG_OWNER" or { "role": "PROJECT_OWNER", "projectId": "…" }; there are ${roleNames.join(", ")}`,
     (value) => Array.isArray(value) && value.every(isRole),
   ],
 };
 
-export const grantChecks: Checks<GrantInit> = {
+const grantChecks: Checks<GrantInit> = {
   grantId: text,
   userId: text,
   orgId: text,
   projectId: text,
   roleKeys: texts,
-  state: oneOf(["active", "inactive"]),
+  state,
+};
+
+/** The checks of each kind, whose types are erased. */
+export const initChecks: Readonly<Record<Kind, Checks<Record<string, unknown>>>> = {
+  org: orgChecks,
+  project: projectChecks,
+  user: userChecks,
+  grant: grantChecks,
 };
 
 /** Checks the input of an `add…` function or a seed; throws a TypeError with reason and position. */
@@ -131,13 +138,11 @@ export function checkInit<O extends object>(where: string, init: unknown, checks
 }
 
 function isRole(value: unknown): boolean {
-  if (typeof value === "string") {
-    return roleNames.includes(value as Role);
-  }
-  if (!isObject(value)) {
+  const given = typeof value === "string" ? { role: value } : value;
+  if (!isObject(given)) {
     return false;
   }
-  const { role, orgId, projectId, ...more } = own(value) as Record<string, unknown>;
+  const { role, orgId, projectId, ...more } = own(given) as Record<string, unknown>;
   return (
     roleNames.includes(role as Role) &&
     [orgId, projectId].every((id) => id === undefined || text[1](id)) &&

@@ -34,7 +34,11 @@ describe("the sandbox's own functions", () => {
     ["addGrant", { userID: "1" }, 'unknown option "grant.userID"; did you mean userId?'],
     ["addGrant", { state: "gone" }, 'grant.state must be "active" or "inactive"; got "gone"'],
     ["addUser", { roles: "ORG_OWNER" }, "user.roles must be an array of manager roles"],
-    ["addUser", { token: "not one" }, "ASCII without spaces; got another value"],
+    [
+      "addUser",
+      { token: "not one" },
+      "ASCII without spaces; got a string of 7 characters with a space",
+    ],
     ["addProject", { roleKeys: [1] }, "project.roleKeys must be an array of strings"],
     ["addOrg", "acme", 'org must be an object; got "acme"'],
   ] as const)("%s(%j) is rejected: it would add something else", (name, init, message) => {

@@ -7,16 +7,16 @@ import {
   type JsonReadOptions,
   type JsonValue,
   type Message,
+  ScalarType,
 } from "@bufbuild/protobuf";
 import {
-  fromText,
   type HttpBinding,
   httpBindings,
   isObject,
   isWildcard,
   matchTemplate,
   type PathTemplate,
-} from "./template.js";
+} from "../../src/transports/json/template.js";
 
 /** A binding that a request matches, with the values of its path variables. */
 export interface HttpRuleMatch {
@@ -169,4 +169,36 @@ function putPath(json: JsonObject, path: readonly DescField[], text: string): vo
         field.fieldKind === "list" ? [...(Array.isArray(before) ? before : []), value] : value;
     }
   }
+}
+
+/**
+ * The JSON value for a text in a URL: the reverse of what `toText` does.
+ *
+ * @throws Error when it does not fit the type of the field.
+ */
+function fromText(field: DescField, text: string): JsonValue {
+  switch (field.message?.typeName) {
+    case "google.protobuf.Struct":
+    case "google.protobuf.Value":
+      return JSON.parse(text) as JsonValue;
+    case "google.protobuf.FieldMask":
+      return text.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  }
+  if (field.scalar === ScalarType.BOOL || field.message?.typeName === "google.protobuf.BoolValue") {
+    // The spellings that grpc-gateway accepts.
+    if (/^(1|t|T|TRUE|true|True)$/.test(text)) {
+      return true;
+    }
+    if (/^(0|f|F|FALSE|false|False)$/.test(text)) {
+      return false;
+    }
+    throw new Error(`"${text}" is not a boolean`);
+  }
+  if (field.enum !== undefined) {
+    if (field.enum.typeName === "google.protobuf.NullValue") {
+      return null;
+    }
+    return /^-?\d+$/.test(text) ? Number(text) : text;
+  }
+  return text;
 }

@@ -1,14 +1,12 @@
 import type { Instance } from "../model/instance.js";
-import { type HttpRequest, type HttpResponse, headerOf } from "./http.js";
+import type { HttpRequest, HttpResponse } from "./http.js";
 
-/** The requests that are allowed from other origins, with credentials. */
+/** What a preflight may ask for, from every origin that the instance allows, with credentials. */
 export interface CorsPolicy {
   readonly methods: readonly string[];
-  /** Request headers that a preflight may name, in lower case. */
+  /** Request headers, in lower case. */
   readonly headers: readonly string[];
-  /** Response headers that a page may read besides the safelisted ones. */
-  readonly exposed: readonly string[];
-  readonly maxAgeSeconds: number | undefined;
+  readonly maxAgeSeconds?: number;
 }
 
 /** The request headers that every policy of ZITADEL allows. */
@@ -33,15 +31,14 @@ export const apiCors: CorsPolicy = {
     "connect-timeout-ms",
     "grpc-timeout",
   ],
-  exposed: ["Location", "Content-Length", "Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin"],
-  maxAgeSeconds: undefined,
 };
 
-export function isPreflight(request: HttpRequest): boolean {
-  return (
-    request.method === "OPTIONS" &&
-    (headerOf(request, "access-control-request-method") ?? "") !== ""
-  );
+/** What pages may read of the responses to those. */
+const exposedHeaders =
+  "Location, Content-Length, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin";
+
+export function isPreflight({ method, headers }: HttpRequest): boolean {
+  return method === "OPTIONS" && (headers["access-control-request-method"] ?? "") !== "";
 }
 
 /**
@@ -50,60 +47,51 @@ export function isPreflight(request: HttpRequest): boolean {
  */
 export function preflightResponse(
   instance: Instance,
-  request: HttpRequest,
+  { headers }: HttpRequest,
   policy: CorsPolicy,
 ): HttpResponse {
-  const headers: Record<string, string> = {
-    vary: "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+  const {
+    origin = "",
+    "access-control-request-method": method = "",
+    "access-control-request-headers": names = "",
+  } = headers;
+  const allowed =
+    origin !== "" &&
+    instance.allowsOrigin(origin) &&
+    (policy.methods.includes(method) || method === "OPTIONS") &&
+    names
+      .split(",")
+      .map((name) => name.trim().toLowerCase())
+      .every((name) => name === "" || policy.headers.includes(name));
+  const { maxAgeSeconds } = policy;
+  return {
+    status: 204,
+    headers: {
+      vary: "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+      ...(allowed && {
+        "access-control-allow-origin": origin,
+        "access-control-allow-methods": method,
+        ...(names !== "" && { "access-control-allow-headers": names }),
+        "access-control-allow-credentials": "true",
+        ...(maxAgeSeconds && { "access-control-max-age": String(maxAgeSeconds) }),
+      }),
+    },
   };
-  const origin = headerOf(request, "origin") ?? "";
-  const method = headerOf(request, "access-control-request-method") ?? "";
-  const names = [request.headers["access-control-request-headers"] ?? ""].flat().join(",");
-  const methodAllowed = policy.methods.includes(method) || method === "OPTIONS";
-  const allowed = instance.allowsOrigin(origin) && methodAllowed && allowsHeaders(names, policy);
-  if (origin !== "" && allowed) {
-    headers["access-control-allow-origin"] = origin;
-    headers["access-control-allow-methods"] = method;
-    if (names !== "") {
-      headers["access-control-allow-headers"] = names;
-    }
-    headers["access-control-allow-credentials"] = "true";
-    if (policy.maxAgeSeconds !== undefined) {
-      headers["access-control-max-age"] = String(policy.maxAgeSeconds);
-    }
-  }
-  return { status: 204, headers };
 }
 
 /** The headers of a response that is not a preflight's. */
 export function corsHeaders(
   instance: Instance,
-  request: HttpRequest,
-  policy: CorsPolicy,
+  { headers: { origin = "" } }: HttpRequest,
+  exposed = exposedHeaders,
 ): Record<string, string> {
-  const origin = headerOf(request, "origin") ?? "";
-  if (origin === "" || !instance.allowsOrigin(origin)) {
-    return { vary: "Origin" };
-  }
   return {
     vary: "Origin",
-    "access-control-allow-origin": origin,
-    "access-control-allow-credentials": "true",
-    ...(policy.exposed.length > 0
-      ? { "access-control-expose-headers": policy.exposed.join(", ") }
-      : {}),
+    ...(origin !== "" &&
+      instance.allowsOrigin(origin) && {
+        "access-control-allow-origin": origin,
+        "access-control-allow-credentials": "true",
+        ...(exposed !== "" && { "access-control-expose-headers": exposed }),
+      }),
   };
-}
-
-function allowsHeaders(list: string, policy: CorsPolicy): boolean {
-  return list
-    .split(",")
-    .map((name) => name.trim().toLowerCase())
-    .every((name) => name === "" || policy.headers.includes(name));
-}
-
-/** Whether an origin is one of this machine's own. */
-export function isLoopbackOrigin(origin: string): boolean {
-  const host = URL.canParse(origin) ? new URL(origin).hostname : "";
-  return /^(.+\.)?localhost$/.test(host) || /^127(\.\d{1,3}){3}$/.test(host) || host === "[::1]";
 }

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import type { SandboxRequest } from "../options.js";
 
 /** A request as seen by routes, independent of the HTTP version or memory transport. */
 export interface HttpRequest {
@@ -10,8 +11,8 @@ export interface HttpRequest {
   readonly httpVersion: 1 | 2;
   /** The `Host` header or `:authority`. */
   readonly host: string;
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Names in lower case. Of a header that comes twice, the first value, as Go reads it. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: AsyncIterable<Uint8Array>;
   /** Aborted when the client disconnects, or when the sandbox is closed. */
   readonly signal: AbortSignal;
@@ -20,7 +21,7 @@ export interface HttpRequest {
 export interface HttpResponse {
   readonly status: number;
   /** Names in lower case. `content-length` is added. */
-  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | string | undefined;
   /** Sent after the body, over HTTP/2 only. */
   readonly trailers?: Readonly<Record<string, string>> | undefined;
@@ -28,15 +29,8 @@ export interface HttpResponse {
   readonly streamed?: true | undefined;
   /** The connection is reset instead of a response. */
   readonly lost?: true | undefined;
-  /** The method and the outcome, for the log of requests. */
-  readonly outcome?: RpcOutcome | undefined;
-}
-
-export interface RpcOutcome {
-  readonly rpc: string;
-  /** `"OK"`, or the name of the code. */
-  readonly code: string;
-  readonly id: string | undefined;
+  /** For the log of requests, where it says more than the path and the status. */
+  readonly summary?: SandboxRequest | undefined;
 }
 
 /**
@@ -47,17 +41,11 @@ export type Route = (
   request: HttpRequest,
 ) => HttpResponse | Promise<HttpResponse | undefined> | undefined;
 
-/** The first value of a header. */
-export function headerOf(request: HttpRequest, name: string): string | undefined {
-  const value = request.headers[name];
-  return typeof value === "object" ? value[0] : value;
-}
-
 /** The whole body, or undefined if it is longer than `maxBytes`. */
 export async function readBody(
   request: HttpRequest,
   maxBytes: number,
-): Promise<Uint8Array | undefined> {
+): Promise<Buffer | undefined> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body) {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import {
   createServer as createHttp1Server,
   type IncomingMessage,
@@ -10,7 +11,7 @@ import {
   type ServerHttp2Session,
 } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import type { HttpRequest, HttpResponse } from "./http.js";
+import { type HttpRequest, type HttpResponse, plainTextError } from "./http.js";
 
 /** The first bytes of a client with prior knowledge of HTTP/2. RFC 9113, section 3.4. */
 const http2Preface = Buffer.from("PRI ");
@@ -85,21 +86,18 @@ async function handle(
   outgoing.on("close", () => controller.abort(new Error("the client has left")));
   const [path = "", ...query] = (incoming.url ?? "").split("?");
   const authority = "authority" in incoming ? incoming.authority : undefined;
-  const response = await orInternalError(
-    dispatch({
-      method: incoming.method ?? "",
-      path,
-      query: query.join("?"),
-      httpVersion: incoming.httpVersionMajor === 2 ? 2 : 1,
-      host: authority || incoming.headers.host || "",
-      headers: distinct(incoming.rawHeaders),
-      // A route that stops reading must not abort the exchange.
-      body: {
-        [Symbol.asyncIterator]: () => incoming.iterator({ destroyOnReturn: false }),
-      },
-      signal: controller.signal,
-    }),
-  );
+  const response = await dispatch({
+    method: incoming.method ?? "",
+    path,
+    query: query.join("?"),
+    httpVersion: incoming.httpVersionMajor === 2 ? 2 : 1,
+    host: authority || incoming.headers.host || "",
+    headers: firstValues(incoming.rawHeaders),
+    // A route that stops reading must not abort the exchange.
+    body: { [Symbol.asyncIterator]: () => incoming.iterator({ destroyOnReturn: false }) },
+    signal: controller.signal,
+    // A route that throws is a bug of the sandbox, unless the client has disconnected.
+  }).catch((error: Error) => plainTextError(500, `The sandbox failed: ${error.stack}`));
   if (outgoing.destroyed || outgoing.writableEnded) {
     return;
   }
@@ -112,7 +110,7 @@ async function handle(
   const body = Buffer.from(response.body ?? "");
   outgoing.sendDate = false;
   for (const [name, value] of Object.entries(response.headers)) {
-    outgoing.setHeader(name, value as string | string[]);
+    outgoing.setHeader(name, value);
   }
   if (!response.streamed) {
     outgoing.setHeader("date", new Date(now()).toUTCString());
@@ -134,28 +132,13 @@ async function handle(
   incoming.resume();
 }
 
-/** Fields that come twice, as two values: Node joins them, and Go reads the first. */
-function distinct(rawHeaders: readonly string[]): Record<string, string[]> {
-  const headers: Record<string, string[]> = Object.create(null);
+/** Node joins the values of a header that comes twice. */
+function firstValues(rawHeaders: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = Object.create(null);
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = (rawHeaders[at] ?? "").toLowerCase();
-    headers[name] ??= [];
-    headers[name].push(rawHeaders[at + 1] ?? "");
+    headers[(rawHeaders[at] ?? "").toLowerCase()] ??= rawHeaders[at + 1] ?? "";
   }
   return headers;
-}
-
-/** A route that throws is a bug of the sandbox, unless the client has disconnected. */
-async function orInternalError(response: Promise<HttpResponse>): Promise<HttpResponse> {
-  try {
-    return await response;
-  } catch (error) {
-    return {
-      status: 500,
-      headers: { "content-type": "text/plain; charset=utf-8" },
-      body: `The sandbox failed: ${error instanceof Error ? error.stack : String(error)}\n`,
-    };
-  }
 }
 
 /** Reads as many bytes as needed to detect the protocol, and unshifts them. */
@@ -205,19 +188,14 @@ async function listenOnLoopback(
   }
 }
 
-function listenOn(
+async function listenOn(
   host: string,
   port: number,
   onConnection: (socket: Socket) => void,
 ): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    const server = createServer(onConnection);
-    server.once("error", reject);
-    server.listen({ host, port }, () => {
-      server.off("error", reject);
-      resolve(server);
-    });
-  });
+  const server = createServer(onConnection).listen({ host, port });
+  await once(server, "listening");
+  return server;
 }
 
 function portOf(server: Server): number {

@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import type { Grant } from "./entities.js";
-import { CommandError } from "./errors.js";
+import { RpcError } from "./errors.js";
 import type { Instance } from "./instance.js";
 import type { Caller } from "./permissions.js";
 
@@ -14,8 +14,11 @@ export type Command<T> = (overlaps: boolean) => T;
 
 /** What the commands that change a grant's state reject, by the state that it gets. */
 const stateErrors = {
-  inactive: { notFound: "COMMAND-3M9sd", key: "UserGrant.NotActive", unchanged: "COMMAND-1S9gx" },
-  active: { notFound: "COMMAND-Lp0gs", key: "UserGrant.NotInactive", unchanged: "COMMAND-1ML0v" },
+  inactive: { missing: "COMMAND-3M9sd", unchanged: ["User grant is not active", "COMMAND-1S9gx"] },
+  active: {
+    missing: "COMMAND-Lp0gs",
+    unchanged: ["User grant is not deactivated", "COMMAND-1ML0v"],
+  },
 } as const;
 
 /**
@@ -23,7 +26,7 @@ const stateErrors = {
  * state already is reported before the caller's projects are checked, so every caller that may change any
  * grant learns of it.
  *
- * @throws CommandError
+ * @throws RpcError
  */
 export function changeState(
   instance: Instance,
@@ -31,26 +34,24 @@ export function changeState(
   grantId: string,
   state: Grant["state"],
 ): Command<Grant> {
-  const { notFound, key, unchanged } = stateErrors[state];
-  const grant = findGrant(instance, caller, grantId);
-  if (grant === undefined) {
-    throw new CommandError(Code.NotFound, "UserGrant.NotFound", notFound);
-  }
+  const { missing, unchanged } = stateErrors[state];
+  const grant = findGrant(instance, caller, grantId, missing);
   if (grant.state === state) {
     if (instance.generation === "v4") {
       return () => grant;
     }
-    throw new CommandError(Code.FailedPrecondition, key, unchanged);
+    const [text, id] = unchanged;
+    throw new RpcError(Code.FailedPrecondition, text, id);
   }
   checkProject(caller, grant);
-  return (overlaps) => instance.state.grants.setState(grant, state, overlaps);
+  return (overlaps) => instance.grants.setState(grant, state, overlaps);
 }
 
 /**
  * Removes all grants or none of them. The ids are checked one after the other, so the first invalid one
  * decides the error.
  *
- * @throws CommandError
+ * @throws RpcError
  */
 export function bulkRemoveUserGrant(
   instance: Instance,
@@ -58,23 +59,20 @@ export function bulkRemoveUserGrant(
   grantIds: readonly string[],
 ): Command<void> {
   if (grantIds.length === 0) {
-    throw new CommandError(Code.InvalidArgument, "UserGrant.IDMissing", "COMMAND-5M0sd");
+    throw new RpcError(Code.InvalidArgument, "Id missing", "COMMAND-5M0sd");
   }
   const grants = new Map<string, Grant>();
   for (const grantId of grantIds) {
     if (grantId === "") {
-      throw new CommandError(Code.InvalidArgument, "UserGrant.IDMissing", "COMMAND-J9sc5");
+      throw new RpcError(Code.InvalidArgument, "Id missing", "COMMAND-J9sc5");
     }
-    const grant = findGrant(instance, caller, grantId);
-    if (grant === undefined) {
-      throw new CommandError(Code.NotFound, "UserGrant.NotFound", "COMMAND-1My0t");
-    }
+    const grant = findGrant(instance, caller, grantId, "COMMAND-1My0t");
     checkProject(caller, grant);
     grants.set(grantId, grant);
   }
   return (overlaps) => {
     for (const grant of grants.values()) {
-      instance.state.grants.remove(grant, overlaps);
+      instance.grants.remove(grant, overlaps);
     }
   };
 }
@@ -85,72 +83,81 @@ export type NewGrant = Pick<Grant, "userId" | "projectId" | "projectGrantId" | "
 /**
  * Adds a grant in the caller's organization.
  *
- * @throws CommandError
+ * @throws RpcError
  */
 export function addUserGrant(instance: Instance, caller: Caller, init: NewGrant): Command<Grant> {
-  const { state } = instance;
+  const { users, projects, grants, nextId } = instance;
   checkProject(caller, init);
-  if (!state.users.has(init.userId)) {
-    throw new CommandError(Code.FailedPrecondition, "User.NotFound", "COMMAND-4f8sg");
+  if (!users.has(init.userId)) {
+    throw new RpcError(Code.FailedPrecondition, "User could not be found", "COMMAND-4f8sg");
   }
   const projectGrantId = checkProjectGrant(instance, caller.orgId, init);
-  const known = state.projects.get(init.projectId)?.roleKeys;
+  const known = projects.get(init.projectId)?.roleKeys;
   if (init.roleKeys.some((key) => !known?.has(key))) {
-    throw new CommandError(Code.FailedPrecondition, "Project.Role.NotFound", "COMMAND-mm9F4");
+    throw new RpcError(Code.FailedPrecondition, "Errors.Project.Role.NotFound", "COMMAND-mm9F4");
   }
   const { orgId } = caller;
-  const grantId = state.nextId();
+  const grantId = nextId();
   return (overlaps) => {
     // The database has a constraint for this: it holds when the grant is written.
-    for (const grant of state.grants.ofUser(init.userId)) {
-      if (
-        grant.orgId === orgId &&
-        grant.projectId === init.projectId &&
-        grant.projectGrantId === projectGrantId
-      ) {
-        throw new CommandError(Code.AlreadyExists, "UserGrant.AlreadyExists", "V3-DKcYh");
-      }
+    const isSame = (grant: Grant) =>
+      grant.userId === init.userId &&
+      grant.orgId === orgId &&
+      grant.projectId === init.projectId &&
+      grant.projectGrantId === projectGrantId;
+    if (grants.some(isSame)) {
+      throw new RpcError(Code.AlreadyExists, "User grant already exists", "V3-DKcYh");
     }
-    return state.grants.add({ ...init, grantId, orgId, projectGrantId, state: "active" }, overlaps);
+    return grants.add({ ...init, grantId, orgId, projectGrantId, state: "active" }, overlaps);
   };
 }
 
 /** Returns the grant of the project to the organization; undefined if the project is its own. */
 function checkProjectGrant(
-  { state, generation }: Instance,
+  instance: Instance,
   orgId: string,
   { projectId, projectGrantId }: NewGrant,
 ): string | undefined {
-  const project = state.projects.get(projectId);
-  if (project?.orgId === orgId && projectGrantId === undefined) {
+  const { projects, generation } = instance;
+  if (projects.get(projectId)?.orgId === orgId && projectGrantId === undefined) {
     return undefined;
   }
   // v2.70 looks for the grant of a project only if the request names one.
   if (generation === "v2.70" && projectGrantId === undefined) {
-    throw new CommandError(Code.FailedPrecondition, "Project.NotFound", "COMMAND-3n77S");
+    throw new RpcError(Code.FailedPrecondition, "Project not found", "COMMAND-3n77S");
   }
-  for (const granted of state.projectGrants.values()) {
-    if (
-      granted.projectId === projectId &&
-      granted.grantedOrgId === orgId &&
-      (projectGrantId ?? granted.projectGrantId) === granted.projectGrantId
-    ) {
-      return granted.projectGrantId;
-    }
+  const id = findProjectGrant(instance, projectId, orgId);
+  if (id === undefined || (projectGrantId ?? id) !== id) {
+    throw new RpcError(Code.FailedPrecondition, "Project Grant not found", "COMMAND-4m9ff");
   }
-  throw new CommandError(Code.FailedPrecondition, "Project.Grant.NotFound", "COMMAND-4m9ff");
+  return id;
 }
 
-function findGrant(instance: Instance, caller: Caller, grantId: string): Grant | undefined {
-  const grant = instance.state.grants.get(grantId);
-  return grant?.orgId === caller.orgId ? grant : undefined;
+/** The id of the grant of a project to an organization. */
+export function findProjectGrant(
+  { projectGrants }: Instance,
+  projectId: string,
+  orgId: string,
+): string | undefined {
+  return [...projectGrants.values()].find(
+    (granted) => granted.projectId === projectId && granted.grantedOrgId === orgId,
+  )?.projectGrantId;
+}
+
+/** @throws RpcError with this id for a grant that the organization of the call does not have. */
+function findGrant({ grants }: Instance, { orgId }: Caller, grantId: string, id: string): Grant {
+  const grant = grants.get(grantId);
+  if (grant?.orgId !== orgId) {
+    throw new RpcError(Code.NotFound, "User grant not found", id);
+  }
+  return grant;
 }
 
 function checkProject({ projects }: Caller, { projectId }: { readonly projectId: string }): void {
   if (projects !== "all" && !projects.has(projectId)) {
-    throw new CommandError(
+    throw new RpcError(
       Code.PermissionDenied,
-      "UserGrant.NoPermissionForProject",
+      "User has no permissions on this project",
       "EVENT-Shu7e",
     );
   }

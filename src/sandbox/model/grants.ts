@@ -21,7 +21,9 @@ export class GrantStore {
   readonly projection: GrantProjection;
   readonly #now: () => number;
   readonly #grants = new Map<string, Grant>();
-  readonly #running = new Set<RunningCommand>();
+  /** Commands that are under way, and how many have begun so far. */
+  #running = 0;
+  #begun = 0;
   /** Commands that are to be carried out later, in the order of their time. */
   readonly #waiting: { readonly atMs: number; readonly push: () => void }[] = [];
   /** The time of the late command that is being carried out. */
@@ -38,13 +40,9 @@ export class GrantStore {
     return this.#grants.get(grantId);
   }
 
-  *ofUser(userId: string): Generator<Grant> {
+  some(matches: (grant: Grant) => boolean): boolean {
     this.#settle();
-    for (const grant of this.#grants.values()) {
-      if (grant.userId === userId) {
-        yield grant;
-      }
-    }
+    return [...this.#grants.values()].some(matches);
   }
 
   /** @param overlaps whether other changes are under way at the same time. */
@@ -54,42 +52,44 @@ export class GrantStore {
     const sequence = init.state === "active" ? 1n : 2n;
     const grant: Grant = { ...init, sequence, createdAtMs: atMs, changedAtMs: atMs };
     this.#grants.set(grant.grantId, grant);
-    this.projection.record(atMs, overlaps, grant, () => grant);
+    this.projection.record({ atMs, grantId: grant.grantId, apply: () => grant }, overlaps);
     return grant;
   }
 
   /** Changes a grant as it was looked up: one that has been removed since stays so. */
   setState(seen: Grant, state: Grant["state"], overlaps: boolean): Grant {
-    const changedAtMs = this.#timeMs();
-    const current = this.#grants.get(seen.grantId);
-    const sequence = (current ?? seen).sequence + 1n;
-    const changed: Grant = { ...(current ?? seen), state, sequence, changedAtMs };
+    const { grantId } = seen;
+    const current = this.#grants.get(grantId);
+    const atMs = this.#timeMs();
+    const change = { state, sequence: (current ?? seen).sequence + 1n, changedAtMs: atMs };
+    const changed: Grant = { ...(current ?? seen), ...change };
     if (current !== undefined) {
-      this.#grants.set(seen.grantId, changed);
+      this.#grants.set(grantId, changed);
     }
-    const apply = (row: Grant | undefined) => row && { ...row, state, sequence, changedAtMs };
-    this.projection.record(changedAtMs, overlaps, changed, apply);
+    const apply = (row: Grant | undefined) => row && { ...row, ...change };
+    this.projection.record({ atMs, grantId, apply }, overlaps);
     return changed;
   }
 
-  remove(seen: Grant, overlaps: boolean): void {
-    this.#grants.delete(seen.grantId);
-    this.projection.record(this.#timeMs(), overlaps, seen, () => undefined);
+  remove({ grantId }: Grant, overlaps: boolean): void {
+    this.#grants.delete(grantId);
+    const atMs = this.#timeMs();
+    this.projection.record({ atMs, grantId, apply: () => undefined }, overlaps);
   }
 
   /** A command is under way, until its `end` is called. */
-  begin(): Readonly<RunningCommand> {
-    const command = {
-      overlaps: this.#running.size > 0,
+  begin() {
+    const others = this.#running;
+    this.#running += 1;
+    this.#begun += 1;
+    const begun = this.#begun;
+    return {
+      /** Whether another command has been under way meanwhile. */
+      overlaps: () => others > 0 || this.#begun > begun,
       end: () => {
-        this.#running.delete(command);
+        this.#running -= 1;
       },
     };
-    for (const other of this.#running) {
-      other.overlaps = true;
-    }
-    this.#running.add(command);
-    return command;
   }
 
   /** Carries a command out when that time has passed. No timer is needed: every access looks first. */
@@ -102,8 +102,8 @@ export class GrantStore {
         // No caller waits for its error.
       }
     };
-    const later = this.#waiting.findIndex((waiting) => waiting.atMs > atMs);
-    this.#waiting.splice(later < 0 ? this.#waiting.length : later, 0, { atMs, push });
+    this.#waiting.push({ atMs, push });
+    this.#waiting.sort((a, b) => a.atMs - b.atMs);
   }
 
   #settle(): void {
@@ -120,19 +120,11 @@ export class GrantStore {
   }
 }
 
-interface RunningCommand {
-  /** Whether another command has been under way meanwhile. */
-  overlaps: boolean;
-  end(): void;
-}
-
-/** What an event makes of a row: rows that are not there are not changed. */
-type Apply = (row: Grant | undefined) => Grant | undefined;
-
 interface Event {
   readonly atMs: number;
-  readonly grant: Pick<Grant, "orgId" | "grantId">;
-  readonly apply: Apply;
+  readonly grantId: string;
+  /** What the event makes of the grant's row: one that is not there is not changed. */
+  readonly apply: (row: Grant | undefined) => Grant | undefined;
 }
 
 /**
@@ -143,13 +135,11 @@ export class GrantProjection {
   readonly #options: ProjectionOptions;
   readonly #settle: () => void;
   readonly #random: () => number;
-  /** By organization, in the order in which the grants were added. */
-  readonly #orgs = new Map<string, Map<string, Grant>>();
+  /** In the order in which the grants were added. */
+  readonly #rows = new Map<string, Grant>();
   #pending: Event[] = [];
   #skips = 0;
   #updatedAtMs: number;
-  /** The last search: its next page is a part of the same list unless something has changed. */
-  #lastSearch: { readonly key: string; readonly found: readonly Grant[] } | undefined;
 
   /** @param settle carries out what is due on the write side. */
   constructor(options: ProjectionOptions, settle: () => void) {
@@ -169,85 +159,47 @@ export class GrantProjection {
     this.#skips += events;
   }
 
-  record(atMs: number, overlaps: boolean, grant: Event["grant"], apply: Apply): void {
+  record(event: Event, overlaps: boolean): void {
     if (this.#skips > 0) {
       this.#skips -= 1;
-      return;
-    }
-    if (overlaps && this.#random() < this.#options.skipRate) {
-      return;
-    }
-    const event = { atMs, grant, apply };
-    if (this.#options.delayMs === 0) {
+    } else if (overlaps && this.#random() < this.#options.skipRate) {
+      // Missed for good.
+    } else if (this.#options.delayMs === 0) {
       this.#apply(event);
     } else {
       this.#pending.push(event);
     }
   }
 
-  /** Applies events that have been pending for long enough, or all of them. */
-  catchUp(all = false): void {
+  /** The row of a grant. Unlike a search, this waits until the projection has caught up. */
+  get(grantId: string): Grant | undefined {
+    this.#catchUp(Number.POSITIVE_INFINITY);
+    return this.#rows.get(grantId);
+  }
+
+  /** All matching rows, in the order in which they were added. */
+  search(matches: (grant: Grant) => boolean): Grant[] {
+    this.#catchUp(this.#options.now() - this.#options.delayMs);
+    return [...this.#rows.values()].filter(matches);
+  }
+
+  /** Applies the events up to this time. */
+  #catchUp(atMs: number): void {
     this.#settle();
-    const visibleSinceMs = all
-      ? Number.POSITIVE_INFINITY
-      : this.#options.now() - this.#options.delayMs;
-    const later = this.#pending.findIndex(({ atMs }) => atMs > visibleSinceMs);
+    const later = this.#pending.findIndex((event) => event.atMs > atMs);
     for (const event of this.#pending.splice(0, later < 0 ? this.#pending.length : later)) {
       this.#apply(event);
     }
   }
 
-  get(orgId: string, grantId: string): Grant | undefined {
-    return this.#orgs.get(orgId)?.get(grantId);
-  }
-
-  /**
-   * All matching rows of an organization, or of all organizations.
-   *
-   * @param key identifies the search: those with the same key have the same result.
-   * @param compare sorts them; without it, they come in the order in which they were added.
-   */
-  search(
-    orgId: string | undefined,
-    key: string,
-    matches: (grant: Grant) => boolean,
-    compare?: (a: Grant, b: Grant) => number,
-  ): readonly Grant[] {
-    const keyWithOrg = JSON.stringify([orgId, key]);
-    if (this.#lastSearch?.key !== keyWithOrg) {
-      const orgs = orgId === undefined ? [...this.#orgs.values()] : [this.#orgs.get(orgId)];
-      const found: Grant[] = [];
-      for (const org of orgs) {
-        for (const grant of org?.values() ?? []) {
-          if (matches(grant)) {
-            found.push(grant);
-          }
-        }
-      }
-      this.#lastSearch = { key: keyWithOrg, found: compare ? found.sort(compare) : found };
-    }
-    return this.#lastSearch.found;
-  }
-
-  /** Discards the last search: data that it was joined with has changed. */
-  invalidate(): void {
-    this.#lastSearch = undefined;
-  }
-
-  #apply({ atMs, grant: { orgId, grantId }, apply }: Event): void {
-    let org = this.#orgs.get(orgId);
-    if (org === undefined) {
-      org = new Map();
-      this.#orgs.set(orgId, org);
-    }
-    const row = apply(org.get(grantId));
+  #apply({ atMs, grantId, apply }: Event): void {
+    const row = apply(this.#rows.get(grantId));
     if (row === undefined) {
-      org.delete(grantId);
+      this.#rows.delete(grantId);
     } else {
-      org.set(grantId, row);
+      this.#rows.set(grantId, row);
     }
     this.#updatedAtMs = atMs + this.#options.delayMs;
-    this.#lastSearch = undefined;
   }
 }
 

@@ -1,16 +1,65 @@
-import { randomBytes } from "node:crypto";
-import type { OAuthState } from "../oauth/state.js";
+import { createPublicKey, generateKeyPair, type KeyObject, randomBytes } from "node:crypto";
+import { promisify } from "node:util";
+import { platform } from "../../common/time.js";
+import { isLoopback } from "../../options/checker.js";
+import type { SandboxOptions } from "../options.js";
 import type { AccessToken, Generation, Org, Project, ProjectGrant, User } from "./entities.js";
-import type { FaultQueue } from "./faults.js";
-import type { GrantStore } from "./grants.js";
+import { FaultQueue } from "./faults.js";
+import { GrantStore } from "./grants.js";
 
-/** One ZITADEL instance: what its endpoints share. */
+/** A public client of type user agent, which signs users in with PKCE. */
+export interface App {
+  readonly clientId: string;
+  readonly redirectUris: readonly string[];
+  readonly postLogoutRedirectUris: readonly string[];
+  /** Whether ID tokens hold what userinfo returns. */
+  readonly idTokenUserinfoAssertion: boolean;
+}
+
+/** The public half of a service user's key. */
+export interface ServiceUserPublicKey {
+  readonly userId: string;
+  readonly publicKey: KeyObject;
+  readonly expiresAtMs: number;
+}
+
+export interface ClientSecret {
+  readonly userId: string;
+  readonly secret: string;
+}
+
+/** The request with which a page sent a user to sign in. */
+export interface AuthRequest {
+  readonly id: string;
+  readonly clientId: string;
+  readonly redirectUri: string;
+  readonly state: string;
+  readonly nonce: string | undefined;
+  readonly codeChallenge: string | undefined;
+  readonly scopes: readonly string[];
+}
+
+/** Who has signed in to which client, and for what. */
+export interface SignIn {
+  readonly userId: string;
+  readonly clientId: string;
+  readonly scopes: readonly string[];
+  readonly nonce: string | undefined;
+  readonly authenticatedAtMs: number;
+}
+
+/** What came of a sign-in: it has one access token and one refresh token at a time. */
+export interface OidcSession {
+  readonly signIn: SignIn;
+  readonly accessToken: string;
+  readonly refreshToken: string | undefined;
+  /** When the refresh token expires. */
+  readonly expiresAtMs: number;
+}
+
+/** One ZITADEL instance: how it responds, and everything that it stores. */
 export interface Instance {
   readonly generation: Generation;
-  readonly state: State;
-  /** Who can sign in, and who is signed in. */
-  readonly oauth: OAuthState;
-  readonly faults: FaultQueue;
   /** Host names that the instance serves, without port. The first is its ExternalDomain. */
   readonly hosts: readonly string[];
   /** Whether pages of an origin may read responses. */
@@ -18,37 +67,102 @@ export interface Instance {
   /** How long a call takes, and in addition each id of a bulk removal. */
   readonly requestLatencyMs: number;
   readonly idLatencyMs: number;
+  readonly accessTokenLifetimeMs: number;
+  readonly refreshTokenLifetimeMs: number;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
-}
+  readonly nextId: () => string;
+  readonly faults: FaultQueue;
 
-/** Everything that the instance stores, except for credentials. */
-export interface State {
   readonly orgs: Map<string, Org>;
   readonly projects: Map<string, Project>;
   /** By their own id. */
   readonly projectGrants: Map<string, ProjectGrant>;
   readonly users: Map<string, User>;
-  readonly tokens: Map<string, AccessToken>;
   readonly grants: GrantStore;
-  readonly nextId: () => string;
+
+  readonly tokens: Map<string, AccessToken>;
+  readonly apps: Map<string, App>;
+  /** By key id. */
+  readonly serviceUserKeys: Map<string, ServiceUserPublicKey>;
+  /** By client id. */
+  readonly clientSecrets: Map<string, ClientSecret>;
+  readonly authRequests: Map<string, AuthRequest>;
+  /** Authorization codes that have not been used. */
+  readonly codes: Map<string, { readonly request: AuthRequest; readonly signIn: SignIn }>;
+  readonly sessions: Set<OidcSession>;
+  /** Signs ID tokens. Created on first use. */
+  readonly signingKey: () => Promise<SigningKey>;
 }
 
-export function createState(grants: GrantStore): State {
+export function createInstance({
+  generation = "v4",
+  hosts = ["localhost"],
+  requestLatencyMs = 0,
+  idLatencyMs = 0,
+  projectionDelayMs = 0,
+  projectionSkipRate = 0,
+  projectionSkipSeed = 1,
+  cors = "any",
+  now = platform.wallMs,
+  // ZITADEL's defaults: 12 hours, and 30 days without use.
+  accessTokenLifetimeMs = 12 * 3_600_000,
+  refreshTokenLifetimeMs = 30 * 24 * 3_600_000,
+}: SandboxOptions): Instance {
   let lastId = 400_000_000_000_000_000n;
+  let signingKey: Promise<SigningKey> | undefined;
+  // 18 digits, like ZITADEL's, and far enough apart that a mistyped id is unused.
+  const nextId = () => {
+    lastId += 16_777_259n;
+    return String(lastId);
+  };
   return {
+    generation,
+    hosts,
+    allowsOrigin: (origin) =>
+      cors === "any" || (cors === "loopback" ? isLoopbackOrigin(origin) : cors.includes(origin)),
+    requestLatencyMs,
+    idLatencyMs,
+    accessTokenLifetimeMs,
+    refreshTokenLifetimeMs,
+    now,
+    nextId,
+    faults: new FaultQueue(),
     orgs: new Map(),
     projects: new Map(),
     projectGrants: new Map(),
     users: new Map(),
+    grants: new GrantStore({
+      now,
+      delayMs: projectionDelayMs,
+      skipRate: projectionSkipRate,
+      skipSeed: projectionSkipSeed,
+    }),
     tokens: new Map(),
-    grants,
-    // 18 digits, like ZITADEL's, and far enough apart that a mistyped id is unused.
-    nextId: () => {
-      lastId += 16_777_259n;
-      return String(lastId);
+    apps: new Map(),
+    serviceUserKeys: new Map(),
+    clientSecrets: new Map(),
+    authRequests: new Map(),
+    codes: new Map(),
+    sessions: new Set(),
+    signingKey: () => {
+      signingKey ??= createSigningKey(nextId());
+      return signingKey;
     },
   };
+}
+
+/** Whether an origin is one of this machine's own. */
+function isLoopbackOrigin(origin: string): boolean {
+  const host = URL.canParse(origin) ? new URL(origin).hostname : "";
+  return isLoopback(host) || host.endsWith(".localhost");
+}
+
+type SigningKey = Readonly<Record<"privateKey" | "publicKey", KeyObject> & { keyId: string }>;
+
+async function createSigningKey(keyId: string): Promise<SigningKey> {
+  const { privateKey } = await promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
+  return { keyId, privateKey, publicKey: createPublicKey(privateKey) };
 }
 
 /** Creates an access token that the instance accepts until it expires, and returns it. */
@@ -58,17 +172,17 @@ export function issueToken(
   value = randomToken(),
 ): string {
   const { expiresInMs, ...rest } = token;
-  instance.state.tokens.set(value, { ...rest, expiresAtMs: instance.now() + expiresInMs });
+  instance.tokens.set(value, { ...rest, expiresAtMs: instance.now() + expiresInMs });
   return value;
 }
 
 /** The token with its user, if both are valid. */
 export function findToken(
-  { state, now }: Instance,
+  { tokens, users, now }: Instance,
   value: string,
 ): { readonly user: User; readonly token: AccessToken } | undefined {
-  const token = state.tokens.get(value);
-  const user = token && state.users.get(token.userId);
+  const token = tokens.get(value);
+  const user = token && users.get(token.userId);
   return token !== undefined && token.expiresAtMs > now() && user?.state === "active"
     ? { user, token }
     : undefined;

@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { type HttpRequest, headerOf } from "../http/http.js";
+import type { HttpRequest } from "../http/http.js";
 import {
   type Grant,
   type Membership,
@@ -21,8 +21,8 @@ export interface Caller {
 }
 
 /**
- * Checks a call in ZITADEL's order: the token, the organization, any membership there, a role with
- * the permission.
+ * Checks a call in ZITADEL's order: the token, the organization, and if it needs a permission any membership
+ * there and a role with the permission.
  *
  * @throws RpcError `Unauthenticated` without a usable token, `PermissionDenied` when the organization
  * does not exist or no role has the permission, `NotFound` when the user is not a member at all.
@@ -30,9 +30,19 @@ export interface Caller {
 export function authorize(
   instance: Instance,
   request: HttpRequest,
-  permission: Permission,
+  permission: Permission | undefined,
 ): Caller {
-  const { user, orgId, memberships } = identify(instance, request);
+  const user = authenticate(instance, request);
+  const orgId = request.headers["x-zitadel-orgid"] || user.orgId;
+  if (!instance.orgs.has(orgId)) {
+    throw new RpcError(Code.PermissionDenied, "Organisation doesn't exist", "AUTH-Bs7Ds");
+  }
+  const memberships = user.memberships.filter(
+    (membership) => membership.orgId === undefined || membership.orgId === orgId,
+  );
+  if (permission === undefined) {
+    return { user, orgId, memberships, projects: new Set() };
+  }
   if (memberships.length === 0) {
     throw new RpcError(Code.NotFound, "membership not found", "AUTHZ-cdgFk");
   }
@@ -41,20 +51,24 @@ export function authorize(
     throw new RpcError(Code.PermissionDenied, "No matching permissions found", "AUTH-5mWD2");
   }
   const projects = allowing.map(({ projectId }) => projectId);
-  return {
-    user,
-    orgId,
-    memberships,
-    projects: projects.includes(undefined)
-      ? "all"
-      : new Set(projects.filter((id) => id !== undefined)),
-  };
+  const limits = new Set(projects.filter((id) => id !== undefined));
+  return { user, orgId, memberships, projects: projects.includes(undefined) ? "all" : limits };
 }
 
-/** Checks only that there is a caller, and that the organization of the call exists; as `authorize` does. */
-export function authenticated(instance: Instance, request: HttpRequest): Caller {
-  const { user, orgId, memberships } = identify(instance, request);
-  return { user, orgId, memberships, projects: new Set() };
+function authenticate(instance: Instance, { headers }: HttpRequest): User {
+  const header = headers.authorization ?? "";
+  if (header === "") {
+    throw new RpcError(Code.Unauthenticated, "auth header missing");
+  }
+  const [, value, more] = header.split("Bearer ");
+  if (value === undefined || more !== undefined) {
+    throw new RpcError(Code.Unauthenticated, "invalid auth header", "AUTH-toLo1");
+  }
+  const found = findToken(instance, value);
+  if (!found?.token.audience) {
+    throw new RpcError(Code.Unauthenticated, "Errors.Token.Invalid", "AUTH-7fs1e");
+  }
+  return found.user;
 }
 
 /**
@@ -68,42 +82,6 @@ export function permissionsOfCaller({ memberships }: Caller): string[] {
     ),
   );
   return [...new Set(all)];
-}
-
-/**
- * The caller, and the memberships that count in the organization of the call.
- *
- * @throws RpcError `Unauthenticated`, or `PermissionDenied` when the organization does not exist.
- */
-function identify(
-  instance: Instance,
-  request: HttpRequest,
-): { user: User; orgId: string; memberships: readonly Membership[] } {
-  const user = authenticate(instance, request);
-  const orgId = headerOf(request, "x-zitadel-orgid") || user.orgId;
-  if (!instance.state.orgs.has(orgId)) {
-    throw new RpcError(Code.PermissionDenied, "Organisation doesn't exist", "AUTH-Bs7Ds");
-  }
-  const memberships = user.memberships.filter(
-    (membership) => membership.orgId === undefined || membership.orgId === orgId,
-  );
-  return { user, orgId, memberships };
-}
-
-function authenticate(instance: Instance, request: HttpRequest): User {
-  const header = headerOf(request, "authorization") ?? "";
-  if (header === "") {
-    throw new RpcError(Code.Unauthenticated, "auth header missing");
-  }
-  const [, value, more] = header.split("Bearer ");
-  if (value === undefined || more !== undefined) {
-    throw new RpcError(Code.Unauthenticated, "invalid auth header", "AUTH-toLo1");
-  }
-  const found = findToken(instance, value);
-  if (!found?.token.audience) {
-    throw new RpcError(Code.Unauthenticated, "Errors.Token.Invalid", "AUTH-7fs1e");
-  }
-  return found.user;
 }
 
 /** Whether a user may read a grant, whichever organization the call goes to: it is their own, or a role allows it. */
@@ -134,14 +112,13 @@ export function instanceLookupTimedOut(instance: Instance, request: HttpRequest)
 
 function instanceError(instance: Instance, request: HttpRequest, code: Code, cause = ""): RpcError {
   const domain = `ExternalDomain is ${instance.hosts[0]}`;
-  const text = `unable to set instance using origin ${hostOf(request)} (${domain})${cause}`;
-  return new RpcError(code, text);
+  return new RpcError(
+    code,
+    `unable to set instance using origin ${hostOf(request)} (${domain})${cause}`,
+  );
 }
 
 /** The host that a request names: ZITADEL finds its instance by it. */
-function hostOf(request: HttpRequest): string {
-  const named = ["x-zitadel-instance-host", "x-forwarded-host"].map((name) =>
-    headerOf(request, name),
-  );
-  return named.find((host) => host !== undefined && host !== "") ?? request.host;
+function hostOf({ headers, host }: HttpRequest): string {
+  return headers["x-zitadel-instance-host"] || headers["x-forwarded-host"] || host;
 }

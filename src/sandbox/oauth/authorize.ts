@@ -1,7 +1,6 @@
 import { type HttpResponse, plainTextError } from "../http/http.js";
-import { type Instance, randomToken } from "../model/instance.js";
+import { type AuthRequest, type Instance, randomToken } from "../model/instance.js";
 import { OAuthError, type OAuthRequest, redirect, scopesOf } from "./response.js";
-import type { AuthRequest } from "./state.js";
 
 /**
  * `/oauth/v2/authorize`. OpenID Connect Core 1.0, section 3.1.2. It redirects to the login page.
@@ -9,23 +8,19 @@ import type { AuthRequest } from "./state.js";
  * @throws OAuthError for a request that must not be redirected back.
  */
 export function authorize({ instance, form }: OAuthRequest): HttpResponse {
-  const { oauth, state } = instance;
   const text = (name: string) => form.get(name) || undefined;
-  const app = oauth.apps.get(text("client_id") ?? "");
+  const app = instance.apps.get(text("client_id") ?? "");
   if (app === undefined) {
-    throw new OAuthError(400, "invalid_request", "Errors.App.NotFound");
+    throw new OAuthError("invalid_request", "Errors.App.NotFound");
   }
   const redirectUri = text("redirect_uri") ?? "";
   // Before this is validated, nothing is redirected.
   if (!app.redirectUris.includes(redirectUri)) {
-    throw new OAuthError(
-      400,
-      "invalid_request",
-      "The requested redirect_uri is missing in the client configuration.",
-    );
+    const description = "The requested redirect_uri is missing in the client configuration.";
+    throw new OAuthError("invalid_request", description);
   }
   const request: AuthRequest = {
-    id: state.nextId(),
+    id: instance.nextId(),
     clientId: app.clientId,
     redirectUri,
     state: text("state") ?? "",
@@ -42,13 +37,13 @@ export function authorize({ instance, form }: OAuthRequest): HttpResponse {
   if (text("prompt") === "none") {
     return redirectBack(request, { error: "login_required" });
   }
-  oauth.authRequests.set(request.id, request);
+  instance.authRequests.set(request.id, request);
   return redirect(`/ui/login?authRequestID=${request.id}`);
 }
 
 /** `/ui/login`: where a user clicks "sign in". */
 export function login({ instance, request, form }: OAuthRequest): HttpResponse {
-  const found = instance.oauth.authRequests.get(form.get("authRequestID") ?? "");
+  const found = instance.authRequests.get(form.get("authRequestID") ?? "");
   if (found === undefined) {
     return plainTextError(404, "Errors.AuthRequest.NotFound");
   }
@@ -56,9 +51,9 @@ export function login({ instance, request, form }: OAuthRequest): HttpResponse {
 }
 
 function decide(instance: Instance, request: AuthRequest, form: URLSearchParams): HttpResponse {
-  const { oauth, state, now } = instance;
-  const user = state.users.get(form.get("userId") ?? "");
-  oauth.authRequests.delete(request.id);
+  const { users, authRequests, codes, now } = instance;
+  const user = users.get(form.get("userId") ?? "");
+  authRequests.delete(request.id);
   if (form.get("decision") !== "sign-in" || user === undefined) {
     return redirectBack(request, {
       error: "access_denied",
@@ -68,7 +63,7 @@ function decide(instance: Instance, request: AuthRequest, form: URLSearchParams)
   const code = randomToken();
   const { clientId, scopes, nonce } = request;
   const signIn = { userId: user.userId, clientId, scopes, nonce, authenticatedAtMs: now() };
-  oauth.codes.set(code, { request, signIn });
+  codes.set(code, { request, signIn });
   return redirectBack(request, { code });
 }
 
@@ -80,18 +75,14 @@ function redirectBack(request: AuthRequest, parameters: Record<string, string>):
   return redirect(url.href);
 }
 
-/** A page with more than this is slow to load and useless. */
-const mostPeople = 200;
-
-/** A small login page: choose a user, and click the button. */
-function loginPage({ state }: Instance, { id, clientId }: AuthRequest): HttpResponse {
-  const options: string[] = [];
-  for (const user of state.users.values()) {
-    if (options.length < mostPeople && !user.isMadeUp) {
-      const { userId, displayName } = user;
-      options.push(`<option value="${escapeHtml(userId)}">${escapeHtml(displayName)}</option>`);
-    }
-  }
+/** A small login page: choose a user, and click the button. More people would be slow to load, and useless. */
+function loginPage({ users }: Instance, { id, clientId }: AuthRequest): HttpResponse {
+  const options = [...users.values()]
+    .filter(({ isMadeUp }) => !isMadeUp)
+    .slice(0, 200)
+    .map(({ userId, displayName }) => {
+      return `<option value="${escapeHtml(userId)}">${escapeHtml(displayName)}</option>`;
+    });
   return page(
     "Sign in",
     `<form method="post" action="/ui/login">

@@ -1,11 +1,5 @@
-import { decodeJwt, exportJWK, jwtVerify } from "jose";
-import {
-  type HttpRequest,
-  type HttpResponse,
-  headerOf,
-  plainTextError,
-  type Route,
-} from "../http/http.js";
+import { exportJWK, jwtVerify } from "jose";
+import { type HttpResponse, plainTextError, type Route } from "../http/http.js";
 import { RpcError } from "../model/errors.js";
 import { findToken, type Instance } from "../model/instance.js";
 import { checkInstance } from "../model/permissions.js";
@@ -34,8 +28,10 @@ const both = ["GET", "POST"];
 const endpoints: Readonly<Record<string, Endpoint>> = {
   "/.well-known/openid-configuration": {
     methods: ["GET"],
-    respond: ({ instance, request }) =>
-      openIdResponse(instance, request, metadata(issuerOf(request), instance.generation === "v4")),
+    respond: (context) => {
+      const { instance, request } = context;
+      return openIdResponse(context, metadata(issuerOf(request), instance.generation === "v4"));
+    },
   },
   "/oauth/v2/keys": { methods: ["GET"], respond: keys },
   "/oauth/v2/authorize": { methods: both, respond: authorize },
@@ -55,12 +51,13 @@ export function isOpenIdPath(path: string): boolean {
 /** The OAuth and OpenID Connect endpoints, and the pages of the login. */
 export function openIdRoute(instance: Instance): Route {
   return async (request) => {
-    const endpoint = Object.hasOwn(endpoints, request.path) ? endpoints[request.path] : undefined;
+    const { path, method } = request;
+    const endpoint = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined;
     try {
-      if (isOpenIdPath(request.path)) {
+      if (isOpenIdPath(path)) {
         checkInstance(instance, request);
       }
-      return endpoint?.methods.includes(request.method)
+      return endpoint?.methods.includes(method)
         ? await endpoint.respond({ instance, request, form: await readForm(request) })
         : undefined;
     } catch (reason) {
@@ -68,8 +65,8 @@ export function openIdRoute(instance: Instance): Route {
         return plainTextError(404, reason.message);
       }
       if (reason instanceof OAuthError) {
-        const { error, description, status } = reason;
-        return openIdResponse(instance, request, { error, error_description: description }, status);
+        const { error, message, status } = reason;
+        return openIdResponse({ instance, request }, { error, error_description: message }, status);
       }
       throw reason;
     }
@@ -77,39 +74,40 @@ export function openIdRoute(instance: Instance): Route {
 }
 
 /** The keys for verifying ID tokens. RFC 7517. */
-async function keys({ instance, request }: OAuthRequest): Promise<HttpResponse> {
-  const { keyId, publicKey } = await instance.oauth.signingKey();
+async function keys(context: OAuthRequest): Promise<HttpResponse> {
+  const { keyId, publicKey } = await context.instance.signingKey();
   const key = { use: "sig", kid: keyId, alg: "RS256", ...(await exportJWK(publicKey)) };
-  return openIdResponse(instance, request, { keys: [key] });
+  return openIdResponse(context, { keys: [key] });
 }
 
 /** RFC 7009. Revoking a refresh token also revokes its access token. */
-function revoke({ instance, request, form }: OAuthRequest): HttpResponse {
-  const { oauth, state } = instance;
-  const app = verifyApp(instance, request, form);
-  const token = required(form, "token");
-  const session = findSession(instance, token);
-  if (session !== undefined && session.signIn.clientId === app.clientId) {
-    state.tokens.delete(session.accessToken);
+function revoke(context: OAuthRequest): HttpResponse {
+  const { tokens, sessions } = context.instance;
+  const app = verifyApp(context);
+  const token = required(context.form, "token");
+  const session = findSession(context.instance, token);
+  if (session?.signIn.clientId === app.clientId) {
+    tokens.delete(session.accessToken);
     if (session.refreshToken === token) {
-      oauth.sessions.delete(session);
+      sessions.delete(session);
     }
   }
-  return { ...openIdResponse(instance, request, {}), body: "" };
+  return { ...openIdResponse(context, {}), body: "" };
 }
 
 /** https://openid.net/specs/openid-connect-core-1_0.html#UserInfo */
-function userinfo({ instance, request }: OAuthRequest): HttpResponse {
-  const [, value] = /^Bearer (.+)$/i.exec(headerOf(request, "authorization") ?? "") ?? [];
+function userinfo(context: OAuthRequest): HttpResponse {
+  const { instance, request } = context;
+  const [, value] = /^Bearer (.+)$/i.exec(request.headers.authorization ?? "") ?? [];
   if (value === undefined) {
-    throw new OAuthError(401, "invalid_request", "access token missing");
+    throw new OAuthError("invalid_request", "access token missing", 401);
   }
   const found = findToken(instance, value);
   if (found === undefined) {
-    throw new OAuthError(401, "access_denied", "access token invalid");
+    throw new OAuthError("access_denied", "access token invalid", 401);
   }
   const { user, token } = found;
-  return openIdResponse(instance, request, {
+  return openIdResponse(context, {
     sub: user.userId,
     ...userClaims(instance, user, token.scopes),
   });
@@ -120,27 +118,24 @@ function userinfo({ instance, request }: OAuthRequest): HttpResponse {
  * stay valid until they are revoked.
  */
 async function endSession({ instance, request, form }: OAuthRequest): Promise<HttpResponse> {
-  const { oauth, state } = instance;
+  const { apps, sessions, tokens } = instance;
   const hint = form.get("id_token_hint") ?? "";
-  const claims = hint === "" ? undefined : await readHint(instance, request, hint);
+  const claims = hint === "" ? undefined : await readHint(instance, issuerOf(request), hint);
   const named = form.get("client_id") || undefined;
-  if (claims !== undefined && named !== undefined && named !== claims.clientId) {
-    throw new OAuthError(400, "invalid_request", "client_id does not match azp of id_token_hint");
+  if (claims !== undefined && named !== undefined && named !== claims.azp) {
+    throw new OAuthError("invalid_request", "client_id does not match azp of id_token_hint");
   }
-  const app = oauth.apps.get(claims?.clientId ?? named ?? "");
+  const app = apps.get(claims?.azp ?? named ?? "");
   const after = form.get("post_logout_redirect_uri") || undefined;
   if (app !== undefined && after !== undefined && !app.postLogoutRedirectUris.includes(after)) {
-    throw new OAuthError(400, "invalid_request", "post_logout_redirect_uri invalid");
+    throw new OAuthError("invalid_request", "post_logout_redirect_uri invalid");
   }
-  for (const session of oauth.sessions) {
-    if (session.signIn.userId === claims?.userId) {
-      state.tokens.delete(session.accessToken);
+  for (const session of sessions) {
+    if (session.signIn.userId === claims?.sub) {
+      tokens.delete(session.accessToken);
     }
   }
-  const target = new URL(
-    app === undefined ? signedOutPath : (after ?? signedOutPath),
-    issuerOf(request),
-  );
+  const target = new URL((app && after) ?? signedOutPath, issuerOf(request));
   const returned = form.get("state");
   if (returned) {
     target.searchParams.set("state", returned);
@@ -149,18 +144,13 @@ async function endSession({ instance, request, form }: OAuthRequest): Promise<Ht
 }
 
 /** An expired hint is accepted: it identifies the user who signs out, and grants nothing. */
-async function readHint(
-  { oauth }: Instance,
-  request: HttpRequest,
-  hint: string,
-): Promise<{ userId: string; clientId: string }> {
+async function readHint({ signingKey }: Instance, issuer: string, hint: string) {
   try {
-    const { publicKey } = await oauth.signingKey();
-    await jwtVerify(hint, publicKey, { issuer: issuerOf(request), currentDate: new Date(0) });
-    const { sub = "", azp } = decodeJwt<{ azp?: string }>(hint);
-    return { userId: sub, clientId: azp ?? "" };
+    const { publicKey } = await signingKey();
+    const options = { issuer, currentDate: new Date(0) };
+    return (await jwtVerify<{ azp?: string }>(hint, publicKey, options)).payload;
   } catch {
-    throw new OAuthError(400, "invalid_request", "id_token_hint invalid");
+    throw new OAuthError("invalid_request", "id_token_hint invalid");
   }
 }
 

@@ -1,19 +1,17 @@
 import { randomBytes } from "node:crypto";
-import { apiCors, corsHeaders } from "../http/cors.js";
+import { corsHeaders } from "../http/cors.js";
 import { type HttpRequest, type HttpResponse, readBody } from "../http/http.js";
 import { type Instance, requestIdHeader } from "../model/instance.js";
 
 /** An error response of the OAuth endpoints: RFC 6749, section 5.2. */
 export class OAuthError extends Error {
-  readonly status: number;
   readonly error: string;
-  readonly description: string;
+  readonly status: number;
 
-  constructor(status: number, error: string, description: string) {
+  constructor(error: string, description: string, status = 400) {
     super(description);
-    this.status = status;
     this.error = error;
-    this.description = description;
+    this.status = status;
   }
 }
 
@@ -24,11 +22,11 @@ export interface OAuthRequest {
   readonly form: URLSearchParams;
 }
 
-/** The parameters of the body, then those of the query. */
+/** The parameters of the query, and those of the body, which count for more. */
 export async function readForm(request: HttpRequest): Promise<URLSearchParams> {
   const form = new URLSearchParams(request.query);
   const body = request.method === "POST" ? await readBody(request, 1_000_000) : undefined;
-  for (const [name, value] of new URLSearchParams(Buffer.from(body ?? []).toString())) {
+  for (const [name, value] of new URLSearchParams(body?.toString())) {
     form.set(name, value);
   }
   return form;
@@ -38,7 +36,7 @@ export async function readForm(request: HttpRequest): Promise<URLSearchParams> {
 export function required(form: URLSearchParams, name: string): string {
   const value = form.get(name);
   if (!value) {
-    throw new OAuthError(400, "invalid_request", `${name} missing`);
+    throw new OAuthError("invalid_request", `${name} missing`);
   }
   return value;
 }
@@ -55,8 +53,7 @@ export function issuerOf(request: HttpRequest): string {
 
 /** A JSON response of the OAuth and OpenID Connect endpoints. */
 export function openIdResponse(
-  instance: Instance,
-  request: HttpRequest,
+  { instance, request }: Pick<OAuthRequest, "instance" | "request">,
   value: Readonly<Record<string, unknown>>,
   status = 200,
 ): HttpResponse {
@@ -64,15 +61,13 @@ export function openIdResponse(
   return {
     status,
     headers: {
-      ...corsHeaders(instance, request, apiCors),
+      ...corsHeaders(instance, request),
       "cache-control": "no-store",
       "content-type": "application/json",
       // An hour ago: browsers must not cache it, whatever their clock shows.
       expires: new Date(instance.now() - 3_600_000).toUTCString(),
       pragma: "no-cache",
-      "set-cookie": [
-        `zitadel.useragent=${agent}; Path=/; Domain=${instance.hosts[0]}; Max-Age=31536000; HttpOnly; SameSite=Lax`,
-      ],
+      "set-cookie": `zitadel.useragent=${agent}; Path=/; Domain=${instance.hosts[0]}; Max-Age=31536000; HttpOnly; SameSite=Lax`,
       vary: "Origin, Cookie",
       ...requestIdHeader(instance),
     },

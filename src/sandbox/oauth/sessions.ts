@@ -2,32 +2,39 @@ import { createHash } from "node:crypto";
 import { SignJWT } from "jose";
 import type { HttpResponse } from "../http/http.js";
 import type { User } from "../model/entities.js";
-import { type Instance, issueToken, orgDomain, randomToken } from "../model/instance.js";
+import {
+  type App,
+  type Instance,
+  issueToken,
+  type OidcSession,
+  orgDomain,
+  randomToken,
+  type SignIn,
+} from "../model/instance.js";
 import { issuerOf, OAuthError, type OAuthRequest, openIdResponse, required } from "./response.js";
-import type { App, OidcSession, SignIn } from "./state.js";
 
 /** Redeems a code, once: RFC 6749, section 4.1.3, and RFC 7636, section 4.6. */
 export function redeemCode(instance: Instance, app: App, form: URLSearchParams): OidcSession {
-  const { codes } = instance.oauth;
+  const { codes } = instance;
   const value = required(form, "code");
   const redirectUri = required(form, "redirect_uri");
   const code = codes.get(value);
   if (code === undefined) {
-    throw new OAuthError(404, "invalid_request", "Errors.AuthRequest.NotFound");
+    throw new OAuthError("invalid_request", "Errors.AuthRequest.NotFound", 404);
   }
   const { request, signIn } = code;
   if (request.clientId !== app.clientId) {
-    throw new OAuthError(400, "invalid_grant", "invalid code");
+    throw new OAuthError("invalid_grant", "invalid code");
   }
   const verifier = form.get("code_verifier") ?? "";
   if (request.codeChallenge === undefined || verifier === "") {
-    throw new OAuthError(400, "invalid_request", "code_challenge required");
+    throw new OAuthError("invalid_request", "code_challenge required");
   }
   if (createHash("sha256").update(verifier).digest("base64url") !== request.codeChallenge) {
-    throw new OAuthError(400, "invalid_grant", "invalid code_verifier");
+    throw new OAuthError("invalid_grant", "invalid code_verifier");
   }
   if (redirectUri !== request.redirectUri) {
-    throw new OAuthError(400, "invalid_grant", "redirect_uri does not correspond");
+    throw new OAuthError("invalid_grant", "redirect_uri does not correspond");
   }
   codes.delete(value);
   return openSession(instance, signIn, true);
@@ -39,7 +46,7 @@ export function redeemRefreshToken(
   app: App,
   form: URLSearchParams,
 ): OidcSession {
-  const { oauth, state, now } = instance;
+  const { sessions, tokens, now } = instance;
   const value = required(form, "refresh_token");
   const session = findSession(instance, value);
   if (
@@ -47,16 +54,16 @@ export function redeemRefreshToken(
     session.signIn.clientId !== app.clientId ||
     session.expiresAtMs <= now()
   ) {
-    throw new OAuthError(400, "invalid_request", "Errors.OIDCSession.RefreshTokenInvalid");
+    throw new OAuthError("invalid_request", "Errors.OIDCSession.RefreshTokenInvalid");
   }
-  oauth.sessions.delete(session);
-  state.tokens.delete(session.accessToken);
+  sessions.delete(session);
+  tokens.delete(session.accessToken);
   return openSession(instance, session.signIn, true);
 }
 
 /** The session to which one of these tokens belongs. */
-export function findSession({ oauth }: Instance, token: string): OidcSession | undefined {
-  return [...oauth.sessions].find(
+export function findSession({ sessions }: Instance, token: string): OidcSession | undefined {
+  return [...sessions].find(
     ({ refreshToken, accessToken }) => refreshToken === token || accessToken === token,
   );
 }
@@ -69,36 +76,37 @@ const audienceScope = "urn:zitadel:iam:org:project:id:zitadel:aud";
  * @param isKept whether it can be refreshed and revoked: a service user's is not.
  */
 export function openSession(instance: Instance, signIn: SignIn, isKept: boolean): OidcSession {
-  const { oauth, state, now } = instance;
+  const { users, sessions, now } = instance;
   const { userId, scopes } = signIn;
-  if (state.users.get(userId)?.state !== "active") {
-    throw new OAuthError(400, "invalid_request", "Errors.User.NotActive");
+  if (users.get(userId)?.state !== "active") {
+    throw new OAuthError("invalid_request", "Errors.User.NotActive");
   }
   const audience = scopes.includes(audienceScope);
-  const expiresInMs = oauth.accessTokenLifetimeMs;
+  const expiresInMs = instance.accessTokenLifetimeMs;
   const session: OidcSession = {
     signIn,
     accessToken: issueToken(instance, { userId, audience, scopes, expiresInMs }),
     refreshToken: isKept && scopes.includes("offline_access") ? randomToken() : undefined,
-    expiresAtMs: now() + oauth.refreshTokenLifetimeMs,
+    expiresAtMs: now() + instance.refreshTokenLifetimeMs,
   };
   if (isKept) {
-    oauth.sessions.add(session);
+    sessions.add(session);
   }
   return session;
 }
 
 /** The token response: RFC 6749, section 5.1. By the time it is written, part of a second has passed. */
 export async function tokenResponse(
-  { instance, request }: OAuthRequest,
+  context: OAuthRequest,
   session: OidcSession,
 ): Promise<HttpResponse> {
+  const { instance, request } = context;
   const { accessToken, refreshToken, signIn } = session;
-  return openIdResponse(instance, request, {
+  return openIdResponse(context, {
     access_token: accessToken,
     token_type: "Bearer",
     refresh_token: refreshToken,
-    expires_in: Math.floor((instance.oauth.accessTokenLifetimeMs - 1) / 1000),
+    expires_in: Math.floor((instance.accessTokenLifetimeMs - 1) / 1000),
     id_token: signIn.scopes.includes("openid")
       ? await idToken(instance, issuerOf(request), session)
       : undefined,
@@ -114,11 +122,11 @@ async function idToken(
   issuer: string,
   { signIn, accessToken }: OidcSession,
 ): Promise<string> {
-  const { oauth, state, now } = instance;
+  const { users, apps, signingKey, now } = instance;
   const { userId, clientId, nonce, authenticatedAtMs, scopes } = signIn;
-  const user = state.users.get(userId);
-  const asserts = oauth.apps.get(clientId)?.idTokenUserinfoAssertion;
-  const { keyId, privateKey } = await oauth.signingKey();
+  const user = users.get(userId);
+  const asserts = apps.get(clientId)?.idTokenUserinfoAssertion;
+  const { keyId, privateKey } = await signingKey();
   const nowSeconds = Math.floor(now() / 1000);
   const hash = createHash("sha256").update(accessToken).digest();
   return new SignJWT({
@@ -135,7 +143,7 @@ async function idToken(
     .setSubject(userId)
     .setAudience([clientId])
     .setIssuedAt(nowSeconds)
-    .setExpirationTime(nowSeconds + Math.ceil(oauth.accessTokenLifetimeMs / 1000))
+    .setExpirationTime(nowSeconds + Math.ceil(instance.accessTokenLifetimeMs / 1000))
     .sign(privateKey);
 }
 
@@ -148,8 +156,7 @@ export function userClaims(
   user: User,
   scopes: readonly string[],
 ): Record<string, unknown> {
-  const { state } = instance;
-  const org = state.orgs.get(user.orgId);
+  const org = instance.orgs.get(user.orgId);
   const claims: Record<string, unknown> = {};
   if (scopes.includes("profile")) {
     claims.name = user.displayName;
@@ -177,11 +184,7 @@ export function userClaims(
 
 /** By role: the organizations that granted it, with their domains. */
 function rolesIn(instance: Instance, userId: string, projectId: string) {
-  const { projection } = instance.state.grants;
-  projection.catchUp();
-  const grants = projection.search(
-    undefined,
-    `roles ${JSON.stringify([userId, projectId])}`,
+  const grants = instance.grants.projection.search(
     (grant) => grant.userId === userId && grant.projectId === projectId && grant.state === "active",
   );
   const roles: Record<string, Record<string, string>> = {};
@@ -189,7 +192,7 @@ function rolesIn(instance: Instance, userId: string, projectId: string) {
     for (const key of roleKeys) {
       roles[key] = {
         ...roles[key],
-        [orgId]: orgDomain(instance, instance.state.orgs.get(orgId)?.name ?? ""),
+        [orgId]: orgDomain(instance, instance.orgs.get(orgId)?.name ?? ""),
       };
     }
   }

@@ -1,15 +1,13 @@
-import { timingSafeEqual } from "node:crypto";
 import { decodeProtectedHeader, jwtVerify } from "jose";
-import { type HttpRequest, type HttpResponse, headerOf } from "../http/http.js";
+import type { HttpResponse } from "../http/http.js";
 import type { User } from "../model/entities.js";
-import type { Instance } from "../model/instance.js";
+import type { App, Instance } from "../model/instance.js";
 import { issuerOf, OAuthError, type OAuthRequest, required, scopesOf } from "./response.js";
 import { openSession, redeemCode, redeemRefreshToken, tokenResponse } from "./sessions.js";
-import type { App } from "./state.js";
 
 /** `/oauth/v2/token`. RFC 6749, section 3.2. */
 export async function respondToTokenRequest(context: OAuthRequest): Promise<HttpResponse> {
-  const { instance, request, form } = context;
+  const { instance, form } = context;
   const grantType = required(form, "grant_type");
   switch (grantType) {
     case "urn:ietf:params:oauth:grant-type:jwt-bearer":
@@ -17,13 +15,11 @@ export async function respondToTokenRequest(context: OAuthRequest): Promise<Http
     case "client_credentials":
       return respondToServiceUser(context, verifyServiceUser(context));
     case "authorization_code":
-      return tokenResponse(context, redeemCode(instance, verifyApp(instance, request, form), form));
-    case "refresh_token": {
-      const app = verifyApp(instance, request, form);
-      return tokenResponse(context, redeemRefreshToken(instance, app, form));
-    }
+      return tokenResponse(context, redeemCode(instance, verifyApp(context), form));
+    case "refresh_token":
+      return tokenResponse(context, redeemRefreshToken(instance, verifyApp(context), form));
     default:
-      throw new OAuthError(400, "unsupported_grant_type", `${grantType} not supported`);
+      throw new OAuthError("unsupported_grant_type", `${grantType} not supported`);
   }
 }
 
@@ -34,7 +30,7 @@ async function respondToServiceUser(
   const { instance, form } = context;
   const scopes = scopesOf(form);
   if (scopes.length === 0) {
-    throw new OAuthError(400, "invalid_request", "The scope of your request is missing.");
+    throw new OAuthError("invalid_request", "The scope of your request is missing.");
   }
   const authenticatedAtMs = instance.now();
   const signIn = { userId, clientId: userId, scopes, nonce: undefined, authenticatedAtMs };
@@ -52,18 +48,18 @@ async function verifyAssertion({ instance, request, form }: OAuthRequest): Promi
   const user = await readAssertion(instance, issuerOf(request), assertion).catch(() => undefined);
   if (user === undefined) {
     throw instance.generation === "v4"
-      ? new OAuthError(400, "invalid_grant", "invalid assertion")
-      : new OAuthError(500, "server_error", "Errors.Internal");
+      ? new OAuthError("invalid_grant", "invalid assertion")
+      : new OAuthError("server_error", "Errors.Internal", 500);
   }
   return user;
 }
 
 async function readAssertion(
-  { oauth, state, now }: Instance,
+  { serviceUserKeys, users, now }: Instance,
   issuer: string,
   assertion: string,
 ): Promise<User | undefined> {
-  const key = oauth.serviceUserKeys.get(decodeProtectedHeader(assertion).kid ?? "");
+  const key = serviceUserKeys.get(decodeProtectedHeader(assertion).kid ?? "");
   if (key === undefined || key.expiresAtMs <= now()) {
     return undefined;
   }
@@ -77,82 +73,57 @@ async function readAssertion(
     requiredClaims: ["exp"],
     currentDate: new Date(now()),
   });
-  return state.users.get(payload.sub ?? "");
+  return users.get(payload.sub ?? "");
 }
 
-/** Client id and secret: RFC 6749, section 2.3.1. */
-interface Credentials {
-  readonly clientId: string;
-  readonly secret: string;
-}
-
-/** @throws OAuthError when credentials are missing, or for v4 given twice: in v2.70, the header wins. */
-function readCredentials(
-  { generation }: Instance,
-  request: HttpRequest,
-  form: URLSearchParams,
-): Credentials {
+/**
+ * Client id and secret: RFC 6749, section 2.3.1.
+ *
+ * @throws OAuthError when credentials are missing, or for v4 given twice: in v2.70, the header wins.
+ */
+function readCredentials({ instance, request, form }: OAuthRequest) {
   const inForm = { clientId: form.get("client_id") ?? "", secret: form.get("client_secret") ?? "" };
-  const [, basic] = /^Basic (.*)$/i.exec(headerOf(request, "authorization") ?? "") ?? [];
+  const [, basic] = /^Basic (.*)$/i.exec(request.headers.authorization ?? "") ?? [];
   if (basic === undefined) {
     if (inForm.clientId === "") {
-      throw new OAuthError(
-        400,
-        "invalid_request",
-        "client_id or client_assertion must be provided",
-      );
+      throw new OAuthError("invalid_request", "client_id or client_assertion must be provided");
     }
     return inForm;
   }
-  if (generation === "v4" && inForm.clientId !== "" && inForm.secret !== "") {
-    throw new OAuthError(
-      400,
-      "invalid_request",
-      "client authentication must not use more than one method",
-    );
+  if (instance.generation === "v4" && inForm.clientId !== "" && inForm.secret !== "") {
+    const description = "client authentication must not use more than one method";
+    throw new OAuthError("invalid_request", description);
   }
-  const pair = Buffer.from(basic, "base64").toString();
-  const colon = pair.indexOf(":");
+  // Both halves are encoded as in a form.
+  const [clientId = "", ...rest] = Buffer.from(basic, "base64").toString().split(":");
+  const decode = (text: string) => decodeURIComponent(text.replaceAll("+", " "));
   try {
-    return {
-      clientId: formDecode(pair.slice(0, colon)),
-      secret: formDecode(pair.slice(colon + 1)),
-    };
+    return { clientId: decode(clientId), secret: decode(rest.join(":")) };
   } catch {
-    throw new OAuthError(400, "invalid_client", "invalid basic auth header");
+    throw new OAuthError("invalid_client", "invalid basic auth header");
   }
 }
 
 /** The service user that a client id and secret belong to. */
-function verifyServiceUser({ instance, request, form }: OAuthRequest): User {
-  const { oauth, state } = instance;
-  const { clientId, secret } = readCredentials(instance, request, form);
-  const known = oauth.clientSecrets.get(clientId);
-  const user = state.users.get(known?.userId ?? "");
+function verifyServiceUser(context: OAuthRequest): User {
+  const { clientSecrets, users } = context.instance;
+  const { clientId, secret } = readCredentials(context);
+  const known = clientSecrets.get(clientId);
+  const user = users.get(known?.userId ?? "");
   if (known === undefined || user === undefined) {
-    throw new OAuthError(400, "invalid_client", "client not found");
+    throw new OAuthError("invalid_client", "client not found");
   }
-  if (!sameText(known.secret, secret)) {
-    throw new OAuthError(400, "invalid_request", "Errors.User.Machine.Secret.Invalid");
+  if (known.secret !== secret) {
+    throw new OAuthError("invalid_request", "Errors.User.Machine.Secret.Invalid");
   }
   return user;
 }
 
 /** The app that a client id belongs to. It has no secret. */
-export function verifyApp(instance: Instance, request: HttpRequest, form: URLSearchParams): App {
-  const app = instance.oauth.apps.get(readCredentials(instance, request, form).clientId);
+export function verifyApp(context: OAuthRequest): App {
+  const app = context.instance.apps.get(readCredentials(context).clientId);
   if (app === undefined) {
-    throw new OAuthError(400, "invalid_client", "client not found");
+    throw new OAuthError("invalid_client", "client not found");
   }
   return app;
-}
-
-/** @throws URIError */
-function formDecode(text: string): string {
-  return decodeURIComponent(text.replaceAll("+", " "));
-}
-
-function sameText(a: string, b: string): boolean {
-  const [left, right] = [Buffer.from(a), Buffer.from(b)];
-  return left.length === right.length && timingSafeEqual(left, right);
 }

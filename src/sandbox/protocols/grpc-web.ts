@@ -7,17 +7,12 @@ import {
   isPreflight,
   preflightResponse,
 } from "../http/cors.js";
-import {
-  type HttpRequest,
-  type HttpResponse,
-  headerOf,
-  plainTextError,
-  type Route,
-} from "../http/http.js";
+import { type HttpResponse, plainTextError, type Route } from "../http/http.js";
 import { earlyError } from "../model/errors.js";
 import type { Instance } from "../model/instance.js";
 import { findMethod } from "../rpc/methods.js";
-import { type RpcResponse, readDeadline, respondToRpc } from "./grpc.js";
+import { respondToCall, timeoutOf } from "./call.js";
+import { decodeGrpc, encodeGrpc, type GrpcReply } from "./grpc.js";
 
 const contentType = /^application\/grpc-web(-text)?([+;].*)?$/;
 
@@ -25,7 +20,6 @@ const contentType = /^application\/grpc-web(-text)?([+;].*)?$/;
 const cors: CorsPolicy = {
   methods: ["GET", "POST", "HEAD"],
   headers: [...clientHeaders, "u-a"],
-  exposed: [],
   maxAgeSeconds: 600,
 };
 
@@ -35,66 +29,67 @@ const cors: CorsPolicy = {
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md
  */
 export function grpcWebRoute(instance: Instance): Route {
+  const isV4 = instance.generation === "v4";
   return (request) => {
-    if (isPreflight(request) && concernsGrpcWeb(instance, request)) {
+    const { method, path, headers } = request;
+    const rpc = findMethod(instance, path);
+    // The wrapper handles only preflights that name `x-grpc-web`; the JSON routes handle the others.
+    const names = headers["access-control-request-headers"]?.toLowerCase() ?? "";
+    if (isPreflight(request) && names.includes("x-grpc-web") && rpc !== undefined) {
       return preflightResponse(instance, request, cors);
     }
-    const type = headerOf(request, "content-type") ?? "";
-    return request.method === "POST" && type.startsWith("application/grpc-web")
-      ? serve(instance, request, type)
-      : undefined;
+    const type = headers["content-type"] ?? "";
+    if (method !== "POST" || !type.startsWith("application/grpc-web")) {
+      return undefined;
+    }
+    const corsFields = corsHeaders(instance, request, "");
+    const rejection = (status: number, text: string) => {
+      const response = plainTextError(status, text);
+      return { ...response, headers: { ...response.headers, ...corsFields } };
+    };
+    const [isKnown, isText] = contentType.exec(type) ?? [];
+    if (isKnown === undefined) {
+      return rejection(415, `content type ${type} is not supported`);
+    }
+    if (timeoutOf(request).error !== undefined) {
+      return rejection(400, "malformed grpc-timeout");
+    }
+    return respondToCall(instance, request, rpc, {
+      isGateway: false,
+      noticesDeadline: isV4 ? "reading" : "looking-up",
+      decode: (body, called) =>
+        decodeGrpc(request, isText === undefined ? body : decodeBase64(body), called),
+      encode: (reply) => {
+        const encoded = encodeGrpc(instance, request, reply);
+        // The wrapper copies trailers to the headers as long as the headers have not gone out: in v2.70 they
+        // go out as soon as the interceptors have set some.
+        const trailersInBody = reply.error === undefined || !(isV4 || reply.error.early);
+        const all = { "content-type": type, ...encoded.headers, ...corsFields };
+        return webResponse(encoded, all, trailersInBody, isText !== undefined);
+      },
+    });
   };
 }
 
-/** The wrapper handles only preflights that name `x-grpc-web`; the JSON routes handle the others. */
-function concernsGrpcWeb(instance: Instance, request: HttpRequest): boolean {
-  const names = headerOf(request, "access-control-request-headers") ?? "";
-  return (
-    names.toLowerCase().includes("x-grpc-web") && findMethod(instance, request.path) !== undefined
-  );
-}
-
-async function serve(
-  instance: Instance,
-  request: HttpRequest,
-  type: string,
-): Promise<HttpResponse> {
-  const known = contentType.exec(type);
-  const deadline = readDeadline(request);
-  if (known === null || deadline === "malformed") {
-    const { status, headers, body } =
-      known === null
-        ? plainTextError(415, `content type ${type} is not supported`)
-        : plainTextError(400, "malformed grpc-timeout");
-    return { status, headers: { ...headers, ...corsHeaders(instance, request, cors) }, body };
-  }
-  const isText = known[1] !== undefined;
-  const body = isText ? decodeBase64(request.body) : request.body;
-  const isV4 = instance.generation === "v4";
-  const noticesDeadline = isV4 ? "reading" : "looking-up";
-  const response = await respondToRpc(instance, request, body, deadline, noticesDeadline);
-  // The wrapper copies trailers to the headers as long as the headers have not gone out: in v2.70 they
-  // go out as soon as the interceptors have set some.
-  const trailersInBody = response.frame !== undefined || !(isV4 || response.early);
-  const headers: Record<string, string> = {
-    "content-type": type,
-    ...response.headers,
-    ...corsHeaders(instance, request, cors),
-    ...(trailersInBody ? {} : response.trailers),
-  };
-  headers["access-control-expose-headers"] = exposedHeaders(headers);
-  const frames = [response.frame, trailersInBody ? trailerFrame(response) : undefined].filter(
+function webResponse(
+  { frame, trailers }: GrpcReply,
+  headers: Readonly<Record<string, string>>,
+  trailersInBody: boolean,
+  isText: boolean,
+): HttpResponse {
+  const all: Record<string, string> = { ...headers, ...(trailersInBody ? {} : trailers) };
+  all["access-control-expose-headers"] = exposedHeaders(all);
+  const frames = [frame, trailersInBody ? trailerFrame(trailers) : undefined].filter(
     (bytes) => bytes !== undefined,
   );
   return {
     status: 200,
-    headers,
+    headers: all,
     // Each frame is flushed, and so has its own base64 padding.
     body: isText
       ? frames.map((bytes) => Buffer.from(bytes).toString("base64")).join("")
       : Buffer.concat(frames),
     streamed: true,
-    outcome: response.outcome,
   };
 }
 
@@ -106,28 +101,17 @@ function exposedHeaders(headers: Readonly<Record<string, string>>): string {
   return [...names, "grpc-status", "grpc-message"].join(", ");
 }
 
-function trailerFrame(response: RpcResponse): Uint8Array {
-  const lines = Object.entries(response.trailers)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${name}: ${value}\r\n`);
+function trailerFrame(trailers: GrpcReply["trailers"]): Uint8Array {
+  const lines = Object.entries(trailers).map(([name, value]) => `${name}: ${value}\r\n`);
   return encodeFrame(Buffer.from(lines.join("")), 0x80);
 }
 
 /** Decodes base64 that may come in pieces, each with its own padding. */
-async function* decodeBase64(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  let rest = "";
-  for await (const chunk of body) {
-    rest += Buffer.from(chunk).toString("latin1").replace(/\s/g, "");
-    const whole = rest.slice(0, rest.length - (rest.length % 4));
-    if (!/^[A-Za-z\d+/=]*$/.test(whole)) {
-      break;
-    }
-    for (const [piece] of whole.matchAll(/[^=]+=*/g)) {
-      yield Buffer.from(piece, "base64");
-    }
-    rest = rest.slice(whole.length);
-  }
-  if (rest !== "") {
+function decodeBase64(body: Buffer): Buffer {
+  const text = body.toString("latin1").replace(/\s/g, "");
+  if (text.length % 4 !== 0 || !/^[A-Za-z\d+/=]*$/.test(text)) {
     throw earlyError(Code.Unknown, "the body is not base64");
   }
+  const pieces = text.match(/[^=]+=*/g) ?? [];
+  return Buffer.concat(pieces.map((piece) => Buffer.from(piece, "base64")));
 }

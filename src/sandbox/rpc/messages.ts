@@ -26,9 +26,9 @@ export function userGrantMessage(
   instance: Instance,
   grant: Grant,
 ): MessageInitShape<typeof UserGrantSchema> {
-  const { state } = instance;
-  const user = state.users.get(grant.userId);
-  const orgName = orEmpty(state.orgs.get(grant.orgId)?.name);
+  const { users, orgs, projects } = instance;
+  const user = users.get(grant.userId);
+  const orgName = orEmpty(orgs.get(grant.orgId)?.name);
   const domain = orgDomain(instance, orgName);
   return {
     id: grant.grantId,
@@ -40,12 +40,12 @@ export function userGrantMessage(
     firstName: orEmpty(user?.firstName),
     lastName: orEmpty(user?.lastName),
     email: orEmpty(user?.email),
-    displayName: user?.type === "human" ? user.displayName : "",
+    displayName: orEmpty(displayNameOf(user)),
     orgId: grant.orgId,
     orgName,
     orgDomain: domain,
     projectId: grant.projectId,
-    projectName: orEmpty(state.projects.get(grant.projectId)?.name),
+    projectName: orEmpty(projects.get(grant.projectId)?.name),
     projectGrantId: orEmpty(grant.projectGrantId),
     preferredLoginName: orEmpty(user?.loginName),
     userType: typeOf(user),
@@ -57,11 +57,11 @@ export function userGrantMessage(
 
 /** A grant, as ZITADEL v4 calls it. */
 export function authorizationMessage(
-  { state }: Instance,
+  { users, projects, orgs }: Instance,
   grant: Grant,
 ): MessageInitShape<typeof AuthorizationSchema> {
-  const user = state.users.get(grant.userId);
-  const project = state.projects.get(grant.projectId);
+  const user = users.get(grant.userId);
+  const project = projects.get(grant.projectId);
   return {
     id: grant.grantId,
     creationDate: timestampFromMs(grant.createdAtMs),
@@ -71,14 +71,14 @@ export function authorizationMessage(
       name: orEmpty(project?.name),
       organizationId: orEmpty(project?.orgId),
     },
-    organization: { id: grant.orgId, name: orEmpty(state.orgs.get(grant.orgId)?.name) },
+    organization: { id: grant.orgId, name: orEmpty(orgs.get(grant.orgId)?.name) },
     user: {
       id: grant.userId,
       preferredLoginName: orEmpty(user?.loginName),
-      displayName: user?.type === "human" ? user.displayName : "",
+      displayName: orEmpty(displayNameOf(user)),
       organizationId: orEmpty(user?.orgId),
     },
-    state: grant.state === "active" ? AuthorizationState.ACTIVE : AuthorizationState.INACTIVE,
+    state: stateOfAuthorization(grant),
     roles: grant.roleKeys.map((key) => ({ key, displayName: key })),
   };
 }
@@ -89,7 +89,7 @@ export function userMessage(user: User): MessageInitShape<typeof UserSchema> {
   return {
     id: user.userId,
     details: { sequence: 1n, creationDate: date, changeDate: date, resourceOwner: user.orgId },
-    state: user.state === "active" ? UserState.ACTIVE : UserState.INACTIVE,
+    state: stateOf(user),
     userName,
     loginNames: [loginName],
     preferredLoginName: loginName,
@@ -114,7 +114,7 @@ export function userMessage(user: User): MessageInitShape<typeof UserSchema> {
 }
 
 export function orgMessage(instance: Instance, orgId: string): MessageInitShape<typeof OrgSchema> {
-  const { name = "", createdAtMs = 0 } = instance.state.orgs.get(orgId) ?? {};
+  const { name = "", createdAtMs = 0 } = instance.orgs.get(orgId) ?? {};
   const date = timestampFromMs(createdAtMs);
   return {
     id: orgId,
@@ -135,4 +135,17 @@ export function listDetails(
 
 export function typeOf(user: User | undefined): Type {
   return user === undefined ? Type.UNSPECIFIED : user.type === "human" ? Type.HUMAN : Type.MACHINE;
+}
+
+export function stateOf({ state }: User): UserState {
+  return state === "active" ? UserState.ACTIVE : UserState.INACTIVE;
+}
+
+export function stateOfAuthorization({ state }: Grant): AuthorizationState {
+  return state === "active" ? AuthorizationState.ACTIVE : AuthorizationState.INACTIVE;
+}
+
+/** The database has none for machines. */
+export function displayNameOf(user: User | undefined): string | undefined {
+  return user?.type === "human" ? user.displayName : undefined;
 }

@@ -17,17 +17,15 @@ import { platform, sleep } from "../../common/time.js";
 import type { HttpRequest } from "../http/http.js";
 import { addUserGrant, bulkRemoveUserGrant, type Command, changeState } from "../model/commands.js";
 import type { Permission } from "../model/entities.js";
-import { CommandError, languagesOf, RpcError } from "../model/errors.js";
+import { RpcError, translated } from "../model/errors.js";
 import { ResponseLost, type RpcName } from "../model/faults.js";
 import type { Instance } from "../model/instance.js";
 import {
-  authenticated,
   authorize,
   type Caller,
   checkInstance,
   permissionsOfCaller,
 } from "../model/permissions.js";
-import { checkListAuthorizations, listAuthorizations } from "./authorizations.js";
 import {
   authorizationMessage,
   changeDetails,
@@ -36,14 +34,15 @@ import {
   userGrantMessage,
   userMessage,
 } from "./messages.js";
-import { checkIds, checkSearch, searchUserGrants, searchUsers } from "./search.js";
+import { checkIds, checkListAuthorizations, checkSearch } from "./queries.js";
+import { listAuthorizations, searchUserGrants, searchUsers } from "./search.js";
 
 /** A call, as it comes over any of the protocols. */
 export interface CallContext {
   readonly request: HttpRequest;
   readonly signal: AbortSignal;
   /** What the response message may hold: see `maxResponseBytes`. */
-  readonly maxResponseBytes: number;
+  readonly maxBytes: number;
 }
 
 /** An RPC, with its types erased. Every protocol calls it in the same way. */
@@ -64,19 +63,13 @@ interface Implementation<I extends DescMessage, O extends DescMessage> {
   readonly validate?: (message: MessageShape<I>) => void;
   /** The ids that the latency of a bulk removal depends on. */
   readonly ids?: (message: MessageShape<I>) => number;
-  /** Changes something: looks up what it needs, and returns what is to be done with it. */
-  readonly command?: (
+  /** Reads, or looks up what a change needs and returns the command that is to be carried out with it. */
+  readonly run: (
     instance: Instance,
     caller: Caller,
     message: MessageShape<I>,
-  ) => Command<MessageInitShape<O>>;
-  /** Reads, as everything is when the response is written. */
-  readonly read?: (
-    instance: Instance,
-    caller: Caller,
-    message: MessageShape<I>,
-    context: CallContext,
-  ) => MessageInitShape<O>;
+    maxBytes: number,
+  ) => MessageInitShape<O> | Command<MessageInitShape<O>>;
 }
 
 const lookup = LookupService.method;
@@ -87,7 +80,7 @@ const allMethods: readonly RpcMethod[] = [
   implement(ManagementService.method.bulkRemoveUserGrant, {
     permission: "user.grant.delete",
     ids: ({ grantId }) => grantId.length,
-    command: (instance, caller, { grantId }) => {
+    run: (instance, caller, { grantId }) => {
       const push = bulkRemoveUserGrant(instance, caller, grantId);
       return (overlaps) => {
         push(overlaps);
@@ -99,7 +92,7 @@ const allMethods: readonly RpcMethod[] = [
     permission: "user.grant.write",
     validate: ({ userId, projectId, projectGrantId }) =>
       checkIds({ userId, projectId, ...(projectGrantId === "" ? {} : { projectGrantId }) }),
-    command: (instance, caller, { userId, projectId, projectGrantId, roleKeys }) => {
+    run: (instance, caller, { userId, projectId, projectGrantId, roleKeys }) => {
       const init = { userId, projectId, projectGrantId: projectGrantId || undefined, roleKeys };
       const push = addUserGrant(instance, caller, init);
       return (overlaps) => {
@@ -112,12 +105,12 @@ const allMethods: readonly RpcMethod[] = [
   implement(lookup.listUserGrants, {
     permission: "user.grant.read",
     validate: (message) => checkSearch(lookup.listUserGrants.input, message),
-    read: (instance, caller, message, { maxResponseBytes }) => {
+    run: (instance, caller, message, maxBytes) => {
       const { items, total } = searchUserGrants(instance, caller, message);
       // The shortest grants take this much: a list that is far too long is not built.
-      checkResponse(items.length * 100, maxResponseBytes, instance);
+      checkResponseSize(instance, items.length * 100, maxBytes);
       return {
-        details: listDetails(total, instance.state.grants.projection.updatedAtMs),
+        details: listDetails(total, instance.grants.projection.updatedAtMs),
         result: items.map((grant) => userGrantMessage(instance, grant)),
       };
     },
@@ -125,13 +118,10 @@ const allMethods: readonly RpcMethod[] = [
   implement(lookup.getUserGrantByID, {
     permission: "user.grant.read",
     validate: ({ userId, grantId }) => checkIds({ userId, grantId }),
-    read: (instance, { orgId }, { grantId }) => {
-      const { projection } = instance.state.grants;
-      // Unlike a search, this waits until the projection has caught up.
-      projection.catchUp(true);
-      const grant = projection.get(orgId, grantId);
-      if (grant === undefined) {
-        throw new CommandError(Code.NotFound, "UserGrant.NotFound", "QUERY-wIPkA");
+    run: (instance, { orgId }, { grantId }) => {
+      const grant = instance.grants.projection.get(grantId);
+      if (grant?.orgId !== orgId) {
+        throw new RpcError(Code.NotFound, "User grant not found", "QUERY-wIPkA");
       }
       return { userGrant: userGrantMessage(instance, grant) };
     },
@@ -139,24 +129,24 @@ const allMethods: readonly RpcMethod[] = [
   implement(lookup.listUsers, {
     permission: "user.read",
     validate: (message) => checkSearch(lookup.listUsers.input, message),
-    read: (instance, caller, message) => {
+    run: (instance, caller, message) => {
       const { items, total } = searchUsers(instance, caller, message);
       return { details: listDetails(total, instance.now()), result: items.map(userMessage) };
     },
   }),
   implement(lookup.getMyOrg, {
     permission: "org.read",
-    read: (instance, { orgId }) => ({ org: orgMessage(instance, orgId) }),
+    run: (instance, { orgId }) => ({ org: orgMessage(instance, orgId) }),
   }),
   implement(AuthService.method.getMyUser, {
-    read: (_, { user }) => ({ user: userMessage(user) }),
+    run: (_, { user }) => ({ user: userMessage(user) }),
   }),
   implement(AuthService.method.listMyZitadelPermissions, {
-    read: (_, caller) => ({ result: permissionsOfCaller(caller) }),
+    run: (_, caller) => ({ result: permissionsOfCaller(caller) }),
   }),
   implement(AuthorizationService.method.listAuthorizations, {
     validate: checkListAuthorizations,
-    read: (instance, caller, message) => {
+    run: (instance, caller, message) => {
       const { items, total, appliedLimit } = listAuthorizations(instance, caller, message);
       return {
         pagination: { totalResult: BigInt(total), appliedLimit: BigInt(appliedLimit) },
@@ -168,15 +158,11 @@ const allMethods: readonly RpcMethod[] = [
 
 /** Deactivating and reactivating differ in nothing else. */
 function changing(state: "active" | "inactive") {
+  type Request = DeactivateUserGrantRequest | ReactivateUserGrantRequest;
   return {
     permission: "user.grant.write" as const,
-    validate: ({ userId, grantId }: DeactivateUserGrantRequest | ReactivateUserGrantRequest) =>
-      checkIds({ userId, grantId }),
-    command: (
-      instance: Instance,
-      caller: Caller,
-      { grantId }: DeactivateUserGrantRequest | ReactivateUserGrantRequest,
-    ) => {
+    validate: ({ userId, grantId }: Request) => checkIds({ userId, grantId }),
+    run: (instance: Instance, caller: Caller, { grantId }: Request) => {
       const push = changeState(instance, caller, grantId, state);
       return (overlaps: boolean) => ({ details: changeDetails(push(overlaps)) });
     },
@@ -202,15 +188,15 @@ export const gatewayMethods = allMethods.filter(
  * The bytes that the message of a response may have: v4 sends no more over any protocol, and the JSON gateway
  * of v2.70 receives no more.
  */
-export function maxResponseBytes({ generation }: Instance, protocol: "gateway" | "other"): number {
+export function maxResponseBytes({ generation }: Instance, isGateway: boolean): number {
   if (generation === "v4") {
     return 10 * 1024 * 1024;
   }
-  return protocol === "gateway" ? 4 * 1024 * 1024 : Number.POSITIVE_INFINITY;
+  return isGateway ? 4 * 1024 * 1024 : Number.POSITIVE_INFINITY;
 }
 
 /** @throws RpcError `ResourceExhausted` for a response that is too large. */
-export function checkResponse(bytes: number, maxBytes: number, { generation }: Instance): void {
+export function checkResponseSize({ generation }: Instance, bytes: number, maxBytes: number): void {
   if (bytes > maxBytes) {
     const what = generation === "v4" ? "trying to send" : "received";
     throw new RpcError(
@@ -220,111 +206,92 @@ export function checkResponse(bytes: number, maxBytes: number, { generation }: I
   }
 }
 
+/**
+ * Calls run as ZITADEL's interceptors do it, unless a fault is injected: the instance by host name, the
+ * caller's token, organization and permission, the message's own rules, and only then the command, whose
+ * errors are the only translated ones.
+ */
 function implement<I extends DescMessage, O extends DescMessage>(
   desc: DescMethodUnary<I, O>,
   implementation: Implementation<I, O>,
 ): RpcMethod {
-  return {
-    desc,
-    call: async (instance, context, message) =>
-      create(desc.output, await run(instance, context, desc, implementation, message as never)),
-  };
-}
-
-/**
- * Runs a call as ZITADEL's interceptors do, unless a fault is injected: the instance by host name, the
- * caller's token, organization and permission, the message's own rules, and only then the command, whose
- * errors are the only translated ones.
- */
-async function run<I extends DescMessage, O extends DescMessage>(
-  instance: Instance,
-  context: CallContext,
-  { name }: DescMethodUnary,
-  implementation: Implementation<I, O>,
-  message: MessageShape<I>,
-): Promise<MessageInitShape<O>> {
-  const { request, signal } = context;
-  const fault = instance.faults.take(name as RpcName);
-  if (fault?.delayMs) {
-    await sleep(platform, fault.delayMs, signal);
-    signal.throwIfAborted();
-  }
-  if (fault?.code !== undefined) {
-    throw new RpcError(fault.code, fault.message ?? "a fault of failNext", fault.id);
-  }
-  const perform = async () => {
+  const { permission, validate } = implementation;
+  const perform = async (
+    instance: Instance,
+    context: CallContext,
+    message: MessageShape<I>,
+    applyAfterMs?: number,
+  ) => {
+    const { request, signal } = context;
     checkInstance(instance, request);
-    const { permission, validate } = implementation;
-    const caller =
-      permission === undefined
-        ? authenticated(instance, request)
-        : authorize(instance, request, permission);
+    const caller = authorize(instance, request, permission);
     validate?.(message);
     signal.throwIfAborted();
     try {
-      return await carryOut(
-        instance,
-        context,
-        implementation,
-        message,
-        caller,
-        fault?.applyAfterMs,
-      );
+      return await carryOut(instance, context, implementation, message, caller, applyAfterMs);
     } catch (error) {
-      if (error instanceof CommandError) {
-        throw error.translated(languagesOf(caller.user.preferredLanguage, request));
-      }
-      throw error;
+      throw error instanceof RpcError
+        ? translated(error, caller.user.preferredLanguage, request)
+        : error;
     }
   };
-  if (fault?.lost) {
-    await perform().catch(() => undefined);
-    throw new ResponseLost();
-  }
-  return perform();
+  return {
+    desc,
+    call: async (instance, context, message) => {
+      const fault = instance.faults.take(desc.name as RpcName);
+      await pause(fault?.delayMs ?? 0, context.signal);
+      if (fault?.code !== undefined) {
+        throw new RpcError(fault.code, fault.message ?? "a fault of failNext", fault.id);
+      }
+      const done = perform(instance, context, message as MessageShape<I>, fault?.applyAfterMs);
+      if (fault?.lost) {
+        await done.catch(() => undefined);
+        throw new ResponseLost();
+      }
+      return create(desc.output, await done);
+    },
+  };
 }
 
 async function carryOut<I extends DescMessage, O extends DescMessage>(
   instance: Instance,
-  context: CallContext,
-  { command, read, ids }: Implementation<I, O>,
+  { signal, maxBytes }: CallContext,
+  { run, ids }: Implementation<I, O>,
   message: MessageShape<I>,
   caller: Caller,
   applyAfterMs: number | undefined,
 ): Promise<MessageInitShape<O>> {
-  const { requestLatencyMs, idLatencyMs, state } = instance;
-  const { signal } = context;
+  const { requestLatencyMs, idLatencyMs, grants } = instance;
   const latencyMs = requestLatencyMs + idLatencyMs * (ids?.(message) ?? 0);
-  // Even a timer of 0 ms takes a millisecond.
-  const pause = async (ms: number) => {
-    if (ms > 0) {
-      await sleep(platform, ms, signal);
-      signal.throwIfAborted();
-    }
-  };
-  if (command === undefined) {
-    await pause(latencyMs);
-    return read?.(instance, caller, message, context) ?? ({} as MessageInitShape<O>);
-  }
-  const lookUp = async () => {
-    try {
-      return command(instance, caller, message);
-    } catch (error) {
-      await pause(latencyMs);
-      throw error;
-    }
-  };
-  const running = state.grants.begin();
+  let result: MessageInitShape<O> | Command<MessageInitShape<O>>;
   try {
-    const push = await lookUp();
-    if (applyAfterMs !== undefined) {
-      state.grants.pushLater(applyAfterMs, push);
-      return {} as MessageInitShape<O>;
-    }
+    result = run(instance, caller, message, maxBytes);
+  } catch (error) {
+    await pause(latencyMs, signal);
+    throw error;
+  }
+  if (typeof result !== "function") {
+    await pause(latencyMs, signal);
+    return result;
+  }
+  if (applyAfterMs !== undefined) {
+    grants.pushLater(applyAfterMs, result);
+    return {} as MessageInitShape<O>;
+  }
+  const running = grants.begin();
+  try {
     // A removal takes a moment between looking up and writing: long enough for another one.
-    await pause(Math.max(latencyMs, ids === undefined && !state.grants.skipsOverlaps ? 0 : 1));
-    return push(running.overlaps);
+    await pause(Math.max(latencyMs, ids === undefined && !grants.skipsOverlaps ? 0 : 1), signal);
+    return result(running.overlaps());
   } finally {
     running.end();
+  }
+}
+
+/** Even a timer of 0 ms takes a millisecond. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms > 0) {
+    await sleep(platform, ms, signal);
+    signal.throwIfAborted();
   }
 }

@@ -6,7 +6,6 @@ import {
   getOption,
   type JsonObject,
   type JsonValue,
-  ScalarType,
 } from "@bufbuild/protobuf";
 import { http } from "../../../gen/google/api/annotations_pb.js";
 import type { HttpRule } from "../../../gen/google/api/http_pb.js";
@@ -230,36 +229,4 @@ export function toText(field: DescField, value: JsonValue): string {
 
 export function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/**
- * The JSON value for a text in a URL: the reverse of `toText`.
- *
- * @throws Error when it does not fit the type of the field.
- */
-export function fromText(field: DescField, text: string): JsonValue {
-  switch (field.message?.typeName) {
-    case "google.protobuf.Struct":
-    case "google.protobuf.Value":
-      return JSON.parse(text) as JsonValue;
-    case "google.protobuf.FieldMask":
-      return text.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  }
-  if (field.scalar === ScalarType.BOOL || field.message?.typeName === "google.protobuf.BoolValue") {
-    // The spellings that grpc-gateway accepts.
-    if (/^(1|t|T|TRUE|true|True)$/.test(text)) {
-      return true;
-    }
-    if (/^(0|f|F|FALSE|false|False)$/.test(text)) {
-      return false;
-    }
-    throw new Error(`"${text}" is not a boolean`);
-  }
-  if (field.enum !== undefined) {
-    if (field.enum.typeName === "google.protobuf.NullValue") {
-      return null;
-    }
-    return /^-?\d+$/.test(text) ? Number(text) : text;
-  }
-  return text;
 }

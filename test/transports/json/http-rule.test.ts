@@ -4,9 +4,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
 import * as plainJson from "../../../src/transports/call/plain-json.js";
-import { matchRequest, readRequest } from "../../../src/transports/json/match.js";
 import { anyService, buildRequest } from "../../../src/transports/json/request.js";
 import { httpBindings, parseTemplate, pathPrefix } from "../../../src/transports/json/template.js";
+import { matchRequest, readRequest } from "../../support/http-rule-match.js";
 import { buildService, type MethodSpec } from "../../support/http-rule-service.js";
 
 const fields = {

@@ -10,9 +10,9 @@ import * as system from "@zitadel/proto/zitadel/system_pb.js";
 import * as user from "@zitadel/proto/zitadel/user/v2/user_service_pb.js";
 import { describe, expect, it } from "vitest";
 import { createTransport } from "../../../src/json.js";
-import { matchRequest, readRequest } from "../../../src/transports/json/match.js";
 import { buildRequest } from "../../../src/transports/json/request.js";
 import { httpBindings } from "../../../src/transports/json/template.js";
+import { matchRequest, readRequest } from "../../support/http-rule-match.js";
 import { startHttpServer } from "../../support/http-server.js";
 
 /** What reaches a server that responds with `{}`: services of another generator, over our transport. */

@@ -1,0 +1,217 @@
+import type { DescMessage, Message } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import {
+  State as AuthorizationState,
+  type ListAuthorizationsRequest,
+  ListAuthorizationsRequestSchema,
+} from "../../../gen/tool/authorization_pb.js";
+import { TextFilterMethod } from "../../../gen/tool/filter_pb.js";
+import type { SearchQuery } from "../../../gen/tool/user_pb.js";
+import type { Grant, User } from "../model/entities.js";
+import { RpcError } from "../model/errors.js";
+import { type Instance, orgDomain } from "../model/instance.js";
+import type { Caller } from "../model/permissions.js";
+import { displayNameOf, stateOf, stateOfAuthorization, typeOf } from "./messages.js";
+
+export type Match<T> = (row: T) => boolean;
+
+/** What queries compare of a row, by their names; undefined for what the row does not have. */
+type Fields<T> = Readonly<Record<string, (row: T) => Value>>;
+
+type Value = string | number | boolean | readonly string[] | undefined;
+
+/** One of ZITADEL's queries: the text, number or list that is wanted, and for some texts how they are compared. */
+interface Query {
+  readonly case: string | undefined;
+  readonly value?: Message | undefined;
+}
+
+/**
+ * Whether a row matches a query. What a row does not have matches nothing, as in SQL; neither does a query
+ * without a field. How a role is compared is ignored, as ZITADEL does.
+ */
+export function matcher<T>(
+  fields: Fields<T>,
+  { case: name = "", value = {} as Message }: Query,
+): Match<T> {
+  const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
+  const { method, ...rest } = value as Message & { readonly method?: TextFilterMethod };
+  const wanted = Object.entries(rest).find(([key]) => !key.startsWith("$"))?.[1] as unknown;
+  const among = new Set([wanted].flat());
+  const compare = method === undefined ? undefined : textComparison(method, String(wanted));
+  return (row) => {
+    const found = field?.(row);
+    return Array.isArray(found)
+      ? found.some((each) => among.has(each))
+      : compare !== undefined && typeof found === "string"
+        ? compare(found)
+        : found !== undefined && among.has(found);
+  };
+}
+
+/** The enums of methods all have the same numbers: each way of comparing comes with case, and then without. */
+function textComparison(method: TextFilterMethod, wanted: string): Match<string> {
+  const ignoresCase = method % 2 === 1;
+  const fold = (text: string) => (ignoresCase ? text.toLowerCase() : text);
+  const folded = fold(wanted);
+  switch (method - (method % 2)) {
+    case TextFilterMethod.EQUALS:
+      return (text) => fold(text) === folded;
+    case TextFilterMethod.STARTS_WITH:
+      return (text) => fold(text).startsWith(folded);
+    case TextFilterMethod.CONTAINS:
+      return (text) => fold(text).includes(folded);
+    case TextFilterMethod.ENDS_WITH:
+      return (text) => fold(text).endsWith(folded);
+    default:
+      return () => false;
+  }
+}
+
+const userFields: Fields<User> = {
+  userNameQuery: ({ userName }) => userName,
+  loginNameQuery: ({ loginName }) => loginName,
+  firstNameQuery: ({ firstName }) => firstName,
+  lastNameQuery: ({ lastName }) => lastName,
+  emailQuery: ({ email }) => email,
+  displayNameQuery: displayNameOf,
+  stateQuery: stateOf,
+  typeQuery: typeOf,
+  inUserIdsQuery: ({ userId }) => userId,
+  inUserEmailsQuery: ({ email }) => email,
+};
+
+export function grantFields(instance: Instance, { orgId }: Caller): Fields<Grant> {
+  const { users, orgs, projects } = instance;
+  const orgName = (grant: Grant) => orgs.get(grant.orgId)?.name ?? "";
+  const ofUser = (name: string) => (grant: Grant) => {
+    const user = users.get(grant.userId);
+    return user && userFields[name]?.(user);
+  };
+  return {
+    userIdQuery: ({ userId }) => userId,
+    projectIdQuery: ({ projectId }) => projectId,
+    projectGrantIdQuery: ({ projectGrantId = "" }) => projectGrantId,
+    roleKeyQuery: ({ roleKeys }) => roleKeys,
+    userTypeQuery: ({ userId }) => typeOf(users.get(userId)),
+    orgNameQuery: orgName,
+    orgDomainQuery: (grant) => orgDomain(instance, orgName(grant)),
+    projectNameQuery: ({ projectId }) => projects.get(projectId)?.name,
+    userNameQuery: ofUser("userNameQuery"),
+    firstNameQuery: ofUser("firstNameQuery"),
+    lastNameQuery: ofUser("lastNameQuery"),
+    emailQuery: ofUser("emailQuery"),
+    displayNameQuery: ofUser("displayNameQuery"),
+    // Whatever it says: naming it is what counts.
+    withGrantedQuery: (grant) =>
+      grant.orgId === orgId || projects.get(grant.projectId)?.orgId === orgId,
+    // v4 accepts it, and it finds nothing.
+    inUserIdsQuery: () => undefined,
+  };
+}
+
+export function authorizationFields({ users, projects }: Instance): Fields<Grant> {
+  return {
+    authorizationIds: ({ grantId }) => grantId,
+    organizationId: ({ orgId }) => orgId,
+    state: stateOfAuthorization,
+    inUserIds: ({ userId }) => userId,
+    userOrganizationId: ({ userId }) => users.get(userId)?.orgId,
+    userPreferredLoginName: ({ userId }) => users.get(userId)?.loginName,
+    userDisplayName: ({ userId }) => displayNameOf(users.get(userId)),
+    projectId: ({ projectId }) => projectId,
+    projectName: ({ projectId }) => projects.get(projectId)?.name,
+    roleKey: ({ roleKeys }) => roleKeys,
+    projectGrantId: ({ projectGrantId }) => projectGrantId,
+  };
+}
+
+export function userMatch({ query }: SearchQuery): Match<User> {
+  switch (query.case) {
+    case "orQuery": {
+      const matches = query.value.queries.map(userMatch);
+      return (user) => matches.some((match) => match(user));
+    }
+    case "andQuery": {
+      const matches = query.value.queries.map(userMatch);
+      return (user) => matches.every((match) => match(user));
+    }
+    case "notQuery": {
+      const match = query.value.query && userMatch(query.value.query);
+      return (user) => !match?.(user);
+    }
+    default:
+      return matcher(userFields, query);
+  }
+}
+
+/** @throws RpcError `InvalidArgument` */
+export function checkListAuthorizations(request: ListAuthorizationsRequest): void {
+  checkSearch(ListAuthorizationsRequestSchema, request);
+  for (const { filter } of request.filters) {
+    if (filter.case === "state" && filter.value.state === AuthorizationState.UNSPECIFIED) {
+      throw invalid("StateQuery.state", "active or inactive is required");
+    }
+    if (
+      (filter.case === "userPreferredLoginName" && filter.value.loginName === "") ||
+      (filter.case === "userDisplayName" && filter.value.displayName === "")
+    ) {
+      throw invalid(filter.case, "a text is required");
+    }
+  }
+}
+
+/** Texts without a limit of their length, and enums without one of their values. */
+const unchecked =
+  /\.(UserGrantDisplayNameQuery\.display_name|UserGrantUserTypeQuery\.type|sorting_column)$/;
+
+/**
+ * Checks the rules that ZITADEL's protos have for searches: one member of each `oneof` is set, texts have at
+ * most 200 characters, and enums a known value.
+ *
+ * @throws RpcError `InvalidArgument`
+ */
+export function checkSearch(desc: DescMessage, message: Message): void {
+  const values = message as unknown as Readonly<Record<string, unknown>>;
+  for (const { localName, name, fields } of desc.oneofs) {
+    const set = values[localName] as { readonly case?: string; readonly value?: Message };
+    const member = fields.find((field) => field.localName === set.case);
+    if (member?.message === undefined || set.value === undefined) {
+      throw invalid(`${desc.typeName}.${name}`, "one of its members is required");
+    }
+    checkSearch(member.message, set.value);
+  }
+  for (const field of desc.fields) {
+    const path = `${desc.typeName}.${field.name}`;
+    const value = values[field.localName];
+    if (field.message !== undefined) {
+      for (const inner of [value ?? []].flat()) {
+        checkSearch(field.message, inner as Message);
+      }
+    } else if (
+      !unchecked.test(path) &&
+      ((typeof value === "string" && runes(value) > 200) ||
+        (typeof value === "number" && field.enum && !field.enum.value[value]))
+    ) {
+      throw invalid(path, "at most 200 characters, or a value that is defined, are allowed");
+    }
+  }
+}
+
+/** @throws RpcError `InvalidArgument` for an id that has not 1 to 200 characters. */
+export function checkIds(ids: Readonly<Record<string, string>>): void {
+  for (const [name, id] of Object.entries(ids)) {
+    if (id === "" || runes(id) > 200) {
+      throw invalid(name, "1 to 200 characters are required");
+    }
+  }
+}
+
+export function invalid(field: string, reason: string): RpcError {
+  return new RpcError(Code.InvalidArgument, `invalid ${field}: ${reason}`);
+}
+
+/** Lengths are counted in code points. */
+function runes(text: string): number {
+  return text.length <= 200 ? text.length : [...text].length;
+}

@@ -9,9 +9,8 @@ import type {
   SandboxControl,
   UserInit,
 } from "./control.js";
-import { findProjectGrant } from "./model/commands.js";
 import { createUser, type Membership, scopeOfRole } from "./model/entities.js";
-import { type Instance, issueToken, randomToken } from "./model/instance.js";
+import { type Instance, issueToken, projectGrantKey, randomToken } from "./model/instance.js";
 import { type Adders, checkInit, initChecks, type Kind } from "./seed.js";
 
 /**
@@ -48,7 +47,7 @@ export function createControl(
     mustExist(projects, "project", projectId);
     mustExist(orgs, "organization", orgId);
     const projectGrantId = nextId();
-    projectGrants.set(projectGrantId, { projectGrantId, projectId, grantedOrgId: orgId });
+    projectGrants.set(projectGrantKey(projectId, orgId), projectGrantId);
     return { projectGrantId };
   };
 
@@ -103,7 +102,7 @@ export function createControl(
     const projectGrantId =
       projects.get(projectId)?.orgId === orgId
         ? undefined
-        : (findProjectGrant(instance, projectId, orgId) ??
+        : (projectGrants.get(projectGrantKey(projectId, orgId)) ??
           addProjectGrant({ projectId, orgId }).projectGrantId);
     grants.add({ grantId, userId, orgId, projectId, projectGrantId, roleKeys, state }, false);
     return { userId, grantId };
@@ -190,18 +189,8 @@ function createOAuthControl(
       return { clientId, clientSecret };
     },
     addApp: (init) => {
-      const {
-        clientId = nextId(),
-        redirectUris,
-        postLogoutRedirectUris = [],
-        idTokenUserinfoAssertion = false,
-      } = own(init);
-      apps.set(clientId, {
-        clientId,
-        redirectUris,
-        postLogoutRedirectUris,
-        idTokenUserinfoAssertion,
-      });
+      const { clientId = nextId(), ...app } = own(init);
+      apps.set(clientId, { ...app, clientId });
       return { clientId };
     },
     expireTokens: (userId) => {

@@ -131,7 +131,7 @@ const checks: Checks<SandboxOptions> = {
 
 const serverChecks: Checks<SandboxServerOptions> = {
   ...checks,
-  port: number(0, 65535),
+  port: ["an integer from 0 to 65535", integer("", 0, 65535)[1]],
   host: [
     "a host name or an address, without a port",
     (value) => typeof value === "string" && /^[\w.:-]+$/.test(value),

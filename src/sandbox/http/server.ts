@@ -25,16 +25,10 @@ export interface ServerOptions {
   readonly now: () => number;
 }
 
-export interface Listening {
-  readonly port: number;
-  /** Closes all connections at once; resolves when the port is free again. */
-  readonly close: () => Promise<void>;
-}
-
 /**
  * Listens with HTTP/1.1 and cleartext HTTP/2 on the same port: the first bytes of a connection show which.
  */
-export async function listen(options: ServerOptions): Promise<Listening> {
+export async function listen(options: ServerOptions) {
   const sockets = new Set<Socket>();
   const onRequest = (incoming: Incoming, outgoing: Outgoing) => {
     handle(options, incoming, outgoing).catch((error) => incoming.destroy(error));
@@ -58,6 +52,7 @@ export async function listen(options: ServerOptions): Promise<Listening> {
       : ([await listenOn(host, port, onConnection)] as const);
   return {
     port: portOf(listeners[0]),
+    /** Closes all connections at once; resolves when the port is free again. */
     close: async () => {
       const closed = listeners.map(
         (listener) => new Promise<void>((resolve) => listener.close(() => resolve())),

@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import type { Grant } from "./entities.js";
 import { RpcError } from "./errors.js";
-import type { Instance } from "./instance.js";
+import { type Instance, projectGrantKey } from "./instance.js";
 import type { Caller } from "./permissions.js";
 
 /**
@@ -114,11 +114,10 @@ export function addUserGrant(instance: Instance, caller: Caller, init: NewGrant)
 
 /** Returns the grant of the project to the organization; undefined if the project is its own. */
 function checkProjectGrant(
-  instance: Instance,
+  { projects, projectGrants, generation }: Instance,
   orgId: string,
   { projectId, projectGrantId }: NewGrant,
 ): string | undefined {
-  const { projects, generation } = instance;
   if (projects.get(projectId)?.orgId === orgId && projectGrantId === undefined) {
     return undefined;
   }
@@ -126,22 +125,11 @@ function checkProjectGrant(
   if (generation === "v2.70" && projectGrantId === undefined) {
     throw new RpcError(Code.FailedPrecondition, "Project not found", "COMMAND-3n77S");
   }
-  const id = findProjectGrant(instance, projectId, orgId);
+  const id = projectGrants.get(projectGrantKey(projectId, orgId));
   if (id === undefined || (projectGrantId ?? id) !== id) {
     throw new RpcError(Code.FailedPrecondition, "Project Grant not found", "COMMAND-4m9ff");
   }
   return id;
-}
-
-/** The id of the grant of a project to an organization. */
-export function findProjectGrant(
-  { projectGrants }: Instance,
-  projectId: string,
-  orgId: string,
-): string | undefined {
-  return [...projectGrants.values()].find(
-    (granted) => granted.projectId === projectId && granted.grantedOrgId === orgId,
-  )?.projectGrantId;
 }
 
 /** @throws RpcError with this id for a grant that the organization of the call does not have. */

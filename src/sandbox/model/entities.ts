@@ -75,13 +75,6 @@ export interface Project {
   readonly roleKeys: Set<string>;
 }
 
-/** A project that its organization has granted to another one, which can then grant it to its users. */
-export interface ProjectGrant {
-  readonly projectGrantId: string;
-  readonly projectId: string;
-  readonly grantedOrgId: string;
-}
-
 /** A manager role of a user: at the instance, in an organization, or in one project of it. */
 export interface Membership {
   readonly role: Role;

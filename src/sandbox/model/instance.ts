@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { platform } from "../../common/time.js";
 import { isLoopback } from "../../options/checker.js";
 import type { SandboxOptions } from "../options.js";
-import type { AccessToken, Generation, Org, Project, ProjectGrant, User } from "./entities.js";
+import type { AccessToken, Org, Project, User } from "./entities.js";
 import { FaultQueue } from "./faults.js";
 import { GrantStore } from "./grants.js";
 
@@ -11,9 +11,9 @@ import { GrantStore } from "./grants.js";
 export interface App {
   readonly clientId: string;
   readonly redirectUris: readonly string[];
-  readonly postLogoutRedirectUris: readonly string[];
+  readonly postLogoutRedirectUris?: readonly string[] | undefined;
   /** Whether ID tokens hold what userinfo returns. */
-  readonly idTokenUserinfoAssertion: boolean;
+  readonly idTokenUserinfoAssertion?: boolean | undefined;
 }
 
 /** The public half of a service user's key. */
@@ -58,42 +58,7 @@ export interface OidcSession {
 }
 
 /** One ZITADEL instance: how it responds, and everything that it stores. */
-export interface Instance {
-  readonly generation: Generation;
-  /** Host names that the instance serves, without port. The first is its ExternalDomain. */
-  readonly hosts: readonly string[];
-  /** Whether pages of an origin may read responses. */
-  readonly allowsOrigin: (origin: string) => boolean;
-  /** How long a call takes, and in addition each id of a bulk removal. */
-  readonly requestLatencyMs: number;
-  readonly idLatencyMs: number;
-  readonly accessTokenLifetimeMs: number;
-  readonly refreshTokenLifetimeMs: number;
-  /** Milliseconds since the Unix epoch. */
-  readonly now: () => number;
-  readonly nextId: () => string;
-  readonly faults: FaultQueue;
-
-  readonly orgs: Map<string, Org>;
-  readonly projects: Map<string, Project>;
-  /** By their own id. */
-  readonly projectGrants: Map<string, ProjectGrant>;
-  readonly users: Map<string, User>;
-  readonly grants: GrantStore;
-
-  readonly tokens: Map<string, AccessToken>;
-  readonly apps: Map<string, App>;
-  /** By key id. */
-  readonly serviceUserKeys: Map<string, ServiceUserPublicKey>;
-  /** By client id. */
-  readonly clientSecrets: Map<string, ClientSecret>;
-  readonly authRequests: Map<string, AuthRequest>;
-  /** Authorization codes that have not been used. */
-  readonly codes: Map<string, { readonly request: AuthRequest; readonly signIn: SignIn }>;
-  readonly sessions: Set<OidcSession>;
-  /** Signs ID tokens. Created on first use. */
-  readonly signingKey: () => Promise<SigningKey>;
-}
+export type Instance = Readonly<ReturnType<typeof createInstance>>;
 
 export function createInstance({
   generation = "v4",
@@ -108,7 +73,7 @@ export function createInstance({
   // ZITADEL's defaults: 12 hours, and 30 days without use.
   accessTokenLifetimeMs = 12 * 3_600_000,
   refreshTokenLifetimeMs = 30 * 24 * 3_600_000,
-}: SandboxOptions): Instance {
+}: SandboxOptions) {
   let lastId = 400_000_000_000_000_000n;
   let signingKey: Promise<SigningKey> | undefined;
   // 18 digits, like ZITADEL's, and far enough apart that a mistyped id is unused.
@@ -118,33 +83,44 @@ export function createInstance({
   };
   return {
     generation,
+    /** Host names that the instance serves, without port. The first is its ExternalDomain. */
     hosts,
-    allowsOrigin: (origin) =>
+    /** Whether pages of an origin may read responses. */
+    allowsOrigin: (origin: string) =>
       cors === "any" || (cors === "loopback" ? isLoopbackOrigin(origin) : cors.includes(origin)),
+    /** How long a call takes, and in addition each id of a bulk removal. */
     requestLatencyMs,
     idLatencyMs,
     accessTokenLifetimeMs,
     refreshTokenLifetimeMs,
+    /** Milliseconds since the Unix epoch. */
     now,
     nextId,
     faults: new FaultQueue(),
-    orgs: new Map(),
-    projects: new Map(),
-    projectGrants: new Map(),
-    users: new Map(),
+
+    orgs: new Map<string, Org>(),
+    projects: new Map<string, Project>(),
+    /** Their ids, by project and organization: projects that are granted to another one, which can grant them. */
+    projectGrants: new Map<string, string>(),
+    users: new Map<string, User>(),
     grants: new GrantStore({
       now,
       delayMs: projectionDelayMs,
       skipRate: projectionSkipRate,
       skipSeed: projectionSkipSeed,
     }),
-    tokens: new Map(),
-    apps: new Map(),
-    serviceUserKeys: new Map(),
-    clientSecrets: new Map(),
-    authRequests: new Map(),
-    codes: new Map(),
-    sessions: new Set(),
+
+    tokens: new Map<string, AccessToken>(),
+    apps: new Map<string, App>(),
+    /** By key id. */
+    serviceUserKeys: new Map<string, ServiceUserPublicKey>(),
+    /** By client id. */
+    clientSecrets: new Map<string, ClientSecret>(),
+    authRequests: new Map<string, AuthRequest>(),
+    /** Authorization codes that have not been used. */
+    codes: new Map<string, { readonly request: AuthRequest; readonly signIn: SignIn }>(),
+    sessions: new Set<OidcSession>(),
+    /** Signs ID tokens. Created on first use. */
     signingKey: () => {
       signingKey ??= createSigningKey(nextId());
       return signingKey;
@@ -202,4 +178,9 @@ export function requestIdHeader({ generation }: Instance): Record<string, string
 /** The domain that ZITADEL derives from an organization's name. */
 export function orgDomain({ hosts }: Instance, name: string): string {
   return `${name.toLowerCase().replaceAll(" ", "-")}.${hosts[0]}`;
+}
+
+/** The key of `projectGrants`. */
+export function projectGrantKey(projectId: string, orgId: string): string {
+  return JSON.stringify([projectId, orgId]);
 }

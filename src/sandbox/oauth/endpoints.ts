@@ -18,29 +18,18 @@ import { respondToTokenRequest, verifyApp } from "./token.js";
 
 const signedOutPath = "/ui/login/logout/done";
 
-interface Endpoint {
-  readonly methods: readonly string[];
-  readonly respond: (request: OAuthRequest) => HttpResponse | Promise<HttpResponse>;
-}
-
-const both = ["GET", "POST"];
+type Endpoint = (request: OAuthRequest) => HttpResponse | Promise<HttpResponse>;
 
 const endpoints: Readonly<Record<string, Endpoint>> = {
-  "/.well-known/openid-configuration": {
-    methods: ["GET"],
-    respond: (context) => {
-      const { instance, request } = context;
-      return openIdResponse(context, metadata(issuerOf(request), instance.generation === "v4"));
-    },
-  },
-  "/oauth/v2/keys": { methods: ["GET"], respond: keys },
-  "/oauth/v2/authorize": { methods: both, respond: authorize },
-  "/oauth/v2/token": { methods: both, respond: respondToTokenRequest },
-  "/oauth/v2/revoke": { methods: ["POST"], respond: revoke },
-  "/oidc/v1/userinfo": { methods: both, respond: userinfo },
-  "/oidc/v1/end_session": { methods: both, respond: endSession },
-  "/ui/login": { methods: both, respond: login },
-  [signedOutPath]: { methods: ["GET"], respond: signedOutPage },
+  "/.well-known/openid-configuration": discovery,
+  "/oauth/v2/keys": keys,
+  "/oauth/v2/authorize": authorize,
+  "/oauth/v2/token": respondToTokenRequest,
+  "/oauth/v2/revoke": revoke,
+  "/oidc/v1/userinfo": userinfo,
+  "/oidc/v1/end_session": endSession,
+  "/ui/login": login,
+  [signedOutPath]: signedOutPage,
 };
 
 /** Whether a path belongs to the OAuth and OpenID Connect endpoints. */
@@ -57,8 +46,8 @@ export function openIdRoute(instance: Instance): Route {
       if (isOpenIdPath(path)) {
         checkInstance(instance, request);
       }
-      return endpoint?.methods.includes(method)
-        ? await endpoint.respond({ instance, request, form: await readForm(request) })
+      return method === "GET" || method === "POST"
+        ? await endpoint?.({ instance, request, form: await readForm(request) })
         : undefined;
     } catch (reason) {
       if (reason instanceof RpcError) {
@@ -127,7 +116,7 @@ async function endSession({ instance, request, form }: OAuthRequest): Promise<Ht
   }
   const app = apps.get(claims?.azp ?? named ?? "");
   const after = form.get("post_logout_redirect_uri") || undefined;
-  if (app !== undefined && after !== undefined && !app.postLogoutRedirectUris.includes(after)) {
+  if (app !== undefined && after !== undefined && !app.postLogoutRedirectUris?.includes(after)) {
     throw new OAuthError("invalid_request", "post_logout_redirect_uri invalid");
   }
   for (const session of sessions) {
@@ -157,10 +146,12 @@ async function readHint({ signingKey }: Instance, issuer: string, hint: string) 
 const words = (text: string) => text.split(" ");
 
 /** OpenID Connect Discovery 1.0, section 4. */
-function metadata(issuer: string, isV4: boolean): Record<string, unknown> {
+function discovery(context: OAuthRequest): HttpResponse {
+  const issuer = issuerOf(context.request);
+  const isV4 = context.instance.generation === "v4";
   const clientAuthMethods = words("none client_secret_basic client_secret_post private_key_jwt");
   const algorithms = ["RS256"];
-  return {
+  return openIdResponse(context, {
     issuer,
     authorization_endpoint: `${issuer}/oauth/v2/authorize`,
     token_endpoint: `${issuer}/oauth/v2/token`,
@@ -201,5 +192,5 @@ function metadata(issuer: string, isV4: boolean): Record<string, unknown> {
     ...(isV4
       ? { backchannel_logout_supported: true, backchannel_logout_session_supported: true }
       : {}),
-  };
+  });
 }

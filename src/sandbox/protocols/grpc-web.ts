@@ -12,7 +12,7 @@ import { earlyError } from "../model/errors.js";
 import type { Instance } from "../model/instance.js";
 import { findMethod } from "../rpc/methods.js";
 import { respondToCall, timeoutOf } from "./call.js";
-import { decodeGrpc, encodeGrpc, type GrpcReply } from "./grpc.js";
+import { decodeGrpc, encodeGrpc } from "./grpc.js";
 
 const contentType = /^application\/grpc-web(-text)?([+;].*)?$/;
 
@@ -72,7 +72,7 @@ export function grpcWebRoute(instance: Instance): Route {
 }
 
 function webResponse(
-  { frame, trailers }: GrpcReply,
+  { frame, trailers }: ReturnType<typeof encodeGrpc>,
   headers: Readonly<Record<string, string>>,
   trailersInBody: boolean,
   isText: boolean,
@@ -101,7 +101,7 @@ function exposedHeaders(headers: Readonly<Record<string, string>>): string {
   return [...names, "grpc-status", "grpc-message"].join(", ");
 }
 
-function trailerFrame(trailers: GrpcReply["trailers"]): Uint8Array {
+function trailerFrame(trailers: Readonly<Record<string, string>>): Uint8Array {
   const lines = Object.entries(trailers).map(([name, value]) => `${name}: ${value}\r\n`);
   return encodeFrame(Buffer.from(lines.join("")), 0x80);
 }

@@ -78,19 +78,7 @@ function gunzip(data: Uint8Array): Uint8Array {
 }
 
 /** What gRPC and gRPC-web make of a reply, before they put it together. */
-export interface GrpcReply {
-  /** Without content-type. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** The message of a successful call. */
-  readonly frame: Uint8Array | undefined;
-  readonly trailers: Readonly<Record<string, string>>;
-}
-
-export function encodeGrpc(
-  instance: Instance,
-  { headers }: HttpRequest,
-  { bytes, error }: Reply,
-): GrpcReply {
+export function encodeGrpc(instance: Instance, { headers }: HttpRequest, { bytes, error }: Reply) {
   // A client that compresses can decompress. An unknown method is not looked at that closely.
   const usesGzip = headers["grpc-encoding"] === "gzip" && error?.code !== Code.Unimplemented;
   // An empty message is never compressed.

@@ -110,10 +110,6 @@ const userSortKeys: Partial<Record<UserFieldName, (user: User) => string | undef
   [UserFieldName.CREATION_DATE]: ({ createdAtMs }) => String(createdAtMs).padStart(16, "0"),
 };
 
-export interface FoundAuthorizations extends Found<Grant> {
-  readonly appliedLimit: number;
-}
-
 /**
  * The grants of all organizations that match all filters, in an order. The total counts all of them; of the
  * page, what the caller may not see is left out.
@@ -124,7 +120,7 @@ export function listAuthorizations(
   instance: Instance,
   { user }: Caller,
   { pagination, sortingColumn, filters }: ListAuthorizationsRequest,
-): FoundAuthorizations {
+): Found<Grant> & { readonly appliedLimit: number } {
   const appliedLimit = pagination?.limit || 100;
   if (appliedLimit > 1000) {
     throw new RpcError(Code.InvalidArgument, "Limit exceeded", "QUERY-4M0fs");

@@ -1,11 +1,10 @@
 import { readdir, readFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SandboxServer, startSandbox } from "../src/sandbox/index.js";
 import { openChromium, type SimpleBrowser } from "./support/browsers.js";
-import { installProject, type Project } from "./support/project.js";
+import { serveFolder } from "./support/http-server.js";
+import { useProject } from "./support/project.js";
 
 const bundlers = ["esbuild", "rollup", "vite", "webpack", "rspack"];
 
@@ -18,6 +17,8 @@ const packages = {
   webpack: "^5.112.2",
 };
 
+/** One for all bundlers: they do not see each other. */
+const project = useProject(new URL("bundlers/plain/", import.meta.url), packages);
 let sandbox: SandboxServer;
 let browser: SimpleBrowser;
 beforeAll(async () => {
@@ -35,31 +36,29 @@ const page = { protocol: "gRPC-web", id: "COMMAND-1My0t" };
 const server = { protocol: "gRPC", id: "COMMAND-1My0t" };
 
 describe.each(bundlers)("%s", (bundler) => {
-  let project: Project;
   beforeAll(async () => {
-    project = await shared();
-    await project.run("node", ["build.js", bundler, "page"]);
-    await project.run("node", ["build.js", bundler, "server"]);
+    await project().run("node", ["build.js", bundler, "page"]);
+    await project().run("node", ["build.js", bundler, "server"]);
   });
 
   it("builds a page that uses gRPC-web", async () => {
-    const site = await serve(join(project.folder, "out", bundler, "page"));
-    await browser.goto(site.origin);
+    const folder = join(project().folder, "out", bundler, "page");
+    const html = '<!doctype html><script type="module" src="/out.js"></script>';
+    await browser.goto(await serveFolder(folder, html));
     expect(JSON.parse(await browser.evaluate(`run(${order()})`))).toEqual(page);
-    site.close();
   });
 
   it("builds a server that uses native gRPC", async () => {
     const folder = `out/${bundler}/server`;
-    const [program = ""] = (await readdir(join(project.folder, folder))).filter((file) =>
+    const [program = ""] = (await readdir(join(project().folder, folder))).filter((file) =>
       /^out\.c?js$/.test(file),
     );
-    const output = await project.run("node", [`${folder}/${program}`, order()]);
+    const output = await project().run("node", [`${folder}/${program}`, order()]);
     expect(JSON.parse(output)).toEqual(server);
   });
 
   it("puts no code for Node, and nothing that is not called, into the page", async () => {
-    const { text, maps } = await readOutput(join(project.folder, "out", bundler, "page"));
+    const { text, maps } = await readOutput(join(project().folder, "out", bundler, "page"));
     expect(/["'`]node:|\brequire\(|process\.version/.exec(text)).toBeNull();
     const unwanted =
       /zitadel-user-grants\/\w+\/(?:auth|bulk|cli|sandbox)\/|transports\/(?:grpc\/|json)|jose|oauth4webapi/;
@@ -70,7 +69,7 @@ describe.each(bundlers)("%s", (bundler) => {
 
   it("builds source maps that refer to the package's own files", async () => {
     for (const side of ["page", "server"]) {
-      const { maps } = await readOutput(join(project.folder, "out", bundler, side));
+      const { maps } = await readOutput(join(project().folder, "out", bundler, side));
       const ours = maps.flatMap(({ sources, sourcesContent }) =>
         sources
           .map((file, index) => ({ file, text: sourcesContent[index] }))
@@ -83,14 +82,6 @@ describe.each(bundlers)("%s", (bundler) => {
     }
   });
 });
-
-let installed: Promise<Project> | undefined;
-/** One install for all bundlers: they do not see each other. */
-function shared(): Promise<Project> {
-  installed ??= installProject(new URL("bundlers/plain/", import.meta.url), packages);
-  return installed;
-}
-afterAll(async () => (await installed)?.remove());
 
 interface SourceMap {
   sources: string[];
@@ -105,26 +96,5 @@ async function readOutput(folder: string): Promise<{ text: string; maps: SourceM
   return {
     text: (await read(/\.c?js$/)).join("\n"),
     maps: (await read(/\.c?js\.map$/)).map((text) => JSON.parse(text) as SourceMap),
-  };
-}
-
-/** A site whose one page loads out.js of the folder. */
-async function serve(folder: string): Promise<{ origin: string; close: () => void }> {
-  const site = createServer(async ({ url = "" }, response) => {
-    if (url.endsWith(".js")) {
-      response.setHeader("content-type", "text/javascript");
-      response.end(await readFile(join(folder, url)).catch(() => ""));
-    } else {
-      response.setHeader("content-type", "text/html");
-      response.end('<!doctype html><script type="module" src="/out.js"></script>');
-    }
-  });
-  await new Promise<void>((resolve) => site.listen(0, "127.0.0.1", resolve));
-  return {
-    origin: `http://127.0.0.1:${(site.address() as AddressInfo).port}`,
-    close: () => {
-      site.close();
-      site.closeAllConnections();
-    },
   };
 }

@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startSandbox } from "../src/sandbox/index.js";
 import { grantsNeeded, type Result, type Surroundings } from "./runtimes/surroundings.js";
 import { makeCertificate } from "./support/certificates.js";
+import { figuresIn, tableOf } from "./support/figures.js";
 import { startGoingAway } from "./support/going-away.js";
 import { installProject, type Project } from "./support/project.js";
 import { startRelay } from "./support/relay.js";
-import { expectWritten, table } from "./support/written.js";
 
 /** How a program is run there, in a project where the runtimes are installed. */
 const runtimes: Record<string, (modules: string) => [string, ...string[]]> = {
@@ -160,9 +160,7 @@ describe("runtimes", () => {
         return found.get(cell) ?? impossible[cell] ?? (runtime === overlapping ? "" : "failed");
       }),
     ]);
-    await expectWritten(
-      new URL("../docs/runtimes.md", import.meta.url),
-      table(["", ...columns], rows),
-    );
+    const text = tableOf(["", ...columns], rows);
+    expect(figuresIn("runtimes", "runtimes", text), "WRITE_FIGURES=1 writes it").toBe(text);
   });
 });

@@ -1,18 +1,15 @@
-import { readFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
+import { createServer } from "node:http";
 import { Code } from "@connectrpc/connect";
-import { transform } from "esbuild";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import { bundlePage } from "../support/bundle.js";
+import { pageOf } from "../support/bundle.js";
 import { launchChromium } from "../support/chromium.js";
+import { type Listening, listen } from "../support/listen.js";
 import type { Scenarios } from "./page.js";
 
 let browser: Browser;
-let site: Server;
+let site: Listening;
 let sandbox: SandboxServer;
 let slow: SandboxServer;
 let page: Page;
@@ -20,16 +17,12 @@ let page: Page;
 let corsFailures: unknown[];
 
 beforeAll(async () => {
-  const source = await readFile(fileURLToPath(new URL("page.ts", import.meta.url)), "utf8");
-  const { code } = await transform(source, { loader: "ts" });
-  const { text } = await bundlePage(code, { splitting: false });
-  site = createServer((_, response) => {
-    response.writeHead(200, { "content-type": "text/html" });
-    response.end(
-      `<!doctype html><script type="module">${text.replaceAll("</script", "<\\/script")}</script>`,
-    );
-  });
-  await new Promise<void>((resolve) => site.listen(0, "127.0.0.1", resolve));
+  const html = await pageOf(new URL("page.ts", import.meta.url));
+  site = await listen(
+    createServer((_, response) => {
+      response.writeHead(200, { "content-type": "text/html" }).end(html);
+    }),
+  );
   [browser, sandbox, slow] = await Promise.all([
     launchChromium(),
     startSandbox(),
@@ -38,8 +31,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all([browser?.close(), sandbox?.close(), slow?.close()]);
-  site?.close();
+  await Promise.all([browser, sandbox, slow, site].map((one) => one?.close()));
 });
 
 beforeEach(async () => {
@@ -52,7 +44,7 @@ beforeEach(async () => {
       corsFailures.push(event);
     }
   });
-  await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
+  await page.goto(`http://127.0.0.1:${site.port}/`);
   return async () => {
     expect(corsFailures).toEqual([]);
     await page.close();

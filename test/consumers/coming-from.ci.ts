@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import { installProject, type Project } from "../support/project.js";
+import { useProject } from "../support/project.js";
 
 const page = await readFile(new URL("../../docs/coming-from.md", import.meta.url), "utf8");
 
@@ -15,21 +15,18 @@ const programs = new Map(
 );
 
 let sandbox: SandboxServer;
-let project: Project;
 let keyFile: string;
+const project = useProject(undefined, {
+  "@zitadel/client": "1.3.1",
+  "@zitadel/node": "3.0.28",
+  "nice-grpc": "^2",
+});
 beforeAll(async () => {
-  [sandbox, project] = await Promise.all([
-    startSandbox(),
-    installProject(undefined, {
-      "@zitadel/client": "1.3.1",
-      "@zitadel/node": "3.0.28",
-      "nice-grpc": "^2",
-    }),
-  ]);
-  keyFile = join(project.folder, "key.json");
+  sandbox = await startSandbox();
+  keyFile = join(project().folder, "key.json");
   await writeFile(keyFile, JSON.stringify(sandbox.addKey()));
 });
-afterAll(() => Promise.all([sandbox?.close(), project?.remove()]));
+afterAll(() => sandbox?.close());
 
 /** Runs a program of the page for a grant of its own; returns what it printed and the grant's state. */
 async function runProgram(name: string): Promise<{ output: string; state: string }> {
@@ -38,8 +35,8 @@ async function runProgram(name: string): Promise<{ output: string; state: string
     throw new Error(`docs/coming-from.md has no program "${name}"`);
   }
   const { userId, grantId } = sandbox.addGrant();
-  await writeFile(join(project.folder, "program.js"), code);
-  const output = await project.run("node", ["program.js"], {
+  await writeFile(join(project().folder, "program.js"), code);
+  const output = await project().run("node", ["program.js"], {
     env: {
       ZITADEL_URL: sandbox.baseUrl,
       ZITADEL_TOKEN: sandbox.token,

@@ -1,25 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { startSandbox } from "../../src/sandbox/index.js";
 import { openChromium } from "../support/browsers.js";
 import { serveScript } from "../support/http-server.js";
-import { installProject, type Project } from "../support/project.js";
+import { type Project, useProject } from "../support/project.js";
 
 /** A project of its own from a folder beside this file. */
-function projectOf(folder: string, packages: Record<string, string> = {}): () => Project {
-  let project: Project | undefined;
-  beforeAll(async () => {
-    project = await installProject(new URL(`${folder}/`, import.meta.url), packages);
-  });
-  afterAll(() => project?.remove());
-  return () => {
-    if (project === undefined) {
-      throw new Error("the project is not installed yet");
-    }
-    return project;
-  };
-}
+const projectOf = (folder: string, packages: Record<string, string> = {}) =>
+  useProject(new URL(`${folder}/`, import.meta.url), packages);
 
 /** The versions that are there of a package. More than one would break `instanceof` and descriptors. */
 async function copiesOf(project: Project, name: string): Promise<string[]> {

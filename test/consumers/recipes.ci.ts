@@ -1,46 +1,39 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import {
-  type AddressInfo,
-  createServer as createSocketServer,
-  connect as openSocket,
-} from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { startProgram } from "../examples/program.js";
 import { launchChromium } from "../support/chromium.js";
 import { serveScript } from "../support/http-server.js";
+import { listen } from "../support/listen.js";
 import { startOtherServices } from "../support/other-services.js";
-import { installProject, type Project } from "../support/project.js";
+import { useProject } from "../support/project.js";
 import { recipes } from "./recipes.js";
 
 let sandbox: SandboxServer;
-let project: Project;
+const project = useProject(new URL("recipes/", import.meta.url));
 beforeAll(async () => {
-  [sandbox, project] = await Promise.all([
-    startSandbox(),
-    installProject(new URL("recipes/", import.meta.url)),
-  ]);
+  sandbox = await startSandbox();
   for (const { file, code } of recipes.filter(({ file }) => !/^(?:app|lib)\//.test(file))) {
-    await writeFile(join(project.folder, file), code);
+    await writeFile(join(project().folder, file), code);
   }
 });
-afterAll(() => Promise.all([sandbox?.close(), project?.remove()]));
+afterAll(() => sandbox?.close());
 
 /** Deactivates a grant of a sandbox with a client that a recipe exports. */
 async function deactivateWith(expression: string, env: Record<string, string>, owner = sandbox) {
   const grant = owner.addGrant();
   const program = `const client = ${expression}; await client.deactivateUserGrant(${JSON.stringify(grant)}); process.exit();`;
-  await project.run("node", ["--input-type=module", "--eval", program], { env });
+  await project().run("node", ["--input-type=module", "--eval", program], { env });
   expect(owner.grant(grant.grantId)?.state).toBe("inactive");
 }
 
 describe("the recipes", () => {
-  it("are well typed", () => project.run("node", ["node_modules/typescript/bin/tsc"]));
+  it("are well typed", () => project().run("node", ["node_modules/typescript/bin/tsc"]));
 
   it("React: a guard signs in, and a hook knows who it is", async () => {
-    await project.run("esbuild", [
+    await project().run("esbuild", [
       "page.tsx",
       "--bundle",
       "--format=esm",
@@ -48,7 +41,7 @@ describe("the recipes", () => {
       "--define:process.env.NODE_ENV='development'",
       "--define:import.meta.env=SETTINGS",
     ]);
-    const script = await readFile(join(project.folder, "page.js"), "utf8");
+    const script = await readFile(join(project().folder, "page.js"), "utf8");
     let settings = {};
     const origin = await serveScript(
       () => `const SETTINGS = ${JSON.stringify(settings)};${script}`,
@@ -74,14 +67,14 @@ describe("the recipes", () => {
       ZITADEL_KEY: JSON.stringify(sandbox.addKey()),
     };
     const order = JSON.stringify({ bindings, orders: grants });
-    expect(JSON.parse(await project.run("node", ["run-worker.js", order]))).toEqual([
+    expect(JSON.parse(await project().run("node", ["run-worker.js", order]))).toEqual([
       "deactivated",
       "deactivated",
     ]);
   });
 
   it("NestJS: a provider revokes, and ends with the application", async () => {
-    await project.run("esbuild", [
+    await project().run("esbuild", [
       "run-nest.ts",
       "--bundle",
       "--platform=node",
@@ -94,15 +87,13 @@ describe("the recipes", () => {
       ZITADEL_TOKEN: sandbox.token,
       GRANT_ID: sandbox.addGrant().grantId,
     };
-    expect(await project.run("node", ["nest.cjs"], { env })).toBe("true false\n");
+    expect(await project().run("node", ["nest.cjs"], { env })).toBe("true false\n");
   });
 
   it("Express: a route revokes, and errors become responses", async () => {
-    const probe = createServer().listen(0, "127.0.0.1");
-    await new Promise((resolve) => probe.once("listening", resolve));
-    const { port } = probe.address() as AddressInfo;
-    await new Promise((resolve) => probe.close(resolve));
-    const server = startProgram(project, ["server.ts"], {
+    const { port, close } = await listen(createServer());
+    await close();
+    const server = startProgram(project(), ["server.ts"], {
       ZITADEL_URL: sandbox.baseUrl,
       ZITADEL_TOKEN: sandbox.token,
       PORT: String(port),
@@ -120,7 +111,7 @@ describe("the recipes", () => {
 
   it("Jest: the sandbox in place of a mock", async () => {
     const env = { NODE_OPTIONS: "--experimental-vm-modules" };
-    const output = await project.run("jest", ["--json"], { env });
+    const output = await project().run("jest", ["--json"], { env });
     expect(JSON.parse(output)).toMatchObject({ numPassedTests: 1, numFailedTests: 0 });
   });
 
@@ -168,7 +159,7 @@ describe("the recipes", () => {
     const { baseUrl, token, ended, close } = await startOtherServices();
     onTestFinished(close);
     const env = { ZITADEL_URL: baseUrl, ZITADEL_TOKEN: token, USER_ID: "7" };
-    expect(await project.run("node", ["leave.ts"], { env })).toBe(
+    expect(await project().run("node", ["leave.ts"], { env })).toBe(
       "by hand: IAM_OWNER of The instance\n3 memberships, 2 sessions\n",
     );
     expect(ended).toEqual(["member of the organization", "member of 12", "session a", "session b"]);
@@ -178,8 +169,7 @@ describe("the recipes", () => {
 /** A SOCKS5 proxy without authentication, for names. */
 async function startSocks() {
   const destinations: string[] = [];
-  const server = createSocketServer((near) => {
-    near.on("error", () => undefined);
+  const server = createServer((near) => {
     near.once("data", () => {
       near.write(Buffer.from([5, 0]));
       near.once("data", (request) => {
@@ -187,7 +177,7 @@ async function startSocks() {
         const host = request.subarray(5, 5 + length).toString();
         const port = request.readUInt16BE(5 + length);
         destinations.push(`${host}:${port}`);
-        const far = openSocket(port, host, () => {
+        const far = connect(port, host, () => {
           near.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
           near.pipe(far).pipe(near);
         });
@@ -195,10 +185,6 @@ async function startSocks() {
       });
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    destinations,
-    port: (server.address() as AddressInfo).port,
-    close: () => server.close(),
-  };
+  const { port, close } = await listen(server);
+  return { destinations, port, close };
 }

@@ -1,7 +1,7 @@
 import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { installProject, type Project } from "../support/project.js";
+import { beforeAll, describe, expect, it } from "vitest";
+import { useProject } from "../support/project.js";
 
 const programs = new URL("tarball/", import.meta.url);
 
@@ -15,15 +15,13 @@ const outcome = {
 };
 
 describe("the tarball in an empty project", () => {
-  let project: Project;
-  beforeAll(async () => {
-    project = await installProject(programs);
-  });
-  afterAll(() => project?.remove());
+  const project = useProject(programs);
 
   it("is at most 7.5 MB and 8 packages, with its peers", async () => {
-    const [kilobytes] = (await project.run("du", ["-sk", "node_modules"])).split("\t");
-    const packages = (await project.run("npm", ["ls", "--all", "--parseable"])).trim().split("\n");
+    const [kilobytes] = (await project().run("du", ["-sk", "node_modules"])).split("\t");
+    const packages = (await project().run("npm", ["ls", "--all", "--parseable"]))
+      .trim()
+      .split("\n");
     console.log(`node_modules: ${kilobytes} KiB, ${packages.length - 1} packages`);
     expect(Number(kilobytes) * 1024).toBeLessThanOrEqual(7_500_000);
     // The first line is the project itself.
@@ -31,17 +29,17 @@ describe("the tarball in an empty project", () => {
   });
 
   it("brings its command", async () => {
-    expect(await project.run("zitadel-user-grants", ["--help"])).toMatch(/^Usage: /m);
+    expect(await project().run("zitadel-user-grants", ["--help"])).toMatch(/^Usage: /m);
   });
 
   it("loads by require() as it loads by import, every entry", async () => {
-    const imported = await project.run("node", ["entries.js"]);
+    const imported = await project().run("node", ["entries.js"]);
     expect(imported).toMatch(/^zitadel-user-grants \d+$/m);
-    expect(await project.run("node", ["entries.cjs"])).toBe(imported);
+    expect(await project().run("node", ["entries.cjs"])).toBe(imported);
   });
 
   it("makes calls after require()", async () => {
-    expect(JSON.parse(await project.run("node", ["call.cjs"]))).toEqual(outcome);
+    expect(JSON.parse(await project().run("node", ["call.cjs"]))).toEqual(outcome);
   });
 });
 
@@ -59,13 +57,11 @@ const resolutions = {
 };
 
 describe("the tarball in a TypeScript project", () => {
-  let project: Project;
+  const project = useProject(programs, { ...compilers, "@types/node": "^24" });
   beforeAll(async () => {
-    project = await installProject(programs, { ...compilers, "@types/node": "^24" });
     const surface = new URL("../types/surface.ts", import.meta.url);
-    await copyFile(surface, join(project.folder, "surface.ts"));
+    await copyFile(surface, join(project().folder, "surface.ts"));
   });
-  afterAll(() => project?.remove());
 
   const compile = async (compiler: string, name: string, options: object, files: string[]) => {
     const config = {
@@ -80,8 +76,12 @@ describe("the tarball in a TypeScript project", () => {
       },
       files,
     };
-    await writeFile(join(project.folder, `tsconfig.${name}.json`), JSON.stringify(config));
-    await project.run("node", [`node_modules/${compiler}/bin/tsc`, "-p", `tsconfig.${name}.json`]);
+    await writeFile(join(project().folder, `tsconfig.${name}.json`), JSON.stringify(config));
+    await project().run("node", [
+      `node_modules/${compiler}/bin/tsc`,
+      "-p",
+      `tsconfig.${name}.json`,
+    ]);
     return `out/${name}`;
   };
 
@@ -97,18 +97,18 @@ describe("the tarball in a TypeScript project", () => {
           "surface.ts",
           "headers-init.d.ts",
         ]);
-        expect(JSON.parse(await project.run("node", [`${out}/call.js`]))).toEqual(outcome);
+        expect(JSON.parse(await project().run("node", [`${out}/call.js`]))).toEqual(outcome);
       },
     );
 
     it("compiles with nodenext from CommonJS, and makes calls", async () => {
       const options = { ...node, ...resolutions.nodenext };
-      await copyFile(join(project.folder, "call.ts"), join(project.folder, "call.cts"));
+      await copyFile(join(project().folder, "call.ts"), join(project().folder, "call.cts"));
       const out = await compile(compiler, `${compiler}-cjs`, options, [
         "call.cts",
         "headers-init.d.ts",
       ]);
-      expect(JSON.parse(await project.run("node", [`${out}/call.cjs`]))).toEqual(outcome);
+      expect(JSON.parse(await project().run("node", [`${out}/call.cjs`]))).toEqual(outcome);
     });
 
     it("compiles for a page, without types of Node", async () => {

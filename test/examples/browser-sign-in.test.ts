@@ -1,20 +1,20 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { launchChromium } from "../support/chromium.js";
+import { createSite } from "../support/http-server.js";
+import { type Listening, listen } from "../support/listen.js";
 import { copyExample } from "./copy-example.js";
 
 let browser: Browser;
 let context: BrowserContext;
 let sandbox: SandboxServer;
 let folder: string;
-let site: Server;
+let site: Listening;
 let origin: string;
 let tokenRequests = 0;
 
@@ -24,15 +24,8 @@ beforeAll(async () => {
     startSandbox(),
     launchChromium(),
   ]);
-  site = createServer(async (request, response) => {
-    const path = new URL(request.url ?? "", origin).pathname.replace(/\/$/, "/index.html");
-    const type = { ".html": "text/html", ".js": "text/javascript" }[extname(path)];
-    const file = await readFile(join(folder, path)).catch(() => undefined);
-    response.writeHead(file === undefined ? 404 : 200, { "content-type": type ?? "text/plain" });
-    response.end(file);
-  });
-  await new Promise<void>((resolve) => site.listen(0, "localhost", resolve));
-  origin = `http://localhost:${(site.address() as AddressInfo).port}`;
+  site = await listen(createSite(folder));
+  origin = `http://localhost:${site.port}`;
   const { clientId } = sandbox.addApp({
     redirectUris: [`${origin}/`],
     postLogoutRedirectUris: [`${origin}/`],
@@ -56,7 +49,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await sandbox?.close();
-  site?.close();
+  await site?.close();
   await rm(folder, { recursive: true });
 });
 

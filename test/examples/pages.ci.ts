@@ -1,13 +1,12 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { launchChromium } from "../support/chromium.js";
-import { installProject, type Project } from "../support/project.js";
+import { serveFolder } from "../support/http-server.js";
+import { type Project, useProject } from "../support/project.js";
 import { startProgram } from "./program.js";
 
 let sandbox: SandboxServer;
@@ -19,13 +18,8 @@ afterAll(() => Promise.all([sandbox?.close(), browser?.close()]));
 
 function example(name: string): { project: () => Project; keep: (png: Buffer) => Promise<void> } {
   const source = new URL(`../../examples/${name}/`, import.meta.url);
-  let project: Project;
-  beforeAll(async () => {
-    project = await installProject(source);
-  });
-  afterAll(() => project?.remove());
   return {
-    project: () => project,
+    project: useProject(source),
     // UPDATE_SCREENSHOTS=1 writes the picture that the example's README shows.
     keep: async (png) => {
       if (process.env.UPDATE_SCREENSHOTS === "1") {
@@ -106,25 +100,7 @@ describe("React with Vite", () => {
 
   it("lists grants to a manager who signs in, and revokes one", async () => {
     const folder = join(project().folder, "dist");
-    const site = createServer(async (request, response) => {
-      const path = new URL(request.url ?? "", "http://localhost").pathname.replace(
-        /\/$/,
-        "/index.html",
-      );
-      const types: Record<string, string> = {
-        ".html": "text/html",
-        ".js": "text/javascript",
-        ".css": "text/css",
-      };
-      const file = await readFile(join(folder, path)).catch(() => undefined);
-      response.writeHead(file === undefined ? 404 : 200, {
-        "content-type": types[extname(path)] ?? "text/plain",
-      });
-      response.end(file);
-    });
-    await new Promise<void>((resolve) => site.listen(0, "localhost", resolve));
-    onTestFinished(() => void site.close());
-    const origin = `http://localhost:${(site.address() as AddressInfo).port}`;
+    const origin = await serveFolder(folder);
     const { clientId } = sandbox.addApp({
       redirectUris: [`${origin}/`],
       postLogoutRedirectUris: [`${origin}/`],

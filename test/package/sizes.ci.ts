@@ -1,11 +1,9 @@
-import { readFile, writeFile } from "node:fs/promises";
 import { brotliCompressSync } from "node:zlib";
 import { expect, it } from "vitest";
 import { bundlePage } from "../support/bundle.js";
-import { table } from "../support/written.js";
+import { figuresIn, tableOf } from "../support/figures.js";
 import { importOf, pages } from "./pages.js";
 
-const file = new URL("../../docs/sizes.md", import.meta.url);
 const kilobytes = (bytes: number) => (bytes / 1000).toFixed(1);
 
 it("the size of each entry in a page is that of docs/sizes.md", async () => {
@@ -23,7 +21,7 @@ it("the size of each entry in a page is that of docs/sizes.md", async () => {
       kilobytes(maxBytes),
     ]);
   }
-  const found = table(
+  const found = tableOf(
     [
       "a page with",
       "minified",
@@ -34,12 +32,8 @@ it("the size of each entry in a page is that of docs/sizes.md", async () => {
     ],
     rows,
   );
-  const [head = "", committed = ""] = (await readFile(file, "utf8")).split("<!-- measured -->\n\n");
-  if (process.env.UPDATE_DOCS === "1") {
-    await writeFile(file, `${head}<!-- measured -->\n\n${found}\n`);
-    return;
-  }
-  expect(withoutNumbers(committed), "UPDATE_DOCS=1 writes the table").toBe(withoutNumbers(found));
+  const committed = figuresIn("sizes", "sizes", found);
+  expect(withoutNumbers(committed), "WRITE_FIGURES=1 writes it").toBe(withoutNumbers(found));
   const numbers = (text: string) => [...text.matchAll(/\d+\.\d/g)].map(Number);
   const was = numbers(committed);
   for (const [index, is] of numbers(found).entries()) {
@@ -51,5 +45,5 @@ it("the size of each entry in a page is that of docs/sizes.md", async () => {
 });
 
 function withoutNumbers(text: string): string {
-  return text.replace(/\d+\.\d/g, "n").trim();
+  return text.replace(/\d+\.\d/g, "n");
 }

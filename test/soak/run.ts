@@ -4,7 +4,7 @@
 // handles are flat.
 import { fork } from "node:child_process";
 import { getEventListeners } from "node:events";
-import { writeFigures } from "../support/figures.ts";
+import { figuresIn } from "../support/figures.ts";
 import type { Hello, Question, Trouble } from "./server.ts";
 
 const load = (entry: string) => import(new URL(`../../dist/${entry}.js`, import.meta.url).href);
@@ -224,7 +224,8 @@ console.log(
 const endings = Object.entries(counts)
   .sort(([a], [b]) => a.localeCompare(b))
   .map(([name, number]) => `| ${name} | ${number.toLocaleString("en")} |`);
-writeFigures(
+figuresIn(
+  "reliability",
   "soak",
   [
     `${minutes} minutes: ${total.toLocaleString("en")} outcomes through ${trouble.restarts} restarts, ${trouble.resets} resets, ${trouble.stalls} stalls, ${trouble.expiries} expiries of all tokens, ${trouble.lost} lost responses, ${trouble.late} errors of the server's own clock and ${trouble.limits} limits of 0 streams.`,

@@ -1,7 +1,8 @@
+import { readFile } from "node:fs/promises";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -62,4 +63,12 @@ export async function bundlePage(
       ),
     ),
   };
+}
+
+/** A page with a script of the tests, in TypeScript, that imports the built package by its name. */
+export async function pageOf(script: URL): Promise<string> {
+  const { code } = await transform(await readFile(script, "utf8"), { loader: "ts" });
+  const { text } = await bundlePage(code, { splitting: false });
+  const inline = text.replaceAll("</script", "<\\/script");
+  return `<!doctype html><script type="module">${inline}</script>`;
 }

@@ -1,5 +1,12 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { readFile } from "node:fs/promises";
+import {
+  createServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
 import type { Server } from "node:net";
+import { extname, join } from "node:path";
 import { onTestFinished } from "vitest";
 import { frame } from "../faults/exchange.js";
 import { listen } from "./listen.js";
@@ -46,4 +53,32 @@ export async function serveScript(script: () => string): Promise<string> {
     );
   });
   return `${baseUrl.replace("127.0.0.1", "localhost")}/`;
+}
+
+const contentTypes: Record<string, string> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+};
+
+/**
+ * A site with the files of a folder.
+ *
+ * @param index its first page, in place of a file.
+ */
+export function createSite(folder: string, index?: string): HttpServer {
+  return createServer(async ({ url = "" }, response) => {
+    const path = new URL(url, "http://localhost").pathname.replace(/\/$/, "/index.html");
+    const isIndex = path === "/index.html" && index !== undefined;
+    const file = isIndex ? index : await readFile(join(folder, path)).catch(() => undefined);
+    response.writeHead(file === undefined ? 404 : 200, {
+      "content-type": contentTypes[extname(path)] ?? "text/plain",
+    });
+    response.end(file);
+  });
+}
+
+/** The address of such a site, for the duration of a test. */
+export async function serveFolder(folder: string, index?: string): Promise<string> {
+  return `http://localhost:${await listenForTest(createSite(folder, index))}`;
 }

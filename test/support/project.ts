@@ -3,7 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { inject } from "vitest";
+import { afterAll, beforeAll, inject } from "vitest";
 
 const exec = promisify(execFile);
 
@@ -60,6 +60,24 @@ export async function installProject(
     throw error;
   }
   return project;
+}
+
+/** A project for the tests of a block, as `installProject` makes it. */
+export function useProject(
+  source: string | URL | undefined,
+  dependencies: Record<string, string> = {},
+): () => Project {
+  let project: Project | undefined;
+  beforeAll(async () => {
+    project = await installProject(source, dependencies);
+  });
+  afterAll(() => project?.remove());
+  return () => {
+    if (project === undefined) {
+      throw new Error("the project is not installed yet");
+    }
+    return project;
+  };
 }
 
 /** Runs a command in a folder, as `Project.run` does. */

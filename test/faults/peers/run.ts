@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
-import { tableOf, writeFigures } from "../../support/figures.ts";
+import { figuresIn, tableOf } from "../../support/figures.ts";
 import type { Protocol } from "../exchange.ts";
 import { expectedEndings, type Fault, hasProtocol, isRight } from "../fault.ts";
 import { faults } from "../faults.ts";
@@ -197,7 +197,8 @@ for (const [protocol, all] of Object.entries(clients) as [Protocol, Client[]][])
 }
 const text = sections.join("\n\n");
 console.log(text);
-writeFigures(
+figuresIn(
+  "reliability",
   "peers",
   `connect-node and connect-web 2.3.0 and @zitadel/client 1.3.1, with their defaults and a deadline for each call.\n\n${text}`,
 );

@@ -4,21 +4,15 @@ import { StructSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type DebugEvent, debug } from "../src/debug.js";
-import { createManagementClient as createGrpcClient } from "../src/grpc.js";
-import { createManagementClient as createGrpcWebClient } from "../src/grpc-web.js";
-import { createManagementClient as createJsonClient } from "../src/json.js";
 import { startSandbox } from "../src/sandbox/index.js";
+import { createClient, protocols } from "./support/protocols.js";
 
-describe.each([
-  ["grpc", createGrpcClient],
-  ["grpc-web", createGrpcWebClient],
-  ["json", createJsonClient],
-] as const)("over %s", (_, create) => {
+describe.each(protocols)("over %s", (protocol) => {
   async function start(log: (event: DebugEvent) => unknown, token?: () => string) {
     const sandbox = await startSandbox();
     onTestFinished(() => sandbox.close());
     const { baseUrl, orgId } = sandbox;
-    const client = create({
+    const client = createClient(protocol, {
       baseUrl,
       orgId,
       token: token ?? sandbox.token,

@@ -6,12 +6,11 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { afterAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { createManagementClient as createGrpcClient, ManagementService } from "../src/grpc.js";
-import { createManagementClient as createGrpcWebClient } from "../src/grpc-web.js";
-import { createManagementClient as createJsonClient } from "../src/json.js";
+import { ManagementService } from "../src/grpc.js";
 import { openTelemetry } from "../src/opentelemetry.js";
 import { startSandbox } from "../src/sandbox/index.js";
 import { okResponse, respond, startHttpServer } from "./support/http-server.js";
+import { createClient, protocols } from "./support/protocols.js";
 import { collectSpans } from "./support/spans.js";
 
 const spans = collectSpans();
@@ -33,16 +32,13 @@ afterAll(async () => {
   await reader.shutdown();
 });
 
-describe.each([
-  ["grpc", createGrpcClient],
-  ["grpc-web", createGrpcWebClient],
-  ["json", createJsonClient],
-] as const)("over %s", (_, create) => {
+describe.each(protocols)("over %s", (protocol) => {
   async function start() {
     const sandbox = await startSandbox();
     onTestFinished(() => sandbox.close());
     const { baseUrl, token, orgId } = sandbox;
-    return { sandbox, client: create({ baseUrl, token, orgId, interceptors: [openTelemetry()] }) };
+    const options = { baseUrl, token, orgId, interceptors: [openTelemetry()] };
+    return { sandbox, client: createClient(protocol, options) };
   }
 
   it("a call is a span by the conventions for RPC, without ids and tokens", async () => {
@@ -93,7 +89,7 @@ describe("the trace", () => {
     [false, false],
   ])("with propagate: %s goes out: %s", async (propagate, goesOut) => {
     const server = await startHttpServer((_, response) => respond(response, okResponse));
-    const client = createGrpcWebClient({
+    const client = createClient("grpc-web", {
       baseUrl: server.baseUrl,
       interceptors: [openTelemetry({ propagate })],
     });

@@ -11,6 +11,7 @@ import {
 } from "../../src/grpc-web.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
 import { okResponse, respond, startHttpServer } from "../support/http-server.js";
+import { failureOf } from "../support/protocols.js";
 import { createScriptedClient } from "../support/scripted-attempts.js";
 
 const grant = { userId: "1", grantId: "2" };
@@ -27,12 +28,6 @@ async function startFlaky(...failures: Record<string, string>[]) {
   });
 }
 
-const rejection = (promise: Promise<unknown>): Promise<ConnectError> =>
-  promise.then(
-    () => expect.unreachable("the call succeeded"),
-    (reason) => ConnectError.from(reason),
-  );
-
 describe("over a real connection", () => {
   it("a deactivation is retried on UNAVAILABLE", async () => {
     const server = await startFlaky(unavailable, unavailable);
@@ -45,7 +40,7 @@ describe("over a real connection", () => {
     for (const retry of [undefined, false]) {
       const { baseUrl, requests } = await startFlaky(unavailable);
       const client = createManagementClient({ baseUrl, retry });
-      expect((await rejection(client.deactivateUserGrant(grant))).code).toBe(Code.Unavailable);
+      expect((await failureOf(client.deactivateUserGrant(grant))).code).toBe(Code.Unavailable);
       expect(requests).toHaveLength(1);
     }
   });
@@ -53,7 +48,7 @@ describe("over a real connection", () => {
   it("a bulk removal is not retried on UNAVAILABLE: it may have been applied", async () => {
     const server = await startFlaky(unavailable);
     const client = createManagementClient({ baseUrl: server.baseUrl, retry: quick });
-    expect((await rejection(client.bulkRemoveUserGrant(bulk))).code).toBe(Code.Unavailable);
+    expect((await failureOf(client.bulkRemoveUserGrant(bulk))).code).toBe(Code.Unavailable);
     expect(server.requests).toHaveLength(1);
   });
 
@@ -69,7 +64,7 @@ describe("over a real connection", () => {
         return fetch(...args);
       },
     });
-    const error = await rejection(client.bulkRemoveUserGrant(bulk));
+    const error = await failureOf(client.bulkRemoveUserGrant(bulk));
     expect(error.code).toBe(Code.Unavailable);
     expect(error.message).toMatch(/ECONNREFUSED.*nothing was sent/);
     // Each attempt is retried once by itself, since nothing was sent.
@@ -101,7 +96,7 @@ describe("over a real connection", () => {
   ])("grpc-status %s is final", async (status, code) => {
     const server = await startFlaky({ "grpc-status": status });
     const client = createManagementClient({ baseUrl: server.baseUrl, retry: quick });
-    expect((await rejection(client.deactivateUserGrant(grant))).code).toBe(code);
+    expect((await failureOf(client.deactivateUserGrant(grant))).code).toBe(code);
     expect(server.requests).toHaveLength(1);
   });
 
@@ -114,7 +109,7 @@ describe("over a real connection", () => {
       baseUrl: server.baseUrl,
       retry: { ...quick, maxAttempts: 3 },
     });
-    const error = await rejection(client.deactivateUserGrant(grant));
+    const error = await failureOf(client.deactivateUserGrant(grant));
     expect(error.metadata.get("x-request-id")).toBe("c");
     expect(server.requests).toHaveLength(3);
   });
@@ -147,7 +142,7 @@ describe("over a real connection", () => {
   it("a call that would wait beyond its deadline fails at once, with the server's error", async () => {
     const server = await startFlaky({ ...unavailable, "retry-after": "20" });
     const client = createManagementClient({ baseUrl: server.baseUrl, retry: true });
-    const error = await rejection(client.deactivateUserGrant(grant, { timeoutMs: 10_000 }));
+    const error = await failureOf(client.deactivateUserGrant(grant, { timeoutMs: 10_000 }));
     expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: "away" });
     expect(server.requests).toHaveLength(1);
   });
@@ -160,7 +155,7 @@ describe("over a real connection", () => {
       retry: true,
       token: () => "t",
     });
-    const call = rejection(
+    const call = failureOf(
       client.deactivateUserGrant(grant, { signal: controller.signal, timeoutMs: 0 }),
     );
     const wait = vi.spyOn(globalThis, "setTimeout");
@@ -261,7 +256,7 @@ describe("retried methods", () => {
     outer: Interceptor[] = [],
   ) {
     const made = make(options, outer);
-    await rejection(call(made.client));
+    await failureOf(call(made.client));
     return made.count();
   }
   function make(options: RetryOptions, outer: Interceptor[] = []) {
@@ -306,9 +301,9 @@ describe("retried methods", () => {
 
   it("are not retried once half of the budget is used", async () => {
     const { client, count } = make({ maxTokens: 6, maxAttempts: 100 });
-    await rejection(client.deactivateUserGrant(grant));
+    await failureOf(client.deactivateUserGrant(grant));
     expect(count()).toBe(3);
-    await rejection(client.deactivateUserGrant(grant));
+    await failureOf(client.deactivateUserGrant(grant));
     expect(count()).toBe(4);
   });
 
@@ -325,14 +320,14 @@ describe("retried methods", () => {
       },
       createRetry({ ...quick, maxTokens: 4, tokenRatio: 1 }),
     );
-    await rejection(client.deactivateUserGrant(grant));
+    await failureOf(client.deactivateUserGrant(grant));
     expect(count).toBe(2);
     fail = false;
     await client.bulkRemoveUserGrant(bulk);
     await client.bulkRemoveUserGrant(bulk);
     fail = true;
     count = 0;
-    await rejection(client.deactivateUserGrant(grant));
+    await failureOf(client.deactivateUserGrant(grant));
     expect(count).toBe(2);
   });
 });

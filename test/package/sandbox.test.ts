@@ -1,8 +1,8 @@
-import { spawn } from "node:child_process";
 import { expect, it } from "vitest";
+import { runProgram } from "../support/programs.js";
 
 it("a program that has closed its sandbox exits by itself", async () => {
-  const program = `
+  const { exitCode, output } = await runProgram(`
     import { startSandbox } from "zitadel-user-grants/sandbox";
     const sandbox = await startSandbox({ requestLatencyMs: 3_600_000 });
     await (await fetch(sandbox.baseUrl + "/debug/healthz")).text();
@@ -12,15 +12,7 @@ it("a program that has closed its sandbox exits by itself", async () => {
     }).catch(() => console.log("call ended"));
     await (await fetch(sandbox.baseUrl + "/debug/ready")).text();
     await sandbox.close();
-    console.log("closed");`;
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let output = "";
-  child.stdout.on("data", (chunk) => {
-    output += chunk;
-  });
-  const exitCode = await new Promise((resolve) => child.on("close", resolve));
+    console.log("closed");`);
   expect([exitCode, output.split("\n").filter(Boolean).sort()]).toEqual([
     0,
     ["call ended", "closed"],

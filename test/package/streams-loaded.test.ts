@@ -1,9 +1,5 @@
-import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { expect, it } from "vitest";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
+import { runProgram } from "../support/programs.js";
 
 /** Prints whether Connect's transports were loaded before the first stream, and after it. */
 const program = (entry: string, other: string) => `
@@ -33,10 +29,6 @@ it.each([
   ["zitadel-user-grants", "connect-node"],
   ["zitadel-user-grants/grpc-web", "connect-web"],
 ])("in Node, %s loads %s at the first stream", async (entry, other) => {
-  const { stdout } = await promisify(execFile)(
-    "node",
-    ["--input-type=module", "-e", program(entry, other)],
-    { cwd: root },
-  );
-  expect(JSON.parse(stdout)).toEqual([[], true]);
+  const { output } = await runProgram(program(entry, other));
+  expect(JSON.parse(output)).toEqual([[], true]);
 });

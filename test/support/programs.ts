@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -5,6 +7,27 @@ import { fileURLToPath } from "node:url";
 import type { SandboxServer } from "../../src/sandbox/index.js";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Runs a program against the built package until it ends by itself; what it prints is all of its output. */
+export async function runProgram(
+  code: string,
+  env: Record<string, string> = {},
+): Promise<{ exitCode: number | null; output: string }> {
+  const child = spawn(process.execPath, ["--input-type=module"], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    timeout: 15_000,
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      output += chunk;
+    });
+  }
+  child.stdin.end(code);
+  await once(child, "close");
+  return { exitCode: child.exitCode, output };
+}
 
 /** A fenced block of a document. */
 export interface Block {

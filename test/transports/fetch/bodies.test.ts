@@ -1,9 +1,10 @@
 import { Readable } from "node:stream";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished } from "vitest";
 import * as grpcWeb from "../../../src/grpc-web.js";
 import * as json from "../../../src/json.js";
 import { startSandbox } from "../../../src/sandbox/index.js";
+import { failureOf } from "../../support/protocols.js";
 
 /** What `fetch` of other people returns in place of a web stream. */
 const bodies: Record<string, (bytes: Buffer) => unknown> = {
@@ -40,15 +41,11 @@ describe.each([
     const grant = sandbox.addGrant();
     await client.deactivateUserGrant(grant);
     expect(sandbox.grant(grant.grantId)?.state).toBe("inactive");
-    const error = await client
-      .deactivateUserGrant({ userId: "1", grantId: "1" })
-      .catch((reason: unknown) => reason);
+    const error = await failureOf(client.deactivateUserGrant({ userId: "1", grantId: "1" }));
     expect(grpcWeb.isGrantNotFound(error)).toBe(true);
 
     const small = createManagementClient({ baseUrl, token, fetch, readMaxBytes: 5 });
-    const tooLarge = await small
-      .deactivateUserGrant(sandbox.addGrant())
-      .catch((reason: unknown) => reason);
-    expect(ConnectError.from(tooLarge).code).toBe(Code.ResourceExhausted);
+    const tooLarge = await failureOf(small.deactivateUserGrant(sandbox.addGrant()));
+    expect(tooLarge.code).toBe(Code.ResourceExhausted);
   });
 });

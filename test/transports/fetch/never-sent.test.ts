@@ -8,6 +8,7 @@ import { frame } from "../../faults/exchange.js";
 import { startSecureServer } from "../../networks/servers.js";
 import { makeCertificate } from "../../support/certificates.js";
 import { respond, startHttpServer } from "../../support/http-server.js";
+import { failureOf } from "../../support/protocols.js";
 
 const entries = [
   ["gRPC-web", grpcWeb],
@@ -21,7 +22,7 @@ const systemError = (syscall: string, code: string) =>
 describe.each(entries)(
   "a bulk removal over %s whose fetch fails",
   (_, { createManagementClient }) => {
-    async function failure(baseUrl: string, fetch: typeof globalThis.fetch) {
+    async function attempt(baseUrl: string, fetch: typeof globalThis.fetch) {
       let requests = 0;
       const client = createManagementClient({
         baseUrl,
@@ -30,15 +31,12 @@ describe.each(entries)(
           return fetch(...call);
         },
       });
-      const error = await client.bulkRemoveUserGrant({ grantId: ["1"] }).then(
-        () => new Error("succeeded"),
-        (reason: ConnectError) => reason,
-      );
+      const error = await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }));
       expect(error).toMatchObject({ code: Code.Unavailable });
       return { error, requests };
     }
     const fails = (cause: unknown) =>
-      failure("https://example.com", () => Promise.reject(fetchFailed(cause)));
+      attempt("https://example.com", () => Promise.reject(fetchFailed(cause)));
 
     it.each([
       systemError("getaddrinfo", "ENOTFOUND"),
@@ -83,7 +81,7 @@ describe.each(entries)(
     it("on the platform's own check of a certificate was never sent", async () => {
       const name = { name: "localhost", dnsNames: ["localhost"], addresses: ["127.0.0.1"] };
       const server = await startSecureServer(makeCertificate(name));
-      const { error, requests } = await failure(`https://localhost:${server.port}`, fetch);
+      const { error, requests } = await attempt(`https://localhost:${server.port}`, fetch);
       expect([mayHaveBeenApplied(error), requests, server.requests.length]).toEqual([false, 2, 0]);
     });
   },

@@ -1,6 +1,4 @@
-import { spawn } from "node:child_process";
 import { createServer } from "node:http2";
-import { text } from "node:stream/consumers";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { mayHaveBeenApplied } from "../../../src/errors/certainty.js";
@@ -16,6 +14,7 @@ import { begins } from "../../faults/fault.js";
 import { frameType, goaway, uint32 } from "../../faults/http2-wire.js";
 import { type ReceivedCall, respond, startGrpcServer } from "../../support/grpc-server.js";
 import { listenForTest } from "../../support/http-server.js";
+import { runProgram } from "../../support/programs.js";
 import { createClient, failureOf, startWire } from "../../support/protocols.js";
 import { startRelay } from "../../support/relay.js";
 
@@ -150,14 +149,15 @@ test.each([1_000, 3_900])(
       exchange.body(frame(0, message));
       exchange.end({ "grpc-status": "0" });
     });
-    const child = runProgram(`
+    const ended = runProgram(`
+    import { close, createManagementClient } from "zitadel-user-grants/grpc";
     const client = createManagementClient({ baseUrl: "${server.baseUrl}" });
     const { details } = await client.deactivateUserGrant({ userId: "1", grantId: "2" });
     close(client);
     console.log(String(details.sequence));
   `);
 
-    expect(await child).toBe("5\n");
+    expect(await ended).toEqual({ exitCode: 0, output: "5\n" });
   },
 );
 
@@ -178,14 +178,15 @@ test("a call without a deadline keeps the process alive, whatever it waits for",
       }
     }, 1);
   });
-  const output = runProgram(`
+  const ended = runProgram(`
+    import { createManagementClient } from "zitadel-user-grants/grpc";
     const client = createManagementClient({ baseUrl: "${server.baseUrl}" });
     await client.deactivateUserGrant({ userId: "1", grantId: "2" }, { timeoutMs: 0 });
     console.log("done");
   `);
   await going;
 
-  expect(await output).toBe("done\n");
+  expect(await ended).toEqual({ exitCode: 0, output: "done\n" });
 });
 
 test.each([
@@ -254,13 +255,3 @@ test("a stream that both sides have closed is not reset", async () => {
 
   expect(resets).toEqual([]);
 });
-
-/** The output of a program that uses this package as built. */
-async function runProgram(script: string): Promise<string> {
-  const grpc = JSON.stringify(new URL("../../../dist/grpc.js", import.meta.url));
-  const child = spawn(process.execPath, ["--input-type=module"], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  child.stdin.end(`import { close, createManagementClient } from ${grpc};\n${script}`);
-  return await text(child.stdout);
-}

@@ -13,10 +13,9 @@ import { Type, type User, type UserGrantQuerySchema } from "../../../gen/tool/us
 import { type Environment, isPermanent, neverSent, platform, sleep } from "../../bulk/internal.js";
 import { describeError } from "../../index.js";
 import type { Connection } from "../connect.js";
-import type { Change } from "../log/entry.js";
-import { changeOf } from "../log/write.js";
+import { type Change, changeOf, dateOf } from "../log/entry.js";
 import { retryPauseMs } from "../pace.js";
-import { dateOf, fromAuthorization, fromUserGrant, type GrantRecord } from "./record.js";
+import { fromAuthorization, fromUserGrant, type GrantRecord } from "./record.js";
 
 /** A condition of a search for grants. All conditions of a search must hold; emails and user names ignore case. */
 export type GrantQuery = readonly [

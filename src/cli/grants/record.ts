@@ -1,8 +1,6 @@
-import { fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
-import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { type Authorization, State } from "../../../gen/tool/authorization_pb.js";
-import { Type, type UserGrant, UserGrantSchema } from "../../../gen/tool/user_pb.js";
-import type { Change, LoggedGrant } from "../log/entry.js";
+import { Type, type UserGrant } from "../../../gen/tool/user_pb.js";
+import { type Change, dateOf, type LoggedGrant } from "../log/entry.js";
 
 export type GrantState = "active" | "inactive" | "unknown";
 export type UserType = "human" | "machine" | "unknown";
@@ -81,23 +79,6 @@ export function fromAuthorization(grant: Authorization): GrantRecord {
     changeDate: dateOf(changeDate),
     resourceOwner: organization?.id,
   };
-}
-
-/** With microseconds, which a Date does not have. */
-export function dateOf(timestamp: Timestamp | undefined): string | undefined {
-  return timestamp && toJson(TimestampSchema, timestamp);
-}
-
-/** Reads a user grant from ZITADEL's JSON. Undefined if it is not a user grant. */
-export function toGrantRecord(json: unknown): GrantRecord | undefined {
-  try {
-    const record = fromUserGrant(
-      fromJson(UserGrantSchema, json as JsonValue, { ignoreUnknownFields: true }),
-    );
-    return record.grantId === "" ? undefined : record;
-  } catch {
-    return undefined;
-  }
 }
 
 /** The part of it that the log of a run keeps. */

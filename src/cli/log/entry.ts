@@ -1,3 +1,5 @@
+import { toJson } from "@bufbuild/protobuf";
+import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import type { Outcome } from "../../bulk/index.js";
 import { describeError } from "../../index.js";
 
@@ -93,13 +95,7 @@ export type Entry =
   | { readonly run: "ended"; readonly at: string; readonly because: string }
   | { readonly grants: readonly (string | LoggedGrant)[] }
   | { readonly request: string; readonly ids: readonly string[] }
-  | ({
-      readonly answer: string;
-      readonly ok: boolean;
-      readonly at?: string;
-      readonly requestId?: string;
-    } & Change)
-  | OutcomeEntry
+  | Note
   | {
       readonly restore: "started";
       readonly at: string;
@@ -107,18 +103,25 @@ export type Entry =
       readonly accountName?: string | undefined;
     }
   | { readonly restore: "ended"; readonly at: string; readonly because: string }
-  | StepEntry
+  | StepEntry;
+
+/** What has happened. */
+export type Note = { readonly at?: string } & (
+  | ({
+      readonly answer: string;
+      readonly ok: boolean;
+      readonly requestId?: string | undefined;
+    } & Change)
+  | LoggedOutcome
   | ({
       readonly stepResponse: string;
       readonly ok: boolean;
-      readonly at?: string;
       /** The grant that a restore has added. */
       readonly newGrantId?: string;
     } & Change)
   | RestoreOutcome
-  | { readonly effect: Effect; readonly at: string };
-
-export type OutcomeEntry = LoggedOutcome & { readonly at?: string };
+  | { readonly effect: Effect }
+);
 
 /** A step of a restore or a repair that is about to be sent. Without a response, it may still be applied. */
 export interface StepEntry {
@@ -185,67 +188,45 @@ export function describedError(error: unknown): NonNullable<LoggedOutcome["error
   };
 }
 
-/** @throws Error unless the line is a valid line of a log. */
+/** The last change of a grant, from the details of the response that made it. */
+export function changeOf(response: {
+  readonly details?:
+    | { readonly sequence: bigint; readonly changeDate?: Timestamp | undefined }
+    | undefined;
+}): Change {
+  const { sequence, changeDate } = response.details ?? {};
+  return { sequence: sequence ? String(sequence) : undefined, changeDate: dateOf(changeDate) };
+}
+
+/** RFC 3339 with all digits of the server, which a Date does not have. */
+export function dateOf(timestamp: Timestamp | undefined): string | undefined {
+  return timestamp && toJson(TimestampSchema, timestamp);
+}
+
+/** What each kind of line is recognized by. The most frequent ones come first. */
+const kinds: readonly (readonly string[])[] = [
+  ["grantId", "status"],
+  ["request", "ids"],
+  ["answer", "ok"],
+  ["grants"],
+  ["step", "grantId"],
+  ["stepResponse", "ok"],
+  ["grantId", "restored"],
+  ["log", "version"],
+  ["run", "at"],
+  ["restore", "at"],
+  ["effect"],
+];
+
+/** @throws Error unless the line is one of a log. */
 export function parseEntry(text: string): Entry {
   const value: unknown = JSON.parse(text);
-  if (!isObject(value) || !shapes.some((shape) => has(value, shape))) {
+  if (
+    typeof value !== "object" ||
+    value === null ||
+    !kinds.some((names) => names.every((name) => name in value))
+  ) {
     throw new Error("an unknown entry");
   }
   return value as Entry;
 }
-
-type Check = (value: unknown) => boolean;
-type Shape = Readonly<Record<string, Check>>;
-
-const isText: Check = (value) => typeof value === "string";
-const isBoolean: Check = (value) => typeof value === "boolean";
-const is =
-  (...allowed: unknown[]): Check =>
-  (value) =>
-    allowed.includes(value);
-const optional =
-  (check: Check): Check =>
-  (value) =>
-    value === undefined || check(value);
-const listOf =
-  (check: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.every(check);
-const shaped =
-  (shape: Shape): Check =>
-  (value) =>
-    isObject(value) && has(value, shape);
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
-}
-
-function has(value: Readonly<Record<string, unknown>>, shape: Shape): boolean {
-  return Object.entries(shape).every(([name, check]) => check(value[name]));
-}
-
-const recorded = shaped({
-  ...{ state: isText, roleKeys: listOf(isText), projectId: isText },
-  projectGrantId: optional(isText),
-});
-const grant = shaped({ grantId: isText, userId: optional(isText), recorded: optional(recorded) });
-
-/** What must be there of each kind of line. The most frequent ones come first. */
-const shapes: readonly Shape[] = [
-  { grantId: isText, status: isText },
-  { request: isText, ids: listOf(isText) },
-  { answer: isText, ok: isBoolean },
-  { grants: listOf((value) => isText(value) || grant(value)) },
-  { step: isText, grantId: isText },
-  { stepResponse: isText, ok: isBoolean },
-  { grantId: isText, restored: isText },
-  { log: is(logFormat.log), version: is(logFormat.version) },
-  {
-    ...{ run: is("started", "resumed"), at: isText, command: is("remove", "deactivate") },
-    ...{ url: isText, orgGiven: isBoolean, accountId: isText },
-    orgId: (value) => value === null || isText(value),
-  },
-  { run: is("ended"), at: isText },
-  { restore: isText, at: isText },
-  { effect: shaped({ others: listOf(shaped({ grantId: isText })) }) },
-];

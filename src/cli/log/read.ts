@@ -1,5 +1,4 @@
-import { statSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { createReadStream, statSync } from "node:fs";
 import { fileProblem, UsageError } from "../io.js";
 import {
   type Change,
@@ -7,9 +6,9 @@ import {
   type Entry,
   type LoggedCommand,
   type LoggedGrant,
+  type LoggedOutcome,
   type LogHead,
   logFormat,
-  type OutcomeEntry,
   parseEntry,
   type RestoreOutcome,
   type SentStep,
@@ -24,7 +23,7 @@ export interface Session {
   ended?: { readonly at: string; readonly because: string };
 }
 
-/** What a log records about a grant. */
+/** What a log records about a grant. There may be a million, so what few have is optional. */
 export interface GrantInLog {
   readonly grantId: string;
   /** "" if unknown. */
@@ -33,21 +32,21 @@ export interface GrantInLog {
   status: string;
   /** Whether a request that held it got OK. */
   confirmed: boolean;
-  /** The last outcome, if it has more than a status. */
-  details: OutcomeEntry | undefined;
   /** When it was decided. */
   at: string | undefined;
+  /** The last outcome, if it has more than a status. */
+  details?: LoggedOutcome | undefined;
   /** ZITADEL's id of the request that decided it. */
-  requestId: string | undefined;
+  requestId?: string;
   /** What the server said about its last deactivation, by the run or by a repair. */
-  change: Change | undefined;
+  change?: Change;
   /** Whether a repair may have left it active: it was reactivated, and not deactivated since. */
-  mayBeActive: boolean;
-  restored: RestoreOutcome | undefined;
+  mayBeActive?: boolean;
+  restored?: RestoreOutcome & { readonly at?: string };
   /** The grant that a restore has added in its place. */
-  newGrantId: string | undefined;
+  newGrantId?: string | undefined;
   /** Attempts of restores to add it whose responses are unknown. */
-  lostAdds: readonly SentStep[];
+  lostAdds?: readonly SentStep[] | undefined;
 }
 
 /** What a log records about its run, its repairs and its restores. */
@@ -62,13 +61,14 @@ export class LogContent {
     ended?: { readonly at: string; readonly because: string };
   }[] = [];
   /** The last look at what ZITADEL shows. */
-  effect: { readonly effect: Effect; readonly at: string } | undefined;
+  effect: { readonly effect: Effect; readonly at?: string } | undefined;
   /** The length of the complete lines, in bytes. */
   wholeBytes = 0;
   readonly #byId = new Map<string, GrantInLog>();
   /** The grants of each request without a response. */
   readonly #open = new Map<string, readonly GrantInLog[]>();
-  readonly #steps = new Map<string, { readonly entry: StepEntry; readonly grant: GrantInLog }>();
+  readonly #steps = new Map<string, StepEntry>();
+  #time: string | undefined;
   readonly #keepsRequestIds: boolean;
 
   private constructor(path: string, keepsRequestIds: boolean) {
@@ -87,12 +87,12 @@ export class LogContent {
     const content = new LogContent(path, keepsRequestIds);
     let number = 0;
     try {
-      for await (const lines of completeLines(path, command)) {
-        for (const { text, end } of lines) {
+      for await (const { lines, end } of completeLines(path, command)) {
+        for (const text of lines) {
           number += 1;
           content.#add(parseEntry(text), number);
-          content.wholeBytes = end;
         }
+        content.wholeBytes = end;
       }
     } catch (error) {
       throw error instanceof UsageError
@@ -111,11 +111,9 @@ export class LogContent {
 
   /** Reads the first line alone. @throws UsageError unless it is that of a log that this version reads. */
   static async check(path: string, command: string): Promise<void> {
-    for await (const [first] of completeLines(path, command)) {
-      if (first !== undefined) {
-        checkFormat(first.text, path, command);
-        return;
-      }
+    for await (const { lines } of completeLines(path, command)) {
+      checkFormat(lines[0] ?? "", path, command);
+      return;
     }
     throw notALog(path, command);
   }
@@ -173,14 +171,16 @@ export class LogContent {
         }
       }
     } else if ("answer" in entry) {
-      const { answer, ok, at, requestId, sequence, changeDate } = entry;
+      const { answer, ok, requestId, sequence, changeDate } = entry;
+      const at = this.#sameTime(entry.at);
       const grants = this.#open.get(answer) ?? [];
       for (const grant of grants) {
         if (ok) {
-          Object.assign(grant, { confirmed: true, at });
+          grant.confirmed = true;
+          grant.at = at;
         }
-        if (this.#keepsRequestIds && (ok || grants.length === 1)) {
-          grant.requestId = requestId ?? grant.requestId;
+        if (this.#keepsRequestIds && requestId !== undefined && (ok || grants.length === 1)) {
+          grant.requestId = requestId;
         }
         if (sequence !== undefined || changeDate !== undefined) {
           grant.change = { sequence, changeDate };
@@ -189,8 +189,11 @@ export class LogContent {
       this.#open.delete(answer);
     } else if ("status" in entry) {
       const grant = this.#known(entry.grantId);
-      const { status, at, error, answerLost } = entry;
-      Object.assign(grant, { status, at, details: error || answerLost ? entry : undefined });
+      grant.status = entry.status;
+      grant.at = this.#sameTime(entry.at);
+      if (entry.error || entry.answerLost || grant.details) {
+        grant.details = entry.error || entry.answerLost ? entry : undefined;
+      }
     } else if ("restored" in entry) {
       this.#known(entry.grantId).restored = entry;
     } else if ("effect" in entry) {
@@ -205,32 +208,34 @@ export class LogContent {
       }
     } else if ("step" in entry) {
       const grant = this.#known(entry.grantId);
-      this.#steps.set(entry.step, { entry, grant });
-      grant.mayBeActive ||= entry.repair === true && entry.do === "reactivate";
+      this.#steps.set(entry.step, entry);
+      if (entry.repair && entry.do === "reactivate") {
+        grant.mayBeActive = true;
+      }
       if (entry.do === "add") {
         const lost = { number: entry.step, atMs: Date.parse(entry.at ?? "") };
-        grant.lostAdds = [...grant.lostAdds, lost];
+        grant.lostAdds = [...(grant.lostAdds ?? []), lost];
       }
     } else if ("stepResponse" in entry) {
-      this.#respondedToStep(entry);
+      const { stepResponse, ok, newGrantId, sequence, changeDate } = entry;
+      const step = this.#steps.get(stepResponse);
+      this.#steps.delete(stepResponse);
+      if (step?.do === "add") {
+        const grant = this.#known(step.grantId);
+        grant.lostAdds = grant.lostAdds?.filter(({ number }) => number !== stepResponse);
+        grant.newGrantId = newGrantId ?? grant.newGrantId;
+      }
+      if (step?.repair && step.do === "deactivate" && ok) {
+        const change = { sequence, changeDate };
+        Object.assign(this.#known(step.grantId), { mayBeActive: false, change });
+      }
     }
   }
 
-  #respondedToStep(response: Extract<Entry, { readonly stepResponse: string }>): void {
-    const { stepResponse, ok, newGrantId, sequence, changeDate } = response;
-    const { entry, grant } = this.#steps.get(stepResponse) ?? {};
-    this.#steps.delete(stepResponse);
-    if (entry === undefined || grant === undefined) {
-      return;
-    }
-    if (entry.do === "add") {
-      grant.lostAdds = grant.lostAdds.filter(({ number }) => number !== stepResponse);
-      grant.newGrantId = newGrantId ?? grant.newGrantId;
-    }
-    if (entry.repair && entry.do === "deactivate" && ok) {
-      grant.mayBeActive = false;
-      grant.change = { sequence, changeDate };
-    }
+  /** Many lines have the same time: it is kept once. */
+  #sameTime(at: string | undefined): string | undefined {
+    this.#time = at === this.#time ? this.#time : at;
+    return this.#time;
   }
 
   #include({ grantId, userId = "" }: LoggedGrant): void {
@@ -239,11 +244,7 @@ export class LogContent {
       known.userId ||= userId;
       return;
     }
-    const grant: GrantInLog = {
-      ...{ grantId, userId, status: "", confirmed: false, mayBeActive: false, lostAdds: [] },
-      ...{ details: undefined, at: undefined, requestId: undefined, change: undefined },
-      ...{ restored: undefined, newGrantId: undefined },
-    };
+    const grant = { grantId, userId, status: "", confirmed: false, at: undefined };
     this.#byId.set(grantId, grant);
     this.grants.push(grant);
   }
@@ -260,8 +261,8 @@ export class LogContent {
 /** The grants of a log as they were recorded before the run, in order. Each occurs once. */
 export async function* loggedGrants(path: string, command: string): AsyncGenerator<LoggedGrant> {
   const seen = new Set<string>();
-  for await (const lines of completeLines(path, command)) {
-    for (const { text } of lines) {
+  for await (const { lines } of completeLines(path, command)) {
+    for (const text of lines) {
       const entry = text.startsWith('{"grants":') ? parseEntry(text) : undefined;
       for (const grant of entry !== undefined && "grants" in entry ? entry.grants : []) {
         const record = typeof grant === "string" ? { grantId: grant } : grant;
@@ -314,64 +315,47 @@ export function named(name: string | undefined, id: string): string {
   return name === undefined || name === "" ? id : `${name} (${id})`;
 }
 
-const chunkBytes = 1 << 18;
 const longestLineBytes = 1 << 24;
 
 /**
- * The complete lines of a file, with the position where each ends, as many at a time as were read. Text after
- * the last line break is omitted. The process hears Ctrl-C between two reads.
+ * The complete lines of a file, as many at a time as were read, and how many bytes they and all before them
+ * take. Text after the last line break is omitted. The process hears Ctrl-C between two reads.
  *
  * @throws UsageError when it cannot be read or is not a regular file, or has a line of more than 16 MiB.
  */
 async function* completeLines(
   path: string,
   command: string,
-): AsyncGenerator<{ text: string; end: number }[]> {
-  let file: Awaited<ReturnType<typeof open>>;
+): AsyncGenerator<{ readonly lines: readonly string[]; readonly end: number }> {
+  let rest = Buffer.alloc(0);
+  let end = 0;
   try {
     // Opening a pipe would wait for its writer.
-    if (!statSync(path).isFile()) {
-      throw new Error("it is a directory, a device or a pipe, and a log is a file");
+    const status = statSync(path);
+    if (!status.isFile()) {
+      throw new Error(
+        `it is ${status.isDirectory() ? "a directory" : "a device or a pipe"}, and no file`,
+      );
     }
-    file = await open(path, "r");
-  } catch (error) {
-    throw new UsageError(`${command}: ${path} cannot be read: ${fileProblem(error)}.`);
-  }
-  try {
-    const chunk = Buffer.alloc(chunkBytes);
-    let rest = Buffer.alloc(0);
-    let position = 0;
-    for (;;) {
-      const { bytesRead } = await file.read(chunk, 0, chunk.length, null).catch((error) => {
-        throw new UsageError(`${command}: ${path} cannot be read: ${fileProblem(error)}.`);
-      });
-      if (bytesRead === 0) {
-        return;
-      }
-      const lines: { text: string; end: number }[] = [];
-      let from = 0;
-      for (;;) {
-        const lineBreak = chunk.subarray(0, bytesRead).indexOf(0x0a, from);
-        if (lineBreak === -1) {
-          break;
-        }
-        const bytes = Buffer.concat([rest, chunk.subarray(from, lineBreak)]);
-        const isFirst = position === 0;
-        position += rest.length + lineBreak - from + 1;
-        rest = Buffer.alloc(0);
-        from = lineBreak + 1;
-        const text = bytes.toString("utf8");
-        // Editors of Windows put a byte order mark first.
-        lines.push({ text: isFirst ? text.replace(/^\ufeff/, "") : text, end: position });
-      }
-      rest = Buffer.concat([rest, chunk.subarray(from, bytesRead)]);
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) {
+      const bytes = Buffer.concat([rest, chunk]);
+      const length = bytes.lastIndexOf("\n") + 1;
+      rest = bytes.subarray(length);
       if (rest.length > longestLineBytes) {
         throw notALog(path, command);
       }
-      yield lines;
+      if (length > 0) {
+        const text = bytes.toString("utf8", 0, length - 1);
+        // Editors of Windows put a byte order mark first.
+        const lines = (end === 0 ? text.replace(/^\ufeff/, "") : text).split("\n");
+        end += length;
+        yield { lines, end };
+      }
     }
-  } finally {
-    await file.close();
+  } catch (error) {
+    throw error instanceof UsageError
+      ? error
+      : new UsageError(`${command}: ${path} cannot be read: ${fileProblem(error)}.`);
   }
 }
 

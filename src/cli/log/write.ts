@@ -1,22 +1,33 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  fdatasync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
+import { promisify } from "node:util";
 import type { CallOptions } from "@connectrpc/connect";
 import { type ManagementClient, NotSent, platform, timestamp } from "../../bulk/internal.js";
 import { describeError, mayHaveBeenApplied } from "../../index.js";
-import { UsageError } from "../io.js";
+import { fileProblem, UsageError } from "../io.js";
 import { quoted } from "../terminal.js";
 import {
-  type Change,
-  type Effect,
+  changeOf,
+  type Entry,
   type LoggedGrant,
-  type LoggedOutcome,
   type LogHead,
   logFormat,
-  type RestoreOutcome,
+  type Note,
   type SentStep,
   type Step,
 } from "./entry.js";
-import { type LogFailure, LogFile } from "./file.js";
 import { LogLock } from "./lock.js";
 
 const grantsInLine = 200;
@@ -25,30 +36,51 @@ type Account = Pick<LogHead, "accountId" | "accountName">;
 
 /** Where a run writes its log when no path is given: in the working directory, named after the time. */
 export function defaultLogPath(): string {
-  const time = timestamp(platform)
+  const time = now()
     .replace(/[-:]/g, "")
     .replace(/\.(\d+)Z$/, "-$1Z");
   return `./zitadel-user-grants-${time}.jsonl`;
 }
 
+/** A log that can no longer be written; a run must not send what it could not log. */
+export class LogFailure extends UsageError {
+  override readonly name: string = "LogFailure";
+}
+
 /**
- * The log of a run, of its repairs and of its restores: JSON Lines, appended to. Whatever happens to the
- * process or the machine, what is about to be sent is on the disk before it is sent.
- *
- * What has happened is recorded by methods that never throw, since it cannot be undone: see `failure`.
+ * The log of a run, of its repairs and of its restores: JSON Lines, appended to under its lock. Whatever happens
+ * to the process or the machine, what is about to be sent is on the disk before it is sent.
  */
 export class RunLog {
-  readonly #file: LogFile;
+  readonly path: string;
+  readonly #lock: LogLock;
+  readonly #file: number;
   readonly #draft: string | undefined;
   readonly #isRestore: boolean;
+  /** Unique to each writing process: numbers of requests begin with it. */
+  readonly #session = randomBytes(4).toString("hex");
   readonly #onExit = () => this.discard();
   #lastNumber = 0;
   #grants: LoggedGrant[] = [];
+  #failure: LogFailure | undefined;
+  #isClosed = false;
 
-  private constructor(file: LogFile, { draft = "", isRestore = false } = {}) {
-    this.#file = file;
+  private constructor(
+    path: string,
+    lock: LogLock,
+    flag: string,
+    { draft = "", isRestore = false },
+  ) {
+    this.path = path;
+    this.#lock = lock;
     this.#draft = draft || undefined;
     this.#isRestore = isRestore;
+    try {
+      // Readable only by its owner: it shows who lost which access.
+      this.#file = openSync(draft || path, draft ? "wx" : "a", 0o600);
+    } catch (error) {
+      throw new UsageError(`${flag}: ${path} cannot be written: ${fileProblem(error)}.`);
+    }
     if (draft) {
       process.on("exit", this.#onExit);
     }
@@ -73,9 +105,9 @@ export class RunLog {
       const draft = `${path}.unfinished`;
       // Of a run that was killed before it started; a link is removed and not followed.
       rmSync(draft, { force: true });
-      const file = new LogFile(path, lock, draft, "wx", "--log");
-      file.append(logFormat);
-      return new RunLog(file, { draft });
+      const log = new RunLog(path, lock, "--log", { draft });
+      log.#append(logFormat);
+      return log;
     } catch (error) {
       lock.release();
       throw error;
@@ -96,19 +128,15 @@ export class RunLog {
     command: string,
     begin: ({ readonly run: "resumed" } & LogHead) | ({ readonly restore: "started" } & Account),
   ): RunLog {
-    const file = new LogFile(path, lock, path, "a", command);
-    file.truncate(wholeBytes);
-    file.append({ ...begin, at: now() });
-    return new RunLog(file, { isRestore: "restore" in begin });
-  }
-
-  get path(): string {
-    return this.#file.path;
+    const log = new RunLog(path, lock, command, { isRestore: "restore" in begin });
+    ftruncateSync(log.#file, wholeBytes);
+    log.#append({ ...begin, at: now() });
+    return log;
   }
 
   /** Why it can no longer be written. */
   get failure(): LogFailure | undefined {
-    return this.#file.failure;
+    return this.#failure;
   }
 
   /** Adds a grant to the list of the run. @throws LogFailure */
@@ -127,8 +155,8 @@ export class RunLog {
   start(head: LogHead): void {
     try {
       this.#flushGrants();
-      this.#file.append({ run: "started", at: now(), ...head });
-      this.#file.syncNow();
+      this.#append({ run: "started", at: now(), ...head });
+      fsyncSync(this.#file);
       if (this.#draft !== undefined) {
         if (existsSync(this.path)) {
           throw new UsageError(`${this.path} was made by another program meanwhile.`);
@@ -149,25 +177,14 @@ export class RunLog {
     if (this.#draft !== undefined) {
       rmSync(this.#draft, { force: true });
     }
-    // Without a last entry, this cannot fail.
-    void this.#file.close();
+    this.#end();
   }
 
   /** Durably records the ids of a request that is about to be sent. @returns its number. @throws LogFailure */
   async request(ids: readonly string[]): Promise<string> {
     const request = this.#nextNumber();
-    await this.#file.announce({ request, ids });
+    await this.#announce({ request, ids });
     return request;
-  }
-
-  /** Never throws. */
-  response(request: string, ok: boolean, details: Change & { requestId?: string } = {}): void {
-    this.#file.note({ ...{ answer: request, ok, at: now() }, ...details });
-  }
-
-  /** Never throws. */
-  outcome(outcome: LoggedOutcome): void {
-    this.#file.note({ ...outcome, at: now() });
   }
 
   /** Durably records a step of a restore or a repair that is about to be sent. @throws LogFailure */
@@ -175,51 +192,107 @@ export class RunLog {
     const number = this.#nextNumber();
     const at = now();
     const repair = this.#isRestore ? {} : ({ repair: true } as const);
-    await this.#file.announce({ step: number, at, do: what, grantId, ...repair });
+    await this.#announce({ step: number, at, do: what, grantId, ...repair });
     return { number, atMs: Date.parse(at) };
   }
 
-  /** Records the response to a step; without it, it may still be applied. Never throws. */
-  stepResponse(step: string, ok: boolean, details: Change & { newGrantId?: string } = {}): void {
-    this.#file.note({ ...{ stepResponse: step, ok, at: now() }, ...details });
-  }
-
-  /** Records what ZITADEL shows after the run. Never throws. */
-  effect(effect: Effect): void {
-    this.#file.note({ effect, at: now() });
-  }
-
-  /** Never throws. */
-  restored(outcome: RestoreOutcome): void {
-    this.#file.note({ ...outcome, at: now() });
+  /**
+   * Records what has happened. Never throws, since it cannot be undone: see `failure`. It is on the disk with the
+   * next request; should it be lost with the machine, its response counts as lost.
+   */
+  note(what: Note): void {
+    // The response to a request that was given up may come after the end.
+    if (!this.#isClosed) {
+      try {
+        this.#append({ ...what, at: now() });
+      } catch {
+        // Kept in `failure`.
+      }
+    }
   }
 
   /** Records why it stopped, and releases the lock. @throws LogFailure after the lock was released. */
   async close(because: string): Promise<void> {
+    if (this.#isClosed) {
+      return;
+    }
+    this.#isClosed = true;
     const last = { at: now(), because };
-    await this.#file.close(
-      this.#isRestore ? { restore: "ended", ...last } : { run: "ended", ...last },
-    );
+    try {
+      this.#append(this.#isRestore ? { restore: "ended", ...last } : { run: "ended", ...last });
+      await this.#flush();
+    } finally {
+      this.#end();
+    }
+  }
+
+  #end(): void {
+    this.#isClosed = true;
+    closeSync(this.#file);
+    this.#lock.release();
+  }
+
+  /** Durably records what is about to be sent. @throws LogFailure, also without the lock. */
+  async #announce(entry: Entry): Promise<void> {
+    if (this.#isClosed) {
+      throw new LogFailure(`${this.path} is closed`);
+    }
+    if (!this.#lock.held) {
+      throw this.#fail(new Error("its lock was deleted or taken by another run"));
+    }
+    this.#append(entry);
+    await this.#flush();
+  }
+
+  /** @throws LogFailure */
+  #append(entry: Entry): void {
+    if (this.#failure !== undefined) {
+      // After a truncated line, another one would make the log unreadable.
+      throw this.#failure;
+    }
+    const bytes = Buffer.from(`${JSON.stringify(entry)}\n`);
+    try {
+      // On a full disk the first write may be short, and the next one reports why.
+      for (let written = 0; written < bytes.length; ) {
+        written += writeSync(this.#file, bytes, written);
+      }
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  async #flush(): Promise<void> {
+    await flushFile(this.#file).catch((error) => {
+      throw this.#fail(error);
+    });
+  }
+
+  #fail(error: unknown): LogFailure {
+    this.#failure ??= new LogFailure(`${this.path} cannot be written: ${fileProblem(error)}`, {
+      cause: error,
+    });
+    return this.#failure;
   }
 
   /** Unique in the whole log. */
   #nextNumber(): string {
     this.#lastNumber += 1;
-    return `${this.#file.session}-${this.#lastNumber}`;
+    return `${this.#session}-${this.#lastNumber}`;
   }
 
   #flushGrants(): void {
     if (this.#grants.length > 0) {
-      const grants = this.#grants.map(({ userId, ...grant }) =>
-        userId || Object.values(grant).filter((value) => value !== undefined).length > 1
-          ? { ...grant, ...(userId ? { userId } : {}) }
-          : grant.grantId,
-      );
+      const grants = this.#grants.map((grant) => {
+        const { grantId, ...more } = grant;
+        return Object.values(more).some((value) => value !== undefined) ? grant : grantId;
+      });
       this.#grants = [];
-      this.#file.append({ grants });
+      this.#append({ grants });
     }
   }
 }
+
+const flushFile = promisify(fdatasync);
 
 /**
  * A client that logs each request before it is sent, and each response when it arrives. An error that leaves
@@ -246,9 +319,9 @@ async function logged<Response extends object>(
   options: CallOptions | undefined,
   send: (options: CallOptions) => Promise<Response>,
 ): Promise<Response> {
-  let request: string;
+  let answer: string;
   try {
-    request = await log.request(ids);
+    answer = await log.request(ids);
   } catch (error) {
     throw new NotSent(error);
   }
@@ -261,39 +334,14 @@ async function logged<Response extends object>(
         options?.onHeader?.(headers);
       },
     });
-    log.response(request, true, { ...defined({ requestId }), ...changeOf(response) });
+    log.note({ answer, ok: true, requestId, ...changeOf(response) });
     return response;
   } catch (error) {
     if (!mayHaveBeenApplied(error)) {
-      log.response(request, false, defined({ requestId: describeError(error).requestId }));
+      log.note({ answer, ok: false, requestId: describeError(error).requestId });
     }
     throw error;
   }
-}
-
-/** The last change of a grant, from the details of the response that made it. */
-export function changeOf(response: object): Change {
-  const details = "details" in response ? (response.details as Details | undefined) : undefined;
-  const { sequence, changeDate } = details ?? {};
-  return defined({
-    sequence: sequence ? String(sequence) : undefined,
-    changeDate: changeDate && rfc3339(changeDate),
-  });
-}
-
-interface Details {
-  readonly sequence?: bigint;
-  readonly changeDate?: { readonly seconds: bigint; readonly nanos: number } | undefined;
-}
-
-/** To the nanosecond: two changes may have the same millisecond. */
-function rfc3339({ seconds, nanos }: { readonly seconds: bigint; readonly nanos: number }): string {
-  const whole = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
-  return `${whole}.${String(nanos).padStart(9, "0")}Z`;
-}
-
-function defined<T extends object>(fields: T): { [Name in keyof T]?: NonNullable<T[Name]> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value)) as never;
 }
 
 const now = () => timestamp(platform);

@@ -181,9 +181,9 @@ describe("a log", () => {
     log.grant({ grantId: "1" });
     log.start(entries(file("head.jsonl", begun(["1"])))[2] as unknown as LogHead);
     const closing = log.close("finished");
-    log.response("late", false);
+    log.note({ answer: "late", ok: false });
     await closing;
-    log.outcome({ grantId: "1", status: "removed" });
+    log.note({ grantId: "1", status: "removed" });
     await expect(log.request(["1"])).rejects.toThrow(/is closed/);
     expect(entries(path).at(-1)).toMatchObject({ run: "ended", because: "finished" });
     expect(log.failure).toBeUndefined();

@@ -51,7 +51,7 @@ async function add(task: RestoreTask, session: Session): Promise<RestoreOutcome 
   }
   if ("error" in result) {
     return describeError(result.error).id === "V3-DKcYh"
-      ? await compare(task, [...grant.lostAdds, ...result.lost], session)
+      ? await compare(task, [...(grant.lostAdds ?? []), ...result.lost], session)
       : failed(task, result, session);
   }
   return await asBefore(task, result.done.newGrantId ?? "", session);
@@ -110,7 +110,7 @@ async function compare(
   }
   const ours = lost.find((step) => madeBy(step, exact));
   if (ours !== undefined && (exact.state === state || exact.state === "active")) {
-    log?.stepResponse(ours.number, true, { newGrantId: exact.grantId });
+    log?.note({ stepResponse: ours.number, ok: true, newGrantId: exact.grantId });
     return await asBefore(task, exact.grantId, session);
   }
   if (exact.state === state) {

@@ -111,7 +111,7 @@ async function runRestore(
       return;
     }
     const { grantId, restored, newGrantId, state } = outcome;
-    log?.restored(outcome);
+    log?.note(outcome);
     const isProblem = restored === "failed" || restored === "left-active";
     if (state !== undefined && !isProblem) {
       expected.set(newGrantId ?? grantId, state === "inactive" ? "shown inactive" : state);

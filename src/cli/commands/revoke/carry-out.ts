@@ -127,7 +127,7 @@ async function sendAll(plan: Plan, flags: ActionFlags, session: Session): Promis
     }
     lastFailure = error !== undefined && classify(error, "") === "throttled" ? error : undefined;
     const logged = toLogged(outcome);
-    log?.outcome(logged);
+    log?.note(logged);
     if (log?.failure !== undefined) {
       unlogged.push(logged);
       stopSwitch.stop();

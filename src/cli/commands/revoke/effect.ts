@@ -10,10 +10,10 @@ import type { Session } from "./session.js";
 
 /** Records in the log what ZITADEL shows. */
 export function logEffect({ looked, others }: Look, { log }: Session): void {
-  log?.effect({
-    ...{ looked, inEffect: looked - others.size },
-    others: [...others].map(([grantId, record]) => ({ grantId, shows: record?.state ?? "none" })),
+  const shown = [...others].map(([grantId, record]) => {
+    return { grantId, shows: record?.state ?? "none" };
   });
+  log?.note({ effect: { looked, inEffect: looked - others.size, others: shown } });
 }
 
 const effects = {

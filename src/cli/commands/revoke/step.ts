@@ -1,8 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { classify, platform, sleep } from "../../../bulk/internal.js";
 import { mayHaveBeenApplied } from "../../../index.js";
-import type { Change, SentStep, Step } from "../../log/entry.js";
-import { changeOf } from "../../log/write.js";
+import { type Change, changeOf, type SentStep, type Step } from "../../log/entry.js";
 import { retryPauseMs } from "../../pace.js";
 import type { Session } from "./session.js";
 
@@ -59,7 +58,8 @@ export async function sendStep(
     if (!step && !endsPair) {
       return failure;
     }
-    const respond = (ok: boolean, done?: Done) => step && log?.stepResponse(step.number, ok, done);
+    const respond = (ok: boolean, done?: Done) =>
+      step && log?.note({ stepResponse: step.number, ok, ...done });
     let error: ConnectError;
     try {
       const done = await send();

@@ -63,18 +63,14 @@ export class Pool<G extends Grant> {
   #out = 0;
   #reading = false;
   #ended = false;
-  #exhausted = false;
   #sinceTurn = 0;
-  /** Whether a value was requested and not taken yet, its result, and who waits for it. */
-  #asked = false;
-  #arrived: { result: IteratorResult<unknown> } | { error: unknown } | undefined;
-  #wake: (() => void) | undefined;
+  /** A value that was requested and not taken yet. */
+  #next: Promise<IteratorResult<unknown>> | undefined;
 
   constructor(options: PoolOptions<G>) {
     this.#options = options;
     this.#isAsync = Symbol.asyncIterator in options.values;
     this.#seen = options.distinct ? undefined : new Set();
-    options.stop.signal.addEventListener("abort", () => this.#wake?.());
   }
 
   /**
@@ -134,21 +130,18 @@ export class Pool<G extends Grant> {
   async #fill(group: G[], size: number): Promise<void> {
     const { environment, stop, mostBytes, bytesOf, room, reject, onIdle } = this.#options;
     const startedMs = environment.monotonicMs();
-    const enough = new AbortController();
-    let isLingering = false;
+    const over = new AbortController();
+    const end = () => over.abort();
+    stop.signal.addEventListener("abort", end);
+    const wait = (ms: number) => sleep(environment, ms, over.signal, { background: true });
+    let enough = wait(Number.POSITIVE_INFINITY);
     let rejected = 0;
     let bytes = group.reduce((sum, grant) => sum + bytesOf(grant), 0);
     this.#reading = true;
     try {
       await room();
       while (group.length + rejected < size) {
-        if (this.#isAsync && !isLingering && group.length > 0) {
-          isLingering = true;
-          void sleep(environment, lingerMs, enough.signal).then(
-            () => enough.signal.aborted || this.#wake?.(),
-          );
-        }
-        const reading = await this.#read();
+        const reading = await this.#read(enough);
         if (reading === undefined) {
           break;
         }
@@ -164,6 +157,9 @@ export class Pool<G extends Grant> {
           break;
         }
         group.push(reading.grant);
+        if (this.#isAsync && group.length === 1) {
+          enough = wait(lingerMs);
+        }
       }
     } catch (error) {
       this.#ended = true;
@@ -172,24 +168,29 @@ export class Pool<G extends Grant> {
         "the source of grants ended with an error before this grant was asked for",
       );
     } finally {
-      enough.abort();
+      end();
+      stop.signal.removeEventListener("abort", end);
       this.#reading = false;
       onIdle(environment.monotonicMs() - startedMs);
       this.#changed.notify();
     }
   }
 
-  /** The next value that is no duplicate; undefined if there is none, or none is awaited any more. */
-  async #read(): Promise<Reading<G> | undefined> {
+  /**
+   * The next value that is no duplicate; undefined if there is none.
+   *
+   * @param enough resolves when none is awaited any more.
+   */
+  async #read(enough: Promise<void>): Promise<Reading<G> | undefined> {
     const { environment, read, stop } = this.#options;
     while (!this.#ended && !stop.signal.aborted) {
-      const result = this.#isAsync ? await this.#pull() : checkResult(this.#open().next());
+      const result = this.#isAsync ? await this.#pull(enough) : checkResult(this.#open().next());
       if (result === undefined) {
         return undefined;
       }
       if (result.done === true) {
         this.#ended = true;
-        this.#exhausted = true;
+        this.#iterator = undefined;
         return undefined;
       }
       const reading = read(result.value);
@@ -204,6 +205,16 @@ export class Pool<G extends Grant> {
       }
     }
     return undefined;
+  }
+
+  /** The next value of an asynchronous source; undefined if it is no longer awaited. */
+  async #pull(enough: Promise<void>): Promise<IteratorResult<unknown> | undefined> {
+    this.#next ??= Promise.resolve(this.#open().next()).then(checkResult);
+    const result = await Promise.race([this.#next, enough]);
+    if (result !== undefined) {
+      this.#next = undefined;
+    }
+    return result ?? undefined;
   }
 
   #isNew(reading: Reading<G>): boolean {
@@ -231,50 +242,16 @@ export class Pool<G extends Grant> {
     return this.#iterator;
   }
 
-  /** The next value of an asynchronous source; undefined if it is no longer awaited. */
-  async #pull(): Promise<IteratorResult<unknown> | undefined> {
-    if (!this.#asked) {
-      const next = Promise.resolve(this.#open().next());
-      this.#asked = true;
-      const arrive = (arrived: { result: IteratorResult<unknown> } | { error: unknown }) => {
-        this.#arrived = arrived;
-        this.#wake?.();
-      };
-      next.then(
-        (result) => arrive({ result }),
-        (error) => arrive({ error }),
-      );
-    }
-    if (this.#arrived === undefined) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-    const arrived = this.#arrived;
-    if (arrived === undefined) {
-      return undefined;
-    }
-    this.#arrived = undefined;
-    this.#asked = false;
-    if ("error" in arrived) {
-      throw arrived.error;
-    }
-    return checkResult(arrived.result);
-  }
-
   /**
    * Tells the source that no more is read, and waits until it has done so; after an abort, no longer than a
    * second.
    */
   async close(): Promise<void> {
-    if (this.#exhausted) {
-      return;
-    }
     try {
       const returned = Promise.resolve(this.#iterator?.return?.());
       returned.catch(() => undefined);
       // A generator returns only after the value it works on has arrived, which may never happen.
-      if (!this.#asked || this.#arrived !== undefined) {
+      if (this.#next === undefined) {
         await this.#options.stop.orAborted(returned);
       }
     } catch {

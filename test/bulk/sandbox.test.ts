@@ -1,5 +1,5 @@
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
-import { Code } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { deactivateUserGrants, type Outcome, removeUserGrants } from "../../src/bulk/index.js";
@@ -150,7 +150,10 @@ describe.each(protocols)("over %s", (_, entry) => {
             }),
           );
           if (thrown !== undefined) {
-            expect(thrown).toMatchObject({ code: Code.Unauthenticated });
+            // Unavailable when every connection breaks, for longer than the run waits.
+            expect([Code.Unauthenticated, Code.Unavailable]).toContain(
+              ConnectError.from(thrown).code,
+            );
           } else {
             expect(outcomes).toHaveLength(ids.length);
           }

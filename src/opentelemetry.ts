@@ -77,7 +77,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
     const observed = attempt(() => observe(instruments(), targetOf(request)));
     const within = observed?.within;
     if (propagate && observed !== undefined) {
-      attempt(() => propagation.inject(within ?? observed.active, request.header, setter));
+      attempt(() => propagation.inject(within ?? observed.active, request, setter));
     }
     const end = (reason?: unknown) => {
       attempt(() => observed?.end(reason));
@@ -148,8 +148,9 @@ function observe({ tracer, duration }: Instruments, { name, attributes, ended }:
   };
 }
 
+/** The header is created when it is read: without a propagator, never. */
 const setter = {
-  set(header: Headers, name: string, value: string) {
+  set({ header }: UnaryRequest | StreamRequest, name: string, value: string) {
     header.set(name, value);
   },
 };

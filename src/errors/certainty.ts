@@ -141,8 +141,8 @@ export function decisionOf(error: unknown): Decision | undefined {
 const owners = new WeakMap<ConnectError, object>();
 
 /**
- * Marks an error of a call with what the call knows about its attempts. A mark is never lowered; an error that
- * another call has marked otherwise, since several share it, is wrapped, and so is one that is frozen.
+ * Marks an error of a call with what the call knows about its attempts. An error that another call has marked
+ * otherwise, since several share it, is wrapped, and so is one that is frozen; its mark is never lowered.
  *
  * @param owner the call.
  */
@@ -152,10 +152,10 @@ export function withOutcome(
   owner: object = {},
 ): ConnectError {
   const { [mark]: before } = error as Marked;
-  if (before === true || before === outcome.mayHaveBeenApplied) {
+  const isOwn = before === undefined ? Object.isExtensible(error) : owners.get(error) === owner;
+  if (before === outcome.mayHaveBeenApplied || (before === true && !isOwn)) {
     return error;
   }
-  const isOwn = before === undefined ? Object.isExtensible(error) : owners.get(error) === owner;
   const target = isOwn ? error : wrap(error);
   owners.set(target, owner);
   return Object.defineProperties(target, {

@@ -47,7 +47,8 @@ export interface CommonOptions {
   retry?: boolean | RetryOptions | undefined;
   /**
    * Connect interceptors, the first one outermost. They run outside this package's own interceptors:
-   * they see each call once, however often it is retried, and they see no token.
+   * they see each call once, however often it is retried. Of a unary call's header they see the fields that the
+   * call was given: no token, and none that the protocol adds.
    */
   interceptors?: Interceptor[] | undefined;
   /** Reports requests and responses, with secrets masked: `debug` of `zitadel-user-grants/debug`. */

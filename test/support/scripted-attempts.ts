@@ -21,7 +21,6 @@ export function createScriptedClient(
   } as unknown as TransportOptions<object>;
   const unary = createUnary(options, {
     target: ({ name }) => ({ url: `http://localhost/${name}`, requestMethod: "POST" }),
-    addHeader: () => undefined,
     async send(attempt) {
       const { method, call } = attempt;
       call.onSent();

@@ -11,7 +11,13 @@ import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { Observer } from "../../common/hooks.js";
 import { platform } from "../../common/time.js";
 import { asConnectError, neverSent } from "../../errors/certainty.js";
-import { Call, effectiveTimeoutMs, type HeaderFields, type WaitingCalls } from "./call.js";
+import {
+  Call,
+  callOver,
+  effectiveTimeoutMs,
+  type HeaderFields,
+  type WaitingCalls,
+} from "./call.js";
 import { callHeaders, fieldsOf } from "./headers.js";
 
 /** One attempt of a unary call. */
@@ -69,8 +75,6 @@ export interface UnaryProtocol {
     method: DescMethodUnary,
     message: MessageShape<DescMessage>,
   ): { readonly url: string; readonly requestMethod: string };
-  /** Adds the protocol's own header fields, for interceptors to see. */
-  addHeader(header: Headers, timeoutMs: number | undefined): void;
   send: Send;
 }
 
@@ -110,29 +114,27 @@ export function createUnary<O>(
       const { url, requestMethod } = protocol.target(method, message);
       const fields = init === undefined ? noFields : fieldsOf(callHeaders(init));
       const call = new Call(limitMs, callerSignal, waiting);
-      if (interceptors.length === 0) {
-        const attempt = { method, url, fields, message, call, contextValues };
-        // An attempt may have failed by itself in the moment that the call ended.
-        return settle(
-          call,
-          () => send(attempt),
-          (reason) => call.finalError(call.failure(call.endedBy ?? reason)),
-        );
+      const attempt = { method, url, fields, message, call, contextValues };
+      if (interceptors.length > 0) {
+        const request: UnaryRequest = {
+          stream: false,
+          service: method.parent,
+          method,
+          requestMethod,
+          url,
+          signal: call.signal,
+          header: new Headers(fields),
+          contextValues,
+          message,
+        };
+        return intercept(call, request, interceptors, protocol, send);
       }
-      const header = new Headers(fields);
-      protocol.addHeader(header, limitMs);
-      const { signal } = call;
-      return intercept(call, interceptors, protocol, send, {
-        stream: false,
-        service: method.parent,
-        method,
-        requestMethod,
-        url,
-        signal,
-        header,
-        contextValues,
-        message,
-      });
+      // An attempt may have failed by itself in the moment that the call ended.
+      return settle(
+        call,
+        () => send(attempt),
+        (reason) => call.finalError(call.failure(call.endedBy ?? reason)),
+      );
     } catch (reason) {
       return Promise.reject(neverSent(reason));
     }
@@ -141,72 +143,63 @@ export function createUnary<O>(
 }
 
 /** Settles a call as what it runs, which settles with the call at the latest. */
-function settle(
+async function settle(
   call: Call,
   run: () => Promise<UnaryResponse>,
   failure: (reason: unknown) => ConnectError,
 ): Promise<UnaryResponse> {
-  return new Promise((resolve, reject) => {
-    const fail = (reason: unknown) => {
-      reject(failure(reason));
-      call.end();
-    };
-    if (call.ended) {
-      call.listen({ onExpiry: fail });
-      return;
-    }
-    started(run).then((response) => {
-      resolve(response);
-      call.end();
-    }, fail);
-  });
-}
-
-/** Other code may throw at once, and may return something else than a promise. */
-function started<T>(run: () => Promise<T>): Promise<T> {
   try {
-    return Promise.resolve(run());
+    call.throwIfEnded();
+    return await run();
   } catch (reason) {
-    return Promise.reject(reason);
+    throw failure(reason);
+  } finally {
+    call.end();
   }
 }
 
 /** Runs a call through the program's interceptors, the first of them outermost. */
 function intercept(
   call: Call,
+  request: UnaryRequest,
   interceptors: readonly Interceptor[],
   protocol: UnaryProtocol,
   send: Send,
-  request: UnaryRequest,
 ): Promise<UnaryResponse> {
-  const run = () =>
-    new Promise<UnaryResponse>((resolve, reject) => {
-      // Interceptors see how their attempts end, and may throw another error. The call does not wait for them.
+  const run = () => {
+    // Interceptors see how their attempts end, and may throw another error. The call does not wait for them.
+    const expired = new Promise<never>((_, reject) => {
       call.listen({
-        onExpiry: (error) => platform.setTimer(() => reject(call.failure(error)), 0),
+        onExpiry(error) {
+          if (error !== callOver) {
+            platform.setTimer(() => reject(error), 0);
+          }
+        },
       });
-      const next = interceptors.reduceRight<(request: UnaryRequest) => Promise<UnaryResponse>>(
-        (inner, interceptor) => interceptor(inner as never) as typeof inner,
-        (last) => runNext(call, protocol, send, request.url, last),
-      );
-      started(() => next(request)).then(resolve, reject);
     });
+    const first = interceptors.reduceRight<(request: UnaryRequest) => Promise<UnaryResponse>>(
+      (next, interceptor) => interceptor(next as never) as typeof next,
+      (last) => runNext(call, protocol, send, request.url, last),
+    );
+    return Promise.race([first(request), expired]);
+  };
   return settle(call, run, (reason) =>
     call.finalError(reason === call.endedBy ? call.failure(reason) : asConnectError(reason)),
   );
 }
 
 /** One `next()` of an interceptor: it settles with the signal of its request, and by itself when its call does. */
-function runNext(
+async function runNext(
   call: Call,
   protocol: UnaryProtocol,
   send: Send,
   originalUrl: string,
   request: UnaryRequest,
 ): Promise<UnaryResponse> {
-  const { method, message, contextValues, signal } = request;
-  const own = new Call(undefined, signal === call.signal ? undefined : signal, undefined, call);
-  const run = async () => {
+  const { service, method, message, contextValues, signal } = request;
+  const own = signal === call.signal ? call : call.branch(signal);
+  try {
+    own.throwIfEnded();
     // The message may be another one, and a path may hold parts of it.
     const url =
       request.url === originalUrl
@@ -216,10 +209,14 @@ function runNext(
     const response = await send({ method, url, fields, message, call: own, contextValues });
     const { header, trailer } = response;
     // An ordinary object, since interceptors copy responses by spreading.
-    const { service } = request;
-    return { stream: false as const, service, method, header, message: response.message, trailer };
-  };
-  return settle(own, run, (reason) => own.failure(reason));
+    return { stream: false, service, method, header, message: response.message, trailer };
+  } catch (reason) {
+    throw own.failure(reason);
+  } finally {
+    if (own !== call) {
+      own.end();
+    }
+  }
 }
 
 /** @throws ConnectError `InvalidArgument`: the token is for one server. */

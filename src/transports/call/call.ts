@@ -48,52 +48,50 @@ function clientClosed(): ConnectError {
 }
 
 /**
- * A call in progress, or one `next()` of an interceptor: how long it may take, what may end it earlier, and
- * what is known of its attempts. It settles once: with `DeadlineExceeded` when its time is up, with `Canceled`
- * and the caller's reason as cause when the caller aborts, or as its attempts do. From then on, nothing waits
- * for it, and no timer and no listener of it is left.
+ * A call in progress: how long it may take, what may end it earlier, and what is known of its attempts. It
+ * settles once: with `DeadlineExceeded` when its time is up, with `Canceled` and the caller's reason as cause
+ * when the caller aborts, or as its attempts do. From then on, nothing waits for it, and no timer and no
+ * listener of it is left.
+ *
+ * An interceptor that calls `next()` with another signal makes a branch, which this signal may settle earlier.
+ * Whatever becomes known in a branch is known of the call.
  */
 export class Call implements ExpiryListener, WaitingCall {
-  /** Whether it has settled, for whatever reason. */
-  ended = false;
-
-  readonly #parent: Call | undefined;
+  /** The call itself; of a branch, the call that it belongs to. */
+  readonly #root: Call;
   readonly #waiting: WaitingCalls | undefined;
   readonly #timeoutMs: number | undefined;
   readonly #endsAtMs: number;
   #stopWatching: (() => void) | undefined;
   #cancelTimer: (() => void) | undefined;
   #controller: AbortController | undefined;
-  /** Most calls wait for one thing at a time, and those with interceptors for two. */
-  #listener: ExpiryListener | undefined;
+  /** Most calls wait for one thing at a time. */
   #listeners: ExpiryListener[] | undefined;
   #error: ConnectError | undefined;
   #kept: unknown;
   #obstacle: (() => string | undefined) | undefined;
-
-  /** The fields of the first attempt, and of those that have others. */
-  #fields: HeaderFields | undefined;
-  #moreFields: HeaderFields[] | undefined;
+  /** The header fields of its attempts, whose secrets no error may show. */
+  #fields: HeaderFields[] | undefined;
   #sent = 0;
   /** How many attempts were sent of which it is not known that they were not applied. */
   #open = 0;
 
   /**
    * @param timeoutMs undefined for no limit.
-   * @param parent of one `next()`, which may settle earlier: the call.
+   * @param root the call that this is a branch of.
    */
   constructor(
     timeoutMs: number | undefined,
     callerSignal: AbortSignal | undefined,
-    waiting: WaitingCalls | undefined,
-    parent?: Call,
+    waiting?: WaitingCalls,
+    root?: Call,
   ) {
     this.#timeoutMs = timeoutMs;
     this.#endsAtMs =
       timeoutMs === undefined ? Number.POSITIVE_INFINITY : platform.monotonicMs() + timeoutMs;
     this.#waiting = waiting;
-    this.#parent = parent;
-    parent?.listen(this);
+    this.#root = root ?? this;
+    root?.listen(this);
     if (callerSignal !== undefined && !this.ended) {
       this.#watch(callerSignal);
     }
@@ -105,14 +103,32 @@ export class Call implements ExpiryListener, WaitingCall {
     }
   }
 
+  /** A branch that settles when this signal is aborted, or when the call does. */
+  branch(signal: AbortSignal): Call {
+    return new Call(undefined, signal, undefined, this);
+  }
+
+  /** Whether it has settled, for whatever reason. */
+  get ended(): boolean {
+    return this.#error !== undefined;
+  }
+
+  /** The error that has settled it: of the deadline, the caller's abort, or `close()`; else `callOver`. */
+  get endedBy(): ConnectError | undefined {
+    return this.#error;
+  }
+
+  /** @throws ConnectError the one that has settled it. */
+  throwIfEnded(): void {
+    if (this.#error !== undefined) {
+      throw this.#error;
+    }
+  }
+
   /** Milliseconds left, at least 0; undefined when there is no limit. */
   remainingMs(): number | undefined {
-    if (this.#parent !== undefined) {
-      return this.#parent.remainingMs();
-    }
-    return this.#timeoutMs === undefined
-      ? undefined
-      : Math.max(0, this.#endsAtMs - platform.monotonicMs());
+    const leftMs = this.#root.#endsAtMs - platform.monotonicMs();
+    return leftMs === Number.POSITIVE_INFINITY ? undefined : Math.max(0, leftMs);
   }
 
   /** Aborted when the call has settled; created on first use, since it is expensive. */
@@ -121,7 +137,7 @@ export class Call implements ExpiryListener, WaitingCall {
       this.#controller = new AbortController();
       registerSignal(this.#controller.signal, this);
       if (this.ended) {
-        this.#controller.abort(this.#error ?? callOver);
+        this.#controller.abort(this.#error);
       }
     }
     return this.#controller.signal;
@@ -129,24 +145,19 @@ export class Call implements ExpiryListener, WaitingCall {
 
   /** Notifies a listener when the call settles before it leaves; at once if the call has settled already. */
   listen(listener: ExpiryListener): void {
-    if (this.ended) {
-      listener.onExpiry(this.#error ?? callOver);
-    } else if (this.#listener === undefined) {
-      this.#listener = listener;
+    if (this.#error !== undefined) {
+      listener.onExpiry(this.#error);
+    } else if (this.#listeners === undefined) {
+      this.#listeners = [listener];
     } else {
-      this.#listeners ??= [];
       this.#listeners.push(listener);
     }
   }
 
   leave(listener: ExpiryListener): void {
-    if (this.#listener === listener) {
-      this.#listener = undefined;
-    } else {
-      const at = this.#listeners?.indexOf(listener) ?? -1;
-      if (at >= 0) {
-        this.#listeners?.splice(at, 1);
-      }
+    const at = this.#listeners?.indexOf(listener) ?? -1;
+    if (at >= 0) {
+      this.#listeners?.splice(at, 1);
     }
   }
 
@@ -167,8 +178,7 @@ export class Call implements ExpiryListener, WaitingCall {
         },
       };
       this.listen(listener);
-      const call = this.#parent ?? this;
-      call.#waiting?.add(call);
+      this.#root.#waiting?.add(this.#root);
       if (!this.ended) {
         stop = start(
           (value) => {
@@ -202,99 +212,94 @@ export class Call implements ExpiryListener, WaitingCall {
 
   /** Sets what the call waits for, in words; returns what was set before. */
   explain(obstacle: (() => string | undefined) | undefined) {
-    const before = this.#obstacle;
-    this.#obstacle = obstacle;
-    this.#parent?.explain(obstacle);
+    const before = this.#root.#obstacle;
+    this.#root.#obstacle = obstacle;
     return before;
   }
 
   /** An error of other code ended an attempt: it is passed on as it is, alone or as a cause. */
   keep(error: unknown): void {
-    this.#kept = error;
-    this.#parent?.keep(error);
+    this.#root.#kept = error;
   }
 
   /** Remembers the header fields of an attempt, whose secrets no error may show. */
   remember(fields: HeaderFields): void {
-    if (this.#fields === undefined) {
-      this.#fields = fields;
-    } else if (this.#fields !== fields) {
-      this.#moreFields ??= [];
-      this.#moreFields.push(fields);
+    const root = this.#root;
+    if (root.#fields === undefined) {
+      root.#fields = [fields];
+    } else if (!root.#fields.includes(fields)) {
+      root.#fields.push(fields);
     }
-    this.#parent?.remember(fields);
   }
 
   /** The secrets in the header fields of all its attempts. */
   get secrets(): string[] {
-    const all = [this.#fields ?? {}, ...(this.#moreFields ?? [])];
-    return all.flatMap((fields) => secretsOf(Object.entries(fields)));
+    return (this.#root.#fields ?? []).flatMap((fields) => secretsOf(Object.entries(fields)));
   }
 
   /** An attempt is being sent. */
   onSent(): void {
-    this.#sent += 1;
-    this.#open += 1;
-    this.#parent?.onSent();
+    this.#root.#sent += 1;
+    this.#root.#open += 1;
   }
 
   /** An attempt that was sent has failed: whatever decides that it was not applied is in its error. */
   onFailed(error: unknown): void {
     const decision = decisionOf(error);
     if (decision !== undefined) {
-      this.#open -= 1;
-      this.#sent -= decision === "unsent" ? 1 : 0;
-      this.#parent?.onFailed(error);
+      this.#root.#open -= 1;
+      this.#root.#sent -= decision === "unsent" ? 1 : 0;
     }
   }
 
-  /** What is known of its attempts. */
+  /** What is known of the attempts of the call. */
   get outcome(): Outcome {
-    return { mayHaveBeenApplied: this.#open > 0, sent: this.#sent > 0 };
+    return { mayHaveBeenApplied: this.#root.#open > 0, sent: this.#root.#sent > 0 };
   }
 
-  /** The call of this `next()` has settled. */
+  /** The call of this branch has settled. */
   onExpiry(error: ConnectError): void {
     this.expire(error);
   }
 
   /** Settles the call, and everything that waits for it. */
   expire(error: ConnectError): void {
-    if (!this.ended) {
-      this.#error = error;
-      this.#settle(error);
+    if (this.#error !== undefined) {
+      return;
     }
-  }
-
-  /** The error of the deadline, the caller's abort or `close()`, if that has settled the call. */
-  get endedBy(): ConnectError | undefined {
-    return this.#error;
+    this.#error = error;
+    this.#cancelTimer?.();
+    this.#waiting?.delete(this);
+    this.#stopWatching?.();
+    if (this.#root !== this) {
+      this.#root.leave(this);
+    }
+    const listeners = this.#listeners ?? [];
+    this.#listeners = undefined;
+    for (const listener of listeners) {
+      listener.onExpiry(error);
+    }
+    this.#controller?.abort(error);
   }
 
   /** Marks the call as settled: it has its response, or it has failed. Cancels attempts in progress. */
   end(): void {
-    if (!this.ended) {
-      this.#settle(callOver);
-    }
+    this.expire(callOver);
   }
 
   /** The error of attempts without their secrets. That of the call stays the same object, with its cause. */
   masked(reason: unknown): ConnectError {
+    const own = this.#error ?? this.#root.#kept ?? this.#root.#error;
     return reason === callOver
       ? callOver
-      : maskError(asConnectError(reason), createMask(this.secrets), this.#own);
+      : maskError(asConnectError(reason), createMask(this.secrets), own);
   }
 
-  get #own(): unknown {
-    const parent = this.#parent;
-    return this.#error ?? this.#kept ?? (parent === undefined ? undefined : parent.#own);
-  }
-
-  /** The error that the attempts of the call end with: without secrets, and with what is known of them. */
+  /** The error that attempts of the call end with: without secrets, and with what is known of them. */
   failure(reason: unknown): ConnectError {
     return reason === callOver
       ? callOver
-      : withOutcome(this.masked(reason), this.outcome, this.#parent ?? this);
+      : withOutcome(this.masked(reason), this.outcome, this.#root);
   }
 
   /** The error that the call itself ends with, whose message says what is known of its attempts. */
@@ -304,11 +309,9 @@ export class Call implements ExpiryListener, WaitingCall {
 
   /** The error to report for one that arrives now: at or after the deadline, `DeadlineExceeded`. */
   judge(reason: unknown): unknown {
-    if (this.#parent !== undefined) {
-      return this.#parent.judge(reason);
-    }
-    return !this.ended && this.#endsAtMs <= platform.monotonicMs()
-      ? this.#exceeded(reason)
+    const root = this.#root;
+    return !root.ended && root.#endsAtMs <= platform.monotonicMs()
+      ? root.#exceeded(reason)
       : reason;
   }
 
@@ -331,7 +334,7 @@ export class Call implements ExpiryListener, WaitingCall {
   #watch(callerSignal: AbortSignal): void {
     const onAbort = () => {
       const what =
-        this.#parent === undefined
+        this.#root === this
           ? `the caller aborted the call${this.#inTheWay()}`
           : "the attempt was aborted";
       const { reason } = callerSignal;
@@ -344,29 +347,10 @@ export class Call implements ExpiryListener, WaitingCall {
     callerSignal.addEventListener("abort", onAbort);
     this.#stopWatching = () => callerSignal.removeEventListener("abort", onAbort);
   }
-
-  #settle(error: ConnectError): void {
-    this.ended = true;
-    this.#cancelTimer?.();
-    this.#parent?.leave(this);
-    this.#waiting?.delete(this);
-    this.#stopWatching?.();
-    const first = this.#listener;
-    const others = this.#listeners;
-    this.#listener = undefined;
-    this.#listeners = undefined;
-    first?.onExpiry(error);
-    if (others !== undefined) {
-      for (const listener of others) {
-        listener.onExpiry(error);
-      }
-    }
-    this.#controller?.abort(error);
-  }
 }
 
 /** What still runs when a call is over ends with it; nobody sees it. Shared, since an error is expensive. */
-const callOver = new ConnectError("the call is over", Code.Canceled);
+export const callOver = new ConnectError("the call is over", Code.Canceled);
 
 interface Reaction {
   resolve(value: unknown): void;

@@ -26,23 +26,19 @@ export function createGrpcWebTransport(
   const { baseUrl, readMaxBytes, useBinaryFormat } = options;
   const codec = createCodec(options, json);
   let streams: Transport["stream"] | undefined;
-  const addHeader = (header: Headers) => {
-    header.set("content-type", `application/grpc-web+${codec.subtype}`);
-    header.set("x-grpc-web", "1");
-  };
 
   const unary = createUnary(options, {
     target: ({ parent, name }) => ({
       url: `${baseUrl}/${parent.typeName}/${name}`,
       requestMethod: "POST",
     }),
-    addHeader,
     async send(attempt) {
       const { method, url, fields, message } = attempt;
       const encoded = codec.encode(method.input, message);
       checkSize(encoded, options);
       const header = new Headers(fields);
-      addHeader(header);
+      header.set("content-type", `application/grpc-web+${codec.subtype}`);
+      header.set("x-grpc-web", "1");
       const request = { url, method: "POST", header, body: encodeFrame(encoded) };
       return await sendOverFetch(attempt, options, request, async (response) => {
         await checkResponse(response, useBinaryFormat);

@@ -63,7 +63,7 @@ export class RequestHeaders {
     return url;
   }
 
-  /** Adds what the protocol sends, for interceptors to see; they may change what it does not require. */
+  /** Adds what the protocol sends, for streams. */
   addTo(header: Headers, timeoutMs: number | undefined): void {
     for (const [name, value] of Object.entries(this.#protocol)) {
       header.set(name, value);

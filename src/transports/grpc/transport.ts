@@ -95,7 +95,6 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
         options,
         {
           target: (method) => ({ url: headers.url(method), requestMethod: "POST" }),
-          addHeader: (header, timeoutMs) => headers.addTo(header, timeoutMs),
           send,
         },
         waiting,

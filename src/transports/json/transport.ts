@@ -29,7 +29,6 @@ export function createJsonTransport(
       const { url, verb } = build(method, message);
       return { url, requestMethod: verb };
     },
-    addHeader: () => undefined,
     async send(attempt) {
       const { method, url, fields, message } = attempt;
       const built = build(method, message);

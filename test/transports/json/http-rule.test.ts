@@ -1,12 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { create, fromJson, toJson } from "@bufbuild/protobuf";
+import { create, fromJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { ManagementService } from "../../../gen/zitadel/management_pb.js";
 import * as plainJson from "../../../src/transports/call/plain-json.js";
 import { anyService, buildRequest } from "../../../src/transports/json/request.js";
 import { httpBindings, parseTemplate, pathPrefix } from "../../../src/transports/json/template.js";
-import { matchRequest, readRequest } from "../../support/http-rule-match.js";
 import { buildService, type MethodSpec } from "../../support/http-rule-service.js";
 
 const fields = {
@@ -321,62 +320,8 @@ describe("the prefix of a service", () => {
   });
 });
 
-describe("matching", () => {
-  const match = (verb: string, path: string, ...methods: MethodSpec[]) => {
-    const found = matchRequest(service(...methods).methods, verb, path);
-    return typeof found === "object" ? [found.binding.rpc.name, ...found.values] : found;
-  };
-
-  it("decodes once, then splits, as grpc-gateway does", () => {
-    expect(match("GET", "/a/%252F", get("/a/{name}"))).toEqual(["Method0", "%2F"]);
-    expect(match("GET", "/a/b%2Fc", get("/a/{name}"))).toBeUndefined();
-    expect(match("GET", "/a/b%2Fc", get("/a/{name}/{parent}"))).toEqual(["Method0", "b", "c"]);
-    expect(match("GET", "/a/%", get("/a/{name}"))).toBeUndefined();
-  });
-
-  it("distinguishes a wrong verb from a wrong path", () => {
-    expect(match("POST", "/a/b", get("/a/{name}"))).toBe("method-not-allowed");
-    expect(match("POST", "/b", get("/a/{name}"))).toBeUndefined();
-  });
-
-  it("prefers literals", () => {
-    const methods = [get("/a/{name}"), get("/a/me"), get("/a/{name}:go")];
-    expect(match("GET", "/a/me", ...methods)).toEqual(["Method1"]);
-    expect(match("GET", "/a/x:go", ...methods)).toEqual(["Method2", "x"]);
-    expect(match("GET", "/a/x:other", ...methods)).toEqual(["Method0", "x:other"]);
-  });
-
-  it("lets the path take precedence over the body, and ignores unknown and bound query parameters", () => {
-    const [rpc] = service({ post: "/a/{name}", body: "nested" }).methods;
-    const found = matchRequest([rpc!], "POST", "/a/n");
-    const message = readRequest(
-      found as Exclude<typeof found, "method-not-allowed" | undefined>,
-      new URLSearchParams("name=other&nested.id=5&nope=1&parent=p&ids=1&ids=2&on=T"),
-      { id: "1", unknown: true },
-    );
-    expect(toJson(rpc!.input, message)).toEqual({
-      name: "n",
-      nested: { id: "1" },
-      parent: "p",
-      ids: ["1", "2"],
-      on: true,
-    });
-  });
-
-  it("reads both names of a field", () => {
-    const { bulkRemoveUserGrant: rpc } = ManagementService.method;
-    const found = matchRequest([rpc], "DELETE", "/user_grants/_bulk");
-    for (const body of [{ grantId: ["1"] }, { grant_id: ["1"] }]) {
-      const message = readRequest(
-        found as Exclude<typeof found, "method-not-allowed" | undefined>,
-        [],
-        body,
-      );
-      expect(message).toEqual(create(rpc.input, { grantId: ["1"] } as MessageInitShape<never>));
-    }
-  });
-
-  it("has the bindings of an annotation in their order", () => {
+describe("the bindings of an annotation", () => {
+  it("are in their order", () => {
     const [rpc] = service({ get: "/a", additional: [{ get: "/b" }] }).methods;
     const bindings = httpBindings(rpc!);
     expect(

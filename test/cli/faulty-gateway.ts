@@ -1,6 +1,6 @@
 import { createServer, request } from "node:http";
-import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
+import { listen } from "../support/listen.js";
 
 /** What happens to a request: `lost` is carried out, and its response does not come. */
 export type Fate = "pass" | "lost" | { readonly status: number; readonly body?: unknown };
@@ -33,13 +33,6 @@ export async function startFaultyGateway(
     far.on("error", () => incoming.socket.destroy());
     far.end(body);
   });
-  await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
-  return {
-    baseUrl: `http://localhost:${(server.address() as AddressInfo).port}`,
-    seen,
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  const { port, close } = await listen(server);
+  return { baseUrl: `http://localhost:${port}`, seen, close };
 }

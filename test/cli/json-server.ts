@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
+import { listen } from "../support/listen.js";
 
 export interface JsonRequest {
   readonly method: string;
@@ -19,12 +19,7 @@ export interface JsonReply {
 /** A server that responds to JSON requests as the test defines; `undefined` resets the connection. */
 export async function startJsonServer(
   reply: (request: JsonRequest) => JsonReply | undefined,
-): Promise<{
-  baseUrl: string;
-  requests: JsonRequest[];
-  server: Server;
-  close: () => Promise<void>;
-}> {
+): Promise<{ baseUrl: string; requests: JsonRequest[]; close: () => Promise<void> }> {
   const requests: JsonRequest[] = [];
   const server = createServer(async (incoming, response) => {
     const content = await text(incoming);
@@ -47,15 +42,6 @@ export async function startJsonServer(
     });
     response.end(typeof given.body === "string" ? given.body : JSON.stringify(given.body ?? {}));
   });
-  await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
-  return {
-    baseUrl: `http://localhost:${(server.address() as AddressInfo).port}`,
-    requests,
-    server,
-    close: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
-  };
+  const { port, close } = await listen(server);
+  return { baseUrl: `http://localhost:${port}`, requests, close };
 }

@@ -1,6 +1,6 @@
 import { createServer as createHttp1Server } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { listen } from "../support/listen.js";
 import { bodyOf, type Exchange, statusOf } from "./recordings.js";
 
 export interface RecordedServer {
@@ -47,30 +47,15 @@ export async function startRecordedServer(): Promise<RecordedServer> {
     });
   });
 
-  const sockets = new Set<Socket>();
-  const listen = async (target: { emit(name: "connection", socket: Socket): unknown }) => {
-    const server = createServer((socket) => {
-      sockets.add(socket);
-      target.emit("connection", socket);
-    });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return server;
-  };
-  const url = (server: Server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const servers = [await listen(http1), await listen(http2)] as const;
+  const [first, second] = [await listen(http1), await listen(http2)];
   return {
-    http1Url: url(servers[0]),
-    http2Url: url(servers[1]),
+    http1Url: `http://127.0.0.1:${first.port}`,
+    http2Url: `http://127.0.0.1:${second.port}`,
     respondWith: (exchange) => {
       current = exchange;
     },
     close: async () => {
-      const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
-      for (const socket of sockets) {
-        socket.destroy();
-      }
-      http1.close();
-      await Promise.all(closed);
+      await Promise.all([first.close(), second.close()]);
     },
   };
 }

@@ -1,5 +1,4 @@
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -8,6 +7,7 @@ import {
   createTransport,
   ManagementService,
 } from "../../../src/grpc-web.js";
+import { type Listening, listen } from "../../support/listen.js";
 
 const details = {
   sequence: 18_446_744_073_709_551_615n,
@@ -36,15 +36,15 @@ const server = createServer(
       }),
   }),
 );
-beforeAll(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve)));
-afterAll(() => {
-  server.close();
-  server.closeAllConnections();
+let listening: Listening;
+beforeAll(async () => {
+  listening = await listen(server);
 });
+afterAll(() => listening.close());
 
 describe("with useBinaryFormat: false", () => {
   const options = () => ({
-    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    baseUrl: `http://127.0.0.1:${listening.port}`,
     useBinaryFormat: false,
   });
   const contentType = "application/grpc-web+json";

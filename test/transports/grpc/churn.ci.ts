@@ -1,9 +1,10 @@
 import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, onTestFinished, test } from "vitest";
 import { close, createManagementClient } from "../../../src/grpc.js";
 import { frame } from "../../faults/exchange.js";
+import { listen } from "../../support/listen.js";
 
 const calls = 20_000;
 const atOnce = 2_000;
@@ -34,7 +35,6 @@ const goaways: ((session: ServerHttp2Session, socket: Socket) => void)[] = [
 /** A server that counts how often it has carried out each call, and says GOAWAY all the time. */
 async function startServer(random: () => number) {
   const sockets = new WeakMap<ServerHttp2Session, Socket>();
-  const open = new Set<Socket>();
   let lastSocket: Socket | undefined;
   const carriedOut = new Map<string, number>();
   let served = 0;
@@ -63,8 +63,6 @@ async function startServer(random: () => number) {
   // A session does not give away its socket; its event follows that of the connection.
   server.on("connection", (socket: Socket) => {
     lastSocket = socket;
-    open.add(socket);
-    socket.on("close", () => open.delete(socket));
   });
   server.on("session", (session) => {
     sockets.set(session, lastSocket as Socket);
@@ -78,15 +76,10 @@ async function startServer(random: () => number) {
       setTimeout(() => carryOut(stream, id), 20 * random());
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.close();
-    for (const socket of open) {
-      socket.destroy();
-    }
-  });
+  const { port, sockets: open, close } = await listen(server);
+  onTestFinished(close);
   return {
-    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    baseUrl: `http://127.0.0.1:${port}`,
     carriedOut,
     open,
     goaways: () => goawaysSent,

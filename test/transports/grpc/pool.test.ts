@@ -1,6 +1,6 @@
 import type { ClientHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import { type AddressInfo, createServer } from "node:net";
+import { createServer } from "node:net";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Connection } from "../../../src/transports/grpc/connection.js";
@@ -8,25 +8,15 @@ import type { Waiter } from "../../../src/transports/grpc/pool.js";
 import { ConnectionPool } from "../../../src/transports/grpc/pool.js";
 import { encodeFrame, frameType, goaway } from "../../faults/http2-wire.js";
 import { FakeEnvironment } from "../../support/fake-environment.js";
+import { listenForTest } from "../../support/http-server.js";
 
-/** A server that writes these frames once the client has said hello, and then does as told. */
+/** A server that does as told with each connection, counted from 1. */
 async function startServer(onConnection: (socket: Socket, number: number) => void) {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    sockets.push(socket);
-    socket.on("error", () => undefined);
-    onConnection(socket, sockets.length);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.close();
-    for (const socket of sockets) {
-      socket.destroy();
-    }
-  });
+  let connections = 0;
+  const server = createServer((socket) => onConnection(socket, ++connections));
   return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    connections: () => sockets.length,
+    origin: `http://127.0.0.1:${await listenForTest(server)}`,
+    connections: () => connections,
   };
 }
 

@@ -1,20 +1,17 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import * as grpc from "../../src/grpc.js";
-import * as grpcWeb from "../../src/grpc-web.js";
-import * as json from "../../src/json.js";
 import { type Generation, startSandbox } from "../../src/sandbox/index.js";
 import { generations } from "../../src/sandbox/model/entities.js";
-import { expectedOf, type Scenario, type Stage, scenarios } from "./scenarios.js";
+import type { Protocol } from "../faults/exchange.js";
+import { createClient, protocols } from "../support/protocols.js";
+import { callScenarios } from "./calls.js";
+import { grantScenarios } from "./grants.js";
+import { expectedOf, type Scenario, type Stage } from "./scenario.js";
 
-const protocols = {
-  gRPC: grpc.createManagementClient,
-  "gRPC-web": grpcWeb.createManagementClient,
-  JSON: json.createManagementClient,
-};
+const scenarios = [...grantScenarios, ...callScenarios];
 
 /** A sandbox and clients of one protocol, each call through a socket. */
 async function stageFor(
-  protocol: keyof typeof protocols,
+  protocol: Protocol,
   generation: Generation,
   { sandbox: options }: Scenario,
 ): Promise<Stage> {
@@ -23,18 +20,13 @@ async function stageFor(
   return {
     sandbox,
     client: (overrides = {}) => {
-      const client = protocols[protocol]({
-        baseUrl: sandbox.baseUrl,
-        token: sandbox.token,
-        ...overrides,
-      });
-      onTestFinished(() => grpc.close(client));
-      return client;
+      const { baseUrl, token } = sandbox;
+      return createClient(protocol, { baseUrl, token, ...overrides });
     },
   };
 }
 
-const stages = (Object.keys(protocols) as (keyof typeof protocols)[]).flatMap((protocol) =>
+const stages = protocols.flatMap((protocol) =>
   generations.map((generation) => [protocol, generation] as const),
 );
 

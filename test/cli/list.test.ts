@@ -269,7 +269,7 @@ describe.each(["v4", "v2.70"] as const)("against ZITADEL %s", (generation) => {
     expect(lines.find((text) => text.startsWith(foreign))).toMatch(
       /\t(not found|of another organization)/,
     );
-    expect(stderr).not.toContain("fine");
+    expect(stderr).toContain("; 2 not found\n");
     expect(exitCode).toBe(2);
   });
 });

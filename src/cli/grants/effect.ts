@@ -77,7 +77,6 @@ export async function look(
   const options = {
     orgId: identity.orgId,
     maxPerSecond: rate,
-    stopped: () => stopSwitch.stopped,
     onStart: (what: string, ms: number) => {
       if (ms > longMs) {
         say(`Looking whether it is in effect: ${what}, about ${duration(ms)}.`);

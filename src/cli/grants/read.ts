@@ -1,4 +1,3 @@
-import { ConnectError } from "@connectrpc/connect";
 import { inParallel } from "../pace.js";
 import { type GrantQuery, isSortable, type Lookup, type Page } from "./lookup.js";
 import type { GrantRecord } from "./record.js";
@@ -32,12 +31,12 @@ export function isComplete({ read, total, changed }: ReadingEnd): boolean {
 
 /**
  * Reads all grants that match, each once. ZITADEL's list has no order: its pages overlap, and leave out grants,
- * the same ones each time. So it is read in one response where one can hold it. Where none can, it is read
- * page by page, in several passes with pages of other sizes; what is still missing then is found in the list of
- * `listAuthorizations`, which has an order, and looked up one by one.
+ * the same ones each time. So it is read in one response where one can hold it. Where none can, ZITADEL v4 has
+ * the ordered list of `listAuthorizations`: it tells which grants there are, and those that the pages have left
+ * out are looked up one by one. (Its rows have no emails, so pages are still needed.) ZITADEL v2.70 has no such
+ * list: it is read in several passes there, with pages of other sizes.
  *
- * Whether the list is complete is the caller's question to `isComplete`: a number of different grants that
- * equals the total is not enough if the list has changed in between, so it is read again then.
+ * Whether the list is complete is the caller's question to `isComplete`.
  *
  * @param orgId of the calls, if known.
  */
@@ -45,105 +44,88 @@ export async function* readList(
   lookup: Lookup,
   queries: readonly GrantQuery[],
   orgId: string | null,
-): AsyncGenerator<GrantRecord, ReadingEnd> {
+): AsyncGenerator<readonly GrantRecord[], ReadingEnd> {
   const seen = new Set<string>();
-  function* fresh(records: readonly GrantRecord[]) {
-    for (const record of records) {
-      if (!seen.has(record.grantId)) {
-        seen.add(record.grantId);
-        yield record;
+  const fresh = (records: readonly GrantRecord[]) =>
+    records.filter(({ grantId }) => seen.size < seen.add(grantId).size);
+  let limit = pageSize;
+  const pageAt = async (offset: number): Promise<Page> => {
+    for (;;) {
+      const page = await lookup.listGrants(queries, { offset, limit });
+      if (page !== undefined) {
+        return page;
       }
+      limit = Math.max(1, Math.floor(limit / 2));
     }
-  }
-  let size = pageSize;
-  let page: Page | undefined;
-  for (;;) {
-    page = await lookup.listGrants(queries, { offset: 0, limit: size });
-    if (page !== undefined) {
-      break;
-    }
-    size = Math.max(1, Math.floor(size / 2));
-  }
+  };
+  let page = await pageAt(0);
   if (page.records.length < page.total && page.total <= mostInOneResponse) {
     // The same list in one response is one state of it.
     page = (await lookup.listGrants(queries, { offset: 0, limit: page.total + slack })) ?? page;
   }
-  if (page.records.length >= page.total) {
-    yield* fresh(page.records);
-    return { read: seen.size, total: page.total, changed: false, hidden: false };
+  let { total } = page;
+  if (page.records.length >= total) {
+    yield fresh(page.records);
+    return { read: seen.size, total, changed: false, hidden: false };
   }
-
-  let total = page.total;
+  const fullPage = limit;
   let changed = false;
-  let hidden = false;
-  for (const [pass, part] of passes.entries()) {
+  for (const part of passes) {
     const before = seen.size;
     const versions = new Set<string>();
-    const limit = Math.max(1, Math.floor(size * part));
-    for (let offset = 0; ; ) {
-      const next = await lookup.listGrants(queries, { offset, limit });
-      if (next === undefined) {
-        // Grants with longer names than those of the first page.
-        size = Math.max(1, Math.floor(size / 2));
-        break;
-      }
-      versions.add(`${next.total} ${next.version}`);
+    limit = Math.max(1, Math.floor(fullPage * part));
+    for (let offset = 0; offset < total; ) {
+      const { records, version, ...next } = await pageAt(offset);
+      versions.add(`${next.total} ${version}`);
       total = next.total;
-      yield* fresh(next.records);
-      offset += next.records.length;
-      if (next.records.length === 0 || offset >= total) {
+      offset += records.length;
+      yield fresh(records);
+      if (records.length === 0) {
         break;
       }
     }
-    const news = seen.size - before;
-    // A pass that brings nothing new, after one that did not miss anything, shows what has stayed.
-    changed = versions.size > 1 && (pass === 0 || news > 0);
-    if (seen.size === total && !changed) {
-      break;
-    }
-    if (pass > 0 && seen.size < total && queries.every(isSortable)) {
-      const found = await missing(lookup, queries, orgId, seen);
-      hidden = found?.hidden ?? false;
-      for (const grantId of found?.ids ?? []) {
-        const record = await lookup.getGrant(grantId);
-        yield* fresh(record === undefined ? [] : [record]);
+    const ordered = await orderedList(lookup, queries, orgId, seen);
+    if (ordered !== undefined) {
+      for await (const shown of byLookups(lookup, ordered.missing)) {
+        yield fresh(shown.flatMap(([, record]) => record ?? []));
       }
+      const { read } = ordered;
+      // Without the permission to read them all, rows are left out without an error.
+      return { read, total: ordered.total, changed: false, hidden: read < ordered.total };
     }
+    // A number that equals the total is not enough if the list has changed in between. A pass that brings nothing
+    // new shows what has stayed.
+    changed = versions.size > 1 && (before === 0 || seen.size > before);
     if (seen.size === total && !changed) {
       break;
     }
   }
-  return { read: seen.size, total, changed, hidden };
+  return { read: seen.size, total, changed, hidden: false };
 }
 
 /** The grants that the ordered list has and `seen` has not; undefined where there is no such list. */
-async function missing(
+async function orderedList(
   lookup: Lookup,
   queries: readonly GrantQuery[],
-  orgId: string | null,
+  organizationId: string | null,
   seen: ReadonlySet<string>,
-): Promise<{ readonly ids: readonly string[]; readonly hidden: boolean } | undefined> {
-  const ids: string[] = [];
-  if (orgId === null) {
+) {
+  if (organizationId === null || !queries.every(isSortable)) {
     return undefined;
   }
-  for (let offset = 0, shown = 0; ; offset += authorizationsInPage) {
+  const missing: string[] = [];
+  for (let offset = 0, read = 0; ; offset += authorizationsInPage) {
     const page = await lookup.listAuthorizations(
-      { organizationId: orgId, queries },
+      { organizationId, queries },
       { offset, limit: authorizationsInPage },
     );
     if (page === undefined) {
       return undefined;
     }
-    shown += page.records.length;
-    for (const { grantId } of page.records) {
-      if (!seen.has(grantId)) {
-        ids.push(grantId);
-      }
-    }
+    read += page.records.length;
+    missing.push(...page.records.map(({ grantId }) => grantId).filter((id) => !seen.has(id)));
     if (offset + authorizationsInPage >= page.total) {
-      // Without the permission to read them all, rows are left out without an error.
-      return { ids, hidden: shown < page.total };
+      return { missing, read, total: page.total };
     }
   }
 }
@@ -159,15 +141,13 @@ export interface ReadEachOptions {
   readonly orgId: string | null;
   /** How many requests a second are allowed, if they are limited. */
   readonly maxPerSecond?: number | undefined;
-  /** Whether everything about a grant is needed: what `listAuthorizations` does not tell is looked up. */
-  readonly whole?: boolean | undefined;
-  /** Also what only single lookups and the list tell: emails. */
-  readonly withEmail?: boolean | undefined;
-  readonly stopped?: (() => boolean) | undefined;
+  /**
+   * What must be known beside user, roles and state, and `listAuthorizations` does not tell: project grants, or
+   * emails as well.
+   */
+  readonly needs?: "project grants" | "emails" | undefined;
   /** Told before it starts: what is read, and about how long that takes. */
   readonly onStart?: ((what: string, ms: number) => void) | undefined;
-  /** Called for a grant that cannot be looked up, which is left out then. Rethrows what concerns all of them. */
-  readonly onFailure?: ((grantId: string, error: ConnectError) => void) | undefined;
 }
 
 /** A grant as the server shows it: undefined if it is not shown. */
@@ -180,131 +160,115 @@ export type Shown = readonly [grantId: string, record: GrantRecord | undefined];
 export async function* readEach(
   lookup: Lookup,
   grantIds: readonly string[],
-  options: ReadEachOptions,
+  { orgId, maxPerSecond = Number.POSITIVE_INFINITY, needs, onStart }: ReadEachOptions,
 ): AsyncGenerator<readonly Shown[]> {
-  const { orgId, maxPerSecond = Number.POSITIVE_INFINITY, onStart, stopped, withEmail } = options;
   const count = grantIds.length;
-  const time = (requests: number, each: number) => requests * Math.max(each, 1000 / maxPerSecond);
-  const lookups = { ms: time(count, lookupMs), what: `${count} single lookups` };
-  if (count <= fewGrants) {
-    onStart?.(lookups.what, lookups.ms);
-    yield* byLookups(lookup, grantIds, options);
-    return;
-  }
-  // What an account may not see must not count as gone.
-  const readsAll = await lookup.mayReadAllGrants().catch(() => false);
-  const total = (readsAll && (await lookup.listGrants([], { offset: 0, limit: 1 }))?.total) || 0;
-  const hasOrder =
-    withEmail !== true &&
-    (await lookup.listAuthorizations(
-      { grantIds: grantIds.slice(0, 1) },
-      { offset: 0, limit: 1 },
-    )) !== undefined;
-  // ZITADEL v4 has no response for more: two passes, and the ordered list.
-  const passed = hasOrder && total > mostInResponseOfV4 ? 2 + pageSize / authorizationsInPage : 1;
-  const list = {
-    ms: readsAll ? time(Math.max(1, total / pageSize) * passed, pageMs) : Number.POSITIVE_INFINITY,
-    what: `all ${total} grants of the organization`,
-  };
-  const requests = Math.ceil(count / authorizationsInPage);
-  const ordered = { ms: time(requests, pageMs), what: `${requests} requests of up to 1,000 ids` };
-  const isOrdered = hasOrder && ordered.ms < Math.min(list.ms, lookups.ms);
-  if (isOrdered) {
-    onStart?.(ordered.what, ordered.ms);
-    for (let from = 0; from < count && !stopped?.(); from += authorizationsInPage) {
-      yield* byAuthorizations(
-        lookup,
-        grantIds.slice(from, from + authorizationsInPage),
-        readsAll,
-        options,
-      );
+  const time = (requests: number, ms: number) => requests * Math.max(ms, 1000 / maxPerSecond);
+  const ways = [
+    {
+      ms: time(count, lookupMs),
+      what: `${count} single lookups`,
+      read: () => byLookups(lookup, grantIds),
+    },
+  ];
+  if (count > fewGrants) {
+    // What an account may not see must not count as gone.
+    const readsAll = await lookup.mayReadAllGrants().catch(() => false);
+    const hasOrder =
+      needs !== "emails" &&
+      (await lookup.listAuthorizations(
+        { grantIds: grantIds.slice(0, 1) },
+        { offset: 0, limit: 1 },
+      )) !== undefined;
+    const requests = Math.ceil(count / authorizationsInPage);
+    if (hasOrder) {
+      ways.push({
+        ms: time(requests, pageMs),
+        what: `${requests} requests of up to 1,000 ids`,
+        read: () => byAuthorizations(lookup, grantIds, readsAll, needs !== undefined),
+      });
     }
-  } else if (list.ms < lookups.ms) {
-    onStart?.(list.what, list.ms);
-    yield* byList(lookup, grantIds, orgId, options);
-  } else {
-    onStart?.(lookups.what, lookups.ms);
-    yield* byLookups(lookup, grantIds, options);
+    if (readsAll) {
+      const total = (await lookup.listGrants([], { offset: 0, limit: 1 }))?.total ?? 0;
+      // ZITADEL v4 has no response for more: pages, and the ordered list.
+      const pages =
+        hasOrder && total > mostInResponseOfV4 ? 1 + pageSize / authorizationsInPage : 1;
+      ways.push({
+        ms: time(Math.max(1, total / pageSize) * pages, pageMs),
+        what: `all ${total} grants of the organization`,
+        read: () => byList(lookup, grantIds, orgId),
+      });
+    }
   }
+  const cheapest = ways.reduce((best, way) => (way.ms < best.ms ? way : best));
+  onStart?.(cheapest.what, cheapest.ms);
+  yield* cheapest.read();
 }
 
 async function* byAuthorizations(
   lookup: Lookup,
-  ids: readonly string[],
+  grantIds: readonly string[],
   readsAll: boolean,
-  options: ReadEachOptions,
+  needsProjectGrants: boolean,
 ): AsyncGenerator<readonly Shown[]> {
-  const page = await lookup.listAuthorizations(
-    { grantIds: ids },
-    { offset: 0, limit: authorizationsInPage },
-  );
-  const shown = new Map((page?.records ?? []).map((record) => [record.grantId, record]));
-  const alone: string[] = [];
-  const settled: Shown[] = [];
-  for (const grantId of ids) {
-    const record = shown.get(grantId);
-    const isTold =
-      record === undefined ? readsAll : !options.whole || record.grantedOrgId === undefined;
-    if (isTold) {
-      settled.push([grantId, record]);
-    } else {
-      alone.push(grantId);
-    }
+  for (const ids of chunksOf(grantIds, authorizationsInPage)) {
+    const page = await lookup.listAuthorizations(
+      { grantIds: ids },
+      { offset: 0, limit: authorizationsInPage },
+    );
+    const records = new Map((page?.records ?? []).map((record) => [record.grantId, record]));
+    const shown = ids.map((grantId): Shown => [grantId, records.get(grantId)]);
+    const isTold = ([, record]: Shown) =>
+      record === undefined ? readsAll : !needsProjectGrants || record.grantedOrgId === undefined;
+    yield shown.filter(isTold);
+    yield* byLookups(
+      lookup,
+      shown.filter((one) => !isTold(one)).map(([grantId]) => grantId),
+    );
   }
-  yield settled;
-  yield* byLookups(lookup, alone, options);
 }
 
 async function* byList(
   lookup: Lookup,
   grantIds: readonly string[],
   orgId: string | null,
-  options: ReadEachOptions,
 ): AsyncGenerator<readonly Shown[]> {
   const left = new Set(grantIds);
   const list = readList(lookup, [], orgId);
   for (;;) {
     const { done, value } = await list.next();
-    if (options.stopped?.()) {
-      await list.return({ read: 0, total: 0, changed: true, hidden: false });
+    if (!done) {
+      const found = value.filter(({ grantId }) => left.delete(grantId));
+      yield found.map((record): Shown => [record.grantId, record]);
+      continue;
+    }
+    if (!isComplete(value)) {
+      yield* byLookups(lookup, [...left]);
       return;
     }
-    if (done) {
-      if (isComplete(value)) {
-        yield [...left].map((grantId): Shown => [grantId, undefined]);
-      } else {
-        yield* byLookups(lookup, [...left], options);
-      }
-      return;
+    for (const ids of chunksOf([...left], authorizationsInPage)) {
+      yield ids.map((grantId): Shown => [grantId, undefined]);
     }
-    if (left.delete(value.grantId)) {
-      yield [[value.grantId, value]];
-    }
+    return;
   }
 }
 
 async function* byLookups(
   lookup: Lookup,
   grantIds: readonly string[],
-  { stopped, onFailure }: ReadEachOptions,
 ): AsyncGenerator<readonly Shown[]> {
-  const size = lookupsAtATime * 8;
-  for (let from = 0; from < grantIds.length && !stopped?.(); from += size) {
-    const chunk = grantIds.slice(from, from + size);
-    const settled: Shown[] = [];
-    await inParallel(chunk, lookupsAtATime, async (grantId) => {
-      try {
-        settled.push([grantId, await lookup.getGrant(grantId)]);
-      } catch (reason) {
-        const error = ConnectError.from(reason);
-        if (onFailure === undefined) {
-          throw error;
-        }
-        onFailure(grantId, error);
-      }
+  for (const ids of chunksOf(grantIds, lookupsAtATime * 8)) {
+    const records = new Map<string, GrantRecord | undefined>();
+    await inParallel(ids, lookupsAtATime, async (grantId) => {
+      records.set(grantId, await lookup.getGrant(grantId));
     });
     // In the order of the ids.
-    const records = new Map(settled);
-    yield chunk.filter((id) => records.has(id)).map((id): Shown => [id, records.get(id)]);
+    yield ids.map((grantId): Shown => [grantId, records.get(grantId)]);
+  }
+}
+
+function* chunksOf(ids: readonly string[], size: number): Generator<readonly string[]> {
+  for (let from = 0; from < ids.length; from += size) {
+    yield ids.slice(from, from + size);
   }
 }

@@ -39,51 +39,76 @@ export async function* selectGrants(
   const unmatched = new Set(groups.flatMap(({ values }) => values.map(({ shown }) => shown)));
   const people = new Map<string, Map<string, string>>();
   const searches = await plan(lookup, selectors, groups);
-  const seen = new Set<string>();
-  const end = { read: 0, total: 0, changed: false, hidden: false };
-  const readings = readAhead(lookup, searches, orgId);
+  // One search has each grant once.
+  const seen = searches.length > 1 ? new Set<string>() : undefined;
+  const reading = readSearches(lookup, searches, orgId);
+  for (;;) {
+    const { done, value } = await reading.next();
+    if (done) {
+      const ambiguous = [...people].filter(([, users]) => users.size > 1);
+      return {
+        ...value,
+        unmatched: [...unmatched],
+        ambiguous: ambiguous.map(
+          ([shown, users]) =>
+            `${shown} fits ${users.size} users: ${[...users].map(([id, name]) => `${name} (${id})`).join(", ")}`,
+        ),
+      };
+    }
+    for (const record of value) {
+      const matched = groups.map((group) => group.matches(record));
+      const isNew = !seen?.has(record.grantId);
+      if (!isNew || !isMeant(record) || !matched.every(({ length }) => length > 0)) {
+        continue;
+      }
+      seen?.add(record.grantId);
+      for (const { shown, isPerson } of matched.flat()) {
+        unmatched.delete(shown);
+        if (isPerson) {
+          const users = people.get(shown) ?? new Map<string, string>();
+          people.set(shown, users.set(record.userId, personOf(record)));
+        }
+      }
+      yield record;
+    }
+  }
+}
+
+/** Reads several lists, one after the other: while one is used, the next ones have begun. */
+async function* readSearches(
+  lookup: Lookup,
+  searches: readonly (readonly GrantQuery[])[],
+  orgId: string | null,
+): AsyncGenerator<readonly GrantRecord[], ReadingEnd> {
+  const sum = { read: 0, total: 0, changed: false, hidden: false };
+  const begin = (queries: readonly GrantQuery[]) => {
+    const list = readList(lookup, queries, orgId);
+    const first = list.next();
+    // Looked at when its turn comes.
+    first.catch(() => undefined);
+    return { list, first };
+  };
+  const left = [...searches];
+  const begun = left.splice(0, searchesAtATime).map(begin);
   try {
-    for (const index of searches.keys()) {
-      const { records, first } = readings.take(index);
-      for (let next = await first; ; next = await records.next()) {
+    for (let reading = begun.shift(); reading !== undefined; reading = begun.shift()) {
+      begun.push(...left.splice(0, 1).map(begin));
+      for (let next = await reading.first; ; next = await reading.list.next()) {
         if (next.done) {
-          end.read += next.value.read;
-          end.total += next.value.total;
-          end.changed ||= next.value.changed;
-          end.hidden ||= next.value.hidden;
+          sum.read += next.value.read;
+          sum.total += next.value.total;
+          sum.changed ||= next.value.changed;
+          sum.hidden ||= next.value.hidden;
           break;
         }
-        const record = next.value;
-        const matched = groups.map((group) => group.matches(record));
-        const isNew = searches.length === 1 || !seen.has(record.grantId);
-        if (!isNew || !isMeant(record) || !matched.every(({ length }) => length > 0)) {
-          continue;
-        }
-        if (searches.length > 1) {
-          seen.add(record.grantId);
-        }
-        for (const { shown, isPerson } of matched.flat()) {
-          unmatched.delete(shown);
-          if (isPerson) {
-            const users = people.get(shown) ?? new Map<string, string>();
-            people.set(shown, users.set(record.userId, personOf(record)));
-          }
-        }
-        yield record;
+        yield next.value;
       }
     }
+    return sum;
   } finally {
-    await readings.end();
+    // No request is in flight after this.
+    await Promise.allSettled(begun.map(({ first }) => first));
   }
-  const ambiguous = [...people].filter(([, users]) => users.size > 1);
-  return {
-    ...end,
-    unmatched: [...unmatched],
-    ambiguous: ambiguous.map(
-      ([shown, users]) =>
-        `${shown} fits ${users.size} users: ${[...users].map(([id, name]) => `${name} (${id})`).join(", ")}`,
-    ),
-  };
 }
 
 /** "9,947 of 9,992 grants could be read", and why; undefined if all were read. */
@@ -104,42 +129,6 @@ export function shortfallOf(end: ReadingEnd, protocol: string): string | undefin
       ? " Use --protocol grpc, which can read it in one response."
       : " Select fewer at a time, for example with --user-type or --role."
   }`;
-}
-
-/** Begins the next searches, of which most are one request, while one is used. */
-function readAhead(
-  lookup: Lookup,
-  searches: readonly (readonly GrantQuery[])[],
-  orgId: string | null,
-) {
-  type Reading = ReturnType<typeof readList>;
-  interface Begun {
-    readonly records: Reading;
-    readonly first: ReturnType<Reading["next"]>;
-  }
-  const begun = new Map<number, Begun>();
-  let asked = 0;
-  return {
-    take(index: number): Begun {
-      for (; asked < Math.min(searches.length, index + searchesAtATime); asked += 1) {
-        const records = readList(lookup, searches[asked] ?? [], orgId);
-        const first = records.next();
-        // Looked at when its turn comes.
-        first.catch(() => undefined);
-        begun.set(asked, { records, first });
-      }
-      const reading = begun.get(index);
-      if (reading === undefined) {
-        throw new RangeError(`there is no search ${index}`);
-      }
-      begun.delete(index);
-      return reading;
-    },
-    /** Resolves when no request is in flight. */
-    async end(): Promise<void> {
-      await Promise.allSettled([...begun.values()].map(({ first }) => first));
-    },
-  };
 }
 
 /** A value of a selector. */
@@ -242,13 +231,11 @@ async function resolveProject(lookup: Lookup, project: string): Promise<Value> {
   }
   const found = new Map<string, number>();
   // To the end: another project with the same name may come last.
-  for await (const { projectId, projectName } of readList(
-    lookup,
-    [["projectName", project]],
-    null,
-  )) {
-    if (projectName === project) {
-      found.set(projectId, (found.get(projectId) ?? 0) + 1);
+  for await (const records of readList(lookup, [["projectName", project]], null)) {
+    for (const { projectId, projectName } of records) {
+      if (projectName === project) {
+        found.set(projectId, (found.get(projectId) ?? 0) + 1);
+      }
     }
   }
   if (found.size > 1) {

@@ -126,7 +126,7 @@ export async function readGiven(input: Input, source: Source): Promise<Gathered>
     Object.assign(given, { userId: record.userId, shows: record.state, said: undefined });
   };
   const options: ReadEachOptions = {
-    ...{ orgId, maxPerSecond: rate, whole: true, withEmail },
+    ...{ orgId, maxPerSecond: rate, needs: withEmail ? "emails" : "project grants" },
     onStart: (what, ms) => {
       if (ms > longMs) {
         line(io.stderr, `Reading the grants first: ${what}, about ${duration(ms)}.`);

@@ -8,7 +8,7 @@ import { killAndRestore } from "./restore-killed.js";
 const directory = mkdtempSync(join(tmpdir(), "restore-killed-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-describe.each(["v4", "v2.70"] as const)("a restore that is killed, %s", (generation) => {
+describe.concurrent.each(["v4", "v2.70"] as const)("a restore that is killed, %s", (generation) => {
   it(
     `adds nothing twice, and nothing more than was recorded, 30 times (seed ${seed})`,
     () => killAndRestore(directory, generation, seed, 30),

@@ -6,7 +6,7 @@ import { blowsOf, hit } from "./blows.js";
 import { run } from "./run.js";
 import { startSlowProxy } from "./slow-proxy.js";
 
-const people = 80;
+const people = 40;
 
 interface Held {
   readonly userId: string;

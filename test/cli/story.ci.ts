@@ -1,3 +1,3 @@
 import { describeStory } from "./story.js";
 
-describeStory("v2.70");
+describeStory("v2.70", 1000);

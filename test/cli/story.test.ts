@@ -1,3 +1,3 @@
 import { describeStory } from "./story.js";
 
-describeStory("v4");
+describeStory("v4", 300);

@@ -35,22 +35,23 @@ export async function carryOut(plan: Plan, flags: ActionFlags, session: Session)
   if (!isChecked && !quiet) {
     line(io.stderr, "Whether the access has ended was not looked at (--no-check).");
   }
-  const hasEnded = isChecked && (await check(plan, flags, sent, session)) && isFinished;
-  if (log !== undefined && (!quiet || (isChecked && !hasEnded))) {
+  const isSeen = !isChecked || (await hasEnded(plan, flags, sent, session));
+  const isOver = isFinished && isSeen;
+  if (log !== undefined && (!quiet || !isOver)) {
     const command = (name: string) => `zitadel-user-grants ${name} ${quoted(log.path)}`;
-    if (isChecked && !hasEnded) {
+    if (!isOver) {
       line(io.stderr, `Check again: ${command("verify")}`);
     }
     line(io.stderr, `Undo: ${command("restore")}`);
   }
-  if (code === exitCode.done && isChecked && !hasEnded) {
+  if (code === exitCode.done && !isOver) {
     return stopSwitch.interrupted ? exitCode.stopped : exitCode.incomplete;
   }
   return code;
 }
 
-/** Looks whether the access has ended, and repairs it if that is wanted. Whether it has. */
-async function check(
+/** Looks whether the access has ended, and repairs what a repair can mend if that is wanted. Whether it has. */
+async function hasEnded(
   { command, grants, selectors }: Plan,
   flags: ActionFlags,
   { open, count }: Sent,

@@ -2,15 +2,15 @@ import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** Most of their time these wait, for grants that reappear, processes and browsers: what starts first ends first. */
+/** These take longest, and wait most of the time: for grants that reappear, processes and browsers. */
 const waiting = ["cli/effect", "cli/story", "cli/restore-killed", "browser/sign-in-tabs"];
 
-class LongFilesFirst extends BaseSequencer {
+class WaitingFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const place = ({ moduleId }: TestSpecification) =>
-      waiting.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`)) + 1 ||
-      waiting.length + 1;
-    return (await super.sort(files)).sort((a, b) => place(a) - place(b));
+    const sorted = await super.sort(files);
+    const waits = ({ moduleId }: TestSpecification) =>
+      waiting.some((name) => moduleId.endsWith(`/test/${name}.test.ts`));
+    return [...sorted.filter(waits), ...sorted.filter((file) => !waits(file))];
   }
 }
 
@@ -22,12 +22,10 @@ export default defineConfig({
     // One second, the default, is short for a loaded machine.
     expect: { poll: { timeout: 15_000 } },
     hookTimeout: 60_000,
-    // A third of the time would go into starting a process for each file and loading the sources there.
+    // A fifth of the processor's time would go into a process for each file, and loading the sources there.
     isolate: false,
-    unstubEnvs: true,
-    unstubGlobals: true,
-    restoreMocks: true,
-    sequence: { sequencer: LongFilesFirst },
+    setupFiles: ["test/support/clean.ts"],
+    sequence: { sequencer: WaitingFirst },
     // More than cores: the tests wait for sockets, processes and browsers half of the time.
     maxWorkers: Math.max(3, availableParallelism() - 1),
   },

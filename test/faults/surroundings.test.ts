@@ -1,15 +1,11 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createClient, protocols, startWire } from "../support/protocols.js";
 import { respondWell } from "./exchange.js";
 
 const grant = { userId: "1", grantId: "2" };
-
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 describe.each(protocols)("over %s", (protocol) => {
   it("a server that restarts under load lets calls fail as Unavailable at most", async () => {

@@ -7,7 +7,6 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { mayHaveBeenApplied } from "../../../src/errors/certainty.js";
 import { close, type GrpcOptions } from "../../../src/grpc.js";
 import { type ReceivedCall, respond, startGrpcServer } from "../../support/grpc-server.js";
-import { startHttpServer } from "../../support/http-server.js";
 import { createClient, failureOf } from "../../support/protocols.js";
 import { startRelay } from "../../support/relay.js";
 
@@ -182,43 +181,9 @@ describe("GOAWAY", () => {
     expect(server.sessions).toHaveLength(2);
     expect(server.calls.map(({ stream }) => stream.session === server.sessions[1])).toHaveLength(3);
   });
-
-  test("with an error does not retry a call that the server may have processed", async () => {
-    const server = await startGrpcServer(({ stream }) => stream.session?.goaway(2, 1));
-    const client = connectTo({ baseUrl: server.baseUrl });
-
-    const error = await failureOf(client.deactivateUserGrant(request));
-
-    expect(error.code).toBe(Code.Unavailable);
-    expect(mayHaveBeenApplied(error)).toBe(true);
-    expect(server.calls).toHaveLength(1);
-  });
-
-  test.each([0, 2, 11])("with code %i on an idle connection fails no call", async (code) => {
-    const server = await startGrpcServer(respondOk);
-    const client = connectTo({ baseUrl: server.baseUrl });
-    await client.deactivateUserGrant(request);
-
-    server.sessions[0]?.goaway(code);
-
-    await client.deactivateUserGrant(request);
-    expect(server.sessions).toHaveLength(2);
-  });
 });
 
 describe("a call without a connection", () => {
-  test("fails as Unavailable when the server refuses it, and was not processed", async () => {
-    const server = await startGrpcServer(respondOk);
-    await server.close();
-    const client = connectTo({ baseUrl: server.baseUrl });
-
-    const error = await failureOf(client.deactivateUserGrant(request));
-
-    expect(error.code).toBe(Code.Unavailable);
-    expect(error.rawMessage).toContain("ECONNREFUSED");
-    expect(mayHaveBeenApplied(error)).toBe(false);
-  });
-
   test("fails when the server does not open one in time", async () => {
     const baseUrl = await startSilence();
     const client = connectTo({ baseUrl, connectTimeoutMs: 20 });
@@ -228,16 +193,6 @@ describe("a call without a connection", () => {
     expect(error.code).toBe(Code.Unavailable);
     expect(error.rawMessage).toContain("within 20 ms");
     expect(mayHaveBeenApplied(error)).toBe(false);
-  });
-
-  test("fails with a hint when the server supports only HTTP/1.1", async () => {
-    const { baseUrl } = await startHttpServer((_, response) => response.end("hello"));
-    const client = connectTo({ baseUrl });
-
-    const error = await failureOf(client.deactivateUserGrant(request));
-
-    expect(error.code).toBe(Code.Unavailable);
-    expect(error.rawMessage).toContain("HTTP/2");
   });
 
   test("settles at its deadline and at its abort while it waits for one", async () => {

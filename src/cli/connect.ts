@@ -109,13 +109,15 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     ...{ baseUrl, orgId, instanceHost, allowInsecure: flags["allow-insecure"] },
     debug: flags.debug ? createDebugOutput(io.stderr) : undefined,
   };
+  let token: string | TokenSource;
   try {
+    // The library checks what it is given.
     json.createTransport(checked);
+    token = await readToken(flags, new URL(baseUrl).origin, io);
+    json.createTransport({ ...checked, token });
   } catch (error) {
-    throw asUsageError(error);
+    throw error instanceof TypeError ? new UsageError(inFlags(error.message)) : error;
   }
-  const issuer = { issuer: new URL(baseUrl).origin, instanceHost, fetch: fetchThroughProxy };
-  const token = await readToken(flags, issuer, io);
   const transports = new Map<ProtocolName, Transport>();
   const over = (protocol: ProtocolName): Connection => {
     const fetch = protocol === "grpc" ? undefined : fetchThroughProxy;
@@ -141,46 +143,40 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
  * The token or token source that flags and environment specify. A flag is meant for this command, so it takes
  * precedence over the environment.
  *
- * @throws UsageError when there is no token, or it cannot be used.
+ * @throws UsageError when there is none, or its file cannot be read; TypeError for what is no key file.
  */
 async function readToken(
-  { "token-file": tokenFile, "key-file": keyFile }: ConnectionFlags,
-  issuer: {
-    readonly issuer: string;
-    readonly instanceHost: string | undefined;
-    readonly fetch: typeof globalThis.fetch;
-  },
+  flags: ConnectionFlags,
+  issuer: string,
   { env, stdin }: Io,
 ): Promise<string | TokenSource> {
+  const { "token-file": tokenFile, "key-file": keyFile, "instance-host": instanceHost } = flags;
   if (tokenFile !== undefined && keyFile !== undefined) {
     throw new UsageError("Give --token-file or --key-file, not both.");
   }
   if (tokenFile === "-") {
-    return checkToken(await text(stdin), "standard input");
+    return (await text(stdin)).trim();
   }
   if (tokenFile !== undefined) {
     const bytes = await readSecret("--token-file", tokenFile);
     // PowerShell writes UTF-16.
     const encoding = bytes[0] === 0xff ? "utf-16le" : "utf-8";
-    return checkToken(new TextDecoder(encoding).decode(bytes), "--token-file");
+    return new TextDecoder(encoding).decode(bytes).trim();
   }
   const token = nonEmpty(env.ZITADEL_TOKEN);
   if (keyFile === undefined && token !== undefined) {
-    return checkToken(token, "ZITADEL_TOKEN");
+    return token.trim();
   }
+  const options = { issuer, instanceHost, fetch: fetchThroughProxy };
   const path = keyFile ?? nonEmpty(env.ZITADEL_KEY_FILE);
+  if (path !== undefined) {
+    const name = keyFile === undefined ? "ZITADEL_KEY_FILE" : "--key-file";
+    return serviceUser(await readSecret(name, path), options);
+  }
   const clientId = nonEmpty(env.ZITADEL_CLIENT_ID);
   const clientSecret = nonEmpty(env.ZITADEL_CLIENT_SECRET);
-  try {
-    if (path !== undefined) {
-      const name = keyFile === undefined ? "ZITADEL_KEY_FILE" : "--key-file";
-      return serviceUser(await readSecret(name, path), issuer);
-    }
-    if (clientId !== undefined && clientSecret !== undefined) {
-      return clientCredentials({ ...issuer, clientId, clientSecret });
-    }
-  } catch (error) {
-    throw asUsageError(error);
+  if (clientId !== undefined && clientSecret !== undefined) {
+    return clientCredentials({ ...options, clientId, clientSecret });
   }
   throw new UsageError(
     "No credentials given. Set ZITADEL_TOKEN, ZITADEL_KEY_FILE, or ZITADEL_CLIENT_ID and ZITADEL_CLIENT_SECRET, or give --key-file or --token-file.",
@@ -194,21 +190,6 @@ async function readSecret(name: string, path: string): Promise<Uint8Array> {
     // Not the path: it may be the secret itself.
     throw new UsageError(`${name}: its file cannot be read: ${fileProblem(error)}.`);
   }
-}
-
-function checkToken(value: string, from: string): string {
-  const token = value.trim();
-  if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw new UsageError(
-      `The token from ${from} is ${token === "" ? "empty" : "not a token: it contains a space, or a character that tokens do not have"}.`,
-    );
-  }
-  return token;
-}
-
-/** The library's error, with flags in place of options. */
-export function asUsageError(error: unknown): unknown {
-  return error instanceof TypeError ? new UsageError(inFlags(error.message)) : error;
 }
 
 function nonEmpty(value: string | undefined): string | undefined {

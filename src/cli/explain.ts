@@ -1,5 +1,4 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { isPermanent } from "../bulk/internal.js";
 import { describeError } from "../index.js";
 import { printable } from "./terminal.js";
 
@@ -64,26 +63,18 @@ function adviceFor(error: unknown, use: Use): string {
   if (Object.hasOwn(advice, id)) {
     return advice[id] ?? "";
   }
-  if (isPermanent(error)) {
-    // The message says what to do.
-    return "";
-  }
   switch (code) {
     case Code.NotFound:
       return "This host name may be no domain of an instance: check --url, or give --instance-host.";
     case Code.Unauthenticated:
       return "Check the token or the key file.";
     case Code.PermissionDenied:
-      return "Something between here and ZITADEL may forbid it: a proxy or a firewall. Try --protocol json.";
     case Code.Unimplemented:
     case Code.Unknown:
     case Code.Internal:
-      return "A proxy in between may not let this protocol through: try --protocol json, and zitadel-user-grants doctor.";
-    case Code.Unavailable:
-    case Code.DeadlineExceeded:
-    case Code.ResourceExhausted:
-      return "The server cannot be reached, or takes no more for now.";
+      return "A proxy or a firewall in between may not let it through: try --protocol json, and zitadel-user-grants doctor.";
     default:
+      // The message says what to do.
       return "";
   }
 }

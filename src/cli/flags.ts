@@ -52,58 +52,51 @@ export function flagsOf(command: Command): FlagTable {
  * @throws UsageError for flags that are unknown, repeated, or lack their value.
  */
 export function parseFlags<const O extends FlagTable>(args: readonly string[], flags: O) {
-  const end = args.indexOf("--");
-  for (const argument of end === -1 ? args : args.slice(0, end)) {
-    const [flag = ""] = argument.split("=", 1);
-    const name = flag.slice(2);
-    if (flag.startsWith("--") && flag.length > 2 && !Object.hasOwn(flags, name)) {
-      const guess = similarName(name, [...Object.keys(flags), "help"]);
-      throw new UsageError(
-        `There is no flag ${flag}${guess === undefined ? "." : `; did you mean --${guess}?`}`,
-      );
-    }
-  }
-  let parsed: ReturnType<typeof parse<O>>;
-  try {
-    parsed = parse(args, flags);
-  } catch (error) {
-    // "Unknown option '-x'. To specify a positional argument …": the first sentence says it.
-    throw new UsageError((error as Error).message.replace(/\. To specify[\s\S]*/, "."));
-  }
-  checkGiven(parsed.tokens, flags);
-  return parsed;
-}
-
-function parse<const O extends FlagTable>(args: readonly string[], options: O) {
-  return parseArgs({
-    args: [...args],
-    options,
-    allowPositionals: true,
-    strict: true,
-    tokens: true,
-  });
-}
-
-/** An empty value means an unset variable; of a flag given twice, one would be ignored. */
-function checkGiven(tokens: ReturnType<typeof parse>["tokens"], flags: FlagTable): void {
+  const options = { args: [...args], options: flags, allowPositionals: true } as const;
   const seen = new Set<string>();
-  for (const token of tokens) {
-    if (token.kind !== "option") {
-      continue;
+  for (const token of parseArgs({ ...options, strict: false, tokens: true }).tokens) {
+    if (token.kind === "option") {
+      checkGiven(token, flags, seen);
+      seen.add(token.name);
     }
-    const flag = flags[token.name];
-    if (token.value !== undefined && token.value.trim() === "") {
-      throw new UsageError(
-        `--${token.name} was given an empty value. Is a variable not set? Leave the flag out if it is not meant.`,
-      );
-    }
-    if (flag?.type === "string" && flag.multiple !== true && seen.has(token.name)) {
-      throw new UsageError(`--${token.name} was given twice, and takes one value.`);
-    }
-    seen.add(token.name);
-    if (flag?.values !== undefined) {
-      oneOf(`--${token.name}`, token.value, flag.values);
-    }
+  }
+  try {
+    return parseArgs({ ...options, strict: true });
+  } catch (error) {
+    // A flag without its value, or with one that it does not take.
+    throw new UsageError((error as Error).message);
+  }
+}
+
+interface Given {
+  readonly name: string;
+  /** As it was written: `--name` or `-n`. */
+  readonly rawName: string;
+  readonly value?: string | undefined;
+}
+
+function checkGiven(
+  { name, rawName, value }: Given,
+  flags: FlagTable,
+  seen: ReadonlySet<string>,
+): void {
+  const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
+  if (flag === undefined) {
+    const guess = similarName(name, [...Object.keys(flags), "help"]);
+    throw new UsageError(
+      `There is no flag ${rawName}${guess === undefined ? "." : `; did you mean --${guess}?`}`,
+    );
+  }
+  if (value?.trim() === "") {
+    throw new UsageError(
+      `${rawName} was given an empty value. Is a variable not set? Leave the flag out if it is not meant.`,
+    );
+  }
+  if (flag.type === "string" && !flag.multiple && seen.has(name)) {
+    throw new UsageError(`${rawName} was given twice, and takes one value.`);
+  }
+  if (flag.values !== undefined) {
+    oneOf(rawName, value, flag.values);
   }
 }
 

@@ -43,17 +43,11 @@ export function toWidth(text: string, columns: number): string {
   if (columnsOf(text) <= columns) {
     return text + " ".repeat(columns - columnsOf(text));
   }
-  let cut = "";
-  let used = 0;
-  for (const character of text) {
-    const width = columnsOf(character);
-    if (used + width > columns - 1) {
-      break;
-    }
-    cut += character;
-    used += width;
+  const cut = Array.from(text).slice(0, columns);
+  while (columnsOf(cut.join("")) >= columns) {
+    cut.pop();
   }
-  return `${cut}…${" ".repeat(Math.max(0, columns - 1 - used))}`;
+  return toWidth(`${cut.join("")}…`, columns);
 }
 
 /** 1234567 as "1,234,567". */

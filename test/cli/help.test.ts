@@ -31,7 +31,7 @@ describe("misspelt words", () => {
     [["remove", "1", "--protocol", "soap"], /--protocol takes grpc, grpc-web, json; got "soap"/],
     [["remove", "1", "--org", ""], /--org was given an empty value/],
     [["remove", "1", "--org", "1", "--org=2"], /--org was given twice/],
-    [["remove", "-x"], /Unknown option '-x'\.\n/],
+    [["remove", "-x"], /There is no flag -x\.\n/],
     [["doctor", "now"], /doctor takes no arguments; got "now"/],
   ])("%j", async (argv, message) => {
     const { exitCode, stdout, stderr } = await run(argv);

@@ -74,8 +74,8 @@ export interface Connection {
   readonly protocol: ProtocolName;
   readonly instanceHost: string | undefined;
   readonly createClient: () => ManagementClient;
-  /** For the other services; the same each time. */
-  readonly transport: () => Transport;
+  /** For the other services. */
+  readonly transport: Transport;
   /** The same connection over another protocol. */
   readonly over: (protocol: ProtocolName) => Connection;
   /** Whether the token is read from standard input. */
@@ -118,7 +118,6 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
   } catch (error) {
     throw error instanceof TypeError ? new UsageError(inFlags(error.message)) : error;
   }
-  const transports = new Map<ProtocolName, Transport>();
   const over = (protocol: ProtocolName): Connection => {
     const fetch = protocol === "grpc" ? undefined : fetchThroughProxy;
     const options = { ...checked, token, fetch };
@@ -127,13 +126,7 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
       ...{ orgId, protocol, instanceHost, over },
       usesStdin: flags["token-file"] === "-",
       createClient: () => protocols[protocol].createManagementClient(options),
-      transport() {
-        const transport =
-          transports.get(protocol) ??
-          protocols[protocol].createTransport({ ...options, readMaxBytes });
-        transports.set(protocol, transport);
-        return transport;
-      },
+      transport: protocols[protocol].createTransport({ ...options, readMaxBytes }),
     };
   };
   return over(given ?? "grpc");

@@ -49,10 +49,15 @@ export function flagsOf(command: Command): FlagTable {
 /**
  * Parses flags and arguments.
  *
- * @throws UsageError for flags that are unknown, repeated, or lack their value.
+ * @throws UsageError for flags that are unknown, repeated, or lack their value, and for arguments of a command that
+ * takes none.
  */
-export function parseFlags<const O extends FlagTable>(args: readonly string[], flags: O) {
-  const options = { args: [...args], options: flags, allowPositionals: true } as const;
+export function parseFlags<const O extends FlagTable>(
+  args: readonly string[],
+  flags: O,
+  { allowPositionals = true } = {},
+) {
+  const options = { args: [...args], options: flags } as const;
   const seen = new Set<string>();
   for (const token of parseArgs({ ...options, strict: false, tokens: true }).tokens) {
     if (token.kind === "option") {
@@ -61,9 +66,9 @@ export function parseFlags<const O extends FlagTable>(args: readonly string[], f
     }
   }
   try {
-    return parseArgs({ ...options, strict: true });
+    return parseArgs({ ...options, allowPositionals, strict: true });
   } catch (error) {
-    // A flag without its value, or with one that it does not take.
+    // A flag without its value, or a value or an argument too many.
     throw new UsageError((error as Error).message);
   }
 }
@@ -97,13 +102,6 @@ function checkGiven(
   }
   if (flag.values !== undefined) {
     oneOf(rawName, value, flag.values);
-  }
-}
-
-/** @throws UsageError when there are arguments for a command without arguments. */
-export function noArguments(command: string, positionals: readonly string[]): void {
-  if (positionals.length > 0) {
-    throw new UsageError(`${command} takes no arguments; got ${JSON.stringify(positionals[0])}.`);
   }
 }
 

@@ -128,7 +128,7 @@ describe.each(["v4", "v2.70"] as const)("against ZITADEL %s", (generation) => {
       [["list", "--changed-before", "2026-02-30"], /--changed-before takes a date/],
       [["list", "--state", "off"], /--state takes active, inactive/],
       [["list", "--rate", "0"], /--rate takes a whole number/],
-      [["list", "everything"], /list takes no arguments/],
+      [["list", "everything"], /Unexpected argument 'everything'/],
       [
         ["list", "--users-file", "/nonexistent"],
         /--users-file: \/nonexistent cannot be read: no such file or directory/,

@@ -12,7 +12,7 @@ import {
   readConnection,
 } from "../connect.js";
 import { explain, messageOf } from "../explain.js";
-import { type Command, type FlagTable, noArguments, parseFlags } from "../flags.js";
+import { type Command, type FlagTable, parseFlags } from "../flags.js";
 import { createLookup, type Lookup } from "../grants/lookup.js";
 import { exitCode, type Io, line } from "../io.js";
 import { jsonText, paint, printable } from "../terminal.js";
@@ -35,8 +35,11 @@ export const doctor: Command = {
 };
 
 async function runDoctor(args: readonly string[], io: Io): Promise<number> {
-  const { values, positionals } = parseFlags(args, { ...outputFlags, ...connectionFlags });
-  noArguments("doctor", positionals);
+  const { values } = parseFlags(
+    args,
+    { ...outputFlags, ...connectionFlags },
+    { allowPositionals: false },
+  );
   const connection = await readConnection(values, io);
   const findings: Finding[] = [];
   for await (const finding of examine(connection)) {

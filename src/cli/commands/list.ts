@@ -1,6 +1,6 @@
 import { identify, readWith } from "../account.js";
 import { connectionFlags, connectionNote, readConnection } from "../connect.js";
-import { type Command, type FlagTable, noArguments, parseFlags } from "../flags.js";
+import { type Command, type FlagTable, parseFlags } from "../flags.js";
 import { type GrantRecord, grantColumns, personOf } from "../grants/record.js";
 import { type SelectionEnd, selectGrants, shortfallOf } from "../grants/select.js";
 import { readSelectors, selectorFlags, selectorNote } from "../grants/selectors.js";
@@ -44,8 +44,7 @@ export const list: Command = {
 
 async function runList(args: readonly string[], io: Io): Promise<number> {
   const flags = { ...selectorFlags, ...outputFlags, ...rateFlags, ...connectionFlags };
-  const { values, positionals } = parseFlags(args, flags);
-  noArguments("list", positionals);
+  const { values } = parseFlags(args, flags, { allowPositionals: false });
   if (values.json && values.csv) {
     throw new UsageError("Give --json or --csv, not both.");
   }

@@ -8,52 +8,25 @@ import {
   startSandbox,
 } from "../../sandbox/index.js";
 import { inFlags } from "../explain.js";
-import { type Command, type FlagTable, noArguments, parseFlags, wholeNumber } from "../flags.js";
+import { type Command, type FlagTable, parseFlags, wholeNumber } from "../flags.js";
 import { Ended, exitCode, fileProblem, type Io, line, UsageError } from "../io.js";
 import { jsonText, printable } from "../terminal.js";
 
-const serverFlags = {
-  port: { type: "string", value: "<number>", help: "8080 by default; 0 takes a free one" },
-  host: { type: "string", value: "<address>", help: "the address to listen on; this machine only" },
-  cors: {
-    type: "string",
-    multiple: true,
-    value: "<origin|any>",
-    help: "pages that may call it; those of this machine",
-  },
-  generation: {
-    type: "string",
-    value: "<v4|v2.70>",
-    values: ["v4", "v2.70"],
-    help: "the version of ZITADEL to imitate; v4",
-  },
-} as const satisfies FlagTable;
+const flag = { type: "boolean" } as const;
+const valued = { type: "string" } as const;
 
-const contentFlags = {
-  token: {
-    type: "string",
-    value: "<token>",
-    help: "the token that may do everything; sandbox-token",
-  },
-  org: { type: "string", value: "<id>", help: "the organization's id; the same each time" },
-  seed: {
-    type: "string",
-    value: "<path>",
-    help: "a JSON file of organizations, users, grants (docs/sandbox.md)",
-  },
-  grants: {
-    type: "string",
-    value: "<number>",
-    help: "grants of made-up people; 3, none with --seed",
-  },
+const flags = {
+  port: { ...valued, value: "<number>", help: "8080 by default; 0 takes a free one" },
+  host: { ...valued, value: "<address>", help: "the address to listen on; this machine only" },
+  cors: { ...valued, multiple: true, value: "<origin>", help: "pages that may call it, or any" },
+  generation: { ...valued, values: ["v4", "v2.70"], help: "the version of ZITADEL; v4" },
+  token: { ...valued, help: "the token that may do everything; sandbox-token" },
+  org: { ...valued, value: "<id>", help: "the organization's id; the same each time" },
+  seed: { ...valued, value: "<path>", help: "a JSON file of what it holds (docs/sandbox.md)" },
+  grants: { ...valued, value: "<n>", help: "grants of made-up people; 3, none with --seed" },
+  json: { ...flag, help: "its settings as a JSON object, not as an .env file" },
+  quiet: { ...flag, short: "q", help: "do not log requests" },
 } as const satisfies FlagTable;
-
-const outputFlags = {
-  json: { type: "boolean", help: "its settings as a JSON object, not as an .env file" },
-  quiet: { type: "boolean", short: "q", help: "do not log requests" },
-} as const satisfies FlagTable;
-
-const flags = { ...serverFlags, ...contentFlags, ...outputFlags };
 
 /** The command `sandbox`: starts a sandbox, shows how to try it, and stops it when it is interrupted. */
 export const sandbox: Command = {
@@ -65,17 +38,12 @@ export const sandbox: Command = {
     "zitadel-user-grants sandbox",
     "zitadel-user-grants sandbox --grants 100000 --generation v2.70",
   ],
-  groups: [
-    { title: "Server", flags: serverFlags },
-    { title: "What it holds", flags: contentFlags },
-    { title: "Output", flags: outputFlags },
-  ],
+  groups: [{ title: "Options", flags }],
   run: runSandbox,
 };
 
 async function runSandbox(args: readonly string[], io: Io): Promise<number> {
-  const { values, positionals } = parseFlags(args, flags);
-  noArguments("sandbox", positionals);
+  const { values } = parseFlags(args, flags, { allowPositionals: false });
   const { seed, host, quiet, json } = values;
   const count = wholeNumber("grants", values.grants, 10_000_000, 0);
   const stop = new AbortController();
@@ -131,10 +99,10 @@ async function start(options: SandboxServerOptions): Promise<SandboxServer> {
     if (code === undefined) {
       throw error;
     }
-    const taken = `Port ${options.port} is taken. Choose another with --port; --port 0 takes a free one.`;
-    throw new Ended(exitCode.aborted, code === "EADDRINUSE" ? taken : message);
+    throw new Ended(exitCode.aborted, `${message}. --port names another port, 0 takes a free one.`);
   }
 }
+
 function logLine({ method, outcome, id }: SandboxRequest): string {
   return printable([method, outcome, ...(id === undefined ? [] : [id])].join(" "));
 }

@@ -126,11 +126,11 @@ const listTimeoutMs = 120_000;
 export function createLookup(connection: Connection, options: LookupOptions = {}): Lookup {
   const { signal, turn, onPause, giveUpMs = 300_000, environment = platform } = options;
   const { connectMs = giveUpMs } = options;
-  const management = createClient(ManagementService, connection.transport());
-  const auth = createClient(AuthService, connection.transport());
+  const management = createClient(ManagementService, connection.transport);
+  const auth = createClient(AuthService, connection.transport);
   // The gateway, which serves JSON, has no route for it.
   const routed = connection.protocol === "json" ? connection.over("grpc-web") : connection;
-  const authorization = createClient(AuthorizationService, routed.transport());
+  const authorization = createClient(AuthorizationService, routed.transport);
   let troubleSinceMs: number | undefined;
 
   const once = async <T>(send: (call: CallOptions) => Promise<T>, timeoutMs?: number) => {

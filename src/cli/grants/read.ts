@@ -32,9 +32,9 @@ export function isComplete({ read, total, changed }: ReadingEnd): boolean {
 /**
  * Reads all grants that match, each once. ZITADEL's list has no order: its pages overlap, and leave out grants,
  * the same ones each time. So it is read in one response where one can hold it. Where none can, ZITADEL v4 has
- * the ordered list of `listAuthorizations`: it tells which grants there are, and those that the pages have left
- * out are looked up one by one. (Its rows have no emails, so pages are still needed.) ZITADEL v2.70 has no such
- * list: it is read in several passes there, with pages of other sizes.
+ * the ordered list of `listAuthorizations`: it tells which grants there are, and the few that pages have left out
+ * are looked up one by one. (Its rows have no emails, so pages are still needed.) ZITADEL v2.70 has no such list:
+ * it is read in several passes there, with pages of other sizes.
  *
  * Whether the list is complete is the caller's question to `isComplete`.
  *
@@ -70,6 +70,7 @@ export async function* readList(
   }
   const fullPage = limit;
   let changed = false;
+  let ordered: Awaited<ReturnType<typeof orderedList>>;
   for (const part of passes) {
     const before = seen.size;
     const versions = new Set<string>();
@@ -84,9 +85,11 @@ export async function* readList(
         break;
       }
     }
-    const ordered = await orderedList(lookup, queries, orgId, seen);
-    if (ordered !== undefined) {
-      for await (const shown of byLookups(lookup, ordered.missing)) {
+    ordered ??= await orderedList(lookup, queries, orgId, seen);
+    const missing = ordered?.missing.filter((id) => !seen.has(id)) ?? [];
+    // So many lookups take as long as another pass.
+    if (ordered !== undefined && missing.length <= total / 500) {
+      for await (const shown of byLookups(lookup, missing)) {
         yield fresh(shown.flatMap(([, record]) => record ?? []));
       }
       const { read } = ordered;

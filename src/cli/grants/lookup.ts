@@ -63,58 +63,10 @@ export interface LookupOptions {
   readonly environment?: Environment | undefined;
 }
 
-/**
- * ZITADEL's methods for finding, reading and restoring grants, in the organization of the connection, over its
- * protocol. Reads are retried as long as a run retries; writes are not, since the caller logs each attempt.
- *
- * Every method throws a ConnectError with ZITADEL's own code and id, or `Unavailable` without a connection.
- */
-export interface Lookup {
-  /**
-   * A part of a list that has **no order**: pages overlap, and leave grants out. Complete is a response that
-   * holds the total.
-   *
-   * @returns undefined when a response would be too large.
-   */
-  listGrants(queries: readonly GrantQuery[], page: PageRequest): Promise<Page | undefined>;
-  /**
-   * A part of a list in the order of ids, at most 1,000, of all organizations unless `organizationId` is given. It
-   * holds what the account may see, and its total what there is. It does not tell emails, types of users and
-   * project grants.
-   *
-   * @returns undefined when the server does not have this method (ZITADEL v2.70), or it cannot be reached.
-   */
-  listAuthorizations(filters: AuthorizationFilters, page: PageRequest): Promise<Page | undefined>;
-  /** Reads a grant from the read model. Undefined when it is not in this organization (QUERY-wIPkA). */
-  getGrant(grantId: string): Promise<GrantRecord | undefined>;
-  /** The users with this login name; case does not matter. */
-  findUsers(loginName: string): Promise<readonly User[]>;
-  /**
-   * Whether the account may read all grants of the organization, and not only those of some projects: then
-   * what is not shown is not there.
-   */
-  mayReadAllGrants(): Promise<boolean>;
-  /** Whose token it is. */
-  account(): Promise<Account>;
-  /** The organization of the calls: id and name. */
-  organization(): Promise<{ readonly id: string; readonly name: string }>;
-  /**
-   * Reactivates a grant. ZITADEL v4 returns OK if it is already active; v2.70 rejects it with COMMAND-1ML0v.
-   */
-  reactivateGrant(grantId: string): Promise<Change>;
-  /**
-   * Adds a grant. Rejected with V3-DKcYh when the user already has one of that project, even if it was added
-   * by an earlier attempt whose response was lost.
-   *
-   * @returns the id of the new grant.
-   */
-  addGrant(grant: NewGrant): Promise<string>;
-}
-
 export interface AuthorizationFilters {
   readonly organizationId?: string | undefined;
   readonly grantIds?: readonly string[] | undefined;
-  /** Those of `sortable` alone. */
+  /** Those that are `isSortable`. */
   readonly queries?: readonly GrantQuery[] | undefined;
 }
 
@@ -123,7 +75,15 @@ const anyUser = "0";
 /** A list of 100,000 grants takes seconds. */
 const listTimeoutMs = 120_000;
 
-export function createLookup(connection: Connection, options: LookupOptions = {}): Lookup {
+export type Lookup = ReturnType<typeof createLookup>;
+
+/**
+ * ZITADEL's methods for finding, reading and restoring grants, in the organization of the connection, over its
+ * protocol. Reads are retried as long as a run retries; writes are not, since the caller logs each attempt.
+ *
+ * Every method throws a ConnectError with ZITADEL's own code and id, or `Unavailable` without a connection.
+ */
+export function createLookup(connection: Connection, options: LookupOptions = {}) {
   const { signal, turn, onPause, giveUpMs = 300_000, environment = platform } = options;
   const { connectMs = giveUpMs } = options;
   const management = createClient(ManagementService, connection.transport);
@@ -162,10 +122,19 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
   };
 
   return {
-    async listGrants(queries, { offset, limit }) {
+    /**
+     * A part of a list that has **no order**: pages overlap, and leave grants out. Complete is a response that
+     * holds the total.
+     *
+     * @returns undefined when a response would be too large.
+     */
+    async listGrants(
+      queries: readonly GrantQuery[],
+      { offset, limit }: PageRequest,
+    ): Promise<Page | undefined> {
       const request = {
         query: { offset: BigInt(offset), limit, asc: true },
-        queries: queries.map(toSearch),
+        queries: queries.map(([by, value]) => ({ query: searches[by](value) })),
       };
       try {
         const { details, result } = await read(
@@ -188,7 +157,17 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
         throw error;
       }
     },
-    async listAuthorizations(filters, { offset, limit }) {
+    /**
+     * A part of a list in the order of ids, at most 1,000, of all organizations unless `organizationId` is given.
+     * It holds what the account may see, and its total what there is. It does not tell emails, types of users and
+     * project grants.
+     *
+     * @returns undefined when the server does not have this method (ZITADEL v2.70), or it cannot be reached.
+     */
+    async listAuthorizations(
+      filters: AuthorizationFilters,
+      { offset, limit }: PageRequest,
+    ): Promise<Page | undefined> {
       const request = {
         pagination: { offset: BigInt(offset), limit, asc: true },
         sortingColumn: AuthorizationFieldName.ID,
@@ -211,7 +190,8 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
         throw error;
       }
     },
-    async getGrant(grantId) {
+    /** Reads a grant from the read model. Undefined when it is not in this organization (QUERY-wIPkA). */
+    async getGrant(grantId: string): Promise<GrantRecord | undefined> {
       try {
         const { userGrant } = await read((call) =>
           management.getUserGrantByID({ userId: anyUser, grantId }, call),
@@ -227,38 +207,46 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
         throw error;
       }
     },
-    async findUsers(loginName) {
-      const value = { loginName, method: TextQueryMethod.EQUALS_IGNORE_CASE };
-      const queries = [{ query: { case: "loginNameQuery" as const, value } }];
-      const { result } = await read((call) =>
-        management.listUsers({ query: { limit: 100 }, queries }, call),
-      );
-      return result;
-    },
-    async mayReadAllGrants() {
+    /**
+     * Whether the account may read all grants of the organization, and not only those of some projects: then
+     * what is not shown is not there.
+     */
+    async mayReadAllGrants(): Promise<boolean> {
       const { result } = await read((call) => auth.listMyZitadelPermissions({}, call));
       // One that is limited to a project, or to a project grant, is followed by its id.
       return result.includes("user.grant.read");
     },
-    async account() {
+    /** Whose token it is. */
+    async account(): Promise<Account> {
       const { user } = await read((call) => auth.getMyUser({}, call));
       if (user === undefined || user.id === "") {
         throw notZitadel("the account of the token");
       }
       return { userId: user.id, name: nameOf(user) };
     },
-    async organization() {
+    /** The organization of the calls. */
+    async organization(): Promise<{ readonly id: string; readonly name: string }> {
       const { org } = await read((call) => management.getMyOrg({}, call));
       if (org === undefined || org.id === "") {
         throw notZitadel("an organization");
       }
       return { id: org.id, name: org.name };
     },
-    async reactivateGrant(grantId) {
+    /** Reactivates a grant. ZITADEL v4 returns OK if it is active already; v2.70 rejects it with COMMAND-1ML0v. */
+    async reactivateGrant(grantId: string): Promise<Change> {
       const request = { userId: anyUser, grantId };
       return changeOf(await once((call) => management.reactivateUserGrant(request, call)));
     },
-    async addGrant({ userId, projectId, projectGrantId = "", roleKeys }) {
+    /**
+     * Adds a grant, and returns its id. Rejected with V3-DKcYh when the user already has one of that project,
+     * even if it was added by an earlier attempt whose response was lost.
+     */
+    async addGrant({
+      userId,
+      projectId,
+      projectGrantId = "",
+      roleKeys,
+    }: NewGrant): Promise<string> {
       const request = { userId, projectId, projectGrantId, roleKeys: [...roleKeys] };
       const { userGrantId } = await once((call) => management.addUserGrant(request, call));
       if (userGrantId === "") {
@@ -269,62 +257,51 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
   };
 }
 
-/** Which conditions `listAuthorizations` knows. */
+type Search = NonNullable<MessageInitShape<typeof UserGrantQuerySchema>["query"]>;
+type Filter = NonNullable<MessageInitShape<typeof AuthorizationsSearchFilterSchema>["filter"]>;
+type By = GrantQuery[0];
+
+const exactly = { method: TextQueryMethod.EQUALS };
+const ignoreCase = { method: TextQueryMethod.EQUALS_IGNORE_CASE };
+
+/** How `listGrants` is asked for a condition. */
+const searches: Readonly<Record<By, (value: string) => Search>> = {
+  userId: (userId) => ({ case: "userIdQuery", value: { userId } }),
+  projectId: (projectId) => ({ case: "projectIdQuery", value: { projectId } }),
+  projectName: (projectName) => ({ case: "projectNameQuery", value: { projectName, ...exactly } }),
+  roleKey: (roleKey) => ({ case: "roleKeyQuery", value: { roleKey, ...exactly } }),
+  email: (email) => ({ case: "emailQuery", value: { email, ...ignoreCase } }),
+  userName: (userName) => ({ case: "userNameQuery", value: { userName, ...ignoreCase } }),
+  userType: (value) => {
+    const type = value === "human" ? Type.HUMAN : Type.MACHINE;
+    return { case: "userTypeQuery", value: { type } };
+  },
+};
+
+const equals = { method: TextFilterMethod.EQUALS };
+
+/** The same for `listAuthorizations`, which knows fewer. */
+const filters: Readonly<Partial<Record<By, (value: string) => Filter>>> = {
+  userId: (id) => ({ case: "inUserIds", value: { ids: [id] } }),
+  projectId: (id) => ({ case: "projectId", value: { id } }),
+  projectName: (name) => ({ case: "projectName", value: { name, ...equals } }),
+  roleKey: (key) => ({ case: "roleKey", value: { key, ...equals } }),
+};
+
+/** Whether `listAuthorizations` knows a condition. */
 export function isSortable([by]: GrantQuery): boolean {
-  return by === "userId" || by === "projectId" || by === "projectName" || by === "roleKey";
+  return by in filters;
 }
 
-function toSearch([by, value]: GrantQuery): MessageInitShape<typeof UserGrantQuerySchema> {
-  const method = TextQueryMethod.EQUALS;
-  const ignoreCase = TextQueryMethod.EQUALS_IGNORE_CASE;
-  switch (by) {
-    case "userId":
-      return { query: { case: "userIdQuery", value: { userId: value } } };
-    case "projectId":
-      return { query: { case: "projectIdQuery", value: { projectId: value } } };
-    case "projectName":
-      return { query: { case: "projectNameQuery", value: { projectName: value, method } } };
-    case "roleKey":
-      return { query: { case: "roleKeyQuery", value: { roleKey: value, method } } };
-    case "email":
-      return { query: { case: "emailQuery", value: { email: value, method: ignoreCase } } };
-    case "userName":
-      return { query: { case: "userNameQuery", value: { userName: value, method: ignoreCase } } };
-    case "userType": {
-      const type = value === "human" ? Type.HUMAN : Type.MACHINE;
-      return { query: { case: "userTypeQuery", value: { type } } };
-    }
+function toFilters({ organizationId, grantIds, queries = [] }: AuthorizationFilters) {
+  const wanted: Filter[] = queries.flatMap(([by, value]) => filters[by]?.(value) ?? []);
+  if (organizationId !== undefined) {
+    wanted.push({ case: "organizationId", value: { id: organizationId } });
   }
-}
-
-type Filter = MessageInitShape<typeof AuthorizationsSearchFilterSchema>;
-
-function toFilters({ organizationId, grantIds, queries = [] }: AuthorizationFilters): Filter[] {
-  return [
-    ...(organizationId === undefined
-      ? []
-      : [{ filter: { case: "organizationId" as const, value: { id: organizationId } } }]),
-    ...(grantIds === undefined
-      ? []
-      : [{ filter: { case: "authorizationIds" as const, value: { ids: [...grantIds] } } }]),
-    ...queries.map(toFilter),
-  ];
-}
-
-function toFilter([by, value]: GrantQuery): Filter {
-  const method = TextFilterMethod.EQUALS;
-  switch (by) {
-    case "userId":
-      return { filter: { case: "inUserIds", value: { ids: [value] } } };
-    case "projectId":
-      return { filter: { case: "projectId", value: { id: value } } };
-    case "projectName":
-      return { filter: { case: "projectName", value: { name: value, method } } };
-    case "roleKey":
-      return { filter: { case: "roleKey", value: { key: value, method } } };
-    default:
-      throw new TypeError(`an authorization cannot be found by ${by}`);
+  if (grantIds !== undefined) {
+    wanted.push({ case: "authorizationIds", value: { ids: [...grantIds] } });
   }
+  return wanted.map((filter) => ({ filter }));
 }
 
 function nameOf({ type, preferredLoginName, userName }: User): string | undefined {

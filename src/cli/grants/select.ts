@@ -1,5 +1,3 @@
-import { Code } from "@connectrpc/connect";
-import { describeError } from "../../index.js";
 import { UsageError } from "../io.js";
 import type { Selectors } from "../log/entry.js";
 import { counted, printable } from "../terminal.js";
@@ -178,64 +176,58 @@ function shownFlag(flag: string, value: string): string {
 /** One group for each flag: a grant must match one value of each group. */
 async function toGroups(lookup: Lookup, selectors: Selectors): Promise<Group[]> {
   const { users, userEmails, emails, loginNames, projects, roles } = selectors;
-  const names: Value[] = [];
-  for (const loginName of loginNames) {
-    names.push(await resolveLoginName(lookup, loginName));
-  }
-  const resolvedProjects: Value[] = [];
-  for (const project of projects) {
-    resolvedProjects.push(await resolveProject(lookup, project));
-  }
-  const byEmail = (email: string): Value => ({
-    shown: `--email ${email}`,
-    keys: [nameKey(email)],
-    queries: [["email", email]],
+  const of = (flag: string, by: GrantQuery[0]) => (value: string) => {
+    const queries: GrantQuery[] = [[by, value]];
+    return { shown: shownFlag(flag, value), keys: [value], queries };
+  };
+  const byEmail = (email: string): Value => {
+    return { ...of("email", "email")(email), keys: [nameKey(email)], isPerson: true };
+  };
+  // Searches know the name without its domain, and grants show the preferred login name.
+  const byLoginName = (name: string): Value => ({
+    shown: shownFlag("login-name", name),
+    keys: [nameKey(name)],
+    queries: [name, ...name.split(/@(?=[^@]*$)/, 1)].map((text) => ["userName", text]),
     isPerson: true,
   });
-  const byId = (userId: string): Value => ({
-    shown: `--user ${userId}`,
-    keys: [userId],
-    queries: [["userId", userId]],
-  });
+  const resolved: Value[] = [];
+  for (const project of projects) {
+    const projectId = await projectIdOf(lookup, project);
+    resolved.push({
+      ...of("project", "projectId")(projectId),
+      shown: shownFlag("project", project),
+    });
+  }
   return [
     new Group(
       ({ userId, email }) => [userId, nameKey(email)],
-      [...users.map(byId), ...userEmails.map(byEmail)],
+      [...users.map(of("user", "userId")), ...userEmails.map(byEmail)],
     ),
     new Group(({ email }) => [nameKey(email)], emails.map(byEmail)),
-    new Group(({ userId, preferredLoginName }) => [userId, nameKey(preferredLoginName)], names),
-    new Group(({ projectId }) => [projectId], resolvedProjects),
     new Group(
-      ({ roleKeys }) => roleKeys,
-      roles.map((role) => {
-        return { shown: shownFlag("role", role), keys: [role], queries: [["roleKey", role]] };
-      }),
+      ({ preferredLoginName }) => [nameKey(preferredLoginName)],
+      loginNames.map(byLoginName),
     ),
+    new Group(({ projectId }) => [projectId], resolved),
+    new Group(({ roleKeys }) => roleKeys, roles.map(of("role", "roleKey"))),
   ].filter(({ values }) => values.length > 0);
 }
 
 /**
- * The grants of a project, by its id or its exact name. The id of a project wins over another one's name.
+ * A project by its id or its exact name. The id of a project wins over another one's name.
  *
  * @throws UsageError when the name fits several projects.
  */
-async function resolveProject(lookup: Lookup, project: string): Promise<Value> {
-  const value = (projectId: string): Value => ({
-    shown: shownFlag("project", project),
-    keys: [projectId],
-    queries: [["projectId", projectId]],
-  });
+async function projectIdOf(lookup: Lookup, project: string): Promise<string> {
   const byId = await lookup.listGrants([["projectId", project]], { offset: 0, limit: 1 });
   if (byId !== undefined && byId.records.length > 0) {
-    return value(project);
+    return project;
   }
   const found = new Map<string, number>();
   // To the end: another project with the same name may come last.
   for await (const records of readList(lookup, [["projectName", project]], null)) {
-    for (const { projectId, projectName } of records) {
-      if (projectName === project) {
-        found.set(projectId, (found.get(projectId) ?? 0) + 1);
-      }
+    for (const { projectId } of records.filter(({ projectName }) => projectName === project)) {
+      found.set(projectId, (found.get(projectId) ?? 0) + 1);
     }
   }
   if (found.size > 1) {
@@ -245,34 +237,7 @@ async function resolveProject(lookup: Lookup, project: string): Promise<Value> {
     );
   }
   const [projectId = project] = found.keys();
-  return value(projectId);
-}
-
-/**
- * The grants of the user with a login name. A user has several login names, and grants show the preferred
- * one, so users are searched first; users of other organizations are found by their grants.
- */
-async function resolveLoginName(lookup: Lookup, loginName: string): Promise<Value> {
-  let ids: readonly string[] = [];
-  try {
-    ids = (await lookup.findUsers(loginName)).map(({ id }) => id);
-  } catch (error) {
-    // A role may allow reading grants but not users.
-    if (describeError(error).code !== Code.PermissionDenied) {
-      throw error;
-    }
-  }
-  const at = loginName.lastIndexOf("@");
-  const names = at > 0 ? [loginName, loginName.slice(0, at)] : [loginName];
-  return {
-    shown: `--login-name ${loginName}`,
-    keys: [...ids, nameKey(loginName)],
-    queries:
-      ids.length > 0
-        ? ids.map((id): GrantQuery => ["userId", id])
-        : names.map((name): GrantQuery => ["userName", name]),
-    isPerson: true,
-  };
+  return projectId;
 }
 
 function filterOf(selectors: Selectors): (record: GrantRecord) => boolean {

@@ -21,7 +21,7 @@ export const selectorFlags = {
   },
   email: { ...several, value: "<address>", help: "of the user with this email address" },
   "emails-file": { ...one, value: "<path>", help: "of these: one a line, or a column of a CSV" },
-  "login-name": { ...several, value: "<name>", help: "of the user with this login name" },
+  "login-name": { ...several, value: "<name>", help: "of this preferred login name" },
   project: { ...several, value: "<id or name>", help: "of this project" },
   role: { ...several, value: "<key>", help: "that hold this role, whatever others they hold" },
   state: { ...one, value: "<state>", values: states, help: "that are active, or inactive" },

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { similarName } from "../bulk/internal.js";
-import { exitCode, exitCodes, type Io, UsageError } from "./io.js";
+import { exitCodes, type Io, UsageError } from "./io.js";
 
 /** A flag, as used by help and the parser. */
 export interface Flag {
@@ -35,8 +35,6 @@ export interface Command {
   readonly description: string;
   readonly examples?: readonly string[];
   readonly groups: readonly FlagGroup[];
-  /** The last part of help. */
-  readonly notes?: string;
   /** Runs the command and returns its exit code. @throws UsageError */
   readonly run: (args: readonly string[], io: Io) => Promise<number>;
 }
@@ -158,9 +156,7 @@ export function overview(commands: readonly Command[]): string {
     "zitadel-user-grants help connection how to name the server and the account.",
     "",
     "Exit codes:",
-    ...Object.entries(exitCode).map(
-      ([name, code]) => `  ${code}  ${exitCodes[name as keyof typeof exitCode]}`,
-    ),
+    ...exitCodes.map((meaning, code) => `  ${code}  ${meaning}`),
     "",
   ].join("\n");
 }
@@ -184,13 +180,12 @@ export function helpOf(command: Command): string {
   return [
     `Usage: zitadel-user-grants ${command.name}${beside} [options]`,
     "",
-    ...wrap(command.description.replace(/\n(?![\n ])/g, " "), width),
+    ...wrap(command.description, width),
     ...(command.examples === undefined
       ? []
       : ["", "Examples:", ...command.examples.map((example) => `  ${example}`)]),
     "",
     ...groups.flatMap(groupLines),
-    ...(command.notes === undefined ? [] : ["", ...wrap(command.notes, width)]),
     "",
     `${isShared ? "Server and account: zitadel-user-grants help connection. " : ""}Exit codes: help`,
     "",

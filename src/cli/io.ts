@@ -34,14 +34,14 @@ export const exitCode = {
   aborted: 4,
 } as const;
 
-/** What they mean, as help and docs/cli.md say it. */
-export const exitCodes: Readonly<Record<keyof typeof exitCode, string>> = {
-  done: "done: everything that was asked for is done, and in effect",
-  usage: "wrong usage: the command line, a file or a log; nothing was sent",
-  incomplete: "incomplete: some grants failed, were not found or still give roles",
-  stopped: "stopped: by you, for safety, or because output cannot be written",
-  aborted: "aborted: connection, authentication or permission failure",
-};
+/** What they mean, as help and docs/cli.md say it, from 0. */
+export const exitCodes = [
+  "done: everything that was asked for is done, and in effect",
+  "wrong usage: the command line, a file or a log; nothing was sent",
+  "incomplete: some grants failed, were not found or still give roles",
+  "stopped: by you, for safety, or because output cannot be written",
+  "aborted: connection, authentication or permission failure",
+];
 
 /** The end of a command, with what is said about it and its exit code. */
 export class Ended extends Error {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Code } from "@connectrpc/connect";
 import { createSummary, type Outcome, type Summary } from "../bulk/index.js";
 import { type Environment, platform } from "../bulk/internal.js";
@@ -127,7 +128,7 @@ export interface StopSwitch {
   /** Whether no further work may be started. */
   readonly stopped: boolean;
   /** Resolves as soon as no further work may be started. */
-  readonly whenStopped: Promise<void>;
+  readonly whenStopped: Promise<unknown>;
   /** Whether the user interrupted the run. */
   readonly interrupted: boolean;
   /** Aborted as soon as no further work may be started. */
@@ -145,42 +146,29 @@ export interface StopSwitch {
 /** How long what is in flight may take after Ctrl-C. */
 const graceMs = 1500;
 
-export interface StopOptions {
-  /** What a second Ctrl-C leaves behind, such as a grant that may be active; undefined for nothing. */
-  readonly left?: () => string | undefined;
-  readonly environment?: Environment;
-}
-
-export function createStopSwitch(
-  io: Io,
-  { left, environment = platform }: StopOptions = {},
-): StopSwitch {
+/** @param pairs grants that may be active: those that a second Ctrl-C leaves are named. */
+export function createStopSwitch(io: Io, pairs: ReadonlySet<string> = new Set()): StopSwitch {
+  const { environment = platform } = io;
   const first = new AbortController();
   const soon = new AbortController();
   const second = new AbortController();
   let interrupted = false;
   let cancel: (() => void) | undefined;
-  const { promise: whenStopped, resolve } = Promise.withResolvers<void>();
-  const stop = () => {
-    first.abort(new Error("stopped"));
-    resolve();
-  };
   const stopListening = io.onInterrupt(() => {
-    const reason = new Error("interrupted");
-    if (interrupted) {
-      const text = left?.();
-      if (text !== undefined) {
-        line(io.stderr, paint(io.stderr, "danger", printable(text)));
-      }
-      soon.abort(reason);
-      second.abort(reason);
-    } else {
+    if (!interrupted) {
       interrupted = true;
-      stop();
-      cancel = environment.setTimer(() => soon.abort(reason), graceMs, { background: true });
+      first.abort();
+      cancel = environment.setTimer(() => soon.abort(), graceMs, { background: true });
       line(io.stderr);
       line(io.stderr, "Finishing what is in flight. Press Ctrl-C again to leave at once.");
+      return;
     }
+    if (pairs.size > 0) {
+      const text = printable(`Left at once: ${[...pairs].join(", ")} may be active.`);
+      line(io.stderr, paint(io.stderr, "danger", text));
+    }
+    soon.abort();
+    second.abort();
   });
   return {
     get stopped() {
@@ -189,10 +177,11 @@ export function createStopSwitch(
     get interrupted() {
       return interrupted;
     },
+    whenStopped: once(first.signal, "abort"),
     stopSignal: first.signal,
     signal: soon.signal,
     pairSignal: second.signal,
-    ...{ whenStopped, stop },
+    stop: () => first.abort(),
     end() {
       cancel?.();
       stopListening();

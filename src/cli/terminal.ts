@@ -5,24 +5,19 @@ import { formulaStart, roleSeparator } from "./grants/record.js";
 import { Ended, exitCode, type Io, type Output, UsageError, writeAll } from "./io.js";
 import type { LoggedCommand } from "./log/entry.js";
 
-/**
- * Text of a server or a file in a form that is safe to show: control characters, invisible characters and
- * those that change the text direction are escaped.
- */
+/** Control characters, invisible ones, and those that change the direction of text. */
+const unsafe = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu;
+
+/** Text of a server or a file in a form that is safe to show. */
 export function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
+  return text.replace(unsafe, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
 /** JSON on one line, with the same characters escaped: it reads the same, and is safe to show. */
 export function jsonText(value: unknown): string {
-  return JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]/gu, (character) =>
-    Array.from(
-      { length: character.length },
-      (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`,
-    ).join(""),
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value).replace(unsafe, (character) =>
+    character.split("").map(escaped).join(""),
   );
 }
 
@@ -255,7 +250,7 @@ export function checkCanAsk({ yes, quiet }: AskFlags, stdinTaken: boolean, io: I
 }
 
 /** Asks on the terminal. Undefined after Ctrl-C, and at the end of the input. */
-export async function ask(question: string, io: Io): Promise<string | undefined> {
+async function ask(question: string, io: Io): Promise<string | undefined> {
   const left = new AbortController();
   const terminal = createInterface({
     input: io.stdin,

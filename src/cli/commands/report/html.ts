@@ -6,13 +6,10 @@ import { factsOf, outcomeCounts, type ReportRow, sessionsOf } from "./rows.js";
 /**
  * A self-contained, printable page: who ran what, where and when, how many grants have which outcome, and
  * each grant. It loads nothing and runs no script.
- *
- * @param note what is missing in the rows, once they have been read; "" for nothing.
  */
 export async function* htmlReport(
   content: LogContent,
   rows: AsyncIterable<ReportRow>,
-  note: () => string,
   createdAt: string,
 ): AsyncGenerator<string> {
   const { command, instance, organization, accounts, started, ended } = factsOf(content);
@@ -63,7 +60,6 @@ ${facts.map(([name, value]) => `<dt>${name}</dt><dd>${escapeHtml(value)}</dd>`).
     yield tableRow(cellsOf(row), row.effect === "" ? row.outcome : "open");
   }
   yield tableEnd;
-  yield note() && `<p>${escapeHtml(note())}</p>\n`;
   yield `<footer>Made from the run's log by zitadel-user-grants, ${escapeHtml(createdAt)}. Times are in UTC.</footer>\n</body>\n</html>\n`;
 }
 

@@ -3,9 +3,17 @@ import { type Command, type FlagTable, parseFlags } from "../../flags.js";
 import { exitCode, line, UsageError } from "../../io.js";
 import { logPathOf } from "../../log/open.js";
 import { LogContent } from "../../log/read.js";
-import { csvLines, jsonLines, printable, quoted, writeTexts } from "../../terminal.js";
+import {
+  counted,
+  csvLines,
+  grouped,
+  jsonLines,
+  printable,
+  quoted,
+  writeTexts,
+} from "../../terminal.js";
 import { htmlReport } from "./html.js";
-import { columns, reportRows, unrecordedText } from "./rows.js";
+import { columns, reportRows } from "./rows.js";
 
 const reportFlags = {
   csv: { type: "boolean", help: "a table, for spreadsheets, in place of the page" },
@@ -39,7 +47,6 @@ export const report: Command = {
     await LogContent.check(path, "report");
     const content = await LogContent.read(path, "report", true);
     let unrecorded = 0;
-    const note = () => (unrecorded === 0 ? "" : unrecordedText(unrecorded, content.grants.length));
     async function* rows() {
       for await (const row of reportRows(content)) {
         unrecorded += row.stateBefore === "" ? 1 : 0;
@@ -50,10 +57,14 @@ export const report: Command = {
       ? csvLines(columns, rows(), printable)
       : flags.json
         ? jsonLines(rows())
-        : htmlReport(content, rows(), note, timestamp(platform));
+        : htmlReport(content, rows(), timestamp(platform));
     await writeTexts(texts, io);
-    if (note() !== "" && !flags.quiet) {
-      line(io.stderr, note());
+    if (unrecorded > 0 && !flags.quiet) {
+      // It must not look like grants without a project.
+      line(
+        io.stderr,
+        `Project and roles are not known for ${grouped(unrecorded)} of ${counted(content.grants.length, "grant")}: they were not looked up before the run, or not found.`,
+      );
     }
     return exitCode.done;
   },

@@ -1,6 +1,5 @@
 import { type GrantInLog, type LogContent, loggedGrants, named } from "../../log/read.js";
 import { reasonsOf } from "../../progress.js";
-import { counted, grouped } from "../../terminal.js";
 
 /** What a report has of a grant and, the same in each row, of its run. What the log does not tell is "". */
 export const columns = [
@@ -114,9 +113,4 @@ function outcomesIn(content: LogContent): (grant: GrantInLog) => string {
     }
     return status || (withoutResponse.has(grant) ? "response lost" : "not asked for");
   };
-}
-
-/** What a log does not tell must not look like a grant without a project. */
-export function unrecordedText(unrecorded: number, total: number): string {
-  return `Project and roles are not known for ${grouped(unrecorded)} of ${counted(total, "grant")}: they were not looked up before the run, or not found.`;
 }

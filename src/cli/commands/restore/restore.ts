@@ -30,13 +30,12 @@ export const restore: Command = {
   summary: "restore grants that a run has removed or deactivated",
   arguments: "<log>",
   description:
-    "Brings grants back to the state that was recorded before the run, and changes nothing else. Removed grants are added again, with new ids; those that were inactive are deactivated again at once. Of deactivated grants, those that were active are reactivated. Grants without a recorded state are skipped, and named. Each step is recorded in the same log, so a stopped restore continues where it was. Then it looks whether ZITADEL shows them.",
+    "Brings grants back to the state that was recorded before the run, and changes nothing else. Removed grants are added again, with new ids; those that were inactive are deactivated again at once. Of deactivated grants, those that were active are reactivated. Grants without a recorded state are skipped, and named. Each step is recorded in the same log, so a stopped restore continues where it was. Then it looks whether ZITADEL shows them. Needs the permission user.grant.write.",
   examples: ["zitadel-user-grants restore run.jsonl"],
   groups: [
     { title: "What happens", flags: restoreFlags },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
   ],
-  notes: "Adding grants needs the permission user.grant.write.",
   async run(args, io) {
     const { values: flags, positionals } = parseFlags(args, {
       ...restoreFlags,

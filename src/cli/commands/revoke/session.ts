@@ -28,10 +28,7 @@ function createSession(
 ) {
   /** Grants that may be active now, and are deactivated before anything else. */
   const pairs = new Set<string>();
-  const stopSwitch = createStopSwitch(io, {
-    left: () =>
-      pairs.size === 0 ? undefined : `Left at once: ${[...pairs].join(", ")} may be active.`,
-  });
+  const stopSwitch = createStopSwitch(io, pairs);
   const reading = lookupOptions(stopSwitch.stopSignal, rate, io);
   const client = connection.createClient();
   let troubleSinceMs: number | undefined;

@@ -7,7 +7,6 @@ import {
   interpret,
   unexpectedResponse,
 } from "./endpoint.js";
-import { isSecure } from "./options.js";
 
 /** Returns the authorization server's metadata: requested once an hour, and cached if valid. */
 export type Discover = (signal: AbortSignal) => Promise<oauth.AuthorizationServer>;
@@ -24,8 +23,8 @@ const endpoints = [
 const maxAgeMs = 3_600_000;
 
 /**
- * OpenID Connect Discovery 1.0. The document must name the requested issuer, and endpoints that are no less
- * secure than it: https, or loopback if the issuer is on loopback.
+ * OpenID Connect Discovery 1.0. The document must name the requested issuer, and endpoints over https or on the
+ * issuer's own origin, which may be on loopback.
  *
  * With `instanceHost`, `issuer` is an address of the server, and the document must name an issuer on that
  * host; its endpoints are then used at the address.
@@ -43,29 +42,28 @@ export function createDiscover(channel: Channel, issuer: string): Discover {
     const response = await exchange(channel, what, signal, (options) =>
       oauth.discoveryRequest(address, options),
     );
-    const { allowInsecure, instanceHost } = channel;
+    const { instanceHost } = channel;
     const found = instanceHost === undefined ? address : await issuerOn(instanceHost, response);
     const expected = found ?? address;
     // What is missing here would be read from a polluted prototype: another token endpoint, for example.
     const server: Record<string, unknown> = own({
       ...(await interpret(what, () => oauth.processDiscoveryResponse(expected, response))),
     });
+    if (server.token_endpoint === undefined) {
+      throw unexpectedResponse(what, "it names no token_endpoint");
+    }
     for (const name of endpoints) {
-      const endpoint = server[name];
-      if (endpoint === undefined && name !== "token_endpoint") {
-        continue;
+      const endpoint = server[name] === undefined ? undefined : String(server[name]);
+      if (endpoint !== undefined) {
+        const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+        const isOwn = url?.origin === expected.origin;
+        if (url === undefined || !(isOwn || url.protocol === "https:")) {
+          const problem = `its ${name} is not an https URL, nor on the issuer's own origin`;
+          throw unexpectedResponse(what, problem);
+        }
+        // An endpoint of the issuer is at the address of its server.
+        server[name] = isOwn ? new URL(url.pathname + url.search, address).href : url.href;
       }
-      const url = URL.canParse(String(endpoint)) ? new URL(String(endpoint)) : undefined;
-      const mayBePlain = expected.protocol === "http:";
-      if (url?.protocol !== "https:" && !(mayBePlain && url && isSecure(url, allowInsecure))) {
-        const problem = `its ${name} is not an ${mayBePlain ? "http" : "https"} URL`;
-        throw unexpectedResponse(what, endpoint === undefined ? `it names no ${name}` : problem);
-      }
-      // An endpoint of the issuer is at the address of its server.
-      server[name] =
-        url.origin === expected.origin
-          ? new URL(url.pathname + url.search, address).href
-          : url.href;
     }
     return server as unknown as oauth.AuthorizationServer;
   };

@@ -3,14 +3,8 @@ import { type Environment, readRetryAfterMs, withinTime } from "../common/time.j
 import { createMask, type Mask, secretsOf } from "../errors/mask.js";
 import { own } from "../options/checker.js";
 import { bodyChunks, discard, noStore } from "../transports/fetch/fetch.js";
-import { retrying } from "./source.js";
-import {
-  AttemptFailure,
-  type CodeName,
-  isTokenError,
-  type TokenError,
-  tokenError,
-} from "./token-error.js";
+import type { HeldToken } from "./source.js";
+import { AttemptFailure, type CodeName, isTokenError, TokenError } from "./token-error.js";
 
 /** What the exchanges of one token source have in common. */
 export interface Channel {
@@ -19,7 +13,6 @@ export interface Channel {
   readonly fetch: typeof globalThis.fetch | undefined;
   /** Sent with each request, where `issuer` is not the instance's own domain. */
   readonly instanceHost?: string | undefined;
-  readonly allowInsecure?: boolean | undefined;
   /** Of a server that is sent assertions. */
   readonly clock?: ServerClock;
   /** What errors must not show, besides what a request shows itself. */
@@ -47,7 +40,7 @@ export interface Explanation {
   readonly text: string;
   /** As of `AttemptFailure`. Default: infinite. */
   readonly maxAttempts?: number;
-  /** Whether the program's own `fetch` failed by a mistake in its code. */
+  /** Whether a TypeError is of the program's own `fetch`: platforms throw them when there is no network. */
   readonly isMistake?: boolean;
 }
 
@@ -91,52 +84,44 @@ export async function exchange(
   channel: Channel,
   what: Exchange,
   signal: AbortSignal,
-  send: (options: HttpOptions) => Promise<Response>,
+  send: (http: HttpOptions) => Promise<Response>,
 ): Promise<Response> {
   const { environment, clock, instanceHost } = channel;
-  const name = `${what.step} at ${what.endpoint}`;
   const known = channel.secrets().filter((secret) => secret !== undefined);
   let mask = createMask(known);
-  const failed = (text: string, code: CodeName, maxAttempts: number, cause?: unknown) =>
-    new AttemptFailure(tokenError(`${name} ${text}`, code, { cause }), maxAttempts);
-  const timedOut = () =>
-    failed(
-      `got no response: none within ${attemptTimeoutMs / 1000} s`,
-      "deadline_exceeded",
-      Infinity,
-    );
-  const http: HttpOptions = {
-    [oauth.customFetch]: async (url, request) => {
-      mask = createMask([...known, ...secretsIn(request)]);
-      const { method, headers, body, redirect } = request;
-      isPost = body !== undefined;
-      const init: RequestInit = {
-        ...noStore(),
-        method,
-        headers: { ...headers, ...(instanceHost && { "x-zitadel-instance-host": instanceHost }) },
-        ...(body && { body }),
-        redirect,
-        signal: inner,
-      };
-      let received: unknown;
-      try {
-        received = await (channel.fetch ?? globalThis.fetch)(url, own(init));
-      } catch (reason) {
-        throw channel.explain(reason).isMistake ? mistake(reason) : reason;
-      }
-      return isResponse(received) ? received : Promise.reject(mistake("it returned no Response"));
-    },
-    // Endpoints are checked at discovery.
-    [oauth.allowInsecureRequests]: true,
-  };
-  const mistake = (reason: unknown) =>
-    failed(
-      `was not sent: the option fetch failed by itself: ${foreignText(String(reason), mask)}`,
-      "internal",
-      1,
-    );
-  let inner = signal;
   let isPost = false;
+  const failed = (text: string, code: CodeName, maxAttempts = Infinity) =>
+    new AttemptFailure(
+      new TokenError(`${what.step} at ${what.endpoint} ${foreignText(text, mask)}`, code),
+      maxAttempts,
+    );
+  const call = async (url: string, request: SentRequest, within: AbortSignal) => {
+    const { method, headers, body, redirect } = request;
+    mask = createMask([...known, ...secretsIn(request)]);
+    isPost = body !== undefined;
+    const init: RequestInit = {
+      ...noStore(),
+      method,
+      headers: { ...headers, ...(instanceHost && { "x-zitadel-instance-host": instanceHost }) },
+      ...(body && { body }),
+      redirect,
+      signal: within,
+    };
+    let response: Response;
+    try {
+      response = await (channel.fetch ?? globalThis.fetch)(url, own(init));
+      if (!isRedirect(response)) {
+        return response;
+      }
+    } catch (reason) {
+      throw isMistake(reason) || channel.explain(reason).isMistake
+        ? failed(`was not sent: the option fetch failed by itself: ${reason}`, "internal", 1)
+        : reason;
+    }
+    discard(response);
+    const text = "got a redirect, which is not followed. Is issuer the instance's own origin?";
+    throw failed(text, "unauthenticated", 1);
+  };
   let response: Response;
   let body: string | undefined;
   try {
@@ -144,14 +129,16 @@ export async function exchange(
       environment,
       attemptTimeoutMs,
       signal,
-      timedOut,
+      () =>
+        failed(`got no response: none within ${attemptTimeoutMs / 1000} s`, "deadline_exceeded"),
       async (within) => {
-        inner = within;
-        const received = await send(own(http));
-        if (isRedirect(received)) {
-          discard(received);
-          return [received, ""];
-        }
+        const received = await send(
+          own({
+            [oauth.customFetch]: (url, request) => call(url, request, within),
+            // Endpoints are checked at discovery.
+            [oauth.allowInsecureRequests]: true,
+          }),
+        );
         return [received, await readBody(received)];
       },
     );
@@ -159,26 +146,28 @@ export async function exchange(
     if (signal.aborted || reason instanceof AttemptFailure || isTokenError(reason)) {
       throw reason;
     }
-    const { text, maxAttempts = Infinity } = channel.explain(reason);
-    throw failed(foreignText(text, mask), "unavailable", maxAttempts);
+    const { text, maxAttempts } = channel.explain(reason);
+    throw failed(text, "unavailable", maxAttempts);
   }
-  if (isRedirect(response)) {
-    throw failed(
-      "got a redirect, which is not followed. Is issuer the instance's own origin?",
-      "unauthenticated",
-      1,
-    );
-  }
-  const { status, headers } = response;
-  if (status !== 200) {
-    const isCorrected = clock?.note(headers, isPost) ?? false;
+  const isOk = response.status === 200;
+  const isCorrected = clock?.note(response.headers, isPost && !isOk) ?? false;
+  if (!isOk) {
     throw rejection(channel, what, response, body ?? "", mask, isCorrected);
   }
-  clock?.note(headers, false);
   if (body === undefined) {
     throw unexpectedResponse(what, "more than 1 MiB");
   }
-  return new Response(body, { headers: { "content-type": headers.get("content-type") ?? "" } });
+  const contentType = response.headers.get("content-type") ?? "";
+  return new Response(body, { headers: { "content-type": contentType } });
+}
+
+/** Whether an error is neither of the network nor of an abort: the program's own `fetch` failed by itself. */
+function isMistake(reason: unknown): boolean {
+  return (
+    reason instanceof Error &&
+    !(reason instanceof TypeError || "code" in reason || reason.cause !== undefined) &&
+    !/^(?:Abort|Timeout|Network)/.test(reason.name)
+  );
 }
 
 /** How often a request is made that hardly succeeds later, as far as its failure tells. */
@@ -195,60 +184,71 @@ function rejection(
 ): AttemptFailure {
   const parsed = parseOAuthError(body);
   const { error = "", description = "" } = parsed ?? {};
-  const isOutage = status === 429 || status >= 500;
-  const known = Object.keys(causes).find((id) => id !== "" && description.startsWith(id));
-  const ambiguous =
-    isOutage && status === 500 && "server_error" in causes && error === "server_error";
-  const hint = causes[known ?? error] ?? (isOutage ? undefined : causes[""]);
   const said = `HTTP ${status}${parsed === undefined ? "" : `, ${oauthErrorText(parsed, mask)}`}`;
-  const retryAfterMs = isOutage
-    ? (readRetryAfterMs(headers, clock?.nowMs() ?? environment.wallMs()) ?? 0)
-    : 0;
-  const wait = retryAfterMs > 0 ? `; it asks to wait ${Math.ceil(retryAfterMs / 1000)} s` : "";
-  const isFinal = !isOutage || ambiguous || known !== undefined;
+  const known = Object.keys(causes).find((id) => id !== "" && description.startsWith(id));
+  const isOutage = status === 429 || status >= 500;
+  const isAmbiguous = status === 500 && error === "server_error" && error in causes;
+  if (isOutage && !isAmbiguous && known === undefined) {
+    const retryAfterMs = readRetryAfterMs(headers, environment.wallMs()) ?? 0;
+    const wait = retryAfterMs > 0 ? `; it asks to wait ${Math.ceil(retryAfterMs / 1000)} s` : "";
+    return new AttemptFailure(
+      new TokenError(`${step} at ${endpoint} failed: ${said}${wait}`, "unavailable"),
+      Infinity,
+      retryAfterMs,
+    );
+  }
   const text = [
-    `${step} at ${endpoint} ${isOutage ? "failed" : "was rejected"}: ${said}${wait}`,
-    ...(isFinal ? [hint, clock?.complaint()] : []),
+    `${step} at ${endpoint} was rejected: ${said}`,
+    causes[known ?? error] ?? causes[""],
+    clock?.complaint(),
   ];
+  const maxAttempts = known === undefined && isAmbiguous ? few : 1;
   return new AttemptFailure(
-    tokenError(
-      text.filter(Boolean).join(". "),
-      isFinal ? "unauthenticated" : "unavailable",
-      isFinal ? { oauthError: foreignText(error, mask) || undefined } : {},
-    ),
-    !isFinal ? Infinity : known ? 1 : ambiguous ? few : isCorrected ? 2 : 1,
-    retryAfterMs,
+    new TokenError(text.filter(Boolean).join(". "), "unauthenticated", {
+      oauthError: foreignText(error, mask) || undefined,
+    }),
+    // With the server's time, an assertion may be accepted.
+    isCorrected ? maxAttempts + 1 : maxAttempts,
   );
 }
 
-/** Retries for this long, then fails with the last error. */
-export async function retryingFor<T>(
-  environment: Environment,
-  timeoutMs: number,
-  attempt: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const controller = new AbortController();
-  const { signal } = controller;
-  const cancel = environment.setTimer(() => controller.abort(), timeoutMs);
-  let last: TokenError | undefined;
-  try {
-    return await retrying(
-      environment,
-      signal,
-      () => attempt(signal),
-      ({ error }) => {
-        last = error;
-      },
-    );
-  } catch (reason) {
-    throw reason instanceof AttemptFailure
-      ? reason.error
-      : signal.aborted
-        ? (last ?? reason)
-        : reason;
-  } finally {
-    cancel();
+/** The tokens of a response: RFC 6749, section 5.1. */
+export interface Tokens extends HeldToken {
+  readonly refreshToken: string | undefined;
+  readonly idToken: string | undefined;
+  /** The user's id, of the ID token. */
+  readonly subject: string | undefined;
+}
+
+/**
+ * Requests tokens, and reads them.
+ *
+ * @param send sends the request with a function of oauth4webapi, and `read` reads its response with another.
+ * @throws AttemptFailure when there are none, or the access token cannot be sent in a header.
+ */
+export async function requestTokens(
+  channel: Channel,
+  what: Exchange,
+  signal: AbortSignal,
+  send: (http: HttpOptions) => Promise<Response>,
+  read: (response: Response, requestedAtMs: number) => Promise<oauth.TokenEndpointResponse>,
+): Promise<Tokens> {
+  const obtainedAtMs = channel.environment.wallMs();
+  const response = await exchange(channel, what, signal, send);
+  const tokens = await interpret(what, () => read(response, obtainedAtMs));
+  const { access_token: token, token_type: type, expires_in: seconds } = tokens;
+  // RFC 6750, section 2.1, limited to what a header can carry.
+  if (type !== "bearer" || !/^[\x21-\x7e]+$/.test(token)) {
+    throw unexpectedResponse(what, "its token is not a bearer token that a header can carry");
   }
+  return {
+    token,
+    obtainedAtMs,
+    durationMs: seconds === undefined ? undefined : seconds * 1000,
+    refreshToken: tokens.refresh_token,
+    idToken: tokens.id_token,
+    subject: oauth.getValidatedIdTokenClaims(tokens)?.sub,
+  };
 }
 
 /** The error for a response that violates the protocol. */
@@ -257,7 +257,7 @@ export function unexpectedResponse(
   detail: string,
 ): AttemptFailure {
   return new AttemptFailure(
-    tokenError(
+    new TokenError(
       `${step} at ${endpoint} got an unexpected response: ${detail}. Is issuer the origin of a ZITADEL instance, and is there a proxy in between?`,
       "unauthenticated",
     ),
@@ -278,19 +278,6 @@ export async function interpret<T>(what: Exchange, read: () => Promise<T>): Prom
     }
     throw unexpectedResponse(what, reason instanceof Error ? reason.message : "unreadable");
   }
-}
-
-/**
- * The bearer token of a token response.
- *
- * @throws AttemptFailure for a token that cannot be sent in a header.
- */
-export function bearerToken(what: Exchange, response: oauth.TokenEndpointResponse): string {
-  // RFC 6750, section 2.1, limited to what a header can carry.
-  if (response.token_type !== "bearer" || !/^[\x21-\x7e]+$/.test(response.access_token)) {
-    throw unexpectedResponse(what, "its token is not a bearer token that a header can carry");
-  }
-  return response.access_token;
 }
 
 /** An error response (RFC 6749, section 5.2). */
@@ -341,12 +328,6 @@ function secretsIn({ body, headers }: SentRequest): string[] {
 /** In a browser, a redirect that is not followed has status 0 and no other information. */
 function isRedirect({ redirected, status, type }: Response): boolean {
   return redirected || type === "opaqueredirect" || (status >= 300 && status < 400);
-}
-
-/** Of any library: node-fetch and others have classes of their own. */
-function isResponse(value: unknown): value is Response {
-  const { status, headers } = (value ?? {}) as Partial<Response>;
-  return typeof status === "number" && typeof headers?.get === "function";
 }
 
 /** Documents and tokens are a few kilobytes. */

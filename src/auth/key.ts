@@ -1,7 +1,5 @@
 import { kindOf } from "../options/checker.js";
 
-const minModulusBits = 2048;
-
 /** The key file of a service user, as issued by ZITADEL. */
 export interface ServiceUserKey {
   type: "serviceaccount";
@@ -28,7 +26,7 @@ export interface CheckedKey {
  */
 export function readKeyFile(key: ServiceUserKey | string | Uint8Array): CheckedKey {
   const fields = ArrayBuffer.isView(key)
-    ? parse(decode(key))
+    ? parse(new TextDecoder().decode(key))
     : typeof key === "string"
       ? parse(key)
       : key;
@@ -55,40 +53,29 @@ export function readKeyFile(key: ServiceUserKey | string | Uint8Array): CheckedK
       `key.type must be "serviceaccount", as in ZITADEL's key files; got ${kindOf(type)}`,
     );
   }
-  const { bits, pkcs8 } =
-    (typeof privateKey === "string" ? readPrivateKey(privateKey) : undefined) ?? {};
-  if (bits !== undefined && bits < minModulusBits) {
-    throw new TypeError(
-      `key.key is an RSA key of ${bits} bits; ZITADEL and RS256 (RFC 7518, section 3.3) need ${minModulusBits} or more: make a new key in ZITADEL`,
-    );
-  }
+  const pkcs8 = typeof privateKey === "string" ? readPrivateKey(privateKey) : undefined;
   if (pkcs8 === undefined) {
     throw new TypeError(
-      `key.key must be an RSA private key in PEM (BEGIN RSA PRIVATE KEY or BEGIN PRIVATE KEY), not encrypted; got ${kindOf(privateKey)}`,
+      `key.key must be an RSA private key in PEM (BEGIN RSA PRIVATE KEY or BEGIN PRIVATE KEY), complete, not encrypted, of 2048 bits or more; got ${kindOf(privateKey)}`,
+    );
+  }
+  const expiresAtMs = expirationDate ? Date.parse(String(expirationDate)) : Infinity;
+  if (Number.isNaN(expiresAtMs)) {
+    throw new TypeError(
+      `key.expirationDate must be a date such as "2030-01-31T12:00:00Z"; got ${kindOf(expirationDate)}`,
     );
   }
   return {
     keyId: textField("keyId", keyId),
     userId: textField("userId", userId),
-    expiresAtMs: dateField(expirationDate),
+    expiresAtMs,
     privateKey: pkcs8,
   };
 }
 
-/** PowerShell writes UTF-16, with a byte order mark. */
-function decode(bytes: Uint8Array): string {
-  const [first = 0, second = 0] = bytes;
-  const encoding =
-    first === 0xfe && second === 0xff
-      ? "utf-16be"
-      : first === 0xff || second === 0
-        ? "utf-16le"
-        : "utf-8";
-  return new TextDecoder(encoding).decode(bytes);
-}
-
 function parse(text: string): unknown {
-  // A byte order mark, and what becomes of UTF-16 that is read as UTF-8: a zero byte in each character.
+  // A byte order mark, and what becomes of UTF-16 (of PowerShell) that is read as UTF-8: a zero byte in each
+  // character. Key files are ASCII.
   const json = text.replace(/^[\uFEFF\uFFFD]+|\0/g, "").trim();
   const spellings = [
     () => json,
@@ -115,19 +102,6 @@ function textField(name: string, value: unknown): string {
   return value;
 }
 
-function dateField(value: unknown): number {
-  if (value === undefined || value === null || value === "") {
-    return Number.POSITIVE_INFINITY;
-  }
-  const ms = typeof value === "string" ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(ms)) {
-    throw new TypeError(
-      `key.expirationDate must be a date such as "2030-01-31T12:00:00Z"; got ${kindOf(value)}`,
-    );
-  }
-  return ms;
-}
-
 const pem =
   /^\s*-----BEGIN (RSA )?PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END (?:RSA )?PRIVATE KEY-----\s*$/;
 
@@ -135,40 +109,38 @@ const pem =
  * Reads an RSA private key in PEM: PKCS#8 ("BEGIN PRIVATE KEY"), or PKCS#1 ("BEGIN RSA PRIVATE KEY") as in
  * ZITADEL's key files, which WebCrypto does not support.
  *
- * @returns the key as PKCS#8 in DER and the size of its modulus, or undefined for anything else.
+ * @returns the key as PKCS#8 in DER, or undefined for anything else.
  */
-function readPrivateKey(text: string) {
+function readPrivateKey(text: string): Uint8Array<ArrayBuffer> | undefined {
   // Line breaks are often escaped when a key was passed in an environment variable.
   const [, isPkcs1, base64 = ""] = pem.exec(text.replaceAll("\\n", "\n")) ?? [];
-  let der: Uint8Array<ArrayBuffer>;
   try {
-    der = fromBase64(base64);
+    const der = fromBase64(base64);
+    // The header of PrivateKeyInfo before its RSAPrivateKey: RFC 5208, section 5.
+    const rsa = isPkcs1 ? der : der.subarray(26);
+    if (!isLongEnough(rsa)) {
+      return undefined;
+    }
+    return isPkcs1 ? wrap(rsa) : der;
   } catch {
     return undefined;
   }
-  // The header of PrivateKeyInfo before its RSAPrivateKey: RFC 5208, section 5. Lengths have two octets.
-  const rsa = isPkcs1 ? der : der.subarray(26);
-  const bits = modulusBits(rsa);
-  return bits === undefined ? undefined : { bits, pkcs8: isPkcs1 ? wrap(rsa) : der };
 }
 
 /**
- * The size of an RSAPrivateKey, RFC 8017 appendix A.1: SEQUENCE { INTEGER 0, INTEGER modulus, … }. Undefined
- * for a truncated one, or for anything else.
+ * Whether this is an RSAPrivateKey, RFC 8017 appendix A.1, that is complete and has 2048 bits or more: SEQUENCE
+ * { INTEGER 0, INTEGER modulus, … }, whose lengths have two octets then.
  */
-function modulusBits(rsa: Uint8Array): number | undefined {
-  const header = (rsa[1] ?? 0) & 0x80 ? 2 + ((rsa[1] ?? 0) & 0x7f) : 2;
-  const [version = 0, one, zero, tag, length = 0, high = 0, low = 0] = rsa.subarray(header);
-  if (rsa[0] !== 0x30 || version !== 0x02 || one !== 1 || zero !== 0 || tag !== 0x02) {
-    return undefined;
-  }
-  const [octets, start] =
-    length === 0x82 ? [high * 256 + low, 7] : length === 0x81 ? [high, 6] : [length, 5];
-  const digits = rsa.subarray(header + start, header + start + octets);
-  const first = digits.findIndex((octet) => octet !== 0);
-  return digits.length < octets || first < 0
-    ? undefined
-    : (octets - first) * 8 - Math.clz32(digits[first] ?? 0) + 24;
+function isLongEnough(rsa: Uint8Array): boolean {
+  const [, , high = 0, low = 0, , , , , , modulusHigh = 0, modulusLow = 0] = rsa;
+  const octets = modulusHigh * 256 + modulusLow;
+  const tags = [0x30, 0x82, high, low, 0x02, 1, 0, 0x02, 0x82];
+  return (
+    tags.every((octet, at) => rsa[at] === octet) &&
+    rsa.length === 4 + high * 256 + low &&
+    // A modulus whose first bit is set has an octet of zeros before it.
+    octets > 2048 / 8
+  );
 }
 
 /** PrivateKeyInfo { version 0, rsaEncryption, OCTET STRING }: RFC 5208, section 5. */

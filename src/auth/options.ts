@@ -1,6 +1,5 @@
 import {
   boolean,
-  type Check,
   type Checks,
   checkOptions,
   isFunction,
@@ -41,20 +40,6 @@ export interface ServerTokenOptions extends CommonTokenOptions {
    * tokens. Default false.
    */
   allowInsecure?: boolean | undefined;
-}
-
-export const text: Check = [
-  "a string that is not empty",
-  (value) =>
-    typeof value === "string" &&
-    value !== "" &&
-    (isWellFormed(value) ||
-      "Unicode text, which it is not: half of a surrogate pair is missing. Was it read in the right encoding?"),
-];
-
-/** Half a surrogate pair has no encoding in UTF-8: it could not be sent. */
-function isWellFormed(value: string): boolean {
-  return !/\p{Surrogate}/u.test(value);
 }
 
 const issuerText = 'the origin of the instance, such as "https://example.zitadel.cloud"';

@@ -7,18 +7,16 @@ import {
   isPermanent,
   neverSent,
 } from "../errors/failure.js";
-import { type Checks, own } from "../options/checker.js";
+import { type Checks, own, text } from "../options/checker.js";
 import type { TokenSource } from "../options/options.js";
 import { createDiscover } from "./discovery.js";
 import {
-  bearerToken,
   type Channel,
   type Exchange,
   type Explanation,
-  exchange,
   few,
   type HttpOptions,
-  interpret,
+  requestTokens,
   type ServerClock,
 } from "./endpoint.js";
 import { type CheckedKey, readKeyFile, type ServiceUserKey } from "./key.js";
@@ -27,19 +25,18 @@ import {
   type ServerTokenOptions,
   scopeParameter,
   serverChecks,
-  text,
 } from "./options.js";
-import { createTokenSource, type HeldToken, lifetimeFrom } from "./source.js";
-import { tokenError } from "./token-error.js";
+import { createTokenSource, type HeldToken } from "./source.js";
+import { TokenError } from "./token-error.js";
 
 /** Options of `serviceUser`. */
 export interface ServiceUserOptions extends ServerTokenOptions {}
 
-const rejectedAssertion =
-  "Usual causes: the key was removed, issuer is another instance than the key's, or the clock of this machine is off";
-
 /** Of `serviceUser` and `clientCredentials`. */
 const deactivated = { "Errors.User.NotActive": "This user is deactivated or locked in ZITADEL" };
+
+const rejectedAssertion =
+  "Usual causes: the key was removed, issuer is another instance than the key's, or the clock of this machine is off";
 
 /** ZITADEL rejects an assertion issued in its future, even by a second. */
 const issuedBeforeSeconds = 60;
@@ -87,9 +84,9 @@ export function createServiceUser(
 ): TokenSource {
   const checked = readKeyFile(key);
   const options = checkTokenOptions("serviceUser", given, serverChecks, ["issuer"]);
-  const { wallMs } = environment;
+  const clock = createServerClock(environment);
   // A key that expired a moment ago may still be valid: the clock may be off, and the server's clock decides.
-  const expired = expiry(checked, wallMs() - maxClockErrorMs);
+  const expired = expiry(checked, environment.wallMs() - maxClockErrorMs);
   if (expired !== undefined) {
     throw new TypeError(expired);
   }
@@ -98,19 +95,21 @@ export function createServiceUser(
   return createServiceTokenSource(
     {
       clientId: checked.userId,
+      clock,
       causes: {
         ...deactivated,
         invalid_grant: rejectedAssertion,
         // What v2.70 responds with to every assertion that it rejects.
         server_error: rejectedAssertion,
       },
-      send: async (server, client, httpOptions, { nowMs, complaint }) => {
-        const message = expiry(checked, nowMs());
+      send: async (server, client, http) => {
+        const message = expiry(checked, clock.nowMs());
         if (message !== undefined) {
-          throw tokenError([message, complaint()].filter(Boolean).join(". "), "unauthenticated");
+          const text = [message, clock.complaint()].filter(Boolean).join(". ");
+          throw new TokenError(text, "unauthenticated");
         }
         imported ??= await importKey(checked);
-        const assertion = await sign(checked, imported, server, nowMs());
+        const assertion = await sign(checked, imported, server, clock.nowMs());
         return oauth.genericTokenEndpointRequest(
           server,
           client,
@@ -118,7 +117,7 @@ export function createServiceUser(
           () => {},
           "urn:ietf:params:oauth:grant-type:jwt-bearer",
           { scope: scopeParameter(options.scopes), assertion },
-          httpOptions,
+          http,
         );
       },
     },
@@ -135,7 +134,7 @@ function expiry({ expiresAtMs }: CheckedKey, nowMs: number): string | undefined 
 
 async function importKey({ privateKey }: CheckedKey): Promise<CryptoKey> {
   if (globalThis.crypto?.subtle === undefined) {
-    throw tokenError(
+    throw new TokenError(
       "serviceUser signs with WebCrypto, and this runtime has no crypto.subtle: use clientCredentials, or a page served over https",
       "failed_precondition",
     );
@@ -144,10 +143,7 @@ async function importKey({ privateKey }: CheckedKey): Promise<CryptoKey> {
     const algorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
     return await crypto.subtle.importKey("pkcs8", privateKey, algorithm, false, ["sign"]);
   } catch {
-    throw tokenError(
-      "key.key of the key file is not a usable RSA private key: is it complete?",
-      "unauthenticated",
-    );
+    throw new TokenError("key.key of the key file is not a usable RSA key", "unauthenticated");
   }
 }
 
@@ -264,12 +260,12 @@ export interface ServiceTokenRequest {
   readonly causes: Exchange["causes"];
   /** A secret that the requests carry in another form. */
   readonly secret?: string | undefined;
-  /** Sends the token request. @throws the error of `tokenError` when there is nothing to send. */
+  readonly clock?: ServerClock;
+  /** Sends the token request. @throws TokenError when there is nothing to send. */
   send(
     server: oauth.AuthorizationServer,
     client: oauth.Client,
-    options: HttpOptions,
-    clock: ServerClock,
+    http: HttpOptions,
   ): Promise<Response>;
 }
 
@@ -279,12 +275,11 @@ export function createServiceTokenSource(
   options: ServerTokenOptions,
   environment: Environment,
 ): TokenSource {
-  const clock = createServerClock(environment);
   const channel: Channel = own({
-    ...options,
     fetch: options.fetch,
+    instanceHost: options.instanceHost,
     environment,
-    clock,
+    ...(request.clock && { clock: request.clock }),
     secrets: () => [request.secret, last],
     explain,
   });
@@ -301,24 +296,27 @@ export function createServiceTokenSource(
         }
       },
       renew: async (signal) => {
-        // First, since its response shows the server's time.
         const server = await discover(signal);
         const what: Exchange = {
           step: "token request",
           endpoint: String(server.token_endpoint),
           causes: request.causes,
         };
-        const requestedAtMs = environment.wallMs();
-        const response = await exchange(channel, what, signal, (httpOptions) =>
-          request.send(server, client, httpOptions, clock),
+        const obtainedAtMonotonicMs = environment.monotonicMs();
+        const tokens = await requestTokens(
+          channel,
+          what,
+          signal,
+          (http) => request.send(server, client, http),
+          async (response) =>
+            oauth.processGenericTokenEndpointResponse(
+              server,
+              client,
+              await withoutIdToken(response),
+            ),
         );
-        const tokens = await interpret(what, async () =>
-          oauth.processGenericTokenEndpointResponse(server, client, await withoutIdToken(response)),
-        );
-        const token = bearerToken(what, tokens);
-        last = token;
-        const durationMs = tokens.expires_in === undefined ? undefined : tokens.expires_in * 1000;
-        held = { token, lifetime: lifetimeFrom(environment, requestedAtMs, durationMs) };
+        last = tokens.token;
+        held = { ...tokens, obtainedAtMonotonicMs };
         return held;
       },
       credential: () => undefined,
@@ -329,7 +327,6 @@ export function createServiceTokenSource(
 }
 
 function explain(reason: unknown): Explanation {
-  const isPlain = reason instanceof Error && !("code" in reason) && reason.cause === undefined;
   const isUntrusted = isCertificateProblem(reason);
   const advice = isUntrusted
     ? "trust the authority of the certificate (NODE_EXTRA_CA_CERTS, or the option fetch): "
@@ -337,24 +334,17 @@ function explain(reason: unknown): Explanation {
   return {
     text: `${neverSent(reason) ? "was not sent" : "got no response"}: ${advice}${describeFailure(reason)}`,
     maxAttempts: isUntrusted ? 1 : isPermanent(reason) ? few : Infinity,
-    isMistake:
-      isPlain &&
-      (reason instanceof TypeError
-        ? !isNetworkFailure(reason)
-        : !/^(?:Abort|Timeout|Network)/.test(reason.name)),
+    isMistake: reason instanceof TypeError && !("code" in reason) && !isNetworkFailure(reason),
   };
 }
 
 /** Identifies a person; a service user needs no ID token, and ZITADEL does not name it as audience there. */
 async function withoutIdToken(response: Response): Promise<Response> {
-  const { headers } = response;
-  const text = await response.text();
-  try {
-    const { id_token: _, ...rest } = JSON.parse(text);
-    return new Response(JSON.stringify(rest), { headers });
-  } catch {
-    return new Response(text, { headers });
-  }
+  const { id_token: _, ...rest } = await response
+    .clone()
+    .json()
+    .catch(() => ({}));
+  return _ === undefined ? response : Response.json(rest);
 }
 
 /** A smaller clock skew does no harm, and `Date` is accurate only to a second. */

@@ -1,7 +1,7 @@
 import { callOf } from "../common/hooks.js";
-import { type Environment, exponential, sleep } from "../common/time.js";
+import { type Environment, exponential, sleep, type TimerOptions } from "../common/time.js";
 import type { TokenSource } from "../options/options.js";
-import { AttemptFailure, aborted, type TokenError, tokenError, withNote } from "./token-error.js";
+import { AttemptFailure, aborted, TokenError, withNote } from "./token-error.js";
 
 /** Where tokens come from and where they are kept; this module decides when to request one. */
 export interface TokenKeeper {
@@ -93,7 +93,7 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
       attempting = true;
       credential = keeper.credential();
       const waitFor = (what: string | undefined) => {
-        renewal.why = what === undefined ? undefined : tokenError(what, "unavailable");
+        renewal.why = what === undefined ? undefined : new TokenError(what, "unavailable");
       };
       return keeper.renew(signal, waitFor).finally(() => {
         attempting = false;
@@ -145,14 +145,14 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
       keeper.drop(refused);
     }
     const held = keeper.held();
-    if (held === undefined || isExpired(held.lifetime, environment)) {
+    if (held === undefined || isExpired(held, environment)) {
       return undefined;
     }
     const { token } = held;
     const nowMs = environment.monotonicMs();
     if (
       current !== undefined ||
-      !isDue(held.lifetime, environment) ||
+      !isDue(held, environment) ||
       nowMs < Math.max(earliestMs, leaseUntilMs) ||
       pausedMs() > 0
     ) {
@@ -270,7 +270,7 @@ function patience(signal: AbortSignal | undefined): number {
 }
 
 function gaveUp(waitedMs: number): Error {
-  return tokenError(
+  return new TokenError(
     `no token within ${Math.round(waitedMs) / 1000} s: the authorization server did not respond`,
     "deadline_exceeded",
   );
@@ -301,7 +301,7 @@ export async function retrying<T>(
       await sleep(environment, delayMs, signal, { background: true });
     }
     if (signal.aborted) {
-      throw tokenError("no caller waits any longer", "canceled");
+      throw new TokenError("no caller waits any longer", "canceled");
     }
     try {
       return await attempt();
@@ -316,59 +316,69 @@ export async function retrying<T>(
   }
 }
 
-/** The lifetime of a token, counted from when it was requested. */
-export interface Lifetime {
-  readonly startedAtWallMs: number;
-  readonly startedAtMonotonicMs: number;
+/** Retries for this long, then fails with the last error. */
+export async function retryingFor<T>(
+  environment: Environment,
+  timeoutMs: number,
+  attempt: (signal: AbortSignal) => Promise<T>,
+  options?: TimerOptions,
+): Promise<T> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const cancel = environment.setTimer(() => controller.abort(), timeoutMs, options);
+  let last = gaveUp(timeoutMs);
+  try {
+    return await retrying(
+      environment,
+      signal,
+      () => attempt(signal),
+      ({ error }) => {
+        last = error;
+      },
+    );
+  } catch (reason) {
+    const error = reason instanceof AttemptFailure ? reason.error : reason;
+    throw signal.aborted ? last : error;
+  } finally {
+    cancel();
+  }
+}
+
+/** A token, and its lifetime. */
+export interface HeldToken {
+  readonly token: string;
+  /** When it was requested, by the wall clock; the server counts from slightly later. */
+  readonly obtainedAtMs: number;
+  /** The same by the monotonic clock, which has another origin in each page. */
+  readonly obtainedAtMonotonicMs?: number;
   /**
    * The server's `expires_in`; undefined if it was missing: the token is then used until a server rejects it.
    */
   readonly durationMs: number | undefined;
 }
 
-export interface HeldToken {
-  readonly token: string;
-  readonly lifetime: Lifetime;
-}
-
 /** A token is renewed this long before it expires, or a tenth of its lifetime if that is less. */
 const renewalMarginMs = 60_000;
 
-/**
- * The lifetime of a token that was requested at this time of the wall clock; the server counts from slightly
- * later. The monotonic clock has another origin in each page, so its share is taken from the wall clock.
- */
-export function lifetimeFrom(
-  environment: Environment,
-  startedAtWallMs: number,
-  durationMs: number | undefined,
-): Lifetime {
-  const ageMs = Math.max(0, environment.wallMs() - startedAtWallMs);
-  const startedAtMonotonicMs = environment.monotonicMs() - ageMs;
-  return { startedAtWallMs, startedAtMonotonicMs, durationMs };
-}
-
 /** Whether a new token is due: the old one has expired, or is about to. */
-export function isDue(lifetime: Lifetime, environment: Environment): boolean {
-  const { durationMs = Infinity } = lifetime;
-  return remainingLifeMs(lifetime, environment) <= Math.min(renewalMarginMs, durationMs / 10);
+export function isDue(token: HeldToken, environment: Environment): boolean {
+  const { durationMs = Infinity } = token;
+  return remainingLifeMs(token, environment) <= Math.min(renewalMarginMs, durationMs / 10);
 }
 
-export function isExpired(lifetime: Lifetime, environment: Environment): boolean {
-  return remainingLifeMs(lifetime, environment) <= 0;
+export function isExpired(token: HeldToken, environment: Environment): boolean {
+  return remainingLifeMs(token, environment) <= 0;
 }
 
 /**
  * Milliseconds until a token expires; infinite if that is unknown. Its age is taken from the clock that shows
  * more: the monotonic clock may stop while a laptop sleeps, and the wall clock may be set back.
  */
-export function remainingLifeMs(lifetime: Lifetime, environment: Environment): number {
-  const { durationMs = Infinity, startedAtWallMs, startedAtMonotonicMs } = lifetime;
-  return (
-    durationMs -
-    Math.max(
-      environment.wallMs() - startedAtWallMs,
-      environment.monotonicMs() - startedAtMonotonicMs,
-    )
-  );
+export function remainingLifeMs(token: HeldToken, environment: Environment): number {
+  const { durationMs = Infinity, obtainedAtMs, obtainedAtMonotonicMs = Infinity } = token;
+  const ages = [
+    environment.wallMs() - obtainedAtMs,
+    environment.monotonicMs() - obtainedAtMonotonicMs,
+  ];
+  return durationMs - Math.max(...ages);
 }

@@ -30,7 +30,10 @@ interface TokenErrorDetails {
   readonly reason?: SignInFailure | undefined;
 }
 
-/** The error of a token source or a sign-in: a `ConnectError` with the authorization server's OAuth error. */
+/**
+ * The error of a token source or a sign-in: a `ConnectError` with the authorization server's OAuth error. Its
+ * message holds no secret.
+ */
 export class TokenError extends Error {
   override readonly name = "ConnectError";
   readonly code: Code;
@@ -47,28 +50,19 @@ export class TokenError extends Error {
   /** Why a sign-in was not finished, where a page has something to offer; undefined for any other failure. */
   readonly reason: SignInFailure | undefined;
 
-  constructor(message: string, code: CodeName, { cause, oauthError, reason }: TokenErrorDetails) {
+  constructor(message: string, code: CodeName, details: TokenErrorDetails = {}) {
     super(`[${code}] ${message}`);
     this.rawMessage = message;
     this.code = codes[code];
-    this.cause = cause;
-    this.oauthError = oauthError;
-    this.reason = reason;
+    this.cause = details.cause;
+    this.oauthError = details.oauthError;
+    this.reason = details.reason;
   }
 
   /** For compatibility with `ConnectError`; an authorization server attaches no details. */
   findDetails(): never[] {
     return [];
   }
-}
-
-/** Creates the error of a token source, which callers see as a `ConnectError`. It must hold no secret. */
-export function tokenError(
-  message: string,
-  code: CodeName,
-  details: TokenErrorDetails = {},
-): TokenError {
-  return new TokenError(message, code, details);
 }
 
 /**
@@ -106,7 +100,7 @@ export function aborted(signal: AbortSignal, why: TokenError | undefined): Error
       ? ["no token within the time given", "deadline_exceeded"]
       : ["the caller aborted while waiting for a token", "canceled"];
   const { rawMessage, oauthError } = why ?? {};
-  return tokenError(rawMessage ? `${what}: ${rawMessage}` : what, code, {
+  return new TokenError(rawMessage ? `${what}: ${rawMessage}` : what, code, {
     cause: reason,
     oauthError,
   });
@@ -116,7 +110,7 @@ export function aborted(signal: AbortSignal, why: TokenError | undefined): Error
 export function withNote(error: TokenError, note: string): TokenError {
   const { message, rawMessage, oauthError } = error;
   const code = message.slice(1, message.indexOf("]")) as CodeName;
-  return tokenError(rawMessage + note, code, { cause: error, oauthError });
+  return new TokenError(rawMessage + note, code, { cause: error, oauthError });
 }
 
 /** A request that failed: the error to report, and whether another attempt may succeed. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { returnAddress } from "../../src/auth/sign-in/attempt.js";
 import { withoutResponse } from "../../src/auth/sign-in/callback.js";
+import { returnAddress } from "../../src/auth/sign-in/login.js";
 
 test.each([
   ["https://a.example/p?x&y=%20z#h", "https://a.example/p?x&y=%20z#h"],

@@ -11,6 +11,7 @@ it.each(["QuotaExceededError", "SecurityError"])(
   "a sign-in that cannot be kept is not started, and the error says why: %s",
   async (name) => {
     const page = openFakePage();
+    const state = (await page.start()).searchParams.get("state");
     const throwing = () => {
       throw new DOMException("no", name);
     };
@@ -26,7 +27,7 @@ it.each(["QuotaExceededError", "SecurityError"])(
       cause: { name },
     });
     // A response that comes all the same is taken from the address, and belongs to no sign-in.
-    const response = `${page.origin}/callback?code=c0de-of-a-test&state=zitadel-user-grants-${name}`;
+    const response = `${page.origin}/callback?code=c0de-of-a-test&state=${state}`;
     const outcome = await page.auth.handleCallback(response).catch((reason) => reason);
     expect(outcome).toMatchObject({ code: Code.Unauthenticated });
     expect(String(outcome)).toContain("belongs to no sign-in");
@@ -74,7 +75,8 @@ it.each(["request", "request_uri", "response_mode", "state", "nonce", "code_chal
 it("a response is found in the path and query that a router has", async () => {
   const page = openFakePage();
   const own = { code: Code.Unauthenticated };
-  const path = "/callback?code=c0de-of-a-test&state=zitadel-user-grants-of-a-router";
+  const state = (await page.start()).searchParams.get("state");
+  const path = `/callback?code=c0de-of-a-test&state=${state}-of-a-router`;
   await expect(page.auth.handleCallback(path)).rejects.toMatchObject(own);
   await expect(page.auth.handleCallback("/other?code=1&state=2")).resolves.toBeUndefined();
   await expect(page.auth.handleCallback("https://[?code=c0de-of-a-test")).resolves.toBeUndefined();

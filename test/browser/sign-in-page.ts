@@ -67,16 +67,6 @@ const ofOther = outcome(other.handleCallback());
 const callbacks = [outcome(auth.handleCallback()), outcome(auth.handleCallback())];
 
 const changes: { type: string; user: string | undefined }[] = [];
-const heard: string[] = [];
-
-/** A message as text, with what its bytes say. */
-function everything(data: unknown): string {
-  return JSON.stringify(data, (_, value) =>
-    value instanceof ArrayBuffer || ArrayBuffer.isView(value)
-      ? new TextDecoder().decode(value)
-      : value,
-  );
-}
 
 const scenarios = {
   callback: async () => {
@@ -125,11 +115,6 @@ const scenarios = {
       throw new DOMException("full", "QuotaExceededError");
     };
   },
-  eavesdrop: async () => {
-    const channel = new BroadcastChannel(`zitadel-user-grants:${config.issuer}:${config.clientId}`);
-    channel.onmessage = ({ data }) => heard.push(everything(data));
-  },
-  heard: async () => heard.join("\n"),
   signOut: () => outcome(auth.signOut()),
   token: () => outcome(auth.token()),
   refuse: (refused: string) => outcome(auth.token({ refused })),

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { transform } from "esbuild";
 import { afterAll, beforeAll, beforeEach, expect } from "vitest";
+import { statePrefixOf } from "../../src/auth/sign-in/callback.js";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { bundlePage } from "../support/bundle.js";
 import type { TestBrowser, TestContext, TestPage } from "../support/test-browser.js";
@@ -166,6 +167,10 @@ export function startSignInSite<P extends TestPage>(
     get grants() {
       return grants;
     },
+    /** A state of the application that belongs to no sign-in. */
+    get unknownState() {
+      return `${statePrefixOf(`zitadel-user-grants:${sandbox.baseUrl}:${clientId}`)}x`;
+    },
     /** Has the token responses of pages that are loaded from now on wait for `release`. */
     holdTokenResponses() {
       holding = true;
@@ -217,8 +222,8 @@ export function startSignInSite<P extends TestPage>(
     },
 
     /** Opens a tab with a copy of the session storage, as "duplicate tab" does. */
-    async duplicate(page: P, storage?: string): Promise<P> {
-      const [copy] = JSON.parse(storage ?? (await stored(page))) as [Record<string, string>];
+    async duplicate(page: P): Promise<P> {
+      const [copy] = JSON.parse(await stored(page)) as [Record<string, string>];
       const second = await newPage();
       await second.addInitScript((copy) => {
         if (sessionStorage.length === 0) {
@@ -236,13 +241,11 @@ export function startSignInSite<P extends TestPage>(
         const session = {
           ...JSON.parse(localStorage.getItem(name) ?? "{}"),
           id: "another-session",
-          generation: 0,
           subject: "another-user",
           token: "another-token",
           idToken: `e30.${claims}.`,
         };
         localStorage.setItem(name, JSON.stringify(session));
-        new BroadcastChannel(name).postMessage({ kind: "changed", id: session.id, generation: 0 });
       }, `zitadel-user-grants:${sandbox.baseUrl}:${clientId}`);
     },
 

@@ -23,6 +23,9 @@ class FakeStorage {
   }
 }
 
+/** Of the origin: what its tabs have in common. */
+const localStorage = new FakeStorage();
+
 /** A page in which a user signs in, without a browser: the globals that the code under test reads. */
 export function openFakePage({
   storage,
@@ -62,6 +65,7 @@ export function openFakePage({
       },
     });
     vi.stubGlobal("sessionStorage", sessionStorage);
+    vi.stubGlobal("localStorage", localStorage);
     vi.stubGlobal("isSecureContext", true);
     vi.stubGlobal("document", {});
   };
@@ -73,13 +77,7 @@ export function openFakePage({
     fetch: server.fetch,
     storage,
   });
-  const messages: string[] = [];
-  const spy = new BroadcastChannel(`zitadel-user-grants:${server.issuer}:${clientId}`);
-  spy.onmessage = ({ data }) => messages.push(JSON.stringify(data));
-  onTestFinished(() => {
-    spy.close();
-    auth.close();
-  });
+  onTestFinished(() => auth.close());
   const start = async (returnTo?: string, parameters?: Record<string, string>) => {
     enter();
     await auth.start({ returnTo, parameters });
@@ -99,7 +97,8 @@ export function openFakePage({
     },
     requests: () => [...server.discoveries, ...server.tokenRequests],
     stored: (): Record<string, unknown> => ({ ...sessionStorage }),
-    heard: () => messages.join("\n"),
+    /** What other tabs can read. */
+    shared: () => JSON.stringify({ ...localStorage }),
     /**
      * Signs in, with an ID token that has these claims in place of the right ones.
      *

@@ -1,63 +1,42 @@
-/** Prefix of each `state` of this package: a page may use a parameter of this name itself. */
+/** Prefix of every `state` of this package: a page may use a parameter of this name itself. */
 export const statePrefix = "zitadel-user-grants-";
 
-/** The name under which a sign-in is stored while the user is at the login page. */
-export function attemptName(key: string, state: string): string {
-  return `${key}:state:${state}`;
+/** Prefix of the states of one sign-in: with several on a page, each takes its own responses. */
+export function statePrefixOf(key: string): string {
+  return statePrefix + key.slice(statePrefix.length).replace(/\W+/g, "-");
 }
 
 /**
- * The parameters of the authorization server's response, if the URL is the response to a sign-in of this
- * package. Its `state` says so, and not its path: hosts rewrite addresses ("/callback" to "/callback/").
+ * The parameters of the authorization server's response, if the URL is the response to a sign-in with this
+ * key. Its `state` says so, and not its path: hosts rewrite addresses ("/callback" to "/callback/").
  *
  * @param href a whole URL; routers have it without the origin.
  */
-export function readResponse(redirectUri: string, href: string): URLSearchParams | undefined {
+export function readResponse(
+  key: string,
+  redirectUri: string,
+  href: string,
+): URLSearchParams | undefined {
   if (!URL.canParse(href, redirectUri)) {
     return undefined;
   }
   const { origin, searchParams } = new URL(href, redirectUri);
   return origin === new URL(redirectUri).origin &&
-    searchParams.get("state")?.startsWith(statePrefix) &&
+    searchParams.get("state")?.startsWith(statePrefixOf(key)) &&
     (searchParams.has("code") || searchParams.has("error"))
     ? searchParams
     : undefined;
 }
 
-/** States of responses that this page has begun to handle. */
-const handled = new Set<string>();
-
 /**
- * Whether a response belongs to another sign-in of the page, which has not handled it yet or has just done so.
- * It is marked as handled otherwise.
- */
-export function isOfAnother(key: string, state: string): boolean {
-  if (handled.has(state)) {
-    return true;
-  }
-  const own = attemptName(key, state);
-  let names: string[] = [];
-  try {
-    names = Object.keys(sessionStorage);
-  } catch {
-    // Blocked: nothing is stored.
-  }
-  if (!names.includes(own) && names.some((name) => name.endsWith(attemptName("", state)))) {
-    return true;
-  }
-  handled.add(state);
-  return false;
-}
-
-/**
- * Takes the response out of the page's address, if it is there: a code belongs in no history and in no
- * Referer header.
+ * Takes the response with this state out of the page's address, if it is there: a code belongs in no history
+ * and in no Referer header.
  *
  * @returns whether it was there. A router may pass the address, or a part of it.
  */
-export function clearAddress(redirectUri: string, state: string): boolean {
+export function clearAddress(state: string | null): boolean {
   const href = globalThis.location?.href;
-  if (href === undefined || readResponse(redirectUri, href)?.get("state") !== state) {
+  if (href === undefined || new URL(href).searchParams.get("state") !== state) {
     return false;
   }
   history.replaceState(history.state, "", withoutResponse(href));

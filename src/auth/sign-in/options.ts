@@ -1,6 +1,6 @@
-import { type Check, type Checks, isObject } from "../../options/checker.js";
+import { type Check, type Checks, isObject, text } from "../../options/checker.js";
 import type { TokenSource } from "../../options/options.js";
-import { type CommonTokenOptions, commonChecks, isSecure, text } from "../options.js";
+import { type CommonTokenOptions, commonChecks, isSecure } from "../options.js";
 import type { SignedInUser, SignInChange } from "./session.js";
 
 /** The options of `signIn`. */
@@ -17,7 +17,8 @@ export interface SignInOptions extends CommonTokenOptions {
    *
    * - `"memory"` (default): lost when the page is unloaded. Each tab signs in separately, and again after a
    *   reload.
-   * - `"sessionStorage"`: survives reloads of the tab. A duplicated tab gets a copy.
+   * - `"sessionStorage"`: survives reloads of the tab. A duplicated tab has a copy, and only one of the two can
+   *   renew it.
    * - `"localStorage"`: all tabs share one session, and it outlives the browser.
    */
   storage?: "memory" | "sessionStorage" | "localStorage" | undefined;

@@ -1,53 +1,33 @@
 import * as oauth from "oauth4webapi";
+import { sleep } from "../../common/time.js";
 import { own } from "../../options/checker.js";
-import type { Discover } from "../discovery.js";
-import {
-  bearerToken,
-  type Channel,
-  type Exchange,
-  exchange,
-  interpret,
-  unexpectedResponse,
-} from "../endpoint.js";
+import { type Exchange, requestTokens, unexpectedResponse } from "../endpoint.js";
 import { type HeldToken, isDue } from "../source.js";
-import { AttemptFailure, tokenError } from "../token-error.js";
-import type { SignInContext } from "./context.js";
-import { claimsOf, type Session } from "./session.js";
-import type { Tabs } from "./tabs.js";
+import { AttemptFailure, TokenError } from "../token-error.js";
+import type { Issuer, SignInContext } from "./context.js";
+import { claimsOf } from "./session.js";
+import type { Session } from "./store.js";
 
 /** The OAuth errors of ZITADEL when a refresh token was already used, or its session has ended. */
 const deadRefreshTokenErrors = ["invalid_grant", "invalid_request"];
 
+/** How long what a tab stores is on its way to the others, as a rule and at most. */
+const settleMs = 250;
+const storageDelayMs = 1_000;
+/** Between looks at the storage. */
+const lookMs = 50;
+
 /**
  * Renews the token of a signed-in user. Refresh tokens rotate, and an old one becomes invalid at once: tabs
- * that hold the same one refresh one at a time, and share the result.
- *
- * @param revoke takes tokens that belong to no session.
+ * that share a session refresh one at a time, and find the result in their storage.
  */
-export function createRenew(
-  context: SignInContext,
-  channel: Channel,
-  discover: Discover,
-  tabs: Tabs,
-  revoke: (session: Session) => void,
-) {
-  const { environment, held, lifetimeOf, look, store } = context;
+export function createRenew(context: SignInContext, { channel, discover, discard }: Issuer) {
+  const { environment, presence, store } = context;
   const fresh = (): HeldToken | undefined => {
-    const token = held();
-    return token !== undefined && !isDue(token.lifetime, environment) ? token : undefined;
+    const session = presence.held();
+    return session !== undefined && !isDue(session, environment) ? session : undefined;
   };
-  const keep = (session: Session): HeldToken => {
-    store.write(session);
-    tabs.changed(session);
-    look();
-    // Even if it is due at once: it is the newest one.
-    return { token: session.token, lifetime: lifetimeOf(session) };
-  };
-  const renewAlone = async (behind: boolean, signal: AbortSignal): Promise<HeldToken> => {
-    const before = currentSession(context);
-    if (behind) {
-      await tabs.ask(before);
-    }
+  const renewAlone = async (signal: AbortSignal): Promise<HeldToken> => {
     const found = fresh();
     if (found !== undefined) {
       return found;
@@ -57,36 +37,31 @@ export function createRenew(
       const server = await discover(signal);
       const refreshed = await refresh(context, channel, server, session, signal);
       if (store.read()?.id === session.id) {
-        return keep(refreshed);
+        store.write(refreshed);
+        presence.look();
+        // Even if it is due at once: it is the newest one.
+        return refreshed;
       }
       // The user has signed out meanwhile, or signed in again.
-      revoke(refreshed);
-      const other = held();
-      if (other === undefined) {
-        throw notSignedIn();
-      }
-      return other;
+      discard(refreshed);
     } catch (reason) {
       const oauthError = reason instanceof AttemptFailure ? reason.error.oauthError : undefined;
       if (!deadRefreshTokenErrors.includes(oauthError ?? "")) {
         throw reason;
       }
-      const handedOn = (await tabs.ask(session)) ? held() : undefined;
-      if (handedOn !== undefined) {
-        return handedOn;
-      }
-      if (store.read()?.id === session.id) {
+      if (!(await isReplaced(context, session))) {
         store.write({ ...session, refreshToken: undefined });
-        look();
+        presence.look();
+        throw reason;
       }
-      throw reason;
     }
+    return presence.current() ?? currentSession(context);
   };
   return async (
     signal: AbortSignal,
     waitFor: (what: string | undefined) => void,
   ): Promise<HeldToken> => {
-    await context.signingIn();
+    await context.handling()?.catch(() => {});
     const found = fresh();
     if (found !== undefined) {
       return found;
@@ -94,27 +69,69 @@ export function createRenew(
     waitFor(
       "another tab of this application is renewing the session, and has not finished: a dialog in it may be open",
     );
-    return tabs.exclusively(store.read(), (behind) => {
+    return exclusively(context, () => {
       waitFor(undefined);
-      return renewAlone(behind, signal);
+      return renewAlone(signal);
     });
   };
 }
 
-function currentSession(context: SignInContext): Session & { refreshToken: string } {
-  const session = context.store.read();
+/** Runs while no other tab that shares the session runs anything. */
+function exclusively<T>(
+  { environment, options, key, store }: SignInContext,
+  run: () => Promise<T>,
+): Promise<T> {
+  const session = store.read();
+  const locks = options.storage === "localStorage" ? globalThis.navigator?.locks : undefined;
+  if (locks === undefined || session === undefined) {
+    return run();
+  }
+  return new Promise((resolve) => {
+    const runAndSettle = async () => {
+      const result = run();
+      resolve(result);
+      await result.catch(() => {});
+      if (store.read() !== session) {
+        // The next tab sees what is stored a moment later than that the lock is free.
+        await sleep(environment, settleMs);
+      }
+    };
+    locks
+      .request(`${key}:${session.id}`, runAndSettle)
+      // Where the browser's settings block all storage, there are no locks, and nothing is shared.
+      .catch(() => resolve(run()));
+  });
+}
+
+/** Whether another tab has refreshed a session, or ended it: what it has stored may be on its way. */
+async function isReplaced(
+  { environment, options, store }: SignInContext,
+  session: Session,
+): Promise<boolean> {
+  const limitMs = options.storage === "localStorage" ? storageDelayMs : lookMs;
+  for (let waitedMs = 0; waitedMs < limitMs; waitedMs += lookMs) {
+    if (store.read()?.refreshToken !== session.refreshToken) {
+      return true;
+    }
+    await sleep(environment, lookMs);
+  }
+  return false;
+}
+
+function currentSession({ store, presence }: SignInContext): Session & { refreshToken: string } {
+  const session = store.read();
   if (session === undefined) {
     throw notSignedIn();
   }
-  if (!context.knows(session)) {
-    throw tokenError(
+  if (!presence.knows(session)) {
+    throw new TokenError(
       "another user has signed in in another tab: reload the page, or have it listen with onChange()",
       "unauthenticated",
     );
   }
   const { refreshToken } = session;
   if (refreshToken === undefined) {
-    throw tokenError(
+    throw new TokenError(
       'the session has ended: sign in again (with the scope "offline_access" sessions are renewed)',
       "unauthenticated",
     );
@@ -123,13 +140,13 @@ function currentSession(context: SignInContext): Session & { refreshToken: strin
 }
 
 function notSignedIn(): Error {
-  return tokenError("no user is signed in: call start() to sign in", "unauthenticated");
+  return new TokenError("no user is signed in: call start() to sign in", "unauthenticated");
 }
 
 /** Redeems the refresh token: RFC 6749, section 6, and OpenID Connect Core 1.0, section 12. */
 async function refresh(
-  { options, environment }: SignInContext,
-  channel: Channel,
+  { options: { clientId } }: SignInContext,
+  channel: Issuer["channel"],
   server: oauth.AuthorizationServer,
   session: Session & { refreshToken: string },
   signal: AbortSignal,
@@ -141,46 +158,30 @@ async function refresh(
     endpoint: String(server.token_endpoint),
     causes: Object.fromEntries(deadRefreshTokenErrors.map((error) => [error, cause])),
   };
-  const { clientId } = options;
-  const obtainedAtMs = environment.wallMs();
-  const response = await exchange(channel, what, signal, (httpOptions) =>
-    oauth.refreshTokenGrantRequest(
-      server,
-      own({ client_id: clientId }),
-      oauth.None(),
-      session.refreshToken,
-      httpOptions,
-    ),
+  const client = own({ client_id: clientId });
+  const tokens = await requestTokens(
+    channel,
+    what,
+    signal,
+    (http) =>
+      oauth.refreshTokenGrantRequest(server, client, oauth.None(), session.refreshToken, http),
+    async (response, requestedAtMs) =>
+      oauth.processRefreshTokenResponse(
+        server,
+        await clientFor(clientId, response, requestedAtMs),
+        response,
+      ),
   );
-  return interpret(what, async () => {
-    const client = await clientFor(clientId, response, obtainedAtMs);
-    const tokens = await oauth.processRefreshTokenResponse(server, client, response);
-    const subject = oauth.getValidatedIdTokenClaims(tokens)?.sub ?? session.subject;
-    if (subject !== session.subject) {
-      throw unexpectedResponse(what, "it is for another user");
-    }
-    return {
-      ...session,
-      generation: session.generation + 1,
-      ...tokensOf(what, tokens, obtainedAtMs),
-      refreshToken: tokens.refresh_token ?? session.refreshToken,
-      idToken: tokens.id_token ?? session.idToken,
-    };
-  });
-}
-
-/** What a session keeps of a token response. */
-export function tokensOf(
-  what: Exchange,
-  tokens: oauth.TokenEndpointResponse,
-  obtainedAtMs: number,
-) {
+  const { subject, refreshToken, idToken } = session;
+  if ((tokens.subject ?? subject) !== subject) {
+    throw unexpectedResponse(what, "it is for another user");
+  }
   return {
-    token: bearerToken(what, tokens),
-    obtainedAtMs,
-    durationMs: tokens.expires_in === undefined ? undefined : tokens.expires_in * 1000,
-    refreshToken: tokens.refresh_token,
-    idToken: tokens.id_token,
+    ...session,
+    ...tokens,
+    refreshToken: tokens.refreshToken ?? refreshToken,
+    idToken: tokens.idToken ?? idToken,
+    subject,
   };
 }
 

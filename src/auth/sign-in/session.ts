@@ -1,35 +1,6 @@
 import type { Environment } from "../../common/time.js";
-import { type Lifetime, lifetimeFrom, remainingLifeMs } from "../source.js";
-
-/** The result of a sign-in: plain data, as storage and other tabs require. */
-export interface Session {
-  /** Generated at sign-in: the copy in a duplicated tab has the same. */
-  readonly id: string;
-  /** Encrypts messages between copies of the session, so that other code of the origin cannot read them. */
-  readonly shareKey: string;
-  /** Counts the refreshes: of two copies of a session, the one with the higher count has the valid tokens. */
-  readonly generation: number;
-  readonly token: string;
-  readonly obtainedAtMs: number;
-  readonly durationMs: number | undefined;
-  readonly refreshToken: string | undefined;
-  readonly idToken: string | undefined;
-  /** The user's id. */
-  readonly subject: string;
-  /** The value of `SignOutMark` when the sign-in began: with another one, the session is void. */
-  readonly mark: string | null;
-}
-
-/** The lifetime of a session's token, which counts from when it is first seen. */
-export function createLifetimes(environment: Environment): (session: Session) => Lifetime {
-  const known = new WeakMap<Session, Lifetime>();
-  return (session) => {
-    const lifetime =
-      known.get(session) ?? lifetimeFrom(environment, session.obtainedAtMs, session.durationMs);
-    known.set(session, lifetime);
-    return lifetime;
-  };
-}
+import { isExpired, remainingLifeMs } from "../source.js";
+import type { Session, SessionStore } from "./store.js";
 
 /** The claims of a user's ID token (OpenID Connect Core 1.0, sections 2 and 5.1). */
 export interface SignedInUser {
@@ -47,32 +18,17 @@ export interface SignedInUser {
   readonly [claim: string]: unknown;
 }
 
-/** Returns the user of a session: the same object for the same ID token. */
-export function createUsers(): (session: Session) => SignedInUser {
-  let last: { idToken: string | undefined; user: SignedInUser } | undefined;
-  return ({ idToken, subject }) => {
-    if (last === undefined || last.idToken !== idToken || last.user.sub !== subject) {
-      last = { idToken, user: Object.freeze({ ...claimsOf(idToken), sub: subject }) };
-    }
-    return last.user;
-  };
-}
-
 /** The claims of a JWT, not validated: those of a session were validated when it was received. */
 export function claimsOf(jwt: unknown): Record<string, unknown> {
   try {
     const [, payload = ""] = String(jwt).split(".");
-    const bytes = decodeBase64Url(payload);
+    const base64 = payload.replaceAll("-", "+").replaceAll("_", "/");
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
     const claims: unknown = JSON.parse(new TextDecoder().decode(bytes));
     return typeof claims === "object" && claims !== null ? { ...claims } : {};
   } catch {
     return {};
   }
-}
-
-export function decodeBase64Url(text: string): Uint8Array<ArrayBuffer> {
-  const base64 = text.replaceAll("-", "+").replaceAll("_", "/");
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
 /** A change of the signed-in user, in this tab or in another one. */
@@ -90,34 +46,47 @@ export interface SignInChange {
 
 export type SignInListener = (change: SignInChange) => void;
 
-/** Keeps track of the user that this tab knows of. */
-export interface Changes {
-  /** Compares the store with what this tab knows, and notifies its listeners. */
-  look(): void;
-  /**
-   * The same for changes that this tab made itself: the page knows about them, so another user may be signed
-   * in.
-   */
-  accept(): void;
-  /** Whether the session in the store belongs to a user that the page was notified of. */
+/** What a page knows of who is signed in: it never continues as a user that it was not notified of. */
+export interface Presence {
+  /** The session of the page's user, while it lasts. */
+  current(): Session | undefined;
+  /** The session in the store, if its token may be used: it may have expired. */
+  held(): Session | undefined;
+  /** The same object until it changes. */
+  user(): SignedInUser | undefined;
+  /** Takes a token that a server has rejected. */
+  refuse(token: string): void;
+  /** Whether the page was notified of the user of a session. */
   knows(session: Session): boolean;
+  /** Compares the store with what the page knows, and notifies its listeners. */
+  look(): void;
+  /** The same for changes that this page made itself: another user may be signed in. */
+  accept(): void;
   onChange(listener: SignInListener): () => void;
   /** Notifies no listener any longer. */
   close(): void;
 }
 
-/** @param current the usable session, in its current state. */
-export function createChanges(
-  current: () => { session: Session | undefined; alive: boolean; lifetime: Lifetime | undefined },
-  userOf: (session: Session) => SignedInUser,
-  environment: Environment,
-): Changes {
+export function createPresence(store: SessionStore, environment: Environment): Presence {
   const listeners = new Set<SignInListener>();
-  let user: string | undefined;
+  let subject: string | undefined;
   let wasAlive = false;
+  let refused: string | undefined;
+  let last: { idToken: string | undefined; user: SignedInUser } | undefined;
   let cancelTimer = () => {};
 
-  const emit = (type: SignInChange["type"], session: Session | undefined) => {
+  const knows = (session: Session) => subject === undefined || subject === session.subject;
+  /** Whether a session has a valid token, or a way to get one. */
+  const isAlive = (session: Session) =>
+    session.refreshToken !== undefined ||
+    (session.token !== refused && !isExpired(session, environment));
+  const userOf = ({ idToken, subject: sub }: Session): SignedInUser => {
+    if (last === undefined || last.idToken !== idToken || last.user.sub !== sub) {
+      last = { idToken, user: Object.freeze({ ...claimsOf(idToken), sub }) };
+    }
+    return last.user;
+  };
+  const emit = (type: SignInChange["type"], session?: Session) => {
     const change = Object.freeze({ type, user: session && userOf(session) });
     for (const listener of [...listeners]) {
       try {
@@ -127,50 +96,63 @@ export function createChanges(
       }
     }
   };
-  const look = (own: boolean) => {
-    const { session, alive, lifetime } = current();
-    const isOther = session !== undefined && user !== undefined && session.subject !== user;
-    if (isOther && !own && listeners.size === 0) {
-      // The page has not been notified: it must not continue as another user.
+  const compare = (isOwn: boolean) => {
+    const session = store.read();
+    const isNotified = isOwn || listeners.size > 0;
+    const isOther = session !== undefined && !knows(session);
+    if (isOther && !isNotified) {
       return;
     }
     const before = wasAlive;
-    wasAlive = alive;
-    if (session !== undefined) {
-      user = session.subject;
-    } else if (own || listeners.size > 0) {
-      user = undefined;
+    wasAlive = session !== undefined && isAlive(session);
+    if (session !== undefined || isNotified) {
+      subject = session?.subject;
     }
-    if (alive) {
-      watchExpiry(session, lifetime);
-      if (!before) {
-        emit("signed-in", session);
-      } else if (isOther) {
-        emit("user-changed", session);
+    if (session !== undefined && wasAlive) {
+      watchExpiry(session);
+      if (!before || isOther) {
+        emit(before ? "user-changed" : "signed-in", session);
       }
     } else if (before) {
-      emit(session === undefined ? "signed-out" : "session-ended", undefined);
+      emit(session === undefined ? "signed-out" : "session-ended");
     }
   };
   /** No event marks the expiry of a token; a session that can be refreshed is refreshed by the next call. */
-  const watchExpiry = (session: Session | undefined, lifetime: Lifetime | undefined) => {
+  const watchExpiry = (session: Session) => {
     cancelTimer();
-    const leftMs = lifetime && remainingLifeMs(lifetime, environment);
-    if (session?.refreshToken === undefined && leftMs !== undefined && listeners.size > 0) {
-      cancelTimer = environment.setTimer(() => look(false), Math.max(0, leftMs), {
-        background: true,
-      });
+    if (session.refreshToken === undefined && listeners.size > 0) {
+      const leftMs = remainingLifeMs(session, environment);
+      cancelTimer = environment.setTimer(() => compare(false), leftMs, { background: true });
     }
   };
+  const current = () => {
+    const session = store.read();
+    return session && isAlive(session) && knows(session) ? session : undefined;
+  };
   return {
-    look: () => look(false),
-    accept: () => look(true),
-    knows: ({ subject }) => user === undefined || user === subject,
+    current,
+    held: () => {
+      const session = store.read();
+      return session && session.token !== refused && knows(session) ? session : undefined;
+    },
+    user: () => {
+      const session = current();
+      return session && userOf(session);
+    },
+    refuse: (token) => {
+      if (store.read()?.token === token) {
+        refused = token;
+        compare(false);
+      }
+    },
+    knows,
+    look: () => compare(false),
+    accept: () => compare(true),
     onChange: (listener) => {
       const own: SignInListener = (change) => listener(change);
       listeners.add(own);
       // Changes that happened before the first listener are reported to it.
-      queueMicrotask(() => look(false));
+      queueMicrotask(() => compare(false));
       return () => {
         listeners.delete(own);
         if (listeners.size === 0) {

@@ -1,12 +1,12 @@
 import { platform } from "../../common/time.js";
 import { checkTokenOptions } from "../options.js";
-import { createTokenSource, isExpired } from "../source.js";
-import { AttemptFailure, tokenError } from "../token-error.js";
-import { clearAddress, isOfAnother, readResponse } from "./callback.js";
-import type { Message, SignInContext } from "./context.js";
+import { createTokenSource } from "../source.js";
+import { AttemptFailure, TokenError } from "../token-error.js";
+import { clearAddress, readResponse } from "./callback.js";
+import type { SignInContext } from "./context.js";
 import { type SignIn, type SignInOptions, type SignInResult, signInChecks } from "./options.js";
 import type { Server } from "./server.js";
-import { createChanges, createLifetimes, createUsers, type Session } from "./session.js";
+import { createPresence } from "./session.js";
 import { createMark, createQueue, createStore } from "./store.js";
 
 /** The sign-ins of this page. */
@@ -43,59 +43,23 @@ export function signIn(options: SignInOptions): SignIn {
   const required = ["issuer", "clientId", "redirectUri"] as const;
   const checked = checkTokenOptions("signIn", options, signInChecks, required);
   const { issuer, clientId, redirectUri, storage = "memory" } = checked;
-  const isPage = typeof document !== "undefined";
   const key = `zitadel-user-grants:${issuer}:${clientId}`;
   const closing = new AbortController();
   const mark = createMark(`${key}:signed-out`, platform);
   const unrevoked = createQueue(storage, `${key}:revoke`);
-  const discard = (session: Session) => {
-    unrevoked.add(session.refreshToken ?? session.token);
+  const store = createStore(storage, key, mark, (session) => {
+    unrevoked.add(session);
     tidy();
-  };
-  const store = createStore(storage, key, mark, discard);
-  const lifetimeOf = createLifetimes(platform);
-  const userOf = createUsers();
-  let latest: { state: string; result: Promise<SignInResult> } | undefined;
-  let signingIn: Promise<unknown> | undefined;
-  let refused: string | undefined;
-
-  /** Whether a session has a valid token, or a way to get one. */
-  const isAlive = (session: Session) =>
-    session.refreshToken !== undefined ||
-    (session.token !== refused && !isExpired(lifetimeOf(session), platform));
-  const changes = createChanges(
-    () => {
-      const session = store.read();
-      return {
-        session,
-        alive: session !== undefined && isAlive(session),
-        lifetime: session && lifetimeOf(session),
-      };
-    },
-    userOf,
-    platform,
-  );
-  /** The session of this page's user, while it lasts. */
-  const current = (): Session | undefined => {
-    const session = store.read();
-    return session && isAlive(session) && changes.knows(session) ? session : undefined;
-  };
-  const tabs = openChannel(key, isPage, (message) => {
-    if (message.kind === "signed-out") {
-      mark.hear(message.mark);
-    } else if (storage !== "memory" && store.read()?.id === message.id) {
-      load()
-        .then((server) => server.receive(message))
-        .catch(() => {})
-        .then(changes.look);
-      return;
-    }
-    changes.look();
   });
+  const presence = createPresence(store, platform);
+  let latest: { state: string | null; result: Promise<SignInResult> } | undefined;
+  /** The response that is being handled. */
+  let handling: Promise<SignInResult> | undefined;
+
   const onStorage = ({ key: name }: { key?: string | null }) => {
     // No name: the storage was cleared, or the page comes out of the browser's cache.
     if (!name || name.startsWith(key)) {
-      changes.look();
+      presence.look();
     }
   };
   const windowEvents = ["storage", "pageshow"] as const;
@@ -106,19 +70,10 @@ export function signIn(options: SignInOptions): SignIn {
     store,
     mark,
     unrevoked,
+    presence,
     closed: closing.signal,
     page,
-    post: tabs.post,
-    signingIn: () => signingIn,
-    knows: changes.knows,
-    held: () => {
-      const session = signingIn === undefined ? store.read() : undefined;
-      return session === undefined || session.token === refused || !changes.knows(session)
-        ? undefined
-        : { token: session.token, lifetime: lifetimeOf(session) };
-    },
-    lifetimeOf,
-    look: changes.look,
+    handling: () => handling,
   };
 
   let server: Server | undefined;
@@ -132,13 +87,13 @@ export function signIn(options: SignInOptions): SignIn {
       server ??= connect(context);
       return server;
     } catch {
-      throw tokenError("a part of the page could not be loaded: reload it", "unavailable");
+      throw new TokenError("a part of the page could not be loaded: reload it", "unavailable");
     }
   };
   /** Revokes, in the background, what is left of sessions that are over. */
   const tidy = () => {
     load()
-      .then(({ revoke }) => revoke())
+      .then(({ tidy }) => tidy())
       .catch(() => {});
   };
 
@@ -146,8 +101,8 @@ export function signIn(options: SignInOptions): SignIn {
   for (const event of windowEvents) {
     globalThis.addEventListener?.(event, onStorage as EventListener);
   }
-  changes.accept();
-  if (isPage) {
+  presence.accept();
+  if (typeof document !== "undefined") {
     // While the network is available: a page may be open for days.
     tidy();
   }
@@ -155,61 +110,54 @@ export function signIn(options: SignInOptions): SignIn {
     start: async (startOptions = {}) => (await load()).start(startOptions),
     handleCallback: async (url) => {
       const href = url ?? globalThis.location?.href;
-      const response = href === undefined ? undefined : readResponse(redirectUri, href);
-      const state = response?.get("state");
-      if (response === undefined || !state || latest?.state === state || isOfAnother(key, state)) {
+      const response = href === undefined ? undefined : readResponse(key, redirectUri, href);
+      if (response === undefined) {
         // A second call, after the first has taken the response out of the address.
-        return url === undefined || signingIn !== undefined || latest?.state === state
-          ? latest?.result
-          : undefined;
+        return url === undefined ? latest?.result : handling;
+      }
+      const state = response.get("state");
+      if (latest?.state === state) {
+        return latest.result;
       }
       // Before anything else, in every outcome.
-      const inAddress = clearAddress(redirectUri, state);
+      const inAddress = clearAddress(state);
       const path = new URL(href ?? "", redirectUri).pathname;
-      const result = load().then((server) => server.handle(response, path, inAddress));
-      const ended = result
-        .catch(() => {})
-        .then(() => {
-          if (signingIn === ended) {
-            signingIn = undefined;
-          }
+      handling = load()
+        .then((server) => server.handle(response, path, inAddress))
+        .finally(() => {
+          handling = undefined;
         });
+      const result = handling.then((found) => {
+        presence.accept();
+        return found;
+      });
       latest = { state, result };
-      signingIn = ended;
-      result.then(changes.accept, () => {});
       return result;
     },
     signOut: async () => {
       const session = store.read();
-      context.post({ kind: "signed-out", mark: mark.replace() });
+      mark.replace();
       store.clear();
       latest = undefined;
       if (session !== undefined) {
-        unrevoked.add(session.refreshToken ?? session.token);
+        unrevoked.add(session);
       }
-      changes.accept();
+      presence.accept();
       await (await load()).end(session?.idToken);
     },
     get signedIn() {
-      return current() !== undefined;
+      return presence.current() !== undefined;
     },
     get pendingRevocations() {
       return unrevoked.all().length;
     },
-    user: () => {
-      const session = current();
-      return session && userOf(session);
-    },
-    onChange: changes.onChange,
+    user: presence.user,
+    onChange: presence.onChange,
     token: createTokenSource(
       {
-        held: context.held,
-        drop: (token) => {
-          if (store.read()?.token === token) {
-            refused = token;
-            changes.look();
-          }
-        },
+        // A new session is on its way.
+        held: () => (handling === undefined ? presence.held() : undefined),
+        drop: presence.refuse,
         renew: async (signal, waitFor) => {
           const server = await load().catch((error) => {
             throw new AttemptFailure(error, Infinity);
@@ -225,39 +173,10 @@ export function signIn(options: SignInOptions): SignIn {
     close: () => {
       closing.abort();
       page.delete(checked);
-      changes.close();
-      tabs.close();
+      presence.close();
       for (const event of windowEvents) {
         globalThis.removeEventListener?.(event, onStorage as EventListener);
       }
-    },
-  };
-}
-
-/** The other pages of the same origin that sign in to the same application. */
-function openChannel(name: string, isPage: boolean, onMessage: (message: Message) => void) {
-  let channel: BroadcastChannel | undefined;
-  try {
-    channel = isPage ? new BroadcastChannel(name) : undefined;
-  } catch {
-    // Not in every browser, and not where its settings block all storage.
-  }
-  if (channel !== undefined) {
-    // In a test with a DOM for Node it keeps no program alive.
-    (channel as { unref?(): void }).unref?.();
-    channel.onmessage = ({ data }) => {
-      try {
-        onMessage(data);
-      } catch {
-        // Any page of the origin can post: a message of another format is ignored.
-      }
-    };
-  }
-  return {
-    post: (message: Message) => channel?.postMessage(message),
-    close: () => {
-      channel?.close();
-      channel = undefined;
     },
   };
 }

@@ -1,12 +1,23 @@
 import type { Environment } from "../../common/time.js";
-import type { SignInOptions } from "./options.js";
-import type { Session } from "./session.js";
+import type { HeldToken } from "../source.js";
+
+/** The result of a sign-in: plain data, as storages require. */
+export interface Session extends HeldToken {
+  /** Generated at sign-in. */
+  readonly id: string;
+  readonly refreshToken: string | undefined;
+  readonly idToken: string | undefined;
+  /** The user's id. */
+  readonly subject: string;
+  /** The value of `SignOutMark` when the sign-in began: with another one, the session is void. */
+  readonly mark: string | null;
+}
 
 /** A named text in a web storage. No function of it throws. */
 interface Slot {
   get(): string | null;
-  /** Whether it was stored: the storage may be full, or the browser's settings block it. */
-  set(value: string): boolean;
+  /** An old value does not stay where the new one is rejected: the storage is full, or blocked. */
+  set(value: string): void;
   remove(): void;
 }
 
@@ -20,11 +31,19 @@ function createSlot(storage: () => Storage | undefined, name: string): Slot {
       return undefined;
     }
   };
-  return {
+  const slot: Slot = {
     get: () => attempt((found) => found.getItem(name)) ?? null,
-    set: (value) => attempt((found) => found.setItem(name, value) ?? true) ?? false,
+    set: (value) => {
+      const write = () => attempt((found) => found.setItem(name, value) ?? true);
+      if (!write()) {
+        slot.remove();
+        // The old value may have left no room.
+        write();
+      }
+    },
     remove: () => attempt((found) => found.removeItem(name)),
   };
+  return slot;
 }
 
 const storages = {
@@ -35,47 +54,36 @@ const storages = {
 
 /**
  * A value that each sign-out replaces, in every tab and whatever storage sessions are in. Sessions and
- * sign-ins are void when it is another one than they began with: a tab that ran no script meanwhile learns
- * of a sign-out so.
+ * sign-ins are void when it is another one than they began with: so a tab learns of a sign-out, at once by
+ * the event of the storage, or when it runs again.
  */
 export interface SignOutMark {
   read(): string | null;
   /** Voids every session, and every sign-in in progress. */
-  replace(): string;
-  /** Takes the value of another tab, for browsers that have no storage. */
-  hear(mark: string): void;
+  replace(): void;
 }
 
 export function createMark(name: string, environment: Environment): SignOutMark {
   const slot = createSlot(storages.localStorage, name);
   let own: string | null = null;
   return {
+    // Without a storage, sign-outs of this page alone are known.
     read: () => slot.get() ?? own,
     replace: () => {
       own = environment.random().toString(36);
-      if (!slot.set(own)) {
-        // An old value must not stay where the new one found no room.
-        slot.remove();
-      }
-      return own;
-    },
-    hear: (mark) => {
-      own = mark;
+      slot.set(own);
     },
   };
 }
 
-/** A set of tokens that survives a reload where sessions do. */
+/** The tokens of sessions that are over, until they are revoked: they survive a reload where sessions do. */
 export interface TokenQueue {
   all(): string[];
-  add(token: string): void;
+  add(session: Session): void;
   remove(token: string): void;
 }
 
-export function createQueue(
-  storage: NonNullable<SignInOptions["storage"]>,
-  name: string,
-): TokenQueue {
+export function createQueue(storage: keyof typeof storages, name: string): TokenQueue {
   const slot = createSlot(storages[storage], name);
   const own = new Set<string>();
   const stored = (): string[] => {
@@ -85,87 +93,75 @@ export function createQueue(
       return [];
     }
   };
-  const save = (tokens: string[]) =>
-    tokens.length > 0 ? slot.set(JSON.stringify(tokens)) : slot.remove();
   return {
     all: () => [...new Set([...own, ...stored()])],
-    add: (token) => {
-      own.add(token);
-      save([...stored(), token]);
+    add: ({ token, refreshToken = token }) => {
+      own.add(refreshToken);
+      slot.set(JSON.stringify([...stored(), refreshToken]));
     },
     remove: (token) => {
       own.delete(token);
-      save(stored().filter((one) => one !== token));
+      const left = stored().filter((one) => one !== token);
+      if (left.length > 0) {
+        slot.set(JSON.stringify(left));
+      } else {
+        slot.remove();
+      }
     },
   };
 }
 
 /** Stores the session of this tab, or of all tabs. No function of it throws. */
 export interface SessionStore {
-  /** The session, unless the user has signed out since it began. */
+  /** The session, unless the user has signed out since it began: the same object until it changes. */
   read(): Session | undefined;
+  /** A session that the storage rejects is kept in memory: its refresh token is the only valid one. */
   write(session: Session): void;
   clear(): void;
 }
 
 /**
- * A session that the storage rejects is kept in memory: its refresh token is the only valid one.
- *
  * @param onVoid takes a session of this tab that another tab has signed out. One that all tabs share is
  * revoked by the tab that signed out.
  */
 export function createStore(
-  storage: NonNullable<SignInOptions["storage"]>,
+  storage: keyof typeof storages,
   name: string,
   mark: SignOutMark,
   onVoid: (session: Session) => void,
 ): SessionStore {
   const slot = createSlot(storages[storage], name);
-  // Parsed once per text: the same session is the same object.
+  let session: Session | undefined;
+  /** What the storage held when the session was read or written: with another text, another tab wrote it. */
   let text: string | null = null;
-  let parsed: Session | undefined;
-  let unsaved: Session | undefined;
-  const find = (): Session | undefined => {
-    const found = slot.get();
-    if (found !== text) {
-      text = found;
-      parsed = parse(found);
-      if (unsaved?.id !== parsed?.id || (parsed?.generation ?? -1) >= (unsaved?.generation ?? 0)) {
-        // Another tab has signed in, or out, or refreshed.
-        unsaved = undefined;
-      }
-    }
-    return unsaved ?? parsed;
+  const set = (value: Session | undefined) => {
+    session = value;
+    text = slot.get();
   };
   const clear = () => {
     slot.remove();
-    text = null;
-    parsed = undefined;
-    unsaved = undefined;
+    set(undefined);
   };
   return {
     read: () => {
-      const session = find();
-      if (session === undefined || session.mark === mark.read()) {
-        return session;
+      const found = slot.get();
+      if (found !== text) {
+        text = found;
+        session = parse(found);
+      }
+      const current = session;
+      if (current === undefined || current.mark === mark.read()) {
+        return current;
       }
       if (storage !== "localStorage") {
         clear();
-        onVoid(session);
+        onVoid(current);
       }
       return undefined;
     },
-    write: (session) => {
-      const value = JSON.stringify(session);
-      let saved = slot.set(value);
-      if (!saved) {
-        // The old value may leave no room for the new one.
-        slot.remove();
-        saved = slot.set(value);
-      }
-      unsaved = saved ? undefined : session;
-      text = saved ? value : slot.get();
-      parsed = saved ? session : parse(text);
+    write: (value) => {
+      slot.set(JSON.stringify(value));
+      set(value);
     },
     clear,
   };
@@ -175,7 +171,7 @@ function parse(text: string | null): Session | undefined {
   try {
     const session = JSON.parse(text ?? "");
     return typeof session?.token === "string" && typeof session.id === "string"
-      ? { ...session, mark: session.mark ?? null }
+      ? session
       : undefined;
   } catch {
     return undefined;

@@ -219,6 +219,59 @@ describe.concurrent("a look at the effect", () => {
   });
 });
 
+describe.concurrent("what belongs together", () => {
+  it("is finished at Ctrl-C, and nothing else is sent", async () => {
+    const { sandbox, add, cli, revoke, log, ids } = await setUp(1);
+    await revoke("deactivate");
+    await reactivate(sandbox, ids[0] ?? "");
+    const next = add();
+    const step = { step: "killed-1", do: "reactivate", repair: true, grantId: ids[0] };
+    appendFileSync(log, `${JSON.stringify({ grants: [next] })}\n${JSON.stringify(step)}\n`);
+    const { exitCode } = await cli(["resume", log, "--yes", "--no-check"], {
+      onOutput: (text, { interrupt }) => text.includes("deactivating first") && interrupt(),
+    });
+    expect([ids[0], next].map((id) => sandbox.grant(id ?? "")?.state)).toEqual([
+      "inactive",
+      "active",
+    ]);
+    expect(exitCode).toBe(3);
+    await sandbox.close();
+  });
+
+  it("is finished though the log can no longer be written", async () => {
+    let log = "";
+    const world = await setUp(0, {
+      onRequest({ method }) {
+        if (method === "AddUserGrant") {
+          rmSync(`${log}.lock`);
+        }
+      },
+    });
+    const { sandbox, cli } = world;
+    log = world.log;
+    const { userId, grantId } = sandbox.addGrant({ state: "inactive" });
+    await cli(["remove", grantId, "--yes", "--log", log]);
+    const restored = await cli(["restore", log, "--yes"]);
+    expect(restored.stderr).toMatch(/The restore was stopped: .*lock was deleted/);
+    expect(restored.exitCode).toBe(3);
+    const shown = await cli(["list", "--user", userId, "--json"]);
+    expect(JSON.parse(shown.stdout).state).toBe("inactive");
+    await sandbox.close();
+  });
+
+  it("is not done, also with --no-check, if it could not be finished", async () => {
+    const { sandbox, cli, revoke, log, ids } = await setUp(1);
+    await revoke("deactivate");
+    const step = { step: "killed-1", do: "reactivate", repair: true, grantId: ids[0] };
+    appendFileSync(log, `${JSON.stringify(step)}\n`);
+    sandbox.failNext({ rpc: "DeactivateUserGrant", code: Code.FailedPrecondition });
+    const { exitCode, stderr } = await cli(["resume", log, "--yes", "--no-check"]);
+    expect(stderr).toContain(`Undecided: ${ids[0]} may be active: it could not be deactivated`);
+    expect(exitCode).toBe(2);
+    await sandbox.close();
+  });
+});
+
 describe("the wait for the read model", () => {
   async function waited(shownAfterMs: readonly number[]) {
     const time = new FakeEnvironment();

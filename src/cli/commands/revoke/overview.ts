@@ -7,14 +7,18 @@ const mostExamples = 10;
 
 /** Collects what a run is about to change, as ZITADEL shows it, for display before the question. */
 export class Overview {
+  /** How many grants were read. */
+  known = 0;
+  /** How many were not. */
+  unread = 0;
+  /** How many are not shown in this organization. */
+  missing = 0;
   readonly #selectedRoles: ReadonlySet<string>;
   readonly #users = new Set<string>();
   readonly #projects = new Map<string, number>();
   readonly #roles = new Map<string, number>();
   readonly #examples: string[] = [];
   readonly #missing = new Map<string, number>();
-  #known = 0;
-  #unread = 0;
   #inactive = 0;
   #withOtherRoles = 0;
 
@@ -27,11 +31,11 @@ export class Overview {
   add(grant: LoggedGrant): void {
     const { grantId, recorded, projectName, userId } = grant;
     if (recorded === undefined || userId === undefined) {
-      this.#unread += 1;
+      this.unread += 1;
       return;
     }
     const { projectId, roleKeys, state } = recorded;
-    this.#known += 1;
+    this.known += 1;
     this.#users.add(userId);
     this.#inactive += state === "inactive" ? 1 : 0;
     this.#withOtherRoles += roleKeys.some((role) => !this.#selectedRoles.has(role)) ? 1 : 0;
@@ -48,30 +52,16 @@ export class Overview {
 
   /** A grant that is not shown in this organization: "not found", or which one has it. */
   addMissing(shows: string): void {
+    this.missing += 1;
     increment(this.#missing, shows);
-  }
-
-  /** The number of grants that were read. */
-  get known(): number {
-    return this.#known;
-  }
-
-  /** The number of grants that are not shown in this organization. */
-  get missing(): number {
-    return [...this.#missing.values()].reduce((sum, count) => sum + count, 0);
-  }
-
-  /** The number of grants that were not read. */
-  get unread(): number {
-    return this.#unread;
   }
 
   /** "1,234 to remove, of 812 users; 12 of them inactive" */
   count(what: string): string {
-    const total = this.#known + this.#unread + this.missing;
+    const total = this.known + this.unread + this.missing;
     return [
       `${grouped(total)} to ${what}`,
-      this.#known > 0 ? `, of ${counted(this.#users.size, "user")}` : "",
+      this.known > 0 ? `, of ${counted(this.#users.size, "user")}` : "",
       this.#inactive > 0 ? `; ${grouped(this.#inactive)} of them inactive` : "",
       ...[...this.#missing].map(([shows, count]) => `; ${grouped(count)} ${shows}`),
     ].join("");
@@ -80,8 +70,8 @@ export class Overview {
   /** Projects, roles and the first grants, as far as known. */
   show(command: string, io: Io): void {
     const lines: string[] = [];
-    if (this.#known > 0) {
-      const more = this.#known - this.#examples.length;
+    if (this.known > 0) {
+      const more = this.known - this.#examples.length;
       lines.push(
         ...["", "By project", ...mostFrequent(this.#projects)],
         ...["By role", ...mostFrequent(this.#roles)],

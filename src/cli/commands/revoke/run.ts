@@ -21,26 +21,23 @@ import {
 import { inSession } from "./session.js";
 
 /** The command `remove`. */
-export const remove: Command = {
-  name: "remove",
-  summary: "remove grants: one, or as many as you like",
-  arguments: "[<grant id> ...]",
-  description:
-    "Removes grants that flags such as --project select, or that arguments, --file or standard input name. Asks first, and looks afterwards whether the access has ended.",
-  groups: bulkGroups("remove"),
-  run: (args, io) => runBulk("remove", args, io),
-};
+export const remove = revoke("remove", "Removes", "remove grants: one, or as many as you like");
 
 /** The command `deactivate`. */
-export const deactivate: Command = {
-  name: "deactivate",
-  summary: "deactivate grants: they stay, and can be activated again",
-  arguments: "[<grant id> ...]",
-  description:
-    "Deactivates grants that flags such as --project select, or that arguments, --file or standard input name. Asks first, and looks afterwards whether the access has ended.",
-  groups: bulkGroups("deactivate"),
-  run: (args, io) => runBulk("deactivate", args, io),
-};
+export const deactivate = revoke(
+  "deactivate",
+  "Deactivates",
+  "deactivate grants: they stay, and can be activated again",
+);
+
+function revoke(name: LoggedCommand, verb: string, summary: string): Command {
+  return {
+    ...{ name, summary, arguments: "[<grant id> ...]" },
+    description: `${verb} grants that flags such as --project select, or that arguments, --file or standard input name. Asks first, and looks afterwards whether the access has ended.`,
+    groups: bulkGroups(name),
+    run: (args, io) => runBulk(name, args, io),
+  };
+}
 
 async function runBulk(command: LoggedCommand, args: readonly string[], io: Io): Promise<number> {
   const { values: flags, positionals } = parseFlags(args, bulkFlags(command));

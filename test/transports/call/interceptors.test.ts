@@ -8,6 +8,17 @@ import { createClient, failureOf, protocols, startWire } from "../../support/pro
 
 const grant = { userId: "1", grantId: "2" };
 
+/** Responds to all requests but the first, which ends when the client ends it. */
+function leaveFirst() {
+  const first = Promise.withResolvers<Exchange>();
+  return {
+    respond: (exchange: Exchange) =>
+      exchange.number === 1 ? first.resolve(exchange) : respondWell(exchange),
+    arrived: first.promise,
+    over: first.promise.then((exchange) => exchange.over),
+  };
+}
+
 describe.each(protocols)("over %s", (protocol) => {
   async function connected(
     respond: (exchange: Exchange) => void,
@@ -90,29 +101,20 @@ describe.each(protocols)("over %s", (protocol) => {
   ])(
     "the signal of an interceptor that %s cancels the attempt, on the wire too",
     async (_, change) => {
-      let over: Promise<void> | undefined;
+      const { respond, arrived, over } = leaveFirst();
       const seen: unknown[] = [];
-      const { client } = await connected(
-        (exchange) => {
-          if (exchange.number === 1) {
-            over = exchange.over;
-          } else {
-            respondWell(exchange);
-          }
-        },
-        {
-          interceptors: [
-            (next) => async (call) => {
-              const controller = new AbortController();
-              const first = next(change({ ...call }, { signal: controller.signal }));
-              await vi.waitUntil(() => over !== undefined, { interval: 1 });
-              controller.abort(new Error("hedged"));
-              await first.catch((reason) => seen.push(ConnectError.from(reason).code));
-              return await next(call);
-            },
-          ],
-        },
-      );
+      const { client } = await connected(respond, {
+        interceptors: [
+          (next) => async (call) => {
+            const controller = new AbortController();
+            const first = next(change({ ...call }, { signal: controller.signal }));
+            await arrived;
+            controller.abort(new Error("hedged"));
+            await first.catch((reason) => seen.push(ConnectError.from(reason).code));
+            return await next(call);
+          },
+        ],
+      });
 
       await client.deactivateUserGrant(grant, { timeoutMs: 5_000 });
       await over;
@@ -122,26 +124,17 @@ describe.each(protocols)("over %s", (protocol) => {
   );
 
   test("attempts still in progress when the call settles are cancelled", async () => {
-    let over: Promise<void> | undefined;
-    const { client } = await connected(
-      (exchange) => {
-        if (exchange.number === 1) {
-          over = exchange.over;
-        } else {
-          respondWell(exchange);
-        }
-      },
-      {
-        interceptors: [
-          (next) => async (call) => {
-            const first = next(call);
-            first.catch(() => undefined);
-            await vi.waitUntil(() => over !== undefined, { interval: 1 });
-            return await Promise.race([first, next(call)]);
-          },
-        ],
-      },
-    );
+    const { respond, arrived, over } = leaveFirst();
+    const { client } = await connected(respond, {
+      interceptors: [
+        (next) => async (call) => {
+          const first = next(call);
+          first.catch(() => undefined);
+          await arrived;
+          return await Promise.race([first, next(call)]);
+        },
+      ],
+    });
 
     await client.deactivateUserGrant(grant);
     await over;

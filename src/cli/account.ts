@@ -2,9 +2,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { platform } from "../bulk/internal.js";
 import { close, describeError, isGrantNotFound } from "../index.js";
 import type { Connection } from "./connect.js";
-import { explain } from "./explain.js";
+import { explain, messageOf, type Use } from "./explain.js";
 import { createLookup, type Lookup, type LookupOptions } from "./grants/lookup.js";
-import { Ended, exitCode, type Io, line } from "./io.js";
+import { Ended, exitCode, type Io, line, UsageError } from "./io.js";
 import type { LoggedCommand, LogHead } from "./log/entry.js";
 import { named } from "./log/read.js";
 import { lookupTurns } from "./pace.js";
@@ -29,19 +29,37 @@ export interface Identified {
 }
 
 /**
- * Finds out the server and the account of the calls, before anything else is done.
+ * Finds out the server and the account of the calls, before anything else is done. A command that only reads
+ * goes on over JSON where gRPC, which nobody asked for, does not get through; how a change is sent is the user's
+ * decision.
  *
- * @throws Ended with the reason when that fails, or at Ctrl-C.
+ * @throws Ended with the reason when that fails, or at Ctrl-C; UsageError when another protocol gets through.
  */
-export async function identify(connection: Connection, io: Io): Promise<Identified> {
-  const identity = await readWith(
-    connection,
-    { connectMs: 5000 },
-    "Nothing was done.",
-    io,
-    (lookup) => whoAmI(lookup, connection),
-  );
-  return { connection, identity };
+export async function identify(connection: Connection, io: Io, use: Use): Promise<Identified> {
+  const { baseUrl, protocol, protocolGiven } = connection;
+  const limits = { connectMs: 5000 };
+  return readWith(connection, limits, "Nothing was done.", io, async (lookup, options) => {
+    try {
+      return { connection, identity: await whoAmI(lookup, connection) };
+    } catch (error) {
+      if (!(error instanceof ConnectError) || error.isWireError || protocol === "json") {
+        throw error;
+      }
+      const json = connection.over("json");
+      const overJson = createLookup(json, { ...options, giveUpMs: 0 });
+      const identity = await whoAmI(overJson, json).catch(() => {
+        throw error;
+      });
+      if (use === "change" || protocolGiven) {
+        const name = `--protocol ${protocol}${protocolGiven ? "" : ", the default,"}`;
+        throw new UsageError(
+          `${name} does not get through: ${messageOf(error)}\nNothing was done. JSON gets through: add --protocol json.`,
+        );
+      }
+      line(io.stderr, `gRPC does not get through to ${baseUrl}: this reads over JSON.`);
+      return { connection: json, identity };
+    }
+  });
 }
 
 /**
@@ -55,13 +73,13 @@ export async function readWith<T>(
   { rate, connectMs }: { readonly rate?: number | undefined; readonly connectMs?: number },
   left: string,
   io: Io,
-  read: (lookup: Lookup) => Promise<T>,
+  read: (lookup: Lookup, options: LookupOptions) => Promise<T>,
 ): Promise<T> {
   const stop = new AbortController();
   const stopListening = io.onInterrupt(() => stop.abort());
   try {
-    const lookupAs = lookupOptions(stop.signal, rate, io);
-    return await read(createLookup(connection, { ...lookupAs, connectMs }));
+    const options = { ...lookupOptions(stop.signal, rate, io), connectMs };
+    return await read(createLookup(connection, options), options);
   } catch (error) {
     if (stop.signal.aborted) {
       throw new Ended(exitCode.stopped, `Stopped. ${left}`);

@@ -72,6 +72,8 @@ export interface Connection {
   readonly baseUrl: string;
   readonly orgId: string | undefined;
   readonly protocol: ProtocolName;
+  /** Whether it was chosen, and is not the default. */
+  readonly protocolGiven: boolean;
   readonly instanceHost: string | undefined;
   readonly createClient: () => ManagementClient;
   /** For the other services. */
@@ -123,7 +125,7 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     const options = { ...checked, token, fetch };
     return {
       baseUrl: baseUrl.replace(/\/+$/, ""),
-      ...{ orgId, protocol, instanceHost, over },
+      ...{ orgId, protocol, protocolGiven: given !== undefined, instanceHost, over },
       usesStdin: flags["token-file"] === "-",
       createClient: () => protocols[protocol].createManagementClient(options),
       transport: protocols[protocol].createTransport({ ...options, readMaxBytes }),

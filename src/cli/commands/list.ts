@@ -49,9 +49,9 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
     throw new UsageError("Give --json or --csv, not both.");
   }
   const selectors = await readSelectors(values, io);
-  const connection = await readConnection(values, io);
-  const rate = readRate(values.rate, connection.baseUrl);
-  const { identity } = await identify(connection, io);
+  const given = await readConnection(values, io);
+  const rate = readRate(values.rate, given.baseUrl);
+  const { connection, identity } = await identify(given, io, "read");
   let count = 0;
   let end: SelectionEnd | undefined;
   const left = "The list is incomplete.";

@@ -61,7 +61,7 @@ export async function withLog(
 
 async function connectAs(head: LogHead, flags: ConnectionFlags, io: Io): Promise<Identified> {
   const connection = await readConnection(connectionFlagsOf(head, flags, io), io);
-  const identified = await identify(connection, io);
+  const identified = await identify(connection, io, "change");
   const difference = differentOrganization(head, connection, identified.identity);
   if (difference !== undefined) {
     throw new UsageError(difference);

@@ -70,7 +70,7 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
   let started = false;
   try {
     const input = selectors ?? (await gatherInput(positionals, flags, io));
-    const identified = await identify(given, io);
+    const identified = await identify(given, io, isDryRun ? "read" : "change");
     const source = { ...identified, rate, log, io };
     const gathered =
       "users" in input

@@ -31,7 +31,7 @@ export const resume: Command = {
     checkCanAsk(flags, flags["token-file"] === "-", io);
     return await withLog("resume", path, { flags, changes: true, io }, async (opened) => {
       const { connection, identity, content } = opened;
-      if (content.restores.length > 0) {
+      if (content.sessions.some(({ what }) => what === "restored")) {
         throw new UsageError(
           `Nothing was done: that run has been restored, at least in part. Start another run, or continue the restore: zitadel-user-grants restore ${quoted(path)}`,
         );

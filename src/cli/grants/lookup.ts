@@ -9,7 +9,7 @@ import {
 import { TextFilterMethod } from "../../../gen/tool/filter_pb.js";
 import { ManagementService } from "../../../gen/tool/management_pb.js";
 import { TextQueryMethod } from "../../../gen/tool/object_pb.js";
-import { Type, type User, type UserGrantQuerySchema } from "../../../gen/tool/user_pb.js";
+import { Type, type UserGrantQuerySchema } from "../../../gen/tool/user_pb.js";
 import { type Environment, isPermanent, neverSent, platform, sleep } from "../../bulk/internal.js";
 import { describeError } from "../../index.js";
 import type { Connection } from "../connect.js";
@@ -222,7 +222,7 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
       if (user === undefined || user.id === "") {
         throw notZitadel("the account of the token");
       }
-      return { userId: user.id, name: nameOf(user) };
+      return { userId: user.id, name: user.preferredLoginName || user.userName || undefined };
     },
     /** The organization of the calls. */
     async organization(): Promise<{ readonly id: string; readonly name: string }> {
@@ -302,15 +302,6 @@ function toFilters({ organizationId, grantIds, queries = [] }: AuthorizationFilt
     wanted.push({ case: "authorizationIds", value: { ids: [...grantIds] } });
   }
   return wanted.map((filter) => ({ filter }));
-}
-
-function nameOf({ type, preferredLoginName, userName }: User): string | undefined {
-  const name = type.case === "human" ? type.value.profile?.displayName : type.value?.name;
-  return text(name) ?? text(preferredLoginName) ?? text(userName);
-}
-
-function text(value: string | undefined): string | undefined {
-  return value === "" ? undefined : value;
 }
 
 function notZitadel(what: string): ConnectError {

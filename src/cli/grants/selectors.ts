@@ -38,19 +38,12 @@ export const selectorFlags = {
 export const selectorNote =
   "A flag given twice means either value; different flags must all match.";
 
-export interface SelectorFlags {
-  readonly user?: readonly string[] | undefined;
-  readonly "users-file"?: string | undefined;
-  readonly email?: readonly string[] | undefined;
-  readonly "emails-file"?: string | undefined;
-  readonly "login-name"?: readonly string[] | undefined;
-  readonly project?: readonly string[] | undefined;
-  readonly role?: readonly string[] | undefined;
-  readonly state?: string | undefined;
-  readonly "user-type"?: string | undefined;
-  readonly "created-before"?: string | undefined;
-  readonly "changed-before"?: string | undefined;
-}
+type Table = typeof selectorFlags;
+export type SelectorFlags = {
+  readonly [Name in keyof Table]?:
+    | (Table[Name] extends typeof several ? readonly string[] : string)
+    | undefined;
+};
 
 /** Which of the flags were given. */
 export function selectorsGiven(flags: SelectorFlags): string[] {

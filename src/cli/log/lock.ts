@@ -104,10 +104,11 @@ function lockPath(path: string): string {
   }
 }
 
-type Holder = Owner | "unreadable";
+/** Of a lock that cannot be read, nothing is known. */
+type Holder = Partial<Owner>;
 
 function sameLock(a: Holder | undefined, b: Holder): boolean {
-  return a !== undefined && a !== "unreadable" && b !== "unreadable" && a.id === b.id;
+  return a?.id !== undefined && a.id === b.id;
 }
 
 /** Undefined if there is no lock. */
@@ -116,7 +117,7 @@ function readOwner(path: string, tries = 50): Holder | undefined {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : "unreadable";
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : {};
   }
   if (text === "" && tries > 0) {
     // Its maker is about to write it.
@@ -130,34 +131,40 @@ function readOwner(path: string, tries = 50): Holder | undefined {
   }
   try {
     const value = JSON.parse(text);
-    return typeof value?.id === "string" && Number.isSafeInteger(value.pid) ? value : "unreadable";
+    return typeof value?.id === "string" && Number.isSafeInteger(value.pid) ? value : {};
   } catch {
-    return "unreadable";
+    return {};
   }
 }
 
-/** `unknown`: of another machine or container, or without a start time to compare. */
-function stateOf(owner: Holder): "running" | "ended" | "unknown" {
-  if (owner === "unreadable" || owner.host !== hostname()) {
-    return "unknown";
+/** Why a lock cannot be taken; undefined if its holder has ended. */
+function heldMessage(logPath: string, path: string, holder: Holder): string | undefined {
+  const { pid, host, at, startedAt } = holder;
+  const who =
+    pid === undefined ? "a process that is not known" : `process ${pid} on ${host}, since ${at}`;
+  const now = pid === undefined || host !== hostname() ? null : startOf(pid);
+  if (now === "ended" || (now !== null && startedAt !== null && now !== startedAt)) {
+    return undefined;
   }
+  // A process of another machine or container, or without a start time to compare, cannot be seen.
+  return now !== null && now === startedAt
+    ? `another run is writing ${logPath} (${who}). Wait until it has ended.`
+    : `another run may be writing ${logPath}: ${path} names ${who}, which cannot be seen from here. If no run writes the log, delete ${quoted(path)}.`;
+}
+
+/**
+ * When a process of this machine started, or that it has ended, as one that waits to be reaped; null if the
+ * system does not report it.
+ */
+function startOf(pid: number): string | null {
   try {
-    process.kill(owner.pid, 0);
+    process.kill(pid, 0);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") {
       return "ended";
     }
     // EPERM: it runs, as another user.
   }
-  const startedAt = startOf(owner.pid);
-  if (startedAt === null || owner.startedAt === null) {
-    return "unknown";
-  }
-  return startedAt === owner.startedAt ? "running" : "ended";
-}
-
-/** When a process started; null if the system does not report it. One that waits to be reaped has ended. */
-function startOf(pid: number): string | null {
   try {
     if (process.platform === "linux") {
       const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -171,23 +178,5 @@ function startOf(pid: number): string | null {
       : null;
   } catch {
     return null;
-  }
-}
-
-function named(holder: Holder): string {
-  return holder === "unreadable"
-    ? "a process that is not known"
-    : `process ${holder.pid} on ${holder.host}, since ${holder.at}`;
-}
-
-/** Undefined if the holder has ended. */
-function heldMessage(logPath: string, path: string, holder: Holder): string | undefined {
-  switch (stateOf(holder)) {
-    case "ended":
-      return undefined;
-    case "running":
-      return `another run is writing ${logPath} (${named(holder)}). Wait until it has ended.`;
-    default:
-      return `another run may be writing ${logPath}: ${path} names ${named(holder)}, which cannot be seen from here. If no run writes the log, delete ${quoted(path)}.`;
   }
 }

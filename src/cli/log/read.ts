@@ -15,10 +15,11 @@ import {
   type StepEntry,
 } from "./entry.js";
 
-/** A start or a resumption of the run. */
+/** A start, a resumption or a restore of the run. */
 export interface Session {
+  readonly what: "started" | "resumed" | "restored";
   readonly at: string;
-  readonly head: LogHead;
+  readonly account: string;
   /** When and why it stopped; undefined if it was killed, or is still running. */
   ended?: { readonly at: string; readonly because: string };
 }
@@ -55,11 +56,6 @@ export class LogContent {
   /** In the order of the log, each once. */
   readonly grants: GrantInLog[] = [];
   readonly sessions: Session[] = [];
-  readonly restores: {
-    readonly at: string;
-    readonly account: string;
-    ended?: { readonly at: string; readonly because: string };
-  }[] = [];
   /** The last look at what ZITADEL shows. */
   effect: { readonly effect: Effect; readonly at?: string } | undefined;
   /** The length of the complete lines, in bytes. */
@@ -68,6 +64,7 @@ export class LogContent {
   /** The grants of each request without a response. */
   readonly #open = new Map<string, readonly GrantInLog[]>();
   readonly #steps = new Map<string, StepEntry>();
+  #head: LogHead | undefined;
   #time: string | undefined;
   readonly #keepsRequestIds: boolean;
 
@@ -103,7 +100,7 @@ export class LogContent {
               `${command}: ${path} is damaged: line ${number} cannot be read. It was not changed.`,
             );
     }
-    if (content.sessions.length === 0) {
+    if (content.#head === undefined) {
       throw notALog(path, command);
     }
     return content;
@@ -118,12 +115,12 @@ export class LogContent {
     throw notALog(path, command);
   }
 
+  /** What the run does, and who began it. */
   get head(): LogHead {
-    const [first] = this.sessions;
-    if (first === undefined) {
+    if (this.#head === undefined) {
       throw new Error("a log without a head");
     }
-    return first.head;
+    return this.#head;
   }
 
   find(grantId: string): GrantInLog | undefined {
@@ -148,17 +145,23 @@ export class LogContent {
     if ((number === 1) !== "log" in entry) {
       throw new Error("the first line, and no other, names the format");
     }
-    if ("run" in entry) {
+    if ("run" in entry || "restore" in entry) {
+      const { at } = entry;
       const last = this.sessions.at(-1);
-      if (entry.run !== "ended") {
-        const { run: _, at, ...head } = entry;
-        this.sessions.push({ at, head });
+      if ("accountId" in entry) {
+        const what = "run" in entry ? entry.run : "restored";
+        this.sessions.push({ what, at, account: named(entry.accountName, entry.accountId) });
+        this.#head ??= "run" in entry ? entry : undefined;
       } else if (last !== undefined) {
-        last.ended = { at: entry.at, because: entry.because };
+        last.ended = { at, because: entry.because };
       }
     } else if ("grants" in entry) {
-      for (const grant of entry.grants) {
-        this.#include(typeof grant === "string" ? { grantId: grant } : grant);
+      for (const { grantId, userId = "" } of grantsIn(entry)) {
+        if (!this.#byId.has(grantId)) {
+          const grant = { grantId, userId, status: "", confirmed: false, at: undefined };
+          this.#byId.set(grantId, grant);
+          this.grants.push(grant);
+        }
       }
     } else if ("request" in entry) {
       const grants = entry.ids.map((id) => this.#known(id));
@@ -198,14 +201,6 @@ export class LogContent {
       this.#known(entry.grantId).restored = entry;
     } else if ("effect" in entry) {
       this.effect = entry;
-    } else if ("restore" in entry) {
-      const last = this.restores.at(-1);
-      if (entry.restore === "started") {
-        const account = named(entry.accountName, entry.accountId);
-        this.restores.push({ at: entry.at, account });
-      } else if (last !== undefined) {
-        last.ended = { at: entry.at, because: entry.because };
-      }
     } else if ("step" in entry) {
       const grant = this.#known(entry.grantId);
       this.#steps.set(entry.step, entry);
@@ -238,17 +233,6 @@ export class LogContent {
     return this.#time;
   }
 
-  #include({ grantId, userId = "" }: LoggedGrant): void {
-    const known = this.#byId.get(grantId);
-    if (known !== undefined) {
-      known.userId ||= userId;
-      return;
-    }
-    const grant = { grantId, userId, status: "", confirmed: false, at: undefined };
-    this.#byId.set(grantId, grant);
-    this.grants.push(grant);
-  }
-
   #known(grantId: string): GrantInLog {
     const grant = this.#byId.get(grantId);
     if (grant === undefined) {
@@ -258,21 +242,21 @@ export class LogContent {
   }
 }
 
-/** The grants of a log as they were recorded before the run, in order. Each occurs once. */
+/** The grants of a log as they were recorded before the run, in order. */
 export async function* loggedGrants(path: string, command: string): AsyncGenerator<LoggedGrant> {
-  const seen = new Set<string>();
   for await (const { lines } of completeLines(path, command)) {
     for (const text of lines) {
-      const entry = text.startsWith('{"grants":') ? parseEntry(text) : undefined;
-      for (const grant of entry !== undefined && "grants" in entry ? entry.grants : []) {
-        const record = typeof grant === "string" ? { grantId: grant } : grant;
-        if (!seen.has(record.grantId)) {
-          seen.add(record.grantId);
-          yield record;
-        }
+      if (text.startsWith('{"grants":')) {
+        yield* grantsIn(parseEntry(text));
       }
     }
   }
+}
+
+function grantsIn(entry: Entry): readonly LoggedGrant[] {
+  return "grants" in entry
+    ? entry.grants.map((grant) => (typeof grant === "string" ? { grantId: grant } : grant))
+    : [];
 }
 
 /** How to look up a grant. */
@@ -291,24 +275,17 @@ export function expectationOf(grant: GrantInLog, command: LoggedCommand): Expect
   if (restored !== undefined && restored.restored !== "failed") {
     return { grantId: restored.newGrantId ?? grantId, state: restored.state };
   }
-  return { grantId, state: grant.mayBeActive ? undefined : afterRun(grant, command) };
+  const { status, confirmed, mayBeActive } = grant;
+  const done = confirmed ? (command === "remove" ? "gone" : "inactive") : undefined;
+  return { grantId, state: mayBeActive ? undefined : (statesAfter[status] ?? done) };
 }
 
-function afterRun(grant: GrantInLog, command: LoggedCommand): FoundState | undefined {
-  switch (grant.status) {
-    case "removed":
-    case "not-found":
-      return "gone";
-    case "deactivated":
-    case "already-inactive":
-      return "inactive";
-    default:
-      if (!grant.confirmed) {
-        return undefined;
-      }
-      return command === "remove" ? "gone" : "inactive";
-  }
-}
+const statesAfter: Readonly<Record<string, FoundState>> = {
+  removed: "gone",
+  "not-found": "gone",
+  deactivated: "inactive",
+  "already-inactive": "inactive",
+};
 
 /** "Jane Doe (4711)" */
 export function named(name: string | undefined, id: string): string {

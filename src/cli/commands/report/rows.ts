@@ -26,29 +26,23 @@ export type RunFacts = Pick<
 /** A start, a resumption or a restore: what, by which account, from and to when. */
 export type Session = readonly [what: string, account: string, from: string, to: string];
 
-export function sessionsOf({ sessions, restores }: LogContent): Session[] {
-  const to = (ended: { readonly at: string; readonly because: string } | undefined) =>
-    ended === undefined ? "" : `${ended.at} (${ended.because})`;
-  return [
-    ...sessions.map(({ at, head: { accountId, accountName }, ended }, index): Session => {
-      return [index === 0 ? "started" : "resumed", named(accountName, accountId), at, to(ended)];
-    }),
-    ...restores.map(({ at, account, ended }): Session => ["restored", account, at, to(ended)]),
-  ];
+export function sessionsOf({ sessions }: LogContent): Session[] {
+  return sessions.map(({ what, account, at, ended }) => {
+    return [what, account, at, ended === undefined ? "" : `${ended.at} (${ended.because})`];
+  });
 }
 
-export function factsOf(content: LogContent): RunFacts {
-  const { head, sessions } = content;
-  const runs = sessionsOf(content).slice(0, sessions.length);
+export function factsOf({ head, sessions }: LogContent): RunFacts {
+  const runs = sessions.filter(({ what }) => what !== "restored");
   return {
     command: head.command,
     instance: head.url,
     organization: head.orgId === null ? "the account's own" : named(head.orgName, head.orgId),
     // Each account that has run it, once.
-    accounts: [...new Set(runs.map(([, account]) => account))],
-    started: sessions[0]?.at ?? "",
+    accounts: [...new Set(runs.map(({ account }) => account))],
+    started: runs[0]?.at ?? "",
     // Not known of a run that was killed, or is still running.
-    ended: sessions.at(-1)?.ended?.at ?? "",
+    ended: runs.at(-1)?.ended?.at ?? "",
   };
 }
 

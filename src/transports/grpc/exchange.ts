@@ -56,7 +56,7 @@ export function exchange(
 /** @param isUnprocessed whether no connection could be made, or the server did not process the request. */
 type Failed = (error: unknown, isUnprocessed: boolean) => void;
 
-class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
+class UnaryExchange implements Waiter, ExpiryListener {
   readonly #shared: Exchanges;
   readonly #attempt: Attempt;
   #header: HeaderList = [];
@@ -159,31 +159,27 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
     this.#fail(error, error.code === Code.Unavailable);
   }
 
+  /** An informational response (1xx) has arrived. */
   onInformation(): void {
     this.#responding = true;
   }
 
+  /** @param isLast whether nothing follows. */
   onResponse(header: ResponseHeader, isLast: boolean): void {
     this.#connection?.onRead();
     this.#responding = true;
     this.#ended = isLast;
-    if (!this.#settled) {
-      this.#settleWith(this.#reader.onHeader(header, isLast));
-    }
+    this.#settleWith(this.#reader.onHeader(header, isLast));
   }
 
   onData(chunk: Buffer): void {
     this.#connection?.onRead();
-    if (!this.#settled) {
-      this.#settleWith(this.#reader.onData(chunk));
-    }
+    this.#settleWith(this.#reader.onData(chunk));
   }
 
   onTrailers(trailer: IncomingHttpHeaders): void {
     this.#ended = true;
-    if (!this.#settled) {
-      this.#settleWith(this.#reader.onEnd(trailer));
-    }
+    this.#settleWith(this.#reader.onEnd(trailer));
   }
 
   /** No more data will arrive: the response is complete, or its connection is closed. */
@@ -195,6 +191,7 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
     }
   }
 
+  /** No more events will follow. */
   onClose(stream: ClientHttp2Stream): void {
     const connection = this.#connection;
     if (connection === undefined) {
@@ -250,7 +247,7 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
   #settleWith(result: ReceivedResponse | ConnectError | undefined): void {
     if (result instanceof ConnectError) {
       this.#fail(result);
-    } else if (result !== undefined) {
+    } else if (result !== undefined && !this.#settled) {
       this.#settle();
       this.#resolve(this.#finish(result));
     }
@@ -297,28 +294,13 @@ class UnaryExchange implements Waiter, StreamListener, ExpiryListener {
   }
 }
 
-/** Is notified of the events of a stream. */
-interface StreamListener {
-  /** An informational response (1xx) has arrived. */
-  onInformation(): void;
-  /** @param isLast whether nothing follows. */
-  onResponse(header: ResponseHeader, isLast: boolean): void;
-  onData(chunk: Buffer): void;
-  onTrailers(trailer: IncomingHttpHeaders): void;
-  /** No more data will arrive: the response is complete, or its connection is closed. */
-  onEnd(stream: ClientHttp2Stream): void;
-  /** No more events will follow. */
-  onClose(stream: ClientHttp2Stream): void;
-}
+/** Where a stream stores its exchange. A property, since six closures cost a tenth of a call. */
+const exchangeOf = Symbol("exchange");
 
-/** Where a stream stores its listener. A property, since closures would be six more objects. */
-const listenerOf = Symbol("listener");
+type Stream = ClientHttp2Stream & { [exchangeOf]?: UnaryExchange | undefined };
 
-type Stream = ClientHttp2Stream & { [listenerOf]?: StreamListener | undefined };
-
-/** Subscribes the listener to all events. */
-function listen(stream: Stream, listener: StreamListener): void {
-  stream[listenerOf] = listener;
+function listen(stream: Stream, exchange: UnaryExchange): void {
+  stream[exchangeOf] = exchange;
   stream.on("headers", onInformation);
   stream.on("response", onResponse);
   stream.on("data", onData);
@@ -329,33 +311,33 @@ function listen(stream: Stream, listener: StreamListener): void {
 }
 
 function onInformation(this: Stream): void {
-  this[listenerOf]?.onInformation();
+  this[exchangeOf]?.onInformation();
 }
 
 /** On a HEADERS frame: nothing follows. https://www.rfc-editor.org/rfc/rfc9113#section-6.2 */
 const endStreamFlag = 0x1;
 
 function onResponse(this: Stream, header: ResponseHeader, flags: number): void {
-  this[listenerOf]?.onResponse(header, (flags & endStreamFlag) !== 0);
+  this[exchangeOf]?.onResponse(header, (flags & endStreamFlag) !== 0);
 }
 
 function onData(this: Stream, chunk: Buffer): void {
-  this[listenerOf]?.onData(chunk);
+  this[exchangeOf]?.onData(chunk);
 }
 
 function onTrailers(this: Stream, trailer: IncomingHttpHeaders): void {
-  this[listenerOf]?.onTrailers(trailer);
+  this[exchangeOf]?.onTrailers(trailer);
 }
 
 function onEnd(this: Stream): void {
-  this[listenerOf]?.onEnd(this);
+  this[exchangeOf]?.onEnd(this);
 }
 
 function onClose(this: Stream): void {
-  const listener = this[listenerOf];
+  const exchange = this[exchangeOf];
   // Node keeps closed streams for a while; objects that they refer to must not live as long.
-  this[listenerOf] = undefined;
-  listener?.onClose(this);
+  this[exchangeOf] = undefined;
+  exchange?.onClose(this);
 }
 
 function ignore(): void {}

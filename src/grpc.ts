@@ -10,7 +10,7 @@ import {
   type ManagementClient,
   type Protocol,
 } from "./client/client.js";
-import { boolean, bytes, describe, isObject, listOf, timeMs } from "./options/checker.js";
+import { boolean, bytes, isObject, kindOf, listOf, timeMs } from "./options/checker.js";
 import { binaryFormatChecks, commonChecks } from "./options/checks.js";
 import type { GrpcOptions } from "./options/options.js";
 import { createGrpcTransport } from "./transports/grpc/transport.js";
@@ -23,7 +23,7 @@ const grpc: Protocol<GrpcOptions> = {
     ...commonChecks,
     ...binaryFormatChecks,
     // It may contain a key.
-    nodeOptions: ["an object", isObject, describe],
+    nodeOptions: ["an object", isObject, kindOf],
     acceptCompression: listOf("compressions", isCompression),
     sendCompression: ["a compression", isCompression],
     compressMinBytes: bytes(0),

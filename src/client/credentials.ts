@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { type Environment, exponential, platform } from "../common/time.js";
 import { asConnectError, decisionOf, wasSent, withExtras } from "../errors/certainty.js";
 import { createMask, rewriteMessage } from "../errors/mask.js";
-import { headerValueProblem } from "../options/checker.js";
+import { isHeaderValue, kindOf } from "../options/checker.js";
 import type { TokenRequest, TokenSource } from "../options/options.js";
 import type { Attempt, Send, StreamFields } from "../transports/call/attempt.js";
 import type { Call, HeaderFields } from "../transports/call/call.js";
@@ -188,9 +188,7 @@ function obtain(
 ): string | Promise<string> {
   try {
     const token = source(new OneTokenRequest(call, refused));
-    return typeof token === "string" && headerValueProblem(token) === undefined
-      ? token
-      : awaitToken(token, call, refused);
+    return isHeaderValue(token) ? token : awaitToken(token, call, refused);
   } catch (reason) {
     return Promise.reject(noToken(reason, call, refused));
   }
@@ -232,14 +230,13 @@ async function awaitToken(
   );
   try {
     const value: unknown = await call.waitFor(Promise.resolve(token));
-    const problem = headerValueProblem(value);
-    if (problem !== undefined) {
+    if (!isHeaderValue(value)) {
       throw new ConnectError(
-        `the token source must return a bearer token without the word "Bearer", got ${problem}`,
+        `the token source must return a bearer token without the word "Bearer", got ${kindOf(value)}`,
         Code.Unauthenticated,
       );
     }
-    return value as string;
+    return value;
   } catch (reason) {
     throw call.ended ? reason : noToken(reason, call, refused);
   } finally {

@@ -98,24 +98,39 @@ export function show(value: unknown): string {
   return typeof value === "function" ? "a function" : String(value);
 }
 
-/** Describes a value without showing it. */
+/** Describes a value that may be a secret, without showing it. */
 export function kindOf(value: unknown): string {
   if (value === undefined) {
     return "nothing";
   }
-  if (typeof value === "string") {
-    return value === "" ? "an empty string" : `a string of ${value.length} characters`;
+  if (typeof value !== "string") {
+    return value === null
+      ? "null"
+      : Array.isArray(value)
+        ? "an array"
+        : `a value of type ${typeof value}`;
   }
-  return value === null
-    ? "null"
-    : Array.isArray(value)
-      ? "an array"
-      : `a value of type ${typeof value}`;
+  if (value === "") {
+    return "an empty string";
+  }
+  const at = value.search(invisible);
+  const character = characters[value[at] ?? ""] ?? "a character outside of visible ASCII";
+  return `a string of ${value.length} characters${at < 0 ? "" : ` with ${character} at position ${at + 1}`}`;
 }
 
-/** Describes a value that may be a secret. */
-export function describe(value: unknown): string {
-  return headerValueProblem(value) ?? "another value";
+const invisible = /[^\x21-\x7e]/;
+const characters: Readonly<Record<string, string>> = {
+  " ": "a space",
+  "\n": "a line break",
+  "\r": "a line break",
+};
+
+/**
+ * Whether a value is a single token of a header: for ids and bearer tokens, which are visible ASCII without
+ * spaces (RFC 6750, section 2.1 allows no more for a token).
+ */
+export function isHeaderValue(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && !invisible.test(value);
 }
 
 export function isObject(value: unknown): value is object {
@@ -165,34 +180,6 @@ export const bytes = (minimum: number): Check => integer("bytes", minimum, 2 ** 
 
 export function listOf(what: string, isItem: (item: unknown) => boolean): Check {
   return [`an array of ${what}`, (value) => Array.isArray(value) && value.every(isItem)];
-}
-
-/**
- * Why a value is not a single token of a header: for ids and bearer tokens, which are visible ASCII without
- * spaces (RFC 6750, section 2.1 allows no more for a token). The result describes the value without
- * containing it. Undefined if the value is valid.
- */
-export function headerValueProblem(value: unknown): string | undefined {
-  if (typeof value !== "string") {
-    return value === null ? "null" : typeof value;
-  }
-  if (value === "") {
-    return "an empty string";
-  }
-  const position = value.search(/[^\x21-\x7e]/);
-  if (position === -1) {
-    return undefined;
-  }
-  const character = value.charCodeAt(position);
-  const kind =
-    character === 10 || character === 13
-      ? "a line break"
-      : character === 32
-        ? "a space"
-        : character < 32 || character === 127
-          ? "a control character"
-          : "a character outside of ASCII";
-  return `a string of ${value.length} characters with ${kind} at position ${position + 1}`;
 }
 
 /**

@@ -6,12 +6,12 @@ import {
   type Check,
   type Checks,
   checkOptions,
-  describe,
-  headerValueProblem,
   integer,
   isFunction,
+  isHeaderValue,
   isLoopback,
   isObject,
+  kindOf,
   listOf,
   number,
   object,
@@ -81,8 +81,6 @@ function showAddress(value: unknown): string {
   return /@|%40/.test(text) ? "another value" : show(text.split(/[?#]/)[0] || value);
 }
 
-const isHeaderValue = (value: unknown): boolean => headerValueProblem(value) === undefined;
-
 const retryChecks: Checks<RetryOptions> = {
   maxAttempts: integer("attempts", 1, 100),
   initialBackoffMs: timeMs(1),
@@ -104,9 +102,9 @@ export const commonChecks: Checks<CommonOptions> = {
   token: [
     'a token without the word "Bearer", or a function that returns one',
     (value) => isFunction(value) || isHeaderValue(value),
-    describe,
+    kindOf,
   ],
-  orgId: ["visible ASCII characters without spaces", isHeaderValue, describe],
+  orgId: ["visible ASCII characters without spaces", isHeaderValue, kindOf],
   instanceHost: [
     'a host name, such as "example.zitadel.cloud"',
     (value) => typeof value === "string" && /^[\w.-]+(:\d+)?$/.test(value),

@@ -3,9 +3,9 @@ import {
   type Check,
   type Checks,
   checkOptions,
-  describe,
-  headerValueProblem,
+  isHeaderValue,
   isObject,
+  kindOf,
   listOf,
   oneOf,
   own,
@@ -76,11 +76,7 @@ function parse(path: string): unknown {
 }
 
 /** A secret, which is not shown. */
-export const token: Check = [
-  "printable ASCII without spaces",
-  (value) => headerValueProblem(value) === undefined,
-  describe,
-];
+export const token: Check = ["printable ASCII without spaces", isHeaderValue, kindOf];
 const texts = listOf("strings that are not empty", (item) => text[1](item) === true);
 const state = oneOf(["active", "inactive"]);
 

@@ -76,7 +76,7 @@ describe("token and orgId", () => {
       for (const [value, problem] of [
         ["secret-1\n", /a string of 9 characters with a line break at position 9/],
         ["Bearer secret-1", /a space at position 7/],
-        ["secret-1\u0000", /a control character/],
+        ["secret-1\u0000", /a character outside of visible ASCII/],
         ["secret-1\u00e9", /outside of ASCII/],
         ["", /an empty string/],
         [["secret-1"], /object/],

@@ -5,11 +5,8 @@ import { describeFailure, hasCode, isPermanent } from "../../errors/failure.js";
 export interface ConnectFailure {
   /** Creates the error of a call that waited for the connection. */
   error: () => ConnectError;
-  /**
-   * Whether a retry cannot help: the server has an invalid certificate, or no HTTP/2. The latter counts when
-   * it happens twice in a row: a proxy may respond for a server that is about to start.
-   */
-  isPermanent: boolean | "when repeated";
+  /** Whether a retry cannot help: the server has an invalid certificate, or no HTTP/2. */
+  isPermanent: boolean;
 }
 
 /**
@@ -27,10 +24,7 @@ export function connectFailure(origin: string, error: Error | undefined): Connec
   const code = isOption ? Code.InvalidArgument : Code.Unavailable;
   return {
     // A name may appear: that a call waits for it does no harm.
-    isPermanent:
-      (isOption || isPermanent(reason)) &&
-      codeOf(reason) !== "ENOTFOUND" &&
-      (codeOf(reason) !== "ERR_NO_HTTP2" || "when repeated"),
+    isPermanent: (isOption || isPermanent(reason)) && codeOf(reason) !== "ENOTFOUND",
     error: () => new ConnectError(message, code, undefined, undefined, reason),
   };
 }

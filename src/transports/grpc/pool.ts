@@ -134,8 +134,8 @@ export class ConnectionPool {
     }
     const delayMs = this.#backoff.remainingMs();
     if (delayMs > 0) {
-      const { failure, isPermanent } = this.#backoff;
-      if (failure !== undefined && isPermanent && this.#find(isLive) === undefined) {
+      const { failure } = this.#backoff;
+      if (failure?.isPermanent && this.#find(isLive) === undefined) {
         this.#failWaiting(failure.error);
       } else {
         this.#cancelBackoff ??= this.#environment.setTimer(() => {
@@ -267,8 +267,6 @@ const backoff = { firstMs: 1_000, maxMs: 120_000, factor: 1.6 };
 class Backoff {
   /** The last failure, until a connection has served a call. */
   failure: ConnectFailure | undefined;
-  /** Whether the failure is permanent. */
-  isPermanent = false;
 
   readonly #environment: Environment;
   #failures = 0;
@@ -280,18 +278,14 @@ class Backoff {
 
   fail(failure: ConnectFailure, startedAtMs: number): void {
     this.#failures += 1;
+    this.failure = failure;
     const delayMs =
       this.#failures === 1 ? 0 : exponential(this.#environment, backoff, this.#failures - 1);
-    this.isPermanent =
-      failure.isPermanent === true ||
-      (failure.isPermanent === "when repeated" && this.failure?.isPermanent === "when repeated");
-    this.failure = failure;
     this.#endsAtMs = startedAtMs + delayMs;
   }
 
   reset(): void {
     this.failure = undefined;
-    this.isPermanent = false;
     this.#failures = 0;
     this.#endsAtMs = 0;
   }

@@ -77,9 +77,9 @@ describe("token and orgId", () => {
         ["secret-1\n", /a string of 9 characters with a line break at position 9/],
         ["Bearer secret-1", /a space at position 7/],
         ["secret-1\u0000", /a character outside of visible ASCII/],
-        ["secret-1\u00e9", /outside of ASCII/],
+        ["secret-1\u00e9", /outside of visible ASCII/],
         ["", /an empty string/],
-        [["secret-1"], /object/],
+        [["secret-1"], /an array/],
         [null, /null/],
       ] as const) {
         const message = refusal({ baseUrl, [name]: value });

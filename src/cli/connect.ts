@@ -8,7 +8,7 @@ import * as grpc from "../grpc.js";
 import * as grpcWeb from "../grpc-web.js";
 import * as json from "../json.js";
 import { inFlags } from "./explain.js";
-import { type FlagTable, oneOf } from "./flags.js";
+import { type FlagTable, type FlagValues, oneOf } from "./flags.js";
 import { fileProblem, type Io, line, type Output, UsageError } from "./io.js";
 import { jsonText } from "./terminal.js";
 
@@ -61,11 +61,7 @@ export const connectionFlags = {
 export const connectionNote =
   "A flag wins over its variable. Client credentials: ZITADEL_CLIENT_ID, ZITADEL_CLIENT_SECRET. A private certificate authority: set NODE_EXTRA_CA_CERTS to its file. A proxy: HTTPS_PROXY, NO_PROXY.";
 
-export type ConnectionFlags = {
-  readonly [Name in keyof typeof connectionFlags]?:
-    | ((typeof connectionFlags)[Name]["type"] extends "boolean" ? boolean : string)
-    | undefined;
-};
+export type ConnectionFlags = FlagValues<typeof connectionFlags>;
 
 /** The server and the account of a command. */
 export interface Connection {

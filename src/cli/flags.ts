@@ -17,6 +17,17 @@ export interface Flag {
 
 export type FlagTable = Readonly<Record<string, Flag>>;
 
+/** What was given for the flags of a table. */
+export type FlagValues<T extends FlagTable> = {
+  readonly [Name in keyof T]?:
+    | (T[Name]["type"] extends "boolean"
+        ? boolean
+        : T[Name] extends { readonly multiple: true }
+          ? readonly string[]
+          : string)
+    | undefined;
+};
+
 /** Flags that belong together in help. */
 export interface FlagGroup {
   readonly title: string;

@@ -1,4 +1,4 @@
-import { type FlagTable, oneOf } from "../flags.js";
+import { type FlagTable, type FlagValues, oneOf } from "../flags.js";
 import { type Io, line, UsageError } from "../io.js";
 import type { Selectors } from "../log/entry.js";
 import { counted, show } from "../terminal.js";
@@ -38,12 +38,7 @@ export const selectorFlags = {
 export const selectorNote =
   "A flag given twice means either value; different flags must all match.";
 
-type Table = typeof selectorFlags;
-export type SelectorFlags = {
-  readonly [Name in keyof Table]?:
-    | (Table[Name] extends typeof several ? readonly string[] : string)
-    | undefined;
-};
+export type SelectorFlags = FlagValues<typeof selectorFlags>;
 
 /** Which of the flags were given. */
 export function selectorsGiven(flags: SelectorFlags): string[] {

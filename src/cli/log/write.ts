@@ -171,8 +171,11 @@ export class RunLog {
     }
   }
 
-  /** Discards a log that was not started: no file is left behind. */
+  /** Discards a log that was not started: no file is left behind. One that has ended is kept. */
   discard(): void {
+    if (this.#isClosed) {
+      return;
+    }
     process.off("exit", this.#onExit);
     if (this.#draft !== undefined) {
       rmSync(this.#draft, { force: true });

@@ -1,5 +1,5 @@
 import { connectionFlags, connectionNote } from "../../connect.js";
-import type { FlagGroup, FlagTable } from "../../flags.js";
+import type { FlagGroup, FlagTable, FlagValues } from "../../flags.js";
 import { selectorFlags, selectorNote } from "../../grants/selectors.js";
 import type { LoggedCommand } from "../../log/entry.js";
 import { rateFlags } from "../../pace.js";
@@ -21,11 +21,6 @@ const actionFlags = {
   quiet: { ...flag, short: "q", help: "report problems alone; needs --yes" },
 } as const satisfies FlagTable;
 
-/** How a run is carried out. */
-export type ActionFlags = {
-  readonly [Name in keyof typeof actionFlags]?: boolean | undefined;
-} & { readonly concurrency?: string | undefined };
-
 /** The flags that a resumed run takes as well. */
 export const resumeFlags = (command: LoggedCommand) =>
   ({
@@ -38,6 +33,9 @@ export const resumeFlags = (command: LoggedCommand) =>
     },
   }) as const satisfies FlagTable;
 
+/** How a run is carried out. */
+export type ActionFlags = FlagValues<ReturnType<typeof resumeFlags>>;
+
 const planFlags = {
   "dry-run": { ...flag, help: "show the plan, check the permission, change nothing" },
   "allow-incomplete": { ...flag, help: "go on if not all grants could be read" },
@@ -45,6 +43,9 @@ const planFlags = {
   log: { ...valued, value: "<path>", help: "default ./zitadel-user-grants-<time>.jsonl" },
   "no-log": { ...flag, help: "write none: no resume, verify or restore" },
 } as const satisfies FlagTable;
+
+/** How it is planned as well. */
+export type RunFlags = ActionFlags & FlagValues<typeof planFlags>;
 
 /** The flags of `remove` and `deactivate`, as their help shows them. */
 export function bulkGroups(command: LoggedCommand): FlagGroup[] {

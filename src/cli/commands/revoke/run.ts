@@ -3,13 +3,13 @@ import { type Connection, readConnection } from "../../connect.js";
 import { type Command, parseFlags, wholeNumber } from "../../flags.js";
 import { readSelectors, selectorsGiven } from "../../grants/selectors.js";
 import { Ended, exitCode, type Io, line, UsageError } from "../../io.js";
-import type { LoggedCommand } from "../../log/entry.js";
+import type { LoggedCommand, Selectors } from "../../log/entry.js";
 import { defaultLogPath, RunLog } from "../../log/write.js";
 import { rateShown, readRate } from "../../pace.js";
 import { createResultLines } from "../../progress.js";
 import { checkCanAsk, confirm, counted, jsonText, printable } from "../../terminal.js";
 import { carryOut } from "./carry-out.js";
-import { type ActionFlags, bulkFlags, bulkGroups } from "./flags.js";
+import { bulkFlags, bulkGroups, type RunFlags } from "./flags.js";
 import {
   asGiven,
   type Gathered,
@@ -67,7 +67,6 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
   }
   const isLogged = !flags["no-log"] && !isDryRun;
   const log = isLogged ? RunLog.create(flags.log ?? defaultLogPath()) : undefined;
-  let started = false;
   try {
     const input = selectors ?? (await gatherInput(positionals, flags, io));
     const identified = await identify(given, io, isDryRun ? "read" : "change");
@@ -78,49 +77,55 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
         : flags["no-record"]
           ? asGiven(input, log)
           : await readGiven(input, source);
-    const { grants, shortfall, unmatched } = gathered;
-    if (shortfall !== undefined && !flags["allow-incomplete"]) {
-      throw new Ended(
-        exitCode.incomplete,
-        `${shortfall} Nothing was done. --allow-incomplete goes on without them.`,
-      );
-    }
-    if (!flags.quiet) {
-      showPlan(command, gathered, source, isDryRun);
-    }
-    for (const value of unmatched) {
-      line(io.stderr, `Not matched   ${printable(value)}`);
-    }
-    const isWhole =
-      shortfall === undefined && (unmatched.length === 0 || flags["allow-unknown"] === true);
-    const atBest = (code: number) =>
-      code === exitCode.done && !isWhole ? exitCode.incomplete : code;
-    if (isDryRun) {
-      return atBest(await dryRun(command, identified.connection, gathered, flags, io));
-    }
-    if (grants.length === 0) {
-      line(io.stderr, "Nothing was done: no grant matches.");
-      return flags["allow-unknown"] ? exitCode.done : exitCode.incomplete;
-    }
-    await confirm(command, grants.length, flags, io);
-    started = true;
-    const { connection, identity } = identified;
-    const limit = flags.rate === undefined ? undefined : Number(flags.rate);
-    log?.start({ ...headOf(command, connection, identity), selectors, rate: limit });
-    const plan = { command, grants, open: grants, selectors };
-    const options = { log, rate, quiet: flags.quiet, io };
-    const run = inSession(identified, options, (session) => carryOut(plan, flags, session));
-    const code = await run.finally(() => {
-      if (shortfall !== undefined) {
-        line(io.stderr, `Not all grants were ${command}d: ${shortfall}`);
-      }
-    });
-    return atBest(code);
+    return await proceed(command, selectors, gathered, flags, source);
   } finally {
-    if (!started) {
-      log?.discard();
-    }
+    // Unless the run has started, and ended.
+    log?.discard();
   }
+}
+
+/** Shows what is about to happen, asks, and carries it out. Returns the exit code. */
+async function proceed(
+  command: LoggedCommand,
+  selectors: Selectors | undefined,
+  gathered: Gathered,
+  flags: RunFlags,
+  source: Source,
+): Promise<number> {
+  const { connection, identity, rate, log, io } = source;
+  const { grants, shortfall, unmatched } = gathered;
+  if (shortfall !== undefined && !flags["allow-incomplete"]) {
+    const text = `${shortfall} Nothing was done. --allow-incomplete goes on without them.`;
+    throw new Ended(exitCode.incomplete, text);
+  }
+  if (!flags.quiet) {
+    showPlan(command, gathered, source, flags);
+  }
+  for (const value of unmatched) {
+    line(io.stderr, `Not matched   ${printable(value)}`);
+  }
+  const isWhole = shortfall === undefined && (unmatched.length === 0 || flags["allow-unknown"]);
+  const atBest = (code: number) =>
+    code === exitCode.done && !isWhole ? exitCode.incomplete : code;
+  if (flags["dry-run"]) {
+    return atBest(await dryRun(command, connection, gathered, flags, io));
+  }
+  if (grants.length === 0) {
+    line(io.stderr, "Nothing was done: no grant matches.");
+    return flags["allow-unknown"] ? exitCode.done : exitCode.incomplete;
+  }
+  await confirm(command, grants.length, flags, io);
+  const limit = flags.rate === undefined ? undefined : Number(flags.rate);
+  log?.start({ ...headOf(command, connection, identity), selectors, rate: limit });
+  const plan = { command, grants, open: grants, selectors };
+  const options = { log, rate, quiet: flags.quiet, io };
+  const run = inSession(source, options, (session) => carryOut(plan, flags, session));
+  const code = await run.finally(() => {
+    if (shortfall !== undefined) {
+      line(io.stderr, `Not all grants were ${command}d: ${shortfall}`);
+    }
+  });
+  return atBest(code);
 }
 
 /** What is about to happen, with where and as whom right above the question. */
@@ -128,7 +133,7 @@ function showPlan(
   command: LoggedCommand,
   { overview, shortfall }: Gathered,
   { connection, identity, rate, log, io }: Source,
-  isDryRun: boolean,
+  flags: RunFlags,
 ): void {
   overview.show(command, io);
   const { unread } = overview;
@@ -144,7 +149,7 @@ function showPlan(
       ...(shortfall === undefined ? {} : { Incomplete: shortfall }),
       ...rateShown(rate),
       ...(log === undefined ? {} : { Log: log.path }),
-      ...(isDryRun || (log !== undefined && unread === 0) ? {} : { Undo: undo }),
+      ...(flags["dry-run"] || (log !== undefined && unread === 0) ? {} : { Undo: undo }),
     },
     io,
   );
@@ -155,7 +160,7 @@ async function dryRun(
   command: LoggedCommand,
   connection: Connection,
   { grants, overview }: Gathered,
-  flags: ActionFlags,
+  flags: RunFlags,
   io: Io,
 ): Promise<number> {
   const { ok, detail } = await probePermission(connection, command);

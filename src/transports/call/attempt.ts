@@ -11,13 +11,7 @@ import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { Observer } from "../../common/hooks.js";
 import { platform } from "../../common/time.js";
 import { asConnectError, neverSent } from "../../errors/certainty.js";
-import {
-  Call,
-  callOver,
-  effectiveTimeoutMs,
-  type HeaderFields,
-  type WaitingCalls,
-} from "./call.js";
+import { Call, effectiveTimeoutMs, type HeaderFields, type WaitingCalls } from "./call.js";
 import { callHeaders, fieldsOf } from "./headers.js";
 
 /** One attempt of a unary call. */
@@ -171,7 +165,7 @@ function intercept(
     const expired = new Promise<never>((_, reject) => {
       call.listen({
         onExpiry(error) {
-          if (error !== callOver) {
+          if (error === call.endedBy) {
             platform.setTimer(() => reject(error), 0);
           }
         },

@@ -67,6 +67,7 @@ export class Call implements ExpiryListener, WaitingCall {
   #controller: AbortController | undefined;
   /** Most calls wait for one thing at a time. */
   #listeners: ExpiryListener[] | undefined;
+  #ended = false;
   #error: ConnectError | undefined;
   #kept: unknown;
   #obstacle: (() => string | undefined) | undefined;
@@ -110,18 +111,18 @@ export class Call implements ExpiryListener, WaitingCall {
 
   /** Whether it has settled, for whatever reason. */
   get ended(): boolean {
-    return this.#error !== undefined;
+    return this.#ended;
   }
 
-  /** The error that has settled it: of the deadline, the caller's abort, or `close()`; else `callOver`. */
+  /** The error of the deadline, the caller's abort or `close()`, if that has settled the call. */
   get endedBy(): ConnectError | undefined {
     return this.#error;
   }
 
   /** @throws ConnectError the one that has settled it. */
   throwIfEnded(): void {
-    if (this.#error !== undefined) {
-      throw this.#error;
+    if (this.#ended) {
+      throw this.#error ?? callOver();
     }
   }
 
@@ -137,7 +138,7 @@ export class Call implements ExpiryListener, WaitingCall {
       this.#controller = new AbortController();
       registerSignal(this.#controller.signal, this);
       if (this.ended) {
-        this.#controller.abort(this.#error);
+        this.#controller.abort(this.#error ?? callOver());
       }
     }
     return this.#controller.signal;
@@ -145,8 +146,8 @@ export class Call implements ExpiryListener, WaitingCall {
 
   /** Notifies a listener when the call settles before it leaves; at once if the call has settled already. */
   listen(listener: ExpiryListener): void {
-    if (this.#error !== undefined) {
-      listener.onExpiry(this.#error);
+    if (this.#ended) {
+      listener.onExpiry(this.#error ?? callOver());
     } else if (this.#listeners === undefined) {
       this.#listeners = [listener];
     } else {
@@ -264,10 +265,18 @@ export class Call implements ExpiryListener, WaitingCall {
 
   /** Settles the call, and everything that waits for it. */
   expire(error: ConnectError): void {
-    if (this.#error !== undefined) {
+    if (!this.#ended) {
+      this.#error = error;
+      this.end();
+    }
+  }
+
+  /** Marks the call as settled: it has its response, or it has failed. Cancels attempts in progress. */
+  end(): void {
+    if (this.#ended) {
       return;
     }
-    this.#error = error;
+    this.#ended = true;
     this.#cancelTimer?.();
     this.#waiting?.delete(this);
     this.#stopWatching?.();
@@ -277,29 +286,22 @@ export class Call implements ExpiryListener, WaitingCall {
     const listeners = this.#listeners ?? [];
     this.#listeners = undefined;
     for (const listener of listeners) {
-      listener.onExpiry(error);
+      listener.onExpiry(this.#error ?? callOver());
     }
-    this.#controller?.abort(error);
-  }
-
-  /** Marks the call as settled: it has its response, or it has failed. Cancels attempts in progress. */
-  end(): void {
-    this.expire(callOver);
+    this.#controller?.abort(this.#error ?? callOver());
   }
 
   /** The error of attempts without their secrets. That of the call stays the same object, with its cause. */
   masked(reason: unknown): ConnectError {
     const own = this.#error ?? this.#root.#kept ?? this.#root.#error;
-    return reason === callOver
-      ? callOver
+    return isOver(reason)
+      ? reason
       : maskError(asConnectError(reason), createMask(this.secrets), own);
   }
 
   /** The error that attempts of the call end with: without secrets, and with what is known of them. */
   failure(reason: unknown): ConnectError {
-    return reason === callOver
-      ? callOver
-      : withOutcome(this.masked(reason), this.outcome, this.#root);
+    return isOver(reason) ? reason : withOutcome(this.masked(reason), this.outcome, this.#root);
   }
 
   /** The error that the call itself ends with, whose message says what is known of its attempts. */
@@ -349,8 +351,20 @@ export class Call implements ExpiryListener, WaitingCall {
   }
 }
 
-/** What still runs when a call is over ends with it; nobody sees it. Shared, since an error is expensive. */
-export const callOver = new ConnectError("the call is over", Code.Canceled);
+let over: ConnectError | undefined;
+
+/**
+ * What still runs when a call is over ends with it; nobody sees it. Shared, since an error is expensive, and made
+ * when it is needed: its `Headers` make Node load its `fetch`, which takes longer than this package.
+ */
+function callOver(): ConnectError {
+  over ??= new ConnectError("the call is over", Code.Canceled);
+  return over;
+}
+
+function isOver(reason: unknown): reason is ConnectError {
+  return over !== undefined && reason === over;
+}
 
 interface Reaction {
   resolve(value: unknown): void;

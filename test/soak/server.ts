@@ -1,9 +1,11 @@
 // The server's side of the soak, a process of its own: a sandbox that loses responses and whose own clock
-// ends calls with misleading errors, and in front of it a port that restarts, resets, stalls and limits the
-// streams to 0 at random. It reports the sandbox's state when asked.
-import { connect, createServer, type Server, type Socket } from "node:net";
+// ends calls with misleading errors, and in front of it a port that restarts, resets and stalls; it limits its
+// streams to 0 now and then. It reports the sandbox's state when asked.
+import { subscribe } from "node:diagnostics_channel";
+import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
-import { isHttp2, prefaceBytes, StreamLimiter } from "./http2-frames.ts";
+import { startRelay } from "../support/relay.ts";
 
 const { startSandbox } = (await import(
   new URL("../../dist/sandbox/index.js", import.meta.url).href
@@ -26,7 +28,7 @@ export type Trouble = Record<
 >;
 
 const sandbox = await startSandbox();
-const target = Number(new URL(sandbox.baseUrl).port);
+const relay = await startRelay(Number(new URL(sandbox.baseUrl).port));
 const trouble: Trouble = {
   restarts: 0,
   resets: 0,
@@ -36,91 +38,38 @@ const trouble: Trouble = {
   late: 0,
   limits: 0,
 };
-const sockets = new Set<Socket>();
 
-/** What limits the streams of a connection over HTTP/2. */
-const limiters = new Map<Socket, StreamLimiter>();
-
-/** Passes bytes both ways, as long as nothing interferes. */
-function onConnection(socket: Socket): void {
-  const upstream = connect(target, "127.0.0.1");
-  for (const one of [socket, upstream]) {
-    one.setNoDelay(true);
-    one.on("error", () => undefined);
+/** The sandbox's connections over HTTP/2. */
+const sessions = new Set<ServerHttp2Session>();
+subscribe("http2.server.stream.created", (message) => {
+  const { session } = (message as { stream: ServerHttp2Stream }).stream;
+  if (session !== undefined && !sessions.has(session as ServerHttp2Session)) {
+    sessions.add(session as ServerHttp2Session);
+    session.once("close", () => sessions.delete(session as ServerHttp2Session));
   }
-  sockets.add(socket);
-  socket.on("close", () => {
-    sockets.delete(socket);
-    limiters.get(socket)?.end();
-    limiters.delete(socket);
-    upstream.destroy();
-  });
-  upstream.on("close", () => socket.destroy());
-
-  let start = Buffer.alloc(0);
-  const onStart = (chunk: Buffer) => {
-    start = Buffer.concat([start, chunk]);
-    const http2 = isHttp2(start);
-    if (http2 === undefined) {
-      return;
-    }
-    socket.off("data", onStart);
-    if (http2) {
-      const limiter = new StreamLimiter();
-      limiters.set(socket, limiter);
-      upstream.write(start.subarray(0, prefaceBytes));
-      limiter.toServer.write(start.subarray(prefaceBytes));
-      socket.pipe(limiter.toServer).pipe(upstream);
-      upstream.pipe(limiter.toClient).pipe(socket);
-    } else {
-      upstream.write(start);
-      socket.pipe(upstream).pipe(socket);
-    }
-  };
-  socket.on("data", onStart);
-}
+});
 
 /** The server takes no new streams for a while, and then as many as before. */
 function limitStreams(): void {
-  for (const limiter of limiters.values()) {
-    if (limiter.limit(0)) {
-      trouble.limits++;
-      const restore = () => {
-        if (!limiter.isEnded && !limiter.limit(250)) {
-          setTimeout(restore, 20);
-        }
-      };
-      setTimeout(restore, 100 + 900 * Math.random());
-    }
+  for (const session of sessions) {
+    trouble.limits++;
+    session.settings({ maxConcurrentStreams: 0 });
+    const restore = () => session.destroyed || session.settings({ maxConcurrentStreams: 250 });
+    setTimeout(restore, 100 + 900 * Math.random());
   }
-}
-
-function listen(port: number): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    const server = createServer(onConnection);
-    server.once("error", reject);
-    server.listen({ port, host: "localhost" }, () => resolve(server));
-  });
 }
 
 let lastExpiryMs = 0;
-let server = await listen(0);
-const address = server.address();
-const port = typeof address === "object" && address !== null ? address.port : 0;
 
 async function restart(): Promise<void> {
   trouble.restarts++;
-  const closed = new Promise((resolve) => server.close(resolve));
-  for (const socket of sockets) {
-    socket.destroy();
-  }
-  await closed;
+  await relay.shut();
   await new Promise((resolve) => setTimeout(resolve, 50 + 400 * Math.random()));
-  server = await listen(port);
+  await relay.open();
 }
 
 function pickSocket(): Socket | undefined {
-  const all = [...sockets];
+  const all = relay.sockets();
   return all[Math.floor(Math.random() * all.length)];
 }
 
@@ -130,7 +79,7 @@ async function makeTrouble(): Promise<void> {
     await restart();
   } else if (dice < 0.5) {
     trouble.resets++;
-    for (const socket of Math.random() < 0.5 ? sockets : [pickSocket()]) {
+    for (const socket of Math.random() < 0.5 ? relay.sockets() : [pickSocket()]) {
       socket?.resetAndDestroy();
     }
   } else if (dice < 0.7) {
@@ -176,7 +125,7 @@ process.on("message", (question: Question) => {
 process.on("disconnect", () => process.exit());
 void makeTrouble();
 process.send?.({
-  baseUrl: `http://localhost:${port}`,
+  baseUrl: relay.baseUrl,
   orgId: sandbox.orgId,
   ...sandbox.addClientSecret(),
 } satisfies Hello);

@@ -40,6 +40,8 @@ export async function startRelay(
     await held;
     const far = connect(targetPort, "127.0.0.1");
     pairs.set(near, far);
+    near.setNoDelay(true);
+    far.setNoDelay(true);
     far.on("error", () => near.destroy());
     far.on("close", () => near.destroy());
     near.on("error", () => far.destroy());

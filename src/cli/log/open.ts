@@ -38,7 +38,7 @@ export async function withLog(
   const lock = changes ? LogLock.take(path, command) : undefined;
   try {
     const content = await LogContent.read(path, command);
-    const identified = await connectAs(content.head, flags, io);
+    const identified = await connectAs(content.head, flags, changes, io);
     const { connection, identity } = identified;
     return await work({
       ...{ connection, identity, content },
@@ -59,9 +59,14 @@ export async function withLog(
   }
 }
 
-async function connectAs(head: LogHead, flags: ConnectionFlags, io: Io): Promise<Identified> {
+async function connectAs(
+  head: LogHead,
+  flags: ConnectionFlags,
+  changes: boolean,
+  io: Io,
+): Promise<Identified> {
   const connection = await readConnection(connectionFlagsOf(head, flags, io), io);
-  const identified = await identify(connection, io, "change");
+  const identified = await identify(connection, io, changes ? "change" : "read");
   const difference = differentOrganization(head, connection, identified.identity);
   if (difference !== undefined) {
     throw new UsageError(difference);

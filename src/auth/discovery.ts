@@ -71,15 +71,7 @@ export function createDiscover(channel: Channel, issuer: string): Discover {
   return async (signal) => {
     const nowMs = channel.environment.monotonicMs();
     if (known === undefined || nowMs - known.readAtMs >= maxAgeMs) {
-      try {
-        known = { server: await read(signal), readAtMs: nowMs };
-      } catch (reason) {
-        if (known === undefined || signal.aborted) {
-          throw reason;
-        }
-        // An older valid document is better than no document.
-        known = { ...known, readAtMs: nowMs };
-      }
+      known = { server: await read(signal), readAtMs: nowMs };
     }
     return known.server;
   };

@@ -3,6 +3,7 @@ import { type Environment, readRetryAfterMs, withinTime } from "../common/time.j
 import { createMask, type Mask, secretsOf } from "../errors/mask.js";
 import { own } from "../options/checker.js";
 import { bodyChunks, discard, noStore } from "../transports/fetch/fetch.js";
+import type { ServerClock } from "./clock.js";
 import type { HeldToken } from "./source.js";
 import { AttemptFailure, type CodeName, isTokenError, TokenError } from "./token-error.js";
 
@@ -15,25 +16,10 @@ export interface Channel {
   readonly instanceHost?: string | undefined;
   /** Of a server that is sent assertions. */
   readonly clock?: ServerClock;
-  /** What errors must not show, besides what a request shows itself. */
-  secrets(): (string | undefined)[];
+  /** A secret that requests carry in another form: errors must not show it either. */
+  readonly secret?: string;
   /** What an error of `fetch` means. */
   explain(reason: unknown): Explanation;
-}
-
-/** The authorization server's time, as derived from its responses. */
-export interface ServerClock {
-  /** Milliseconds since the epoch, by the server's clock. */
-  nowMs(): number;
-  /**
-   * Takes the time from the `Date` of a response, unless it may come from a cache: such a date is past. A much
-   * earlier one is believed only of the rejection of a POST request, which no cache keeps.
-   *
-   * @returns whether it changed what is known.
-   */
-  note(headers: Headers, isRejection: boolean): boolean;
-  /** "The clock of this machine is 70 s ahead of the server's"; undefined if the clock is right. */
-  complaint(): string | undefined;
 }
 
 export interface Explanation {
@@ -87,8 +73,7 @@ export async function exchange(
   send: (http: HttpOptions) => Promise<Response>,
 ): Promise<Response> {
   const { environment, clock, instanceHost } = channel;
-  const known = channel.secrets().filter((secret) => secret !== undefined);
-  let mask = createMask(known);
+  let mask = createMask([]);
   let isPost = false;
   const failed = (text: string, code: CodeName, maxAttempts = Infinity) =>
     new AttemptFailure(
@@ -97,7 +82,7 @@ export async function exchange(
     );
   const call = async (url: string, request: SentRequest, within: AbortSignal) => {
     const { method, headers, body, redirect } = request;
-    mask = createMask([...known, ...secretsIn(request)]);
+    mask = createMask([channel.secret ?? "", ...secretsIn(request)]);
     isPost = body !== undefined;
     const init: RequestInit = {
       ...noStore(),
@@ -280,25 +265,22 @@ export async function interpret<T>(what: Exchange, read: () => Promise<T>): Prom
   }
 }
 
-/** An error response (RFC 6749, section 5.2). */
-interface OAuthError {
-  readonly error: string;
-  readonly description?: string | undefined;
-}
-
-function parseOAuthError(body: string): OAuthError | undefined {
+/** Reads an error response: RFC 6749, section 5.2. */
+function parseOAuthError(body: string): { error: string; description?: string } | undefined {
   try {
     const { error, error_description: description } = JSON.parse(body);
-    return typeof error === "string"
-      ? { error, description: typeof description === "string" ? description : undefined }
-      : undefined;
+    const isText = typeof description === "string";
+    return typeof error === "string" ? { error, ...(isText && { description }) } : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** "invalid_grant (invalid assertion)" */
-export function oauthErrorText({ error, description }: OAuthError, mask?: Mask): string {
+export function oauthErrorText(
+  { error, description }: { error: string; description?: string | undefined },
+  mask?: Mask,
+): string {
   return foreignText(description === undefined ? error : `${error} (${description})`, mask);
 }
 

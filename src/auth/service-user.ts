@@ -7,8 +7,9 @@ import {
   isPermanent,
   neverSent,
 } from "../errors/failure.js";
-import { type Checks, own, text } from "../options/checker.js";
+import { type Checks, oneOf, own, text } from "../options/checker.js";
 import type { TokenSource } from "../options/options.js";
+import { createServerClock, type ServerClock } from "./clock.js";
 import { createDiscover } from "./discovery.js";
 import {
   type Channel,
@@ -17,7 +18,6 @@ import {
   few,
   type HttpOptions,
   requestTokens,
-  type ServerClock,
 } from "./endpoint.js";
 import { type CheckedKey, readKeyFile, type ServiceUserKey } from "./key.js";
 import {
@@ -186,10 +186,7 @@ const clientChecks: Checks<ClientCredentialsOptions> = {
   ...serverChecks,
   clientId: text,
   clientSecret: text,
-  tokenEndpointAuthMethod: [
-    '"client_secret_basic" or "client_secret_post"',
-    (value) => value === "client_secret_basic" || value === "client_secret_post",
-  ],
+  tokenEndpointAuthMethod: oneOf(["client_secret_basic", "client_secret_post"]),
 };
 
 /**
@@ -255,7 +252,7 @@ export function createClientCredentials(
 }
 
 /** How a service user gets its tokens. */
-export interface ServiceTokenRequest {
+interface ServiceTokenRequest {
   readonly clientId: string;
   readonly causes: Exchange["causes"];
   /** A secret that the requests carry in another form. */
@@ -270,7 +267,7 @@ export interface ServiceTokenRequest {
 }
 
 /** A token source that keeps its token in memory and gets each token with the same request. */
-export function createServiceTokenSource(
+function createServiceTokenSource(
   request: ServiceTokenRequest,
   options: ServerTokenOptions,
   environment: Environment,
@@ -280,13 +277,12 @@ export function createServiceTokenSource(
     instanceHost: options.instanceHost,
     environment,
     ...(request.clock && { clock: request.clock }),
-    secrets: () => [request.secret, last],
+    ...(request.secret && { secret: request.secret }),
     explain,
   });
   const discover = createDiscover(channel, options.issuer);
   const client = own<oauth.Client>({ client_id: request.clientId });
   let held: HeldToken | undefined;
-  let last: string | undefined;
   return createTokenSource(
     {
       held: () => held,
@@ -315,7 +311,6 @@ export function createServiceTokenSource(
               await withoutIdToken(response),
             ),
         );
-        last = tokens.token;
         held = { ...tokens, obtainedAtMonotonicMs };
         return held;
       },
@@ -345,32 +340,4 @@ async function withoutIdToken(response: Response): Promise<Response> {
     .json()
     .catch(() => ({}));
   return _ === undefined ? response : Response.json(rest);
-}
-
-/** A smaller clock skew does no harm, and `Date` is accurate only to a second. */
-const toleranceMs = 5_000;
-/** Assertions are valid for an hour, so this much earlier does no harm. */
-const harmlessMs = 1_800_000;
-
-function createServerClock(environment: Environment): ServerClock {
-  let offsetMs = 0;
-  return {
-    nowMs: () => environment.wallMs() + offsetMs,
-    note: (headers, isRejection) => {
-      const date = headers.get("date") ?? "";
-      // Platforms parse other text as a date as well: "-5", or, in local time, one without its zone.
-      const isDate = /^[a-z]{3,}, .+ GMT$/i.test(date) && !headers.has("age");
-      const foundMs = isDate ? Date.parse(date) - environment.wallMs() : Number.NaN;
-      if (Number.isNaN(foundMs) || (foundMs < -harmlessMs && !isRejection)) {
-        return false;
-      }
-      const before = offsetMs;
-      offsetMs = Math.abs(foundMs) < toleranceMs ? 0 : foundMs;
-      return Math.abs(offsetMs - before) >= toleranceMs;
-    },
-    complaint: () =>
-      offsetMs === 0
-        ? undefined
-        : `The clock of this machine is ${Math.round(Math.abs(offsetMs) / 1000)} s ${offsetMs < 0 ? "ahead of" : "behind"} the server's`,
-  };
 }

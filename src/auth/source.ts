@@ -26,9 +26,6 @@ export interface TokenKeeper {
 
 /** The pause after a renewal has failed for good. */
 const pauseOnFailure = { firstMs: 1_000, maxMs: 30_000 };
-/** Where each call makes its own request, how long the others go on with a token that is about to expire. */
-const leaseMs = 10_000;
-
 /** Attempts in progress. Callers that need a token share them, where a runtime allows it. */
 interface Renewal {
   waiting: number;
@@ -54,14 +51,13 @@ interface Pause {
  *
  * On Cloudflare Workers, promises, timers and requests belong to the request that began them: whoever else
  * waits for them hangs. There, calls share the held token and what is known of failures, which is plain data,
- * and each call that finds no token makes its own request.
+ * and each call that finds no token, or an expired one, makes its own request.
  */
 export function createTokenSource(keeper: TokenKeeper, environment: Environment): TokenSource {
   const sharesRequests = !isBoundToRequests();
   let current: Renewal | undefined;
   /** A `Retry-After` outlives the renewal that received it. */
   let earliestMs = 0;
-  let leaseUntilMs = 0;
   let pause: Pause | undefined;
 
   const pausedMs = (): number =>
@@ -145,26 +141,20 @@ export function createTokenSource(keeper: TokenKeeper, environment: Environment)
       keeper.drop(refused);
     }
     const held = keeper.held();
-    if (held === undefined || isExpired(held, environment)) {
+    if (held === undefined || remainingLifeMs(held, environment) <= 0) {
       return undefined;
     }
-    const { token } = held;
-    const nowMs = environment.monotonicMs();
     if (
-      current !== undefined ||
-      !isDue(held, environment) ||
-      nowMs < Math.max(earliestMs, leaseUntilMs) ||
-      pausedMs() > 0
+      // Elsewhere nothing outlives the call that began it.
+      sharesRequests &&
+      current === undefined &&
+      isDue(held, environment) &&
+      environment.monotonicMs() >= earliestMs &&
+      pausedMs() <= 0
     ) {
-      return token;
-    }
-    if (sharesRequests) {
       start(true);
-      return token;
     }
-    // Nothing outlives the call that began it, so this call waits for the next token.
-    leaseUntilMs = nowMs + leaseMs;
-    return requested(request?.signal).catch(() => token);
+    return held.token;
   };
   const requested = async (signal: AbortSignal | undefined): Promise<string> => {
     if (signal?.aborted) {
@@ -364,10 +354,6 @@ const renewalMarginMs = 60_000;
 export function isDue(token: HeldToken, environment: Environment): boolean {
   const { durationMs = Infinity } = token;
   return remainingLifeMs(token, environment) <= Math.min(renewalMarginMs, durationMs / 10);
-}
-
-export function isExpired(token: HeldToken, environment: Environment): boolean {
-  return remainingLifeMs(token, environment) <= 0;
 }
 
 /**

@@ -33,7 +33,7 @@ test.each<[string, Record<string, unknown>, string]>([
   [
     "another storage",
     { storage: "cookie" },
-    'storage must be "memory", "sessionStorage" or "localStorage"',
+    'storage must be "memory" or "sessionStorage" or "localStorage"',
   ],
   ["a client secret", { clientSecret: "s3cret" }, 'unknown option "clientSecret"'],
 ])("%s is rejected at once, without showing what was given", (_, changes, message) => {

@@ -81,8 +81,8 @@ const scenarios = {
   },
   isStable: async () => new Set([auth.user(), auth.user()]).size === 1,
   /** As a tab that stands at a dialog while it renews the session. */
-  holdLock: async (id: string) => {
-    const name = `zitadel-user-grants:${config.issuer}:${config.clientId}:${id}`;
+  holdLock: async () => {
+    const name = `zitadel-user-grants:${config.issuer}:${config.clientId}`;
     await new Promise((resolve) => {
       navigator.locks.request(name, () => {
         resolve(undefined);

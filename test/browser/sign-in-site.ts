@@ -240,7 +240,6 @@ export function startSignInSite<P extends TestPage>(
         const claims = btoa(JSON.stringify({ sub: "another-user" }));
         const session = {
           ...JSON.parse(localStorage.getItem(name) ?? "{}"),
-          id: "another-session",
           subject: "another-user",
           token: "another-token",
           idToken: `e30.${claims}.`,

@@ -145,7 +145,7 @@ export function describeSignIn(browser: string, launch: () => Promise<TestBrowse
     it("a tab that holds the lock of the session is named in the errors of the others", async () => {
       const first = await site.openSignedIn("localStorage");
       const second = await site.open("localStorage");
-      await site.inPage(first, "holdLock", JSON.parse(await site.session(first)).id);
+      await site.inPage(first, "holdLock");
       const token = await site.tokenOf(second);
       const outcome = await site.inPage(second, "refuseWithin", token, 500);
       expect(outcome).toMatchObject({ ok: false, code: Code.DeadlineExceeded });

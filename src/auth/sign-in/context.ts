@@ -23,8 +23,8 @@ export interface SignInContext {
   handling(): Promise<unknown> | undefined;
 }
 
-/** What the requests of one sign-in have in common. */
-export interface Issuer {
+/** The same for the parts that talk to the authorization server. */
+export interface ServerContext extends SignInContext {
   readonly channel: Channel;
   readonly discover: Discover;
   /** Revokes the tokens of a session that belongs to nobody. */

@@ -11,7 +11,7 @@ import { scopeParameter } from "../options.js";
 import { patienceMs, retryingFor } from "../source.js";
 import { TokenError } from "../token-error.js";
 import { statePrefix, statePrefixOf, withoutResponse } from "./callback.js";
-import type { Issuer, SignInContext } from "./context.js";
+import type { ServerContext } from "./context.js";
 import { type SignInResult, type StartOptions, startChecks } from "./options.js";
 import { clientFor } from "./refresh.js";
 import type { Session } from "./store.js";
@@ -33,18 +33,20 @@ interface SignInAttempt {
 const maxAgeMs = 3_600_000;
 
 /** To the login page and back: OpenID Connect Core 1.0, section 3.1, with PKCE (RFC 7636). */
-export function createLogin(context: SignInContext, issuer: Issuer) {
-  const { options, environment, key, mark, store, page } = context;
-  const { discover, discard } = issuer;
+export function createLogin(context: ServerContext) {
+  const { options, environment, key, mark, store, page, discover, discard } = context;
   /**
-   * The sign-ins of the page at other issuers, where this one does not name itself in its responses (RFC 9207).
-   * A hostile server could have been asked in its place (RFC 9700, section 4.4): their redirect URIs tell them
-   * apart.
+   * The sign-in of the page at another issuer that has this redirect URI, as far as hosts that rewrite addresses
+   * leave it apart from others. A hostile server could have been asked in its place (RFC 9700, section 4.4),
+   * unless servers name themselves in their responses (RFC 9207).
    */
-  const othersThan = (server: oauth.AuthorizationServer) =>
+  const otherAt = (address: string, server: oauth.AuthorizationServer) =>
     server.authorization_response_iss_parameter_supported === true
-      ? []
-      : [...page].filter((other) => other.issuer !== options.issuer);
+      ? undefined
+      : [...page].find(
+          ({ issuer, redirectUri }) =>
+            issuer !== options.issuer && plainPath(redirectUri) === plainPath(address),
+        );
   return {
     /** Redirects to the login page. */
     start: async (given: StartOptions): Promise<void> => {
@@ -70,9 +72,7 @@ export function createLogin(context: SignInContext, issuer: Issuer) {
           "unauthenticated",
         );
       }
-      const other = othersThan(server).find(
-        ({ redirectUri }) => redirectUri === options.redirectUri,
-      );
+      const other = otherAt(options.redirectUri, server);
       if (other !== undefined) {
         throw new TypeError(
           `redirectUri must be another than that of the sign-in at ${other.issuer}, since responses name no issuer`,
@@ -110,13 +110,13 @@ export function createLogin(context: SignInContext, issuer: Issuer) {
     /**
      * Handles the response of the login page.
      *
-     * @param path of the address that the response came to.
+     * @param address that the response came to.
      * @param inAddress whether that is the page's address, which is then restored to the one before the
      * sign-in.
      */
     handle: async (
       response: URLSearchParams,
-      path: string,
+      address: string,
       inAddress: boolean,
     ): Promise<SignInResult> => {
       const attempt = takeAttempt(key, String(response.get("state")), environment.wallMs());
@@ -131,23 +131,21 @@ export function createLogin(context: SignInContext, issuer: Issuer) {
         // Absolute: a page's <base> may name another origin.
         history.replaceState(history.state, "", location.origin + attempt.returnTo);
       }
-      const checkSignedOut = () => {
+      return retryingFor(environment, patienceMs, async (signal) => {
+        const server = await discover(signal);
+        const other = otherAt(address, server);
+        if (other !== undefined) {
+          throw new TokenError(
+            `this response came to the redirectUri of ${other.issuer}: sign in again`,
+            "unauthenticated",
+          );
+        }
+        const session = await redeem(context, server, response, attempt, signal);
         if (attempt.mark !== mark.read()) {
+          discard(session);
           throw new TokenError("the user signed out meanwhile: sign in again", "unauthenticated", {
             reason: "signed-out",
           });
-        }
-      };
-      return retryingFor(environment, patienceMs, async (signal) => {
-        checkSignedOut();
-        const server = await discover(signal);
-        checkPath(path, options.redirectUri, othersThan(server));
-        const session = await redeem(context, issuer, server, response, attempt, signal);
-        try {
-          checkSignedOut();
-        } catch (reason) {
-          discard(session);
-          throw reason;
         }
         const replaced = store.read();
         store.write(session);
@@ -172,13 +170,7 @@ function attemptName(key: string, state: string): string {
  * @throws TokenError when the browser does not allow it.
  */
 function putAttempt(key: string, state: string, attempt: SignInAttempt): void {
-  const prefix = attemptName(key, "");
   try {
-    for (const name of Object.keys(sessionStorage)) {
-      if (name.startsWith(prefix) && !isRecent(readAttempt(name), attempt.startedAtMs)) {
-        sessionStorage.removeItem(name);
-      }
-    }
     sessionStorage.setItem(attemptName(key, state), JSON.stringify(attempt));
   } catch (cause) {
     throw new TokenError(
@@ -191,25 +183,15 @@ function putAttempt(key: string, state: string, attempt: SignInAttempt): void {
 
 /** Returns the sign-in with this state, once. */
 function takeAttempt(key: string, state: string, nowMs: number): SignInAttempt | undefined {
-  const name = attemptName(key, state);
-  const attempt = readAttempt(name);
-  if (attempt !== undefined) {
-    sessionStorage.removeItem(name);
-  }
-  return isRecent(attempt, nowMs) ? attempt : undefined;
-}
-
-function readAttempt(name: string): SignInAttempt | undefined {
   try {
-    const attempt = JSON.parse(sessionStorage.getItem(name) ?? "");
-    return { ...attempt, returnTo: returnAddress(attempt.returnTo, location.origin) };
+    const name = attemptName(key, state);
+    const attempt: SignInAttempt = JSON.parse(sessionStorage.getItem(name) ?? "");
+    sessionStorage.removeItem(name);
+    const returnTo = returnAddress(attempt.returnTo, location.origin);
+    return nowMs - attempt.startedAtMs < maxAgeMs ? { ...attempt, returnTo } : undefined;
   } catch {
     return undefined;
   }
-}
-
-function isRecent(attempt: SignInAttempt | undefined, nowMs: number): attempt is SignInAttempt {
-  return attempt !== undefined && nowMs - attempt.startedAtMs < maxAgeMs;
 }
 
 /**
@@ -235,28 +217,14 @@ export function returnAddress(href: string, base: string): string {
   return url.pathname.replace(/^\/+/, "/") + url.search + url.hash;
 }
 
-/** @throws TokenError for a response that came to the redirect URI of another sign-in of the page. */
-function checkPath(
-  path: string,
-  redirectUri: string,
-  others: readonly { readonly issuer: string; readonly redirectUri: string }[],
-): void {
-  // As hosts rewrite addresses.
-  const plain = (address: string) =>
-    new URL(address, redirectUri).pathname.replace(/(?:index)?(?:\.html?)?\/*$/, "");
-  const other = others.find((one) => plain(one.redirectUri) === plain(path));
-  if (other !== undefined && plain(redirectUri) !== plain(path)) {
-    throw new TokenError(
-      `this response came to the redirectUri of ${other.issuer}: sign in again`,
-      "unauthenticated",
-    );
-  }
+/** The path of an address, without what hosts add. */
+function plainPath(address: string): string {
+  return new URL(address, location.href).pathname.replace(/(?:index)?(?:\.html?)?\/*$/, "");
 }
 
 /** Requests the tokens of a response: OpenID Connect Core 1.0, section 3.1.2.5 and on. */
 async function redeem(
-  { options: { clientId, redirectUri } }: SignInContext,
-  { channel }: Issuer,
+  { channel, options: { clientId, redirectUri } }: ServerContext,
   server: oauth.AuthorizationServer,
   callback: URLSearchParams,
   attempt: SignInAttempt,
@@ -315,7 +283,7 @@ async function redeem(
       ),
   );
   // Every ID token has a subject.
-  return { id: oauth.generateRandomState(), ...tokens, subject: `${subject}`, mark: attempt.mark };
+  return { ...tokens, subject: `${subject}`, mark: attempt.mark };
 }
 
 /** This text comes from the address, which anyone can write: it is shown, and decides nothing. */

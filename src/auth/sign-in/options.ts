@@ -1,4 +1,4 @@
-import { type Check, type Checks, isObject, text } from "../../options/checker.js";
+import { type Check, type Checks, isObject, oneOf, text } from "../../options/checker.js";
 import type { TokenSource } from "../../options/options.js";
 import { type CommonTokenOptions, commonChecks, isSecure } from "../options.js";
 import type { SignedInUser, SignInChange } from "./session.js";
@@ -134,14 +134,12 @@ const secureUrl: Check = [
   (value) => typeof value === "string" && URL.canParse(value) && isSecure(new URL(value)),
 ];
 
-const storages: readonly unknown[] = ["memory", "sessionStorage", "localStorage"];
-
 export const signInChecks: Checks<SignInOptions> = {
   ...commonChecks,
   clientId: text,
   redirectUri: secureUrl,
   postLogoutRedirectUri: secureUrl,
-  storage: ['"memory", "sessionStorage" or "localStorage"', (value) => storages.includes(value)],
+  storage: oneOf(["memory", "sessionStorage", "localStorage"]),
 };
 
 /**

@@ -4,7 +4,7 @@ import { own } from "../../options/checker.js";
 import { type Exchange, requestTokens, unexpectedResponse } from "../endpoint.js";
 import { type HeldToken, isDue } from "../source.js";
 import { AttemptFailure, TokenError } from "../token-error.js";
-import type { Issuer, SignInContext } from "./context.js";
+import type { ServerContext } from "./context.js";
 import { claimsOf } from "./session.js";
 import type { Session } from "./store.js";
 
@@ -14,15 +14,13 @@ const deadRefreshTokenErrors = ["invalid_grant", "invalid_request"];
 /** How long what a tab stores is on its way to the others, as a rule and at most. */
 const settleMs = 250;
 const storageDelayMs = 1_000;
-/** Between looks at the storage. */
-const lookMs = 50;
 
 /**
  * Renews the token of a signed-in user. Refresh tokens rotate, and an old one becomes invalid at once: tabs
  * that share a session refresh one at a time, and find the result in their storage.
  */
-export function createRenew(context: SignInContext, { channel, discover, discard }: Issuer) {
-  const { environment, presence, store } = context;
+export function createRenew(context: ServerContext) {
+  const { environment, presence, store, discover, discard } = context;
   const fresh = (): HeldToken | undefined => {
     const session = presence.held();
     return session !== undefined && !isDue(session, environment) ? session : undefined;
@@ -35,8 +33,8 @@ export function createRenew(context: SignInContext, { channel, discover, discard
     const session = currentSession(context);
     try {
       const server = await discover(signal);
-      const refreshed = await refresh(context, channel, server, session, signal);
-      if (store.read()?.id === session.id) {
+      const refreshed = await refresh(context, server, session, signal);
+      if (store.read()?.refreshToken === session.refreshToken) {
         store.write(refreshed);
         presence.look();
         // Even if it is due at once: it is the newest one.
@@ -49,7 +47,9 @@ export function createRenew(context: SignInContext, { channel, discover, discard
       if (!deadRefreshTokenErrors.includes(oauthError ?? "")) {
         throw reason;
       }
-      if (!(await isReplaced(context, session))) {
+      // Another tab may have refreshed the session, or ended it.
+      await sleep(environment, storageDelayMs);
+      if (store.read()?.refreshToken === session.refreshToken) {
         store.write({ ...session, refreshToken: undefined });
         presence.look();
         throw reason;
@@ -78,12 +78,12 @@ export function createRenew(context: SignInContext, { channel, discover, discard
 
 /** Runs while no other tab that shares the session runs anything. */
 function exclusively<T>(
-  { environment, options, key, store }: SignInContext,
+  { environment, options, key, store }: ServerContext,
   run: () => Promise<T>,
 ): Promise<T> {
-  const session = store.read();
+  const before = store.read();
   const locks = options.storage === "localStorage" ? globalThis.navigator?.locks : undefined;
-  if (locks === undefined || session === undefined) {
+  if (locks === undefined) {
     return run();
   }
   return new Promise((resolve) => {
@@ -91,37 +91,22 @@ function exclusively<T>(
       const result = run();
       resolve(result);
       await result.catch(() => {});
-      if (store.read() !== session) {
+      if (store.read() !== before) {
         // The next tab sees what is stored a moment later than that the lock is free.
         await sleep(environment, settleMs);
       }
     };
     locks
-      .request(`${key}:${session.id}`, runAndSettle)
+      .request(key, runAndSettle)
       // Where the browser's settings block all storage, there are no locks, and nothing is shared.
       .catch(() => resolve(run()));
   });
 }
 
-/** Whether another tab has refreshed a session, or ended it: what it has stored may be on its way. */
-async function isReplaced(
-  { environment, options, store }: SignInContext,
-  session: Session,
-): Promise<boolean> {
-  const limitMs = options.storage === "localStorage" ? storageDelayMs : lookMs;
-  for (let waitedMs = 0; waitedMs < limitMs; waitedMs += lookMs) {
-    if (store.read()?.refreshToken !== session.refreshToken) {
-      return true;
-    }
-    await sleep(environment, lookMs);
-  }
-  return false;
-}
-
-function currentSession({ store, presence }: SignInContext): Session & { refreshToken: string } {
+function currentSession({ store, presence }: ServerContext): Session & { refreshToken: string } {
   const session = store.read();
   if (session === undefined) {
-    throw notSignedIn();
+    throw new TokenError("no user is signed in: call start() to sign in", "unauthenticated");
   }
   if (!presence.knows(session)) {
     throw new TokenError(
@@ -139,14 +124,9 @@ function currentSession({ store, presence }: SignInContext): Session & { refresh
   return { ...session, refreshToken };
 }
 
-function notSignedIn(): Error {
-  return new TokenError("no user is signed in: call start() to sign in", "unauthenticated");
-}
-
 /** Redeems the refresh token: RFC 6749, section 6, and OpenID Connect Core 1.0, section 12. */
 async function refresh(
-  { options: { clientId } }: SignInContext,
-  channel: Issuer["channel"],
+  { channel, options: { clientId } }: ServerContext,
   server: oauth.AuthorizationServer,
   session: Session & { refreshToken: string },
   signal: AbortSignal,

@@ -1,10 +1,10 @@
 import * as oauth from "oauth4webapi";
 import { own } from "../../options/checker.js";
-import { createDiscover, type Discover } from "../discovery.js";
+import { createDiscover } from "../discovery.js";
 import { type Channel, exchange } from "../endpoint.js";
 import { patienceMs, retryingFor } from "../source.js";
 import { AttemptFailure, TokenError } from "../token-error.js";
-import type { Issuer, SignInContext } from "./context.js";
+import type { ServerContext, SignInContext } from "./context.js";
 import { createLogin } from "./login.js";
 import { createRenew } from "./refresh.js";
 import type { Session } from "./store.js";
@@ -18,14 +18,10 @@ const revocationMs = 3_000;
 const pauseMs = 30_000;
 
 export function connect(context: SignInContext) {
-  const { options, environment, closed, store, unrevoked } = context;
+  const { options, environment, closed, unrevoked } = context;
   const channel: Channel = own({
     environment,
     fetch: options.fetch,
-    secrets: () => {
-      const { token, refreshToken, idToken } = store.read() ?? {};
-      return [token, refreshToken, idToken];
-    },
     // Browsers tell no reason, and throw TypeErrors alone.
     explain: (reason) => ({ text: `got no response: ${reason}` }),
   });
@@ -33,12 +29,24 @@ export function connect(context: SignInContext) {
   let cancelTimer = () => {};
   closed.addEventListener("abort", () => cancelTimer());
 
-  /** Revokes every token that waits for it. @throws the failure of the last one that could not be. */
+  /**
+   * Revokes every token that waits for it: RFC 7009. With a refresh token, ZITADEL revokes the access token too.
+   *
+   * @throws the failure of the last one that could not be revoked.
+   */
   const revoke = async (signal: AbortSignal): Promise<void> => {
     let failure: unknown;
     for (const token of unrevoked.all()) {
       try {
-        await revokeToken(options.clientId, channel, discover, token, signal);
+        const server = await discover(signal);
+        const endpoint = server.revocation_endpoint;
+        if (endpoint !== undefined) {
+          const what = { step: "revocation", endpoint, causes: {} };
+          const client = own({ client_id: options.clientId });
+          await exchange(channel, what, signal, (http) =>
+            oauth.revocationRequest(server, client, oauth.None(), token, http),
+          );
+        }
         unrevoked.remove(token);
       } catch (reason) {
         failure = reason;
@@ -68,12 +76,12 @@ export function connect(context: SignInContext) {
     unrevoked.add(session);
     tidy();
   };
-  const issuer: Issuer = { channel, discover, discard };
+  const serverContext: ServerContext = { ...context, channel, discover, discard };
 
   return {
-    ...createLogin(context, issuer),
+    ...createLogin(serverContext),
     tidy,
-    renew: createRenew(context, issuer),
+    renew: createRenew(serverContext),
 
     /**
      * Ends a session at the server that is already over here: OpenID Connect RP-Initiated Logout 1.0,
@@ -111,23 +119,4 @@ export function connect(context: SignInContext) {
       location.assign(url);
     },
   };
-}
-
-/** Revokes a token: RFC 7009. With a refresh token, ZITADEL revokes the access token too. */
-async function revokeToken(
-  clientId: string,
-  channel: Channel,
-  discover: Discover,
-  token: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const server = await discover(signal);
-  const endpoint = server.revocation_endpoint;
-  if (endpoint !== undefined) {
-    const what = { step: "revocation", endpoint, causes: {} };
-    const client = own({ client_id: clientId });
-    await exchange(channel, what, signal, (http) =>
-      oauth.revocationRequest(server, client, oauth.None(), token, http),
-    );
-  }
 }

@@ -1,5 +1,5 @@
 import type { Environment } from "../../common/time.js";
-import { isExpired, remainingLifeMs } from "../source.js";
+import { remainingLifeMs } from "../source.js";
 import type { Session, SessionStore } from "./store.js";
 
 /** The claims of a user's ID token (OpenID Connect Core 1.0, sections 2 and 5.1). */
@@ -79,7 +79,7 @@ export function createPresence(store: SessionStore, environment: Environment): P
   /** Whether a session has a valid token, or a way to get one. */
   const isAlive = (session: Session) =>
     session.refreshToken !== undefined ||
-    (session.token !== refused && !isExpired(session, environment));
+    (session.token !== refused && remainingLifeMs(session, environment) > 0);
   const userOf = ({ idToken, subject: sub }: Session): SignedInUser => {
     if (last === undefined || last.idToken !== idToken || last.user.sub !== sub) {
       last = { idToken, user: Object.freeze({ ...claimsOf(idToken), sub }) };

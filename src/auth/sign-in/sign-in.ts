@@ -62,7 +62,6 @@ export function signIn(options: SignInOptions): SignIn {
       presence.look();
     }
   };
-  const windowEvents = ["storage", "pageshow"] as const;
   const context: SignInContext = {
     options: checked,
     environment: platform,
@@ -98,8 +97,8 @@ export function signIn(options: SignInOptions): SignIn {
   };
 
   page.add(checked);
-  for (const event of windowEvents) {
-    globalThis.addEventListener?.(event, onStorage as EventListener);
+  for (const event of ["storage", "pageshow"]) {
+    globalThis.addEventListener?.(event, onStorage as EventListener, { signal: closing.signal });
   }
   presence.accept();
   if (typeof document !== "undefined") {
@@ -121,9 +120,8 @@ export function signIn(options: SignInOptions): SignIn {
       }
       // Before anything else, in every outcome.
       const inAddress = clearAddress(state);
-      const path = new URL(href ?? "", redirectUri).pathname;
       handling = load()
-        .then((server) => server.handle(response, path, inAddress))
+        .then((server) => server.handle(response, String(href), inAddress))
         .finally(() => {
           handling = undefined;
         });
@@ -136,8 +134,8 @@ export function signIn(options: SignInOptions): SignIn {
     },
     signOut: async () => {
       const session = store.read();
-      mark.replace();
       store.clear();
+      mark.replace();
       latest = undefined;
       if (session !== undefined) {
         unrevoked.add(session);
@@ -174,9 +172,6 @@ export function signIn(options: SignInOptions): SignIn {
       closing.abort();
       page.delete(checked);
       presence.close();
-      for (const event of windowEvents) {
-        globalThis.removeEventListener?.(event, onStorage as EventListener);
-      }
     },
   };
 }

@@ -3,8 +3,6 @@ import type { HeldToken } from "../source.js";
 
 /** The result of a sign-in: plain data, as storages require. */
 export interface Session extends HeldToken {
-  /** Generated at sign-in. */
-  readonly id: string;
   readonly refreshToken: string | undefined;
   readonly idToken: string | undefined;
   /** The user's id. */
@@ -13,37 +11,11 @@ export interface Session extends HeldToken {
   readonly mark: string | null;
 }
 
-/** A named text in a web storage. No function of it throws. */
+/** A named text in a web storage, and in memory where that takes nothing. No function of it throws. */
 interface Slot {
   get(): string | null;
-  /** An old value does not stay where the new one is rejected: the storage is full, or blocked. */
   set(value: string): void;
   remove(): void;
-}
-
-/** @param storage called at each use: there is no storage when a page is rendered on a server. */
-function createSlot(storage: () => Storage | undefined, name: string): Slot {
-  const attempt = <T>(use: (storage: Storage) => T): T | undefined => {
-    try {
-      const found = storage();
-      return found && use(found);
-    } catch {
-      return undefined;
-    }
-  };
-  const slot: Slot = {
-    get: () => attempt((found) => found.getItem(name)) ?? null,
-    set: (value) => {
-      const write = () => attempt((found) => found.setItem(name, value) ?? true);
-      if (!write()) {
-        slot.remove();
-        // The old value may have left no room.
-        write();
-      }
-    },
-    remove: () => attempt((found) => found.removeItem(name)),
-  };
-  return slot;
 }
 
 const storages = {
@@ -51,6 +23,37 @@ const storages = {
   sessionStorage: () => globalThis.sessionStorage,
   localStorage: () => globalThis.localStorage,
 };
+
+function createSlot(storage: keyof typeof storages, name: string): Slot {
+  let unsaved: string | null = null;
+  const attempt = <T>(use: (storage: Storage) => T): T | undefined => {
+    try {
+      // At each use: there is no storage when a page is rendered on a server.
+      const found = storages[storage]();
+      return found && use(found);
+    } catch {
+      // It is full, or the browser's settings block it.
+      return undefined;
+    }
+  };
+  const remove = () => {
+    unsaved = null;
+    attempt((found) => found.removeItem(name));
+  };
+  return {
+    // What another tab has stored since is newer.
+    get: () => attempt((found) => found.getItem(name)) ?? unsaved,
+    set: (value) => {
+      const write = () => attempt((found) => found.setItem(name, value) ?? true) ?? false;
+      if (!write()) {
+        // The old value must not stay, and may have left no room for the new one.
+        remove();
+        unsaved = write() ? null : value;
+      }
+    },
+    remove,
+  };
+}
 
 /**
  * A value that each sign-out replaces, in every tab and whatever storage sessions are in. Sessions and
@@ -64,15 +67,10 @@ export interface SignOutMark {
 }
 
 export function createMark(name: string, environment: Environment): SignOutMark {
-  const slot = createSlot(storages.localStorage, name);
-  let own: string | null = null;
+  const slot = createSlot("localStorage", name);
   return {
-    // Without a storage, sign-outs of this page alone are known.
-    read: () => slot.get() ?? own,
-    replace: () => {
-      own = environment.random().toString(36);
-      slot.set(own);
-    },
+    read: slot.get,
+    replace: () => slot.set(environment.random().toString(36)),
   };
 }
 
@@ -84,30 +82,20 @@ export interface TokenQueue {
 }
 
 export function createQueue(storage: keyof typeof storages, name: string): TokenQueue {
-  const slot = createSlot(storages[storage], name);
-  const own = new Set<string>();
-  const stored = (): string[] => {
+  const slot = createSlot(storage, name);
+  const all = (): string[] => {
     try {
       return JSON.parse(slot.get() ?? "[]").map(String);
     } catch {
       return [];
     }
   };
+  const save = (tokens: string[]) =>
+    tokens.length > 0 ? slot.set(JSON.stringify(tokens)) : slot.remove();
   return {
-    all: () => [...new Set([...own, ...stored()])],
-    add: ({ token, refreshToken = token }) => {
-      own.add(refreshToken);
-      slot.set(JSON.stringify([...stored(), refreshToken]));
-    },
-    remove: (token) => {
-      own.delete(token);
-      const left = stored().filter((one) => one !== token);
-      if (left.length > 0) {
-        slot.set(JSON.stringify(left));
-      } else {
-        slot.remove();
-      }
-    },
+    all,
+    add: ({ token, refreshToken = token }) => save([...new Set([...all(), refreshToken])]),
+    remove: (token) => save(all().filter((one) => one !== token)),
   };
 }
 
@@ -115,7 +103,6 @@ export function createQueue(storage: keyof typeof storages, name: string): Token
 export interface SessionStore {
   /** The session, unless the user has signed out since it began: the same object until it changes. */
   read(): Session | undefined;
-  /** A session that the storage rejects is kept in memory: its refresh token is the only valid one. */
   write(session: Session): void;
   clear(): void;
 }
@@ -130,9 +117,9 @@ export function createStore(
   mark: SignOutMark,
   onVoid: (session: Session) => void,
 ): SessionStore {
-  const slot = createSlot(storages[storage], name);
+  const slot = createSlot(storage, name);
   let session: Session | undefined;
-  /** What the storage held when the session was read or written: with another text, another tab wrote it. */
+  /** Of the session. With another text in the storage, another tab has written it. */
   let text: string | null = null;
   const set = (value: Session | undefined) => {
     session = value;
@@ -170,9 +157,7 @@ export function createStore(
 function parse(text: string | null): Session | undefined {
   try {
     const session = JSON.parse(text ?? "");
-    return typeof session?.token === "string" && typeof session.id === "string"
-      ? session
-      : undefined;
+    return typeof session?.token === "string" ? session : undefined;
   } catch {
     return undefined;
   }

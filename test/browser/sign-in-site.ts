@@ -1,12 +1,9 @@
-import { readFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
-import { transform } from "esbuild";
+import { createServer } from "node:http";
 import { afterAll, beforeAll, beforeEach, expect } from "vitest";
 import { statePrefixOf } from "../../src/auth/sign-in/callback.js";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
-import { bundlePage } from "../support/bundle.js";
+import { pageOf } from "../support/bundle.js";
+import { type Listening, listen } from "../support/listen.js";
 import type { TestBrowser, TestContext, TestPage } from "../support/test-browser.js";
 import type { Scenarios } from "./sign-in-page.js";
 
@@ -29,7 +26,7 @@ export function startSignInSite<P extends TestPage>(
   watch?: (page: P, note: (grantType: string) => void) => void,
 ) {
   let browser: TestBrowser<P>;
-  let server: Server;
+  let site: Listening;
   let origin: string;
   let sandbox: SandboxServer;
   let clientId: string;
@@ -44,13 +41,8 @@ export function startSignInSite<P extends TestPage>(
   let otherClientId: string;
 
   beforeAll(async () => {
-    const source = await readFile(
-      fileURLToPath(new URL("sign-in-page.ts", import.meta.url)),
-      "utf8",
-    );
-    const { code } = await transform(source, { loader: "ts" });
-    const { text } = await bundlePage(code, { splitting: false });
-    server = createServer(({ url = "" }, response) => {
+    const html = await pageOf(new URL("sign-in-page.ts", import.meta.url));
+    const server = createServer(({ url = "" }, response) => {
       if (addsSlash && /\/callback\?/.test(url)) {
         response.writeHead(301, { location: url.replace("/callback", "/callback/") }).end();
         return;
@@ -66,17 +58,17 @@ export function startSignInSite<P extends TestPage>(
         revoking,
       });
       response.end(
-        `<!doctype html><script>const config = ${config}</script><script type="module">${text.replaceAll("</script", "<\\/script")}</script>`,
+        html.replace("<script", () => `<script>const config = ${config}</script><script`),
       );
     });
-    await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
-    origin = `http://localhost:${(server.address() as AddressInfo).port}`;
+    site = await listen(server);
+    origin = `http://localhost:${site.port}`;
     browser = await launch();
   });
 
   afterAll(async () => {
     await browser?.close();
-    server?.close();
+    await site?.close();
   });
 
   beforeEach(async () => {

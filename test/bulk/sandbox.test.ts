@@ -1,4 +1,3 @@
-import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -11,6 +10,7 @@ import * as grpcWeb from "../../src/grpc-web.js";
 import * as json from "../../src/json.js";
 import { startSandbox } from "../../src/sandbox/index.js";
 import { createImpatientEnvironment } from "../support/fake-environment.js";
+import { startRelay } from "../support/relay.js";
 import { seed } from "../support/seed.js";
 
 const protocols = Object.entries({ grpc, "grpc-web": grpcWeb, json });
@@ -31,27 +31,12 @@ async function collect<O extends Outcome<string>>(run: AsyncIterable<O>) {
 /** What is shorter is HTTP/2's own: cut there, connections are opened in ever longer intervals. */
 const shortestResponse = 40;
 
-/** Passes bytes between, and cuts the connection in place of a response when told so. */
-async function startCuttingProxy(targetPort: number, cuts: () => boolean) {
-  const server = createTcpServer((near) => {
-    const far = connect(targetPort, "localhost");
-    near.on("error", () => far.destroy()).on("close", () => far.destroy());
-    far.on("error", () => near.destroy()).on("close", () => near.destroy());
-    near.pipe(far);
-    far.on("data", (chunk) => {
-      if (chunk.length >= shortestResponse && cuts()) {
-        near.destroy();
-      } else {
-        near.write(chunk);
-      }
-    });
+/** Passes bytes on, and cuts the connection in place of a response when told so. */
+const startCuttingProxy = (targetPort: number, cuts: () => boolean) =>
+  startRelay(targetPort, {
+    onResponse: (chunk, near) =>
+      chunk.length >= shortestResponse && cuts() ? near.destroy() : near.write(chunk),
   });
-  await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
-  return {
-    baseUrl: `http://localhost:${(server.address() as AddressInfo).port}`,
-    close: () => server.close(),
-  };
-}
 
 describe.each(protocols)("over %s", (_, entry) => {
   it("removes, deactivates, and isolates the grants that cannot be", async () => {
@@ -171,7 +156,7 @@ describe.each(protocols)("over %s", (_, entry) => {
             }
           }
           close(client);
-          proxy.close();
+          await proxy.shut();
           await sandbox.close();
         },
       ),

@@ -66,11 +66,6 @@ describe("package.json", () => {
     expect(readFileSync(`${root}${command}`, "utf8")).toMatch(/^#!\/usr\/bin\/env node\n/);
   });
 
-  it("has no script that runs when it is installed from a registry or a tarball", () => {
-    const scripts = Object.keys(manifest.scripts);
-    expect(scripts.filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
-  });
-
   it("is not published without its repository's address", () => {
     const { status, stderr } = spawnSync("npm", ["run", "--silent", "prepublishOnly"], {
       cwd: root,

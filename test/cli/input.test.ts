@@ -135,16 +135,17 @@ describe("the input", () => {
     expect(grants[0]).toMatchObject({
       grantId: ids[0],
       number: 1,
-      claimed: { userId: "7", projectId: "8", roleKeys: ["reader", "a, b"] },
+      user: "7",
+      claims: { userBy: "userId", projectId: "8", roleKeys: ["reader", "a, b"] },
     });
   });
 
   it("claims what is surest of user and project", async () => {
     const csv = `Grant ID;Display Name;E-Mail;Project Name\n${ids[0]};Jane;jane@example.com;Billing\n${ids[1]};Joe;;\n`;
     const { grants } = await read({ file: ["people.csv", csv] });
-    expect(grants.map(({ number, claimed }) => [number, claimed])).toEqual([
-      [2, { email: "jane@example.com", projectName: "Billing" }],
-      [3, { displayName: "Joe" }],
+    expect(grants.map(({ number, user, claims }) => [number, user, claims])).toEqual([
+      [2, "jane@example.com", { userBy: "email", projectName: "Billing" }],
+      [3, "Joe", { userBy: "displayName" }],
     ]);
   });
 
@@ -155,7 +156,7 @@ describe("the input", () => {
     const windows = csv.replaceAll("\n", "\r\n");
     for (const content of [csv, windows, `\ufeff${csv}`, utf16(windows)]) {
       const { grants } = await read({ file: ["roles.csv", content] });
-      expect(grants).toMatchObject([{ grantId: ids[0], claimed: { roleKeys: roles } }]);
+      expect(grants).toMatchObject([{ grantId: ids[0], claims: { roleKeys: roles } }]);
     }
     const ansi = Buffer.from(windows, "latin1");
     await expect(read({ file: ["ansi.csv", ansi] })).rejects.toThrow(/line 2: .*not UTF-8/);

@@ -14,16 +14,23 @@ const users = ["userId", "email", "preferredLoginName", "userName", "displayName
 const projects = ["projectId", "projectName"] as const;
 
 /**
- * What a file says about a grant besides its id, by the surest columns that it has. It may be outdated, or
+ * What a file says about grants besides their ids, by the surest columns that it has. It may be outdated, or
  * belong to another row: it is compared with what the server says, and never recorded.
  */
-export type Claimed = {
-  readonly [Name in (typeof users)[number] | (typeof projects)[number]]?: string;
-} & { readonly roleKeys?: readonly string[] };
+export interface Claims {
+  /** Which column names the user. */
+  readonly userBy?: (typeof users)[number];
+  readonly projectId?: string;
+  readonly projectName?: string;
+  readonly roleKeys?: readonly string[];
+}
 
 export interface InputGrant {
   readonly grantId: string;
-  readonly claimed?: Claimed;
+  /** "" if the file does not name one. */
+  readonly user: string;
+  /** Many grants have the same. */
+  readonly claims: Claims;
   /** The line on which it stands. */
   readonly number: number;
 }
@@ -178,42 +185,30 @@ function rowReader(columns: readonly string[], column: string | undefined): RowR
   const idAt = columns.indexOf(idColumn);
   const plain = columns.map(plainName);
   const rolesAt = plain.indexOf("rolekeys");
-  // Few projects and roles are named by many rows: each is kept once.
-  const kept = new Map<string, readonly string[]>();
-  const once = (values: readonly string[]) => {
-    const key = values.join(roleSeparator);
-    const known = kept.get(key) ?? values.map(own);
-    kept.set(key, known);
-    return known;
-  };
   const surest = (names: readonly string[]) => {
-    const known = names.map((name) => [name, plain.indexOf(name.toLowerCase())] as const);
-    return (cells: readonly unknown[]): readonly (readonly [string, string])[] => {
-      for (const [name, at] of known) {
-        const value = cells[at];
-        if (typeof value === "string" && value.trim() !== "") {
-          return [[name, value.trim()]];
-        }
-      }
-      return [];
-    };
+    const known = names.map((name) => ({ name, at: plain.indexOf(name.toLowerCase()) }));
+    return (cells: readonly unknown[]) =>
+      known
+        .map(({ name, at }) => ({ name, value: cells[at] }))
+        .find(({ value }) => typeof value === "string" && value.trim() !== "");
   };
   const userOf = surest(users);
   const projectOf = surest(projects);
+  const kept = new Map<string, Claims>();
   return (cells) => {
-    const claimed: Record<string, string | readonly string[]> = {};
-    for (const [name, user] of userOf(cells)) {
-      claimed[name] = own(user);
-    }
-    for (const [name, project] of projectOf(cells)) {
-      claimed[name] = once([project])[0] ?? "";
-    }
+    const user = userOf(cells);
+    const project = projectOf(cells);
     const cell = cells[rolesAt];
-    const roles = typeof cell === "string" ? cell.split(roleSeparator) : cell;
-    if (Array.isArray(roles) && roles.some((role) => role !== "")) {
-      claimed.roleKeys = once(roles.map(String).filter((role) => role !== ""));
-    }
-    return toGrant(cells[idAt], claimed);
+    const roles: unknown = typeof cell === "string" ? cell.split(roleSeparator) : cell;
+    const roleKeys = Array.isArray(roles) ? roles.map(String).filter((role) => role !== "") : [];
+    const key = JSON.stringify({
+      userBy: user?.name,
+      ...(project && { [project.name]: String(project.value).trim() }),
+      ...(roleKeys.length > 0 && { roleKeys }),
+    });
+    const claims = kept.get(key) ?? JSON.parse(key);
+    kept.set(key, claims);
+    return toGrant(cells[idAt], String(user?.value ?? "").trim(), claims);
   };
 }
 
@@ -272,7 +267,7 @@ class ObjectReader {
 }
 
 /** Validates a grant that was read. */
-function toGrant(grantId: unknown, claimed: Claimed = {}): Reading {
+function toGrant(grantId: unknown, user = "", claims: Claims = {}): Reading {
   if (typeof grantId === "number") {
     return "the grant id is a number: write ids as strings, JSON numbers lose digits";
   }
@@ -281,11 +276,10 @@ function toGrant(grantId: unknown, claimed: Claimed = {}): Reading {
   if (id === undefined || problem !== undefined) {
     return `not a grant id: ${show(grantId)} (${problem})`;
   }
-  const said = Object.values(claimed).flat();
-  if (said.some((text) => text.includes("\ufffd"))) {
+  if ([user, ...Object.values(claims).flat()].some((text) => text.includes("\ufffd"))) {
     return "it holds bytes that are not UTF-8: save the file as UTF-8, in Excel as CSV UTF-8";
   }
-  return said.length === 0 ? { grantId: own(id) } : { grantId: own(id), claimed };
+  return { grantId: own(id), user: own(user), claims };
 }
 
 const longestId = 200;

@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { describeError } from "../../../index.js";
 import { type Identified, readWith } from "../../account.js";
 import { explain } from "../../explain.js";
-import { type Claimed, type InputFlags, type InputGrant, readGrants } from "../../grants/input.js";
+import { type InputFlags, type InputGrant, readGrants } from "../../grants/input.js";
 import { type ReadEachOptions, readEach } from "../../grants/read.js";
 import { type GrantRecord, personOf, toLoggedGrant } from "../../grants/record.js";
 import { selectGrants, shortfallOf } from "../../grants/select.js";
@@ -19,9 +19,10 @@ export interface RunGrant {
   userId: string;
   /** What ZITADEL shows of a given grant: "active", "inactive", "not found", or which organization has it. */
   shows?: string | undefined;
-  /** What its file says about it, until that is compared. */
-  said?: InputGrant | undefined;
 }
+
+/** The same, and what its file says about it. */
+type GivenGrant = RunGrant & InputGrant;
 
 /** The grants of a run, and what is shown of them. */
 export interface Gathered {
@@ -42,7 +43,7 @@ export interface Source extends Identified {
 
 /** What was given: ids, and what their file says about them. */
 export interface Input {
-  readonly grants: ReadonlyMap<string, RunGrant>;
+  readonly grants: ReadonlyMap<string, GivenGrant>;
   /** For messages: a path, or "standard input". */
   readonly source: string;
   readonly withEmail: boolean;
@@ -54,14 +55,15 @@ export async function gatherInput(
   flags: InputFlags,
   io: Io,
 ): Promise<Input> {
-  const grants = new Map<string, RunGrant>();
+  const grants = new Map<string, GivenGrant>();
   let withEmail = false;
   const add = (said: InputGrant) => {
-    const { grantId, claimed } = said;
-    withEmail ||= claimed?.email !== undefined || claimed?.userName !== undefined;
+    const { grantId, user, claims } = said;
+    const { userBy } = claims;
+    withEmail ||= userBy === "email" || userBy === "userName";
     const isNew = !grants.has(grantId);
     if (isNew) {
-      grants.set(grantId, { grantId, userId: claimed?.userId ?? "", shows: undefined, said });
+      grants.set(grantId, { ...said, userId: userBy === "userId" ? user : "", shows: undefined });
     }
     return isNew;
   };
@@ -73,20 +75,20 @@ export async function gatherInput(
 }
 
 /** What a file says otherwise than the server. */
-function differences(claimed: Claimed | undefined, record: GrantRecord): string[] {
-  const { roleKeys, ...texts } = claimed ?? {};
+function differences({ user, claims }: InputGrant, record: GrantRecord): string[] {
+  const { userBy = "userId", projectId, projectName, roleKeys } = claims;
   const sorted = (roles: readonly string[] | undefined) => roles?.toSorted().join(", ");
   const compared = [
-    ...Object.entries(texts).map(
-      ([name, said]) => [name, said, record[name as keyof typeof texts]] as const,
-    ),
-    ["roles", sorted(roleKeys), sorted(record.roleKeys)] as const,
-  ];
+    [userBy, user || undefined, record[userBy]],
+    ["projectId", projectId, record.projectId],
+    ["projectName", projectName, record.projectName],
+    ["roles", sorted(roleKeys), sorted(record.roleKeys)],
+  ] as const;
   return compared.flatMap(([name, said, shown]) =>
     said === undefined || shown === undefined || said.toLowerCase() === shown.toLowerCase()
       ? []
       : [
-          `${name}: the file says ${said || "none"}, ZITADEL shows ${shown || "none"}${name === "userId" ? ` (${personOf(record)})` : ""}`,
+          `${name}: the file says ${said}, ZITADEL shows ${shown || "none"}${name === "userId" ? ` (${personOf(record)})` : ""}`,
         ],
   );
 }
@@ -107,7 +109,10 @@ export async function readGiven(input: Input, source: Source): Promise<Gathered>
   const overview = new Overview();
   const differing: string[] = [];
   const add = (grantId: string, record: GrantRecord | undefined) => {
-    const given = grants.get(grantId) ?? { grantId, userId: "" };
+    const given = grants.get(grantId);
+    if (given === undefined) {
+      return;
+    }
     const owner = record?.orgId ?? record?.resourceOwner;
     if (record === undefined || (owner !== undefined && orgId !== null && owner !== orgId)) {
       given.shows = record === undefined ? "not found" : `of organization ${owner}`;
@@ -115,15 +120,18 @@ export async function readGiven(input: Input, source: Source): Promise<Gathered>
       log?.grant({ grantId });
       return;
     }
-    const grant = toLoggedGrant(record);
+    given.shows = record.state;
+    if (given.userId !== record.userId) {
+      given.userId = record.userId;
+    }
+    const grant = { ...toLoggedGrant(record), userId: given.userId };
     overview.add(grant);
     log?.grant(grant);
-    const found = differences(given.said?.claimed, record);
+    const found = differences(given, record);
     if (found.length > 0) {
-      const where = `${input.source}, line ${given.said?.number}, grant ${grantId}`;
+      const where = `${input.source}, line ${given.number}, grant ${grantId}`;
       differing.push(`  ${where}: ${found.join("; ")}`);
     }
-    Object.assign(given, { userId: record.userId, shows: record.state, said: undefined });
   };
   const options: ReadEachOptions = {
     ...{ orgId, maxPerSecond: rate, needs: withEmail ? "emails" : "project grants" },
@@ -169,7 +177,6 @@ export function asGiven({ grants }: Input, log: RunLog | undefined): Gathered {
   for (const given of grants.values()) {
     const { grantId, userId } = given;
     const grant: LoggedGrant = userId === "" ? { grantId } : { grantId, userId };
-    given.said = undefined;
     overview.add(grant);
     log?.grant(grant);
   }

@@ -3,11 +3,11 @@ import { connectionFlags, connectionNote } from "../connect.js";
 import { type Command, parseFlags } from "../flags.js";
 import { UsageError } from "../io.js";
 import { logPathOf, withLog } from "../log/open.js";
+import type { GrantInLog, LogContent } from "../log/read.js";
 import { rateShown, readRate } from "../pace.js";
 import { checkCanAsk, confirm, grouped, quoted } from "../terminal.js";
-import { carryOut } from "./revoke/carry-out.js";
+import { carryOut, type Plan } from "./revoke/carry-out.js";
 import { resumeFlags } from "./revoke/flags.js";
-import { resumedPlan } from "./revoke/plan.js";
 import { inSession } from "./revoke/session.js";
 
 /** The command `resume`. */
@@ -19,12 +19,12 @@ export const resume: Command = {
     "Continues a run that was stopped, aborted or killed. The log knows instance, organization and grants, so only the credentials are needed; it keeps the rate. Decided grants are kept; failed ones are retried.",
   examples: ["zitadel-user-grants resume run.jsonl"],
   groups: [
-    { title: "What happens", flags: resumeFlags("remove") },
+    { title: "What happens", flags: resumeFlags },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
   ],
   async run(args, io) {
     const { values: flags, positionals } = parseFlags(args, {
-      ...resumeFlags("remove"),
+      ...resumeFlags,
       ...connectionFlags,
     });
     const path = logPathOf("resume", positionals);
@@ -52,3 +52,24 @@ export const resume: Command = {
     });
   },
 };
+
+/** The rest of a run. A failure is not a decision: its cause may be gone. */
+function resumedPlan(content: LogContent): Plan {
+  const { grants, head } = content;
+  const { "": _, failed: __, ...decided } = content.counts();
+  const undecided = grants.filter(({ status }) => status === "" || status === "failed");
+  const left = undecided.filter(({ confirmed }) => !confirmed);
+  const doubtful = content.inDoubt();
+  const isDoubtful = (grant: GrantInLog) => doubtful.has(grant);
+  return {
+    command: head.command,
+    grants,
+    open: [...left.filter(isDoubtful), ...left.filter((grant) => !isDoubtful(grant))],
+    selectors: head.selectors,
+    earlier: {
+      ...{ content, decided },
+      inDoubt: new Set([...doubtful].map(({ grantId }) => grantId)),
+      unwritten: undecided.filter(({ confirmed }) => confirmed),
+    },
+  };
+}

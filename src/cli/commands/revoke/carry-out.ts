@@ -9,13 +9,19 @@ import {
 import { wholeNumber } from "../../flags.js";
 import { look } from "../../grants/effect.js";
 import { Ended, exitCode, line } from "../../io.js";
-import { type LoggedCommand, type LoggedOutcome, toLogged } from "../../log/entry.js";
+import {
+  type LoggedCommand,
+  type LoggedOutcome,
+  type Selectors,
+  toLogged,
+} from "../../log/entry.js";
+import type { LogContent } from "../../log/read.js";
 import { loggedClient } from "../../log/write.js";
 import { createReport, duration, outcomeLine } from "../../progress.js";
 import { grouped, quoted } from "../../terminal.js";
 import { adviseOnOthers, isNothingLeft, listOthers, logEffect } from "./effect.js";
 import type { ActionFlags } from "./flags.js";
-import type { Plan } from "./plan.js";
+import type { RunGrant } from "./gather.js";
 import { finishRepairs, repair } from "./repair.js";
 import type { Session } from "./session.js";
 
@@ -23,6 +29,28 @@ import type { Session } from "./session.js";
 const suspiciousUnknown = 100;
 const wrongOrganization =
   "They may be gone already, or they belong to another organization than the one above: a grant of another organization looks just like one that is gone.";
+
+/** All grants of a run, and the ones that are left to request. */
+export interface Plan {
+  readonly command: LoggedCommand;
+  readonly grants: readonly RunGrant[];
+  /** Those that an earlier run may have sent come first. */
+  readonly open: readonly RunGrant[];
+  /** What the run is for, if it is not for given ids: afterwards, the same is searched for again. */
+  readonly selectors: Selectors | undefined;
+  /** What earlier runs have left. */
+  readonly earlier?: Earlier;
+}
+
+export interface Earlier {
+  readonly content: LogContent;
+  /** Grants of requests whose responses were lost. */
+  readonly inDoubt: ReadonlySet<string>;
+  /** How many grants are decided, by status. */
+  readonly decided: Readonly<Record<string, number>>;
+  /** Done, without an outcome in the log. */
+  readonly unwritten: readonly RunGrant[];
+}
 
 /** Sends everything that is left to do, looks whether the access has ended, and returns the exit code. */
 export async function carryOut(plan: Plan, flags: ActionFlags, session: Session): Promise<number> {

@@ -1,7 +1,6 @@
 import { connectionFlags, connectionNote } from "../../connect.js";
 import type { FlagGroup, FlagTable, FlagValues } from "../../flags.js";
 import { selectorFlags, selectorNote } from "../../grants/selectors.js";
-import type { LoggedCommand } from "../../log/entry.js";
 import { rateFlags } from "../../pace.js";
 
 const flag = { type: "boolean" } as const;
@@ -22,19 +21,18 @@ const actionFlags = {
 } as const satisfies FlagTable;
 
 /** The flags that a resumed run takes as well. */
-export const resumeFlags = (command: LoggedCommand) =>
-  ({
-    ...actionFlags,
-    ...rateFlags,
-    concurrency: {
-      ...valued,
-      value: "<n>",
-      help: command === "remove" ? "requests at a time (4)" : "at a time (1): more can lose events",
-    },
-  }) as const satisfies FlagTable;
+export const resumeFlags = {
+  ...actionFlags,
+  ...rateFlags,
+  concurrency: {
+    ...valued,
+    value: "<n>",
+    help: "requests at a time: 4 removals, 1 deactivation, as more can lose events",
+  },
+} as const satisfies FlagTable;
 
 /** How a run is carried out. */
-export type ActionFlags = FlagValues<ReturnType<typeof resumeFlags>>;
+export type ActionFlags = FlagValues<typeof resumeFlags>;
 
 const planFlags = {
   "dry-run": { ...flag, help: "show the plan, check the permission, change nothing" },
@@ -48,19 +46,17 @@ const planFlags = {
 export type RunFlags = ActionFlags & FlagValues<typeof planFlags>;
 
 /** The flags of `remove` and `deactivate`, as their help shows them. */
-export function bulkGroups(command: LoggedCommand): FlagGroup[] {
-  return [
-    { title: "Grants", flags: { ...selectorFlags, ...inputFlags }, note: selectorNote },
-    { title: "Run", flags: { ...planFlags, ...resumeFlags(command) } },
-    { title: "Connection", flags: connectionFlags, note: connectionNote },
-  ];
-}
+export const bulkGroups: readonly FlagGroup[] = [
+  { title: "Grants", flags: { ...selectorFlags, ...inputFlags }, note: selectorNote },
+  { title: "Run", flags: { ...planFlags, ...resumeFlags } },
+  { title: "Connection", flags: connectionFlags, note: connectionNote },
+];
 
 /** The same in one table. */
-export const bulkFlags = (command: LoggedCommand) => ({
+export const bulkFlags = {
   ...selectorFlags,
   ...inputFlags,
   ...planFlags,
-  ...resumeFlags(command),
+  ...resumeFlags,
   ...connectionFlags,
-});
+};

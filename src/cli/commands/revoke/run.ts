@@ -34,13 +34,13 @@ function revoke(name: LoggedCommand, verb: string, summary: string): Command {
   return {
     ...{ name, summary, arguments: "[<grant id> ...]" },
     description: `${verb} grants that flags such as --project select, or that arguments, --file or standard input name. Asks first, and looks afterwards whether the access has ended.`,
-    groups: bulkGroups(name),
+    groups: bulkGroups,
     run: (args, io) => runBulk(name, args, io),
   };
 }
 
 async function runBulk(command: LoggedCommand, args: readonly string[], io: Io): Promise<number> {
-  const { values: flags, positionals } = parseFlags(args, bulkFlags(command));
+  const { values: flags, positionals } = parseFlags(args, bulkFlags);
   if (flags.log !== undefined && flags["no-log"]) {
     throw new UsageError("Give --log or --no-log, not both.");
   }

@@ -31,7 +31,7 @@ describe("doctor", () => {
     const { exitCode, stdout } = await doctor();
     expect(stdout.replace(/^(ok|FAIL) +(\S+).*$/gm, "$1 $2")).toBe(
       `${[
-        ...["connection", "clock", "account", "grpc", "grpc-web", "json"],
+        ...["connection", "account", "grpc", "grpc-web", "json"],
         ...["remove", "deactivate", "read"],
       ]
         .map((title) => `ok ${title}\n`)
@@ -139,22 +139,20 @@ describe("doctor", () => {
             : bodies[path] === undefined
               ? { status: 404, headers: { "content-type": "text/plain" }, body: "" }
               : { body: bodies[path] };
-      const date = new Date(Date.now() - 120_000).toUTCString();
-      return { ...reply, headers: { date, ...("headers" in reply ? reply.headers : {}) } };
+      return reply;
     });
   }
 
-  it("names clock skew, and a proxy that passes only JSON", async () => {
+  it("names the protocols that a proxy does not pass", async () => {
     const server = await jsonOnly(true);
     const { exitCode, stdout } = await doctor({ ZITADEL_URL: server.baseUrl }, [
       ...["--protocol", "json"],
     ]);
     await server.close();
-    expect(stdout).toMatch(/FAIL {2}clock .*12\d s ahead/);
     expect(stdout).toMatch(/ok {4}grpc-web .*does not work, and is not used/);
     expect(stdout).toMatch(/ok {4}json +works/);
     expect(stdout).toMatch(/ok {4}remove/);
-    expect(exitCode).toBe(4);
+    expect(exitCode).toBe(0);
   });
 
   it("names a proxy that drops the body of a DELETE", async () => {

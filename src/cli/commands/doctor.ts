@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { neverSent, platform, proxyFor } from "../../bulk/internal.js";
+import { neverSent, proxyFor } from "../../bulk/internal.js";
 import { createManagementClient } from "../../json.js";
 import { noGrant, type Probe, probePermission, whoAmI } from "../account.js";
 import {
@@ -26,7 +26,7 @@ export const doctor: Command = {
   name: "doctor",
   summary: "diagnose connection, token and permission problems",
   description:
-    "Tries the connection, the server's clock, the account and its organization, each protocol and the permissions, and reports which of them fails and what to do. Changes nothing.",
+    "Tries the connection, the account and its organization, each protocol and the permissions, and reports which of them fails and what to do. Changes nothing.",
   groups: [
     { title: "Output", flags: outputFlags },
     { title: "Connection", flags: connectionFlags, note: connectionNote },
@@ -74,8 +74,6 @@ async function* examine(connection: Connection): AsyncGenerator<Finding> {
   if (!isOfZitadel(response)) {
     return;
   }
-  yield* clockFinding(Date.parse(response.metadata.get("date") ?? ""));
-
   // JSON has got through.
   const lookup = createLookup(connection.over("json"), { giveUpMs: 0 });
   try {
@@ -130,21 +128,6 @@ function connectionFinding(response: ConnectError, { baseUrl }: Connection): Fin
     : "Is this the domain of an instance? Where that has another name, give --instance-host.";
   const port = baseUrl.startsWith("http:") ? " Does this port expect https?" : "";
   return { ok: false, title, detail: `${messageOf(response)} ${advice}${port}` };
-}
-
-/** Beyond this, assertions of key files and tokens are rejected as not yet valid, or expired. */
-const mostSkewMs = 30_000;
-
-function* clockFinding(serverMs: number): Generator<Finding> {
-  // The header has a resolution of one second.
-  const skewMs = platform.wallMs() - serverMs - 500;
-  const seconds = Math.round(Math.abs(skewMs) / 1000);
-  if (Math.abs(skewMs) <= mostSkewMs) {
-    yield { ok: true, title: "clock", detail: `${seconds} s apart from the server's` };
-  } else if (!Number.isNaN(skewMs)) {
-    const detail = `this machine's clock is ${seconds} s ${skewMs > 0 ? "ahead of" : "behind"} the server's: tokens from key files are rejected. Correct it, for example with NTP.`;
-    yield { ok: false, title: "clock", detail };
-  }
 }
 
 /** Changes do not need this permission, so it is no failure to lack it. */

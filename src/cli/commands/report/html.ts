@@ -1,7 +1,7 @@
 import { personOf } from "../../grants/record.js";
 import type { LogContent } from "../../log/read.js";
 import { counted, grouped, printable } from "../../terminal.js";
-import { factsOf, outcomeCounts, type ReportRow, sessionsOf } from "./rows.js";
+import { factsOf, outcomeCounts, type ReportRow } from "./rows.js";
 
 /**
  * A self-contained, printable page: who ran what, where and when, how many grants have which outcome, and
@@ -22,7 +22,7 @@ export async function* htmlReport(
     ["Instance", instance],
     ["Organization", organization],
     [accounts.length === 1 ? "Account" : "Accounts", accounts.join(", ")],
-    ["Started", started],
+    ["Started", started ?? ""],
     ["Ended", ended || "not known: the run was killed, or has not ended"],
     ["Seen", seen],
   ] as const;
@@ -41,44 +41,43 @@ export async function* htmlReport(
 ${facts.map(([name, value]) => `<dt>${name}</dt><dd>${escapeHtml(value)}</dd>`).join("\n")}
 </dl>
 `;
-  const sessions = sessionsOf(content);
-  if (sessions.length > 1) {
+  if (content.sessions.length > 1) {
     yield tableStart("Sessions", ["Session", "Account", "From", "To"]);
-    yield sessions.map((cells) => tableRow(cells.map((cell) => [cell]))).join("");
+    for (const { what, account, at, ended: end } of content.sessions) {
+      yield tableRow([[what], [account], [at], [end && `${end.at} (${end.because})`]]);
+    }
     yield tableEnd;
   }
   yield tableStart("Outcomes", ["Outcome", "Grants"]);
-  yield outcomeCounts(content)
-    .map(([outcome, count]) => tableRow([[outcome], [String(count)]]))
-    .join("");
+  for (const [outcome, count] of outcomeCounts(content)) {
+    yield tableRow([[outcome], [String(count)]]);
+  }
   yield tableEnd;
   yield tableStart("Grants", [
     ...["Grant", "User", "Project", "Roles", "Before", "Outcome", "Time", "Request"],
   ]);
   for await (const row of rows) {
     // A grant that still gives roles is not to look like one that is done.
-    yield tableRow(cellsOf(row), row.effect === "" ? row.outcome : "open");
+    yield tableRow(cellsOf(row), row.effect === undefined ? row.outcome : "open");
   }
   yield tableEnd;
   yield `<footer>Made from the run's log by zitadel-user-grants, ${escapeHtml(createdAt)}. Times are in UTC.</footer>\n</body>\n</html>\n`;
 }
 
-/** The lines of each cell; those that are empty are left out. */
-function cellsOf(row: ReportRow): string[][] {
-  const { displayName, email, userName, newGrantId } = row;
-  const person = personOf({
-    displayName: displayName || undefined,
-    email: email || undefined,
-    userName: userName || undefined,
-  });
+/** The lines of a cell; those that are empty are left out. */
+type Cell = readonly (string | undefined)[];
+
+function cellsOf(row: ReportRow): Cell[] {
+  const { projectGrantId, roleKeys, stateBefore, newGrantId, at, restoredAt } = row;
   return [
     [row.grantId],
-    [person, row.userId],
-    [row.projectName, row.projectId, row.projectGrantId && `project grant ${row.projectGrantId}`],
-    [row.stateBefore === "" ? "not recorded" : row.roleKeys.join(", ")],
-    [row.stateBefore],
+    [personOf({ ...row, userId: undefined }), row.userId],
+    [row.projectName, row.projectId, projectGrantId && `project grant ${projectGrantId}`],
+    [stateBefore === undefined ? "not recorded" : roleKeys?.join(", ")],
+    [stateBefore],
     [row.outcome, row.reason, row.effect, row.restored, newGrantId && `as ${newGrantId}`],
-    [timeShown(row.at), timeShown(row.restoredAt)],
+    // To the second.
+    [at, restoredAt].map((time) => time?.slice(0, 19).replace("T", " ")),
     [row.requestId],
   ];
 }
@@ -90,17 +89,12 @@ function tableStart(title: string, headings: readonly string[]): string {
 
 const tableEnd = "</tbody>\n</table>\n";
 
-function tableRow(cells: readonly (readonly string[])[], kind = ""): string {
+function tableRow(cells: readonly Cell[], kind = ""): string {
   const shown = cells.map((lines) => {
-    const [first = "", ...more] = lines.filter(Boolean).map(escapeHtml);
+    const [first = "", ...more] = lines.flatMap((text) => (text ? [escapeHtml(text)] : []));
     return `<td>${first}${more.map((text) => `<small>${text}</small>`).join("")}</td>`;
   });
   return `<tr class="${escapeHtml(kind)}">${shown.join("")}</tr>\n`;
-}
-
-/** For display, to the second. */
-function timeShown(at: string): string {
-  return at.slice(0, 19).replace("T", " ");
 }
 
 const entities: Readonly<Record<string, string>> = {

@@ -49,7 +49,7 @@ export const report: Command = {
     let unrecorded = 0;
     async function* rows() {
       for await (const row of reportRows(content)) {
-        unrecorded += row.stateBefore === "" ? 1 : 0;
+        unrecorded += row.stateBefore === undefined ? 1 : 0;
         yield row;
       }
     }

@@ -1,7 +1,7 @@
 import { type GrantInLog, type LogContent, loggedGrants, named } from "../../log/read.js";
 import { reasonsOf } from "../../progress.js";
 
-/** What a report has of a grant and, the same in each row, of its run. What the log does not tell is "". */
+/** What a report has of a grant and, the same in each row, of its run, as far as the log tells. */
 export const columns = [
   ...(["grantId", "userId", "displayName", "email", "userName"] as const),
   ...(["projectId", "projectName", "projectGrantId", "roleKeys", "stateBefore"] as const),
@@ -11,28 +11,14 @@ export const columns = [
   ...(["command", "instance", "organization", "accounts", "started", "ended"] as const),
 ] as const;
 
-type Column = (typeof columns)[number];
 type ListColumn = "roleKeys" | "accounts";
+type TextColumn = Exclude<(typeof columns)[number], ListColumn>;
 export type ReportRow = Readonly<
-  Record<Exclude<Column, ListColumn>, string> & Record<ListColumn, readonly string[]>
+  Partial<Record<TextColumn, string | undefined> & Record<ListColumn, readonly string[]>>
 >;
 
 /** Who ran what, where and when. */
-export type RunFacts = Pick<
-  ReportRow,
-  "command" | "instance" | "organization" | "accounts" | "started" | "ended"
->;
-
-/** A start, a resumption or a restore: what, by which account, from and to when. */
-export type Session = readonly [what: string, account: string, from: string, to: string];
-
-export function sessionsOf({ sessions }: LogContent): Session[] {
-  return sessions.map(({ what, account, at, ended }) => {
-    return [what, account, at, ended === undefined ? "" : `${ended.at} (${ended.because})`];
-  });
-}
-
-export function factsOf({ head, sessions }: LogContent): RunFacts {
+export function factsOf({ head, sessions }: LogContent) {
   const runs = sessions.filter(({ what }) => what !== "restored");
   return {
     command: head.command,
@@ -40,9 +26,9 @@ export function factsOf({ head, sessions }: LogContent): RunFacts {
     organization: head.orgId === null ? "the account's own" : named(head.orgName, head.orgId),
     // Each account that has run it, once.
     accounts: [...new Set(runs.map(({ account }) => account))],
-    started: runs[0]?.at ?? "",
+    started: runs[0]?.at,
     // Not known of a run that was killed, or is still running.
-    ended: runs.at(-1)?.ended?.at ?? "",
+    ended: runs.at(-1)?.ended?.at,
   };
 }
 
@@ -52,35 +38,29 @@ export async function* reportRows(content: LogContent): AsyncGenerator<ReportRow
   const outcomeOf = outcomesIn(content);
   const others = content.effect?.effect.others ?? [];
   const shown = new Map(others.map(({ grantId, shows }) => [grantId, shows]));
-  for await (const logged of loggedGrants(content.path, "report")) {
-    const { grantId, recorded } = logged;
-    const grant = content.find(grantId);
+  for await (const { recorded, ...logged } of loggedGrants(content.path, "report")) {
+    const grant = content.find(logged.grantId);
     if (grant === undefined) {
       continue;
     }
     const { details, restored } = grant;
     const lost = details?.answerLost ? ["a response was lost"] : [];
     yield {
-      grantId,
-      userId: logged.userId ?? "",
-      displayName: logged.displayName ?? "",
-      email: logged.email ?? "",
-      userName: logged.userName ?? "",
-      projectId: recorded?.projectId ?? "",
-      projectName: logged.projectName ?? "",
-      projectGrantId: recorded?.projectGrantId ?? "",
+      ...logged,
+      projectId: recorded?.projectId,
+      projectGrantId: recorded?.projectGrantId,
       roleKeys: recorded?.roleKeys ?? [],
-      stateBefore: recorded?.state ?? "",
+      stateBefore: recorded?.state,
       outcome: outcomeOf(grant),
-      at: grant.at ?? "",
+      at: grant.at,
       reason: [...reasonsOf(details?.error), ...lost].join("; "),
-      requestId: details?.error?.requestId ?? grant.requestId ?? "",
+      requestId: details?.error?.requestId ?? grant.requestId,
       effect: grant.mayBeActive
         ? "a repair has not ended: it may be active"
-        : (shown.get(grantId) ?? ""),
-      restored: [restored?.restored ?? "", ...reasonsOf(restored?.error)].join(": "),
-      newGrantId: restored?.newGrantId ?? "",
-      restoredAt: restored?.at ?? "",
+        : shown.get(grant.grantId),
+      restored: restored && [restored.restored, ...reasonsOf(restored.error)].join(": "),
+      newGrantId: restored?.newGrantId,
+      restoredAt: restored?.at,
       ...facts,
     };
   }

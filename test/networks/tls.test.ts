@@ -111,12 +111,6 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(error.code).toBe(Code.Unavailable);
     expect(mayHaveBeenApplied(error)).toBe(true);
   });
-
-  it("a path prefix is kept", async () => {
-    const { port, requests } = await startSecureServer(trusted);
-    await deactivate(connect(protocol, `https://localhost:${port}/behind/proxy/`, { ca }));
-    expect(requests[0]?.path).toMatch(/^\/behind\/proxy\//);
-  });
 });
 
 it("gRPC on a server with only HTTP/1.1 fails with the requirement", async () => {

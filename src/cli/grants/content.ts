@@ -161,11 +161,7 @@ export async function* csvRows(lines: AsyncIterable<Line>): AsyncGenerator<CsvRo
 }
 
 function hasOpenQuote(text: string): boolean {
-  let quotes = 0;
-  for (let at = text.indexOf('"'); at !== -1; at = text.indexOf('"', at + 1)) {
-    quotes += 1;
-  }
-  return quotes % 2 === 1;
+  return (text.match(/"/g)?.length ?? 0) % 2 === 1;
 }
 
 function delimiterOf(head: string): string {

@@ -13,11 +13,6 @@ export interface SelectionEnd extends ReadingEnd {
   readonly ambiguous: readonly string[];
 }
 
-/** From this many searches on, reading everything may take fewer requests. */
-const manySearches = 20;
-/** A request for many grants takes the server about as long as so many searches for a user. */
-const searchesInPage = 25;
-const grantsInPage = 5000;
 const searchesAtATime = 4;
 
 /**
@@ -36,7 +31,7 @@ export async function* selectGrants(
   const isMeant = filterOf(selectors);
   const unmatched = new Set(groups.flatMap(({ values }) => values.map(({ shown }) => shown)));
   const people = new Map<string, Map<string, string>>();
-  const searches = await plan(lookup, selectors, groups);
+  const searches = plan(selectors, groups);
   // One search has each grant once.
   const seen = searches.length > 1 ? new Set<string>() : undefined;
   const reading = readSearches(lookup, searches, orgId);
@@ -252,34 +247,17 @@ function filterOf(selectors: Selectors): (record: GrantRecord) => boolean {
 }
 
 /** Which searches find all matching grants: the values of one flag are searched one by one. */
-async function plan(
-  lookup: Lookup,
-  { userType }: Selectors,
-  groups: readonly Group[],
-): Promise<(readonly GrantQuery[])[]> {
-  const base: GrantQuery[] = [];
-  if (userType === "human" || userType === "machine") {
-    base.push(["userType", userType]);
-  }
+function plan({ userType }: Selectors, groups: readonly Group[]): (readonly GrantQuery[])[] {
+  const base: GrantQuery[] = userType === undefined ? [] : [["userType", userType]];
   let each: readonly GrantQuery[] | undefined;
   for (const group of groups) {
     const queries = group.values.flatMap((value) => value.queries);
-    const [only] = queries;
-    if (queries.length === 1 && only !== undefined) {
-      base.push(only);
+    if (queries.length === 1) {
+      base.push(...queries);
     } else {
       // Flags are ordered from the most selective to the least.
       each ??= queries;
     }
   }
-  if (each === undefined) {
-    return [base];
-  }
-  if (each.length >= manySearches) {
-    const total = (await lookup.listGrants(base, { offset: 0, limit: 1 }))?.total;
-    if (total !== undefined && Math.ceil(total / grantsInPage) * searchesInPage <= each.length) {
-      return [base];
-    }
-  }
-  return each.map((query) => [...base, query]);
+  return each === undefined ? [base] : each.map((query) => [...base, query]);
 }

@@ -49,21 +49,12 @@ export function selectorsGiven(flags: SelectorFlags): string[] {
 
 /** @throws UsageError for values that are not allowed, or a file that cannot be used. */
 export async function readSelectors(flags: SelectorFlags, io: Io): Promise<Selectors> {
-  const users = (flags.user ?? []).map(userIdOf);
-  const userEmails: string[] = [];
-  if (flags["users-file"] !== undefined) {
-    const listed = await readUsersFile(flags["users-file"], io);
-    users.push(...listed.users);
-    userEmails.push(...listed.emails);
-  }
-  const emails = (flags.email ?? []).map(emailOf);
-  if (flags["emails-file"] !== undefined) {
-    emails.push(...(await readEmailsFile(flags["emails-file"], io)));
-  }
+  const listed = await readPeople("--users-file", flags["users-file"], io);
+  const mailed = await readPeople("--emails-file", flags["emails-file"], io);
   return {
-    users: distinct(users),
-    userEmails: distinct(userEmails),
-    emails: distinct(emails),
+    users: distinct([...(flags.user ?? []).map(userIdOf), ...listed.users]),
+    userEmails: distinct(listed.emails),
+    emails: distinct([...(flags.email ?? []).map(emailOf), ...mailed.emails]),
     loginNames: distinct(flags["login-name"] ?? []),
     // Names and keys are exact: they may begin or end with a space.
     projects: [...new Set(flags.project)],
@@ -85,46 +76,33 @@ function emailOf(value: string): string {
   return address;
 }
 
-/** Ids and email addresses. */
-async function readUsersFile(path: string, io: Io) {
+/** Reads email addresses, and of `--users-file` ids as well. Says how many addresses are among ids. */
+async function readPeople(flag: string, path: string | undefined, io: Io) {
   const users: string[] = [];
   const emails: string[] = [];
-  for await (const [place, value] of entriesOf("--users-file", path, io)) {
+  if (path === undefined) {
+    return { users, emails };
+  }
+  const takesIds = flag === "--users-file";
+  for await (const [place, value] of entriesOf(flag, path, io)) {
+    const isTitle = emails.length === 0 && /^[\p{L} -]*mail[\p{L} -]*$/iu.test(value);
+    const problem = takesIds ? idProblem(value) : "";
     if (email.test(value)) {
       emails.push(value);
-      continue;
+    } else if (problem === undefined) {
+      users.push(value);
+    } else if (takesIds || !isTitle) {
+      const what = takesIds ? "neither a user id nor an email address" : "not an email address";
+      throw new UsageError(`${place}: ${what}: ${show(value)}${problem && ` (${problem})`}`);
     }
-    const problem = idProblem(value);
-    if (problem !== undefined) {
-      throw new UsageError(
-        `${place}: neither a user id nor an email address: ${show(value)} (${problem})`,
-      );
-    }
-    users.push(value);
   }
   if (users.length + emails.length === 0) {
-    throw new UsageError(`--users-file: there are no users in ${path}.`);
+    throw new UsageError(`${flag}: there is nobody in ${path}.`);
   }
-  if (emails.length > 0) {
+  if (takesIds && emails.length > 0) {
     line(io.stderr, `${counted(emails.length, "email address", "email addresses")} in ${path}.`);
   }
   return { users, emails };
-}
-
-async function readEmailsFile(path: string, io: Io): Promise<string[]> {
-  const emails: string[] = [];
-  for await (const [place, value] of entriesOf("--emails-file", path, io)) {
-    const isTitle = emails.length === 0 && /^[\p{L} -]*mail[\p{L} -]*$/iu.test(value);
-    if (email.test(value)) {
-      emails.push(value);
-    } else if (!isTitle) {
-      throw new UsageError(`${place}: not an email address: ${show(value)}`);
-    }
-  }
-  if (emails.length === 0) {
-    throw new UsageError(`--emails-file: there are no email addresses in ${path}.`);
-  }
-  return emails;
 }
 
 /**
@@ -188,18 +166,11 @@ function dateOf(flag: string, value: string | undefined): number | undefined {
   if (value === undefined) {
     return undefined;
   }
-  const match = /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/.exec(
-    value,
-  );
-  const ms = match === null ? Number.NaN : Date.parse(value);
+  const time = /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/;
+  const [, day = ""] = time.exec(value) ?? [];
+  const ms = Date.parse(value);
   // Date.parse accepts February 30 as March 2.
-  const day = match?.[1] ?? "";
-  const dayMs = Date.parse(day);
-  if (
-    Number.isNaN(ms) ||
-    Number.isNaN(dayMs) ||
-    new Date(dayMs).toISOString().slice(0, 10) !== day
-  ) {
+  if (Number.isNaN(ms) || day === "" || !new Date(day).toISOString().startsWith(day)) {
     throw new UsageError(
       `${flag} takes a date such as 2026-01-31, or a time with its zone such as 2026-01-31T12:00:00Z; got ${JSON.stringify(value)}.`,
     );

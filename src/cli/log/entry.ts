@@ -75,13 +75,15 @@ export interface LoggedGrant {
 export interface LoggedOutcome {
   readonly grantId: string;
   readonly status: string;
-  readonly answerLost?: true;
-  readonly error?: {
-    readonly code: number;
-    readonly id?: string;
-    readonly message: string;
-    readonly requestId?: string;
-  };
+  readonly answerLost?: true | undefined;
+  readonly error?:
+    | {
+        readonly code: number;
+        readonly id?: string | undefined;
+        readonly message: string;
+        readonly requestId?: string | undefined;
+      }
+    | undefined;
 }
 
 /**
@@ -170,22 +172,13 @@ export interface RestoreOutcome {
 
 /** An outcome, as written to logs and shown by `--json`. */
 export function toLogged({ grantId, status, answerLost, error }: Outcome<string>): LoggedOutcome {
-  return {
-    ...{ grantId, status },
-    ...(answerLost ? { answerLost } : {}),
-    ...(error === undefined ? {} : { error: describedError(error) }),
-  };
+  return { grantId, status, answerLost, error: error && describedError(error) };
 }
 
 /** An error, as written to logs and shown by `--json`. */
 export function describedError(error: unknown): NonNullable<LoggedOutcome["error"]> {
   const { code, id, message, requestId } = describeError(error);
-  return {
-    code,
-    ...(id === undefined ? {} : { id }),
-    message,
-    ...(requestId === undefined ? {} : { requestId }),
-  };
+  return { code, id, message, requestId };
 }
 
 /** The last change of a grant, from the details of the response that made it. */

@@ -80,22 +80,18 @@ async function connectAs(
  * @throws UsageError when flags or environment name another instance or organization than the log.
  */
 export function connectionFlagsOf(head: LogHead, flags: ConnectionFlags, io: Io): ConnectionFlags {
-  const same = (name: string, given: string | undefined, logged: string) => {
-    if (given !== undefined && given !== "" && given.replace(/\/+$/, "") !== logged) {
+  const same = (flag: "url" | "org", variable: string, logged: string) => {
+    const given = flags[flag] ?? io.env[variable];
+    if (given && given.replace(/\/+$/, "") !== logged) {
+      const name = flags[flag] === undefined ? variable : `--${flag}`;
       throw new UsageError(
         `Nothing was done: that run was for ${logged}, and ${name} is ${given}.`,
       );
     }
   };
-  same("--url", flags.url, head.url);
-  if (flags.url === undefined) {
-    same("ZITADEL_URL", io.env.ZITADEL_URL, head.url);
-  }
+  same("url", "ZITADEL_URL", head.url);
   if (head.orgId !== null) {
-    same("--org", flags.org, head.orgId);
-    if (flags.org === undefined) {
-      same("ZITADEL_ORG_ID", io.env.ZITADEL_ORG_ID, head.orgId);
-    }
+    same("org", "ZITADEL_ORG_ID", head.orgId);
   }
   return {
     ...flags,
@@ -117,14 +113,15 @@ export function differentOrganization(
       ? undefined
       : `Nothing was done: that run was for organization ${head.orgName ?? ""} (${head.orgId}), and this account belongs to ${now.organization}. If it may act there, add --org ${head.orgId}.`;
   }
-  const isSameAccount = now.accountId === head.accountId;
-  if (isSameAccount && (connection.orgId !== undefined) === head.orgGiven) {
+  const isSame =
+    now.accountId === head.accountId && (connection.orgId !== undefined) === head.orgGiven;
+  if (isSame || (head.orgId === null && connection.orgId !== undefined)) {
     return undefined;
   }
-  if (head.orgId !== null) {
-    return `Nothing was done: that run was for organization ${head.orgId}, and account ${now.accountId} may not see which one it belongs to. If it may act there, add --org ${head.orgId}.`;
-  }
-  return connection.orgId !== undefined
-    ? undefined
-    : `Nothing was done: the log does not say which organization that run was for, since its account ${head.accountId} may not see that. Use that account, or name the organization with --org.`;
+  // A limited role may not see its organization.
+  const org =
+    head.orgId === null
+      ? `the organization of account ${head.accountId}, which its log does not name`
+      : `organization ${head.orgId}`;
+  return `Nothing was done: that run was for ${org}, and account ${now.accountId} may belong to another one. Use the account of the run, or name the organization with --org ${head.orgId ?? "<id>"}.`;
 }

@@ -66,22 +66,19 @@ export class LogContent {
   readonly #steps = new Map<string, StepEntry>();
   #head: LogHead | undefined;
   #time: string | undefined;
-  readonly #keepsRequestIds: boolean;
 
-  private constructor(path: string, keepsRequestIds: boolean) {
+  private constructor(path: string) {
     this.path = path;
-    this.#keepsRequestIds = keepsRequestIds;
   }
 
   /**
    * Reads a log without changing it.
    *
    * @param command names the command in messages.
-   * @param keepsRequestIds whether ZITADEL's ids of successful requests are needed: each deactivation has one.
    * @throws UsageError when it is not a log, or one of its complete lines is invalid.
    */
-  static async read(path: string, command: string, keepsRequestIds = false): Promise<LogContent> {
-    const content = new LogContent(path, keepsRequestIds);
+  static async read(path: string, command: string): Promise<LogContent> {
+    const content = new LogContent(path);
     let number = 0;
     try {
       for await (const { lines, end } of completeLines(path, command)) {
@@ -182,7 +179,7 @@ export class LogContent {
           grant.confirmed = true;
           grant.at = at;
         }
-        if (this.#keepsRequestIds && requestId !== undefined && (ok || grants.length === 1)) {
+        if (requestId !== undefined && (ok || grants.length === 1)) {
           grant.requestId = requestId;
         }
         if (sequence !== undefined || changeDate !== undefined) {

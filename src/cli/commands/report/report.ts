@@ -45,7 +45,7 @@ export const report: Command = {
       );
     }
     await LogContent.check(path, "report");
-    const content = await LogContent.read(path, "report", true);
+    const content = await LogContent.read(path, "report");
     let unrecorded = 0;
     async function* rows() {
       for await (const row of reportRows(content)) {

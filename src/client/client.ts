@@ -5,7 +5,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { CallOptions, Client, Transport, UnaryResponse } from "@connectrpc/connect";
-import { makeAnyClient } from "@connectrpc/connect";
+import { Code, ConnectError, makeAnyClient } from "@connectrpc/connect";
 import {
   type BulkRemoveUserGrantRequestSchema,
   type BulkRemoveUserGrantResponse,
@@ -14,11 +14,10 @@ import {
   ManagementService,
 } from "../../gen/zitadel/management_pb.js";
 import { neverSent } from "../errors/certainty.js";
-import { type Checks, own } from "../options/checker.js";
+import { type Checks, kindOf, own } from "../options/checker.js";
 import { checkClientOptions } from "../options/checks.js";
 import type { CommonOptions } from "../options/options.js";
 import type { ClosableTransport, Send, TransportOptions } from "../transports/call/attempt.js";
-import { checkRequest } from "./check-request.js";
 import { close, registerForClose } from "./close.js";
 import { createCredentials } from "./credentials.js";
 import { createRetry } from "./retry.js";
@@ -142,4 +141,44 @@ function callUnaryMethod(
 
 function messageOf({ message }: UnaryResponse): MessageShape<DescMessage> {
   return message;
+}
+
+const checkedNames = ["userId", "grantId"];
+
+/**
+ * Rejects values that plain JavaScript could pass and that would be sent as something else: a string instead
+ * of a list of ids is a list of characters, and a number is not an id.
+ *
+ * @throws ConnectError InvalidArgument naming the field, what is allowed and what was given.
+ */
+function checkRequest(method: string, message: object): void {
+  for (const name of checkedNames) {
+    const value = Object.hasOwn(message, name)
+      ? (message as Record<string, unknown>)[name]
+      : undefined;
+    if (value === undefined) {
+      continue;
+    }
+    if (method !== "bulkRemoveUserGrant") {
+      checkId(name, value);
+    } else if (name === "grantId") {
+      if (!Array.isArray(value)) {
+        reject(name, "an array of strings", value);
+      }
+      // Not forEach, which skips holes.
+      for (let i = 0; i < value.length; i++) {
+        checkId(`${name}[${i}]`, value[i]);
+      }
+    }
+  }
+}
+
+function checkId(name: string, value: unknown): void {
+  if (typeof value !== "string") {
+    reject(name, "a string", value);
+  }
+}
+
+function reject(name: string, allowed: string, value: unknown): never {
+  throw new ConnectError(`${name} must be ${allowed}, got ${kindOf(value)}`, Code.InvalidArgument);
 }

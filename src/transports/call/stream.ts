@@ -1,11 +1,9 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Interceptor, StreamRequest, StreamResponse, Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Observer } from "../../common/hooks.js";
 import { asConnectError, decided, decides } from "../../errors/certainty.js";
-import type { TransportOptions } from "./attempt.js";
+import { callHeaders, fieldsOf, type TransportOptions } from "./attempt.js";
 import { Call, effectiveTimeoutMs, type WaitingCalls } from "./call.js";
-import { callHeaders, fieldsOf } from "./headers.js";
 
 /**
  * `Transport.stream` by one of Connect's transports, which is made for each call. A call settles with
@@ -51,27 +49,39 @@ export function streamInterceptors(
   connect?: () => Promise<void>,
 ): Interceptor[] {
   const send = (next: Next) => async (request: StreamRequest) => {
+    const { method, url, message, contextValues } = request;
     const { fields, onRejected } = await stream(fieldsOf(request.header), call);
     call.remember(fields);
     await connect?.();
-    await call.passGate(request.contextValues);
+    await call.passGate(contextValues);
     call.onSent();
-    const sent = { ...request, header: new Headers(fields) };
+    const header = new Headers(fields);
+    const seen = observer?.({ method, url, header, secrets: call.secrets });
     const failed = (reason: unknown): never => {
       if (reason instanceof ConnectError && reason.code === Code.Unauthenticated) {
         onRejected();
       }
+      seen?.onError(ConnectError.from(reason));
       throw call.masked(reason);
     };
-    const response = await (observer ? observe(observer, call, sent, next) : next(sent)).catch(
-      failed,
-    );
+    const sent = async function* () {
+      for await (const one of message) {
+        seen?.onMessage("client", one);
+        yield one;
+      }
+    };
+    const response = await next({ ...request, header, message: sent() }).catch(failed);
+    seen?.onResponse(response.header);
     const received = async function* () {
       try {
-        yield* response.message;
+        for await (const one of response.message) {
+          seen?.onMessage("server", one);
+          yield one;
+        }
       } catch (reason) {
         failed(reason);
       }
+      seen?.onEnd(response.trailer);
     };
     return { ...response, message: received() };
   };
@@ -79,40 +89,6 @@ export function streamInterceptors(
 }
 
 type Next = (request: StreamRequest) => Promise<StreamResponse>;
-
-async function observe(
-  observer: Observer,
-  { secrets }: Call,
-  request: StreamRequest,
-  next: Next,
-): Promise<StreamResponse> {
-  const { method, url, header } = request;
-  const seen = observer({ method, url, header, secrets });
-  const failed = (reason: unknown): never => {
-    seen.onError(ConnectError.from(reason));
-    throw reason;
-  };
-  const sent = async function* () {
-    for await (const message of request.message) {
-      seen.onMessage("client", message);
-      yield message;
-    }
-  };
-  const response = await next({ ...request, message: sent() }).catch(failed);
-  seen.onResponse(response.header);
-  const received = async function* () {
-    try {
-      for await (const message of response.message) {
-        seen.onMessage("server", message);
-        yield message;
-      }
-    } catch (reason) {
-      failed(reason);
-    }
-    seen.onEnd(response.trailer);
-  };
-  return { ...response, message: received() };
-}
 
 function guard<O extends DescMessage>(
   messages: AsyncIterable<MessageShape<O>>,

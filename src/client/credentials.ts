@@ -3,7 +3,7 @@ import { type Environment, exponential, platform } from "../common/time.js";
 import { asConnectError, decisionOf, wasSent, withExtras } from "../errors/certainty.js";
 import { createMask, rewriteMessage } from "../errors/mask.js";
 import { isHeaderValue, kindOf } from "../options/checker.js";
-import type { TokenRequest, TokenSource } from "../options/options.js";
+import type { TokenSource } from "../options/options.js";
 import type { Attempt, Send, StreamFields } from "../transports/call/attempt.js";
 import type { Call, HeaderFields } from "../transports/call/call.js";
 
@@ -100,42 +100,45 @@ export function createCredentials(
       `${error.rawMessage}. A token that had just been issued was rejected as well, so no new one is requested for ${Math.ceil(pausedMs(bearer) / 1000)} s`,
     );
 
+  const sendWithToken = async (
+    send: Send,
+    attempt: Attempt,
+    source: TokenSource,
+    obtained: string | Promise<string>,
+  ) => {
+    // Most sources have a token ready, and waiting costs.
+    const first = typeof obtained === "string" ? obtained : await obtained;
+    try {
+      return accepted(await send(withFields(attempt, withBearer(first))), first);
+    } catch (reason) {
+      if (!isRejectedToken(reason)) {
+        throw reason;
+      }
+      if (pausedMs(first) > 0) {
+        throw explainPause(reason, first);
+      }
+      const second = await obtain(source, attempt.call, first);
+      if (second === first) {
+        throw reason;
+      }
+      try {
+        return accepted(await send(withFields(attempt, withBearer(second))), second);
+      } catch (again) {
+        if (!isRejectedToken(again)) {
+          throw again;
+        }
+        pause(first, second);
+        throw explainPause(again, second);
+      }
+    }
+  };
+
   return {
-    attempts: (send) => {
-      const failed = async (attempt: Attempt, first: string, reason: unknown) => {
-        if (source === undefined || !isRejectedToken(reason)) {
-          throw reason;
-        }
-        if (pausedMs(first) > 0) {
-          throw explainPause(reason, first);
-        }
-        const second = await obtain(source, attempt.call, first);
-        if (second === first) {
-          throw reason;
-        }
-        try {
-          return accepted(await send(withFields(attempt, withBearer(second))), second);
-        } catch (again) {
-          if (!isRejectedToken(again)) {
-            throw again;
-          }
-          pause(first, second);
-          throw explainPause(again, second);
-        }
-      };
-      const start = (attempt: Attempt, first: string) =>
-        send(withFields(attempt, withBearer(first))).then(
-          (response) => accepted(response, first),
-          (reason) => failed(attempt, first, reason),
-        );
-      return (attempt) => {
-        const first = bearerFor(attempt.fields, attempt.call);
-        return first === undefined
-          ? send(withFields(attempt, fixed))
-          : typeof first === "string"
-            ? start(attempt, first)
-            : first.then((token) => start(attempt, token));
-      };
+    attempts: (send) => (attempt) => {
+      const token = bearerFor(attempt.fields, attempt.call);
+      return source === undefined || token === undefined
+        ? send(withFields(attempt, fixed))
+        : sendWithToken(send, attempt, source, token);
     },
 
     async stream(own, call) {
@@ -187,33 +190,17 @@ function obtain(
   refused: string | undefined,
 ): string | Promise<string> {
   try {
-    const token = source(new OneTokenRequest(call, refused));
+    const token = source({
+      refused,
+      // Created when it is read: most sources have a token ready.
+      get signal() {
+        return call.signal;
+      },
+    });
     return isHeaderValue(token) ? token : awaitToken(token, call, refused);
   } catch (reason) {
     return Promise.reject(noToken(reason, call, refused));
   }
-}
-
-/** Its signal is created when it is read: most sources have a token ready. */
-class OneTokenRequest implements TokenRequest {
-  readonly refused: string | undefined;
-  declare readonly signal: AbortSignal;
-  readonly #call: Call;
-
-  constructor(call: Call, refused: string | undefined) {
-    this.refused = refused;
-    this.#call = call;
-    Object.defineProperty(this, "signal", OneTokenRequest.#signal);
-  }
-
-  /** On each object, since sources may spread it; a getter in a literal takes three times as long. */
-  static readonly #signal = {
-    enumerable: true,
-    configurable: true,
-    get(this: OneTokenRequest): AbortSignal {
-      return this.#call.signal;
-    },
-  };
 }
 
 /** Waits for a token that is not ready, or is not valid. */

@@ -232,7 +232,7 @@ export declare type UserGrantQuery = Message<"zitadel.user.v1.UserGrantQuery"> &
     case: "userTypeQuery";
   } | {
     /**
-     * Since v4. It finds nothing, whichever ids it names.
+     * Since v4.
      *
      * @generated from field: zitadel.user.v1.UserGrantInUserIDsQuery in_user_ids_query = 15;
      */
@@ -316,9 +316,9 @@ export declare const UserGrantProjectGrantIDQuerySchema: GenMessage<UserGrantPro
  */
 export declare type UserGrantInUserIDsQuery = Message<"zitadel.user.v1.UserGrantInUserIDsQuery"> & {
   /**
-   * @generated from field: repeated string user_ids = 1;
+   * @generated from field: repeated string in_user_ids = 1;
    */
-  userIds: string[];
+  inUserIds: string[];
 };
 
 /**

@@ -68,6 +68,8 @@ describe("a search for grants", () => {
     expect(await find({ userIdQuery: { userId } }, { projectIdQuery: { projectId } })).toEqual([
       jane,
     ]);
+    expect(await find({ inUserIdsQuery: { inUserIds: [robot, "1"] } })).toEqual([bot]);
+    expect(await find({ inUserIdsQuery: { userIds: [robot] } })).toEqual([]);
     expect(await find({ roleKeyQuery: { roleKey: "reader" } })).toEqual([jane, bot]);
     expect(await find({ role_key_query: { role_key: "writer" } })).toEqual([jane]);
     expect(await find({ emailQuery: { email: "jane@example.com" } })).toEqual([]);

@@ -105,8 +105,7 @@ export function grantFields(instance: Instance, { orgId }: Caller): Fields<Grant
     // Whatever it says: naming it is what counts.
     withGrantedQuery: (grant) =>
       grant.orgId === orgId || projects.get(grant.projectId)?.orgId === orgId,
-    // v4 accepts it, and it finds nothing.
-    inUserIdsQuery: () => undefined,
+    inUserIdsQuery: ({ userId }) => userId,
   };
 }
 

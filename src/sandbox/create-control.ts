@@ -10,7 +10,13 @@ import type {
   UserInit,
 } from "./control.js";
 import { createUser, type Membership, scopeOfRole } from "./model/entities.js";
-import { type Instance, issueToken, projectGrantKey, randomToken } from "./model/instance.js";
+import {
+  type Instance,
+  issueToken,
+  mustExist,
+  projectGrantKey,
+  randomToken,
+} from "./model/instance.js";
 import { type Adders, checkInit, initChecks, type Kind } from "./seed.js";
 
 /**
@@ -220,12 +226,4 @@ function toMembership(
       }
       return { role, orgId: mustExist(projects, "project", projectId).orgId, projectId };
   }
-}
-
-function mustExist<T>(map: ReadonlyMap<string, T>, kind: string, id: string): T {
-  const found = map.get(id);
-  if (found === undefined) {
-    throw new TypeError(`The sandbox has no ${kind} ${JSON.stringify(id)}: add it first`);
-  }
-  return found;
 }

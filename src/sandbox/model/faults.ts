@@ -104,8 +104,3 @@ export class FaultQueue {
     return found?.fault;
   }
 }
-
-/** Thrown instead of a response: the connection is to be reset. */
-export class ResponseLost extends Error {
-  override readonly name = "ResponseLost";
-}

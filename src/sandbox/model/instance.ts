@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { platform } from "../../common/time.js";
 import { isLoopback } from "../../options/checker.js";
 import type { SandboxOptions } from "../options.js";
-import type { AccessToken, Org, Project, User } from "./entities.js";
+import type { AccessToken, Grant, Org, Project, User } from "./entities.js";
 import { FaultQueue } from "./faults.js";
 import { GrantStore } from "./grants.js";
 
@@ -183,4 +183,28 @@ export function orgDomain({ hosts }: Instance, name: string): string {
 /** The key of `projectGrants`. */
 export function projectGrantKey(projectId: string, orgId: string): string {
   return JSON.stringify([projectId, orgId]);
+}
+
+/** What a grant refers to. */
+export interface Related {
+  readonly user: User;
+  readonly org: Org;
+  readonly project: Project;
+}
+
+export function relatedTo({ users, orgs, projects }: Instance, grant: Grant): Related {
+  return {
+    user: mustExist(users, "user", grant.userId),
+    org: mustExist(orgs, "organization", grant.orgId),
+    project: mustExist(projects, "project", grant.projectId),
+  };
+}
+
+/** Users, organizations and projects are never removed: only the sandbox's own functions can name others. */
+export function mustExist<T>(map: ReadonlyMap<string, T>, kind: string, id: string): T {
+  const found = map.get(id);
+  if (found === undefined) {
+    throw new TypeError(`The sandbox has no ${kind} ${JSON.stringify(id)}: add it first`);
+  }
+  return found;
 }

@@ -100,22 +100,20 @@ export function maySeeGrant(user: User, { userId, orgId, projectId }: Grant): bo
 /** @throws RpcError `NotFound` without a detail when the host is not a domain of the instance. */
 export function checkInstance(instance: Instance, request: HttpRequest): void {
   if (!instance.hosts.includes(hostOf(request).split(":")[0] ?? "")) {
-    throw instanceError(instance, request, Code.NotFound);
+    throw instanceError(instance, request, false);
   }
 }
 
-/** The error of the instance lookup when the deadline of the call passes during it. */
-export function instanceLookupTimedOut(instance: Instance, request: HttpRequest): RpcError {
-  const code = instance.generation === "v4" ? Code.Internal : Code.NotFound;
-  return instanceError(instance, request, code, ": context deadline exceeded");
-}
-
-function instanceError(instance: Instance, request: HttpRequest, code: Code, cause = ""): RpcError {
-  const domain = `ExternalDomain is ${instance.hosts[0]}`;
-  return new RpcError(
-    code,
-    `unable to set instance using origin ${hostOf(request)} (${domain})${cause}`,
-  );
+/** @param isLate whether the deadline of the call has passed while the instance was looked up. */
+export function instanceError(
+  { generation, hosts }: Instance,
+  request: HttpRequest,
+  isLate: boolean,
+): RpcError {
+  const code = isLate && generation === "v4" ? Code.Internal : Code.NotFound;
+  const cause = isLate ? ": context deadline exceeded" : "";
+  const text = `unable to set instance using origin ${hostOf(request)} (ExternalDomain is ${hosts[0]})${cause}`;
+  return new RpcError(code, text);
 }
 
 /** The host that a request names: ZITADEL finds its instance by it. */

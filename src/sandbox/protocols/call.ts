@@ -4,10 +4,10 @@ import { parseTimeout } from "@connectrpc/connect/protocol-grpc";
 import { platform } from "../../common/time.js";
 import { type HttpRequest, type HttpResponse, readBody } from "../http/http.js";
 import { deadlineExceeded, earlyError, RpcError } from "../model/errors.js";
-import { ResponseLost } from "../model/faults.js";
+import type { FaultInit, RpcName } from "../model/faults.js";
 import type { Instance } from "../model/instance.js";
-import { instanceLookupTimedOut } from "../model/permissions.js";
-import { checkResponseSize, maxResponseBytes, type RpcMethod } from "../rpc/methods.js";
+import { instanceError } from "../model/permissions.js";
+import { pause, type RpcMethod } from "../rpc/methods.js";
 
 /** What the protocols differ in. */
 export interface Protocol {
@@ -47,6 +47,8 @@ export async function respondToCall(
   const leftMs = () => startedAtMs + timeoutMs - platform.monotonicMs();
   const controller = new AbortController();
   let cancelTimer: (() => void) | undefined;
+  let fault: FaultInit | undefined;
+  let reply: Reply;
   try {
     if (method === undefined) {
       throw earlyError(Code.Unimplemented, `unknown method ${request.path}`);
@@ -60,29 +62,35 @@ export async function respondToCall(
     if (leftMs() <= 0) {
       throw noticesDeadline === "reading"
         ? deadlineExceeded(true)
-        : instanceLookupTimedOut(instance, request);
+        : instanceError(instance, request, true);
     }
     cancelTimer = platform.setTimer(() => controller.abort(deadlineExceeded(false)), leftMs());
     const signal = AbortSignal.any([request.signal, controller.signal]);
-    const maxBytes = maxResponseBytes(instance, isGateway);
-    const message = await method.call(instance, { request, signal, maxBytes }, sent);
+    fault = instance.faults.take(name as RpcName);
+    await pause(fault?.delayMs ?? 0, signal);
+    if (fault?.code !== undefined) {
+      throw new RpcError(fault.code, fault.message ?? "a fault of failNext", fault.id);
+    }
+    const context = { request, signal, applyAfterMs: fault?.applyAfterMs };
+    const message = await method.call(instance, context, sent);
     const bytes = toBinary(method.desc.output, message);
-    checkResponseSize(instance, bytes.byteLength, maxBytes);
-    const summary = { method: name, outcome: "OK", id: undefined };
-    return { ...encode({ message, bytes }), summary };
+    checkResponseSize(instance, bytes.byteLength, isGateway);
+    reply = { message, bytes };
   } catch (error) {
-    if (error instanceof ResponseLost) {
-      const summary = { method: name, outcome: "response lost", id: undefined };
-      return { status: 0, headers: {}, lost: true, summary };
+    if (!(error instanceof RpcError)) {
+      throw error;
     }
-    if (error instanceof RpcError) {
-      const summary = { method: name, outcome: Code[error.code] ?? "Unknown", id: error.id };
-      return { ...encode({ error }), summary };
-    }
-    throw error;
+    reply = { error };
   } finally {
     cancelTimer?.();
   }
+  if (fault?.lost) {
+    const summary = { method: name, outcome: "response lost", id: undefined };
+    return { status: 0, headers: {}, lost: true, summary };
+  }
+  const { error } = reply;
+  const outcome = error === undefined ? "OK" : (Code[error.code] ?? "Unknown");
+  return { ...encode(reply), summary: { method: name, outcome, id: error?.id } };
 }
 
 /** The deadline of a call after its `grpc-timeout` header, if it has one. */
@@ -97,5 +105,21 @@ export function checkRequestSize(bytes: number): void {
       Code.ResourceExhausted,
       `grpc: received message larger than max (${bytes} vs. ${maxRequestBytes})`,
     );
+  }
+}
+
+/**
+ * v4 sends no more over any protocol, and the JSON gateway of v2.70 receives no more.
+ *
+ * @throws RpcError for a response message that is too large.
+ */
+function checkResponseSize({ generation }: Instance, bytes: number, isGateway: boolean): void {
+  const [what, maxBytes] =
+    generation === "v4"
+      ? ["trying to send", 10 * 1024 * 1024]
+      : ["received", isGateway ? 4 * 1024 * 1024 : Number.POSITIVE_INFINITY];
+  if (bytes > maxBytes) {
+    const text = `grpc: ${what} message larger than max (${bytes} vs. ${maxBytes})`;
+    throw new RpcError(Code.ResourceExhausted, text);
   }
 }

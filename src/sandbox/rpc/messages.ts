@@ -8,7 +8,7 @@ import { OrgState } from "../../../gen/tool/org_pb.js";
 import type { UserGrantSchema, UserSchema } from "../../../gen/tool/user_pb.js";
 import { Type, UserGrantState, UserState } from "../../../gen/tool/user_pb.js";
 import type { Grant, User } from "../model/entities.js";
-import { type Instance, orgDomain } from "../model/instance.js";
+import { type Instance, orgDomain, relatedTo } from "../model/instance.js";
 
 // Texts of a message that are not set, as its default.
 const orEmpty = (text: string | undefined) => text ?? "";
@@ -26,57 +26,50 @@ export function userGrantMessage(
   instance: Instance,
   grant: Grant,
 ): MessageInitShape<typeof UserGrantSchema> {
-  const { users, orgs, projects } = instance;
-  const user = users.get(grant.userId);
-  const orgName = orEmpty(orgs.get(grant.orgId)?.name);
-  const domain = orgDomain(instance, orgName);
+  const { user, org, project } = relatedTo(instance, grant);
+  const domain = orgDomain(instance, org.name);
   return {
     id: grant.grantId,
     details: { ...changeDetails(grant), creationDate: timestampFromMs(grant.createdAtMs) },
     roleKeys: [...grant.roleKeys],
     state: grant.state === "active" ? UserGrantState.ACTIVE : UserGrantState.INACTIVE,
     userId: grant.userId,
-    userName: orEmpty(user?.userName),
-    firstName: orEmpty(user?.firstName),
-    lastName: orEmpty(user?.lastName),
-    email: orEmpty(user?.email),
+    userName: user.userName,
+    firstName: orEmpty(user.firstName),
+    lastName: orEmpty(user.lastName),
+    email: orEmpty(user.email),
     displayName: orEmpty(displayNameOf(user)),
     orgId: grant.orgId,
-    orgName,
+    orgName: org.name,
     orgDomain: domain,
     projectId: grant.projectId,
-    projectName: orEmpty(projects.get(grant.projectId)?.name),
+    projectName: project.name,
     projectGrantId: orEmpty(grant.projectGrantId),
-    preferredLoginName: orEmpty(user?.loginName),
+    preferredLoginName: user.loginName,
     userType: typeOf(user),
     grantedOrgId: grant.orgId,
-    grantedOrgName: orgName,
+    grantedOrgName: org.name,
     grantedOrgDomain: domain,
   };
 }
 
 /** A grant, as ZITADEL v4 calls it. */
 export function authorizationMessage(
-  { users, projects, orgs }: Instance,
+  instance: Instance,
   grant: Grant,
 ): MessageInitShape<typeof AuthorizationSchema> {
-  const user = users.get(grant.userId);
-  const project = projects.get(grant.projectId);
+  const { user, org, project } = relatedTo(instance, grant);
   return {
     id: grant.grantId,
     creationDate: timestampFromMs(grant.createdAtMs),
     changeDate: timestampFromMs(grant.changedAtMs),
-    project: {
-      id: grant.projectId,
-      name: orEmpty(project?.name),
-      organizationId: orEmpty(project?.orgId),
-    },
-    organization: { id: grant.orgId, name: orEmpty(orgs.get(grant.orgId)?.name) },
+    project: { id: grant.projectId, name: project.name, organizationId: project.orgId },
+    organization: { id: grant.orgId, name: org.name },
     user: {
       id: grant.userId,
-      preferredLoginName: orEmpty(user?.loginName),
+      preferredLoginName: user.loginName,
       displayName: orEmpty(displayNameOf(user)),
-      organizationId: orEmpty(user?.orgId),
+      organizationId: user.orgId,
     },
     state: stateOfAuthorization(grant),
     roles: grant.roleKeys.map((key) => ({ key, displayName: key })),
@@ -133,8 +126,8 @@ export function listDetails(
   return { totalResult: BigInt(total), viewTimestamp: timestampFromMs(updatedAtMs) };
 }
 
-export function typeOf(user: User | undefined): Type {
-  return user === undefined ? Type.UNSPECIFIED : user.type === "human" ? Type.HUMAN : Type.MACHINE;
+export function typeOf({ type }: User): Type {
+  return type === "human" ? Type.HUMAN : Type.MACHINE;
 }
 
 export function stateOf({ state }: User): UserState {
@@ -146,6 +139,6 @@ export function stateOfAuthorization({ state }: Grant): AuthorizationState {
 }
 
 /** The database has none for machines. */
-export function displayNameOf(user: User | undefined): string | undefined {
-  return user?.type === "human" ? user.displayName : undefined;
+export function displayNameOf({ type, displayName }: User): string | undefined {
+  return type === "human" ? displayName : undefined;
 }

@@ -18,7 +18,6 @@ import type { HttpRequest } from "../http/http.js";
 import { addUserGrant, bulkRemoveUserGrant, type Command, changeState } from "../model/commands.js";
 import type { Permission } from "../model/entities.js";
 import { RpcError, translated } from "../model/errors.js";
-import { ResponseLost, type RpcName } from "../model/faults.js";
 import type { Instance } from "../model/instance.js";
 import {
   authorize,
@@ -41,14 +40,14 @@ import { listAuthorizations, searchUserGrants, searchUsers } from "./search.js";
 export interface CallContext {
   readonly request: HttpRequest;
   readonly signal: AbortSignal;
-  /** What the response message may hold: see `maxResponseBytes`. */
-  readonly maxBytes: number;
+  /** How much later a change is carried out: the response is lost anyway. */
+  readonly applyAfterMs: number | undefined;
 }
 
 /** An RPC, with its types erased. Every protocol calls it in the same way. */
 export interface RpcMethod {
   readonly desc: DescMethodUnary;
-  /** @throws RpcError, or ResponseLost for an injected fault. */
+  /** @throws RpcError */
   readonly call: (
     instance: Instance,
     context: CallContext,
@@ -68,7 +67,6 @@ interface Implementation<I extends DescMessage, O extends DescMessage> {
     instance: Instance,
     caller: Caller,
     message: MessageShape<I>,
-    maxBytes: number,
   ) => MessageInitShape<O> | Command<MessageInitShape<O>>;
 }
 
@@ -105,10 +103,8 @@ const allMethods: readonly RpcMethod[] = [
   implement(lookup.listUserGrants, {
     permission: "user.grant.read",
     validate: (message) => checkSearch(lookup.listUserGrants.input, message),
-    run: (instance, caller, message, maxBytes) => {
+    run: (instance, caller, message) => {
       const { items, total } = searchUserGrants(instance, caller, message);
-      // The shortest grants take this much: a list that is far too long is not built.
-      checkResponseSize(instance, items.length * 100, maxBytes);
       return {
         details: listDetails(total, instance.grants.projection.updatedAtMs),
         result: items.map((grant) => userGrantMessage(instance, grant)),
@@ -185,87 +181,47 @@ export const gatewayMethods = allMethods.filter(
 );
 
 /**
- * The bytes that the message of a response may have: v4 sends no more over any protocol, and the JSON gateway
- * of v2.70 receives no more.
- */
-export function maxResponseBytes({ generation }: Instance, isGateway: boolean): number {
-  if (generation === "v4") {
-    return 10 * 1024 * 1024;
-  }
-  return isGateway ? 4 * 1024 * 1024 : Number.POSITIVE_INFINITY;
-}
-
-/** @throws RpcError `ResourceExhausted` for a response that is too large. */
-export function checkResponseSize({ generation }: Instance, bytes: number, maxBytes: number): void {
-  if (bytes > maxBytes) {
-    const what = generation === "v4" ? "trying to send" : "received";
-    throw new RpcError(
-      Code.ResourceExhausted,
-      `grpc: ${what} message larger than max (${bytes} vs. ${maxBytes})`,
-    );
-  }
-}
-
-/**
- * Calls run as ZITADEL's interceptors do it, unless a fault is injected: the instance by host name, the
- * caller's token, organization and permission, the message's own rules, and only then the command, whose
- * errors are the only translated ones.
+ * A call runs as ZITADEL's interceptors do it: the instance by host name, the caller's token, organization and
+ * permission, the message's own rules, and only then the command, whose errors are the only translated ones.
  */
 function implement<I extends DescMessage, O extends DescMessage>(
   desc: DescMethodUnary<I, O>,
   implementation: Implementation<I, O>,
 ): RpcMethod {
   const { permission, validate } = implementation;
-  const perform = async (
-    instance: Instance,
-    context: CallContext,
-    message: MessageShape<I>,
-    applyAfterMs?: number,
-  ) => {
-    const { request, signal } = context;
-    checkInstance(instance, request);
-    const caller = authorize(instance, request, permission);
-    validate?.(message);
-    signal.throwIfAborted();
-    try {
-      return await carryOut(instance, context, implementation, message, caller, applyAfterMs);
-    } catch (error) {
-      throw error instanceof RpcError
-        ? translated(error, caller.user.preferredLanguage, request)
-        : error;
-    }
-  };
   return {
     desc,
-    call: async (instance, context, message) => {
-      const fault = instance.faults.take(desc.name as RpcName);
-      await pause(fault?.delayMs ?? 0, context.signal);
-      if (fault?.code !== undefined) {
-        throw new RpcError(fault.code, fault.message ?? "a fault of failNext", fault.id);
+    call: async (instance, context, sent) => {
+      const { request, signal } = context;
+      const message = sent as MessageShape<I>;
+      checkInstance(instance, request);
+      const caller = authorize(instance, request, permission);
+      validate?.(message);
+      signal.throwIfAborted();
+      try {
+        const result = await carryOut(instance, context, implementation, message, caller);
+        return create(desc.output, result);
+      } catch (error) {
+        throw error instanceof RpcError
+          ? translated(error, caller.user.preferredLanguage, request)
+          : error;
       }
-      const done = perform(instance, context, message as MessageShape<I>, fault?.applyAfterMs);
-      if (fault?.lost) {
-        await done.catch(() => undefined);
-        throw new ResponseLost();
-      }
-      return create(desc.output, await done);
     },
   };
 }
 
 async function carryOut<I extends DescMessage, O extends DescMessage>(
   instance: Instance,
-  { signal, maxBytes }: CallContext,
+  { signal, applyAfterMs }: CallContext,
   { run, ids }: Implementation<I, O>,
   message: MessageShape<I>,
   caller: Caller,
-  applyAfterMs: number | undefined,
 ): Promise<MessageInitShape<O>> {
   const { requestLatencyMs, idLatencyMs, grants } = instance;
   const latencyMs = requestLatencyMs + idLatencyMs * (ids?.(message) ?? 0);
   let result: MessageInitShape<O> | Command<MessageInitShape<O>>;
   try {
-    result = run(instance, caller, message, maxBytes);
+    result = run(instance, caller, message);
   } catch (error) {
     await pause(latencyMs, signal);
     throw error;
@@ -289,7 +245,7 @@ async function carryOut<I extends DescMessage, O extends DescMessage>(
 }
 
 /** Even a timer of 0 ms takes a millisecond. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (ms > 0) {
     await sleep(platform, ms, signal);
     signal.throwIfAborted();

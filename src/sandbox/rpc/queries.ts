@@ -9,16 +9,14 @@ import { TextFilterMethod } from "../../../gen/tool/filter_pb.js";
 import type { SearchQuery } from "../../../gen/tool/user_pb.js";
 import type { Grant, User } from "../model/entities.js";
 import { RpcError } from "../model/errors.js";
-import { type Instance, orgDomain } from "../model/instance.js";
+import { type Instance, orgDomain, type Related, relatedTo } from "../model/instance.js";
 import type { Caller } from "../model/permissions.js";
 import { displayNameOf, stateOf, stateOfAuthorization, typeOf } from "./messages.js";
 
 export type Match<T> = (row: T) => boolean;
 
 /** What queries compare of a row, by their names; undefined for what the row does not have. */
-type Fields<T> = Readonly<Record<string, (row: T) => Value>>;
-
-type Value = string | number | boolean | readonly string[] | undefined;
+type Fields<T> = Readonly<Record<string, (row: T, wanted: unknown) => unknown>>;
 
 /** One of ZITADEL's queries: the text, number or list that is wanted, and for some texts how they are compared. */
 interface Query {
@@ -27,25 +25,20 @@ interface Query {
 }
 
 /**
- * Whether a row matches a query. What a row does not have matches nothing, as in SQL; neither does a query
- * without a field. How a role is compared is ignored, as ZITADEL does.
+ * Whether a row matches a query. What a row does not have matches nothing, as in SQL. How a role is compared is
+ * ignored, as ZITADEL does.
  */
-export function matcher<T>(
-  fields: Fields<T>,
-  { case: name = "", value = {} as Message }: Query,
-): Match<T> {
-  const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
+export function matcher<T>(fields: Fields<T>, { case: name = "", value }: Query): Match<T> {
   const { method, ...rest } = value as Message & { readonly method?: TextFilterMethod };
   const wanted = Object.entries(rest).find(([key]) => !key.startsWith("$"))?.[1] as unknown;
   const among = new Set([wanted].flat());
   const compare = method === undefined ? undefined : textComparison(method, String(wanted));
   return (row) => {
-    const found = field?.(row);
-    return Array.isArray(found)
-      ? found.some((each) => among.has(each))
-      : compare !== undefined && typeof found === "string"
-        ? compare(found)
-        : found !== undefined && among.has(found);
+    const found = fields[name]?.(row, wanted);
+    if (compare !== undefined && typeof found === "string") {
+      return compare(found);
+    }
+    return [found].flat().some((each) => each !== undefined && among.has(each));
   };
 }
 
@@ -81,45 +74,40 @@ const userFields: Fields<User> = {
   inUserEmailsQuery: ({ email }) => email,
 };
 
+/** Those of `ListUserGrants`, then those of `ListAuthorizations`. */
 export function grantFields(instance: Instance, { orgId }: Caller): Fields<Grant> {
-  const { users, orgs, projects } = instance;
-  const orgName = (grant: Grant) => orgs.get(grant.orgId)?.name ?? "";
-  const ofUser = (name: string) => (grant: Grant) => {
-    const user = users.get(grant.userId);
-    return user && userFields[name]?.(user);
-  };
+  const joined = (field: (related: Related) => unknown) => (grant: Grant) =>
+    field(relatedTo(instance, grant));
   return {
     userIdQuery: ({ userId }) => userId,
+    inUserIdsQuery: ({ userId }) => userId,
+    userNameQuery: joined(({ user }) => user.userName),
+    firstNameQuery: joined(({ user }) => user.firstName),
+    lastNameQuery: joined(({ user }) => user.lastName),
+    emailQuery: joined(({ user }) => user.email),
+    displayNameQuery: joined(({ user }) => displayNameOf(user)),
+    userTypeQuery: joined(({ user }) => typeOf(user)),
     projectIdQuery: ({ projectId }) => projectId,
+    projectNameQuery: joined(({ project }) => project.name),
     projectGrantIdQuery: ({ projectGrantId = "" }) => projectGrantId,
     roleKeyQuery: ({ roleKeys }) => roleKeys,
-    userTypeQuery: ({ userId }) => typeOf(users.get(userId)),
-    orgNameQuery: orgName,
-    orgDomainQuery: (grant) => orgDomain(instance, orgName(grant)),
-    projectNameQuery: ({ projectId }) => projects.get(projectId)?.name,
-    userNameQuery: ofUser("userNameQuery"),
-    firstNameQuery: ofUser("firstNameQuery"),
-    lastNameQuery: ofUser("lastNameQuery"),
-    emailQuery: ofUser("emailQuery"),
-    displayNameQuery: ofUser("displayNameQuery"),
+    orgNameQuery: joined(({ org }) => org.name),
+    orgDomainQuery: joined(({ org }) => orgDomain(instance, org.name)),
     // Whatever it says: naming it is what counts.
-    withGrantedQuery: (grant) =>
-      grant.orgId === orgId || projects.get(grant.projectId)?.orgId === orgId,
-    inUserIdsQuery: ({ userId }) => userId,
-  };
-}
+    withGrantedQuery: (grant, wanted) =>
+      grant.orgId === orgId || relatedTo(instance, grant).project.orgId === orgId
+        ? wanted
+        : undefined,
 
-export function authorizationFields({ users, projects }: Instance): Fields<Grant> {
-  return {
     authorizationIds: ({ grantId }) => grantId,
-    organizationId: ({ orgId }) => orgId,
+    organizationId: (grant) => grant.orgId,
     state: stateOfAuthorization,
     inUserIds: ({ userId }) => userId,
-    userOrganizationId: ({ userId }) => users.get(userId)?.orgId,
-    userPreferredLoginName: ({ userId }) => users.get(userId)?.loginName,
-    userDisplayName: ({ userId }) => displayNameOf(users.get(userId)),
+    userOrganizationId: joined(({ user }) => user.orgId),
+    userPreferredLoginName: joined(({ user }) => user.loginName),
+    userDisplayName: joined(({ user }) => displayNameOf(user)),
     projectId: ({ projectId }) => projectId,
-    projectName: ({ projectId }) => projects.get(projectId)?.name,
+    projectName: joined(({ project }) => project.name),
     roleKey: ({ roleKeys }) => roleKeys,
     projectGrantId: ({ projectGrantId }) => projectGrantId,
   };

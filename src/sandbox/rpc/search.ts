@@ -9,7 +9,7 @@ import type { Grant, User } from "../model/entities.js";
 import { RpcError } from "../model/errors.js";
 import type { Instance } from "../model/instance.js";
 import { type Caller, maySeeGrant } from "../model/permissions.js";
-import { authorizationFields, grantFields, invalid, matcher, userMatch } from "./queries.js";
+import { grantFields, invalid, matcher, userMatch } from "./queries.js";
 
 /** A part of a list, and the length of the whole list. */
 export interface Found<T> {
@@ -118,14 +118,14 @@ const userSortKeys: Partial<Record<UserFieldName, (user: User) => string | undef
  */
 export function listAuthorizations(
   instance: Instance,
-  { user }: Caller,
+  caller: Caller,
   { pagination, sortingColumn, filters }: ListAuthorizationsRequest,
 ): Found<Grant> & { readonly appliedLimit: number } {
   const appliedLimit = pagination?.limit || 100;
   if (appliedLimit > 1000) {
     throw new RpcError(Code.InvalidArgument, "Limit exceeded", "QUERY-4M0fs");
   }
-  const fields = authorizationFields(instance);
+  const fields = grantFields(instance, caller);
   const matches = filters.map(({ filter }) => matcher(fields, filter));
   const found = instance.grants.projection.search((grant) =>
     matches.every((match) => match(grant)),
@@ -142,5 +142,5 @@ export function listAuthorizations(
   const keyOf = sortKeys[sortingColumn ?? 0] ?? (({ createdAtMs }) => createdAtMs);
   const inOrder = sorted(found, keyOf, pagination?.asc);
   const { items, total } = page(inOrder, Number(pagination?.offset ?? 0n), appliedLimit);
-  return { items: items.filter((grant) => maySeeGrant(user, grant)), total, appliedLimit };
+  return { items: items.filter((grant) => maySeeGrant(caller.user, grant)), total, appliedLimit };
 }

@@ -34,6 +34,7 @@ export function createControl(
 
   const addOrg = ({ orgId = nextId(), name = `Organization ${orgId}` }: OrgInit) => {
     orgs.set(orgId, { orgId, name, createdAtMs: now() });
+    grants.projection.invalidate();
     return { orgId };
   };
 
@@ -45,6 +46,7 @@ export function createControl(
   }: ProjectInit) => {
     mustExist(orgs, "organization", orgId);
     projects.set(projectId, { projectId, orgId, name, roleKeys: new Set(roleKeys) });
+    grants.projection.invalidate();
     return { projectId };
   };
 
@@ -83,6 +85,7 @@ export function createControl(
     );
     const known = { ...rest, userId, orgId, displayName: name, memberships, createdAtMs: now() };
     users.set(userId, createUser(known));
+    grants.projection.invalidate();
     return { userId, token: addToken({ userId, token: value }) };
   };
 

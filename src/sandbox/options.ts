@@ -120,7 +120,8 @@ const checks: Checks<SandboxOptions> = {
     (value) =>
       value === "any" ||
       value === "loopback" ||
-      (Array.isArray(value) && value.every((origin) => originOf(origin) === origin)),
+      (Array.isArray(value) &&
+        value.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin)),
   ],
   requestsPerSecond: number(1, Number.MAX_VALUE),
   accessTokenLifetimeMs: lifetimeMs,
@@ -145,8 +146,4 @@ export function checkSandboxOptions(
 ): Readonly<SandboxServerOptions> {
   const known = caller === "startSandbox" ? serverChecks : checks;
   return checkOptions<SandboxServerOptions>(options, known as typeof serverChecks, { caller });
-}
-
-function originOf(value: unknown): string | undefined {
-  return typeof value === "string" && URL.canParse(value) ? new URL(value).origin : undefined;
 }

@@ -129,7 +129,7 @@ describe("failNext", () => {
     [{ lost: true, times: 0 }, "times must be"],
     [{ lost: true, rpc: "RemoveUserGrant" }, '"BulkRemoveUserGrant"'],
     [{ lots: true }, "did you mean lost?"],
-    [undefined, "failNext takes an object"],
+    [undefined, "failNext: options must be an object; got undefined"],
   ])("rejects %j", (fault, message) => {
     expect(() => createSandbox().failNext(fault as never)).toThrow(message);
   });

@@ -154,6 +154,19 @@ describe("ListAuthorizations", () => {
     expect(authorizations.map(({ id }) => id)).toEqual([grantId]);
   });
 
+  it.each([
+    { case: "state", value: {} },
+    { case: "userPreferredLoginName", value: {} },
+    { case: "userDisplayName", value: {} },
+    { case: "projectName", value: { name: "x".repeat(201) } },
+    { case: undefined },
+  ] as const)("rejects the filter %j", async (filter) => {
+    const { transportOf } = await open();
+    const client = createClient(AuthorizationService, transportOf("grpc"));
+    const call = client.listAuthorizations({ filters: [{ filter }] });
+    expect(await failure(call)).toEqual(["InvalidArgument", undefined]);
+  });
+
   it.each(["grpc", "grpc-web"] as const)("is unknown to v2.70 over %s", async (name) => {
     const { transportOf } = await open("v2.70");
     const client = createClient(AuthorizationService, transportOf(name));

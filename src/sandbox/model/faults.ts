@@ -4,9 +4,7 @@ import {
   type Checks,
   checkOptions,
   integer,
-  isObject,
   oneOf,
-  show,
   text,
   timeMs,
 } from "../../options/checker.js";
@@ -72,10 +70,7 @@ export class FaultQueue {
 
   /** @throws TypeError with the reason. */
   add(init: FaultInit): void {
-    if (!isObject(init)) {
-      throw new TypeError(`failNext takes an object; got ${show(init)}`);
-    }
-    const fault: FaultInit = checkOptions(init, checks);
+    const fault: FaultInit = checkOptions(init, checks, { caller: "failNext" });
     const { code, id, message, times = 1, delayMs = 0, lost = false, applyAfterMs } = fault;
     const rules: [boolean, string][] = [
       [code !== undefined || delayMs > 0 || lost, "needs at least one of code, delayMs and lost"],

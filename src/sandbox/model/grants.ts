@@ -140,6 +140,7 @@ export class GrantProjection {
   #pending: Event[] = [];
   #skips = 0;
   #updatedAtMs: number;
+  #lastSearch: { readonly key: string; readonly found: readonly Grant[] } | undefined;
 
   /** @param settle carries out what is due on the write side. */
   constructor(options: ProjectionOptions, settle: () => void) {
@@ -177,10 +178,28 @@ export class GrantProjection {
     return this.#rows.get(grantId);
   }
 
-  /** All matching rows, in the order in which they were added. */
-  search(matches: (grant: Grant) => boolean): Grant[] {
+  /**
+   * All matching rows, in the order in which they were added or another one. The list is kept until something
+   * changes: sorting a million rows for each page of a thousand would take a second each.
+   *
+   * @param search identifies the list.
+   */
+  search(
+    search: unknown,
+    matches: (grant: Grant) => boolean,
+    sort = (rows: readonly Grant[]) => rows,
+  ): readonly Grant[] {
     this.#catchUp(this.#options.now() - this.#options.delayMs);
-    return [...this.#rows.values()].filter(matches);
+    const key = JSON.stringify(search);
+    if (this.#lastSearch?.key !== key) {
+      this.#lastSearch = { key, found: sort([...this.#rows.values()].filter(matches)) };
+    }
+    return this.#lastSearch.found;
+  }
+
+  /** Discards the last search: data that it was joined with has changed. */
+  invalidate(): void {
+    this.#lastSearch = undefined;
   }
 
   /** Applies the events up to this time. */
@@ -200,6 +219,7 @@ export class GrantProjection {
       this.#rows.set(grantId, row);
     }
     this.#updatedAtMs = atMs + this.#options.delayMs;
+    this.invalidate();
   }
 }
 

@@ -186,13 +186,9 @@ export function projectGrantKey(projectId: string, orgId: string): string {
 }
 
 /** What a grant refers to. */
-export interface Related {
-  readonly user: User;
-  readonly org: Org;
-  readonly project: Project;
-}
+export type Related = Readonly<ReturnType<typeof relatedTo>>;
 
-export function relatedTo({ users, orgs, projects }: Instance, grant: Grant): Related {
+export function relatedTo({ users, orgs, projects }: Instance, grant: Grant) {
   return {
     user: mustExist(users, "user", grant.userId),
     org: mustExist(orgs, "organization", grant.orgId),

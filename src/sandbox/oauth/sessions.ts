@@ -9,6 +9,7 @@ import {
   type OidcSession,
   orgDomain,
   randomToken,
+  relatedTo,
   type SignIn,
 } from "../model/instance.js";
 import { issuerOf, OAuthError, type OAuthRequest, openIdResponse, required } from "./response.js";
@@ -185,15 +186,14 @@ export function userClaims(
 /** By role: the organizations that granted it, with their domains. */
 function rolesIn(instance: Instance, userId: string, projectId: string) {
   const grants = instance.grants.projection.search(
+    { userId, projectId },
     (grant) => grant.userId === userId && grant.projectId === projectId && grant.state === "active",
   );
   const roles: Record<string, Record<string, string>> = {};
-  for (const { orgId, roleKeys } of grants) {
-    for (const key of roleKeys) {
-      roles[key] = {
-        ...roles[key],
-        [orgId]: orgDomain(instance, instance.orgs.get(orgId)?.name ?? ""),
-      };
+  for (const grant of grants) {
+    const { org } = relatedTo(instance, grant);
+    for (const key of grant.roleKeys) {
+      roles[key] = { ...roles[key], [org.orgId]: orgDomain(instance, org.name) };
     }
   }
   return roles;

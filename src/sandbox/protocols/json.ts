@@ -22,16 +22,8 @@ import { checkRequestSize, type Reply, respondToCall } from "./call.js";
 /** Tells browsers that the quota of authenticated requests is not exhausted. */
 export const quotaCookie = "zitadel.quota.exhausted=; Path=/; Max-Age=0; SameSite=Lax";
 
-/** Where an RPC is in the gateway: its `google.api.http` rule. */
-interface GatewayRoute {
-  readonly method: RpcMethod;
-  readonly verb: string;
-  /** Of the decoded path, with a group for each of its variables: top-level fields that are strings. */
-  readonly path: RegExp;
-  readonly hasBody: boolean;
-}
-
-const gatewayRoutes: readonly GatewayRoute[] = gatewayMethods.map((method) => {
+/** Where RPCs are in the gateway: their `google.api.http` rules. */
+const gatewayRoutes = gatewayMethods.map((method) => {
   const { pattern, body } = getOption(method.desc, http);
   const path = `${pathPrefix(method.desc.parent)}${pattern.value}`.replace(
     /\{(\w+)\}/g,
@@ -41,6 +33,7 @@ const gatewayRoutes: readonly GatewayRoute[] = gatewayMethods.map((method) => {
   return {
     method,
     verb: pattern.case?.toUpperCase() ?? "",
+    /** Of the decoded path, with a group for each of its variables: top-level fields that are strings. */
     path: new RegExp(`^${path}$`),
     hasBody: body === "*",
   };
@@ -75,7 +68,11 @@ export function jsonRoute(instance: Instance): Route {
   };
 }
 
-function decodeGateway({ method, path, hasBody }: GatewayRoute, requestPath: string, body: Buffer) {
+function decodeGateway(
+  { method, path, hasBody }: (typeof gatewayRoutes)[number],
+  requestPath: string,
+  body: Buffer,
+) {
   const { input } = method.desc;
   // A body of white space counts as absent.
   const text = (hasBody ? body.toString().trim() : "") || "{}";

@@ -33,7 +33,7 @@ import {
   userGrantMessage,
   userMessage,
 } from "./messages.js";
-import { checkIds, checkListAuthorizations, checkSearch } from "./queries.js";
+import { checkIds, checkSearch } from "./queries.js";
 import { listAuthorizations, searchUserGrants, searchUsers } from "./search.js";
 
 /** A call, as it comes over any of the protocols. */
@@ -141,7 +141,8 @@ const allMethods: readonly RpcMethod[] = [
     run: (_, caller) => ({ result: permissionsOfCaller(caller) }),
   }),
   implement(AuthorizationService.method.listAuthorizations, {
-    validate: checkListAuthorizations,
+    validate: (message) =>
+      checkSearch(AuthorizationService.method.listAuthorizations.input, message),
     run: (instance, caller, message) => {
       const { items, total, appliedLimit } = listAuthorizations(instance, caller, message);
       return {

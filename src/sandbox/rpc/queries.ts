@@ -1,10 +1,5 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import {
-  State as AuthorizationState,
-  type ListAuthorizationsRequest,
-  ListAuthorizationsRequestSchema,
-} from "../../../gen/tool/authorization_pb.js";
 import { TextFilterMethod } from "../../../gen/tool/filter_pb.js";
 import type { SearchQuery } from "../../../gen/tool/user_pb.js";
 import type { Grant, User } from "../model/entities.js";
@@ -38,7 +33,9 @@ export function matcher<T>(fields: Fields<T>, { case: name = "", value }: Query)
     if (compare !== undefined && typeof found === "string") {
       return compare(found);
     }
-    return [found].flat().some((each) => each !== undefined && among.has(each));
+    return Array.isArray(found)
+      ? found.some((each) => among.has(each))
+      : found !== undefined && among.has(found);
   };
 }
 
@@ -132,29 +129,17 @@ export function userMatch({ query }: SearchQuery): Match<User> {
   }
 }
 
-/** @throws RpcError `InvalidArgument` */
-export function checkListAuthorizations(request: ListAuthorizationsRequest): void {
-  checkSearch(ListAuthorizationsRequestSchema, request);
-  for (const { filter } of request.filters) {
-    if (filter.case === "state" && filter.value.state === AuthorizationState.UNSPECIFIED) {
-      throw invalid("StateQuery.state", "active or inactive is required");
-    }
-    if (
-      (filter.case === "userPreferredLoginName" && filter.value.loginName === "") ||
-      (filter.case === "userDisplayName" && filter.value.displayName === "")
-    ) {
-      throw invalid(filter.case, "a text is required");
-    }
-  }
-}
-
 /** Texts without a limit of their length, and enums without one of their values. */
 const unchecked =
   /\.(UserGrantDisplayNameQuery\.display_name|UserGrantUserTypeQuery\.type|sorting_column)$/;
 
+/** Fields that must be set. */
+const required =
+  /^zitadel\.authorization\.v2\.(StateQuery\.state|User(PreferredLogin|Display)NameQuery\.\w+_name)$/;
+
 /**
  * Checks the rules that ZITADEL's protos have for searches: one member of each `oneof` is set, texts have at
- * most 200 characters, and enums a known value.
+ * most 200 characters, enums a known value, and some fields any.
  *
  * @throws RpcError `InvalidArgument`
  */
@@ -181,6 +166,8 @@ export function checkSearch(desc: DescMessage, message: Message): void {
         (typeof value === "number" && field.enum && !field.enum.value[value]))
     ) {
       throw invalid(path, "at most 200 characters, or a value that is defined, are allowed");
+    } else if (required.test(path) && !value) {
+      throw invalid(path, "a value is required");
     }
   }
 }

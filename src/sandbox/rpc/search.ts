@@ -32,6 +32,7 @@ export function searchUserGrants(
   const matches = queries.map((each) => matcher(fields, each.query));
   const isEverywhere = names.includes("withGrantedQuery");
   const found = instance.grants.projection.search(
+    [caller.orgId, queries],
     (grant) =>
       (isEverywhere || grant.orgId === caller.orgId) && matches.every((match) => match(grant)),
   );
@@ -127,9 +128,6 @@ export function listAuthorizations(
   }
   const fields = grantFields(instance, caller);
   const matches = filters.map(({ filter }) => matcher(fields, filter));
-  const found = instance.grants.projection.search((grant) =>
-    matches.every((match) => match(grant)),
-  );
   const sortKeys: Partial<Record<AuthorizationFieldName, (grant: Grant) => string | number>> = {
     [AuthorizationFieldName.ID]: ({ grantId }) => grantId,
     [AuthorizationFieldName.CHANGED_DATE]: ({ changedAtMs }) => changedAtMs,
@@ -140,7 +138,11 @@ export function listAuthorizations(
       instance.users.get(userId)?.orgId ?? "",
   };
   const keyOf = sortKeys[sortingColumn ?? 0] ?? (({ createdAtMs }) => createdAtMs);
-  const inOrder = sorted(found, keyOf, pagination?.asc);
+  const inOrder = instance.grants.projection.search(
+    [filters, sortingColumn, pagination?.asc],
+    (grant) => matches.every((match) => match(grant)),
+    (found) => sorted(found, keyOf, pagination?.asc),
+  );
   const { items, total } = page(inOrder, Number(pagination?.offset ?? 0n), appliedLimit);
   return { items: items.filter((grant) => maySeeGrant(caller.user, grant)), total, appliedLimit };
 }

@@ -1,7 +1,12 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { AuthorizationFieldName, AuthorizationService } from "../../gen/tool/authorization_pb.js";
+import {
+  AuthorizationFieldName,
+  AuthorizationService,
+  type AuthorizationsSearchFilterSchema,
+} from "../../gen/tool/authorization_pb.js";
 import { ManagementService } from "../../gen/tool/management_pb.js";
 import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.node.js";
@@ -154,16 +159,16 @@ describe("ListAuthorizations", () => {
     expect(authorizations.map(({ id }) => id)).toEqual([grantId]);
   });
 
-  it.each([
-    { case: "state", value: {} },
-    { case: "userPreferredLoginName", value: {} },
-    { case: "userDisplayName", value: {} },
-    { case: "projectName", value: { name: "x".repeat(201) } },
-    { case: undefined },
-  ] as const)("rejects the filter %j", async (filter) => {
+  it.each<MessageInitShape<typeof AuthorizationsSearchFilterSchema>>([
+    { filter: { case: "state", value: {} } },
+    { filter: { case: "userPreferredLoginName", value: {} } },
+    { filter: { case: "userDisplayName", value: {} } },
+    { filter: { case: "projectName", value: { name: "x".repeat(201) } } },
+    {},
+  ])("rejects %j", async (filter) => {
     const { transportOf } = await open();
     const client = createClient(AuthorizationService, transportOf("grpc"));
-    const call = client.listAuthorizations({ filters: [{ filter }] });
+    const call = client.listAuthorizations({ filters: [filter] });
     expect(await failure(call)).toEqual(["InvalidArgument", undefined]);
   });
 

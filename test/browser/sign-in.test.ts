@@ -28,38 +28,6 @@ describe.each(storages)("with tokens in %s", (storage) => {
     await page.reload();
     expect(await inPage(page, "signedIn")).toBe(storage !== "memory");
   });
-
-  it("an expired token is replaced in the middle of calls, by one token request", async () => {
-    const page = await openSignedIn(storage);
-    const before = await tokenOf(page);
-    for (let round = 1; round <= 3; round++) {
-      site.sandbox.expireTokens();
-      const calls = Array.from({ length: 10 }, () => site.sandbox.addGrant());
-      const outcomes = await inPage(page, "deactivateAll", calls);
-      expect(outcomes.every(({ ok }) => ok)).toBe(true);
-      expect(site.grants).toEqual(Array(round).fill("refresh_token"));
-    }
-    expect(await tokenOf(page)).not.toBe(before);
-  });
-
-  it("signing out deletes and revokes the tokens, and leads to the page for it", async () => {
-    const page = await openSignedIn(storage);
-    const token = await tokenOf(page);
-    await inPage(page, "signOut").catch(() => {});
-    await page.waitForURL(`${site.origin}/${storage}/bye`);
-    expect(await inPage(page, "signedIn")).toBe(false);
-    expect(await site.holds(page)).toBe(false);
-    expect(await inPage(page, "token")).toMatchObject({
-      ok: false,
-      code: Code.Unauthenticated,
-      name: "ConnectError",
-      message: "[unauthenticated] no user is signed in: call start() to sign in",
-    });
-    const userinfo = await fetch(`${site.sandbox.baseUrl}/oidc/v1/userinfo`, {
-      headers: { authorization: `Bearer ${token}` },
-    });
-    expect(userinfo.status).toBe(401);
-  });
 });
 
 describe("signing in", () => {
@@ -162,7 +130,39 @@ describe("signing in", () => {
   });
 });
 
+it("signing out deletes and revokes the tokens, and leads to the page for it", async () => {
+  const page = await openSignedIn("sessionStorage");
+  const token = await tokenOf(page);
+  await inPage(page, "signOut").catch(() => {});
+  await page.waitForURL(`${site.origin}/sessionStorage/bye`);
+  expect(await inPage(page, "signedIn")).toBe(false);
+  expect(await site.holds(page)).toBe(false);
+  expect(await inPage(page, "token")).toMatchObject({
+    ok: false,
+    code: Code.Unauthenticated,
+    name: "ConnectError",
+    message: "[unauthenticated] no user is signed in: call start() to sign in",
+  });
+  const userinfo = await fetch(`${site.sandbox.baseUrl}/oidc/v1/userinfo`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  expect(userinfo.status).toBe(401);
+});
+
 describe("the refresh token", () => {
+  it("an expired token is replaced in the middle of calls, by one token request", async () => {
+    const page = await openSignedIn("memory");
+    const before = await tokenOf(page);
+    for (let round = 1; round <= 2; round++) {
+      site.sandbox.expireTokens();
+      const calls = Array.from({ length: 10 }, () => site.sandbox.addGrant());
+      const outcomes = await inPage(page, "deactivateAll", calls);
+      expect(outcomes.every(({ ok }) => ok)).toBe(true);
+      expect(site.grants).toEqual(Array(round).fill("refresh_token"));
+    }
+    expect(await tokenOf(page)).not.toBe(before);
+  });
+
   it("a caller that leaves does not lose the response", async () => {
     const page = await openSignedIn("memory");
     const token = await tokenOf(page);
@@ -196,6 +196,31 @@ describe("the refresh token", () => {
       "invalid_request (Errors.OIDCSession.RefreshTokenInvalid). Usual causes: the session has ended, or the response to an earlier refresh was lost: sign in again",
     );
     expect(await inPage(page, "signedIn")).toBe(false);
+  });
+
+  it("a refresh during which another tab signs out leaves no token behind", async () => {
+    const page = await openSignedIn("localStorage");
+    const token = await tokenOf(page);
+    const other = await open("localStorage");
+    let respond = () => {};
+    const responded = new Promise<void>((resolve) => {
+      respond = resolve;
+    });
+    const refreshed = Promise.withResolvers<string>();
+    await page.route(`${site.sandbox.baseUrl}/oauth/v2/token`, async (route) => {
+      const response = await route.fetch();
+      refreshed.resolve((await response.json()).refresh_token);
+      await responded;
+      await route.fulfill({ response });
+    });
+    const outcome = inPage(page, "refuse", token);
+    const refreshToken = await refreshed.promise;
+    await inPage(other, "signOut").catch(() => {});
+    await other.waitForURL(`${site.origin}/localStorage/bye`);
+    respond();
+    expect(await outcome).toMatchObject({ ok: false, code: Code.Unauthenticated });
+    await expect.poll(() => site.isAlive(refreshToken)).toBe(false);
+    expect(await site.holds(page)).toBe(false);
   });
 
   it("a request that did not arrive is retried", async () => {

@@ -107,10 +107,7 @@ export interface SessionStore {
   clear(): void;
 }
 
-/**
- * @param onVoid takes a session of this tab that another tab has signed out. One that all tabs share is
- * revoked by the tab that signed out.
- */
+/** @param onVoid takes a session that another tab has signed out, and did not know: its tokens are alive. */
 export function createStore(
   storage: keyof typeof storages,
   name: string,
@@ -140,10 +137,8 @@ export function createStore(
       if (current === undefined || current.mark === mark.read()) {
         return current;
       }
-      if (storage !== "localStorage") {
-        clear();
-        onVoid(current);
-      }
+      clear();
+      onVoid(current);
       return undefined;
     },
     write: (value) => {

@@ -121,20 +121,22 @@ function findingOf(
   state: FoundState | undefined,
   record: Shown,
 ): Finding {
-  const isHidden = state === "inactive" && record === undefined;
   return {
     ...{ grantId, ...(userId && { userId }) },
     ...(state && { expected: state === "gone" ? "none" : state }),
     shows: record?.state ?? "none",
-    verdict:
-      state === undefined
-        ? "undecided"
-        : contradicts(state, record)
-          ? "contradicted"
-          : isHidden
-            ? "not-shown"
-            : "confirmed",
+    verdict: verdictOf(state, record),
   };
+}
+
+function verdictOf(state: FoundState | undefined, record: Shown): Finding["verdict"] {
+  if (state === undefined) {
+    return "undecided";
+  }
+  if (contradicts(state, record)) {
+    return "contradicted";
+  }
+  return state === "inactive" && record === undefined ? "not-shown" : "confirmed";
 }
 
 /** Columns between tabs. */

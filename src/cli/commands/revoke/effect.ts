@@ -58,14 +58,21 @@ export function adviseOnOthers(
     `${grouped(own.length)} of ${counted(looked, "grant")} are confirmed by the server and not in effect: releases of ZITADEL before the fix of September 2026 can lose an event for ever. Tokens have what is shown.`,
   );
   const isRepairable = command === "deactivate" && own.some((record) => record?.state === "active");
-  line(
-    stderr,
-    !isRepairable
-      ? `A client cannot repair that. The operator can: update ZITADEL to a release with the fix, and rebuild the projection of user grants.${command === "restore" ? "" : " Until then, deactivate the user, or remove the role from the project."}`
-      : log === undefined
-        ? "Run it again with a log: a repair needs it."
-        : `Repair, which gives access back for a moment: zitadel-user-grants verify --repair ${quoted(log)}`,
-  );
+  if (!isRepairable) {
+    const meanwhile =
+      command === "restore"
+        ? ""
+        : " Until then, deactivate the user, or remove the role from the project.";
+    line(
+      stderr,
+      `A client cannot repair that. The operator can: update ZITADEL to a release with the fix, and rebuild the projection of user grants.${meanwhile}`,
+    );
+  } else if (log === undefined) {
+    line(stderr, "Run it again with a log: a repair needs it.");
+  } else {
+    const repair = `zitadel-user-grants verify --repair ${quoted(log)}`;
+    line(stderr, `Repair, which gives access back for a moment: ${repair}`);
+  }
 }
 
 function whose({ displayName, userId, projectName, projectId }: GrantRecord): string {

@@ -74,6 +74,23 @@ export async function gatherInput(
   return { grants, source: flags.file ?? "standard input", withEmail };
 }
 
+/**
+ * The grants of a run, with what ZITADEL shows of them, which are added to the log.
+ *
+ * @param isRead whether given grants are read before; selected ones always are.
+ * @throws UsageError, or Ended when grants cannot be read, or at Ctrl-C.
+ */
+export async function gather(
+  input: Selectors | Input,
+  isRead: boolean,
+  source: Source,
+): Promise<Gathered> {
+  if ("users" in input) {
+    return await gatherSelected(input, source);
+  }
+  return isRead ? await readGiven(input, source) : asGiven(input, source.log);
+}
+
 /** What a file says otherwise than the server. */
 function differences({ user, claims }: InputGrant, record: GrantRecord): string[] {
   const { userBy = "userId", projectId, projectName, roleKeys } = claims;
@@ -102,7 +119,7 @@ const longMs = 10_000;
  *
  * @throws UsageError where the file and the server differ; Ended when grants cannot be read, or at Ctrl-C.
  */
-export async function readGiven(input: Input, source: Source): Promise<Gathered> {
+async function readGiven(input: Input, source: Source): Promise<Gathered> {
   const { connection, identity, rate, log, io } = source;
   const { orgId } = identity;
   const { grants, withEmail } = input;
@@ -172,7 +189,7 @@ export async function readGiven(input: Input, source: Source): Promise<Gathered>
 }
 
 /** The grants as they were given, without a look at the server. */
-export function asGiven({ grants }: Input, log: RunLog | undefined): Gathered {
+function asGiven({ grants }: Input, log: RunLog | undefined): Gathered {
   const overview = new Overview();
   for (const given of grants.values()) {
     const { grantId, userId } = given;
@@ -193,7 +210,7 @@ function mayNotRead(error: unknown): boolean {
  *
  * @throws UsageError where a name or an email fits several; Ended when the search fails, or at Ctrl-C.
  */
-export async function gatherSelected(selectors: Selectors, source: Source): Promise<Gathered> {
+async function gatherSelected(selectors: Selectors, source: Source): Promise<Gathered> {
   const { connection, identity, rate, log, io } = source;
   const overview = new Overview(selectors.roles);
   const grants: RunGrant[] = [];

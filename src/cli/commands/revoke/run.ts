@@ -10,14 +10,7 @@ import { createResultLines } from "../../progress.js";
 import { checkCanAsk, confirm, counted, jsonText, printable } from "../../terminal.js";
 import { carryOut } from "./carry-out.js";
 import { bulkFlags, bulkGroups, type RunFlags } from "./flags.js";
-import {
-  asGiven,
-  type Gathered,
-  gatherInput,
-  gatherSelected,
-  readGiven,
-  type Source,
-} from "./gather.js";
+import { type Gathered, gather, gatherInput, type Source } from "./gather.js";
 import { inSession } from "./session.js";
 
 /** The command `remove`. */
@@ -71,12 +64,7 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
     const input = selectors ?? (await gatherInput(positionals, flags, io));
     const identified = await identify(given, io, isDryRun ? "read" : "change");
     const source = { ...identified, rate, log, io };
-    const gathered =
-      "users" in input
-        ? await gatherSelected(input, source)
-        : flags["no-record"]
-          ? asGiven(input, log)
-          : await readGiven(input, source);
+    const gathered = await gather(input, !flags["no-record"], source);
     return await proceed(command, selectors, gathered, flags, source);
   } finally {
     // Unless the run has started, and ended.

@@ -19,9 +19,6 @@ export interface UserGrant {
   readonly grantId: string;
 }
 
-/** The longest id that the server accepts, for each of the two ids. */
-const mostIdCharacters = 200;
-
 /**
  * Deactivates user grants with one call for each, one after the other, and yields one outcome for each
  * distinct grant, as they come.
@@ -78,8 +75,6 @@ export function deactivateUserGrantsIn(
     environment,
     concurrency: checked.concurrency ?? 1,
     batchSize: 1,
-    mostBytes: Number.POSITIVE_INFINITY,
-    bytesOf: () => 0,
     statuses: ["deactivated", "already-inactive", "not-found", "failed"],
     notFoundId: errorIds.deactivatedNotFound,
     read: readUserGrant,
@@ -96,17 +91,10 @@ function readUserGrant(value: unknown): Reading<UserGrant> {
   }
   const { userId, grantId } = value as Record<string, unknown>;
   for (const [name, id] of Object.entries({ grantId, userId })) {
-    const problem = grantIdProblem(id) ?? tooLong(id);
+    const problem = grantIdProblem(id);
     if (problem !== undefined) {
       return { id: grantId, problem: `${name} is ${problem}` };
     }
   }
   return { grant: { userId: userId as string, grantId: grantId as string } };
-}
-
-function tooLong(id: unknown): string | undefined {
-  // Counted in characters, as the server does; no string has more of them than UTF-16 units.
-  return typeof id === "string" && id.length > mostIdCharacters && [...id].length > mostIdCharacters
-    ? `longer than ${mostIdCharacters} characters`
-    : undefined;
 }

@@ -42,9 +42,8 @@ export interface BulkOptions<O extends Outcome<string>> {
   /**
    * Milliseconds, from 1, for which the server may accept no request at all before the run stops with its
    * last error; 300,000 (five minutes) when not given. A single request that is throttled for so long, while
-   * others are not, has failed. It is accurate to a tenth: a request gets no more time
-   * than is left of it, but at least one second for the first. Time spent waiting for the source does not
-   * count.
+   * others are not, has failed. Requests in flight still have their `timeoutMs`, and time spent waiting for the
+   * source does not count.
    */
   giveUpMs?: number | undefined;
   /**
@@ -135,6 +134,9 @@ export function grantIdProblem(value: unknown): string | undefined {
   if (value.includes("\0")) {
     return "with a NUL character, which ZITADEL's database does not take";
   }
+  if (requestBytes(value) > mostRequestBytes) {
+    return "longer than what the server takes in a request";
+  }
   if (!value.isWellFormed()) {
     // Encoding would turn it into another id.
     return "not well-formed Unicode";
@@ -154,11 +156,14 @@ export function grantIdProblem(value: unknown): string | undefined {
  */
 const invisible = /^\s|\s$|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
-/** How many bytes a string takes in UTF-8. */
-export function utf8Length(text: string): number {
-  let bytes = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
+/** The server accepts 4 MiB; the difference is for what surrounds the ids. */
+export const mostRequestBytes = 4 * 1024 * 1024 - 64 * 1024;
+
+/** How many bytes an id takes in a request: in UTF-8, with tag and length in protobuf, or quotes and comma in JSON. */
+export function requestBytes(grantId: string): number {
+  let bytes = grantId.length + 6;
+  for (let i = 0; i < grantId.length; i++) {
+    const unit = grantId.charCodeAt(i);
     if (unit > 0x7f) {
       // A surrogate is half of a character of four bytes.
       bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1;

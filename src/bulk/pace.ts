@@ -3,15 +3,11 @@ import { Notifier, Stopped } from "./stop.js";
 
 /** After a throttled request: it grows with each further one until a request is accepted. */
 const pause = { firstMs: 250, maxMs: 30_000 };
-/** However soon a run gives up, its first request gets this much time. */
-const leastTimeoutMs = 1000;
 
 /** A request's place among those in flight. */
 export interface Slot {
   readonly epoch: number;
   readonly sentMs: number;
-  /** How long the request may take. */
-  readonly timeoutMs: number;
   /** When it was counted for the limit a second, until it leaves. */
   countedMs: number | undefined;
 }
@@ -25,6 +21,7 @@ export interface Slot {
 export class Pace {
   readonly #environment: Environment;
   readonly #most: number;
+  readonly timeoutMs: number;
   readonly giveUpMs: number;
   readonly #rate: RateLimit | undefined;
   readonly #released = new Notifier();
@@ -37,26 +34,24 @@ export class Pace {
   #takenMs = Number.NEGATIVE_INFINITY;
   #troubleSinceMs: number | undefined;
 
+  /** @param most requests in flight. @param timeoutMs how long one may take. */
   constructor(
     most: number,
+    timeoutMs: number,
     giveUpMs: number,
+    maxPerSecond: number | undefined,
     environment: Environment,
-    maxPerSecond?: number | undefined,
   ) {
     this.#most = most;
     this.#limit = most;
+    this.timeoutMs = timeoutMs;
     this.giveUpMs = giveUpMs;
-    this.#environment = environment;
     this.#rate = maxPerSecond === undefined ? undefined : new RateLimit(maxPerSecond);
+    this.#environment = environment;
   }
 
-  /**
-   * Takes a slot as soon as there is one.
-   *
-   * @param ownTimeoutMs a request's own time limit.
-   * @throws Stopped when the run stops.
-   */
-  async take(stop: AbortSignal, ownTimeoutMs: number): Promise<Slot> {
+  /** Takes a slot as soon as there is one. @throws Stopped when the run stops. */
+  async take(stop: AbortSignal): Promise<Slot> {
     while (!stop.aborted) {
       const nowMs = this.#environment.monotonicMs();
       const waitMs = Math.max(this.#pausedUntilMs - nowMs, this.#rate?.waitMs(nowMs) ?? 0);
@@ -67,8 +62,7 @@ export class Pace {
       } else {
         this.#inFlight += 1;
         this.#rate?.add(nowMs);
-        const timeoutMs = this.#timeoutMs(ownTimeoutMs);
-        return { epoch: this.#epoch, sentMs: nowMs, timeoutMs, countedMs: nowMs };
+        return { epoch: this.#epoch, sentMs: nowMs, countedMs: nowMs };
       }
     }
     throw new Stopped();
@@ -133,23 +127,10 @@ export class Pace {
   }
 
   /** The server did not respond, or reports an internal failure. */
-  failed({ sentMs, timeoutMs }: Slot): void {
+  failed({ sentMs }: Slot): void {
     // On some platforms the clock goes on while the machine sleeps, which is not the server's doing.
-    const earliestMs = this.#environment.monotonicMs() - timeoutMs;
+    const earliestMs = this.#environment.monotonicMs() - this.timeoutMs;
     this.#troubleSinceMs ??= Math.max(sentMs, this.#takenMs, earliestMs);
-  }
-
-  /**
-   * How long a request may take, in milliseconds, given its own time limit: a server that accepts nothing is
-   * never waited for longer than the time to give up and a tenth of it.
-   */
-  #timeoutMs(ownMs: number): number {
-    const nowMs = this.#environment.monotonicMs();
-    const most =
-      this.#troubleSinceMs === undefined
-        ? Math.max(leastTimeoutMs, this.giveUpMs)
-        : Math.max(1, this.giveUpMs / 10, this.#giveUpAtMs(nowMs) - nowMs);
-    return Math.min(ownMs, Math.ceil(most));
   }
 
   /** For this long nothing was sent, so that the server could not accept anything. */

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Environment, sleep } from "../common/time.js";
+import { mostRequestBytes, requestBytes } from "./options.js";
 import { Notifier, type Stop, Stopped } from "./stop.js";
 
 /** A grant to request. */
@@ -20,9 +21,6 @@ export interface PoolOptions<G extends Grant> {
   readonly stop: Stop;
   /** How many grants the next request should hold. */
   readonly groupSize: () => number;
-  /** The most bytes in one request, and how many of them a grant takes. */
-  readonly mostBytes: number;
-  readonly bytesOf: (grant: G) => number;
   /** Resolves when more may be read. */
   readonly room: () => Promise<void>;
   /** A grant was read. Returns false for one that is waiting for its outcome already. */
@@ -120,15 +118,15 @@ export class Pool<G extends Grant> {
   #takeWaiting(size: number): G[] {
     let bytes = 0;
     const tooMany = this.#waiting.findIndex((grant, index) => {
-      bytes += this.#options.bytesOf(grant);
-      return index > 0 && bytes > this.#options.mostBytes;
+      bytes += requestBytes(grant.grantId);
+      return index > 0 && bytes > mostRequestBytes;
     });
     return this.#waiting.splice(0, tooMany === -1 ? size : Math.min(size, tooMany));
   }
 
   /** Adds grants of the caller's. An error of the source stops the run. */
   async #fill(group: G[], size: number): Promise<void> {
-    const { environment, stop, mostBytes, bytesOf, room, reject, onIdle } = this.#options;
+    const { environment, stop, room, reject, onIdle } = this.#options;
     const startedMs = environment.monotonicMs();
     const over = new AbortController();
     const end = () => over.abort();
@@ -136,7 +134,7 @@ export class Pool<G extends Grant> {
     const wait = (ms: number) => sleep(environment, ms, over.signal, { background: true });
     let enough = wait(Number.POSITIVE_INFINITY);
     let rejected = 0;
-    let bytes = group.reduce((sum, grant) => sum + bytesOf(grant), 0);
+    let bytes = group.reduce((sum, { grantId }) => sum + requestBytes(grantId), 0);
     this.#reading = true;
     try {
       await room();
@@ -151,8 +149,8 @@ export class Pool<G extends Grant> {
           reject(nameOf(reading.id), new ConnectError(problem, Code.InvalidArgument));
           continue;
         }
-        bytes += bytesOf(reading.grant);
-        if (bytes > mostBytes && group.length > 0) {
+        bytes += requestBytes(reading.grant.grantId);
+        if (bytes > mostRequestBytes && group.length > 0) {
           this.#waiting.push(reading.grant);
           break;
         }

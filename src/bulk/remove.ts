@@ -8,16 +8,10 @@ import {
   checkRemoveOptions,
   grantIdProblem,
   type RemoveUserGrantsOptions,
-  utf8Length,
 } from "./options.js";
 import type { RemoveOutcome, RemoveStatus } from "./outcome.js";
 import type { Grant, Reading } from "./pool.js";
 import { type BulkRun, startRun } from "./run.js";
-
-/** The server accepts 4 MiB; the difference is for what surrounds the ids. */
-const mostRequestBytes = 4 * 1024 * 1024 - 64 * 1024;
-/** The bytes around an id: tag and length in protobuf; quotes and comma in JSON. */
-const bytesAroundId = 6;
 
 /**
  * Removes user grants, and yields one outcome for each distinct id, as they come.
@@ -94,8 +88,6 @@ export function removeUserGrantsIn(
     environment,
     concurrency: checked.concurrency ?? 4,
     batchSize: checked.batchSize ?? 100,
-    mostBytes: mostRequestBytes,
-    bytesOf,
     statuses: ["removed", "not-found", "failed"],
     notFoundId: errorIds.removedNotFound,
     read: readGrantId,
@@ -107,18 +99,9 @@ export function removeUserGrantsIn(
   });
 }
 
-function bytesOf({ grantId }: Grant): number {
-  return utf8Length(grantId) + bytesAroundId;
-}
-
 function readGrantId(value: unknown): Reading<Grant> {
-  const grant = { grantId: value as string };
-  const problem = grantIdProblem(value) ?? tooLong(grant);
-  return problem === undefined ? { grant } : { id: value, problem: `grant id is ${problem}` };
-}
-
-function tooLong(grant: Grant): string | undefined {
-  return bytesOf(grant) > mostRequestBytes
-    ? `too long: ${bytesOf(grant)} bytes, more than the server takes in a request`
-    : undefined;
+  const problem = grantIdProblem(value);
+  return problem === undefined
+    ? { grant: { grantId: value as string } }
+    : { id: value, problem: `grant id is ${problem}` };
 }

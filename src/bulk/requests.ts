@@ -39,7 +39,7 @@ export type Ask<G extends Grant> = (
 ) => Promise<Result>;
 
 export interface RequestsOptions {
-  readonly options: Pick<BulkOptions<never>, "orgId" | "timeoutMs">;
+  readonly options: Pick<BulkOptions<never>, "orgId">;
   /** The id with which this RPC reports an unknown grant. */
   readonly notFoundId: string;
   readonly environment: Environment;
@@ -62,7 +62,7 @@ export function createAsk<G extends Grant>(
     let losses = 0;
     let timeouts = 0;
     for (;;) {
-      const slot = await pace.take(stop.signal, options.timeoutMs ?? 30_000);
+      const slot = await pace.take(stop.signal);
       if (stop.signal.aborted) {
         throw new Stopped();
       }
@@ -86,7 +86,7 @@ export function createAsk<G extends Grant>(
       }
       const nowMs = environment.monotonicMs();
       failingSinceMs ??= nowMs;
-      const kind = classify(error, notFoundId, nowMs - slot.sentMs >= slot.timeoutMs);
+      const kind = classify(error, notFoundId, nowMs - slot.sentMs >= pace.timeoutMs);
       if (kind === "throttled") {
         pace.throttled(slot, retryAfterMs(error, environment.wallMs()));
       } else if (kind === "lost") {
@@ -128,7 +128,7 @@ export function createAsk<G extends Grant>(
     const call = async () => {
       await send({
         signal: controller.signal,
-        timeoutMs: slot.timeoutMs,
+        timeoutMs: pace.timeoutMs,
         contextValues: createContextValues()
           .set(retrySwitch, false)
           .set(sendGate, () =>

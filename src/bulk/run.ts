@@ -41,9 +41,6 @@ export interface Job<G extends Grant, Status extends string> extends WorkOptions
   readonly options: BulkOptions<Outcome<Status | "failed">>;
   readonly environment: Environment;
   readonly concurrency: number;
-  /** The most bytes in one request. */
-  readonly mostBytes: number;
-  readonly bytesOf: (grant: G) => number;
   /** All statuses that a grant can have. */
   readonly statuses: readonly (Status | "failed")[];
   /** The id with which this RPC reports an unknown grant. */
@@ -122,17 +119,18 @@ interface Running<Status extends string> {
 function start<G extends Grant, Status extends string>(
   job: Job<G, Status>,
 ): Running<Status | "failed"> {
-  const { values, options, environment, concurrency, batchSize, read, bytesOf, mostBytes } = job;
-  const { distinct = false, giveUpMs = 300_000, maxPerSecond, onOutcome, signal } = options;
+  const { values, options, environment, concurrency, batchSize, read } = job;
+  const { distinct = false, timeoutMs = 30_000, giveUpMs = 300_000 } = options;
+  const { maxPerSecond, onOutcome, signal } = options;
   const stop = new Stop(environment);
-  const pace = new Pace(concurrency, giveUpMs, environment, maxPerSecond);
+  const pace = new Pace(concurrency, timeoutMs, giveUpMs, maxPerSecond, environment);
   const counts = createSummary({ statuses: job.statuses, now: () => environment.monotonicMs() });
   const queue = new OutcomeQueue<Outcome<Status | "failed">>(batchSize * concurrency);
   /** What `onOutcome` has returned and has not settled. */
   const observing = new Set<Promise<void>>();
   const ledger = new Ledger<Status>(emit, job.inDoubt);
   const pool: Pool<G> = new Pool<G>({
-    ...{ values, read, distinct, environment, stop, mostBytes, bytesOf },
+    ...{ values, read, distinct, environment, stop },
     groupSize: () => work.groupSize(),
     room: () => queue.room(stop.signal),
     open: (grant) => ledger.open(grant),

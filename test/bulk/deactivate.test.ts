@@ -78,7 +78,7 @@ describe("deactivating", () => {
     const { server, deactivate } = setUp({ a: "active" });
     const outcomes = await deactivate([
       { userId: "", grantId: "b" },
-      { userId: "u", grantId: "x".repeat(201) },
+      { userId: "u", grantId: "x " },
       null,
       { userId: "1" },
       { userId: "2" },
@@ -89,7 +89,7 @@ describe("deactivating", () => {
       "deactivated",
     ]);
     expect(outcomes.map(({ grantId }) => grantId)).toEqual([
-      ...["b", "x".repeat(201), "null", "undefined", "undefined", "a"],
+      ...["b", "x ", "null", "undefined", "undefined", "a"],
     ]);
     expect(server.calls).toHaveLength(1);
   });

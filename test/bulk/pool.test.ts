@@ -12,11 +12,10 @@ it.each([
     const environment = new FakeEnvironment(1);
     const stop = new Stop(environment);
     const pool = new Pool({
-      ...{ environment, stop, distinct, mostSeen: 3, mostBytes: 100 },
+      ...{ environment, stop, distinct, mostSeen: 3 },
       values: ["1", "2", "2", "3", "4"],
       read: (value) => ({ grant: { grantId: String(value) } }),
       groupSize: () => 10,
-      bytesOf: () => 1,
       room: async () => undefined,
       open: () => true,
       reject: () => undefined,

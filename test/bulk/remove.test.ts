@@ -575,7 +575,7 @@ describe("pressure", () => {
     ["time limits that are longer", 30_000, 5_000],
     ["time limits that are much shorter", 100, 60_000],
   ])(
-    "stops within giveUpMs and a tenth when the server does not respond: %s",
+    "stops within giveUpMs and a time limit when the server does not respond: %s",
     async (_, timeoutMs, giveUpMs) => {
       const { world, server, add, remove, collect } = setUp();
       // Two requests get their responses first.
@@ -584,7 +584,7 @@ describe("pressure", () => {
       const { thrown } = await collect(remove(add(...numbered(10_000)), options));
       expect(thrown).toMatchObject({ code: Code.DeadlineExceeded });
       expect(world.monotonicMs()).toBeGreaterThanOrEqual(giveUpMs * 0.9);
-      expect(world.monotonicMs()).toBeLessThanOrEqual(giveUpMs * 1.1 + 2);
+      expect(world.monotonicMs()).toBeLessThanOrEqual(giveUpMs + timeoutMs + 2);
     },
   );
 

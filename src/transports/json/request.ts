@@ -23,7 +23,6 @@ import {
   isWildcard,
   matchSegments,
   matchTemplate,
-  type NameKey,
   toText,
 } from "./template.js";
 
@@ -99,29 +98,30 @@ function bind(
   jsonOptions: Partial<JsonWriteOptions> | undefined,
   parts: JsonParts,
 ): HttpRuleRequest {
-  const { template, verb, rpc } = binding;
-  const nameKey = jsonOptions?.useProtoFieldName ? "name" : "jsonName";
-  const json = parts.toJson(rpc.input, message, jsonOptions) as JsonObject;
+  const { template, verb, rpc, pathFields } = binding;
+  // Servers take both names of a field.
+  const options = { ...jsonOptions, useProtoFieldName: false };
+  const json = parts.toJson(rpc.input, message, options) as JsonObject;
   // A field that is the body is sent whole, including the parts that the path binds.
-  const bodyName = typeof binding.body === "object" && binding.body[nameKey];
+  const bodyName = typeof binding.body === "object" && binding.body.jsonName;
   let body = bodyName ? JSON.stringify(json[bodyName]) : undefined;
   // A path includes default values, too.
-  const full = template.variables.length
-    ? parts.toJson(rpc.input, message, { ...jsonOptions, alwaysEmitImplicit: true })
+  const full = pathFields.some((fields) => fields !== undefined)
+    ? parts.toJson(rpc.input, message, { ...options, alwaysEmitImplicit: true })
     : json;
-  const segments = [...template.segments];
-  // From the end, so that the positions of earlier variables stay valid.
-  template.variables.toReversed().forEach(({ start, end, fieldPath }, index) => {
-    const fields = binding.pathFields.at(-1 - index) ?? [];
-    const value = pathText(fields, full, nameKey);
+  const segments = template.parts.flatMap(({ segments: pattern, fieldPath }, index) => {
+    const fields = pathFields[index];
+    if (fields === undefined) {
+      return pattern;
+    }
+    const value = pathText(fields, full);
     if (/[^ -~]/.test(value) && rpc.parent.typeName.startsWith("zitadel.")) {
       throw new Error(
         `${fieldPath} is ${JSON.stringify(value)}, and ZITADEL's JSON routes take only printable ASCII in a path; zitadel-user-grants/grpc and /grpc-web take it`,
       );
     }
-    const pattern = template.segments.slice(start, end);
-    segments.splice(start, end - start, ...toSegments(fieldPath, value, pattern));
-    remove(fields, json, nameKey);
+    remove(fields, json);
+    return toSegments(String(fieldPath), value, pattern);
   });
   parts.rejectOtherRoutes?.(binding, segments);
   let target = `/${segments.map(encode).join("/")}${template.verb}`;
@@ -131,7 +131,7 @@ function bind(
     if (bodyName) {
       delete json[bodyName];
     }
-    const query = parts.toQuery?.(rpc.input, json, nameKey) ?? [];
+    const query = parts.toQuery?.(rpc.input, json) ?? [];
     target += query
       .map(([name, value], index) => `${index ? "&" : "?"}${encode(name)}=${encode(value)}`)
       .join("");
@@ -139,11 +139,11 @@ function bind(
   return { binding, verb, target, body };
 }
 
-function pathText(fields: readonly DescField[], json: JsonValue, nameKey: NameKey): string {
+function pathText(fields: readonly DescField[], json: JsonValue): string {
   let value: JsonValue | undefined = json;
   let text = "";
   for (const field of fields) {
-    value = isObject(value) ? value[field[nameKey]] : undefined;
+    value = isObject(value) ? value[field.jsonName] : undefined;
     text = value === undefined ? "" : toText(field, value);
     // Standard base64 has slashes; grpc-gateway accepts both alphabets.
     if (field.scalar === ScalarType.BYTES) {
@@ -154,13 +154,12 @@ function pathText(fields: readonly DescField[], json: JsonValue, nameKey: NameKe
 }
 
 /** Removes the fields bound by the path from the rest, along with messages that become empty. */
-function remove([field, ...inner]: readonly DescField[], json: JsonValue, nameKey: NameKey): void {
+function remove([field, ...inner]: readonly DescField[], json: JsonValue): void {
   if (field !== undefined && isObject(json)) {
-    const name = field[nameKey];
-    const value = json[name] ?? null;
-    remove(inner, value, nameKey);
+    const value = json[field.jsonName] ?? null;
+    remove(inner, value);
     if (inner.length === 0 || (isObject(value) && Object.keys(value).length === 0)) {
-      delete json[name];
+      delete json[field.jsonName];
     }
   }
 }
@@ -170,7 +169,7 @@ function remove([field, ...inner]: readonly DescField[], json: JsonValue, nameKe
  * by a redirect) and split at slashes, so those cannot be part of a segment in any encoding; everything else
  * is safe once encoded.
  */
-function toSegments(name: string, value: string, pattern: string[]): string[] {
+function toSegments(name: string, value: string, pattern: readonly string[]): string[] {
   const segments = pattern.join() === "*" ? [value] : value.split("/");
   if (!matchSegments(pattern, segments) || segments.some((each) => /^\.\.?$|\//.test(each))) {
     throw new Error(
@@ -199,15 +198,14 @@ function encode(text: string): string {
 export function toQuery(
   message: DescMessage,
   json: JsonObject,
-  nameKey: NameKey,
   within = "",
 ): [name: string, value: string][] {
   return message.fields.flatMap((field): [string, string][] => {
-    const value = json[field[nameKey]];
+    const value = json[field.jsonName];
     if (value === undefined) {
       return [];
     }
-    const name = within + (/^\w+$/.test(field[nameKey]) ? field[nameKey] : field.name);
+    const name = within + (/^\w+$/.test(field.jsonName) ? field.jsonName : field.name);
     const { fieldKind, message: type } = field;
     if (fieldKind !== "map" && (type === undefined || isText(type))) {
       const items = fieldKind === "list" && Array.isArray(value) ? value : [value];
@@ -215,15 +213,9 @@ export function toQuery(
     }
     const isEmpty = Object.keys(value as JsonObject).length === 0;
     // An empty message is present if one of its fields is, set to its default value.
+    const content = isEmpty && type ? defaultsOf(type) : value;
     const parameters =
-      fieldKind === "message"
-        ? toQuery(
-            field.message,
-            (isEmpty ? defaultsOf(field.message, nameKey) : value) as JsonObject,
-            nameKey,
-            `${name}.`,
-          )
-        : [];
+      fieldKind === "message" ? toQuery(field.message, content as JsonObject, `${name}.`) : [];
     // JSON that includes all fields contains empty lists and maps.
     if (parameters.length === 0 && (fieldKind === "message" || !isEmpty)) {
       throw new Error(
@@ -234,18 +226,17 @@ export function toQuery(
   });
 }
 
-function defaultsOf(message: DescMessage, nameKey: NameKey): JsonValue {
-  return toJson(message, create(message), {
-    alwaysEmitImplicit: true,
-    useProtoFieldName: nameKey === "name",
-  });
+function defaultsOf(message: DescMessage): JsonValue {
+  return toJson(message, create(message), { alwaysEmitImplicit: true });
 }
 
 /** A value that looks like a literal of another route, or like its verb, would reach that route. */
 export function rejectOtherRoutes({ template, verb, rpc }: HttpBinding, segments: string[]): void {
   const own = matchSegments(template.segments, segments);
   const path = [...segments.slice(0, -1), segments.at(-1) + template.verb];
-  for (const other of template.variables.length > 0 ? rpc.parent.methods : []) {
+  for (const other of template.parts.some(({ fieldPath }) => fieldPath !== undefined)
+    ? rpc.parent.methods
+    : []) {
     const rivals = other === rpc ? [] : httpBindings(other);
     for (const rival of typeof rivals === "string" ? [] : rivals) {
       const matched = rival.verb === verb && matchTemplate(rival.template, path);

@@ -15,8 +15,8 @@ export interface HttpBinding {
   readonly rpc: DescMethod;
   readonly verb: string;
   readonly template: PathTemplate;
-  /** For each variable of the template, the field it binds: from the request's own to the innermost. */
-  readonly pathFields: readonly (readonly DescField[])[];
+  /** For each part of the template that is a variable, its field: from the request's own to the innermost. */
+  readonly pathFields: readonly (readonly DescField[] | undefined)[];
   /** The request field that is the body; "*" for everything that the path does not bind. */
   readonly body: DescField | "*" | undefined;
   /** The response field that is the body; undefined for the whole message. */
@@ -77,7 +77,9 @@ function toBinding(rpc: DescMethod, rule: HttpRule): HttpBinding {
     rpc,
     verb,
     template,
-    pathFields: template.variables.map(({ fieldPath }) => resolvePath(rpc.input, fieldPath)),
+    pathFields: template.parts.map(({ fieldPath }) =>
+      fieldPath === undefined ? undefined : resolvePath(rpc.input, fieldPath),
+    ),
     body: body === "*" ? body : body ? resolveField(rpc.input, body) : undefined,
     responseBody: responseBody ? resolveField(rpc.output, responseBody) : undefined,
   };
@@ -108,25 +110,25 @@ function resolveField(message: DescMessage | undefined, name: string): DescField
 }
 
 /**
- * A path template of `google.api.http`, flattened: variables are ranges of its segments.
+ * A path template of `google.api.http`.
  *
  * Template = "/" Segments [ Verb ]; Segments = Segment { "/" Segment }; Segment = "*" | "**" | LITERAL
  * | "{" FieldPath [ "=" Segments ] "}"; Verb = ":" LITERAL (google/api/http.proto).
  */
 export interface PathTemplate {
-  /** Literals, `*` (one segment) and at most one `**` (one or more). */
+  readonly parts: readonly PathPart[];
+  /** The segments of all parts. */
   readonly segments: readonly string[];
-  readonly variables: readonly PathVariable[];
   /** The custom verb with its colon; empty for none. */
   readonly verb: string;
 }
 
-export interface PathVariable {
-  /** The request field it binds, nested ones with dots, by the names of the proto file. */
-  readonly fieldPath: string;
-  /** Its segments: from `start` up to, not including, `end`. */
-  readonly start: number;
-  readonly end: number;
+/** A segment, or a variable. */
+export interface PathPart {
+  /** Literals, `*` (one segment) and `**` (one or more), of which a template has at most one. */
+  readonly segments: readonly string[];
+  /** The request field of a variable, nested ones with dots, by the names of the proto file. */
+  readonly fieldPath: string | undefined;
 }
 
 /**
@@ -138,20 +140,16 @@ export function parseTemplate(template: string): PathTemplate {
   // After a variable, only the verb can follow; a literal may itself contain colons.
   const [, afterVariable, afterLiteral = ""] = /\}(:[^/]*)$|(:[^/:}]*)$/.exec(template) ?? [];
   const verb = afterVariable ?? afterLiteral;
-  const segments: string[] = [];
-  const variables: PathVariable[] = [];
+  const parts: PathPart[] = [];
   const rest = template.slice(0, template.length - verb.length).replace(
     // A variable with its pattern, or a segment without braces.
     /\/(?:\{([\w.]+)(?:=([^{}]+))?\}|([^/{}]+))/gy,
     (_, fieldPath: string | undefined, pattern = "*", literal = pattern) => {
-      const start = segments.length;
-      segments.push(...literal.split("/"));
-      if (fieldPath) {
-        variables.push({ fieldPath, start, end: segments.length });
-      }
+      parts.push({ segments: literal.split("/"), fieldPath });
       return "";
     },
   );
+  const segments = parts.flatMap((part) => part.segments);
   if (
     rest ||
     verb === ":" ||
@@ -161,7 +159,7 @@ export function parseTemplate(template: string): PathTemplate {
   ) {
     throw new Error(`the path template "${template}" is malformed`);
   }
-  return { segments, variables, verb };
+  return { parts, segments, verb };
 }
 
 export function isWildcard(segment: string | undefined): boolean {
@@ -205,9 +203,6 @@ export function matchTemplate(
  */
 const textTypes =
   /^google\.protobuf\.(Timestamp|Duration|FieldMask|Struct|(U?Int(32|64)|Double|Float|Bool|String|Bytes)?Value)$/;
-
-/** Which of the two names of a field the JSON uses. */
-export type NameKey = "name" | "jsonName";
 
 /** Whether a message has a form that is one piece of text. */
 export function isText(message: DescMessage): boolean {

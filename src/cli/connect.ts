@@ -8,7 +8,7 @@ import * as grpc from "../grpc.js";
 import * as grpcWeb from "../grpc-web.js";
 import * as json from "../json.js";
 import { inFlags } from "./explain.js";
-import { type FlagTable, type FlagValues, oneOf } from "./flags.js";
+import { type FlagGroup, type FlagTable, type FlagValues, oneOf } from "./flags.js";
 import { fileProblem, type Io, line, type Output, UsageError } from "./io.js";
 import { jsonText } from "./terminal.js";
 
@@ -58,8 +58,12 @@ export const connectionFlags = {
   },
 } as const satisfies FlagTable;
 
-export const connectionNote =
-  "A flag wins over its variable. Client credentials: ZITADEL_CLIENT_ID, ZITADEL_CLIENT_SECRET. A private certificate authority: set NODE_EXTRA_CA_CERTS to its file. A proxy: HTTPS_PROXY, NO_PROXY.";
+/** The same for help, which shows them apart from those of a command. */
+export const connectionGroup: FlagGroup = {
+  title: "Connection",
+  flags: connectionFlags,
+  note: "A flag wins over its variable. Client credentials: ZITADEL_CLIENT_ID, ZITADEL_CLIENT_SECRET. A private certificate authority: set NODE_EXTRA_CA_CERTS to its file. A proxy: HTTPS_PROXY, NO_PROXY.",
+};
 
 export type ConnectionFlags = FlagValues<typeof connectionFlags>;
 

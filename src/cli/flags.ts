@@ -50,11 +50,6 @@ export interface Command {
   readonly run: (args: readonly string[], io: Io) => Promise<number>;
 }
 
-/** All flags of a command. */
-export function flagsOf(command: Command): FlagTable {
-  return Object.assign({}, ...command.groups.map(({ flags }) => flags));
-}
-
 /**
  * Parses flags and arguments.
  *
@@ -173,12 +168,11 @@ export function overview(commands: readonly Command[]): string {
 }
 
 /** The output of `help connection`. */
-export function connectionHelp(commands: readonly Command[]): string {
-  const [group] = commands.flatMap(({ groups }) => groups.filter(({ title }) => title === shared));
+export function connectionHelp(group: FlagGroup): string {
   return [
     "How commands find the server and the account: by flags, or by the environment.",
     "",
-    ...(group === undefined ? [] : groupLines(group)),
+    ...groupLines(group),
     "",
   ].join("\n");
 }

@@ -8,6 +8,7 @@ import { resume } from "./commands/resume.js";
 import { deactivate, remove } from "./commands/revoke/run.js";
 import { sandbox } from "./commands/sandbox.js";
 import { verify } from "./commands/verify.js";
+import { connectionGroup } from "./connect.js";
 import { type Command, connectionHelp, helpOf, overview } from "./flags.js";
 import { Ended, exitCode, type Io, line, UsageError, writeAll } from "./io.js";
 import { printable, show } from "./terminal.js";
@@ -66,7 +67,7 @@ function helpOn(topic: string | undefined): string {
   return topic === undefined
     ? overview(commands)
     : topic === "connection"
-      ? connectionHelp(commands)
+      ? connectionHelp(connectionGroup)
       : helpOf(find(topic, "help on"));
 }
 

@@ -25,41 +25,36 @@ export function createProgress(
   total: number,
   environment: Environment = platform,
 ): Progress {
-  if (total === 0) {
-    return { update() {}, end() {} };
-  }
-  return output.isTTY && !output.isDumb
-    ? bar(output, total, environment)
-    : lines(output, total, environment);
-}
-
-function bar(output: Output, total: number, environment: Environment): Progress {
-  let drawnMs = Number.NEGATIVE_INFINITY;
+  const isBar = output.isTTY && !output.isDumb;
+  let shownMs = isBar ? Number.NEGATIVE_INFINITY : environment.monotonicMs();
   let last: Summary | undefined;
   let cancel: (() => void) | undefined;
-  const draw = () => {
+  const show = () => {
     cancel?.();
     cancel = undefined;
-    if (last !== undefined) {
-      drawnMs = environment.monotonicMs();
+    shownMs = environment.monotonicMs();
+    if (last !== undefined && isBar) {
       // Return to the start of the line and clear it: the line is never full, so it never wraps.
       output.write(`\r${barLine(last, total, output)}\u001b[K`);
+    } else if (last !== undefined) {
+      line(output, partsOf(last, total).join(", ").trimStart());
     }
   };
   return {
     update(summary) {
       last = summary;
-      const leftMs = drawnMs + drawMs - environment.monotonicMs();
+      const leftMs = shownMs + (isBar ? drawMs : lineMs) - environment.monotonicMs();
       if (leftMs <= 0) {
-        draw();
+        show();
       } else {
-        // What comes at once is drawn once, and the last of it soon after.
-        cancel ??= environment.setTimer(draw, leftMs, { background: true });
+        // What comes at once is shown once, and the last of it soon after.
+        cancel ??= environment.setTimer(show, leftMs, { background: true });
       }
     },
     end() {
-      draw();
-      if (last !== undefined) {
+      cancel?.();
+      if (isBar && last !== undefined) {
+        show();
         output.write("\n");
       }
     },
@@ -78,19 +73,6 @@ export function barLine(summary: Summary, total: number, output: Output): string
   const filled = Math.floor((Math.min(summary.done, total) / total) * width);
   const drawn = width < 5 ? "" : `${"█".repeat(filled)}${"░".repeat(width - filled)} `;
   return `${drawn}${summary.counts.failed ? paint(output, "failed", shown) : shown}`;
-}
-
-function lines(output: Output, total: number, environment: Environment): Progress {
-  let lastMs = environment.monotonicMs();
-  return {
-    update(summary) {
-      if (environment.monotonicMs() - lastMs >= lineMs) {
-        lastMs = environment.monotonicMs();
-        line(output, partsOf(summary, total).join(", ").trimStart());
-      }
-    },
-    end() {},
-  };
 }
 
 /** What there is to say, the most important first. */
@@ -225,7 +207,7 @@ export interface ReportOptions {
 export function createReport(total: number, options: ReportOptions, io: Io) {
   const { json = false, quiet = false, onlyProblems = io.stdout.isTTY && !json } = options;
   const summary = createSummary({ total });
-  const progress = createProgress(io.stderr, quiet ? 0 : total);
+  const progress = quiet ? undefined : createProgress(io.stderr, total);
   const lines = createResultLines(io);
   return {
     /** @param value for `--json`. */
@@ -236,13 +218,13 @@ export function createReport(total: number, options: ReportOptions, io: Io) {
       problem?: "warn" | "failed" | undefined,
     ): void {
       summary.add(outcome);
-      progress.update(summary.current());
+      progress?.update(summary.current());
       if (problem !== undefined || !onlyProblems) {
         lines.add(json ? jsonText(value) : problem ? paint(io.stdout, problem, text) : text);
       }
     },
     end(): Summary {
-      progress.end();
+      progress?.end();
       lines.end();
       return summary.current();
     },

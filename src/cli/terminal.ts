@@ -65,9 +65,7 @@ const formats = {
   danger: ["bold", "red"],
   failed: ["red"],
   warn: ["yellow"],
-  done: ["green"],
   strong: ["bold"],
-  dim: ["dim"],
 } as const;
 
 /** Text in the color of its meaning, where colors are wanted and shown. */

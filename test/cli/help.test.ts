@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { flagsOf } from "../../src/cli/flags.js";
 import { commands } from "../../src/cli/main.js";
 import { run } from "./run.js";
 
@@ -8,7 +7,7 @@ describe.each(commands)("help of $name", (command) => {
     const { exitCode, stdout, stderr } = await run(["help", command.name]);
     expect([exitCode, stderr]).toEqual([0, ""]);
     const all = stdout + (await run(["help", "connection"])).stdout;
-    for (const flag of Object.keys(flagsOf(command))) {
+    for (const flag of command.groups.flatMap(({ flags }) => Object.keys(flags))) {
       expect(all).toMatch(new RegExp(`^  (-\\w, )?--${flag}\\b`, "m"));
     }
     expect(Math.max(...stdout.split("\n").map((text) => text.length))).toBeLessThanOrEqual(80);

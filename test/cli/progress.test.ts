@@ -87,7 +87,7 @@ describe("without a terminal", () => {
       await step(1000, 100);
     }
     expect(written).toHaveLength(3);
-    expect(written[0]).toMatch(/^0%, 901 of 1,000,000, \d+\/s, 2 h \d+ min left\n$/);
+    expect(written[0]).toMatch(/^0%, 900 of 1,000,000, \d+\/s, 2 h \d+ min left\n$/);
   });
 });
 

@@ -5,7 +5,7 @@ import { noGrant, type Probe, probePermission, whoAmI } from "../account.js";
 import {
   type Connection,
   connectionFlags,
-  connectionNote,
+  connectionGroup,
   fetchThroughProxy,
   type ProtocolName,
   protocols,
@@ -27,10 +27,7 @@ export const doctor: Command = {
   summary: "diagnose connection, token and permission problems",
   description:
     "Tries the connection, the account and its organization, each protocol and the permissions, and reports which of them fails and what to do. Changes nothing.",
-  groups: [
-    { title: "Output", flags: outputFlags },
-    { title: "Connection", flags: connectionFlags, note: connectionNote },
-  ],
+  groups: [{ title: "Output", flags: outputFlags }, connectionGroup],
   run: runDoctor,
 };
 

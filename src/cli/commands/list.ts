@@ -1,5 +1,5 @@
 import { identify, readWith } from "../account.js";
-import { connectionFlags, connectionNote, readConnection } from "../connect.js";
+import { connectionFlags, connectionGroup, readConnection } from "../connect.js";
 import { type Command, type FlagTable, parseFlags } from "../flags.js";
 import { type GrantRecord, grantColumns, personOf } from "../grants/record.js";
 import { type SelectionEnd, selectGrants, shortfallOf } from "../grants/select.js";
@@ -37,7 +37,7 @@ export const list: Command = {
   groups: [
     { title: "Grants", flags: selectorFlags, note: selectorNote },
     { title: "Output", flags: { ...outputFlags, ...rateFlags } },
-    { title: "Connection", flags: connectionFlags, note: connectionNote },
+    connectionGroup,
   ],
   run: runList,
 };

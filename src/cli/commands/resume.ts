@@ -1,5 +1,5 @@
 import { introduce } from "../account.js";
-import { connectionFlags, connectionNote } from "../connect.js";
+import { connectionFlags, connectionGroup } from "../connect.js";
 import { type Command, parseFlags } from "../flags.js";
 import { UsageError } from "../io.js";
 import { logPathOf, withLog } from "../log/open.js";
@@ -18,10 +18,7 @@ export const resume: Command = {
   description:
     "Continues a run that was stopped, aborted or killed. The log knows instance, organization and grants, so only the credentials are needed; it keeps the rate. Decided grants are kept; failed ones are retried.",
   examples: ["zitadel-user-grants resume run.jsonl"],
-  groups: [
-    { title: "What happens", flags: resumeFlags },
-    { title: "Connection", flags: connectionFlags, note: connectionNote },
-  ],
+  groups: [{ title: "What happens", flags: resumeFlags }, connectionGroup],
   async run(args, io) {
     const { values: flags, positionals } = parseFlags(args, {
       ...resumeFlags,

@@ -1,5 +1,5 @@
 import { introduce } from "../account.js";
-import { connectionFlags, connectionNote } from "../connect.js";
+import { connectionFlags, connectionGroup } from "../connect.js";
 import { type Command, type FlagTable, parseFlags } from "../flags.js";
 import { contradicts, type Look, look, type Shown } from "../grants/effect.js";
 import { exitCode, line } from "../io.js";
@@ -30,10 +30,7 @@ export const verify: Command = {
   description:
     "Reads what ZITADEL shows of each grant of a log, from which it builds tokens as well: whether it gives roles, and whether that agrees with the run. What does not is read again for ten seconds, and longer as long as it moves. Changes nothing without --repair.",
   examples: ["zitadel-user-grants verify run.jsonl"],
-  groups: [
-    { title: "What happens", flags: verifyFlags },
-    { title: "Connection", flags: connectionFlags, note: connectionNote },
-  ],
+  groups: [{ title: "What happens", flags: verifyFlags }, connectionGroup],
   async run(args, io) {
     const { values: flags, positionals } = parseFlags(args, { ...verifyFlags, ...connectionFlags });
     const path = logPathOf("verify", positionals);

@@ -1,5 +1,5 @@
 import { introduce } from "../../account.js";
-import { connectionFlags, connectionNote } from "../../connect.js";
+import { connectionFlags, connectionGroup } from "../../connect.js";
 import { type Command, type FlagTable, parseFlags, wholeNumber } from "../../flags.js";
 import { type Expected, look } from "../../grants/effect.js";
 import { exitCode, type Io, line } from "../../io.js";
@@ -32,10 +32,7 @@ export const restore: Command = {
   description:
     "Brings grants back to the state that was recorded before the run, and changes nothing else. Removed grants are added again, with new ids; those that were inactive are deactivated again at once. Of deactivated grants, those that were active are reactivated. Grants without a recorded state are skipped, and named. Each step is recorded in the same log, so a stopped restore continues where it was. Then it looks whether ZITADEL shows them. Needs the permission user.grant.write.",
   examples: ["zitadel-user-grants restore run.jsonl"],
-  groups: [
-    { title: "What happens", flags: restoreFlags },
-    { title: "Connection", flags: connectionFlags, note: connectionNote },
-  ],
+  groups: [{ title: "What happens", flags: restoreFlags }, connectionGroup],
   async run(args, io) {
     const { values: flags, positionals } = parseFlags(args, {
       ...restoreFlags,

@@ -1,4 +1,4 @@
-import { connectionFlags, connectionNote } from "../../connect.js";
+import { connectionFlags, connectionGroup } from "../../connect.js";
 import type { FlagGroup, FlagTable, FlagValues } from "../../flags.js";
 import { selectorFlags, selectorNote } from "../../grants/selectors.js";
 import { rateFlags } from "../../pace.js";
@@ -49,7 +49,7 @@ export type RunFlags = ActionFlags & FlagValues<typeof planFlags>;
 export const bulkGroups: readonly FlagGroup[] = [
   { title: "Grants", flags: { ...selectorFlags, ...inputFlags }, note: selectorNote },
   { title: "Run", flags: { ...planFlags, ...resumeFlags } },
-  { title: "Connection", flags: connectionFlags, note: connectionNote },
+  connectionGroup,
 ];
 
 /** The same in one table. */

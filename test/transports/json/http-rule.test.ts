@@ -168,7 +168,7 @@ describe("the request", () => {
   it("is that of the first binding that the message fits", () => {
     const method: MethodSpec = {
       get: "/a/{name}",
-      additional: [{ get: "/b/{parent}" }, { post: "/c", body: "*" }],
+      additionalBindings: [{ get: "/b/{parent}" }, { post: "/c", body: "*" }],
     };
     expect(build(method, { name: "n", parent: "p" })).toBe("GET /a/n?parent=p");
     expect(build(method, { parent: "p" })).toBe("GET /b/p");
@@ -321,7 +321,7 @@ describe("the prefix of a service", () => {
 
 describe("the bindings of an annotation", () => {
   it("are in their order", () => {
-    const [rpc] = service({ get: "/a", additional: [{ get: "/b" }] }).methods;
+    const [rpc] = service({ get: "/a", additionalBindings: [{ get: "/b" }] }).methods;
     const bindings = httpBindings(rpc!);
     expect(
       typeof bindings === "object" && bindings.map(({ template }) => template.segments),

@@ -1,5 +1,5 @@
 import { type Io, line, UsageError } from "../io.js";
-import { counted, printable, show } from "../terminal.js";
+import { counted, firstOf, printable, show } from "../terminal.js";
 import { type Content, csvRows, jsonTexts, openContent } from "./content.js";
 import { isRecord, roleSeparator } from "./record.js";
 
@@ -39,9 +39,6 @@ export interface InputGrant {
 type Reading = Omit<InputGrant, "number"> | string;
 type Readings = AsyncIterable<readonly [number: number, reading: Reading]>;
 
-/** The most rejected lines that are listed. */
-const mostProblems = 10;
-
 /**
  * Reads the grants from arguments, a file or standard input to the end. Reports the number of duplicate ids.
  *
@@ -60,7 +57,6 @@ export async function readGrants(
   const content = args.length > 0 ? undefined : await openContent("--file", file ?? "-", io);
   const place = content === undefined ? "argument" : `${content.name}, line`;
   const problems: string[] = [];
-  let rejected = 0;
   let duplicates = 0;
   // Excel rounds to 15 digits: 400986363463207974 becomes 400986363463207000. One id in a thousand ends like
   // this by chance; two in a row are unlikely to.
@@ -69,10 +65,7 @@ export async function readGrants(
   let example = "";
   for await (const [number, reading] of content ? fromContent(content, column) : fromArgs(args)) {
     if (typeof reading === "string") {
-      rejected += 1;
-      if (problems.length < mostProblems) {
-        problems.push(`  ${place} ${number}: ${reading}`);
-      }
+      problems.push(`${place} ${number}: ${reading}`);
       continue;
     }
     long += /^\d{16,}$/.test(reading.grantId) ? 1 : 0;
@@ -82,14 +75,9 @@ export async function readGrants(
       duplicates += 1;
     }
   }
-  if (rejected > 0) {
-    const more = rejected - problems.length;
+  if (problems.length > 0) {
     throw new UsageError(
-      [
-        "Nothing was sent: some of the input is not a grant.",
-        ...problems,
-        ...(more > 0 ? [`  and ${more} more`] : []),
-      ].join("\n"),
+      ["Nothing was sent: some of the input is not a grant.", ...firstOf(problems)].join("\n  "),
     );
   }
   if (rounded >= 2 && rounded === long) {
@@ -113,9 +101,9 @@ async function* fromContent(content: Content, column: string | undefined): Readi
   const { name, first, lines } = content;
   const isHead = isGrantColumn(first.replaceAll('"', ""));
   if (/^[[{]/.test(first) || (/^"[^"]*"$/.test(first) && !isHead)) {
-    const objects = new ObjectReader(column);
+    const read = valueReader(column);
     for await (const [number, text] of jsonTexts(content)) {
-      for (const reading of objects.read(text)) {
+      for (const reading of read(text)) {
         yield [number, reading];
       }
     }
@@ -166,13 +154,10 @@ function cleaned(cell: string): string {
 
 type RowReader = (cells: readonly unknown[]) => Reading;
 
-const mostColumns = 10;
-
 /** How rows with these columns are read, or why they cannot be. */
 function rowReader(columns: readonly string[], column: string | undefined): RowReader | string {
   const isMeant = (name: string) => (column === undefined ? isGrantColumn(name) : name === column);
-  const listed = (names: readonly string[]) =>
-    `${names.slice(0, mostColumns).map(show).join(", ")}${names.length > mostColumns ? ` and ${names.length - mostColumns} more` : ""}`;
+  const listed = (names: readonly string[]) => firstOf(names.map(show)).join(", ");
   const ids = columns.filter(isMeant);
   const [idColumn] = ids;
   if (idColumn === undefined) {
@@ -226,17 +211,23 @@ function plainName(name: string): string {
   return name.toLowerCase().replace(/[\s_-]/g, "");
 }
 
-/** Reads JSON: ids, objects with ids, lists of them, responses of ZITADEL, or what `list` writes. */
-class ObjectReader {
-  readonly #column: string | undefined;
-  /** By the names of the fields: most objects of a file have the same. */
-  readonly #readers = new Map<string, RowReader | string>();
-
-  constructor(column: string | undefined) {
-    this.#column = column;
-  }
-
-  read(text: string): Reading[] {
+/** How JSON is read: ids, objects with ids, lists of them, responses of ZITADEL, or what `list` writes. */
+function valueReader(column: string | undefined): (text: string) => Reading[] {
+  // By the names of the fields: most objects of a file have the same.
+  const readers = new Map<string, RowReader | string>();
+  const one = (value: unknown): Reading => {
+    if (!isRecord(value)) {
+      return toGrant(value);
+    }
+    // In ZITADEL's own form of a grant, the id is called id.
+    const isOwn = column === undefined && "projectId" in value;
+    const names = Object.keys(value).map((name) => (isOwn && name === "id" ? "grantId" : name));
+    const key = names.join();
+    const reader = readers.get(key) ?? rowReader(names, column);
+    readers.set(key, reader);
+    return typeof reader === "string" ? `the object ${reader}` : reader(Object.values(value));
+  };
+  return (text) => {
     let value: unknown;
     try {
       value = JSON.parse(text);
@@ -244,26 +235,14 @@ class ObjectReader {
       return [`no JSON: ${printable((error as Error).message)}`];
     }
     const list = isRecord(value) ? value.result : value;
-    return Array.isArray(list)
-      ? list.map((element, index) => {
-          const reading = this.#one(element);
-          return typeof reading === "string" ? `value ${index + 1}: ${reading}` : reading;
-        })
-      : [this.#one(value)];
-  }
-
-  #one(value: unknown): Reading {
-    if (!isRecord(value)) {
-      return toGrant(value);
+    if (!Array.isArray(list)) {
+      return [one(value)];
     }
-    // In ZITADEL's own form of a grant, the id is called id.
-    const isOwn = this.#column === undefined && "projectId" in value;
-    const names = Object.keys(value).map((name) => (isOwn && name === "id" ? "grantId" : name));
-    const key = names.join();
-    const reader = this.#readers.get(key) ?? rowReader(names, this.#column);
-    this.#readers.set(key, reader);
-    return typeof reader === "string" ? `the object ${reader}` : reader(Object.values(value));
-  }
+    return list.map((element, index) => {
+      const reading = one(element);
+      return typeof reading === "string" ? `value ${index + 1}: ${reading}` : reading;
+    });
+  };
 }
 
 /** Validates a grant that was read. */

@@ -137,16 +137,16 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
         queries: queries.map(([by, value]) => ({ query: searches[by](value) })),
       };
       try {
-        const { details, result } = await read(
+        const response = await read(
           (call) => management.listUserGrants(request, call),
           listTimeoutMs,
         );
-        if (details === undefined) {
-          throw notZitadel("a list of grants");
-        }
-        const { totalResult, processedSequence, viewTimestamp } = details;
+        const { totalResult, processedSequence, viewTimestamp } = present(
+          response.details,
+          "a list of grants",
+        );
         return {
-          records: result.map(fromUserGrant),
+          records: response.result.map(fromUserGrant),
           total: Number(totalResult),
           version: `${processedSequence} ${dateOf(viewTimestamp)}`,
         };
@@ -196,10 +196,7 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
         const { userGrant } = await read((call) =>
           management.getUserGrantByID({ userId: anyUser, grantId }, call),
         );
-        if (userGrant === undefined) {
-          throw notZitadel("a grant");
-        }
-        return fromUserGrant(userGrant);
+        return fromUserGrant(present(userGrant, "a grant"));
       } catch (error) {
         if (describeError(error).id === "QUERY-wIPkA") {
           return undefined;
@@ -219,18 +216,14 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
     /** Whose token it is. */
     async account(): Promise<Account> {
       const { user } = await read((call) => auth.getMyUser({}, call));
-      if (user === undefined || user.id === "") {
-        throw notZitadel("the account of the token");
-      }
-      return { userId: user.id, name: user.preferredLoginName || user.userName || undefined };
+      const { id, preferredLoginName, userName } = present(user, "the account of the token");
+      return { userId: id, name: preferredLoginName || userName || undefined };
     },
     /** The organization of the calls. */
     async organization(): Promise<{ readonly id: string; readonly name: string }> {
       const { org } = await read((call) => management.getMyOrg({}, call));
-      if (org === undefined || org.id === "") {
-        throw notZitadel("an organization");
-      }
-      return { id: org.id, name: org.name };
+      const { id, name } = present(org, "an organization");
+      return { id, name };
     },
     /** Reactivates a grant. ZITADEL v4 returns OK if it is active already; v2.70 rejects it with COMMAND-1ML0v. */
     async reactivateGrant(grantId: string): Promise<Change> {
@@ -249,10 +242,7 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
     }: NewGrant): Promise<string> {
       const request = { userId, projectId, projectGrantId, roleKeys: [...roleKeys] };
       const { userGrantId } = await once((call) => management.addUserGrant(request, call));
-      if (userGrantId === "") {
-        throw notZitadel("the id of the new grant");
-      }
-      return userGrantId;
+      return present(userGrantId || undefined, "the id of the new grant");
     },
   };
 }
@@ -304,8 +294,12 @@ function toFilters({ organizationId, grantIds, queries = [] }: AuthorizationFilt
   return wanted.map((filter) => ({ filter }));
 }
 
-function notZitadel(what: string): ConnectError {
-  return new ConnectError(`the response does not hold ${what}: is this ZITADEL?`, Code.Internal);
+/** @throws ConnectError when a response lacks what ZITADEL always sends. */
+function present<T>(value: T | undefined, what: string): T {
+  if (value === undefined || (typeof value === "object" && value && "id" in value && !value.id)) {
+    throw new ConnectError(`the response does not hold ${what}: is this ZITADEL?`, Code.Internal);
+  }
+  return value;
 }
 
 function isTransient(error: ConnectError): boolean {

@@ -128,8 +128,8 @@ export function shortfallOf(end: ReadingEnd, protocol: string): string | undefin
 interface Value {
   /** As it was given: `--email jane@example.com`. */
   readonly shown: string;
-  /** A grant that meets one of them matches. */
-  readonly keys: readonly string[];
+  /** By which grants are matched. */
+  readonly key: string;
   /** Together they find all grants that match, and possibly others. */
   readonly queries: readonly GrantQuery[];
   /** Whether it names one person. */
@@ -137,25 +137,21 @@ interface Value {
 }
 
 /** The values of one flag: a grant must have one of them. */
-class Group {
+interface Group {
   readonly values: readonly Value[];
-  readonly #keysOf: (record: GrantRecord) => readonly string[];
-  readonly #byKey = new Map<string, Value[]>();
+  /** Those that a grant has. */
+  readonly matches: (record: GrantRecord) => readonly Value[];
+}
 
-  constructor(keysOf: (record: GrantRecord) => readonly string[], values: readonly Value[]) {
-    this.#keysOf = keysOf;
-    this.values = values;
-    for (const value of values) {
-      for (const key of value.keys) {
-        this.#byKey.set(key, [...(this.#byKey.get(key) ?? []), value]);
-      }
-    }
-  }
-
-  /** The values that a grant matches. */
-  matches(record: GrantRecord): Value[] {
-    return this.#keysOf(record).flatMap((key) => this.#byKey.get(key) ?? []);
-  }
+function groupOf(
+  keysOf: (record: GrantRecord) => readonly (string | undefined)[],
+  values: readonly Value[],
+): Group {
+  const byKey = Map.groupBy(values, ({ key }) => key);
+  return {
+    values,
+    matches: (record) => keysOf(record).flatMap((key) => byKey.get(key ?? "") ?? []),
+  };
 }
 
 /** Names and addresses are compared case-insensitively; no id looks like one. */
@@ -173,15 +169,15 @@ async function toGroups(lookup: Lookup, selectors: Selectors): Promise<Group[]> 
   const { users, userEmails, emails, loginNames, projects, roles } = selectors;
   const of = (flag: string, by: GrantQuery[0]) => (value: string) => {
     const queries: GrantQuery[] = [[by, value]];
-    return { shown: shownFlag(flag, value), keys: [value], queries };
+    return { shown: shownFlag(flag, value), key: value, queries };
   };
   const byEmail = (email: string): Value => {
-    return { ...of("email", "email")(email), keys: [nameKey(email)], isPerson: true };
+    return { ...of("email", "email")(email), key: nameKey(email), isPerson: true };
   };
   // Searches know the name without its domain, and grants show the preferred login name.
   const byLoginName = (name: string): Value => ({
     shown: shownFlag("login-name", name),
-    keys: [nameKey(name)],
+    key: nameKey(name),
     queries: [name, ...name.split(/@(?=[^@]*$)/, 1)].map((text) => ["userName", text]),
     isPerson: true,
   });
@@ -194,17 +190,14 @@ async function toGroups(lookup: Lookup, selectors: Selectors): Promise<Group[]> 
     });
   }
   return [
-    new Group(
+    groupOf(
       ({ userId, email }) => [userId, nameKey(email)],
       [...users.map(of("user", "userId")), ...userEmails.map(byEmail)],
     ),
-    new Group(({ email }) => [nameKey(email)], emails.map(byEmail)),
-    new Group(
-      ({ preferredLoginName }) => [nameKey(preferredLoginName)],
-      loginNames.map(byLoginName),
-    ),
-    new Group(({ projectId }) => [projectId], resolved),
-    new Group(({ roleKeys }) => roleKeys, roles.map(of("role", "roleKey"))),
+    groupOf(({ email }) => [nameKey(email)], emails.map(byEmail)),
+    groupOf(({ preferredLoginName }) => [nameKey(preferredLoginName)], loginNames.map(byLoginName)),
+    groupOf(({ projectId }) => [projectId], resolved),
+    groupOf(({ roleKeys }) => roleKeys, roles.map(of("role", "roleKey"))),
   ].filter(({ values }) => values.length > 0);
 }
 

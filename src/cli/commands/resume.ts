@@ -7,8 +7,8 @@ import type { GrantInLog, LogContent } from "../log/read.js";
 import { rateShown, readRate } from "../pace.js";
 import { checkCanAsk, confirm, grouped, quoted } from "../terminal.js";
 import { carryOut, type Plan } from "./revoke/carry-out.js";
+import { inContext } from "./revoke/context.js";
 import { resumeFlags } from "./revoke/flags.js";
-import { inSession } from "./revoke/session.js";
 
 /** The command `resume`. */
 export const resume: Command = {
@@ -45,7 +45,7 @@ export const resume: Command = {
         await confirm(plan.command, left, flags, io);
       }
       const options = { log: opened.append("run"), rate, quiet: flags.quiet, io };
-      return await inSession(opened, options, (session) => carryOut(plan, flags, session));
+      return await inContext(opened, options, (context) => carryOut(plan, flags, context));
     });
   },
 };

@@ -8,9 +8,9 @@ import { expectationOf, type FoundState, type LogContent } from "../log/read.js"
 import { rateFlags, readRate } from "../pace.js";
 import { createReport } from "../progress.js";
 import { grouped, quoted } from "../terminal.js";
+import { type Context, inContext } from "./revoke/context.js";
 import { adviseOnOthers, logEffect } from "./revoke/effect.js";
 import { finishRepairs, repair } from "./revoke/repair.js";
-import { inSession, type Session } from "./revoke/session.js";
 
 const verifyFlags = {
   repair: {
@@ -44,15 +44,15 @@ export const verify: Command = {
       }
       const rate = readRate(flags.rate, connection.baseUrl);
       const options = { log: changes ? opened.append("run") : undefined, rate, quiet, io };
-      return await inSession(opened, options, (session) => verifyLog(content, session, json));
+      return await inContext(opened, options, (context) => verifyLog(content, context, json));
     });
   },
 };
 
-async function verifyLog(content: LogContent, session: Session, json: boolean): Promise<number> {
-  const { log, stopSwitch, quiet, io } = session;
+async function verifyLog(content: LogContent, context: Context, json: boolean): Promise<number> {
+  const { log, stopSwitch, quiet, io } = context;
   const { path, head, grants } = content;
-  const isFinished = log === undefined || (await finishRepairs(content, session));
+  const isFinished = log === undefined || (await finishRepairs(content, context));
   const expected = new Map(
     grants.map((grant) => {
       const { grantId, state } = expectationOf(grant, head.command);
@@ -61,7 +61,7 @@ async function verifyLog(content: LogContent, session: Session, json: boolean): 
   );
   const options = { json, quiet, onlyProblems: quiet || undefined };
   const report = createReport(grants.length, options, io);
-  const seen = await look(expected, session, (grantId, record) => {
+  const seen = await look(expected, context, (grantId, record) => {
     const userId = content.find(grantId)?.userId;
     const finding = findingOf(grantId, userId, expected.get(grantId), record);
     const status = `${finding.verdict} ${finding.shows}`;
@@ -74,13 +74,13 @@ async function verifyLog(content: LogContent, session: Session, json: boolean): 
   for (const text of summaryOf(counts, quiet)) {
     line(io.stderr, text);
   }
-  logEffect(seen, session);
+  logEffect(seen, context);
   const isDecided = isFinished && ![...expected.values()].includes(undefined);
   if (log !== undefined && seen.others.size > 0) {
-    const isRepaired = await repair([...seen.others.values()], seen.looked, path, session);
+    const isRepaired = await repair([...seen.others.values()], seen.looked, path, context);
     return isRepaired && isDecided ? exitCode.done : exitCode.incomplete;
   }
-  adviseOn(seen, content, session);
+  adviseOn(seen, content, context);
   return seen.others.size === 0 && isDecided ? exitCode.done : exitCode.incomplete;
 }
 
@@ -154,8 +154,8 @@ function summaryOf(counts: Readonly<Record<string, number>>, quiet: boolean): st
 }
 
 /** What to do about what is not as reported; and what "not shown" means where the run has not found it either. */
-function adviseOn(seen: Look, { path, grants, head }: LogContent, session: Session): void {
-  const { stderr } = session.io;
+function adviseOn(seen: Look, { path, grants, head }: LogContent, context: Context): void {
+  const { stderr } = context.io;
   for (const { grantId, mayBeActive } of grants) {
     if (mayBeActive) {
       line(
@@ -164,7 +164,7 @@ function adviseOn(seen: Look, { path, grants, head }: LogContent, session: Sessi
       );
     }
   }
-  adviseOnOthers(seen, head.command, path, session);
+  adviseOnOthers(seen, head.command, path, context);
   const missing = grants.filter(
     ({ status, details }) => status === "not-found" && !details?.answerLost,
   ).length;

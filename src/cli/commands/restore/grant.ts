@@ -3,7 +3,7 @@ import { platform, sleep } from "../../../bulk/internal.js";
 import { describeError } from "../../../index.js";
 import type { GrantRecord } from "../../grants/record.js";
 import { describedError, type RestoreOutcome, type SentStep } from "../../log/entry.js";
-import type { Session } from "../revoke/session.js";
+import type { Context } from "../revoke/context.js";
 import { endPair, type StepFailure, sendStep } from "../revoke/step.js";
 import type { RestoreTask } from "./plan.js";
 
@@ -13,65 +13,65 @@ const clockToleranceMs = 300_000;
 /** Restores one grant. Undefined if nothing is known of it, and everything is left to do. */
 export async function restoreGrant(
   task: RestoreTask,
-  session: Session,
+  context: Context,
 ): Promise<RestoreOutcome | undefined> {
-  return task.action === "add" ? await add(task, session) : await reactivate(task, session);
+  return task.action === "add" ? await add(task, context) : await reactivate(task, context);
 }
 
 async function reactivate(
   task: RestoreTask,
-  session: Session,
+  context: Context,
 ): Promise<RestoreOutcome | undefined> {
   const { grantId } = task.grant;
-  const result = await sendStep(grantId, "reactivate", session, () =>
-    session.writer.reactivateGrant(grantId),
+  const result = await sendStep(grantId, "reactivate", context, () =>
+    context.writer.reactivateGrant(grantId),
   );
   if (result === undefined) {
     return undefined;
   }
   if ("error" in result && describeError(result.error).id !== "COMMAND-1ML0v") {
-    return failed(task, result, session);
+    return failed(task, result, context);
   }
   // ZITADEL v2.70 rejects a grant that is already active, including by an attempt whose response was lost.
   const wasActive = "error" in result && result.lost.length === 0;
   return { grantId, restored: wasActive ? "already-there" : "reactivated", state: "active" };
 }
 
-async function add(task: RestoreTask, session: Session): Promise<RestoreOutcome | undefined> {
+async function add(task: RestoreTask, context: Context): Promise<RestoreOutcome | undefined> {
   const { grant, userId, recorded } = task;
   if (grant.newGrantId !== undefined) {
-    return await asBefore(task, grant.newGrantId, session);
+    return await asBefore(task, grant.newGrantId, context);
   }
   const { projectId, projectGrantId, roleKeys } = recorded;
-  const result = await sendStep(grant.grantId, "add", session, async () => ({
-    newGrantId: await session.writer.addGrant({ userId, projectId, projectGrantId, roleKeys }),
+  const result = await sendStep(grant.grantId, "add", context, async () => ({
+    newGrantId: await context.writer.addGrant({ userId, projectId, projectGrantId, roleKeys }),
   }));
   if (result === undefined) {
     return undefined;
   }
   if ("error" in result) {
     return describeError(result.error).id === "V3-DKcYh"
-      ? await compare(task, [...(grant.lostAdds ?? []), ...result.lost], session)
-      : failed(task, result, session);
+      ? await compare(task, [...(grant.lostAdds ?? []), ...result.lost], context)
+      : failed(task, result, context);
   }
-  return await asBefore(task, result.done.newGrantId ?? "", session);
+  return await asBefore(task, result.done.newGrantId ?? "", context);
 }
 
 /** Gives an added grant the state of the removed one; a grant that was inactive must not stay active. */
 async function asBefore(
   task: RestoreTask,
   newGrantId: string,
-  session: Session,
+  context: Context,
 ): Promise<RestoreOutcome | undefined> {
   const { grant, userId, state } = task;
   const { grantId } = grant;
   const failure =
-    state === "active" ? undefined : await endPair(grantId, newGrantId, userId, session);
+    state === "active" ? undefined : await endPair(grantId, newGrantId, userId, context);
   if (failure === undefined) {
     return { grantId, restored: "restored", newGrantId, state };
   }
   return describeError(failure.error).id === "COMMAND-3M9sd"
-    ? failed(task, failure, session)
+    ? failed(task, failure, context)
     : leftActive(task, newGrantId, failure);
 }
 
@@ -79,16 +79,16 @@ async function asBefore(
 async function compare(
   task: RestoreTask,
   lost: readonly SentStep[],
-  session: Session,
+  context: Context,
 ): Promise<RestoreOutcome | undefined> {
   const { grant, recorded, state } = task;
   const { grantId } = grant;
-  const { stopSwitch, log } = session;
+  const { stopSwitch, log } = context;
   const fail = (message: string) =>
-    failed(task, { error: new ConnectError(message, Code.AlreadyExists), lost }, session);
+    failed(task, { error: new ConnectError(message, Code.AlreadyExists), lost }, context);
   let found: readonly GrantRecord[];
   try {
-    found = await existingGrants(task, session);
+    found = await existingGrants(task, context);
   } catch (reason) {
     const { message } = describeError(reason);
     return stopSwitch.stopped
@@ -111,7 +111,7 @@ async function compare(
   const ours = lost.find((step) => madeBy(step, exact));
   if (ours !== undefined && (exact.state === state || exact.state === "active")) {
     log?.note({ stepResponse: ours.number, ok: true, newGrantId: exact.grantId });
-    return await asBefore(task, exact.grantId, session);
+    return await asBefore(task, exact.grantId, context);
   }
   if (exact.state === state) {
     const another = exact.grantId === grantId ? {} : { newGrantId: exact.grantId };
@@ -147,9 +147,9 @@ function leftActive(
 function failed(
   { grant: { grantId } }: RestoreTask,
   failure: StepFailure,
-  session: Session,
+  context: Context,
 ): RestoreOutcome | undefined {
-  return session.failure === undefined
+  return context.failure === undefined
     ? { grantId, restored: "failed", ...reason(failure) }
     : undefined;
 }
@@ -172,7 +172,7 @@ const firstPauseMs = 250;
  */
 async function existingGrants(
   { grant: { grantId, confirmed }, userId, recorded }: RestoreTask,
-  { reader, stopSwitch: { stopSignal }, io: { environment = platform } }: Session,
+  { reader, stopSwitch: { stopSignal }, io: { environment = platform } }: Context,
 ): Promise<readonly GrantRecord[]> {
   // One whose removal is confirmed can still be shown.
   const original = confirmed ? undefined : await reader.getGrant(grantId);

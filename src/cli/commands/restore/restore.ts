@@ -9,8 +9,8 @@ import type { LogContent } from "../../log/read.js";
 import { inParallel, rateFlags, rateShown, readRate } from "../../pace.js";
 import { createReport, reasonsOf } from "../../progress.js";
 import { checkCanAsk, confirm, counted, firstOf, paint } from "../../terminal.js";
+import { type Context, inContext } from "../revoke/context.js";
 import { adviseOnOthers, listOthers } from "../revoke/effect.js";
-import { inSession, type Session } from "../revoke/session.js";
 import { restoreGrant } from "./grant.js";
 import { type RestorePlan, type RestoreTask, restorePlan, restoreTasks } from "./plan.js";
 
@@ -64,8 +64,8 @@ export const restore: Command = {
       await confirm("restore", count, flags, io);
       const options = { log: opened.append("restore"), rate, quiet: flags.quiet, io };
       const { json = false, "no-check": isUnchecked = false } = flags;
-      return await inSession(opened, options, (session) =>
-        runRestore(content, plan, session, { concurrency, json, isUnchecked }),
+      return await inContext(opened, options, (context) =>
+        runRestore(content, plan, context, { concurrency, json, isUnchecked }),
       );
     });
   },
@@ -84,10 +84,10 @@ function showSkipped({ skipped, lost }: RestorePlan, io: Io): void {
 async function runRestore(
   content: LogContent,
   { overview, lost }: RestorePlan,
-  session: Session,
+  context: Context,
   { concurrency, json, isUnchecked }: { concurrency: number; json: boolean; isUnchecked: boolean },
 ): Promise<number> {
-  const { log, stopSwitch, quiet, io } = session;
+  const { log, stopSwitch, quiet, io } = context;
   const report = createReport(overview.known, { json, quiet }, io);
   /** What must be shown of each grant. */
   const expected = new Map<string, Expected>();
@@ -102,7 +102,7 @@ async function runRestore(
     }
   }
   await inParallel(tasks(), concurrency, async (task) => {
-    const outcome = await restoreGrant(task, session);
+    const outcome = await restoreGrant(task, context);
     if (outcome === undefined) {
       return;
     }
@@ -116,8 +116,8 @@ async function runRestore(
     report.add({ grantId, status: restored }, outcome, lineOf(outcome), problem);
   });
   const { counts, done } = report.end();
-  const isWhole = conclude(counts, overview.known - done, session) && lost.length === 0;
-  const isShown = isUnchecked || (await allShown(expected, session));
+  const isWhole = conclude(counts, overview.known - done, context) && lost.length === 0;
+  const isShown = isUnchecked || (await allShown(expected, context));
   return isWhole && isShown ? exitCode.done : exitCode.incomplete;
 }
 
@@ -129,9 +129,9 @@ async function runRestore(
 function conclude(
   { restored = 0, reactivated = 0, failed = 0, ...counts }: Readonly<Record<string, number>>,
   left: number,
-  session: Session,
+  context: Context,
 ): boolean {
-  const { stopSwitch, quiet, io } = session;
+  const { stopSwitch, quiet, io } = context;
   const leftActive = counts["left-active"] ?? 0;
   if (!quiet || stopSwitch.stopped || failed + leftActive > 0) {
     const parts = [
@@ -145,23 +145,23 @@ function conclude(
     ];
     line(io.stderr, `${parts.join(", ")}.`);
   }
-  session.checkEnded("restore", false);
+  context.checkEnded("restore", false);
   return failed + leftActive === 0;
 }
 
 /** Looks whether ZITADEL shows what was restored: tokens are made from that. Lists what it does not show. */
 async function allShown(
   expected: ReadonlyMap<string, Expected>,
-  session: Session,
+  context: Context,
 ): Promise<boolean> {
-  const seen = await look(expected, session);
+  const seen = await look(expected, context);
   if (seen === undefined) {
     return false;
   }
-  listOthers(seen, session);
-  adviseOnOthers(seen, "restore", undefined, session);
-  if (!session.quiet && seen.others.size === 0 && seen.looked > 0) {
-    line(session.io.stderr, `ZITADEL shows ${counted(seen.looked, "restored grant")}.`);
+  listOthers(seen, context);
+  adviseOnOthers(seen, "restore", undefined, context);
+  if (!context.quiet && seen.others.size === 0 && seen.looked > 0) {
+    line(context.io.stderr, `ZITADEL shows ${counted(seen.looked, "restored grant")}.`);
   }
   return seen.others.size === 0;
 }

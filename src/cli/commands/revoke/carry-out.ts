@@ -19,11 +19,11 @@ import type { LogContent } from "../../log/read.js";
 import { loggedClient } from "../../log/write.js";
 import { createReport, duration, outcomeLine } from "../../progress.js";
 import { grouped, quoted } from "../../terminal.js";
+import type { Context } from "./context.js";
 import { adviseOnOthers, isNothingLeft, listOthers, logEffect } from "./effect.js";
 import type { ActionFlags } from "./flags.js";
 import type { RunGrant } from "./gather.js";
 import { finishRepairs, repair } from "./repair.js";
-import type { Session } from "./session.js";
 
 /** This many unknown grants at the start suggest the wrong organization. */
 const suspiciousUnknown = 100;
@@ -53,17 +53,17 @@ export interface Earlier {
 }
 
 /** Sends everything that is left to do, looks whether the access has ended, and returns the exit code. */
-export async function carryOut(plan: Plan, flags: ActionFlags, session: Session): Promise<number> {
-  const { log, stopSwitch, quiet, io } = session;
+export async function carryOut(plan: Plan, flags: ActionFlags, context: Context): Promise<number> {
+  const { log, stopSwitch, quiet, io } = context;
   const { earlier } = plan;
-  const isFinished = earlier === undefined || (await finishRepairs(earlier.content, session));
-  const sent = await sendAll(plan, flags, session);
-  const code = conclude(plan, flags, sent, session);
+  const isFinished = earlier === undefined || (await finishRepairs(earlier.content, context));
+  const sent = await sendAll(plan, flags, context);
+  const code = conclude(plan, flags, sent, context);
   const isChecked = !flags["no-check"];
   if (!isChecked && !quiet) {
     line(io.stderr, "Whether the access has ended was not looked at (--no-check).");
   }
-  const isSeen = !isChecked || (await hasEnded(plan, flags, sent, session));
+  const isSeen = !isChecked || (await hasEnded(plan, flags, sent, context));
   const isOver = isFinished && isSeen;
   if (log !== undefined && (!quiet || !isOver)) {
     const command = (name: string) => `zitadel-user-grants ${name} ${quoted(log.path)}`;
@@ -83,33 +83,33 @@ async function hasEnded(
   { command, grants, selectors }: Plan,
   flags: ActionFlags,
   { open, count }: Sent,
-  session: Session,
+  context: Context,
 ): Promise<boolean> {
-  const { log, stopSwitch, quiet, io } = session;
+  const { log, stopSwitch, quiet, io } = context;
   if (stopSwitch.stopped) {
     line(io.stderr, "Whether the access has ended was not looked at: it was stopped.");
     return false;
   }
   const state = command === "remove" ? "gone" : "inactive";
   const settled = grants.filter(({ grantId }) => !open.has(grantId));
-  const seen = await look(new Map(settled.map(({ grantId }) => [grantId, state])), session);
+  const seen = await look(new Map(settled.map(({ grantId }) => [grantId, state])), context);
   if (seen === undefined) {
     return false;
   }
   const { looked, others } = seen;
-  logEffect(seen, session);
-  listOthers(seen, session);
+  logEffect(seen, context);
+  listOthers(seen, context);
   const isClear =
-    selectors === undefined || (await isNothingLeft(selectors, command, others, session));
+    selectors === undefined || (await isNothingLeft(selectors, command, others, context));
   if (!quiet || !isClear || others.size > 0) {
     const confirmed = count(doneStatus(command)) + count("already-inactive");
     const inEffect = `${grouped(looked - others.size)} of ${grouped(looked)}`;
     line(io.stderr, `${grouped(confirmed)} confirmed by the server; in effect: ${inEffect}.`);
   }
   if (others.size > 0 && flags.repair && log !== undefined) {
-    return (await repair([...others.values()], looked, log.path, session)) && isClear;
+    return (await repair([...others.values()], looked, log.path, context)) && isClear;
   }
-  adviseOnOthers(seen, command, log?.path, session);
+  adviseOnOthers(seen, command, log?.path, context);
   return isClear && others.size === 0;
 }
 
@@ -126,12 +126,12 @@ interface Sent {
   readonly unlogged: readonly LoggedOutcome[];
 }
 
-async function sendAll(plan: Plan, flags: ActionFlags, session: Session): Promise<Sent> {
+async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promise<Sent> {
   const { command, grants, earlier } = plan;
-  const { log, stopSwitch, io } = session;
+  const { log, stopSwitch, io } = context;
   const unwritten = earlier?.unwritten ?? [];
   const total = plan.open.length + unwritten.length;
-  const report = createReport(total, { json: flags.json, quiet: session.quiet }, io);
+  const report = createReport(total, { json: flags.json, quiet: context.quiet }, io);
   const users = new Map(flags.json ? grants.map(({ grantId, userId }) => [grantId, userId]) : []);
   const done = doneStatus(command);
   const open = new Set(plan.open.map(({ grantId }) => grantId));
@@ -171,25 +171,25 @@ async function sendAll(plan: Plan, flags: ActionFlags, session: Session): Promis
     onOutcome({ grantId, status: done });
   }
   try {
-    const run = begin(plan, flags, onOutcome, session);
+    const run = begin(plan, flags, onOutcome, context);
     stopSwitch.whenStopped.then(async () => await run.return?.()).catch(() => undefined);
     for await (const _ of run) {
       if (onlyUnknown >= suspiciousUnknown && !othersSeen && !flags["allow-unknown"]) {
         const why = `The first ${suspiciousUnknown} grants are all unknown, so the run was stopped. ${wrongOrganization} If they are gone, add --allow-unknown.`;
-        session.fail(new Ended(exitCode.stopped, why));
+        context.fail(new Ended(exitCode.stopped, why));
         break;
       }
     }
     // After an interrupt, requests are in flight.
     await run.return?.();
     if (lastFailure !== undefined) {
-      session.fail(lastFailure);
+      context.fail(lastFailure);
     }
   } catch (error) {
     if (!(error instanceof ConnectError) && !(error instanceof Ended)) {
       throw error;
     }
-    session.fail(error);
+    context.fail(error);
   }
   const summary = report.end();
   const count = (status: string) => (summary.counts[status] ?? 0) + (earlier?.decided[status] ?? 0);
@@ -200,7 +200,7 @@ function begin(
   { command, open, earlier }: Plan,
   { concurrency }: ActionFlags,
   onOutcome: (outcome: Outcome<string>) => void,
-  { client, log, rate, stopSwitch }: Session,
+  { client, log, rate, stopSwitch }: Context,
 ): BulkRun<Outcome<string>> {
   const logged = log === undefined ? client : loggedClient(client, log);
   const options = {
@@ -225,8 +225,8 @@ function doneStatus(command: LoggedCommand): string {
  *
  * @throws Ended when not everything was sent.
  */
-function conclude(plan: Plan, flags: ActionFlags, sent: Sent, session: Session): number {
-  const { quiet, io } = session;
+function conclude(plan: Plan, flags: ActionFlags, sent: Sent, context: Context): number {
+  const { quiet, io } = context;
   const { count, unlogged } = sent;
   const { answersLost, elapsedMs, done } = sent.summary;
   const changed = count(doneStatus(plan.command));
@@ -250,7 +250,7 @@ function conclude(plan: Plan, flags: ActionFlags, sent: Sent, session: Session):
   for (const outcome of unlogged) {
     say(`Not in the log: ${outcomeLine(outcome)}`);
   }
-  session.checkEnded("run", notSent === 0);
+  context.checkEnded("run", notSent === 0);
   if (count("not-found") === plan.grants.length && !flags["allow-unknown"]) {
     say(`None of the grants was found. ${wrongOrganization}`);
   }

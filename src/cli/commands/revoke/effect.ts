@@ -6,10 +6,10 @@ import { selectGrants, shortfallOf } from "../../grants/select.js";
 import { line } from "../../io.js";
 import type { LoggedCommand, Selectors } from "../../log/entry.js";
 import { counted, firstOf, grouped, paint, printable, quoted } from "../../terminal.js";
-import type { Session } from "./session.js";
+import type { Context } from "./context.js";
 
 /** Records in the log what ZITADEL shows. */
-export function logEffect({ looked, others }: Look, { log }: Session): void {
+export function logEffect({ looked, others }: Look, { log }: Context): void {
   const shown = [...others].map(([grantId, record]) => {
     return { grantId, shows: record?.state ?? "none" };
   });
@@ -22,23 +22,23 @@ const effects = {
   unknown: "is still shown",
 } as const;
 
-function isForeign(record: Shown, { identity }: Session): boolean {
+function isForeign(record: Shown, { identity }: Context): boolean {
   const { orgId } = identity;
   return record?.orgId !== undefined && orgId !== null && record.orgId !== orgId;
 }
 
 /** Lists the grants that are not in effect. */
-export function listOthers({ others }: Look, session: Session): void {
+export function listOthers({ others }: Look, context: Context): void {
   const texts = [...others].map(([grantId, record]) => {
     if (record === undefined) {
       return `${grantId} is not shown`;
     }
-    const what = isForeign(record, session)
+    const what = isForeign(record, context)
       ? "is of another organization, which this run cannot change"
       : effects[record.state];
     return `${grantId} ${what} (${whose(record)})`;
   });
-  listDanger(texts, session);
+  listDanger(texts, context);
 }
 
 /** Says what can be done about them. @param log the path of the log, if there is one. */
@@ -46,10 +46,10 @@ export function adviseOnOthers(
   { looked, others }: Look,
   command: LoggedCommand | "restore",
   log: string | undefined,
-  session: Session,
+  context: Context,
 ): void {
-  const { stderr } = session.io;
-  const own = [...others.values()].filter((record) => !isForeign(record, session));
+  const { stderr } = context.io;
+  const own = [...others.values()].filter((record) => !isForeign(record, context));
   if (own.length === 0) {
     return;
   }
@@ -79,7 +79,7 @@ function whose({ displayName, userId, projectName, projectId }: GrantRecord): st
   return `${displayName ?? userId}, ${projectName ?? projectId}`;
 }
 
-function listDanger(texts: readonly string[], { io }: Session): void {
+function listDanger(texts: readonly string[], { io }: Context): void {
   for (const text of firstOf(texts, 20)) {
     line(io.stderr, paint(io.stderr, "danger", printable(text)));
   }
@@ -90,9 +90,9 @@ export async function isNothingLeft(
   selectors: Selectors,
   command: LoggedCommand,
   known: ReadonlyMap<string, Shown>,
-  session: Session,
+  context: Context,
 ): Promise<boolean> {
-  const { reader, identity, connection, io } = session;
+  const { reader, identity, connection, io } = context;
   const left: string[] = [];
   let problem: string | undefined;
   try {
@@ -111,7 +111,7 @@ export async function isNothingLeft(
     }
     problem = explain(reason, "read");
   }
-  listDanger(left, session);
+  listDanger(left, context);
   if (problem !== undefined) {
     line(io.stderr, `What is left could not be read to the end: ${problem}`);
   }

@@ -5,7 +5,7 @@ import { line } from "../../io.js";
 import type { Change } from "../../log/entry.js";
 import { LogContent, loggedGrants } from "../../log/read.js";
 import { counted, printable } from "../../terminal.js";
-import type { Session } from "./session.js";
+import type { Context } from "./context.js";
 import { endPair, sendStep } from "./step.js";
 
 /** More skipped events than these are a projection that stands still, which no event can mend. */
@@ -26,9 +26,9 @@ export async function repair(
   others: readonly Shown[],
   looked: number,
   path: string,
-  session: Session,
+  context: Context,
 ): Promise<boolean> {
-  const { log, writer, pairs, io } = session;
+  const { log, writer, pairs, io } = context;
   const active = others.flatMap((record) => (record?.state === "active" ? [record] : []));
   if (active.length > Math.min(mostSkipped, Math.max(1, looked * mostSkippedShare))) {
     line(
@@ -47,13 +47,13 @@ export async function repair(
   for (const { grantId, userId } of skipped) {
     pairs.add(grantId);
     const send = () => writer.reactivateGrant(grantId);
-    const reactivation = await sendStep(grantId, "reactivate", session, send, { once: true });
+    const reactivation = await sendStep(grantId, "reactivate", context, send, { once: true });
     if (reactivation === undefined) {
       pairs.delete(grantId);
       break;
     }
     begun += 1;
-    if (await deactivate(grantId, userId, session)) {
+    if (await deactivate(grantId, userId, context)) {
       inactive.set(grantId, "inactive");
     }
     if (reactivation.lost.length > 0) {
@@ -64,12 +64,12 @@ export async function repair(
       );
     }
   }
-  reportRepaired(inactive.size, session);
+  reportRepaired(inactive.size, context);
   if (begun < skipped.length) {
     const why = log?.failure === undefined ? "" : `: ${log.failure.message}`;
     line(io.stderr, `${counted(skipped.length - begun, "grant")} not repaired${why}.`);
   }
-  const again = await look(inactive, session);
+  const again = await look(inactive, context);
   for (const grantId of again?.others.keys() ?? []) {
     line(io.stderr, `${grantId} is still shown as active.`);
   }
@@ -77,8 +77,8 @@ export async function repair(
 }
 
 /** Deactivates grants that an interrupted repair may have left active. @returns whether all are inactive. */
-export async function finishRepairs(content: LogContent, session: Session): Promise<boolean> {
-  const { stderr } = session.io;
+export async function finishRepairs(content: LogContent, context: Context): Promise<boolean> {
+  const { stderr } = context.io;
   const begun = content.grants.filter(({ mayBeActive }) => mayBeActive);
   if (begun.length === 0) {
     return true;
@@ -88,23 +88,23 @@ export async function finishRepairs(content: LogContent, session: Session): Prom
     `An interrupted repair may have left ${counted(begun.length, "grant")} active: deactivating first.`,
   );
   for (const grant of begun) {
-    grant.mayBeActive = !(await deactivate(grant.grantId, grant.userId, session));
+    grant.mayBeActive = !(await deactivate(grant.grantId, grant.userId, context));
   }
   const left = begun.filter(({ mayBeActive }) => mayBeActive).length;
-  reportRepaired(begun.length - left, session);
+  reportRepaired(begun.length - left, context);
   return left === 0;
 }
 
-async function deactivate(grantId: string, userId: string, session: Session): Promise<boolean> {
-  const failure = await endPair(grantId, grantId, userId, session);
+async function deactivate(grantId: string, userId: string, context: Context): Promise<boolean> {
+  const failure = await endPair(grantId, grantId, userId, context);
   if (failure !== undefined) {
     const why = `it could not be deactivated: ${explain(failure.error)}`;
-    line(session.io.stderr, printable(`Undecided: ${grantId} may be active: ${why}`));
+    line(context.io.stderr, printable(`Undecided: ${grantId} may be active: ${why}`));
   }
   return failure === undefined;
 }
 
-function reportRepaired(count: number, { io }: Session): void {
+function reportRepaired(count: number, { io }: Context): void {
   if (count > 0) {
     line(io.stderr, `${counted(count, "grant")} deactivated again.`);
   }

@@ -9,9 +9,9 @@ import { rateShown, readRate } from "../../pace.js";
 import { createResultLines } from "../../progress.js";
 import { checkCanAsk, confirm, counted, jsonText, printable } from "../../terminal.js";
 import { carryOut } from "./carry-out.js";
+import { inContext } from "./context.js";
 import { bulkFlags, bulkGroups, type RunFlags } from "./flags.js";
 import { type Gathered, gather, gatherInput, type Source } from "./gather.js";
-import { inSession } from "./session.js";
 
 /** The command `remove`. */
 export const remove = revoke("remove", "Removes", "remove grants: one, or as many as you like");
@@ -107,7 +107,7 @@ async function proceed(
   log?.start({ ...headOf(command, connection, identity), selectors, rate: limit });
   const plan = { command, grants, open: grants, selectors };
   const options = { log, rate, quiet: flags.quiet, io };
-  const run = inSession(source, options, (session) => carryOut(plan, flags, session));
+  const run = inContext(source, options, (context) => carryOut(plan, flags, context));
   const code = await run.finally(() => {
     if (shortfall !== undefined) {
       line(io.stderr, `Not all grants were ${command}d: ${shortfall}`);

@@ -3,7 +3,7 @@ import { classify, platform, sleep } from "../../../bulk/internal.js";
 import { mayHaveBeenApplied } from "../../../index.js";
 import { type Change, changeOf, type SentStep, type Step } from "../../log/entry.js";
 import { retryPauseMs } from "../../pace.js";
-import type { Session } from "./session.js";
+import type { Context } from "./context.js";
 
 /** The id with which ZITADEL reports an unknown grant. */
 const notFoundIds: Readonly<Record<Step, string>> = {
@@ -39,11 +39,11 @@ export type StepResult = StepFailure | { readonly done: Done; readonly lost: rea
 export async function sendStep(
   grantId: string,
   what: Step,
-  session: Session,
+  context: Context,
   send: () => Promise<Done>,
   { once = false } = {},
 ): Promise<StepResult | undefined> {
-  const { log, stopSwitch, turn, io } = session;
+  const { log, stopSwitch, turn, io } = context;
   const { environment = platform } = io;
   const endsPair = what === "deactivate";
   const signal = endsPair ? stopSwitch.pairSignal : stopSwitch.stopSignal;
@@ -63,7 +63,7 @@ export async function sendStep(
     let error: ConnectError;
     try {
       const done = await send();
-      session.responded();
+      context.responded();
       respond(true, done);
       return { done, lost };
     } catch (reason) {
@@ -80,13 +80,13 @@ export async function sendStep(
       lost.push(step);
     }
     const isTransient = kind === "throttled" || kind === "lost";
-    const leftMs = isTransient ? session.troubled() : 0;
+    const leftMs = isTransient ? context.troubled() : 0;
     if (!isTransient) {
-      session.responded();
+      context.responded();
     }
     failure = { error, lost };
     if (kind === "fatal" || (isTransient && leftMs <= 0)) {
-      session.fail(error);
+      context.fail(error);
     }
     if (once || leftMs <= 0 || (kind === "lost" && attempt >= attemptsInDoubt)) {
       return failure;
@@ -106,13 +106,13 @@ export async function endPair(
   logged: string,
   grantId: string,
   userId: string,
-  session: Session,
+  context: Context,
 ): Promise<StepFailure | undefined> {
-  const { client, pairs, stopSwitch } = session;
+  const { client, pairs, stopSwitch } = context;
   pairs.add(grantId);
   // ZITADEL does not compare the user, but requires one.
   const request = { userId: userId || grantId, grantId };
-  const result = await sendStep(logged, "deactivate", session, async () =>
+  const result = await sendStep(logged, "deactivate", context, async () =>
     changeOf(
       await client.deactivateUserGrant(request, { signal: stopSwitch.pairSignal, timeoutMs }),
     ),

@@ -12,19 +12,19 @@ import { quoted } from "../../terminal.js";
 /** How long the server may accept no step before the command is aborted. */
 const giveUpMs = 300_000;
 
-interface SessionOptions {
+interface ContextOptions {
   readonly log: RunLog | undefined;
   readonly rate: number | undefined;
   readonly quiet?: boolean | undefined;
   readonly io: Io;
 }
 
-export type Session = ReturnType<typeof createSession>;
+export type Context = ReturnType<typeof createContext>;
 
 /** What a command works with from its question to its end: connection, log, and the effect of Ctrl-C. */
-function createSession(
+function createContext(
   { connection, identity }: Identified,
-  { log, rate, quiet = false, io }: SessionOptions,
+  { log, rate, quiet = false, io }: ContextOptions,
 ) {
   /** Grants that may be active now, and are deactivated before anything else. */
   const pairs = new Set<string>();
@@ -90,20 +90,20 @@ function createSession(
   };
 }
 
-/** Does the work of a command in a session, and ends its log as well: why it cannot be written is in its `failure`. */
-export async function inSession(
+/** Does the work of a command in a context, and ends its log as well: why it cannot be written is in its `failure`. */
+export async function inContext(
   identified: Identified,
-  options: SessionOptions,
-  work: (session: Session) => Promise<number>,
+  options: ContextOptions,
+  work: (context: Context) => Promise<number>,
 ): Promise<number> {
-  const session = createSession(identified, options);
+  const context = createContext(identified, options);
   try {
-    return await work(session);
+    return await work(context);
   } catch (error) {
-    session.failure ??= error;
+    context.failure ??= error;
     throw error;
   } finally {
-    const { stopSwitch, failure, client, log } = session;
+    const { stopSwitch, failure, client, log } = context;
     stopSwitch.end();
     close(client);
     const because = failure instanceof Error ? failure.message : "finished";

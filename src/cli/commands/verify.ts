@@ -1,7 +1,7 @@
 import { introduce } from "../account.js";
 import { connectionFlags, connectionGroup } from "../connect.js";
 import { type Command, type FlagTable, parseFlags } from "../flags.js";
-import { contradicts, type Look, look, type Shown } from "../grants/effect.js";
+import { contradicts, type Look, look, type Seen } from "../grants/effect.js";
 import { exitCode, line } from "../io.js";
 import { logPathOf, withLog } from "../log/open.js";
 import { expectationOf, type FoundState, type LogContent } from "../log/read.js";
@@ -116,7 +116,7 @@ function findingOf(
   grantId: string,
   userId: string | undefined,
   state: FoundState | undefined,
-  record: Shown,
+  record: Seen,
 ): Finding {
   return {
     ...{ grantId, ...(userId && { userId }) },
@@ -126,7 +126,7 @@ function findingOf(
   };
 }
 
-function verdictOf(state: FoundState | undefined, record: Shown): Finding["verdict"] {
+function verdictOf(state: FoundState | undefined, record: Seen): Finding["verdict"] {
   if (state === undefined) {
     return "undecided";
   }

@@ -3,7 +3,7 @@ import { platform, sleep } from "../../bulk/internal.js";
 import { explain } from "../explain.js";
 import { type Io, line } from "../io.js";
 import type { FoundState } from "../log/read.js";
-import { duration, type StopSwitch } from "../progress.js";
+import type { StopSwitch } from "../progress.js";
 import { counted } from "../terminal.js";
 import type { Lookup } from "./lookup.js";
 import { readEach } from "./read.js";
@@ -13,8 +13,6 @@ import type { GrantRecord } from "./record.js";
 const lagMs = 10_000;
 const firstPauseMs = 250;
 const longestPauseMs = 2000;
-/** What takes longer than this is announced. */
-const longMs = 10_000;
 
 /** What a command looks with. */
 export interface Viewer {
@@ -30,7 +28,7 @@ export interface Viewer {
 /** How a grant must be shown; undefined where nothing is certain. What is not shown gives no roles: it is inactive. */
 export type Expected = FoundState | "shown inactive" | undefined;
 
-export function contradicts(expected: Expected, record: Shown): boolean {
+export function contradicts(expected: Expected, record: Seen): boolean {
   switch (expected) {
     case undefined:
       return false;
@@ -46,13 +44,13 @@ export function contradicts(expected: Expected, record: Shown): boolean {
 }
 
 /** What is shown of a grant: undefined if it is not shown. */
-export type Shown = GrantRecord | undefined;
+export type Seen = GrantRecord | undefined;
 
 /** What ZITADEL shows of grants. */
 export interface Look {
   readonly looked: number;
   /** Those that are not shown as expected. */
-  readonly others: ReadonlyMap<string, Shown>;
+  readonly others: ReadonlyMap<string, Seen>;
 }
 
 /**
@@ -66,7 +64,7 @@ export interface Look {
 export async function look(
   expected: ReadonlyMap<string, Expected>,
   { reader, identity, rate, stopSwitch, quiet, io }: Viewer,
-  onShown?: (grantId: string, record: Shown) => void,
+  onShown?: (grantId: string, record: Seen) => void,
 ): Promise<Look | undefined> {
   const { environment = platform } = io;
   const say = (text: string) => {
@@ -77,17 +75,13 @@ export async function look(
   const options = {
     orgId: identity.orgId,
     maxPerSecond: rate,
-    onStart: (what: string, ms: number) => {
-      if (ms > longMs) {
-        say(`Looking whether it is in effect: ${what}, about ${duration(ms)}.`);
-      }
-    },
+    onLong: (what: string) => say(`Looking whether it is in effect: ${what}.`),
   };
   let left: readonly string[] = [...expected.keys()];
   let deadlineMs: number | undefined;
   try {
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
-      const waiting = new Map<string, Shown>();
+      const waiting = new Map<string, Seen>();
       for await (const shown of readEach(reader, left, options)) {
         for (const [grantId, record] of shown) {
           if (contradicts(expected.get(grantId), record)) {

@@ -1,4 +1,5 @@
 import { inParallel } from "../pace.js";
+import { duration } from "../progress.js";
 import { type GrantQuery, isSortable, type Lookup, type Page } from "./lookup.js";
 import type { GrantRecord } from "./record.js";
 
@@ -139,6 +140,8 @@ const lookupsAtATime = 8;
 /** Milliseconds that one of these takes, roughly: several lookups at a time, and a page of a list. */
 const lookupMs = 8;
 const pageMs = 600;
+/** What takes longer than this is announced. */
+const longMs = 10_000;
 
 export interface ReadEachOptions {
   readonly orgId: string | null;
@@ -149,8 +152,8 @@ export interface ReadEachOptions {
    * emails as well.
    */
   readonly needs?: "project grants" | "emails" | undefined;
-  /** Told before it starts: what is read, and about how long that takes. */
-  readonly onStart?: ((what: string, ms: number) => void) | undefined;
+  /** Told before it starts if it takes long: what is read, and about how long. */
+  readonly onLong?: ((what: string) => void) | undefined;
 }
 
 /** A grant as the server shows it: undefined if it is not shown. */
@@ -163,7 +166,7 @@ export type Shown = readonly [grantId: string, record: GrantRecord | undefined];
 export async function* readEach(
   lookup: Lookup,
   grantIds: readonly string[],
-  { orgId, maxPerSecond = Number.POSITIVE_INFINITY, needs, onStart }: ReadEachOptions,
+  { orgId, maxPerSecond = Number.POSITIVE_INFINITY, needs, onLong }: ReadEachOptions,
 ): AsyncGenerator<readonly Shown[]> {
   const count = grantIds.length;
   const time = (requests: number, ms: number) => requests * Math.max(ms, 1000 / maxPerSecond);
@@ -204,7 +207,9 @@ export async function* readEach(
     }
   }
   const cheapest = ways.reduce((best, way) => (way.ms < best.ms ? way : best));
-  onStart?.(cheapest.what, cheapest.ms);
+  if (cheapest.ms > longMs) {
+    onLong?.(`${cheapest.what}, about ${duration(cheapest.ms)}`);
+  }
   yield* cheapest.read();
 }
 

@@ -1,6 +1,6 @@
 import { ConnectError } from "@connectrpc/connect";
 import { explain } from "../../explain.js";
-import type { Look, Shown } from "../../grants/effect.js";
+import type { Look, Seen } from "../../grants/effect.js";
 import type { GrantRecord } from "../../grants/record.js";
 import { selectGrants, shortfallOf } from "../../grants/select.js";
 import { line } from "../../io.js";
@@ -22,7 +22,7 @@ const effects = {
   unknown: "is still shown",
 } as const;
 
-function isForeign(record: Shown, { identity }: Context): boolean {
+function isForeign(record: Seen, { identity }: Context): boolean {
   const { orgId } = identity;
   return record?.orgId !== undefined && orgId !== null && record.orgId !== orgId;
 }
@@ -89,7 +89,7 @@ function listDanger(texts: readonly string[], { io }: Context): void {
 export async function isNothingLeft(
   selectors: Selectors,
   command: LoggedCommand,
-  known: ReadonlyMap<string, Shown>,
+  known: ReadonlyMap<string, Seen>,
   context: Context,
 ): Promise<boolean> {
   const { reader, identity, connection, io } = context;

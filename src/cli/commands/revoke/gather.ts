@@ -9,7 +9,6 @@ import { selectGrants, shortfallOf } from "../../grants/select.js";
 import { type Io, line, UsageError } from "../../io.js";
 import type { LoggedGrant, Selectors } from "../../log/entry.js";
 import type { RunLog } from "../../log/write.js";
-import { duration } from "../../progress.js";
 import { counted, firstOf, printable } from "../../terminal.js";
 import { Overview } from "./overview.js";
 
@@ -110,9 +109,6 @@ function differences({ user, claims }: InputGrant, record: GrantRecord): string[
   );
 }
 
-/** What takes longer than this is announced. */
-const longMs = 10_000;
-
 /**
  * Reads what ZITADEL shows of each given grant, adds that to the log, and compares it with what the file says.
  * Without the permission to read them, they are gathered as they were given, and it says what is lost.
@@ -152,11 +148,7 @@ async function readGiven(input: Input, source: Source): Promise<Gathered> {
   };
   const options: ReadEachOptions = {
     ...{ orgId, maxPerSecond: rate, needs: withEmail ? "emails" : "project grants" },
-    onStart: (what, ms) => {
-      if (ms > longMs) {
-        line(io.stderr, `Reading the grants first: ${what}, about ${duration(ms)}.`);
-      }
-    },
+    onLong: (what) => line(io.stderr, `Reading the grants first: ${what}.`),
   };
   return await readWith(connection, { rate }, "Nothing was done.", io, async (lookup) => {
     try {

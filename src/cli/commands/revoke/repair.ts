@@ -1,5 +1,5 @@
 import { explain } from "../../explain.js";
-import { look, type Shown } from "../../grants/effect.js";
+import { look, type Seen } from "../../grants/effect.js";
 import type { GrantRecord } from "../../grants/record.js";
 import { line } from "../../io.js";
 import type { Change } from "../../log/entry.js";
@@ -23,7 +23,7 @@ const mostSkippedShare = 0.01;
  * @returns whether all of them are in effect now.
  */
 export async function repair(
-  others: readonly Shown[],
+  others: readonly Seen[],
   looked: number,
   path: string,
   context: Context,

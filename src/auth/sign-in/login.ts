@@ -36,9 +36,9 @@ const maxAgeMs = 3_600_000;
 export function createLogin(context: ServerContext) {
   const { options, environment, key, mark, store, page, discover, discard } = context;
   /**
-   * The sign-in of the page at another issuer that has this redirect URI, as far as hosts that rewrite addresses
-   * leave it apart from others. A hostile server could have been asked in its place (RFC 9700, section 4.4),
-   * unless servers name themselves in their responses (RFC 9207).
+   * The sign-in of the page at another issuer whose redirect URI has the path of an address. A hostile server
+   * could have been asked in its place (RFC 9700, section 4.4), unless servers name themselves in their responses
+   * (RFC 9207).
    */
   const otherAt = (address: string, server: oauth.AuthorizationServer) =>
     server.authorization_response_iss_parameter_supported === true
@@ -75,7 +75,7 @@ export function createLogin(context: ServerContext) {
       const other = otherAt(options.redirectUri, server);
       if (other !== undefined) {
         throw new TypeError(
-          `redirectUri must be another than that of the sign-in at ${other.issuer}, since responses name no issuer`,
+          `redirectUri must be another than that of the sign-in at ${other.issuer}, in its path: responses name no issuer`,
         );
       }
       const state = statePrefixOf(key) + oauth.generateRandomState();

@@ -81,18 +81,18 @@ function exclusively<T>(
   { environment, options, key, store }: ServerContext,
   run: () => Promise<T>,
 ): Promise<T> {
-  const before = store.read();
   const locks = options.storage === "localStorage" ? globalThis.navigator?.locks : undefined;
   if (locks === undefined) {
     return run();
   }
   return new Promise((resolve) => {
     const runAndSettle = async () => {
+      const before = store.read();
       const result = run();
       resolve(result);
       await result.catch(() => {});
       if (store.read() !== before) {
-        // The next tab sees what is stored a moment later than that the lock is free.
+        // The next tab sees that the lock is free before it sees what was stored.
         await sleep(environment, settleMs);
       }
     };

@@ -62,6 +62,7 @@ export function signIn(options: SignInOptions): SignIn {
       presence.look();
     }
   };
+  const windowEvents = ["storage", "pageshow"] as const;
   const context: SignInContext = {
     options: checked,
     environment: platform,
@@ -97,8 +98,9 @@ export function signIn(options: SignInOptions): SignIn {
   };
 
   page.add(checked);
-  for (const event of ["storage", "pageshow"]) {
-    globalThis.addEventListener?.(event, onStorage as EventListener, { signal: closing.signal });
+  for (const event of windowEvents) {
+    // Without a signal: a DOM for Node takes only its own.
+    globalThis.addEventListener?.(event, onStorage as EventListener);
   }
   presence.accept();
   if (typeof document !== "undefined") {
@@ -172,6 +174,9 @@ export function signIn(options: SignInOptions): SignIn {
       closing.abort();
       page.delete(checked);
       presence.close();
+      for (const event of windowEvents) {
+        globalThis.removeEventListener?.(event, onStorage as EventListener);
+      }
     },
   };
 }

@@ -171,30 +171,6 @@ export function createStopSwitch(io: Io, pairs: ReadonlySet<string> = new Set())
   };
 }
 
-/**
- * Writes lines to standard output: those of the same turn together, or on a terminal once the progress bar has
- * been removed. It never waits: a reader that takes nothing must not keep grants from being removed.
- */
-export function createResultLines(io: Io) {
-  const waits = io.stdout.isTTY && io.stderr.isTTY;
-  let block = "";
-  const flush = () => {
-    if (block !== "") {
-      io.stdout.write(block);
-      block = "";
-    }
-  };
-  return {
-    add(text: string): void {
-      if (block === "" && !waits) {
-        queueMicrotask(flush);
-      }
-      block += `${text}\n`;
-    },
-    end: flush,
-  };
-}
-
 export interface ReportOptions {
   readonly json?: boolean | undefined;
   /** Shows no progress. */
@@ -203,12 +179,22 @@ export interface ReportOptions {
   readonly onlyProblems?: boolean | undefined;
 }
 
-/** Counts outcomes, and shows them as they come: the progress, and results, on a terminal only problems. */
+/**
+ * Counts outcomes, and shows them as they come: the progress, and results, on a terminal only problems and once the
+ * bar has been removed. It never waits: a reader that takes nothing must not keep grants from being removed.
+ */
 export function createReport(total: number, options: ReportOptions, io: Io) {
   const { json = false, quiet = false, onlyProblems = io.stdout.isTTY && !json } = options;
   const summary = createSummary({ total });
   const progress = quiet ? undefined : createProgress(io.stderr, total);
-  const lines = createResultLines(io);
+  const waits = io.stdout.isTTY && io.stderr.isTTY;
+  let block = "";
+  const flush = () => {
+    if (block !== "") {
+      io.stdout.write(block);
+      block = "";
+    }
+  };
   return {
     /** @param value for `--json`. */
     add(
@@ -219,13 +205,19 @@ export function createReport(total: number, options: ReportOptions, io: Io) {
     ): void {
       summary.add(outcome);
       progress?.update(summary.current());
-      if (problem !== undefined || !onlyProblems) {
-        lines.add(json ? jsonText(value) : problem ? paint(io.stdout, problem, text) : text);
+      if (problem === undefined && onlyProblems) {
+        return;
       }
+      if (block === "" && !waits) {
+        // What comes in the same turn is written together.
+        queueMicrotask(flush);
+      }
+      const shown = json ? jsonText(value) : problem ? paint(io.stdout, problem, text) : text;
+      block += `${shown}\n`;
     },
     end(): Summary {
       progress?.end();
-      lines.end();
+      flush();
       return summary.current();
     },
   };

@@ -93,13 +93,12 @@ async function start(options: SandboxServerOptions): Promise<SandboxServer> {
         inFlags(message).replace(/^(host|cors|token|generation|seed)\b/, "--$1"),
       );
     }
-    if (syscall === "open" || syscall === "read") {
-      throw new UsageError(`--seed: ${options.seed} cannot be read: ${fileProblem(error)}.`);
-    }
     if (code === undefined) {
       throw error;
     }
-    throw new Ended(exitCode.aborted, `${message}. --port names another port, 0 takes a free one.`);
+    throw syscall === "open" || syscall === "read"
+      ? new UsageError(`--seed: ${options.seed} cannot be read: ${fileProblem(error)}.`)
+      : new Ended(exitCode.aborted, `${message}. --port names another port, 0 takes a free one.`);
   }
 }
 

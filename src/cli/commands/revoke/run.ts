@@ -6,7 +6,6 @@ import { Ended, exitCode, type Io, line, UsageError } from "../../io.js";
 import type { LoggedCommand, Selectors } from "../../log/entry.js";
 import { defaultLogPath, RunLog } from "../../log/write.js";
 import { rateShown, readRate } from "../../pace.js";
-import { createResultLines } from "../../progress.js";
 import { checkCanAsk, confirm, counted, jsonText, printable } from "../../terminal.js";
 import { carryOut } from "./carry-out.js";
 import { inContext } from "./context.js";
@@ -156,15 +155,14 @@ async function dryRun(
     const text = "This was a dry run: nothing was done, and nothing could be.";
     throw new Ended(exitCode.aborted, `${detail}\n${text}`);
   }
-  const lines = createResultLines(io);
-  for (const { grantId, userId, shows } of grants) {
-    if (flags.json) {
-      lines.add(jsonText({ grantId, ...(userId === "" ? {} : { userId }), shows }));
-    } else if (shows !== undefined) {
-      lines.add(`${grantId}\t${shows}`);
-    }
-  }
-  lines.end();
+  const texts = grants.map(({ grantId, userId, shows }) =>
+    flags.json
+      ? `${jsonText({ grantId, userId: userId || undefined, shows })}\n`
+      : shows === undefined
+        ? ""
+        : `${grantId}\t${shows}\n`,
+  );
+  io.stdout.write(texts.join(""));
   line(io.stderr, "Connection and permission are fine. This was a dry run: nothing was done.");
   const isWhole = overview.missing === 0 || flags["allow-unknown"] === true;
   return isWhole ? exitCode.done : exitCode.incomplete;

@@ -1,37 +1,31 @@
 import { describe, expect, it } from "vitest";
 import { removeUserGrants } from "../../src/bulk/index.js";
-import { createManagementClient as createGrpcClient } from "../../src/grpc.js";
-import { createManagementClient as createGrpcWebClient } from "../../src/grpc-web.js";
-import { createManagementClient as createJsonClient } from "../../src/json.js";
 import { startHttpServer } from "../support/http-server.js";
+import { createClient, protocols } from "../support/protocols.js";
 
-it.each([
-  ["grpc", createGrpcClient],
-  ["grpc-web", createGrpcWebClient],
-  ["json", createJsonClient],
-] as const)("a request without a connection has lost no response, over %s", async (_, create) => {
-  const server = await startHttpServer(() => undefined);
-  await server.close();
-  const client = create({ baseUrl: server.baseUrl });
-  const outcomes: unknown[] = [];
-  const run = async () => {
-    for await (const { grantId, status, answerLost } of removeUserGrants(client, ["1", "2"], {
-      giveUpMs: 1,
-    })) {
-      outcomes.push({ grantId, status, answerLost });
-    }
-  };
-  await expect(run()).rejects.toThrow(/ECONNREFUSED/);
-  expect(outcomes).toEqual([
-    { grantId: "1", status: "failed", answerLost: undefined },
-    { grantId: "2", status: "failed", answerLost: undefined },
-  ]);
-});
+it.each(protocols)(
+  "a request without a connection has lost no response, over %s",
+  async (protocol) => {
+    const server = await startHttpServer(() => undefined);
+    await server.close();
+    const client = createClient(protocol, { baseUrl: server.baseUrl });
+    const outcomes: unknown[] = [];
+    const run = async () => {
+      for await (const { grantId, status, answerLost } of removeUserGrants(client, ["1", "2"], {
+        giveUpMs: 1,
+      })) {
+        outcomes.push({ grantId, status, answerLost });
+      }
+    };
+    await expect(run()).rejects.toThrow(/ECONNREFUSED/);
+    expect(outcomes).toEqual([
+      { grantId: "1", status: "failed", answerLost: undefined },
+      { grantId: "2", status: "failed", answerLost: undefined },
+    ]);
+  },
+);
 
-describe.each([
-  ["grpc-web", createGrpcWebClient],
-  ["json", createJsonClient],
-] as const)("a proxy's page over %s", (_, create) => {
+describe.each(["grpc-web", "json"] as const)("a proxy's page over %s", (protocol) => {
   // A firewall that shows its page with 403 can also have blocked what the server responds.
   it.each([
     [401, undefined],
@@ -44,7 +38,7 @@ describe.each([
         response.writeHead(status, { "content-type": "text/html" });
         response.end("<h1>Blocked</h1>");
       });
-      const client = create({ baseUrl: server.baseUrl });
+      const client = createClient(protocol, { baseUrl: server.baseUrl });
       const outcomes: unknown[] = [];
       const run = removeUserGrants(client, ["1", "2", "3", "4"], {
         ...{ batchSize: 2, concurrency: 1 },
@@ -58,7 +52,7 @@ describe.each([
 
 it("what no retry mends ends the run at once: a server without HTTP/2", async () => {
   const server = await startHttpServer((_request, response) => response.end("hello"));
-  const client = createGrpcClient({ baseUrl: server.baseUrl });
+  const client = createClient("grpc", { baseUrl: server.baseUrl });
   let calls = 0;
   const counting: typeof client = {
     ...client,

@@ -3,7 +3,6 @@
  *
  * @module zitadel-user-grants/opentelemetry
  */
-import type { DescMethod } from "@bufbuild/protobuf";
 import type {
   Interceptor,
   StreamRequest,
@@ -24,8 +23,6 @@ import {
   type Span,
   SpanKind,
   SpanStatusCode,
-  type Tracer,
-  type TracerProvider,
   trace,
 } from "@opentelemetry/api";
 import { platform } from "./common/time.js";
@@ -71,13 +68,12 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
   const { propagate = typeof document === "undefined" } = checkOptions(options, checks, {
     caller: "openTelemetry",
   });
-  const instruments = createInstruments();
-  const targetOf = createTargets();
+  const durations = createDurations();
   return (next) => (request) => {
-    const observed = attempt(() => observe(instruments(), targetOf(request)));
+    const observed = attempt(() => observe(request, durations()));
     const within = observed?.within;
     if (propagate && observed !== undefined) {
-      attempt(() => propagation.inject(within ?? observed.active, request, setter));
+      attempt(() => propagation.inject(within ?? observed.active, request.header, setter));
     }
     const end = (reason?: unknown) => {
       attempt(() => observed?.end(reason));
@@ -130,10 +126,12 @@ function callIn<R>(within: Context | undefined, call: () => Promise<R>): Promise
 }
 
 /** Begins the span of a call. */
-function observe({ tracer, duration }: Instruments, { name, attributes, ended }: Target) {
+function observe(request: UnaryRequest | StreamRequest, duration: Histogram) {
   const startMs = platform.monotonicMs();
+  const attributes = attributesOf(request);
   const active = context.active();
-  const span = tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes }, active);
+  const options = { kind: SpanKind.CLIENT, attributes };
+  const span = trace.getTracer(name).startSpan(String(attributes["rpc.method"]), options, active);
   // Without an SDK, no context can contain a span.
   const isTraced = span.spanContext().spanId !== INVALID_SPANID;
   return {
@@ -143,76 +141,44 @@ function observe({ tracer, duration }: Instruments, { name, attributes, ended }:
       const outcome = reason === undefined ? ok : describe(reason);
       attempt(() => finish(span, outcome));
       const seconds = (platform.monotonicMs() - startMs) / 1000;
-      return duration.record(seconds, outcome === ok ? ended : { ...attributes, ...outcome });
+      return duration.record(seconds, { ...attributes, ...outcome });
     },
   };
 }
 
-/** The header is created when it is read: without a propagator, never. */
 const setter = {
-  set({ header }: UnaryRequest | StreamRequest, name: string, value: string) {
+  set(header: Headers, name: string, value: string) {
     header.set(name, value);
   },
 };
 
 type Response = UnaryResponse | StreamResponse;
 
-interface Instruments {
-  readonly tracer: Tracer;
-  readonly duration: Histogram;
-}
-
-/** Returns the tracer and the histogram of the providers that are registered now. */
-function createInstruments() {
-  let tracers: TracerProvider | undefined;
-  let meters: MeterProvider | undefined;
-  let current: Instruments;
+/** Returns the histogram of the provider that is registered now: one that came later gets its own. */
+function createDurations(): () => Histogram {
+  let provider: MeterProvider | undefined;
+  let histogram: Histogram;
   return () => {
-    const tracersNow = trace.getTracerProvider();
-    const metersNow = metrics.getMeterProvider();
-    if (tracers !== tracersNow || meters !== metersNow) {
-      tracers = tracersNow;
-      meters = metersNow;
-      current = {
-        tracer: tracers.getTracer(name),
-        duration: meters.getMeter(name).createHistogram("rpc.client.call.duration", {
-          unit: "s",
-          description: "Measures the duration of outbound remote procedure calls",
-        }),
-      };
+    const now = metrics.getMeterProvider();
+    if (provider !== now) {
+      provider = now;
+      histogram = now.getMeter(name).createHistogram("rpc.client.call.duration", {
+        unit: "s",
+        description: "Measures the duration of outbound remote procedure calls",
+      });
     }
-    return current;
+    return histogram;
   };
 }
 
-/** What is recorded for each call of one method. */
-interface Target {
-  readonly url: string;
-  /** The span's name. */
-  readonly name: string;
-  readonly attributes: Attributes;
-  /** The same, for a successful call. */
-  readonly ended: Attributes;
-}
-
-/** Returns what is the same for all calls of a method to the same server. */
-function createTargets() {
-  const targets = new WeakMap<DescMethod, Target>();
-  return ({ method, url }: UnaryRequest | StreamRequest): Target => {
-    let target = targets.get(method);
-    if (target?.url !== url) {
-      const spanName = `${method.parent.typeName}/${method.name}`;
-      const { hostname, port, protocol } = new URL(url);
-      const attributes: Attributes = {
-        "rpc.system.name": "grpc",
-        "rpc.method": spanName,
-        "server.address": hostname,
-        "server.port": Number(port || (protocol === "https:" ? 443 : 80)),
-      };
-      target = { url, name: spanName, attributes, ended: { ...attributes, ...ok } };
-      targets.set(method, target);
-    }
-    return target;
+/** What is recorded of a call, whatever comes of it. */
+function attributesOf({ method, url }: UnaryRequest | StreamRequest): Attributes {
+  const { hostname, port, protocol } = new URL(url);
+  return {
+    "rpc.system.name": "grpc",
+    "rpc.method": `${method.parent.typeName}/${method.name}`,
+    "server.address": hostname,
+    "server.port": Number(port || (protocol === "https:" ? 443 : 80)),
   };
 }
 

@@ -4,7 +4,7 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
-import type { CallOptions, Client, Transport, UnaryResponse } from "@connectrpc/connect";
+import type { CallOptions, Client, Transport } from "@connectrpc/connect";
 import { Code, ConnectError, makeAnyClient } from "@connectrpc/connect";
 import {
   type BulkRemoveUserGrantRequestSchema,
@@ -121,12 +121,8 @@ function callUnaryMethod(
 ): Promise<MessageShape<DescMessage>> {
   try {
     checkRequest(method.localName, message);
-    if (options === undefined) {
-      return transport
-        .unary(method, undefined, undefined, undefined, message, undefined)
-        .then(messageOf);
-    }
-    const { signal, timeoutMs, headers, contextValues, onHeader, onTrailer } = own(options);
+    const { signal, timeoutMs, headers, contextValues, onHeader, onTrailer } =
+      options === undefined ? noOptions : own(options);
     return transport
       .unary(method, signal, timeoutMs, headers, message, contextValues)
       .then((response) => {
@@ -139,9 +135,7 @@ function callUnaryMethod(
   }
 }
 
-function messageOf({ message }: UnaryResponse): MessageShape<DescMessage> {
-  return message;
-}
+const noOptions: CallOptions = {};
 
 const checkedNames = ["userId", "grantId"];
 

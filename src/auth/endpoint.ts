@@ -95,6 +95,9 @@ export async function exchange(
     let response: Response;
     try {
       response = await (channel.fetch ?? globalThis.fetch)(url, own(init));
+      if (typeof response?.headers?.get !== "function") {
+        throw new Error("it returned no Response");
+      }
       if (!isRedirect(response)) {
         return response;
       }

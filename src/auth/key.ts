@@ -59,7 +59,8 @@ export function readKeyFile(key: ServiceUserKey | string | Uint8Array): CheckedK
       `key.key must be an RSA private key in PEM (BEGIN RSA PRIVATE KEY or BEGIN PRIVATE KEY), complete, not encrypted, of 2048 bits or more; got ${kindOf(privateKey)}`,
     );
   }
-  const expiresAtMs = expirationDate ? Date.parse(String(expirationDate)) : Infinity;
+  const date = typeof expirationDate === "string" ? expirationDate : "";
+  const expiresAtMs = expirationDate ? Date.parse(date) : Infinity;
   if (Number.isNaN(expiresAtMs)) {
     throw new TypeError(
       `key.expirationDate must be a date such as "2030-01-31T12:00:00Z"; got ${kindOf(expirationDate)}`,

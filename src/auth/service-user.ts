@@ -7,7 +7,7 @@ import {
   isPermanent,
   neverSent,
 } from "../errors/failure.js";
-import { type Checks, oneOf, own, text } from "../options/checker.js";
+import { type Checks, isObject, oneOf, own, text } from "../options/checker.js";
 import type { TokenSource } from "../options/options.js";
 import { createServerClock, type ServerClock } from "./clock.js";
 import { createDiscover } from "./discovery.js";
@@ -335,9 +335,10 @@ function explain(reason: unknown): Explanation {
 
 /** Identifies a person; a service user needs no ID token, and ZITADEL does not name it as audience there. */
 async function withoutIdToken(response: Response): Promise<Response> {
-  const { id_token: _, ...rest } = await response
+  const { headers } = response;
+  const body: unknown = await response
     .clone()
     .json()
-    .catch(() => ({}));
-  return _ === undefined ? response : Response.json(rest);
+    .catch(() => undefined);
+  return isObject(body) ? Response.json({ ...body, id_token: undefined }, { headers }) : response;
 }

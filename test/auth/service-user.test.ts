@@ -164,6 +164,7 @@ test.each([
     /^key\.key must be/,
   ],
   ["no date", { expirationDate: "s3cret" }, /^key\.expirationDate must be a date/],
+  ["a number for a date", { expirationDate: 5 }, /^key\.expirationDate must be a date/],
 ])("a key file with %s is rejected, naming the field and not its value", (_, key, message) => {
   const attempt = () => source(typeof key === "string" ? key : keyFile(key));
   expect(attempt).toThrow(TypeError);

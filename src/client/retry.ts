@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, type ContextKey } from "@connectrpc/connect";
-import { type Environment, exponential, platform, readPushbackMs } from "../common/time.js";
+import { type Environment, exponential, platform, readPushbackMs, sleep } from "../common/time.js";
 import { asConnectError } from "../errors/certainty.js";
 import type { RetryOptions } from "../options/options.js";
 import type { Attempt, Send } from "../transports/call/attempt.js";
@@ -72,7 +72,7 @@ export function createRetry(
           throw reason;
         }
         round = askedMs === undefined ? round + 1 : 1;
-        await call.wait<void>((resolve) => environment.setTimer(resolve, waitMs));
+        await call.waitFor(sleep(environment, waitMs, call.signal));
         try {
           return succeeded(await send(attempt));
         } catch (again) {

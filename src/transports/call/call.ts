@@ -162,47 +162,30 @@ export class Call implements ExpiryListener, WaitingCall {
     }
   }
 
-  /**
-   * A wait of the call: it ends with the call at the latest, with the call's error.
-   *
-   * @param start begins to wait, and returns how to stop, which is called if the call settles first.
-   */
-  wait<T>(
-    start: (resolve: (value: T) => void, reject: (reason: unknown) => void) => () => void,
-  ): Promise<T> {
+  /** A wait of the call: settles like the promise, or with the call's error if the call settles first. */
+  waitFor<T>(promise: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      let stop: (() => void) | undefined;
       const listener = {
-        onExpiry: (error: ConnectError) => {
-          stop?.();
+        onExpiry(error: ConnectError) {
+          stop();
           reject(error);
         },
       };
-      this.listen(listener);
-      this.#root.#waiting?.add(this.#root);
+      const stop = react<T>(promise, {
+        resolve: (value) => {
+          this.leave(listener);
+          resolve(value);
+        },
+        reject: (reason) => {
+          this.leave(listener);
+          reject(this.judge(reason));
+        },
+      });
       if (!this.ended) {
-        stop = start(
-          (value) => {
-            this.leave(listener);
-            resolve(value);
-          },
-          (reason) => {
-            const error = this.judge(reason);
-            this.leave(listener);
-            reject(error);
-          },
-        );
+        this.#root.#waiting?.add(this.#root);
       }
+      this.listen(listener);
     });
-  }
-
-  /** Settles like the promise, unless the call settles first. */
-  waitFor<T>(promise: PromiseLike<T>): Promise<T> {
-    if (this.ended) {
-      // Nobody else handles its rejection.
-      promise.then(undefined, () => undefined);
-    }
-    return this.wait((resolve, reject) => react(promise, { resolve, reject }));
   }
 
   /** Waits until the gate of the call, if it has one, lets a request pass. Undefined if it does so at once. */

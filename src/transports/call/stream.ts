@@ -27,10 +27,8 @@ export function createStream(
       return await transport.stream(method, call.signal, 0, header, messages, contextValues);
     };
     try {
-      const response = await call.wait<Awaited<ReturnType<typeof start>>>((resolve, reject) => {
-        start().then(resolve, reject);
-        return () => undefined;
-      });
+      call.throwIfEnded();
+      const response = await call.waitFor(start());
       return { ...response, message: guard(response.message, call) };
     } catch (reason) {
       throw endAs(reason, call);

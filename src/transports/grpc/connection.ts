@@ -239,6 +239,8 @@ export class Connection {
         // Beyond this Node resets the stream and may abort the program when the session is collected
         // (https://github.com/nodejs/node/issues/35233); its default is 128.
         maxHeaderListPairs: 4_000,
+        // The server says what it takes; Node would not send more than 64 KiB.
+        maxSendHeaderBlockLength: 2 ** 24,
         ...(nodeOptions as object),
         settings: { enablePush: false, ...(nodeOptions?.settings as object) },
         createConnection: () => opened,

@@ -17,7 +17,6 @@ import {
   type HeaderList,
   type RequestHeaders,
   shownHeaders,
-  tooLargeForNode,
   tooLargeForServer,
 } from "./headers.js";
 import type { ConnectionPool, Waiter } from "./pool.js";
@@ -59,7 +58,6 @@ type Failed = (error: unknown, isUnprocessed: boolean) => void;
 class UnaryExchange implements Waiter, ExpiryListener {
   readonly #shared: Exchanges;
   readonly #attempt: Attempt;
-  #header: HeaderList = [];
   readonly #body: Uint8Array;
   readonly #gate: SendGate | undefined;
   readonly #resolve: (response: UnaryResponse | Promise<UnaryResponse>) => void;
@@ -107,7 +105,6 @@ class UnaryExchange implements Waiter, ExpiryListener {
     }
     const { call, url, fields } = this.#attempt;
     const header = this.#shared.headers.list(url, fields, call.remainingMs());
-    this.#header = header;
     const problem = tooLargeForServer(header, connection.maxHeaderListBytes);
     if (problem !== undefined) {
       this.#fail(new ConnectError(problem, Code.InvalidArgument));
@@ -128,14 +125,14 @@ class UnaryExchange implements Waiter, ExpiryListener {
     listen(stream, this);
     stream.end(this.#body);
     if (this.#shared.observer !== undefined) {
-      this.#observe(this.#shared.observer);
+      this.#observe(this.#shared.observer, header);
     }
   }
 
-  #observe(observer: Observer): void {
+  #observe(observer: Observer, header: HeaderList): void {
     const { method, url, message, call } = this.#attempt;
     const { secrets } = call;
-    this.#observer = observer({ method, url, header: shownHeaders(this.#header), secrets });
+    this.#observer = observer({ method, url, header: shownHeaders(header), secrets });
     this.#observer.onMessage("client", message);
   }
 
@@ -199,8 +196,10 @@ class UnaryExchange implements Waiter, ExpiryListener {
     }
     if (!this.#settled) {
       if (!this.#responding && connection.refused(stream)) {
-        const error = this.#refusal(connection);
-        this.#fail(error, error.code === Code.Unavailable);
+        const error =
+          connection.reason?.() ??
+          new ConnectError("the server refused the call", Code.Unavailable);
+        this.#fail(decided(error, "rejected"), error.code === Code.Unavailable);
       } else {
         if (stream.rstCode === ResetCode.NO_ERROR && !connection.session.destroyed) {
           this.#settleWith(this.#reader.onEnd(undefined));
@@ -209,16 +208,6 @@ class UnaryExchange implements Waiter, ExpiryListener {
       }
     }
     connection.release(this.#ended && stream.rstCode === ResetCode.NO_ERROR ? undefined : stream);
-  }
-
-  /** The server did not process this request. */
-  #refusal({ reason }: Connection): ConnectError {
-    const problem = tooLargeForNode(this.#header);
-    if (reason === undefined && problem !== undefined) {
-      return decided(new ConnectError(problem, Code.InvalidArgument), "unsent");
-    }
-    const refused = new ConnectError("the server refused the call", Code.Unavailable);
-    return decided(reason?.() ?? refused, "rejected");
   }
 
   #enqueue(): void {

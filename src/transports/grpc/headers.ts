@@ -136,37 +136,13 @@ export function forNode(header: HeaderList): HeaderList | Record<string, string>
   return object;
 }
 
-/** The largest header block that Node sends (`maxSendHeaderBlockLength`). */
-const nodeLimitBytes = 65_536;
-
-/** The size of a header list as HTTP/2 counts it: https://www.rfc-editor.org/rfc/rfc9113#section-6.5.2 */
-function headerListBytes(header: HeaderList): number {
-  let bytes = 16 * header.length;
-  for (const text of header) {
-    // Values contain only Latin-1 characters.
-    bytes += text.length;
-  }
-  return bytes;
-}
-
 /** Why the server would reject these headers, by its SETTINGS. */
 export function tooLargeForServer(header: HeaderList, limitBytes: number): string | undefined {
-  const bytes = headerListBytes(header);
+  // As HTTP/2 counts it: https://www.rfc-editor.org/rfc/rfc9113#section-6.5.2. Values contain only Latin-1.
+  const bytes = header.reduce((sum, text) => sum + text.length, 16 * header.length);
   return bytes > limitBytes
-    ? problem(bytes, `the ${limitBytes} that the server allows`)
+    ? `the headers of the request have ${bytes} bytes, more than the ${limitBytes} that the server allows`
     : undefined;
-}
-
-/** Why Node did not send headers that it reports as refused by the server. */
-export function tooLargeForNode(header: HeaderList): string | undefined {
-  const bytes = headerListBytes(header);
-  return bytes > nodeLimitBytes
-    ? problem(bytes, `the ${nodeLimitBytes} that Node sends`)
-    : undefined;
-}
-
-function problem(bytes: number, limit: string): string {
-  return `the headers of the request have ${bytes} bytes, more than ${limit}`;
 }
 
 /**

@@ -72,18 +72,17 @@ interface SocketOptions {
 }
 
 async function load(nodeOptions: NodeConnectOptions): Promise<MakeRequest> {
-  const [byHttp, byHttps, { openSocket }] = await Promise.all([
+  const [http, https, { openSocket }] = await Promise.all([
     import("node:http"),
     import("node:https"),
     import("./proxy.js"),
   ]);
-  const https = new byHttps.Agent({ keepAlive: true, ...(nodeOptions as object) });
-  const http = new byHttp.Agent({ keepAlive: true, ...(nodeOptions as object) });
-  for (const agent of [https, http]) {
+  const makerFor = ({ Agent, request }: typeof http | typeof https, scheme: string) => {
+    const agent = new Agent({ keepAlive: true, ...(nodeOptions as object) });
     agent.createConnection = (options, callback) => {
       const { host, port, signal } = options as unknown as SocketOptions;
       const name = host.includes(":") ? `[${host}]` : host;
-      const origin = new URL(`${agent === https ? "https" : "http"}://${name}:${port}`);
+      const origin = new URL(`${scheme}//${name}:${port}`);
       const how = { origin, nodeOptions, protocol: "http/1.1", signal, keepsAlive: true } as const;
       openSocket(how).then(
         (socket) => callback?.(null, socket),
@@ -91,11 +90,10 @@ async function load(nodeOptions: NodeConnectOptions): Promise<MakeRequest> {
       );
       return undefined;
     };
-  }
-  return (url, options) =>
-    url.protocol === "https:"
-      ? byHttps.request(url, { ...options, agent: https })
-      : byHttp.request(url, { ...options, agent: http });
+    return (url: URL, options: RequestOptions) => request(url, { ...options, agent });
+  };
+  const [plain, secure] = [makerFor(http, "http:"), makerFor(https, "https:")];
+  return (url, options) => (url.protocol === "https:" ? secure : plain)(url, options);
 }
 
 function send(

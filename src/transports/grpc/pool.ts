@@ -28,14 +28,13 @@ const maxConnections = 100;
  *   waited for could not be made, and at once if the last failure is permanent.
  * - An unused connection is closed after a while. Waiting calls keep the process alive.
  */
-export class ConnectionPool {
+export class ConnectionPool implements ConnectionOwner<Connection> {
   readonly #options: ConnectionOptions;
   readonly #environment: Environment;
   readonly #backoff: Backoff;
   readonly #connections = new Set<Connection>();
   /** In order: a set keeps it, and forgets one in the middle at once. */
   readonly #waiting = new Set<Waiter>();
-  readonly #owner: ConnectionOwner<Connection>;
   #pingIntervalMs: number;
   /** The last connection, if it was opened while another one was being verified. */
   #hedge: Connection | undefined;
@@ -50,23 +49,6 @@ export class ConnectionPool {
     this.#environment = environment;
     this.#backoff = new Backoff(environment);
     this.#pingIntervalMs = options.pingIntervalMs;
-    this.#owner = {
-      onRoom: (connection) => this.#onRoom(connection),
-      onReleased: (connection) => {
-        if (this.#waiting.size > 0 && isDoubtful(connection)) {
-          // Its last call got no response: those that wait would be sent in vain, and in doubt.
-          connection.verify();
-        }
-        this.#onRoom(connection);
-      },
-      onServed: () => this.#onServed(),
-      onDraining: (connection) => this.#onDraining(connection),
-      onTooManyPings: () => {
-        // https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md
-        this.#pingIntervalMs *= 2;
-      },
-      onClosed: (connection, failure) => this.#onClosed(connection, failure),
-    };
   }
 
   /** Why calls wait, for error messages. */
@@ -108,7 +90,20 @@ export class ConnectionPool {
     }
   }
 
-  #onRoom(connection: Connection): void {
+  onReleased(connection: Connection): void {
+    if (this.#waiting.size > 0 && isDoubtful(connection)) {
+      // Its last call got no response: those that wait would be sent in vain, and in doubt.
+      connection.verify();
+    }
+    this.onRoom(connection);
+  }
+
+  onTooManyPings(): void {
+    // https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md
+    this.#pingIntervalMs *= 2;
+  }
+
+  onRoom(connection: Connection): void {
     for (const waiter of this.#waiting) {
       if (!connection.hasRoom) {
         break;
@@ -163,7 +158,7 @@ export class ConnectionPool {
       this.#createConnection = () =>
         new Connection(
           { ...this.#options, pingIntervalMs: this.#pingIntervalMs },
-          this.#owner,
+          this,
           this.#environment,
         );
       this.#grow();
@@ -173,7 +168,7 @@ export class ConnectionPool {
     }
   }
 
-  #onServed(): void {
+  onServed(): void {
     if (this.#backoff.failure !== undefined) {
       this.#backoff.reset();
       this.#endBackoff();
@@ -181,12 +176,12 @@ export class ConnectionPool {
     }
   }
 
-  #onDraining(connection: Connection): void {
+  onDraining(connection: Connection): void {
     this.#countUnserved(connection);
     this.#grow();
   }
 
-  #onClosed(connection: Connection, failure: ConnectFailure | undefined): void {
+  onClosed(connection: Connection, failure: ConnectFailure | undefined): void {
     this.#connections.delete(connection);
     if (failure === undefined || connection.isAccounted) {
       this.#countUnserved(connection);

@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { isOfOtherProject } from "../errors/describe.js";
+import { describeError, errorIds } from "../errors/describe.js";
 import type { Outcome } from "./outcome.js";
 import type { Grant } from "./pool.js";
 import { Notifier } from "./stop.js";
@@ -56,7 +56,7 @@ export class Ledger<Status extends string> {
   decide(
     grants: readonly Grant[],
     decision: Decision<Status>,
-    isCertain = grants.length === 1 && "error" in decision && isOfOtherProject(decision.error),
+    isCertain = grants.length === 1 && isAboutTheGrant(decision),
   ): void {
     for (const { grantId } of grants) {
       const inDoubt = this.#undecided.get(grantId) && !isCertain;
@@ -71,6 +71,11 @@ export class Ledger<Status extends string> {
     const grants = Array.from(this.#undecided.keys(), (grantId) => ({ grantId }));
     this.decide(grants, { status: "failed", error });
   }
+}
+
+/** The server has looked the grant up, alone, and rejects it: it rejects every other request that holds it. */
+function isAboutTheGrant(decision: Decision<string>): boolean {
+  return "error" in decision && describeError(decision.error).id === errorIds.otherProject;
 }
 
 /** Outcomes that have not been consumed yet, and who waits for one, or for room. */

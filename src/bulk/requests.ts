@@ -9,12 +9,7 @@ import {
   sleep,
 } from "../common/time.js";
 import { mayHaveBeenApplied, wasSent } from "../errors/certainty.js";
-import {
-  describeError,
-  isEmptyRequest,
-  isGrantInactive,
-  isOfOtherProject,
-} from "../errors/describe.js";
+import { describeError, errorIds } from "../errors/describe.js";
 import { isPermanent } from "../errors/failure.js";
 import type { BulkOptions } from "./options.js";
 import type { Pace, Slot } from "./pace.js";
@@ -33,13 +28,11 @@ export type Result =
   | { readonly kind: Exclude<MeaningKind, "fatal">; readonly error: ConnectError };
 
 /** Sends one request for some grants, and retries it while a retry can help. */
-export type Ask<G extends Grant> = (
-  grants: readonly G[],
-  send: (options: CallOptions) => Promise<unknown>,
-) => Promise<Result>;
+export type Ask<G extends Grant> = (grants: readonly G[]) => Promise<Result>;
 
-export interface RequestsOptions {
+export interface RequestsOptions<G extends Grant> {
   readonly options: Pick<BulkOptions<never>, "orgId">;
+  readonly send: (grants: readonly G[], callOptions: CallOptions) => Promise<unknown>;
   /** The id with which this RPC reports an unknown grant. */
   readonly notFoundId: string;
   readonly environment: Environment;
@@ -51,13 +44,13 @@ export interface RequestsOptions {
  * @param onLost is called with the grants of a request that may have been applied although it failed.
  */
 export function createAsk<G extends Grant>(
-  { options, notFoundId, environment }: RequestsOptions,
+  { options, send, notFoundId, environment }: RequestsOptions<G>,
   pace: Pace,
   stop: Stop,
   onLost: (grants: readonly G[]) => void,
 ): Ask<G> {
   /** @throws Stopped when the run stops before the request has its result. */
-  return async (grants, send) => {
+  return async (grants) => {
     let failingSinceMs: number | undefined;
     let losses = 0;
     let timeouts = 0;
@@ -66,7 +59,7 @@ export function createAsk<G extends Grant>(
       if (stop.signal.aborted) {
         throw new Stopped();
       }
-      const failure = await exchange(slot, send);
+      const failure = await exchange(slot, grants);
       pace.release();
       if (failure === undefined) {
         pace.taken();
@@ -116,7 +109,7 @@ export function createAsk<G extends Grant>(
   /** Makes one call. A request that has not left yet when the run stops is not sent. */
   async function exchange(
     slot: Slot,
-    send: (options: CallOptions) => Promise<unknown>,
+    grants: readonly G[],
   ): Promise<{ readonly error: unknown } | undefined> {
     const controller = new AbortController();
     const cancel = () => controller.abort(canceled());
@@ -126,7 +119,7 @@ export function createAsk<G extends Grant>(
       }
     };
     const call = async () => {
-      await send({
+      await send(grants, {
         signal: controller.signal,
         timeoutMs: pace.timeoutMs,
         contextValues: createContextValues()
@@ -198,7 +191,7 @@ function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
       return id === notFoundId ? "not-found" : "fatal";
     case Code.PermissionDenied:
       // The caller's role covers some projects, and this grant is of another.
-      return isOfOtherProject(error) ? "rejected" : "fatal";
+      return id === errorIds.otherProject ? "rejected" : "fatal";
     case Code.Unauthenticated:
     case Code.Unimplemented:
       return "fatal";
@@ -212,11 +205,11 @@ function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
   if (mayHaveBeenApplied(error)) {
     return "lost";
   }
-  if (isGrantInactive(error)) {
+  if (id === errorIds.inactive) {
     return "inactive";
   }
   const isOfTheRequest = wasSent(error) !== false && concernsRequest.has(code);
-  return isOfTheRequest && !isEmptyRequest(error) ? "rejected" : "fatal";
+  return isOfTheRequest && id !== errorIds.emptyRequest ? "rejected" : "fatal";
 }
 
 /** With any other code a client reports what holds for each of its requests: a redirect, or that it was closed. */

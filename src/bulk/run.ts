@@ -1,10 +1,9 @@
-import type { Environment } from "../common/time.js";
 import { type InDoubt, Ledger, OutcomeQueue } from "./ledger.js";
 import type { BulkOptions } from "./options.js";
 import { createSummary, type Outcome, type RunningSummary, type Summary } from "./outcome.js";
 import { Pace } from "./pace.js";
 import { type Grant, Pool, type Reading } from "./pool.js";
-import { createAsk } from "./requests.js";
+import { createAsk, type RequestsOptions } from "./requests.js";
 import { Stop } from "./stop.js";
 import { createWork, type Work, type WorkOptions } from "./work.js";
 
@@ -36,15 +35,14 @@ export interface BulkRun<O extends Outcome<string>> extends AsyncIterableIterato
 }
 
 /** One kind of bulk work. */
-export interface Job<G extends Grant, Status extends string> extends WorkOptions<G, Status> {
+export interface Job<G extends Grant, Status extends string>
+  extends RequestsOptions<G>,
+    WorkOptions<Status> {
   readonly values: Iterable<unknown> | AsyncIterable<unknown>;
   readonly options: BulkOptions<Outcome<Status | "failed">>;
-  readonly environment: Environment;
   readonly concurrency: number;
   /** All statuses that a grant can have. */
   readonly statuses: readonly (Status | "failed")[];
-  /** The id with which this RPC reports an unknown grant. */
-  readonly notFoundId: string;
   readonly read: (value: unknown) => Reading<G>;
   /** Grants that requests of an earlier run held whose responses were lost. */
   readonly inDoubt?: InDoubt | undefined;
@@ -137,11 +135,8 @@ function start<G extends Grant, Status extends string>(
     reject: (grantId, error) => emit({ grantId, status: "failed", error }),
     onIdle: (ms) => pace.idled(ms),
   });
-  const work: Work<G> = createWork(job, {
-    ask: createAsk(job, pace, stop, (grants) => ledger.lost(grants)),
-    ledger,
-    giveBack: (grants) => pool.giveBack(grants),
-  });
+  const ask = createAsk(job, pace, stop, (grants) => ledger.lost(grants));
+  const work: Work<G> = createWork(job, ask, ledger, (grants) => pool.giveBack(grants));
   return { stop, queue, counts, finished: drive() };
 
   async function drive(): Promise<void> {

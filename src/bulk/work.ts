@@ -1,4 +1,3 @@
-import type { CallOptions } from "@connectrpc/connect";
 import { GroupSizes } from "./group-sizes.js";
 import type { Ledger } from "./ledger.js";
 import type { Grant } from "./pool.js";
@@ -7,23 +6,14 @@ import type { Ask, MeaningKind, Result } from "./requests.js";
 /** When so many single grants in a row lost their response, the rest of their batch is not tried. */
 const mostLostAlone = 2;
 
-/** What is asked of the server. */
-export interface WorkOptions<G extends Grant, Status extends string> {
+/** How grants are grouped, and what becomes of them. */
+export interface WorkOptions<Status extends string> {
   /** The most grants in one request. */
   readonly batchSize: number;
-  readonly send: (grants: readonly G[], callOptions: CallOptions) => Promise<unknown>;
   /** The status of grants whose request succeeded. */
   readonly doneStatus: Exclude<Status, "failed">;
   /** The status of a grant that failed alone; `failed` for what is not listed. */
   readonly statusOf: Partial<Record<MeaningKind, Exclude<Status, "failed">>>;
-}
-
-/** What the work of a run operates on. */
-export interface WorkContext<G extends Grant, Status extends string> {
-  readonly ask: Ask<G>;
-  readonly ledger: Ledger<Status>;
-  /** Returns undecided grants to the pool, to be requested with others. */
-  readonly giveBack: (grants: readonly G[]) => void;
 }
 
 export interface Work<G extends Grant> {
@@ -38,13 +28,16 @@ type Failed = Exclude<Result, { kind: "ok" }>;
 /**
  * Sends grants in groups. A grant that is unknown, or that the caller may not change, makes the request for
  * its whole group fail; it is found by group testing, with sizes that fit the share of such grants.
+ *
+ * @param giveBack returns undecided grants to the pool, to be requested with others.
  */
 export function createWork<G extends Grant, Status extends string>(
-  { batchSize, send, doneStatus, statusOf }: WorkOptions<G, Status>,
-  { ask, ledger, giveBack }: WorkContext<G, Status>,
+  { batchSize, doneStatus, statusOf }: WorkOptions<Status>,
+  ask: Ask<G>,
+  ledger: Ledger<Status>,
+  giveBack: (grants: readonly G[]) => void,
 ): Work<G> {
   const sizes = new GroupSizes(batchSize);
-
   let lostAlone = 0;
 
   return { groupSize: () => sizes.first, work };
@@ -56,7 +49,7 @@ export function createWork<G extends Grant, Status extends string>(
       const size = oneIsFailing ? sizes.part(suspects.length) : suspects.length;
       const asked = suspects.slice(0, size);
       const rest = suspects.slice(size);
-      const result = await ask(asked, (callOptions) => send(asked, callOptions));
+      const result = await ask(asked);
       if (result.kind === "ok") {
         lostAlone = 0;
         ledger.decide(asked, { status: doneStatus }, true);

@@ -129,16 +129,6 @@ export function isGrantInactive(error: unknown): boolean {
   return hasId(error, errorIds.inactive);
 }
 
-/** Whether the grant is of a project that the caller does not manage: each request that holds it is rejected. */
-export function isOfOtherProject(error: unknown): boolean {
-  return hasId(error, errorIds.otherProject);
-}
-
-/** Whether the request arrived without its list: an intermediary drops the body of a DELETE. */
-export function isEmptyRequest(error: unknown): boolean {
-  return hasId(error, errorIds.emptyRequest);
-}
-
 function hasId(error: unknown, ...ids: readonly string[]): boolean {
   const { id } = describeError(error);
   return id !== undefined && ids.includes(id);

@@ -28,7 +28,7 @@ export function createMask(secrets: Iterable<string>): Mask {
   const forms = [...found].sort((a, b) => b.length - a.length);
   return {
     text: (text) => forms.reduce((masked, form) => masked.replaceAll(form, "***"), text),
-    bytes: (bytes) => forms.reduce(maskBytes, bytes),
+    bytes: (bytes) => maskBytes(bytes, forms),
   };
 }
 
@@ -36,7 +36,7 @@ function encodings(secret: string): string[] {
   const utf8 = new TextEncoder().encode(secret);
   // Well-formed, whatever it was.
   const percent = encodeURIComponent(new TextDecoder().decode(utf8));
-  const base64 = base64Forms(Array.from(utf8, (byte) => String.fromCharCode(byte)).join(""));
+  const base64 = base64Forms(asText(utf8));
   return [
     secret,
     percent,
@@ -55,21 +55,17 @@ function base64Forms(bytes: string): string[] {
   );
 }
 
-function maskBytes(bytes: Uint8Array, form: string): Uint8Array {
-  const secret = new TextEncoder().encode(form);
-  const [first = 0] = secret;
-  let masked = bytes;
-  for (let at = bytes.indexOf(first); at >= 0; at = bytes.indexOf(first, at + 1)) {
-    let length = 1;
-    while (length < secret.length && bytes[at + length] === secret[length]) {
-      length += 1;
-    }
-    if (length === secret.length) {
-      masked = masked === bytes ? bytes.slice() : masked;
-      masked.fill(0x2a, at, at + length);
-    }
-  }
-  return masked;
+function maskBytes(bytes: Uint8Array, forms: readonly string[]): Uint8Array {
+  const text = asText(bytes);
+  const masked = forms
+    .map((form) => asText(new TextEncoder().encode(form)))
+    .reduce((rest, form) => rest.replaceAll(form, "*".repeat(form.length)), text);
+  return masked === text ? bytes : Uint8Array.from(masked, (byte) => byte.charCodeAt(0));
+}
+
+/** A character for each byte. */
+function asText(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }
 
 const secretName =

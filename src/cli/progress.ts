@@ -43,13 +43,9 @@ export function createProgress(
   return {
     update(summary) {
       last = summary;
+      // What comes at once is shown once, soon after.
       const leftMs = shownMs + (isBar ? drawMs : lineMs) - environment.monotonicMs();
-      if (leftMs <= 0) {
-        show();
-      } else {
-        // What comes at once is shown once, and the last of it soon after.
-        cancel ??= environment.setTimer(show, leftMs, { background: true });
-      }
+      cancel ??= environment.setTimer(show, Math.max(0, leftMs), { background: true });
     },
     end() {
       cancel?.();

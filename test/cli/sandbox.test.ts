@@ -115,7 +115,7 @@ describe("the sandbox command", () => {
     const { exitCode, stdout, stderr } = await run(["sandbox", "--port", String(port)]);
     expect([exitCode, stdout]).toEqual([4, ""]);
     expect(stderr).toMatch(
-      `EADDRINUSE: address already in use 127.0.0.1:${port}. --port names another port, 0 takes`,
+      `EADDRINUSE: address already in use 127.0.0.1:${port}. Choose another --port or --host`,
     );
   });
 

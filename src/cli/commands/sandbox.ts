@@ -98,7 +98,10 @@ async function start(options: SandboxServerOptions): Promise<SandboxServer> {
     }
     throw syscall === "open" || syscall === "read"
       ? new UsageError(`--seed: ${options.seed} cannot be read: ${fileProblem(error)}.`)
-      : new Ended(exitCode.aborted, `${message}. --port names another port, 0 takes a free one.`);
+      : new Ended(
+          exitCode.aborted,
+          `${message}. Choose another --port or --host; --port 0 takes a free one.`,
+        );
   }
 }
 

@@ -11,17 +11,8 @@ import { lookupTurns } from "./pace.js";
 import { duration } from "./progress.js";
 import { printable } from "./terminal.js";
 
-/** The account and the server of the calls. */
-export interface Identity {
-  /** For display: name and id. */
-  readonly account: string;
-  readonly organization: string;
-  readonly accountId: string;
-  readonly accountName: string | undefined;
-  /** Null if the account's role may not see its organization and none was given. */
-  readonly orgId: string | null;
-  readonly orgName: string | undefined;
-}
+/** The account of the calls, and its organization: null if its role may not see that and none was given. */
+export type Identity = Pick<LogHead, "accountId" | "accountName" | "orgId" | "orgName">;
 
 export interface Identified {
   readonly connection: Connection;
@@ -109,15 +100,13 @@ export async function whoAmI(lookup: Lookup, { orgId: given }: Connection): Prom
       throw error;
     }
   }
-  const orgId = org?.id ?? given;
-  return {
-    account: named(name, userId),
-    organization: orgId === undefined ? "the account's own" : named(org?.name, orgId),
-    accountId: userId,
-    accountName: name,
-    orgId: orgId ?? null,
-    orgName: org?.name,
-  };
+  const orgId = org?.id ?? given ?? null;
+  return { accountId: userId, accountName: name, orgId, orgName: org?.name };
+}
+
+/** For display: name and id. */
+export function organizationOf({ orgId, orgName }: Pick<Identity, "orgId" | "orgName">): string {
+  return orgId === null ? "the account's own" : named(orgName, orgId);
 }
 
 export function lookupOptions(
@@ -149,8 +138,8 @@ export function introduce(
 ): void {
   const lines = {
     Instance: connection.baseUrl,
-    Organization: identity.organization,
-    Account: identity.account,
+    Organization: organizationOf(identity),
+    Account: named(identity.accountName, identity.accountId),
     ...more,
   };
   for (const [title, text] of Object.entries(lines)) {
@@ -164,17 +153,8 @@ export function headOf(
   connection: Connection,
   identity: Identity,
 ): LogHead {
-  return {
-    command,
-    url: connection.baseUrl,
-    instanceHost: connection.instanceHost,
-    protocol: connection.protocol,
-    orgId: identity.orgId,
-    orgName: identity.orgName,
-    orgGiven: connection.orgId !== undefined,
-    accountId: identity.accountId,
-    accountName: identity.accountName,
-  };
+  const { baseUrl: url, instanceHost, protocol, orgId } = connection;
+  return { command, url, instanceHost, protocol, orgGiven: orgId !== undefined, ...identity };
 }
 
 /** The result of a probe. */

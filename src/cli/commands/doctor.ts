@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { neverSent, proxyFor } from "../../bulk/internal.js";
 import { createManagementClient } from "../../json.js";
-import { noGrant, type Probe, probePermission, whoAmI } from "../account.js";
+import { noGrant, organizationOf, type Probe, probePermission, whoAmI } from "../account.js";
 import {
   type Connection,
   connectionFlags,
@@ -15,6 +15,7 @@ import { explain, messageOf } from "../explain.js";
 import { type Command, type FlagTable, parseFlags } from "../flags.js";
 import { createLookup, type Lookup } from "../grants/lookup.js";
 import { exitCode, type Io, line } from "../io.js";
+import { named } from "../log/read.js";
 import { jsonText, paint, printable } from "../terminal.js";
 
 const outputFlags = {
@@ -74,8 +75,10 @@ async function* examine(connection: Connection): AsyncGenerator<Finding> {
   // JSON has got through.
   const lookup = createLookup(connection.over("json"), { giveUpMs: 0 });
   try {
-    const { account, organization } = await whoAmI(lookup, connection);
-    yield { ok: true, title: "account", detail: `${account}; organization: ${organization}` };
+    const identity = await whoAmI(lookup, connection);
+    const account = named(identity.accountName, identity.accountId);
+    const detail = `${account}; organization: ${organizationOf(identity)}`;
+    yield { ok: true, title: "account", detail };
   } catch (error) {
     yield { ok: false, title: "account", detail: explain(error, "read") };
     return;

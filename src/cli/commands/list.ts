@@ -1,4 +1,4 @@
-import { identify, readWith } from "../account.js";
+import { identify, organizationOf, readWith } from "../account.js";
 import { connectionFlags, connectionGroup, readConnection } from "../connect.js";
 import { type Command, type FlagTable, parseFlags } from "../flags.js";
 import { type GrantRecord, grantColumns, personOf } from "../grants/record.js";
@@ -77,7 +77,7 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
     await writeTexts(texts, io);
   });
   if (!values.quiet) {
-    line(io.stderr, printable(`${counted(count, "grant")} in ${identity.organization}.`));
+    line(io.stderr, printable(`${counted(count, "grant")} in ${organizationOf(identity)}.`));
   }
   const { unmatched = [], ambiguous = [] } = end ?? {};
   for (const text of [...unmatched.map((value) => `Not matched: ${value}`), ...ambiguous]) {

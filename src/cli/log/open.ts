@@ -1,4 +1,4 @@
-import { headOf, type Identified, type Identity, identify } from "../account.js";
+import { headOf, type Identified, type Identity, identify, organizationOf } from "../account.js";
 import { type Connection, type ConnectionFlags, readConnection } from "../connect.js";
 import { type Io, UsageError } from "../io.js";
 import type { LogHead } from "./entry.js";
@@ -111,7 +111,7 @@ export function differentOrganization(
   if (head.orgId !== null && now.orgId !== null) {
     return now.orgId === head.orgId
       ? undefined
-      : `Nothing was done: that run was for organization ${head.orgName ?? ""} (${head.orgId}), and this account belongs to ${now.organization}. If it may act there, add --org ${head.orgId}.`;
+      : `Nothing was done: that run was for organization ${head.orgName ?? ""} (${head.orgId}), and this account belongs to ${organizationOf(now)}. If it may act there, add --org ${head.orgId}.`;
   }
   const isSame =
     now.accountId === head.accountId && (connection.orgId !== undefined) === head.orgGiven;

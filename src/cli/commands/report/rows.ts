@@ -1,4 +1,5 @@
-import { type GrantInLog, type LogContent, loggedGrants, named } from "../../log/read.js";
+import { organizationOf } from "../../account.js";
+import { type GrantInLog, type LogContent, loggedGrants } from "../../log/read.js";
 import { reasonsOf } from "../../progress.js";
 
 /** What a report has of a grant and, the same in each row, of its run, as far as the log tells. */
@@ -23,7 +24,7 @@ export function factsOf({ head, sessions }: LogContent) {
   return {
     command: head.command,
     instance: head.url,
-    organization: head.orgId === null ? "the account's own" : named(head.orgName, head.orgId),
+    organization: organizationOf(head),
     // Each account that has run it, once.
     accounts: [...new Set(runs.map(({ account }) => account))],
     started: runs[0]?.at,

@@ -1,4 +1,4 @@
-import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
+import { fromJson, toJson } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import {
   binaryFormatChecks,
@@ -26,8 +26,5 @@ export function buildGrpcWebTransport(
   options: GrpcWebOptions,
   createStreams: NonNullable<GrpcWebParts["createStreams"]>,
 ): Transport {
-  return buildTransport(
-    grpcWeb({ json: { fromJsonString, toJsonString }, createStreams }),
-    options,
-  );
+  return buildTransport(grpcWeb({ json: { fromJson, toJson }, createStreams }), options);
 }

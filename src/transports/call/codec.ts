@@ -1,6 +1,7 @@
 import type {
   DescMessage,
   JsonReadOptions,
+  JsonValue,
   JsonWriteOptions,
   MessageShape,
 } from "@bufbuild/protobuf";
@@ -20,22 +21,22 @@ export interface Codec {
 
 /** Messages as JSON: protobuf-es's own functions, or those of `plain-json.ts`. */
 export interface JsonFormat {
-  toJsonString(
+  toJson(
     desc: DescMessage,
     message: MessageShape<DescMessage>,
-    options: Partial<JsonWriteOptions>,
-  ): string;
-  fromJsonString<D extends DescMessage>(
+    options?: Partial<JsonWriteOptions>,
+  ): JsonValue;
+  fromJson<D extends DescMessage>(
     desc: D,
-    json: string,
-    options: Partial<JsonReadOptions>,
+    json: JsonValue,
+    options?: Partial<JsonReadOptions>,
   ): MessageShape<D>;
 }
 
 /** The codec of the format that a client requests. */
 export function createCodec(
   options: BinaryFormatOptions & Pick<CommonOptions, "jsonOptions">,
-  { fromJsonString, toJsonString }: JsonFormat,
+  { fromJson, toJson }: JsonFormat,
 ): Codec {
   const { useBinaryFormat = true, binaryOptions } = options;
   const jsonOptions = { ignoreUnknownFields: true, ...options.jsonOptions };
@@ -45,7 +46,7 @@ export function createCodec(
       try {
         return useBinaryFormat
           ? toBinary(desc, message, binaryOptions)
-          : new TextEncoder().encode(toJsonString(desc, message, jsonOptions));
+          : new TextEncoder().encode(JSON.stringify(toJson(desc, message, jsonOptions)));
       } catch (reason) {
         throw failure("the request cannot be written", reason);
       }
@@ -54,7 +55,7 @@ export function createCodec(
       try {
         return useBinaryFormat
           ? fromBinary(desc, bytes, binaryOptions)
-          : fromJsonString(desc, new TextDecoder().decode(bytes), jsonOptions);
+          : fromJson(desc, JSON.parse(new TextDecoder().decode(bytes)), jsonOptions);
       } catch (reason) {
         throw failure("the response cannot be read", reason);
       }

@@ -60,22 +60,6 @@ export function fromJson<D extends DescMessage>(
   return create<DescMessage>(desc, init) as MessageShape<D>;
 }
 
-export function toJsonString(
-  desc: DescMessage,
-  message: MessageShape<DescMessage>,
-  options: Partial<JsonWriteOptions> & { prettySpaces?: number } = {},
-): string {
-  return JSON.stringify(toJson(desc, message, options), null, options.prettySpaces);
-}
-
-export function fromJsonString<D extends DescMessage>(
-  desc: D,
-  json: string,
-  options?: Partial<JsonReadOptions>,
-): MessageShape<D> {
-  return fromJson(desc, JSON.parse(json) as JsonValue, options);
-}
-
 function readField(field: DescField, json: JsonValue, options: Partial<JsonReadOptions>): unknown {
   if (field.message) {
     return field.message.typeName === "google.protobuf.Timestamp"

@@ -1,4 +1,4 @@
-import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
+import { fromJson, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeFrame } from "../../common/frames.js";
 import { authorityOf, type GrpcOptions } from "../../options/options.js";
@@ -31,7 +31,7 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
   const acceptCompression = options.acceptCompression ?? [compressionGzip, compressionBrotli];
   const compressMinBytes = options.compressMinBytes ?? 1024;
   const writeMaxBytes = options.writeMaxBytes ?? maxMessageBytes;
-  const codec = createCodec(options, { fromJsonString, toJsonString });
+  const codec = createCodec(options, { fromJson, toJson });
   const headers = new RequestHeaders({
     authority,
     baseUrl: options.baseUrl,

@@ -5,7 +5,6 @@ import {
   type DescMethod,
   fromJson,
   type JsonObject,
-  type JsonReadOptions,
   type JsonValue,
   type JsonWriteOptions,
   type Message,
@@ -15,6 +14,7 @@ import {
   toJson,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { JsonFormat } from "../call/codec.js";
 import {
   type HttpBinding,
   httpBindings,
@@ -27,17 +27,7 @@ import {
 } from "./template.js";
 
 /** Parts that a page loads only if its services need them: see `anyService` and `plain-json.ts`. */
-export interface JsonParts {
-  toJson(
-    desc: DescMessage,
-    message: MessageShape<DescMessage>,
-    options?: Partial<JsonWriteOptions>,
-  ): JsonValue;
-  fromJson<D extends DescMessage>(
-    desc: D,
-    json: JsonValue,
-    options?: Partial<JsonReadOptions>,
-  ): MessageShape<D>;
+export interface JsonParts extends JsonFormat {
   toQuery?: typeof toQuery;
   findDetails?: typeof findDetails;
   rejectOtherRoutes?: typeof rejectOtherRoutes;

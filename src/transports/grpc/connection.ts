@@ -65,7 +65,7 @@ export class Connection {
 
   readonly #options: ConnectionOptions;
   readonly #owner: ConnectionOwner<Connection>;
-  readonly #liveness: Liveness;
+  readonly liveness: Liveness;
   readonly #environment: Environment;
   #stopIdleTimer: (() => void) | undefined;
   readonly #stopConnectTimer: () => void;
@@ -95,7 +95,7 @@ export class Connection {
       connectTimeoutMs,
       { background: true },
     );
-    this.#liveness = new Liveness(options, environment, () => this.destroy(() => lost(options)));
+    this.liveness = new Liveness(options, environment, () => this.destroy(() => lost(options)));
     this.#environment = environment;
     this.#open();
   }
@@ -127,20 +127,10 @@ export class Connection {
     return this.state === "open" && this.#maxStreams === 0;
   }
 
-  /** Whether it must be verified before the next call. */
-  get isDoubtful(): boolean {
-    return this.#liveness.isDoubtful;
-  }
-
-  /** When the last byte arrived. */
-  get lastReadAtMs(): number {
-    return this.#liveness.lastReadAtMs;
-  }
-
   /** Verifies that it is alive; the result is `onRoom` or `onClosed`. */
   verify(): void {
     this.state = "verifying";
-    this.#liveness.ask(() => this.#onAlive());
+    this.liveness.ask(() => this.#onAlive());
   }
 
   /** Opens a stream. `release` must be called when it has closed. */
@@ -150,7 +140,7 @@ export class Connection {
     this.#streams += 1;
     if (this.#streams === 1) {
       this.session.ref();
-      this.#liveness.watch(this.#hasCalls);
+      this.liveness.watch(this.#hasCalls);
     }
     if (stream.id !== undefined && stream.id > lastStreamId) {
       this.#drain();
@@ -181,16 +171,11 @@ export class Connection {
 
   /** Records that bytes of a response arrived. */
   onRead(): void {
-    this.#liveness.onRead();
+    this.liveness.onRead();
     if (!this.served) {
       this.served = true;
       this.#owner.onServed(this);
     }
-  }
-
-  /** Records that a call received no byte: the connection is verified before the next call. */
-  suspect(): void {
-    this.#liveness.suspect();
   }
 
   /** Whether the server provably did not process this stream, to which no response has begun. */
@@ -257,7 +242,7 @@ export class Connection {
   }
 
   #listen(session: ClientHttp2Session): void {
-    this.#liveness.session = session;
+    this.liveness.session = session;
     // Never removed: a late error of an unused session must not terminate the process.
     session.on("error", (error) => {
       this.#error ??= error;
@@ -301,9 +286,9 @@ export class Connection {
       return;
     }
     this.state = "open";
-    this.#liveness.onRead();
+    this.liveness.onRead();
     if (this.#options.pingIdleConnection) {
-      this.#liveness.watch(this.#hasCalls);
+      this.liveness.watch(this.#hasCalls);
     }
     this.#owner.onRoom(this);
   }
@@ -341,7 +326,7 @@ export class Connection {
     this.state = "closed";
     this.#stopConnectTimer();
     this.#stopIdleTimer?.();
-    this.#liveness.stop();
+    this.liveness.stop();
     const failure = wasConnecting ? connectFailure(this.#options.origin, this.#error) : undefined;
     this.#owner.onClosed(this, failure);
   }

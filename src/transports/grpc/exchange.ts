@@ -5,7 +5,6 @@ import {
   type Observer,
   observeResponse,
   type ResponseObserver,
-  type SendGate,
   sendGate,
 } from "../../common/hooks.js";
 import { asConnectError, decided } from "../../errors/certainty.js";
@@ -13,12 +12,7 @@ import type { Attempt } from "../call/attempt.js";
 import type { ExpiryListener } from "../call/call.js";
 import type { Connection } from "./connection.js";
 import { ResetCode, resetError } from "./failure.js";
-import {
-  type HeaderList,
-  type RequestHeaders,
-  shownHeaders,
-  tooLargeForServer,
-} from "./headers.js";
+import { type RequestHeaders, tooLargeForServer } from "./headers.js";
 import type { ConnectionPool, Waiter } from "./pool.js";
 import { type ReceivedResponse, type ResponseHeader, ResponseReader } from "./response.js";
 
@@ -59,7 +53,6 @@ class UnaryExchange implements Waiter, ExpiryListener {
   readonly #shared: Exchanges;
   readonly #attempt: Attempt;
   readonly #body: Uint8Array;
-  readonly #gate: SendGate | undefined;
   readonly #resolve: (response: UnaryResponse | Promise<UnaryResponse>) => void;
   readonly #reject: Failed;
   #settled = false;
@@ -84,7 +77,6 @@ class UnaryExchange implements Waiter, ExpiryListener {
     this.#shared = shared;
     this.#attempt = attempt;
     this.#body = body;
-    this.#gate = attempt.contextValues.get(sendGate);
     this.#resolve = resolve;
     this.#reject = reject;
     this.#reader = new ResponseReader(shared);
@@ -98,12 +90,12 @@ class UnaryExchange implements Waiter, ExpiryListener {
   }
 
   start(connection: Connection): void {
-    const ready = this.#passed ? undefined : this.#gate?.();
+    const { call, url, fields, contextValues } = this.#attempt;
+    const ready = this.#passed ? undefined : contextValues.get(sendGate)?.();
     if (ready !== undefined) {
       this.#waitFor(ready);
       return;
     }
-    const { call, url, fields } = this.#attempt;
     const header = this.#shared.headers.list(url, fields, call.remainingMs());
     const problem = tooLargeForServer(header, connection.maxHeaderListBytes);
     if (problem !== undefined) {
@@ -121,18 +113,20 @@ class UnaryExchange implements Waiter, ExpiryListener {
     call.onSent();
     this.#connection = connection;
     this.#stream = stream;
-    this.#startedAtMs = connection.lastReadAtMs;
+    this.#startedAtMs = connection.liveness.lastReadAtMs;
     listen(stream, this);
     stream.end(this.#body);
     if (this.#shared.observer !== undefined) {
-      this.#observe(this.#shared.observer, header);
+      this.#observe(this.#shared.observer);
     }
   }
 
-  #observe(observer: Observer, header: HeaderList): void {
-    const { method, url, message, call } = this.#attempt;
+  #observe(observer: Observer): void {
+    const { method, url, fields, message, call } = this.#attempt;
     const { secrets } = call;
-    this.#observer = observer({ method, url, header: shownHeaders(header), secrets });
+    const header = new Headers(fields);
+    this.#shared.headers.addTo(header, call.remainingMs());
+    this.#observer = observer({ method, url, header, secrets });
     this.#observer.onMessage("client", message);
   }
 
@@ -225,9 +219,9 @@ class UnaryExchange implements Waiter, ExpiryListener {
       this.#shared.pool.leave(this);
     } else if (
       this.#connection !== undefined &&
-      this.#connection.lastReadAtMs <= this.#startedAtMs
+      this.#connection.liveness.lastReadAtMs <= this.#startedAtMs
     ) {
-      this.#connection.suspect();
+      this.#connection.liveness.suspect();
     }
     this.#observer?.onError(error);
     this.#reject(error, false);

@@ -107,18 +107,6 @@ export class RequestHeaders {
   }
 }
 
-/** The list as `Headers`, for observers. */
-export function shownHeaders(list: HeaderList): Headers {
-  const headers = new Headers();
-  for (let at = 0; at < list.length; at += 2) {
-    const name = list[at] ?? "";
-    if (!name.startsWith(":")) {
-      headers.append(name, list[at + 1] ?? "");
-    }
-  }
-  return headers;
-}
-
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 
 /** Since Node 22.17 and 24.2. */

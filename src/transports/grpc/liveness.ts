@@ -40,7 +40,7 @@ export class Liveness {
     this.#suspect = false;
   }
 
-  /** Records that a call received no byte. */
+  /** Records that a call received no byte: the connection is verified before the next call. */
   suspect(): void {
     this.#suspect = true;
   }

@@ -241,8 +241,8 @@ export class ConnectionPool implements ConnectionOwner<Connection> {
   }
 }
 
-const isReady = (connection: Connection) => connection.hasRoom && !connection.isDoubtful;
-const isDoubtful = (connection: Connection) => connection.hasRoom && connection.isDoubtful;
+const isReady = (connection: Connection) => connection.hasRoom && !connection.liveness.isDoubtful;
+const isDoubtful = (connection: Connection) => connection.hasRoom && connection.liveness.isDoubtful;
 const willHaveRoom = ({ state, isPaused }: Connection) => state === "connecting" || isPaused;
 const isVerifying = ({ state }: Connection) => state === "verifying";
 const isLive = ({ state }: Connection) => state !== "draining";

@@ -192,7 +192,7 @@ test("calls that wait are not sent on a connection whose call got no response, u
   pool.run(second);
   await until(() => first.started === 1);
   // As a call does that ends at its deadline.
-  connections[0]?.suspect();
+  connections[0]?.liveness.suspect();
   streams[0]?.close(8);
 
   await until(() => pong !== undefined);

@@ -16,10 +16,8 @@ const interruptListeners = new Set<() => void>();
 let hasListened = false;
 let interrupted = false;
 let hasEnded = false;
-const { promise: whenInterrupted, resolve: resolveInterrupted } = Promise.withResolvers<void>();
 const interrupt = () => {
   interrupted = true;
-  resolveInterrupted();
   for (const listener of [...interruptListeners]) {
     listener();
   }
@@ -84,11 +82,14 @@ const code = await main(process.argv.slice(2), {
     return () => interruptListeners.delete(listener);
   },
 });
-// Whether the last of it can be written shows only now; a reader that takes nothing is not waited for.
-await Promise.race([
-  new Promise<void>((resolve) => process.stdout.write("", () => resolve())),
-  whenInterrupted,
-]);
+// Whether the last of it can be written shows only now; after an interrupt, a reader that takes nothing is not waited for.
+await new Promise<void>((resolve) => {
+  process.stdout.write("", () => resolve());
+  interruptListeners.add(resolve);
+  if (interrupted) {
+    resolve();
+  }
+});
 hasEnded = true;
 if (outputFailure !== undefined) {
   const problem = fileProblem(outputFailure);

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Code } from "@connectrpc/connect";
 import { createSummary, type Outcome, type Summary } from "../bulk/index.js";
-import { type Environment, platform } from "../bulk/internal.js";
+import { platform } from "../bulk/internal.js";
 import { type Io, line, type Output } from "./io.js";
 import type { LoggedOutcome } from "./log/entry.js";
 import { grouped, jsonText, paint, printable } from "./terminal.js";
@@ -20,11 +20,8 @@ export interface Progress {
 }
 
 /** A bar on a terminal, otherwise a line at intervals. */
-export function createProgress(
-  output: Output,
-  total: number,
-  environment: Environment = platform,
-): Progress {
+export function createProgress(io: Pick<Io, "stderr" | "environment">, total: number): Progress {
+  const { stderr: output, environment = platform } = io;
   const isBar = output.isTTY && !output.isDumb;
   let shownMs = isBar ? Number.NEGATIVE_INFINITY : environment.monotonicMs();
   let last: Summary | undefined;
@@ -182,7 +179,7 @@ export interface ReportOptions {
 export function createReport(total: number, options: ReportOptions, io: Io) {
   const { json = false, quiet = false, onlyProblems = io.stdout.isTTY && !json } = options;
   const summary = createSummary({ total });
-  const progress = quiet ? undefined : createProgress(io.stderr, total);
+  const progress = quiet ? undefined : createProgress(io, total);
   const waits = io.stdout.isTTY && io.stderr.isTTY;
   let block = "";
   const flush = () => {

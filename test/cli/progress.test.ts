@@ -14,7 +14,7 @@ function world(columns: number, isTTY = true) {
   const written: string[] = [];
   const summary = createSummary({ total: 1_000_000, now });
   const output = { write: (text: string) => written.push(text), isTTY, columns };
-  const progress = createProgress(output, 1_000_000, environment);
+  const progress = createProgress({ stderr: output, environment }, 1_000_000);
   return {
     written,
     progress,

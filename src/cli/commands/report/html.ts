@@ -115,7 +115,7 @@ const style = `
 body { font: 14px/1.45 system-ui, sans-serif; color: #1b1f24; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 1.8rem 0 .5rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.5rem; margin: 0; }
-dt { color: #57606a; } dd { margin: 0; overflow-wrap: anywhere; }
+dt, footer { color: #57606a; } dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; } .grants { width: 100%; }
 th { text-align: left; font-weight: 600; border-bottom: 2px solid #1b1f24; }
 th, td { padding: .3rem .9rem .3rem 0; vertical-align: top; }
@@ -125,7 +125,7 @@ small { display: block; color: #57606a; font-size: 12px; }
 .grants td:nth-child(6) { font-weight: 600; color: #a40e26; } small { font-weight: normal; }
 .removed td:nth-child(6), .deactivated td:nth-child(6) { color: #116329; }
 .not-found td:nth-child(6), .already-inactive td:nth-child(6) { color: #7d4e00; }
-footer { margin: 2rem 0; color: #57606a; font-size: 12px; }
+footer { margin: 2rem 0; font-size: 12px; }
 @page { size: A4 landscape; margin: 12mm; }
 @media print {
   body { margin: 0; max-width: none; padding: 0; font-size: 10px; }

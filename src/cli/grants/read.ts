@@ -91,7 +91,7 @@ export async function* readList(
     // So many lookups take as long as another pass.
     if (ordered !== undefined && missing.length <= total / 500) {
       for await (const shown of byLookups(lookup, missing)) {
-        yield fresh(shown.flatMap(([, record]) => record ?? []));
+        yield fresh([...shown.values()].filter((record) => record !== undefined));
       }
       const { read } = ordered;
       // Without the permission to read them all, rows are left out without an error.
@@ -156,8 +156,8 @@ export interface ReadEachOptions {
   readonly onLong?: ((what: string) => void) | undefined;
 }
 
-/** A grant as the server shows it: undefined if it is not shown. */
-export type Shown = readonly [grantId: string, record: GrantRecord | undefined];
+/** Grants as the server shows them: undefined if it does not. */
+export type Shown = ReadonlyMap<string, GrantRecord | undefined>;
 
 /**
  * Reads what the server shows of each grant, by what is cheaper: up to 1,000 ids a request where there is
@@ -167,7 +167,7 @@ export async function* readEach(
   lookup: Lookup,
   grantIds: readonly string[],
   { orgId, maxPerSecond = Number.POSITIVE_INFINITY, needs, onLong }: ReadEachOptions,
-): AsyncGenerator<readonly Shown[]> {
+): AsyncGenerator<Shown> {
   const count = grantIds.length;
   const time = (requests: number, ms: number) => requests * Math.max(ms, 1000 / maxPerSecond);
   const ways = [
@@ -218,21 +218,30 @@ async function* byAuthorizations(
   grantIds: readonly string[],
   readsAll: boolean,
   needsProjectGrants: boolean,
-): AsyncGenerator<readonly Shown[]> {
+): AsyncGenerator<Shown> {
   for (const ids of chunksOf(grantIds, authorizationsInPage)) {
     const page = await lookup.listAuthorizations(
       { grantIds: ids },
       { offset: 0, limit: authorizationsInPage },
     );
-    const records = new Map((page?.records ?? []).map((record) => [record.grantId, record]));
-    const shown = ids.map((grantId): Shown => [grantId, records.get(grantId)]);
-    const isTold = ([, record]: Shown) =>
-      record === undefined ? readsAll : !needsProjectGrants || record.grantedOrgId === undefined;
-    yield shown.filter(isTold);
-    yield* byLookups(
-      lookup,
-      shown.filter((one) => !isTold(one)).map(([grantId]) => grantId),
-    );
+    const listed = new Map<string, GrantRecord>();
+    for (const record of page?.records ?? []) {
+      listed.set(record.grantId, record);
+    }
+    const shown = new Map<string, GrantRecord | undefined>();
+    const alone: string[] = [];
+    for (const grantId of ids) {
+      const record = listed.get(grantId);
+      const isTold =
+        record === undefined ? readsAll : !needsProjectGrants || record.grantedOrgId === undefined;
+      if (isTold) {
+        shown.set(grantId, record);
+      } else {
+        alone.push(grantId);
+      }
+    }
+    yield shown;
+    yield* byLookups(lookup, alone);
   }
 }
 
@@ -240,14 +249,19 @@ async function* byList(
   lookup: Lookup,
   grantIds: readonly string[],
   orgId: string | null,
-): AsyncGenerator<readonly Shown[]> {
+): AsyncGenerator<Shown> {
   const left = new Set(grantIds);
   const list = readList(lookup, [], orgId);
   for (;;) {
     const { done, value } = await list.next();
     if (!done) {
-      const found = value.filter(({ grantId }) => left.delete(grantId));
-      yield found.map((record): Shown => [record.grantId, record]);
+      const shown = new Map<string, GrantRecord>();
+      for (const record of value) {
+        if (left.delete(record.grantId)) {
+          shown.set(record.grantId, record);
+        }
+      }
+      yield shown;
       continue;
     }
     if (!isComplete(value)) {
@@ -255,24 +269,28 @@ async function* byList(
       return;
     }
     for (const ids of chunksOf([...left], authorizationsInPage)) {
-      yield ids.map((grantId): Shown => [grantId, undefined]);
+      yield noneOf(ids);
     }
     return;
   }
 }
 
-async function* byLookups(
-  lookup: Lookup,
-  grantIds: readonly string[],
-): AsyncGenerator<readonly Shown[]> {
+async function* byLookups(lookup: Lookup, grantIds: readonly string[]): AsyncGenerator<Shown> {
   for (const ids of chunksOf(grantIds, lookupsAtATime * 8)) {
-    const records = new Map<string, GrantRecord | undefined>();
+    const shown = noneOf(ids);
     await inParallel(ids, lookupsAtATime, async (grantId) => {
-      records.set(grantId, await lookup.getGrant(grantId));
+      shown.set(grantId, await lookup.getGrant(grantId));
     });
-    // In the order of the ids.
-    yield ids.map((grantId): Shown => [grantId, records.get(grantId)]);
+    yield shown;
   }
+}
+
+function noneOf(grantIds: readonly string[]) {
+  const shown = new Map<string, GrantRecord | undefined>();
+  for (const grantId of grantIds) {
+    shown.set(grantId, undefined);
+  }
+  return shown;
 }
 
 function* chunksOf(ids: readonly string[], size: number): Generator<readonly string[]> {

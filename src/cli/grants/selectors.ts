@@ -116,7 +116,7 @@ async function* entriesOf(
 ): AsyncGenerator<readonly [place: string, value: string]> {
   const { name, first, lines } = await openContent(flag, path, io);
   if (!/[,;\t]/.test(first)) {
-    for await (const [number, raw] of lines) {
+    for await (const { number, text: raw } of lines) {
       const value = raw.trim();
       if (value !== "" && !value.startsWith("#")) {
         yield [`${name}, line ${number}`, value];

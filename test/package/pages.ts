@@ -34,16 +34,16 @@ export const pages: readonly Page[] = [
   {
     names: "signIn",
     entry: "zitadel-user-grants/auth",
-    maxBytes: 8_500,
+    maxBytes: 7_500,
     without: /\/sandbox\/|\/jose\/|\/auth\/(?:service-user|key)\.|protobuf/,
   },
   // For edge workers: a page has no key file. Bundlers that split keep what signIn loads later in one file
   // with what both use.
-  { names: "serviceUser", entry: "zitadel-user-grants/auth", maxBytes: 21_500 },
+  { names: "serviceUser", entry: "zitadel-user-grants/auth", maxBytes: 18_500 },
   {
     names: "removeUserGrants",
     entry: "zitadel-user-grants/bulk",
-    maxBytes: 17_000,
+    maxBytes: 15_500,
     without: /\/sandbox\/|\/auth\/|\/transports\/|connect-node/,
   },
   {

@@ -67,9 +67,9 @@ interface Finding {
 
 /** The checks, in this order; the rest is left out where nothing can come of it. */
 async function* examine(connection: Connection): AsyncGenerator<Finding> {
-  const response = await callWithoutToken(connection);
-  yield connectionFinding(response, connection);
-  if (!isOfZitadel(response)) {
+  const reached = await callWithoutToken(connection);
+  yield reached;
+  if (!reached.ok) {
     return;
   }
   // JSON has got through.
@@ -101,33 +101,26 @@ async function* examine(connection: Connection): AsyncGenerator<Finding> {
   yield { ok: true, title: "read", detail: await mayRead(lookup) };
 }
 
-/** Without a token, since it is not known yet who responds. JSON gets through most proxies. */
-async function callWithoutToken({ baseUrl, instanceHost }: Connection): Promise<ConnectError> {
+/** ZITADEL rejects a call without a token. JSON gets through most proxies, and it is not known yet who responds. */
+async function callWithoutToken({ baseUrl, instanceHost }: Connection): Promise<Finding> {
+  const title = "connection";
   const options = { baseUrl, instanceHost, allowInsecure: true, fetch: fetchThroughProxy };
   try {
     await createManagementClient(options).deactivateUserGrant(noGrant);
-    return new ConnectError("the response is OK, where ZITADEL rejects", Code.Internal);
-  } catch (error) {
-    return ConnectError.from(error);
+    return { ok: false, title, detail: "OK without a token: is this ZITADEL?" };
+  } catch (reason) {
+    const error = ConnectError.from(reason);
+    if (error.isWireError && error.code === Code.Unauthenticated) {
+      const proxy = proxyFor(new URL(baseUrl), process.env);
+      const through = proxy === undefined ? "" : `, through the proxy ${proxy.host}`;
+      return { ok: true, title, detail: `ZITADEL responds at ${baseUrl}${through}` };
+    }
+    const advice = neverSent(error)
+      ? "Check --url, DNS, VPN, firewall and the proxy (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)."
+      : "Is this the domain of an instance? Where that has another name, give --instance-host.";
+    const port = baseUrl.startsWith("http:") ? " Does this port expect https?" : "";
+    return { ok: false, title, detail: `${messageOf(error)} ${advice}${port}` };
   }
-}
-
-function isOfZitadel(response: ConnectError): boolean {
-  return response.isWireError && response.code === Code.Unauthenticated;
-}
-
-function connectionFinding(response: ConnectError, { baseUrl }: Connection): Finding {
-  const title = "connection";
-  if (isOfZitadel(response)) {
-    const proxy = proxyFor(new URL(baseUrl), process.env);
-    const through = proxy === undefined ? "" : `, through the proxy ${proxy.host}`;
-    return { ok: true, title, detail: `ZITADEL responds at ${baseUrl}${through}` };
-  }
-  const advice = neverSent(response)
-    ? "Check --url, DNS, VPN, firewall and the proxy (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)."
-    : "Is this the domain of an instance? Where that has another name, give --instance-host.";
-  const port = baseUrl.startsWith("http:") ? " Does this port expect https?" : "";
-  return { ok: false, title, detail: `${messageOf(response)} ${advice}${port}` };
 }
 
 /** Changes do not need this permission, so it is no failure to lack it. */

@@ -38,8 +38,8 @@ const maxPauses = 1_000;
  * Adds token, organization and instance host to each attempt. Fields of the call take precedence, and an empty
  * one removes the field.
  *
- * After UNAUTHENTICATED the token source is called again, with the rejected token, and a unary call is made
- * once more if another token came back. When that is rejected as well, no further one is requested for a while:
+ * After UNAUTHENTICATED the token source is called again, with the rejected token, and a unary call is retried
+ * once if another token came back. When that is rejected as well, no further one is requested for a while:
  * servers that reject every token would cost a token request for each call.
  */
 export function createCredentials(

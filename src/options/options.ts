@@ -41,8 +41,8 @@ export interface CommonOptions {
   defaultTimeoutMs?: number | undefined;
   /**
    * Retries idempotent calls that failed transiently; `true` for the defaults of `RetryOptions`.
-   * Default false: only calls of which nothing was sent, or that the server refused before it took them, are
-   * sent once more.
+   * Default false: only calls of which nothing was sent, or that the server rejected before it processed them,
+   * are retried, once.
    */
   retry?: boolean | RetryOptions | undefined;
   /**

@@ -124,7 +124,7 @@ async function runRestore(
 /**
  * Reports what was done. Whether everything could be restored.
  *
- * @throws Ended when something stood in the way.
+ * @throws Ended when the run could not be finished.
  */
 function conclude(
   { restored = 0, reactivated = 0, failed = 0, ...counts }: Readonly<Record<string, number>>,

@@ -2,11 +2,12 @@ import type { Client } from "@connectrpc/connect";
 import type { ManagementService } from "../../gen/zitadel/management_pb.js";
 import { type Environment, platform } from "../common/time.js";
 import { errorIds } from "../errors/describe.js";
+import { checkOptions } from "../options/checker.js";
 import type { InDoubt } from "./ledger.js";
 import {
-  checkDeactivateOptions,
   checkInput,
   type DeactivateUserGrantsOptions,
+  deactivateChecks,
   grantIdProblem,
 } from "./options.js";
 import type { DeactivateOutcome, DeactivateStatus } from "./outcome.js";
@@ -68,7 +69,7 @@ export function deactivateUserGrantsIn(
   inDoubt?: InDoubt,
 ): BulkRun<DeactivateOutcome> {
   checkInput(client, "deactivateUserGrant", grants, "grants");
-  const checked = checkDeactivateOptions(options);
+  const checked = checkOptions(options, deactivateChecks);
   return startRun<UserGrant, DeactivateStatus>({
     values: grants,
     options: checked,

@@ -1,7 +1,6 @@
 import {
   boolean,
   type Checks,
-  checkOptions,
   integer,
   isFunction,
   isHeaderValue,
@@ -69,7 +68,7 @@ export interface RemoveUserGrantsOptions extends BulkOptions<RemoveOutcome> {
 /** Options of `deactivateUserGrants`. */
 export interface DeactivateUserGrantsOptions extends BulkOptions<DeactivateOutcome> {}
 
-const bulkChecks: Checks<BulkOptions<never>> = {
+export const deactivateChecks: Checks<DeactivateUserGrantsOptions> = {
   concurrency: integer("requests", 1, 1000),
   maxPerSecond: [
     "a number of requests a second, above 0 and up to 100000",
@@ -86,20 +85,10 @@ const bulkChecks: Checks<BulkOptions<never>> = {
   onOutcome: ["a function", isFunction],
 };
 
-const removeChecks: Checks<RemoveUserGrantsOptions> = {
-  ...bulkChecks,
+export const removeChecks: Checks<RemoveUserGrantsOptions> = {
+  ...deactivateChecks,
   batchSize: integer("grants", 1, Number.MAX_SAFE_INTEGER),
 };
-
-/** @throws TypeError naming the option, what is allowed and what was given. */
-export function checkRemoveOptions(options: unknown): Readonly<RemoveUserGrantsOptions> {
-  return checkOptions(options, removeChecks);
-}
-
-/** @throws TypeError naming the option, what is allowed and what was given. */
-export function checkDeactivateOptions(options: unknown): Readonly<DeactivateUserGrantsOptions> {
-  return checkOptions<DeactivateUserGrantsOptions>(options, bulkChecks);
-}
 
 /**
  * Rejects a client that lacks the method to be called, and values that are not iterable. A string would be

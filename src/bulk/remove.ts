@@ -2,12 +2,13 @@ import type { Client } from "@connectrpc/connect";
 import type { ManagementService } from "../../gen/zitadel/management_pb.js";
 import { type Environment, platform } from "../common/time.js";
 import { errorIds } from "../errors/describe.js";
+import { checkOptions } from "../options/checker.js";
 import type { InDoubt } from "./ledger.js";
 import {
   checkInput,
-  checkRemoveOptions,
   grantIdProblem,
   type RemoveUserGrantsOptions,
+  removeChecks,
 } from "./options.js";
 import type { RemoveOutcome, RemoveStatus } from "./outcome.js";
 import type { Grant, Reading } from "./pool.js";
@@ -81,7 +82,7 @@ export function removeUserGrantsIn(
   inDoubt?: InDoubt,
 ): BulkRun<RemoveOutcome> {
   checkInput(client, "bulkRemoveUserGrant", grantIds, "grantIds");
-  const checked = checkRemoveOptions(options);
+  const checked = checkOptions(options, removeChecks);
   return startRun<Grant, RemoveStatus>({
     values: grantIds,
     options: checked,

@@ -13,8 +13,9 @@ describe.each(protocols)("over %s", (protocol) => {
     const { port, baseUrl } = server;
     const client = createClient(protocol, { baseUrl });
     const endings = new Map<string, number>();
+    let isOver = false;
     const caller = async () => {
-      for (let n = 0; n < 40; n++) {
+      while (!isOver) {
         const ending = await client.deactivateUserGrant(grant, { timeoutMs: 5_000 }).then(
           () => "ok",
           (error: unknown) => Code[ConnectError.from(error).code],
@@ -25,10 +26,11 @@ describe.each(protocols)("over %s", (protocol) => {
     };
     const callers = Promise.all(Array.from({ length: 10 }, caller));
     for (let restarts = 0; restarts < 5; restarts++) {
-      await vi.waitUntil(() => server.requests > 20, { interval: 1 });
+      await vi.waitUntil(() => server.requests > 20, { interval: 1, timeout: 15_000 });
       await server.close();
       server = await startWire(protocol, respondWell, { port });
     }
+    isOver = true;
     await callers;
     expect([...endings.keys()].filter((ending) => ending !== "ok")).toEqual(
       endings.has("Unavailable") ? ["Unavailable"] : [],

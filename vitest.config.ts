@@ -2,8 +2,8 @@ import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** These take longest, and wait most of the time: for grants that reappear, processes and browsers. */
-const waiting = ["cli/effect", "cli/story", "cli/restore-killed", "browser/sign-in-tabs"];
+/** These take longest, and wait most of the time, for browsers and processes. */
+const waiting = ["browser/sign-in-tabs", "cli/story", "cli/restore-killed", "docs/programs"];
 
 class WaitingFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 
 const total = 100_000;
-/** Half of it is live; V8 collects the rest when it sees fit. */
+/** A tenth of it is live; V8 collects the rest when it sees fit. docs/scale.md has what a million take. */
 const mostMegabytes = 600;
 const bin = fileURLToPath(new URL("../../dist/cli/bin.js", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "cli-memory-"));

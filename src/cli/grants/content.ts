@@ -4,18 +4,22 @@ import { fileProblem, type Io, UsageError } from "../io.js";
 import { show } from "../terminal.js";
 
 /**
- * A line, numbered from 1. Lines and rows are objects of classes, and no literals: those of a busy place V8 may
- * put into its old space, with all that they refer to. Reading 100,000 rows took 250 MB then, in place of 115.
+ * A line, or a row of cells, with the number of the line on which it begins. An object of a class, and no literal:
+ * those of a busy place V8 may put into its old space, with all that they refer to. Reading 100,000 rows took
+ * 250 MB then, in place of 115.
  */
-export class Line {
+export class Numbered<T> {
   readonly number: number;
-  readonly text: string;
+  readonly value: T;
 
-  constructor(number: number, text: string) {
+  constructor(number: number, value: T) {
     this.number = number;
-    this.text = text;
+    this.value = value;
   }
 }
+
+export type Line = Numbered<string>;
+export type CsvRow = Numbered<readonly string[]>;
 
 /** The text of an input. */
 export interface Content {
@@ -42,14 +46,14 @@ export async function openContent(flag: string, path: string, io: Io): Promise<C
   let start: IteratorResult<Line, void>;
   do {
     start = await rest.next();
-  } while (!start.done && start.value.text.trim() === "");
+  } while (!start.done && start.value.value.trim() === "");
   async function* lines() {
     if (!start.done) {
       yield start.value;
     }
     yield* rest;
   }
-  return { name, first: start.done ? "" : start.value.text.trim(), lines: lines() };
+  return { name, first: start.done ? "" : start.value.value.trim(), lines: lines() };
 }
 
 function openFile(path: string): NodeJS.ReadableStream {
@@ -118,7 +122,7 @@ async function* linesOf(chunks: AsyncIterable<string>, name: string): AsyncGener
     const [end = "", ...lines] = next.slice(0, next.length - held.length).split(/\r\n|\n|\r/);
     text += end;
     for (const line of lines) {
-      yield new Line(number, text);
+      yield new Numbered(number, text);
       number += 1;
       text = line;
     }
@@ -126,18 +130,7 @@ async function* linesOf(chunks: AsyncIterable<string>, name: string): AsyncGener
       throw new UsageError(`${name}, line ${number} has more than ${longestText} characters.`);
     }
   }
-  yield new Line(number, text);
-}
-
-export class CsvRow {
-  /** The line on which it begins: a quoted cell may contain line breaks. */
-  readonly number: number;
-  readonly cells: readonly string[];
-
-  constructor(number: number, cells: readonly string[]) {
-    this.number = number;
-    this.cells = cells;
-  }
+  yield new Numbered(number, text);
 }
 
 /** What is longer has a quote that is not closed. */
@@ -155,7 +148,7 @@ export async function* csvRows(lines: AsyncIterable<Line>): AsyncGenerator<CsvRo
   let from = 0;
   let row = "";
   let isOpen = false;
-  for await (const { number, text: line } of lines) {
+  for await (const { number, value: line } of lines) {
     from = isOpen ? from : number;
     row = isOpen ? `${row}\n${line}` : line;
     isOpen = isOpen !== hasOpenQuote(line);
@@ -166,7 +159,7 @@ export async function* csvRows(lines: AsyncIterable<Line>): AsyncGenerator<CsvRo
       delimiter ??= delimiterOf(row);
       const cells = cellsOf(row, delimiter);
       if (cells.some((cell) => cell.trim() !== "")) {
-        yield new CsvRow(from, cells);
+        yield new Numbered(from, cells);
       }
     }
   }
@@ -212,9 +205,9 @@ export async function* jsonTexts({ name, first, lines }: Content): AsyncGenerato
   const isArray = first.startsWith("[");
   let from = 0;
   let text = "";
-  for await (const { number, text: line } of lines) {
+  for await (const { number, value: line } of lines) {
     if (text !== "" && !isArray && line !== "" && !/^[\s}\]]/.test(line)) {
-      yield new Line(from, text);
+      yield new Numbered(from, text);
       text = "";
     }
     if (text !== "" || line.trim() !== "") {
@@ -226,6 +219,6 @@ export async function* jsonTexts({ name, first, lines }: Content): AsyncGenerato
     }
   }
   if (text !== "") {
-    yield new Line(from, text);
+    yield new Numbered(from, text);
   }
 }

@@ -102,7 +102,7 @@ async function* fromContent(content: Content, column: string | undefined): Readi
   const isHead = isGrantColumn(first.replaceAll('"', ""));
   if (/^[[{]/.test(first) || (/^"[^"]*"$/.test(first) && !isHead)) {
     const read = valueReader(column);
-    for await (const { number, text } of jsonTexts(content)) {
+    for await (const { number, value: text } of jsonTexts(content)) {
       for (const reading of read(text)) {
         yield [number, reading];
       }
@@ -113,7 +113,7 @@ async function* fromContent(content: Content, column: string | undefined): Readi
     yield* fromCsv(content, column);
     return;
   }
-  for await (const { number, text: raw } of lines) {
+  for await (const { number, value: raw } of lines) {
     const text = raw.trim();
     // Empty lines, and lines that begin with #, are skipped.
     if (text !== "" && !text.startsWith("#")) {
@@ -125,7 +125,7 @@ async function* fromContent(content: Content, column: string | undefined): Readi
 async function* fromCsv({ lines }: Content, column: string | undefined): Readings {
   let read: RowReader | undefined;
   let width = 0;
-  for await (const { number, cells } of csvRows(lines)) {
+  for await (const { number, value: cells } of csvRows(lines)) {
     if (read === undefined) {
       const reader = rowReader(
         cells.map((cell) => cell.trim()),

@@ -116,7 +116,7 @@ async function* entriesOf(
 ): AsyncGenerator<readonly [place: string, value: string]> {
   const { name, first, lines } = await openContent(flag, path, io);
   if (!/[,;\t]/.test(first)) {
-    for await (const { number, text: raw } of lines) {
+    for await (const { number, value: raw } of lines) {
       const value = raw.trim();
       if (value !== "" && !value.startsWith("#")) {
         yield [`${name}, line ${number}`, value];
@@ -129,21 +129,21 @@ async function* entriesOf(
     rows.push(row);
   }
   const [titles, ...data] = rows;
-  const columns = [...(titles?.cells ?? [])].flatMap((title, at) =>
-    data.every(({ cells }) => email.test(cells[at]?.trim() ?? "")) ? [{ title, at }] : [],
+  const columns = [...(titles?.value ?? [])].flatMap((title, at) =>
+    data.every(({ value: cells }) => email.test(cells[at]?.trim() ?? "")) ? [{ title, at }] : [],
   );
   const [column] = columns;
   if (
     column === undefined ||
     columns.length > 1 ||
-    titles?.cells.some((cell) => email.test(cell))
+    titles?.value.some((cell) => email.test(cell))
   ) {
     const found = columns.length > 1 ? columns.map(({ title }) => show(title)).join(", ") : "none";
     throw new UsageError(
       `${flag}: ${name} must have a line of titles, and one column with an email address in every row; it has: ${found}.`,
     );
   }
-  for (const { number, cells } of data) {
+  for (const { number, value: cells } of data) {
     yield [`${name}, line ${number}`, cells[column.at]?.trim() ?? ""];
   }
 }

@@ -160,12 +160,16 @@ describe.concurrent("a look at the effect", () => {
   });
 
   it("lists removed grants that are still shown, which no client can repair", async () => {
-    const { sandbox, revoke } = await setUp(30);
-    sandbox.skipNextProjections(2);
+    const { sandbox, cli, revoke, log } = await setUp(30);
+    sandbox.skipNextProjections(1);
     const { exitCode, stderr } = await revoke("remove");
-    expect(stderr.match(skippedLine)).toHaveLength(2);
+    expect(stderr.match(skippedLine)).toHaveLength(1);
     expect(stderr).toMatch(/A client cannot repair that\. The operator can/);
     expect(exitCode).toBe(2);
+    const verified = await cli(["verify", log, "--repair"]);
+    expect(verified.stderr).toMatch(/A client cannot repair that\. The operator can/);
+    expect(verified.exitCode).toBe(2);
+    expect(readFileSync(log, "utf8")).not.toContain('"do":');
     await sandbox.close();
   });
 
@@ -208,7 +212,7 @@ describe.concurrent("a look at the effect", () => {
     const step = { step: "killed-1", at: "2026-11-30T12:00:00Z", do: "reactivate", repair: true };
     appendFileSync(log, `${JSON.stringify({ ...step, grantId: ids[0] })}\n`);
     const verified = await cli(["verify", log]);
-    expect(verified.stderr).toContain(`A repair of ${ids[0]} was interrupted: it may be active.`);
+    expect(verified.stderr).toContain(`A repair of ${ids[0]} was not finished: it may be active.`);
     expect(verified.exitCode).toBe(2);
     const resumed = await cli(["resume", log, "--yes"]);
     expect(resumed.stderr).toMatch(/may have left 1 grant active: deactivating first/);
@@ -217,6 +221,33 @@ describe.concurrent("a look at the effect", () => {
     expect((await cli(["verify", log])).exitCode).toBe(0);
     await sandbox.close();
   });
+
+  it("leaves alone what a restore has activated after an interrupted repair", async () => {
+    const { sandbox, cli, revoke, log, ids } = await setUp(1);
+    await revoke("deactivate");
+    const step = { step: "killed-1", at: "2026-11-30T12:00:00Z", do: "reactivate", repair: true };
+    appendFileSync(log, `${JSON.stringify({ ...step, grantId: ids[0] })}\n`);
+    expect((await cli(["restore", log, "--yes"])).exitCode).toBe(0);
+    expect((await cli(["verify", log, "--repair"])).exitCode).toBe(0);
+    expect(sandbox.grant(ids[0] ?? "")?.state).toBe("active");
+    await sandbox.close();
+  });
+
+  it.each(["v4", "v2.70"] as const)(
+    "repairs again what an interrupted repair has not reached, %s",
+    async (generation) => {
+      const { sandbox, cli, revoke, log, ids } = await setUp(1, { generation });
+      sandbox.skipNextProjections(1);
+      await revoke("deactivate", "--no-check");
+      // Killed before the reactivation was sent.
+      const step = { step: "killed-1", at: "2026-11-30T12:00:00Z", do: "reactivate", repair: true };
+      appendFileSync(log, `${JSON.stringify({ ...step, grantId: ids[0] })}\n`);
+      const { exitCode, stderr } = await cli(["verify", log, "--repair"]);
+      expect(stderr).not.toContain("changed again since");
+      expect(exitCode).toBe(0);
+      await sandbox.close();
+    },
+  );
 });
 
 describe.concurrent("what belongs together", () => {

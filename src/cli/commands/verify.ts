@@ -4,10 +4,10 @@ import { type Command, type FlagTable, parseFlags } from "../flags.js";
 import { contradicts, type Look, look, type Seen } from "../grants/effect.js";
 import { exitCode, line } from "../io.js";
 import { logPathOf, withLog } from "../log/open.js";
-import { expectationOf, type FoundState, type LogContent } from "../log/read.js";
+import { expectationOf, type FoundState, isHalfRestored, type LogContent } from "../log/read.js";
 import { rateFlags, readRate } from "../pace.js";
 import { createReport } from "../progress.js";
-import { grouped, quoted } from "../terminal.js";
+import { grouped, printable, quoted } from "../terminal.js";
 import { type Context, inContext } from "./revoke/context.js";
 import { adviseOnOthers, logEffect } from "./revoke/effect.js";
 import { finishRepairs, repair } from "./revoke/repair.js";
@@ -76,7 +76,8 @@ async function verifyLog(content: LogContent, context: Context, json: boolean): 
   }
   logEffect(seen, context);
   const isDecided = isFinished && ![...expected.values()].includes(undefined);
-  if (log !== undefined && seen.others.size > 0) {
+  // Nothing reactivates a grant that was removed.
+  if (log !== undefined && head.command === "deactivate" && seen.others.size > 0) {
     const isRepaired = await repair([...seen.others.values()], seen.looked, path, context);
     return isRepaired && isDecided ? exitCode.done : exitCode.incomplete;
   }
@@ -156,12 +157,15 @@ function summaryOf(counts: Readonly<Record<string, number>>, quiet: boolean): st
 /** What to do about what is not as reported; and what "not shown" means where the run has not found it either. */
 function adviseOn(seen: Look, { path, grants, head }: LogContent, context: Context): void {
   const { stderr } = context.io;
-  for (const { grantId, mayBeActive } of grants) {
-    if (mayBeActive) {
-      line(
-        stderr,
-        `A repair of ${grantId} was interrupted: it may be active. Finish it: zitadel-user-grants verify --repair ${quoted(path)}`,
-      );
+  for (const grant of grants) {
+    const [what, finish] = grant.mayBeActive
+      ? ["repair", "verify --repair"]
+      : isHalfRestored(grant)
+        ? ["restore", "restore"]
+        : [];
+    if (what !== undefined) {
+      const text = `A ${what} of ${printable(grant.grantId)} was not finished: it may be active.`;
+      line(stderr, `${text} Finish it: zitadel-user-grants ${finish} ${quoted(path)}`);
     }
   }
   adviseOnOthers(seen, head.command, path, context);

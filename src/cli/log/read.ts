@@ -195,7 +195,10 @@ export class LogContent {
         grant.details = entry.error || entry.answerLost ? entry : undefined;
       }
     } else if ("restored" in entry) {
-      this.#known(entry.grantId).restored = entry;
+      const grant = this.#known(entry.grantId);
+      grant.restored = entry;
+      // What a restore has brought back is no longer for a repair to deactivate.
+      grant.mayBeActive &&= entry.restored === "failed";
     } else if ("effect" in entry) {
       this.effect = entry;
     } else if ("step" in entry) {
@@ -218,8 +221,12 @@ export class LogContent {
         grant.newGrantId = newGrantId ?? grant.newGrantId;
       }
       if (step?.repair && step.do === "deactivate" && ok) {
-        const change = { sequence, changeDate };
-        Object.assign(this.#known(step.grantId), { mayBeActive: false, change });
+        const grant = this.#known(step.grantId);
+        grant.mayBeActive = false;
+        // ZITADEL v2.70 does not date what was inactive already.
+        if (sequence !== undefined || changeDate !== undefined) {
+          grant.change = { sequence, changeDate };
+        }
       }
     }
   }
@@ -268,13 +275,23 @@ export interface Expectation {
 }
 
 export function expectationOf(grant: GrantInLog, command: LoggedCommand): Expectation {
-  const { grantId, restored } = grant;
+  const { grantId, restored, newGrantId } = grant;
+  if (isHalfRestored(grant)) {
+    return { grantId: restored?.newGrantId ?? newGrantId ?? grantId, state: undefined };
+  }
   if (restored !== undefined && restored.restored !== "failed") {
     return { grantId: restored.newGrantId ?? grantId, state: restored.state };
   }
   const { status, confirmed, mayBeActive } = grant;
   const done = confirmed ? (command === "remove" ? "gone" : "inactive") : undefined;
   return { grantId, state: mayBeActive ? undefined : (statesAfter[status] ?? done) };
+}
+
+/** Whether a restore may have added a grant in its place, and has not brought it to the state of before. */
+export function isHalfRestored({ restored, newGrantId, lostAdds = [] }: GrantInLog): boolean {
+  return restored === undefined || restored.restored === "failed"
+    ? newGrantId !== undefined || lostAdds.length > 0
+    : restored.restored === "left-active";
 }
 
 const statesAfter: Readonly<Record<string, FoundState>> = {

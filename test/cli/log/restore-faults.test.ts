@@ -114,6 +114,9 @@ describe.each(["v4", "v2.70"] as const)("restore when requests fail, %s", (gener
     expect(aborted.stderr).toMatch(/aborted: Unauthenticated AUTH-7fs1e/);
     expect(aborted.exitCode).toBe(4);
     fate = () => "pass";
+    const verified = await throughGateway(["verify", log]);
+    expect(verified.stderr).toMatch(/A restore of \d+ was not finished: it may be active/);
+    expect(verified.exitCode).toBe(2);
     const { exitCode, outcomes } = await restore(log);
     expect(outcomes).toMatchObject([{ restored: "restored", state: "inactive" }]);
     expect(await statesOf(users)).toEqual([["inactive"]]);

@@ -145,6 +145,8 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
       '{"stepAnsw',
     ].join("\n");
     const path = file(`killed-${generation}.jsonl`, readFileSync(log, "utf8") + killed);
+    // Neither is in the log as restored, and both may be active.
+    expect((await cli(["verify", path])).exitCode).toBe(2);
     const { exitCode, stdout } = await restore(path);
     expect(outcomes(stdout)).toContainEqual({
       ...{ grantId: added.grantId, restored: "restored" },

@@ -107,6 +107,26 @@ describe("what a file says besides its ids", () => {
     expect((await cli([...argv, file("plan.csv", plan)])).exitCode).toBe(0);
     expect(sandbox.grant(ann?.grantId ?? "")).toBeUndefined();
   });
+
+  it("stops it where a service user is said to be a person, and where a repeated id is someone else's", async () => {
+    const projectId = await start();
+    const ann = sandbox.addUser({ email: "ann@example.com" });
+    const { grantId } = sandbox.addGrant({ userId: ann.userId, projectId });
+    const machine = sandbox.addGrant({
+      userId: sandbox.addUser({ type: "machine" }).userId,
+      projectId,
+    });
+    const argv = ["remove", "--yes", "--no-log", "--file"];
+    const said = `grantId,email\n${machine.grantId},ann@example.com\n`;
+    const service = await cli([...argv, file("machine.csv", said)]);
+    expect(service.stderr).toContain("email: the file says ann@example.com, ZITADEL shows none");
+    const twice = `grantId,email\n${grantId},ann@example.com\n${grantId},bob@example.com\n`;
+    const repeated = await cli([...argv, file("twice.csv", twice)]);
+    expect(repeated.stderr).toMatch(/twice\.csv, line 3, .*: the file says bob@example\.com/);
+    expect([service.exitCode, repeated.exitCode]).toEqual([1, 1]);
+    const same = `grantId,email\n${grantId},ann@example.com\n${grantId},Ann@example.com\n`;
+    expect((await cli([...argv, file("same.csv", same)])).exitCode).toBe(0);
+  });
 });
 
 describe("people and projects", () => {

@@ -21,7 +21,11 @@ export interface RunGrant {
 }
 
 /** The same, and what its file says about it. */
-type GivenGrant = RunGrant & InputGrant;
+type GivenGrant = RunGrant &
+  InputGrant & {
+    /** Other lines with the same id that say something else. */
+    others?: InputGrant[];
+  };
 
 /** The grants of a run, and what is shown of them. */
 export interface Gathered {
@@ -60,11 +64,15 @@ export async function gatherInput(
     const { grantId, user, claims } = said;
     const { userBy } = claims;
     withEmail ||= userBy === "email" || userBy === "userName";
-    const isNew = !grants.has(grantId);
-    if (isNew) {
-      grants.set(grantId, { ...said, userId: userBy === "userId" ? user : "", shows: undefined });
+    const before = grants.get(grantId);
+    if (before === undefined) {
+      const userId = userBy === "userId" ? user : "";
+      grants.set(grantId, { ...said, userId, shows: undefined });
+    } else if (before.user !== user || before.claims !== claims) {
+      before.others ??= [];
+      before.others.push(said);
     }
-    return isNew;
+    return before === undefined;
   };
   await readGrants(positionals, flags, add, io);
   if (grants.size === 0) {
@@ -100,8 +108,9 @@ function differences({ user, claims }: InputGrant, record: GrantRecord): string[
     ["projectName", projectName, record.projectName],
     ["roles", sorted(roleKeys), sorted(record.roleKeys)],
   ] as const;
-  return compared.flatMap(([name, said, shown]) =>
-    said === undefined || shown === undefined || said.toLowerCase() === shown.toLowerCase()
+  // What ZITADEL does not show, a grant has not: a service user has no email.
+  return compared.flatMap(([name, said, shown = ""]) =>
+    said === undefined || said.toLowerCase() === shown.toLowerCase()
       ? []
       : [
           `${name}: the file says ${said}, ZITADEL shows ${shown || "none"}${name === "userId" ? ` (${personOf(record)})` : ""}`,
@@ -140,10 +149,12 @@ async function readGiven(input: Input, source: Source): Promise<Gathered> {
     const grant = { ...toLoggedGrant(record), userId: given.userId };
     overview.add(grant);
     log?.grant(grant);
-    const found = differences(given, record);
-    if (found.length > 0) {
-      const where = `${input.source}, line ${given.number}, grant ${grantId}`;
-      differing.push(`  ${where}: ${found.join("; ")}`);
+    for (const said of [given, ...(given.others ?? [])]) {
+      const found = differences(said, record);
+      if (found.length > 0) {
+        const where = `${input.source}, line ${said.number}, grant ${grantId}`;
+        differing.push(`  ${where}: ${found.join("; ")}`);
+      }
     }
   };
   const options: ReadEachOptions = {

@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { platform } from "../bulk/internal.js";
 import { close, describeError, isGrantNotFound } from "../index.js";
 import type { Connection } from "./connect.js";
-import { explain, messageOf, type Use } from "./explain.js";
+import { explain, messageOf } from "./explain.js";
 import { createLookup, type Lookup, type LookupOptions } from "./grants/lookup.js";
 import { Ended, exitCode, type Io, line, UsageError } from "./io.js";
 import type { LoggedCommand, LogHead } from "./log/entry.js";
@@ -20,35 +20,27 @@ export interface Identified {
 }
 
 /**
- * Finds out the server and the account of the calls, before anything else is done. A command that only reads
- * goes on over JSON where gRPC, which nobody asked for, does not get through; how a change is sent is the user's
- * decision.
+ * Finds out the server and the account of the calls, before anything else is done.
  *
- * @throws Ended with the reason when that fails, or at Ctrl-C; UsageError when another protocol gets through.
+ * @throws Ended with the reason when that fails, or at Ctrl-C; UsageError when JSON alone gets through.
  */
-export async function identify(connection: Connection, io: Io, use: Use): Promise<Identified> {
-  const { baseUrl, protocol, protocolGiven } = connection;
+export async function identify(connection: Connection, io: Io): Promise<Identity> {
+  const { protocol } = connection;
   const limits = { connectMs: 5000 };
   return readWith(connection, limits, "Nothing was done.", io, async (lookup, options) => {
     try {
-      return { connection, identity: await whoAmI(lookup, connection) };
+      return await whoAmI(lookup, connection);
     } catch (error) {
       if (!(error instanceof ConnectError) || error.isWireError || protocol === "json") {
         throw error;
       }
       const json = connection.over("json");
-      const overJson = createLookup(json, { ...options, giveUpMs: 0 });
-      const identity = await whoAmI(overJson, json).catch(() => {
+      await whoAmI(createLookup(json, { ...options, giveUpMs: 0 }), json).catch(() => {
         throw error;
       });
-      if (use === "change" || protocolGiven) {
-        const name = `--protocol ${protocol}${protocolGiven ? "" : ", the default,"}`;
-        throw new UsageError(
-          `${name} does not get through: ${messageOf(error)}\nNothing was done. JSON gets through: add --protocol json.`,
-        );
-      }
-      line(io.stderr, `gRPC does not get through to ${baseUrl}: this reads over JSON.`);
-      return { connection: json, identity };
+      throw new UsageError(
+        `--protocol ${protocol} does not get through: ${messageOf(error)}\nNothing was done. JSON gets through: add --protocol json.`,
+      );
     }
   });
 }

@@ -9,7 +9,7 @@ import * as grpcWeb from "../grpc-web.js";
 import * as json from "../json.js";
 import { inFlags } from "./explain.js";
 import { type FlagGroup, type FlagTable, type FlagValues, oneOf } from "./flags.js";
-import { fileProblem, type Io, line, type Output, UsageError } from "./io.js";
+import { fileProblem, type Io, line, type Output, pipedInput, UsageError } from "./io.js";
 import { jsonText } from "./terminal.js";
 
 export const protocols = { grpc, "grpc-web": grpcWeb, json } as const;
@@ -72,16 +72,12 @@ export interface Connection {
   readonly baseUrl: string;
   readonly orgId: string | undefined;
   readonly protocol: ProtocolName;
-  /** Whether it was chosen, and is not the default. */
-  readonly protocolGiven: boolean;
   readonly instanceHost: string | undefined;
   readonly createClient: () => ManagementClient;
   /** For the other services. */
   readonly transport: Transport;
   /** The same connection over another protocol. */
   readonly over: (protocol: ProtocolName) => Connection;
-  /** Whether the token is read from standard input. */
-  readonly usesStdin: boolean;
 }
 
 /** Node's own fetch does not support proxies. */
@@ -101,7 +97,7 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     throw new UsageError("No instance given. Give --url or set ZITADEL_URL.");
   }
   const orgId = flags.org ?? nonEmpty(io.env.ZITADEL_ORG_ID);
-  const given = oneOf(
+  const protocolGiven = oneOf(
     "--protocol (or ZITADEL_PROTOCOL)",
     flags.protocol ?? nonEmpty(io.env.ZITADEL_PROTOCOL),
     Object.keys(protocols) as ProtocolName[],
@@ -125,13 +121,12 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     const options = { ...checked, token, fetch };
     return {
       baseUrl: baseUrl.replace(/\/+$/, ""),
-      ...{ orgId, protocol, protocolGiven: given !== undefined, instanceHost, over },
-      usesStdin: flags["token-file"] === "-",
+      ...{ orgId, protocol, instanceHost, over },
       createClient: () => protocols[protocol].createManagementClient(options),
       transport: protocols[protocol].createTransport({ ...options, readMaxBytes }),
     };
   };
-  return over(given ?? "grpc");
+  return over(protocolGiven ?? "grpc");
 }
 
 /**
@@ -143,14 +138,15 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
 async function readToken(
   flags: ConnectionFlags,
   issuer: string,
-  { env, stdin }: Io,
+  io: Io,
 ): Promise<string | TokenSource> {
+  const { env } = io;
   const { "token-file": tokenFile, "key-file": keyFile, "instance-host": instanceHost } = flags;
   if (tokenFile !== undefined && keyFile !== undefined) {
     throw new UsageError("Give --token-file or --key-file, not both.");
   }
   if (tokenFile === "-") {
-    return (await text(stdin)).trim();
+    return (await text(pipedInput("--token-file", io))).trim();
   }
   if (tokenFile !== undefined) {
     const bytes = await readSecret("--token-file", tokenFile);

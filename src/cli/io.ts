@@ -90,6 +90,16 @@ export function writeAll({ stdout, onInterrupt }: Io, text: string): Promise<voi
   });
 }
 
+/** Standard input, to be read to its end. @throws UsageError for a terminal, on which the tool may have to ask. */
+export function pipedInput(flag: string, { stdin }: Io): Io["stdin"] {
+  if (stdin.isTTY) {
+    throw new UsageError(
+      `${flag}: standard input is a terminal. Pipe something into it, or name a file.`,
+    );
+  }
+  return stdin;
+}
+
 /** Why a file cannot be read or written, in the system's words and with its code. */
 export function fileProblem(error: unknown): string {
   const { errno = 0, message } = error as NodeJS.ErrnoException;

@@ -13,14 +13,8 @@ const drawMs = 100;
 const rateAfterMs = 1000;
 const widestBar = 40;
 
-/** Shows the progress of a run. */
-export interface Progress {
-  update(summary: Summary): void;
-  end(): void;
-}
-
-/** A bar on a terminal, otherwise a line at intervals. */
-export function createProgress(io: Pick<Io, "stderr" | "environment">, total: number): Progress {
+/** Shows the progress of a run: a bar on a terminal, otherwise a line at intervals. */
+export function createProgress(io: Pick<Io, "stderr" | "environment">, total: number) {
   const { stderr: output, environment = platform } = io;
   const isBar = output.isTTY && !output.isDumb;
   let shownMs = isBar ? Number.NEGATIVE_INFINITY : environment.monotonicMs();
@@ -38,13 +32,13 @@ export function createProgress(io: Pick<Io, "stderr" | "environment">, total: nu
     }
   };
   return {
-    update(summary) {
+    update(summary: Summary): void {
       last = summary;
       // What comes at once is shown once, soon after.
       const leftMs = shownMs + (isBar ? drawMs : lineMs) - environment.monotonicMs();
       cancel ??= environment.setTimer(show, Math.max(0, leftMs), { background: true });
     },
-    end() {
+    end(): void {
       cancel?.();
       if (isBar && last !== undefined) {
         show();
@@ -98,31 +92,17 @@ export function duration(ms: number): string {
     : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** The effect of Ctrl-C on a run: once to finish what is in flight, twice to exit at once. */
-export interface StopSwitch {
-  /** Whether no further work may be started. */
-  readonly stopped: boolean;
-  /** Resolves as soon as no further work may be started. */
-  readonly whenStopped: Promise<unknown>;
-  /** Whether the user interrupted the run. */
-  readonly interrupted: boolean;
-  /** Aborted as soon as no further work may be started. */
-  readonly stopSignal: AbortSignal;
-  /** Aborted when requests in flight are cancelled: at the second Ctrl-C, or soon after the first. */
-  readonly signal: AbortSignal;
-  /** Aborted at the second Ctrl-C alone, for what belongs together and is finished first. */
-  readonly pairSignal: AbortSignal;
-  /** Stops starting work, for a reason other than an interrupt. */
-  readonly stop: () => void;
-  /** Removes the listeners. */
-  readonly end: () => void;
-}
-
 /** How long what is in flight may take after Ctrl-C. */
 const graceMs = 1500;
 
-/** @param pairs grants that may be active: those that a second Ctrl-C leaves are named. */
-export function createStopSwitch(io: Io, pairs: ReadonlySet<string> = new Set()): StopSwitch {
+export type StopSwitch = ReturnType<typeof createStopSwitch>;
+
+/**
+ * The effect of Ctrl-C on a run: once to finish what is in flight, twice to exit at once.
+ *
+ * @param pairs grants that may be active: those that a second Ctrl-C leaves are named.
+ */
+export function createStopSwitch(io: Io, pairs: ReadonlySet<string> = new Set()) {
   const { environment = platform } = io;
   const first = new AbortController();
   const soon = new AbortController();
@@ -146,18 +126,26 @@ export function createStopSwitch(io: Io, pairs: ReadonlySet<string> = new Set())
     second.abort();
   });
   return {
-    get stopped() {
+    /** Whether no further work may be started. */
+    get stopped(): boolean {
       return first.signal.aborted;
     },
-    get interrupted() {
+    /** Whether the user interrupted the run. */
+    get interrupted(): boolean {
       return interrupted;
     },
+    /** Resolves as soon as no further work may be started. */
     whenStopped: once(first.signal, "abort"),
+    /** Aborted as soon as no further work may be started. */
     stopSignal: first.signal,
+    /** Aborted when requests in flight are cancelled: at the second Ctrl-C, or soon after the first. */
     signal: soon.signal,
+    /** Aborted at the second Ctrl-C alone, for what belongs together and is finished first. */
     pairSignal: second.signal,
+    /** Stops starting work, for a reason other than an interrupt. */
     stop: () => first.abort(),
-    end() {
+    /** Removes the listeners. */
+    end(): void {
       cancel?.();
       stopListening();
     },

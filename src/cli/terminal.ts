@@ -236,13 +236,13 @@ async function isConfirmed(
 }
 
 /** @throws UsageError when there is no terminal to ask on, or nothing to ask about, and `--yes` was not given. */
-export function checkCanAsk({ yes, quiet }: AskFlags, stdinTaken: boolean, io: Io): void {
+export function checkCanAsk({ yes, quiet }: AskFlags, io: Io): void {
   if (quiet && !yes) {
     throw new UsageError("--quiet needs --yes: it would hide what the question is about.");
   }
-  if (!yes && (stdinTaken || !io.stdin.isTTY || !io.stderr.isTTY)) {
+  if (!yes && (!io.stdin.isTTY || !io.stderr.isTTY)) {
     throw new UsageError(
-      `Nothing was done: ${stdinTaken ? "standard input is taken" : "there is no terminal"}, so there is no way to ask. Add --yes to go ahead.`,
+      "Nothing was done: there is no terminal, so there is no way to ask. Add --yes to go ahead.",
     );
   }
 }

@@ -49,24 +49,14 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
     throw new UsageError("Give --json or --csv, not both.");
   }
   const selectors = await readSelectors(values, io);
-  const given = await readConnection(values, io);
-  const rate = readRate(values.rate, given.baseUrl);
-  const { connection, identity } = await identify(given, io, "read");
-  let count = 0;
+  const connection = await readConnection(values, io);
+  const rate = readRate(values.rate, connection.baseUrl);
+  const identity = await identify(connection, io);
   let end: SelectionEnd | undefined;
   const left = "The list is incomplete.";
   await readWith(connection, { rate }, left, io, async (lookup) => {
     async function* grants() {
-      const selection = selectGrants(lookup, selectors, identity.orgId);
-      for (;;) {
-        const { done, value } = await selection.next();
-        if (done) {
-          end = value;
-          return;
-        }
-        count += 1;
-        yield value;
-      }
+      end = yield* selectGrants(lookup, selectors, identity.orgId);
     }
     const texts = values.json
       ? jsonLines(grants())
@@ -77,7 +67,10 @@ async function runList(args: readonly string[], io: Io): Promise<number> {
     await writeTexts(texts, io);
   });
   if (!values.quiet) {
-    line(io.stderr, printable(`${counted(count, "grant")} in ${organizationOf(identity)}.`));
+    line(
+      io.stderr,
+      printable(`${counted(end?.matched ?? 0, "grant")} in ${organizationOf(identity)}.`),
+    );
   }
   const { unmatched = [], ambiguous = [] } = end ?? {};
   for (const text of [...unmatched.map((value) => `Not matched: ${value}`), ...ambiguous]) {

@@ -25,7 +25,7 @@ export const resume: Command = {
       ...connectionFlags,
     });
     const path = logPathOf("resume", positionals);
-    checkCanAsk(flags, flags["token-file"] === "-", io);
+    checkCanAsk(flags, io);
     return await withLog("resume", path, { flags, changes: true, io }, async (opened) => {
       const { connection, identity, content } = opened;
       if (content.sessions.some(({ what }) => what === "restored")) {

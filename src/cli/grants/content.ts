@@ -1,6 +1,6 @@
 import { constants, createReadStream, openSync, statSync } from "node:fs";
 import { Socket } from "node:net";
-import { fileProblem, type Io, UsageError } from "../io.js";
+import { fileProblem, type Io, pipedInput, UsageError } from "../io.js";
 import { show } from "../terminal.js";
 
 /**
@@ -41,7 +41,7 @@ const longestText = 256_000_000;
  */
 export async function openContent(flag: string, path: string, io: Io): Promise<Content> {
   const name = path === "-" ? "standard input" : path;
-  const open = () => (path === "-" ? io.stdin : openFile(path));
+  const open = () => (path === "-" ? pipedInput(flag, io) : openFile(path));
   const rest = linesOf(decode(open, flag, name), name);
   let start: IteratorResult<Line, void>;
   do {

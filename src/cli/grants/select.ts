@@ -7,6 +7,8 @@ import { type GrantRecord, personOf } from "./record.js";
 
 /** The result of a selection. */
 export interface SelectionEnd extends ReadingEnd {
+  /** How many grants match. */
+  readonly matched: number;
   /** Values that match no grant of the selection, as they were given. */
   readonly unmatched: readonly string[];
   /** Emails and login names whose grants are of several users, with these. */
@@ -32,6 +34,7 @@ export async function* selectGrants(
   const unmatched = new Set(groups.flatMap(({ values }) => values.map(({ shown }) => shown)));
   const people = new Map<string, Map<string, string>>();
   const searches = plan(selectors, groups);
+  let matched = 0;
   // One search has each grant once.
   const seen = searches.length > 1 ? new Set<string>() : undefined;
   const reading = readSearches(lookup, searches, orgId);
@@ -41,6 +44,7 @@ export async function* selectGrants(
       const ambiguous = [...people].filter(([, users]) => users.size > 1);
       return {
         ...value,
+        matched,
         unmatched: [...unmatched],
         ambiguous: ambiguous.map(
           ([shown, users]) =>
@@ -49,19 +53,20 @@ export async function* selectGrants(
       };
     }
     for (const record of value) {
-      const matched = groups.map((group) => group.matches(record));
+      const values = groups.map((group) => group.matches(record));
       const isNew = !seen?.has(record.grantId);
-      if (!isNew || !isMeant(record) || !matched.every(({ length }) => length > 0)) {
+      if (!isNew || !isMeant(record) || !values.every(({ length }) => length > 0)) {
         continue;
       }
       seen?.add(record.grantId);
-      for (const { shown, isPerson } of matched.flat()) {
+      for (const { shown, isPerson } of values.flat()) {
         unmatched.delete(shown);
         if (isPerson) {
           const users = people.get(shown) ?? new Map<string, string>();
           people.set(shown, users.set(record.userId, personOf(record)));
         }
       }
+      matched += 1;
       yield record;
     }
   }

@@ -38,7 +38,7 @@ export async function withLog(
   const lock = changes ? LogLock.take(path, command) : undefined;
   try {
     const content = await LogContent.read(path, command);
-    const identified = await connectAs(content.head, flags, changes, io);
+    const identified = await connectAs(content.head, flags, io);
     const { connection, identity } = identified;
     return await work({
       ...{ connection, identity, content },
@@ -59,19 +59,14 @@ export async function withLog(
   }
 }
 
-async function connectAs(
-  head: LogHead,
-  flags: ConnectionFlags,
-  changes: boolean,
-  io: Io,
-): Promise<Identified> {
+async function connectAs(head: LogHead, flags: ConnectionFlags, io: Io): Promise<Identified> {
   const connection = await readConnection(connectionFlagsOf(head, flags, io), io);
-  const identified = await identify(connection, io, changes ? "change" : "read");
-  const difference = differentOrganization(head, connection, identified.identity);
+  const identity = await identify(connection, io);
+  const difference = differentOrganization(head, connection, identity);
   if (difference !== undefined) {
     throw new UsageError(difference);
   }
-  return identified;
+  return { connection, identity };
 }
 
 /**

@@ -43,7 +43,7 @@ export const restore: Command = {
     // A dry run only reads.
     const isDry = flags["dry-run"] ?? false;
     if (!isDry) {
-      checkCanAsk(flags, flags["token-file"] === "-", io);
+      checkCanAsk(flags, io);
     }
     return await withLog("restore", path, { flags, changes: !isDry, io }, async (opened) => {
       const { connection, identity, content } = opened;

@@ -8,7 +8,7 @@ import {
 } from "../../../bulk/internal.js";
 import { wholeNumber } from "../../flags.js";
 import { look } from "../../grants/effect.js";
-import { Ended, exitCode, line } from "../../io.js";
+import { exitCode, line } from "../../io.js";
 import {
   type LoggedCommand,
   type LoggedOutcome,
@@ -24,11 +24,6 @@ import { adviseOnOthers, isNothingLeft, listOthers, logEffect } from "./effect.j
 import type { ActionFlags } from "./flags.js";
 import type { RunGrant } from "./gather.js";
 import { finishRepairs, repair } from "./repair.js";
-
-/** This many unknown grants at the start suggest the wrong organization. */
-const suspiciousUnknown = 100;
-const wrongOrganization =
-  "They may be gone already, or they belong to another organization than the one above: a grant of another organization looks just like one that is gone.";
 
 /** All grants of a run, and the ones that are left to request. */
 export interface Plan {
@@ -127,17 +122,14 @@ interface Sent {
 }
 
 async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promise<Sent> {
-  const { command, grants, earlier } = plan;
+  const { command, earlier } = plan;
   const { log, stopSwitch, io } = context;
   const unwritten = earlier?.unwritten ?? [];
   const total = plan.open.length + unwritten.length;
   const report = createReport(total, { json: flags.json, quiet: context.quiet }, io);
-  const users = new Map(flags.json ? grants.map(({ grantId, userId }) => [grantId, userId]) : []);
   const done = doneStatus(command);
   const open = new Set(plan.open.map(({ grantId }) => grantId));
   const unlogged: LoggedOutcome[] = [];
-  let onlyUnknown = 0;
-  let othersSeen = Object.keys(earlier?.decided ?? {}).some((status) => status !== "not-found");
   /** Of the last grants, when the server accepted nothing after them. */
   let lastFailure: ConnectError | undefined;
   const onOutcome = (outcome: Outcome<string>) => {
@@ -145,11 +137,6 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promis
     if (status === "failed" && error?.code === Code.Canceled && !answerLost && stopSwitch.stopped) {
       // It was not attempted.
       return;
-    }
-    if (status !== "not-found") {
-      othersSeen = true;
-    } else if (!answerLost) {
-      onlyUnknown += 1;
     }
     if (status !== "failed") {
       open.delete(grantId);
@@ -161,11 +148,8 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promis
       unlogged.push(logged);
       stopSwitch.stop();
     }
-    const userId = users.get(grantId);
-    // With its user, it is input for `deactivate`.
-    const value = userId ? { userId, ...logged } : logged;
     const problem = status === "failed" ? "failed" : status === done ? undefined : "warn";
-    report.add(outcome, value, outcomeLine(logged), problem);
+    report.add(outcome, logged, outcomeLine(logged), problem);
   };
   for (const { grantId } of unwritten) {
     onOutcome({ grantId, status: done });
@@ -174,11 +158,7 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promis
     const run = begin(plan, flags, onOutcome, context);
     stopSwitch.whenStopped.then(async () => await run.return?.()).catch(() => undefined);
     for await (const _ of run) {
-      if (onlyUnknown >= suspiciousUnknown && !othersSeen && !flags["allow-unknown"]) {
-        const why = `The first ${suspiciousUnknown} grants are all unknown, so the run was stopped. ${wrongOrganization} If they are gone, add --allow-unknown.`;
-        context.fail(new Ended(exitCode.stopped, why));
-        break;
-      }
+      // Reported as it came.
     }
     // After an interrupt, requests are in flight.
     await run.return?.();
@@ -186,7 +166,7 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promis
       context.fail(lastFailure);
     }
   } catch (error) {
-    if (!(error instanceof ConnectError) && !(error instanceof Ended)) {
+    if (!(error instanceof ConnectError)) {
       throw error;
     }
     context.fail(error);
@@ -252,7 +232,9 @@ function conclude(plan: Plan, flags: ActionFlags, sent: Sent, context: Context):
   }
   context.checkEnded("run", notSent === 0);
   if (count("not-found") === plan.grants.length && !flags["allow-unknown"]) {
-    say(`None of the grants was found. ${wrongOrganization}`);
+    say(
+      "None of the grants was found: they may be gone already, or belong to another organization than the one above, which looks just the same.",
+    );
   }
   const missing = flags["allow-unknown"] ? 0 : count("not-found");
   return count("failed") + missing > 0 ? exitCode.incomplete : exitCode.done;

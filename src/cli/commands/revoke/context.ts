@@ -76,9 +76,6 @@ function createContext(
         const why = `The ${what} was stopped: ${log.failure.message}. Nothing new was sent after that.`;
         throw new Ended(exitCode.stopped, why + again);
       }
-      if (failure instanceof Ended) {
-        throw new Ended(failure.exitCode, failure.message + again);
-      }
       if (failure instanceof ConnectError && !leftAtOnce) {
         const why = `The ${what} was aborted: ${explain(failure)}`;
         throw new Ended(exitCode.aborted, why + again);

@@ -46,23 +46,25 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
   if (selector !== undefined && (positionals.length > 0 || flags.file !== undefined)) {
     throw new UsageError(`Give ids, or select grants with ${selector}, not both.`);
   }
+  const isGiven = selector !== undefined || positionals.length > 0 || flags.file !== undefined;
+  if (!isGiven && io.stdin.isTTY) {
+    throw new UsageError(
+      "No grants given. Give ids as arguments, with --file, or on standard input, or select them with --user, --email, --project or --role.",
+    );
+  }
   const selectors = selector === undefined ? undefined : await readSelectors(flags, io);
-  const given = await readConnection(flags, io);
-  const rate = readRate(flags.rate, given.baseUrl);
-  const fromStdin =
-    selectors === undefined
-      ? checkInput(positionals, flags.file, given, io)
-      : flags["users-file"] === "-" || flags["emails-file"] === "-";
+  const connection = await readConnection(flags, io);
+  const rate = readRate(flags.rate, connection.baseUrl);
   const isDryRun = flags["dry-run"] === true;
   if (!isDryRun) {
-    checkCanAsk(flags, fromStdin || given.usesStdin, io);
+    checkCanAsk(flags, io);
   }
   const isLogged = !flags["no-log"] && !isDryRun;
   const log = isLogged ? RunLog.create(flags.log ?? defaultLogPath()) : undefined;
   try {
     const input = selectors ?? (await gatherInput(positionals, flags, io));
-    const identified = await identify(given, io, isDryRun ? "read" : "change");
-    const source = { ...identified, rate, log, io };
+    const identity = await identify(connection, io);
+    const source = { connection, identity, rate, log, io };
     const gathered = await gather(input, !flags["no-record"], source);
     return await proceed(command, selectors, gathered, flags, source);
   } finally {
@@ -166,25 +168,4 @@ async function dryRun(
   line(io.stderr, "Connection and permission are fine. This was a dry run: nothing was done.");
   const isWhole = overview.missing === 0 || flags["allow-unknown"] === true;
   return isWhole ? exitCode.done : exitCode.incomplete;
-}
-
-/** Whether the grants come from standard input. @throws UsageError when no grants are given. */
-function checkInput(
-  positionals: readonly string[],
-  file: string | undefined,
-  { usesStdin }: Connection,
-  io: Io,
-): boolean {
-  if (positionals.length === 0 && file === undefined && (io.stdin.isTTY || usesStdin)) {
-    throw new UsageError(
-      "No grants given. Give ids as arguments, with --file, or on standard input, or select them with --user, --email, --project or --role.",
-    );
-  }
-  const fromStdin = positionals.length === 0 && (file === undefined || file === "-");
-  if (fromStdin && usesStdin) {
-    throw new UsageError(
-      "Standard input holds the token: give the grants as arguments or with --file.",
-    );
-  }
-  return fromStdin;
 }

@@ -16,7 +16,7 @@ export const protocols = { grpc, "grpc-web": grpcWeb, json } as const;
 export type ProtocolName = keyof typeof protocols;
 
 /** Flags of every command that talks to ZITADEL. */
-export const connectionFlags = {
+const connectionFlags = {
   url: {
     type: "string",
     value: "<url>",
@@ -59,11 +59,11 @@ export const connectionFlags = {
 } as const satisfies FlagTable;
 
 /** The same for help, which shows them apart from those of a command. */
-export const connectionGroup: FlagGroup = {
+export const connectionGroup = {
   title: "Connection",
   flags: connectionFlags,
   note: "A flag wins over its variable. Client credentials: ZITADEL_CLIENT_ID, ZITADEL_CLIENT_SECRET. A private certificate authority: set NODE_EXTRA_CA_CERTS to its file. A proxy: HTTPS_PROXY, NO_PROXY.",
-};
+} as const satisfies FlagGroup;
 
 export type ConnectionFlags = FlagValues<typeof connectionFlags>;
 

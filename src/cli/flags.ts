@@ -17,14 +17,16 @@ export interface Flag {
 
 export type FlagTable = Readonly<Record<string, Flag>>;
 
-/** What was given for the flags of a table. */
+type ValueOf<F extends Flag> = F["type"] extends "boolean"
+  ? boolean
+  : F extends { readonly multiple: true }
+    ? readonly string[]
+    : string;
+
+/** What was given for the flags of a table, or of several. */
 export type FlagValues<T extends FlagTable> = {
-  readonly [Name in keyof T]?:
-    | (T[Name]["type"] extends "boolean"
-        ? boolean
-        : T[Name] extends { readonly multiple: true }
-          ? readonly string[]
-          : string)
+  readonly [Name in T extends FlagTable ? keyof T : never]?:
+    | ValueOf<Extract<T, Readonly<Record<Name, Flag>>>[Name]>
     | undefined;
 };
 
@@ -46,21 +48,32 @@ export interface Command {
   readonly description: string;
   readonly examples?: readonly string[];
   readonly groups: readonly FlagGroup[];
-  /** Runs the command and returns its exit code. @throws UsageError */
-  readonly run: (args: readonly string[], io: Io) => Promise<number>;
+  /** Runs the command and returns its exit code. @throws Ended */
+  readonly run: (argv: readonly string[], io: Io) => Promise<number>;
+}
+
+/** A command whose `run` gets its arguments, and what was given for the flags of its groups. */
+export function defineCommand<const G extends readonly FlagGroup[]>(
+  command: Omit<Command, "run"> & {
+    readonly groups: G;
+    run(flags: FlagValues<G[number]["flags"]>, args: readonly string[], io: Io): Promise<number>;
+  },
+): Command {
+  return {
+    ...command,
+    async run(argv, io) {
+      const table = Object.assign({}, ...command.groups.map(({ flags }) => flags));
+      const { values, positionals } = parse(argv, table, command.arguments !== undefined);
+      return await command.run(values as FlagValues<G[number]["flags"]>, positionals, io);
+    },
+  };
 }
 
 /**
- * Parses flags and arguments.
- *
  * @throws UsageError for flags that are unknown, repeated, or lack their value, and for arguments of a command that
  * takes none.
  */
-export function parseFlags<const O extends FlagTable>(
-  args: readonly string[],
-  flags: O,
-  { allowPositionals = true } = {},
-) {
+function parse(args: readonly string[], flags: FlagTable, allowPositionals: boolean) {
   const options = { args: [...args], options: flags } as const;
   const seen = new Set<string>();
   for (const token of parseArgs({ ...options, strict: false, tokens: true }).tokens) {

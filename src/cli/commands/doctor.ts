@@ -4,7 +4,6 @@ import { createManagementClient } from "../../json.js";
 import { noGrant, organizationOf, type Probe, probePermission, whoAmI } from "../account.js";
 import {
   type Connection,
-  connectionFlags,
   connectionGroup,
   fetchThroughProxy,
   type ProtocolName,
@@ -12,9 +11,9 @@ import {
   readConnection,
 } from "../connect.js";
 import { explain, messageOf } from "../explain.js";
-import { type Command, type FlagTable, parseFlags } from "../flags.js";
+import { defineCommand, type FlagTable } from "../flags.js";
 import { createLookup, type Lookup } from "../grants/lookup.js";
-import { exitCode, type Io, line } from "../io.js";
+import { exitCode, line } from "../io.js";
 import { named } from "../log/read.js";
 import { jsonText, paint, printable } from "../terminal.js";
 
@@ -23,40 +22,33 @@ const outputFlags = {
 } as const satisfies FlagTable;
 
 /** The command `doctor`. */
-export const doctor: Command = {
+export const doctor = defineCommand({
   name: "doctor",
   summary: "diagnose connection, token and permission problems",
   description:
     "Tries the connection, the account and its organization, each protocol and the permissions, and reports which of them fails and what to do. Changes nothing.",
   groups: [{ title: "Output", flags: outputFlags }, connectionGroup],
-  run: runDoctor,
-};
-
-async function runDoctor(args: readonly string[], io: Io): Promise<number> {
-  const { values } = parseFlags(
-    args,
-    { ...outputFlags, ...connectionFlags },
-    { allowPositionals: false },
-  );
-  const connection = await readConnection(values, io);
-  const findings: Finding[] = [];
-  for await (const finding of examine(connection)) {
-    findings.push(finding);
-    const { ok, title, detail } = finding;
-    if (!values.json) {
-      const verdict = ok ? "ok  " : paint(io.stdout, "failed", "FAIL");
-      line(io.stdout, `${verdict}  ${title.padEnd(12)}${printable(detail)}`);
+  async run(flags, _, io) {
+    const connection = await readConnection(flags, io);
+    const findings: Finding[] = [];
+    for await (const finding of examine(connection)) {
+      findings.push(finding);
+      const { ok, title, detail } = finding;
+      if (!flags.json) {
+        const verdict = ok ? "ok  " : paint(io.stdout, "failed", "FAIL");
+        line(io.stdout, `${verdict}  ${title.padEnd(12)}${printable(detail)}`);
+      }
     }
-  }
-  const ok = findings.every((finding) => finding.ok);
-  if (values.json) {
-    line(io.stdout, jsonText({ ok, findings }));
-  } else {
-    line(io.stdout);
-    line(io.stdout, ok ? "All checks passed." : "Some checks failed: see FAIL above.");
-  }
-  return ok ? exitCode.done : exitCode.aborted;
-}
+    const ok = findings.every((finding) => finding.ok);
+    if (flags.json) {
+      line(io.stdout, jsonText({ ok, findings }));
+    } else {
+      line(io.stdout);
+      line(io.stdout, ok ? "All checks passed." : "Some checks failed: see FAIL above.");
+    }
+    return ok ? exitCode.done : exitCode.aborted;
+  },
+});
 
 /** A check, and its result. */
 interface Finding {

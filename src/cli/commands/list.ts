@@ -1,10 +1,10 @@
 import { identify, organizationOf, readWith } from "../account.js";
-import { connectionFlags, connectionGroup, readConnection } from "../connect.js";
-import { type Command, type FlagTable, parseFlags } from "../flags.js";
+import { connectionGroup, readConnection } from "../connect.js";
+import { defineCommand, type FlagTable } from "../flags.js";
 import { type GrantRecord, grantColumns, personOf } from "../grants/record.js";
 import { type SelectionEnd, selectGrants, shortfallOf } from "../grants/select.js";
-import { readSelectors, selectorFlags, selectorNote } from "../grants/selectors.js";
-import { exitCode, type Io, line, UsageError } from "../io.js";
+import { readSelectors, selectorGroup } from "../grants/selectors.js";
+import { exitCode, line, UsageError } from "../io.js";
 import type { Selectors } from "../log/entry.js";
 import { rateFlags, readRate } from "../pace.js";
 import {
@@ -21,10 +21,11 @@ const outputFlags = {
   json: { type: "boolean", help: "JSON Lines, with all that ZITADEL shows of a grant" },
   csv: { type: "boolean", help: "the same as CSV: the default if not on a terminal" },
   quiet: { type: "boolean", short: "q", help: "do not report the number of grants" },
+  ...rateFlags,
 } as const satisfies FlagTable;
 
 /** The command `list`. */
-export const list: Command = {
+export const list = defineCommand({
   name: "list",
   summary: "list grants by user, project, role and more",
   description:
@@ -34,54 +35,46 @@ export const list: Command = {
     "zitadel-user-grants list --email jane@example.com --csv > plan.csv",
     "zitadel-user-grants remove --file plan.csv",
   ],
-  groups: [
-    { title: "Grants", flags: selectorFlags, note: selectorNote },
-    { title: "Output", flags: { ...outputFlags, ...rateFlags } },
-    connectionGroup,
-  ],
-  run: runList,
-};
-
-async function runList(args: readonly string[], io: Io): Promise<number> {
-  const flags = { ...selectorFlags, ...outputFlags, ...rateFlags, ...connectionFlags };
-  const { values } = parseFlags(args, flags, { allowPositionals: false });
-  if (values.json && values.csv) {
-    throw new UsageError("Give --json or --csv, not both.");
-  }
-  const selectors = await readSelectors(values, io);
-  const connection = await readConnection(values, io);
-  const rate = readRate(values.rate, connection.baseUrl);
-  const identity = await identify(connection, io);
-  let end: SelectionEnd | undefined;
-  const left = "The list is incomplete.";
-  await readWith(connection, { rate }, left, io, async (lookup) => {
-    async function* grants() {
-      end = yield* selectGrants(lookup, selectors, identity.orgId);
+  groups: [selectorGroup, { title: "Output", flags: outputFlags }, connectionGroup],
+  async run(flags, _, io) {
+    if (flags.json && flags.csv) {
+      throw new UsageError("Give --json or --csv, not both.");
     }
-    const texts = values.json
-      ? jsonLines(grants())
-      : values.csv || !io.stdout.isTTY
-        ? // Names must not control a terminal; a file holds them as they are, to be read again.
-          csvLines(grantColumns, grants(), io.stdout.isTTY ? printable : String)
-        : tableLines(tableColumns(selectors), grants(), io.stdout.columns ?? 120);
-    await writeTexts(texts, io);
-  });
-  if (!values.quiet) {
-    line(
-      io.stderr,
-      printable(`${counted(end?.matched ?? 0, "grant")} in ${organizationOf(identity)}.`),
-    );
-  }
-  const { unmatched = [], ambiguous = [] } = end ?? {};
-  for (const text of [...unmatched.map((value) => `Not matched: ${value}`), ...ambiguous]) {
-    line(io.stderr, printable(text));
-  }
-  const shortfall = end && shortfallOf(end, connection.protocol);
-  if (shortfall !== undefined) {
-    line(io.stderr, `The list is incomplete: ${shortfall}`);
-  }
-  return shortfall === undefined && unmatched.length === 0 ? exitCode.done : exitCode.incomplete;
-}
+    const selectors = await readSelectors(flags, io);
+    const connection = await readConnection(flags, io);
+    const rate = readRate(flags.rate, connection.baseUrl);
+    const identity = await identify(connection, io);
+    let end: SelectionEnd | undefined;
+    const left = "The list is incomplete.";
+    await readWith(connection, { rate }, left, io, async (lookup) => {
+      async function* grants() {
+        end = yield* selectGrants(lookup, selectors, identity.orgId);
+      }
+      const texts = flags.json
+        ? jsonLines(grants())
+        : flags.csv || !io.stdout.isTTY
+          ? // Names must not control a terminal; a file holds them as they are, to be read again.
+            csvLines(grantColumns, grants(), io.stdout.isTTY ? printable : String)
+          : tableLines(tableColumns(selectors), grants(), io.stdout.columns ?? 120);
+      await writeTexts(texts, io);
+    });
+    if (!flags.quiet) {
+      line(
+        io.stderr,
+        printable(`${counted(end?.matched ?? 0, "grant")} in ${organizationOf(identity)}.`),
+      );
+    }
+    const { unmatched = [], ambiguous = [] } = end ?? {};
+    for (const text of [...unmatched.map((value) => `Not matched: ${value}`), ...ambiguous]) {
+      line(io.stderr, printable(text));
+    }
+    const shortfall = end && shortfallOf(end, connection.protocol);
+    if (shortfall !== undefined) {
+      line(io.stderr, `The list is incomplete: ${shortfall}`);
+    }
+    return shortfall === undefined && unmatched.length === 0 ? exitCode.done : exitCode.incomplete;
+  },
+});
 
 /** What was searched by, and the ids, are shown whole. */
 function tableColumns({

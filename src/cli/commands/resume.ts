@@ -1,8 +1,8 @@
 import { introduce } from "../account.js";
-import { connectionFlags, connectionGroup } from "../connect.js";
-import { type Command, parseFlags } from "../flags.js";
+import { connectionGroup } from "../connect.js";
+import { defineCommand } from "../flags.js";
 import { UsageError } from "../io.js";
-import { logPathOf, withLog } from "../log/open.js";
+import { withLog } from "../log/open.js";
 import type { GrantInLog, LogContent } from "../log/read.js";
 import { rateShown, readRate } from "../pace.js";
 import { checkCanAsk, confirm, grouped, quoted } from "../terminal.js";
@@ -11,7 +11,7 @@ import { inContext } from "./revoke/context.js";
 import { resumeFlags } from "./revoke/flags.js";
 
 /** The command `resume`. */
-export const resume: Command = {
+export const resume = defineCommand({
   name: "resume",
   summary: "continue a run from its log",
   arguments: "<log>",
@@ -19,15 +19,11 @@ export const resume: Command = {
     "Continues a run that was stopped, aborted or killed. The log knows instance, organization and grants, so only the credentials are needed; it keeps the rate. Decided grants are kept; failed ones are retried.",
   examples: ["zitadel-user-grants resume run.jsonl"],
   groups: [{ title: "What happens", flags: resumeFlags }, connectionGroup],
-  async run(args, io) {
-    const { values: flags, positionals } = parseFlags(args, {
-      ...resumeFlags,
-      ...connectionFlags,
-    });
-    const path = logPathOf("resume", positionals);
+  async run(flags, args, io) {
     checkCanAsk(flags, io);
-    return await withLog("resume", path, { flags, changes: true, io }, async (opened) => {
+    return await withLog("resume", args, { flags, changes: true, io }, async (opened) => {
       const { connection, identity, content } = opened;
+      const { path } = content;
       if (content.sessions.some(({ what }) => what === "restored")) {
         throw new UsageError(
           `Nothing was done: that run has been restored, at least in part. Start another run, or continue the restore: zitadel-user-grants restore ${quoted(path)}`,
@@ -48,7 +44,7 @@ export const resume: Command = {
       return await inContext(opened, options, (context) => carryOut(plan, flags, context));
     });
   },
-};
+});
 
 /** The rest of a run. A failure is not a decision: its cause may be gone. */
 function resumedPlan(content: LogContent): Plan {

@@ -8,8 +8,8 @@ import {
   startSandbox,
 } from "../../sandbox/index.js";
 import { inFlags } from "../explain.js";
-import { type Command, type FlagTable, parseFlags, wholeNumber } from "../flags.js";
-import { Ended, exitCode, fileProblem, type Io, line, UsageError } from "../io.js";
+import { defineCommand, type FlagTable, wholeNumber } from "../flags.js";
+import { Ended, exitCode, fileProblem, line, UsageError } from "../io.js";
 import { jsonText, printable } from "../terminal.js";
 
 const flag = { type: "boolean" } as const;
@@ -29,7 +29,7 @@ const flags = {
 } as const satisfies FlagTable;
 
 /** The command `sandbox`: starts a sandbox, shows how to try it, and stops it when it is interrupted. */
-export const sandbox: Command = {
+export const sandbox = defineCommand({
   name: "sandbox",
   summary: "start a sandbox: a local server that behaves like ZITADEL",
   description:
@@ -39,47 +39,48 @@ export const sandbox: Command = {
     "zitadel-user-grants sandbox --grants 100000 --generation v2.70",
   ],
   groups: [{ title: "Options", flags }],
-  run: runSandbox,
-};
-
-async function runSandbox(args: readonly string[], io: Io): Promise<number> {
-  const { values } = parseFlags(args, flags, { allowPositionals: false });
-  const { seed, host, quiet, json } = values;
-  const count = wholeNumber("grants", values.grants, 10_000_000, 0);
-  const stop = new AbortController();
-  const stopListening = io.onInterrupt(() => stop.abort());
-  const server = await start({
-    port: wholeNumber("port", values.port, 65_535, 0) ?? 8080,
-    ...{ host, seed, orgId: values.org, token: values.token ?? "sandbox-token" },
-    cors: values.cors?.includes("any") ? "any" : (values.cors ?? "loopback"),
-    generation: values.generation as Generation | undefined,
-    onRequest: quiet ? undefined : (request) => line(io.stderr, logLine(request)),
-  });
-  try {
-    const viewer = server.addUser({
-      name: "Viewer",
-      roles: ["ORG_OWNER_VIEWER"],
-      token: "sandbox-viewer-token",
+  async run(values, _, io) {
+    const { seed, host, quiet, json } = values;
+    const count = wholeNumber("grants", values.grants, 10_000_000, 0);
+    const stop = new AbortController();
+    const stopListening = io.onInterrupt(() => stop.abort());
+    const server = await start({
+      port: wholeNumber("port", values.port, 65_535, 0) ?? 8080,
+      ...{ host, seed, orgId: values.org, token: values.token ?? "sandbox-token" },
+      cors: values.cors?.includes("any") ? "any" : (values.cors ?? "loopback"),
+      generation: values.generation as Generation | undefined,
+      onRequest: quiet ? undefined : (request) => line(io.stderr, logLine(request)),
     });
-    const grants = await addDemoGrants(server, count ?? (seed === undefined ? 3 : 0), stop.signal);
-    const { baseUrl, token, orgId } = server;
-    const settings = { baseUrl, token, orgId, viewerToken: viewer.token, grants };
-    if (host !== undefined && !isLoopback(host)) {
-      line(
-        io.stderr,
-        `Listening on ${host}: everyone who reaches this machine can use the sandbox, with its well-known token.`,
+    try {
+      const viewer = server.addUser({
+        name: "Viewer",
+        roles: ["ORG_OWNER_VIEWER"],
+        token: "sandbox-viewer-token",
+      });
+      const grants = await addDemoGrants(
+        server,
+        count ?? (seed === undefined ? 3 : 0),
+        stop.signal,
       );
+      const { baseUrl, token, orgId } = server;
+      const settings = { baseUrl, token, orgId, viewerToken: viewer.token, grants };
+      if (host !== undefined && !isLoopback(host)) {
+        line(
+          io.stderr,
+          `Listening on ${host}: everyone who reaches this machine can use the sandbox, with its well-known token.`,
+        );
+      }
+      io.stdout.write(json ? `${jsonText(settings)}\n` : environmentFile(settings));
+      if (!stop.signal.aborted) {
+        await once(stop.signal, "abort");
+      }
+      return exitCode.done;
+    } finally {
+      stopListening();
+      await server.close();
     }
-    io.stdout.write(json ? `${jsonText(settings)}\n` : environmentFile(settings));
-    if (!stop.signal.aborted) {
-      await once(stop.signal, "abort");
-    }
-    return exitCode.done;
-  } finally {
-    stopListening();
-    await server.close();
-  }
-}
+  },
+});
 
 /** @throws UsageError for what it is given and cannot use; Ended where it cannot listen. */
 async function start(options: SandboxServerOptions): Promise<SandboxServer> {

@@ -1,9 +1,9 @@
 import { introduce } from "../account.js";
-import { connectionFlags, connectionGroup } from "../connect.js";
-import { type Command, type FlagTable, parseFlags } from "../flags.js";
+import { connectionGroup } from "../connect.js";
+import { defineCommand, type FlagTable } from "../flags.js";
 import { contradicts, type Look, look, type Seen } from "../grants/effect.js";
 import { exitCode, line } from "../io.js";
-import { logPathOf, withLog } from "../log/open.js";
+import { withLog } from "../log/open.js";
 import { expectationOf, type FoundState, isHalfRestored, type LogContent } from "../log/read.js";
 import { rateFlags, readRate } from "../pace.js";
 import { createReport } from "../progress.js";
@@ -23,7 +23,7 @@ const verifyFlags = {
 } as const satisfies FlagTable;
 
 /** The command `verify`. */
-export const verify: Command = {
+export const verify = defineCommand({
   name: "verify",
   summary: "check whether the access of a run's grants has ended",
   arguments: "<log>",
@@ -31,23 +31,21 @@ export const verify: Command = {
     "Reads what ZITADEL shows of each grant of a log, from which it builds tokens as well: whether it gives roles, and whether that agrees with the run. What does not is read again for ten seconds, and longer as long as it moves. Changes nothing without --repair.",
   examples: ["zitadel-user-grants verify run.jsonl"],
   groups: [{ title: "What happens", flags: verifyFlags }, connectionGroup],
-  async run(args, io) {
-    const { values: flags, positionals } = parseFlags(args, { ...verifyFlags, ...connectionFlags });
-    const path = logPathOf("verify", positionals);
+  async run(flags, args, io) {
     const changes = flags.repair ?? false;
-    return await withLog("verify", path, { flags, changes, io }, async (opened) => {
+    return await withLog("verify", args, { flags, changes, io }, async (opened) => {
       const { connection, identity, content } = opened;
       const { json = false, quiet = false } = flags;
       if (!quiet) {
         const grants = `${grouped(content.grants.length)} of a run to ${content.head.command}`;
-        introduce(connection, identity, { Log: path, Grants: grants }, io);
+        introduce(connection, identity, { Log: content.path, Grants: grants }, io);
       }
       const rate = readRate(flags.rate, connection.baseUrl);
       const options = { log: changes ? opened.append("run") : undefined, rate, quiet, io };
       return await inContext(opened, options, (context) => verifyLog(content, context, json));
     });
   },
-};
+});
 
 async function verifyLog(content: LogContent, context: Context, json: boolean): Promise<number> {
   const { log, stopSwitch, quiet, io } = context;

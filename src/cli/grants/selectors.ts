@@ -1,4 +1,4 @@
-import { type FlagTable, type FlagValues, oneOf } from "../flags.js";
+import { type FlagGroup, type FlagTable, type FlagValues, oneOf } from "../flags.js";
 import { type Io, line, UsageError } from "../io.js";
 import type { Selectors } from "../log/entry.js";
 import { counted, show } from "../terminal.js";
@@ -12,7 +12,7 @@ const one = { type: "string" } as const;
 const several = { ...one, multiple: true } as const;
 
 /** The flags that select grants. */
-export const selectorFlags = {
+const selectorFlags = {
   user: { ...several, value: "<id>", help: "of this user" },
   "users-file": {
     ...one,
@@ -35,8 +35,12 @@ export const selectorFlags = {
   "changed-before": { ...one, value: "<date>", help: "last changed before this date or time" },
 } as const satisfies FlagTable;
 
-export const selectorNote =
-  "A flag given twice means either value; different flags must all match.";
+/** The same for help. */
+export const selectorGroup = {
+  title: "Grants",
+  flags: selectorFlags,
+  note: "A flag given twice means either value; different flags must all match.",
+} as const satisfies FlagGroup;
 
 export type SelectorFlags = FlagValues<typeof selectorFlags>;
 

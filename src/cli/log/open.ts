@@ -29,10 +29,11 @@ export interface OpenLog extends Identified {
  */
 export async function withLog(
   command: string,
-  path: string,
+  args: readonly string[],
   { flags, changes, io }: { flags: ConnectionFlags; changes: boolean; io: Io },
   work: (log: OpenLog) => Promise<number>,
 ): Promise<number> {
+  const path = logPathOf(command, args);
   // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
   await LogContent.check(path, command);
   const lock = changes ? LogLock.take(path, command) : undefined;

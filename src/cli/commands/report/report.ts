@@ -1,5 +1,5 @@
 import { platform, timestamp } from "../../../bulk/internal.js";
-import { type Command, type FlagTable, parseFlags } from "../../flags.js";
+import { defineCommand, type FlagTable } from "../../flags.js";
 import { exitCode, line, UsageError } from "../../io.js";
 import { logPathOf } from "../../log/open.js";
 import { LogContent } from "../../log/read.js";
@@ -22,7 +22,7 @@ const reportFlags = {
 } as const satisfies FlagTable;
 
 /** The command `report`. */
-export const report: Command = {
+export const report = defineCommand({
   name: "report",
   summary: "turn a run's log into a page or a table, for the records",
   arguments: "<log>",
@@ -33,9 +33,8 @@ export const report: Command = {
     "zitadel-user-grants report run.jsonl --csv > run.csv",
   ],
   groups: [{ title: "Report", flags: reportFlags }],
-  async run(args, io) {
-    const { values: flags, positionals } = parseFlags(args, reportFlags);
-    const path = logPathOf("report", positionals);
+  async run(flags, args, io) {
+    const path = logPathOf("report", args);
     if (flags.csv && flags.json) {
       throw new UsageError("Give --csv or --json, not both.");
     }
@@ -68,4 +67,4 @@ export const report: Command = {
     }
     return exitCode.done;
   },
-};
+});

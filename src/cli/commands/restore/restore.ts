@@ -1,10 +1,10 @@
 import { introduce } from "../../account.js";
-import { connectionFlags, connectionGroup } from "../../connect.js";
-import { type Command, type FlagTable, parseFlags, wholeNumber } from "../../flags.js";
+import { connectionGroup } from "../../connect.js";
+import { defineCommand, type FlagTable, wholeNumber } from "../../flags.js";
 import { type Expected, look } from "../../grants/effect.js";
 import { exitCode, type Io, line } from "../../io.js";
 import type { RestoreOutcome } from "../../log/entry.js";
-import { logPathOf, withLog } from "../../log/open.js";
+import { withLog } from "../../log/open.js";
 import type { LogContent } from "../../log/read.js";
 import { inParallel, rateFlags, rateShown, readRate } from "../../pace.js";
 import { createReport, reasonsOf } from "../../progress.js";
@@ -25,7 +25,7 @@ const restoreFlags = {
 } as const satisfies FlagTable;
 
 /** The command `restore`. */
-export const restore: Command = {
+export const restore = defineCommand({
   name: "restore",
   summary: "restore grants that a run has removed or deactivated",
   arguments: "<log>",
@@ -33,19 +33,14 @@ export const restore: Command = {
     "Brings grants back to the state that was recorded before the run, and changes nothing else. Removed grants are added again, with new ids; those that were inactive are deactivated again at once. Of deactivated grants, those that were active are reactivated. Grants without a recorded state are skipped, and named. Each step is recorded in the same log, so a stopped restore continues where it was. Then it looks whether ZITADEL shows them. Needs the permission user.grant.write.",
   examples: ["zitadel-user-grants restore run.jsonl"],
   groups: [{ title: "What happens", flags: restoreFlags }, connectionGroup],
-  async run(args, io) {
-    const { values: flags, positionals } = parseFlags(args, {
-      ...restoreFlags,
-      ...connectionFlags,
-    });
-    const path = logPathOf("restore", positionals);
+  async run(flags, args, io) {
     const concurrency = wholeNumber("concurrency", flags.concurrency, 100) ?? 1;
     // A dry run only reads.
     const isDry = flags["dry-run"] ?? false;
     if (!isDry) {
       checkCanAsk(flags, io);
     }
-    return await withLog("restore", path, { flags, changes: !isDry, io }, async (opened) => {
+    return await withLog("restore", args, { flags, changes: !isDry, io }, async (opened) => {
       const { connection, identity, content } = opened;
       const plan = await restorePlan(content);
       const count = plan.overview.known;
@@ -54,7 +49,7 @@ export const restore: Command = {
         plan.overview.show("restore", io);
         const what = content.head.command === "remove" ? "add again" : "reactivate";
         const Grants = count > 0 ? plan.overview.count(what) : "none to restore";
-        introduce(connection, identity, { Log: path, Grants, ...rateShown(rate) }, io);
+        introduce(connection, identity, { Log: content.path, Grants, ...rateShown(rate) }, io);
         showSkipped(plan, io);
       }
       if (isDry || count === 0) {
@@ -69,7 +64,7 @@ export const restore: Command = {
       );
     });
   },
-};
+});
 
 function showSkipped({ skipped, lost }: RestorePlan, io: Io): void {
   for (const [reason, count] of skipped) {

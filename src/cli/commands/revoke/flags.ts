@@ -1,6 +1,6 @@
-import { connectionFlags, connectionGroup } from "../../connect.js";
-import type { FlagGroup, FlagTable, FlagValues } from "../../flags.js";
-import { selectorFlags, selectorNote } from "../../grants/selectors.js";
+import { connectionGroup } from "../../connect.js";
+import type { FlagTable, FlagValues } from "../../flags.js";
+import { selectorGroup } from "../../grants/selectors.js";
 import { rateFlags } from "../../pace.js";
 
 const flag = { type: "boolean" } as const;
@@ -42,21 +42,11 @@ const planFlags = {
   "no-log": { ...flag, help: "write none: no resume, verify or restore" },
 } as const satisfies FlagTable;
 
-/** How it is planned as well. */
-export type RunFlags = ActionFlags & FlagValues<typeof planFlags>;
-
-/** The flags of `remove` and `deactivate`, as their help shows them. */
-export const bulkGroups: readonly FlagGroup[] = [
-  { title: "Grants", flags: { ...selectorFlags, ...inputFlags }, note: selectorNote },
+/** The flags of `remove` and `deactivate`. */
+export const bulkGroups = [
+  { ...selectorGroup, flags: { ...selectorGroup.flags, ...inputFlags } },
   { title: "Run", flags: { ...planFlags, ...resumeFlags } },
   connectionGroup,
-];
+] as const;
 
-/** The same in one table. */
-export const bulkFlags = {
-  ...selectorFlags,
-  ...inputFlags,
-  ...planFlags,
-  ...resumeFlags,
-  ...connectionFlags,
-};
+export type BulkFlags = FlagValues<(typeof bulkGroups)[number]["flags"]>;

@@ -1,6 +1,6 @@
 import { headOf, identify, introduce, probePermission } from "../../account.js";
 import { type Connection, readConnection } from "../../connect.js";
-import { type Command, parseFlags, wholeNumber } from "../../flags.js";
+import { type Command, defineCommand, wholeNumber } from "../../flags.js";
 import { readSelectors, selectorsGiven } from "../../grants/selectors.js";
 import { Ended, exitCode, type Io, line, UsageError } from "../../io.js";
 import type { LoggedCommand, Selectors } from "../../log/entry.js";
@@ -9,7 +9,7 @@ import { rateShown, readRate } from "../../pace.js";
 import { checkCanAsk, confirm, counted, jsonText, printable } from "../../terminal.js";
 import { carryOut } from "./carry-out.js";
 import { inContext } from "./context.js";
-import { bulkFlags, bulkGroups, type RunFlags } from "./flags.js";
+import { type BulkFlags, bulkGroups } from "./flags.js";
 import { type Gathered, gather, gatherInput, type Source } from "./gather.js";
 
 /** The command `remove`. */
@@ -23,16 +23,19 @@ export const deactivate = revoke(
 );
 
 function revoke(name: LoggedCommand, verb: string, summary: string): Command {
-  return {
-    ...{ name, summary, arguments: "[<grant id> ...]" },
-    description: `${verb} grants that flags such as --project select, or that arguments, --file or standard input name. Asks first, and looks afterwards whether the access has ended.`,
-    groups: bulkGroups,
-    run: (args, io) => runBulk(name, args, io),
-  };
+  const description = `${verb} grants that flags such as --project select, or that arguments, --file or standard input name. Asks first, and looks afterwards whether the access has ended.`;
+  return defineCommand({
+    ...{ name, summary, description, arguments: "[<grant id> ...]", groups: bulkGroups },
+    run: (flags, args, io) => runBulk(name, flags, args, io),
+  });
 }
 
-async function runBulk(command: LoggedCommand, args: readonly string[], io: Io): Promise<number> {
-  const { values: flags, positionals } = parseFlags(args, bulkFlags);
+async function runBulk(
+  command: LoggedCommand,
+  flags: BulkFlags,
+  args: readonly string[],
+  io: Io,
+): Promise<number> {
   if (flags.log !== undefined && flags["no-log"]) {
     throw new UsageError("Give --log or --no-log, not both.");
   }
@@ -43,10 +46,10 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
   }
   wholeNumber("concurrency", flags.concurrency, 1000);
   const [selector] = selectorsGiven(flags);
-  if (selector !== undefined && (positionals.length > 0 || flags.file !== undefined)) {
+  if (selector !== undefined && (args.length > 0 || flags.file !== undefined)) {
     throw new UsageError(`Give ids, or select grants with ${selector}, not both.`);
   }
-  const isGiven = selector !== undefined || positionals.length > 0 || flags.file !== undefined;
+  const isGiven = selector !== undefined || args.length > 0 || flags.file !== undefined;
   if (!isGiven && io.stdin.isTTY) {
     throw new UsageError(
       "No grants given. Give ids as arguments, with --file, or on standard input, or select them with --user, --email, --project or --role.",
@@ -62,7 +65,7 @@ async function runBulk(command: LoggedCommand, args: readonly string[], io: Io):
   const isLogged = !flags["no-log"] && !isDryRun;
   const log = isLogged ? RunLog.create(flags.log ?? defaultLogPath()) : undefined;
   try {
-    const input = selectors ?? (await gatherInput(positionals, flags, io));
+    const input = selectors ?? (await gatherInput(args, flags, io));
     const identity = await identify(connection, io);
     const source = { connection, identity, rate, log, io };
     const gathered = await gather(input, !flags["no-record"], source);
@@ -78,7 +81,7 @@ async function proceed(
   command: LoggedCommand,
   selectors: Selectors | undefined,
   gathered: Gathered,
-  flags: RunFlags,
+  flags: BulkFlags,
   source: Source,
 ): Promise<number> {
   const { connection, identity, rate, log, io } = source;
@@ -122,7 +125,7 @@ function showPlan(
   command: LoggedCommand,
   { overview, shortfall }: Gathered,
   { connection, identity, rate, log, io }: Source,
-  flags: RunFlags,
+  flags: BulkFlags,
 ): void {
   overview.show(command, io);
   const { unread } = overview;
@@ -149,7 +152,7 @@ async function dryRun(
   command: LoggedCommand,
   connection: Connection,
   { grants, overview }: Gathered,
-  flags: RunFlags,
+  flags: BulkFlags,
   io: Io,
 ): Promise<number> {
   const { ok, detail } = await probePermission(connection, command);

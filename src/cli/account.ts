@@ -145,8 +145,8 @@ export function headOf(
   connection: Connection,
   identity: Identity,
 ): LogHead {
-  const { baseUrl: url, instanceHost, protocol, orgId } = connection;
-  return { command, url, instanceHost, protocol, orgGiven: orgId !== undefined, ...identity };
+  const { baseUrl: url, instanceHost, protocol } = connection;
+  return { command, url, instanceHost, protocol, ...identity };
 }
 
 /** The result of a probe. */

@@ -1,4 +1,4 @@
-import { type Io, line, UsageError } from "../io.js";
+import { type Io, UsageError } from "../io.js";
 import { counted, firstOf, printable, show } from "../terminal.js";
 import { type Content, csvRows, jsonTexts, openContent } from "./content.js";
 import { isRecord, roleSeparator } from "./record.js";
@@ -40,24 +40,21 @@ type Reading = Omit<InputGrant, "number"> | string;
 type Readings = AsyncIterable<readonly [number: number, reading: Reading]>;
 
 /**
- * Reads the grants from arguments, a file or standard input to the end. Reports the number of duplicate ids.
+ * Reads the grants from arguments, a file or standard input to the end.
  *
- * @param add takes each grant, and returns whether it is new.
  * @throws UsageError listing the lines that are not grants: nothing must be sent then.
  */
-export async function readGrants(
+export async function* readGrants(
   args: readonly string[],
   { file, column }: InputFlags,
-  add: (grant: InputGrant) => boolean,
   io: Io,
-): Promise<void> {
+): AsyncGenerator<InputGrant> {
   if (args.length > 0 && file !== undefined) {
     throw new UsageError("Give ids as arguments or in a --file, not both.");
   }
   const content = args.length > 0 ? undefined : await openContent("--file", file ?? "-", io);
   const place = content === undefined ? "argument" : `${content.name}, line`;
   const problems: string[] = [];
-  let duplicates = 0;
   // Excel rounds to 15 digits: 400986363463207974 becomes 400986363463207000. One id in a thousand ends like
   // this by chance; two in a row are unlikely to.
   let long = 0;
@@ -71,9 +68,7 @@ export async function readGrants(
     long += /^\d{16,}$/.test(reading.grantId) ? 1 : 0;
     rounded += /^\d{15}0+$/.test(reading.grantId) ? 1 : 0;
     example = reading.grantId;
-    if (!add({ ...reading, number })) {
-      duplicates += 1;
-    }
+    yield { ...reading, number };
   }
   if (problems.length > 0) {
     throw new UsageError(
@@ -84,9 +79,6 @@ export async function readGrants(
     throw new UsageError(
       `Nothing was sent: all grant ids end in zeros (such as ${example}). Excel has rounded them: format the column as text, and export the ids again.`,
     );
-  }
-  if (duplicates > 0) {
-    line(io.stderr, `${counted(duplicates, "id")} came more than once, and count once.`);
   }
 }
 

@@ -234,14 +234,10 @@ async function projectIdOf(lookup: Lookup, project: string): Promise<string> {
 }
 
 function filterOf(selectors: Selectors): (record: GrantRecord) => boolean {
-  const { state, userType, createdBeforeMs, changedBeforeMs } = selectors;
-  const isBefore = (date: string | undefined, limitMs: number | undefined) =>
-    limitMs === undefined || Date.parse(date ?? "") < limitMs;
+  const { state, userType } = selectors;
   return (record) =>
     (state === undefined || record.state === state) &&
-    (userType === undefined || record.userType === userType) &&
-    isBefore(record.creationDate, createdBeforeMs) &&
-    isBefore(record.changeDate, changedBeforeMs);
+    (userType === undefined || record.userType === userType);
 }
 
 /** Which searches find all matching grants: the values of one flag are searched one by one. */

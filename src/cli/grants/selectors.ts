@@ -31,8 +31,6 @@ const selectorFlags = {
     values: userTypes,
     help: "of human, or of machine users",
   },
-  "created-before": { ...one, value: "<date>", help: "such as 2026-01-31 or 2026-01-31T12:00:00Z" },
-  "changed-before": { ...one, value: "<date>", help: "last changed before this date or time" },
 } as const satisfies FlagTable;
 
 /** The same for help. */
@@ -65,8 +63,6 @@ export async function readSelectors(flags: SelectorFlags, io: Io): Promise<Selec
     roles: [...new Set(flags.role)],
     state: oneOf("--state", flags.state, states),
     userType: oneOf("--user-type", flags["user-type"], userTypes),
-    createdBeforeMs: dateOf("--created-before", flags["created-before"]),
-    changedBeforeMs: dateOf("--changed-before", flags["changed-before"]),
   };
 }
 
@@ -163,21 +159,4 @@ function userIdOf(value: string): string {
     throw new UsageError(`--user takes a user id; got ${show(id)} (${problem}).`);
   }
   return id;
-}
-
-/** A date without a time zone would mean a different time on another machine. */
-function dateOf(flag: string, value: string | undefined): number | undefined {
-  if (value === undefined) {
-    return undefined;
-  }
-  const time = /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/;
-  const [, day = ""] = time.exec(value) ?? [];
-  const ms = Date.parse(value);
-  // Date.parse accepts February 30 as March 2.
-  if (Number.isNaN(ms) || day === "" || !new Date(day).toISOString().startsWith(day)) {
-    throw new UsageError(
-      `${flag} takes a date such as 2026-01-31, or a time with its zone such as 2026-01-31T12:00:00Z; got ${JSON.stringify(value)}.`,
-    );
-  }
-  return ms;
 }

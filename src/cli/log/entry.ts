@@ -19,8 +19,6 @@ export interface Selectors {
   readonly roles: readonly string[];
   readonly state?: "active" | "inactive" | undefined;
   readonly userType?: "human" | "machine" | undefined;
-  readonly createdBeforeMs?: number | undefined;
-  readonly changedBeforeMs?: number | undefined;
 }
 
 /** What a run does and who runs it. Only the same command and account can resume a log. */
@@ -29,11 +27,9 @@ export interface LogHead {
   readonly url: string;
   readonly instanceHost?: string | undefined;
   readonly protocol?: string | undefined;
-  /** The organization of the calls; null if the account may not see it. */
+  /** The organization of the calls; null if it is the account's own, which the account may not see. */
   readonly orgId: string | null;
   readonly orgName?: string | undefined;
-  /** Whether `--org` named it; otherwise it is the account's own. */
-  readonly orgGiven: boolean;
   readonly accountId: string;
   readonly accountName?: string | undefined;
   /** The limit that was given, in requests a second: a resumed run keeps it. */

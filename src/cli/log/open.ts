@@ -1,4 +1,4 @@
-import { headOf, type Identified, type Identity, identify, organizationOf } from "../account.js";
+import { headOf, type Identified, type Identity, identify } from "../account.js";
 import { type Connection, type ConnectionFlags, readConnection } from "../connect.js";
 import { type Io, UsageError } from "../io.js";
 import type { LogHead } from "./entry.js";
@@ -39,8 +39,10 @@ export async function withLog(
   const lock = changes ? LogLock.take(path, command) : undefined;
   try {
     const content = await LogContent.read(path, command);
-    const identified = await connectAs(content.head, flags, io);
-    const { connection, identity } = identified;
+    const { head } = content;
+    const connection = await readConnection(connectionFlagsOf(head, flags, io), io);
+    const identity = await identify(connection, io);
+    checkAccount(head, connection, identity);
     return await work({
       ...{ connection, identity, content },
       append(what) {
@@ -51,7 +53,7 @@ export async function withLog(
         const begin =
           what === "restore"
             ? { restore: "started" as const, accountId, accountName }
-            : { run: "resumed" as const, ...headOf(content.head.command, connection, identity) };
+            : { run: "resumed" as const, ...headOf(head.command, connection, identity) };
         return RunLog.reopen(path, lock, content.wholeBytes, command, begin);
       },
     });
@@ -60,14 +62,13 @@ export async function withLog(
   }
 }
 
-async function connectAs(head: LogHead, flags: ConnectionFlags, io: Io): Promise<Identified> {
-  const connection = await readConnection(connectionFlagsOf(head, flags, io), io);
-  const identity = await identify(connection, io);
-  const difference = differentOrganization(head, connection, identity);
-  if (difference !== undefined) {
-    throw new UsageError(difference);
+/** @throws UsageError when the account may belong to another organization than that of the run, which is not known. */
+function checkAccount(head: LogHead, { orgId }: Connection, { accountId }: Identity): void {
+  if (head.orgId === null && orgId === undefined && accountId !== head.accountId) {
+    throw new UsageError(
+      `Nothing was done: that run was for the organization of account ${head.accountId}, which its log does not name, and account ${accountId} may belong to another one. Use the account of the run, or name the organization with --org <id>.`,
+    );
   }
-  return { connection, identity };
 }
 
 /**
@@ -75,7 +76,7 @@ async function connectAs(head: LogHead, flags: ConnectionFlags, io: Io): Promise
  *
  * @throws UsageError when flags or environment name another instance or organization than the log.
  */
-export function connectionFlagsOf(head: LogHead, flags: ConnectionFlags, io: Io): ConnectionFlags {
+function connectionFlagsOf(head: LogHead, flags: ConnectionFlags, io: Io): ConnectionFlags {
   const same = (flag: "url" | "org", variable: string, logged: string) => {
     const given = flags[flag] ?? io.env[variable];
     if (given && given.replace(/\/+$/, "") !== logged) {
@@ -92,32 +93,8 @@ export function connectionFlagsOf(head: LogHead, flags: ConnectionFlags, io: Io)
   return {
     ...flags,
     url: head.url,
-    org: flags.org ?? (head.orgGiven && head.orgId !== null ? head.orgId : undefined),
+    org: flags.org ?? head.orgId ?? undefined,
     protocol: flags.protocol ?? (io.env.ZITADEL_PROTOCOL ? undefined : head.protocol),
     "instance-host": flags["instance-host"] ?? head.instanceHost,
   };
-}
-
-/** Why calls would go to another organization than the run's; undefined if they do not. */
-export function differentOrganization(
-  head: LogHead,
-  connection: Connection,
-  now: Identity,
-): string | undefined {
-  if (head.orgId !== null && now.orgId !== null) {
-    return now.orgId === head.orgId
-      ? undefined
-      : `Nothing was done: that run was for organization ${head.orgName ?? ""} (${head.orgId}), and this account belongs to ${organizationOf(now)}. If it may act there, add --org ${head.orgId}.`;
-  }
-  const isSame =
-    now.accountId === head.accountId && (connection.orgId !== undefined) === head.orgGiven;
-  if (isSame || (head.orgId === null && connection.orgId !== undefined)) {
-    return undefined;
-  }
-  // A limited role may not see its organization.
-  const org =
-    head.orgId === null
-      ? `the organization of account ${head.accountId}, which its log does not name`
-      : `organization ${head.orgId}`;
-  return `Nothing was done: that run was for ${org}, and account ${now.accountId} may belong to another one. Use the account of the run, or name the organization with --org ${head.orgId ?? "<id>"}.`;
 }

@@ -58,7 +58,7 @@ export function logHarness(options: SandboxOptions = {}) {
     begun(grants: readonly unknown[], ...lines: string[]): string {
       const head = {
         ...{ run: "started", at: "2026-11-24T08:00:00.000Z", command: "remove" },
-        ...{ url: server().baseUrl, orgId: server().orgId, orgGiven: true, accountId: "1" },
+        ...{ url: server().baseUrl, orgId: server().orgId, accountId: "1" },
       };
       return [format, JSON.stringify({ grants }), JSON.stringify(head), ...lines, ""].join("\n");
     },

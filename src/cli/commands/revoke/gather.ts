@@ -49,7 +49,6 @@ export interface Input {
   readonly grants: ReadonlyMap<string, GivenGrant>;
   /** For messages: a path, or "standard input". */
   readonly source: string;
-  readonly withEmail: boolean;
 }
 
 /** Reads the grants from arguments, a file or standard input. @throws UsageError */
@@ -59,26 +58,21 @@ export async function gatherInput(
   io: Io,
 ): Promise<Input> {
   const grants = new Map<string, GivenGrant>();
-  let withEmail = false;
-  const add = (said: InputGrant) => {
+  for await (const said of readGrants(positionals, flags, io)) {
     const { grantId, user, claims } = said;
-    const { userBy } = claims;
-    withEmail ||= userBy === "email" || userBy === "userName";
     const before = grants.get(grantId);
     if (before === undefined) {
-      const userId = userBy === "userId" ? user : "";
+      const userId = claims.userBy === "userId" ? user : "";
       grants.set(grantId, { ...said, userId, shows: undefined });
     } else if (before.user !== user || before.claims !== claims) {
       before.others ??= [];
       before.others.push(said);
     }
-    return before === undefined;
-  };
-  await readGrants(positionals, flags, add, io);
+  }
   if (grants.size === 0) {
     throw new UsageError("Nothing was done: there are no grants in the input.");
   }
-  return { grants, source: flags.file ?? "standard input", withEmail };
+  return { grants, source: flags.file ?? "standard input" };
 }
 
 /**
@@ -127,7 +121,7 @@ function differences({ user, claims }: InputGrant, record: GrantRecord): string[
 async function readGiven(input: Input, source: Source): Promise<Gathered> {
   const { connection, identity, rate, log, io } = source;
   const { orgId } = identity;
-  const { grants, withEmail } = input;
+  const { grants } = input;
   const overview = new Overview();
   const differing: string[] = [];
   const add = (grantId: string, record: GrantRecord | undefined) => {
@@ -157,8 +151,13 @@ async function readGiven(input: Input, source: Source): Promise<Gathered> {
       }
     }
   };
+  const needsEmails = [...grants.values()].some((given) =>
+    [given, ...(given.others ?? [])].some(
+      ({ claims: { userBy } }) => userBy === "email" || userBy === "userName",
+    ),
+  );
   const options: ReadEachOptions = {
-    ...{ orgId, maxPerSecond: rate, needs: withEmail ? "emails" : "project grants" },
+    ...{ orgId, maxPerSecond: rate, needs: needsEmails ? "emails" : "project grants" },
     onLong: (what) => line(io.stderr, `Reading the grants first: ${what}.`),
   };
   return await readWith(connection, { rate }, "Nothing was done.", io, async (lookup) => {

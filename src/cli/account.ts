@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { platform } from "../bulk/internal.js";
 import { close, describeError, isGrantNotFound } from "../index.js";
 import type { Connection } from "./connect.js";
-import { explain, messageOf } from "./explain.js";
+import { explain, messageOf, type Use } from "./explain.js";
 import { createLookup, type Lookup, type LookupOptions } from "./grants/lookup.js";
 import { Ended, exitCode, type Io, line, UsageError } from "./io.js";
 import type { LoggedCommand, LogHead } from "./log/entry.js";
@@ -20,27 +20,33 @@ export interface Identified {
 }
 
 /**
- * Finds out the server and the account of the calls, before anything else is done.
+ * Finds out the server and the account of the calls, before anything else is done. A command that only reads
+ * goes on over JSON where that alone gets through; how a change is sent is the user's decision.
  *
- * @throws Ended with the reason when that fails, or at Ctrl-C; UsageError when JSON alone gets through.
+ * @throws Ended with the reason when that fails, or at Ctrl-C; UsageError for a change when JSON gets through.
  */
-export async function identify(connection: Connection, io: Io): Promise<Identity> {
-  const { protocol } = connection;
+export async function identify(connection: Connection, io: Io, use: Use): Promise<Identified> {
+  const { baseUrl, protocol } = connection;
   const limits = { connectMs: 5000 };
   return readWith(connection, limits, "Nothing was done.", io, async (lookup, options) => {
     try {
-      return await whoAmI(lookup, connection);
+      return { connection, identity: await whoAmI(lookup, connection) };
     } catch (error) {
       if (!(error instanceof ConnectError) || error.isWireError || protocol === "json") {
         throw error;
       }
       const json = connection.over("json");
-      await whoAmI(createLookup(json, { ...options, giveUpMs: 0 }), json).catch(() => {
+      const overJson = createLookup(json, { ...options, giveUpMs: 0 });
+      const identity = await whoAmI(overJson, json).catch(() => {
         throw error;
       });
-      throw new UsageError(
-        `--protocol ${protocol} does not get through: ${messageOf(error)}\nNothing was done. JSON gets through: add --protocol json.`,
-      );
+      if (use === "change") {
+        throw new UsageError(
+          `--protocol ${protocol} does not get through: ${messageOf(error)}\nNothing was done. JSON gets through: add --protocol json.`,
+        );
+      }
+      line(io.stderr, `${protocol} does not get through to ${baseUrl}: this reads over JSON.`);
+      return { connection: json, identity };
     }
   });
 }

@@ -41,9 +41,9 @@ export const list = defineCommand({
       throw new UsageError("Give --json or --csv, not both.");
     }
     const selectors = await readSelectors(flags, io);
-    const connection = await readConnection(flags, io);
-    const rate = readRate(flags.rate, connection.baseUrl);
-    const identity = await identify(connection, io);
+    const given = await readConnection(flags, io);
+    const rate = readRate(flags.rate, given.baseUrl);
+    const { connection, identity } = await identify(given, io, "read");
     let end: SelectionEnd | undefined;
     const left = "The list is incomplete.";
     await readWith(connection, { rate }, left, io, async (lookup) => {

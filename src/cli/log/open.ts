@@ -40,8 +40,8 @@ export async function withLog(
   try {
     const content = await LogContent.read(path, command);
     const { head } = content;
-    const connection = await readConnection(connectionFlagsOf(head, flags, io), io);
-    const identity = await identify(connection, io);
+    const given = await readConnection(connectionFlagsOf(head, flags, io), io);
+    const { connection, identity } = await identify(given, io, changes ? "change" : "read");
     checkAccount(head, connection, identity);
     return await work({
       ...{ connection, identity, content },

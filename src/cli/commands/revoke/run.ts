@@ -56,8 +56,8 @@ async function runBulk(
     );
   }
   const selectors = selector === undefined ? undefined : await readSelectors(flags, io);
-  const connection = await readConnection(flags, io);
-  const rate = readRate(flags.rate, connection.baseUrl);
+  const given = await readConnection(flags, io);
+  const rate = readRate(flags.rate, given.baseUrl);
   const isDryRun = flags["dry-run"] === true;
   if (!isDryRun) {
     checkCanAsk(flags, io);
@@ -66,8 +66,8 @@ async function runBulk(
   const log = isLogged ? RunLog.create(flags.log ?? defaultLogPath()) : undefined;
   try {
     const input = selectors ?? (await gatherInput(args, flags, io));
-    const identity = await identify(connection, io);
-    const source = { connection, identity, rate, log, io };
+    const identified = await identify(given, io, isDryRun ? "read" : "change");
+    const source = { ...identified, rate, log, io };
     const gathered = await gather(input, !flags["no-record"], source);
     return await proceed(command, selectors, gathered, flags, source);
   } finally {

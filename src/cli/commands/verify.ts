@@ -83,33 +83,29 @@ async function verifyLog(content: LogContent, context: Context, json: boolean): 
   return seen.others.size === 0 && isDecided ? exitCode.done : exitCode.incomplete;
 }
 
-/** The result for a grant of a log. */
-interface Finding {
-  readonly grantId: string;
-  readonly userId?: string;
-  readonly shows: "active" | "inactive" | "none" | "unknown";
-  readonly expected?: "active" | "inactive" | "none";
-  /**
-   * - `confirmed`: it is as the run reported.
-   * - `not-shown`: the run has deactivated it, and it is not shown: it gives no roles either.
-   * - `contradicted`: it is not as the run reported.
-   * - `undecided`: the run has no certain outcome for it.
-   */
-  readonly verdict: "confirmed" | "not-shown" | "contradicted" | "undecided";
-}
-
 const verdicts = {
   confirmed: { text: "as reported", problem: undefined },
+  // It gives no roles either.
   "not-shown": { text: "deactivated, and not shown", problem: "warn" },
   contradicted: { text: "NOT as reported", problem: "failed" },
   undecided: { text: "the run did not decide it", problem: "warn" },
-} as const satisfies Record<Finding["verdict"], object>;
-const effects: Readonly<Record<Finding["shows"], string>> = {
+} as const;
+const effects = {
   active: "gives roles",
   inactive: "gives none: inactive",
   none: "gives none: not shown",
   unknown: "unknown",
-};
+} as const;
+
+/** The result for a grant of a log. */
+interface Finding {
+  readonly grantId: string;
+  readonly userId?: string;
+  readonly shows: keyof typeof effects;
+  /** What the run reported; not given if that is not certain. */
+  readonly expected?: keyof typeof effects;
+  readonly verdict: keyof typeof verdicts;
+}
 
 function findingOf(
   grantId: string,

@@ -13,7 +13,7 @@ import { Type, type UserGrantQuerySchema } from "../../../gen/tool/user_pb.js";
 import { type Environment, isPermanent, neverSent, platform, sleep } from "../../bulk/internal.js";
 import { describeError } from "../../index.js";
 import type { Connection } from "../connect.js";
-import { type Change, changeOf, dateOf } from "../log/entry.js";
+import { type Change, changeOf, dateOf, type RecordedState } from "../log/entry.js";
 import { retryPauseMs } from "../pace.js";
 import { fromAuthorization, fromUserGrant, type GrantRecord } from "./record.js";
 
@@ -37,18 +37,9 @@ export interface PageRequest {
   readonly limit: number;
 }
 
-export interface NewGrant {
+type NewGrant = Pick<RecordedState, "projectId" | "projectGrantId" | "roleKeys"> & {
   readonly userId: string;
-  readonly projectId: string;
-  readonly projectGrantId?: string | undefined;
-  readonly roleKeys: readonly string[];
-}
-
-/** The caller of all requests. */
-export interface Account {
-  readonly userId: string;
-  readonly name: string | undefined;
-}
+};
 
 export interface LookupOptions {
   readonly signal?: AbortSignal | undefined;
@@ -214,7 +205,7 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
       return result.includes("user.grant.read");
     },
     /** Whose token it is. */
-    async account(): Promise<Account> {
+    async account(): Promise<{ readonly userId: string; readonly name: string | undefined }> {
       const { user } = await read((call) => auth.getMyUser({}, call));
       const { id, preferredLoginName, userName } = present(user, "the account of the token");
       return { userId: id, name: preferredLoginName || userName || undefined };

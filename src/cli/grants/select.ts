@@ -37,22 +37,9 @@ export async function* selectGrants(
   let matched = 0;
   // One search has each grant once.
   const seen = searches.length > 1 ? new Set<string>() : undefined;
-  const reading = readSearches(lookup, searches, orgId);
-  for (;;) {
-    const { done, value } = await reading.next();
-    if (done) {
-      const ambiguous = [...people].filter(([, users]) => users.size > 1);
-      return {
-        ...value,
-        matched,
-        unmatched: [...unmatched],
-        ambiguous: ambiguous.map(
-          ([shown, users]) =>
-            `${shown} fits ${users.size} users: ${[...users].map(([id, name]) => `${name} (${id})`).join(", ")}`,
-        ),
-      };
-    }
-    for (const record of value) {
+  const sum = { read: 0, total: 0, changed: false, hidden: false };
+  for await (const records of readSearches(lookup, searches, orgId, sum)) {
+    for (const record of records) {
       const values = groups.map((group) => group.matches(record));
       const isNew = !seen?.has(record.grantId);
       if (!isNew || !isMeant(record) || !values.every(({ length }) => length > 0)) {
@@ -70,15 +57,27 @@ export async function* selectGrants(
       yield record;
     }
   }
+  const ambiguous = [...people].filter(([, users]) => users.size > 1);
+  return {
+    ...{ ...sum, matched, unmatched: [...unmatched] },
+    ambiguous: ambiguous.map(
+      ([shown, users]) =>
+        `${shown} fits ${users.size} users: ${[...users].map(([id, name]) => `${name} (${id})`).join(", ")}`,
+    ),
+  };
 }
 
-/** Reads several lists, one after the other: while one is used, the next ones have begun. */
+/**
+ * Reads several lists, one after the other: while one is used, the next ones have begun.
+ *
+ * @param sum of what was read, kept up to date.
+ */
 async function* readSearches(
   lookup: Lookup,
   searches: readonly (readonly GrantQuery[])[],
   orgId: string | null,
-): AsyncGenerator<readonly GrantRecord[], ReadingEnd> {
-  const sum = { read: 0, total: 0, changed: false, hidden: false };
+  sum: { -readonly [Name in keyof ReadingEnd]: ReadingEnd[Name] },
+): AsyncGenerator<readonly GrantRecord[]> {
   const begin = (queries: readonly GrantQuery[]) => {
     const list = readList(lookup, queries, orgId);
     const first = list.next();
@@ -102,7 +101,6 @@ async function* readSearches(
         yield next.value;
       }
     }
-    return sum;
   } finally {
     // No request is in flight after this.
     await Promise.allSettled(begun.map(({ first }) => first));

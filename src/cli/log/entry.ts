@@ -191,31 +191,3 @@ export function changeOf(response: {
 export function dateOf(timestamp: Timestamp | undefined): string | undefined {
   return timestamp && toJson(TimestampSchema, timestamp);
 }
-
-/** What each kind of line is recognized by. The most frequent ones come first. */
-const kinds: readonly (readonly string[])[] = [
-  ["grantId", "status"],
-  ["request", "ids"],
-  ["answer", "ok"],
-  ["grants"],
-  ["step", "grantId"],
-  ["stepResponse", "ok"],
-  ["grantId", "restored"],
-  ["log", "version"],
-  ["run", "at"],
-  ["restore", "at"],
-  ["effect"],
-];
-
-/** @throws Error unless the line is one of a log. */
-export function parseEntry(text: string): Entry {
-  const value: unknown = JSON.parse(text);
-  if (
-    typeof value !== "object" ||
-    value === null ||
-    !kinds.some((names) => names.every((name) => name in value))
-  ) {
-    throw new Error("an unknown entry");
-  }
-  return value as Entry;
-}

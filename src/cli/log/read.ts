@@ -9,7 +9,6 @@ import {
   type LoggedOutcome,
   type LogHead,
   logFormat,
-  parseEntry,
   type RestoreOutcome,
   type SentStep,
   type StepEntry,
@@ -84,7 +83,7 @@ export class LogContent {
       for await (const { lines, end } of completeLines(path, command)) {
         for (const text of lines) {
           number += 1;
-          content.#add(parseEntry(text), number);
+          content.#add(JSON.parse(text), number);
         }
         content.wholeBytes = end;
       }
@@ -138,6 +137,7 @@ export class LogContent {
     return counts;
   }
 
+  /** @throws Error for what is not an entry of a log. */
   #add(entry: Entry, number: number): void {
     if ((number === 1) !== "log" in entry) {
       throw new Error("the first line, and no other, names the format");
@@ -228,6 +228,8 @@ export class LogContent {
           grant.change = { sequence, changeDate };
         }
       }
+    } else if (!("log" in entry)) {
+      throw new Error("an unknown entry");
     }
   }
 
@@ -251,7 +253,7 @@ export async function* loggedGrants(path: string, command: string): AsyncGenerat
   for await (const { lines } of completeLines(path, command)) {
     for (const text of lines) {
       if (text.startsWith('{"grants":')) {
-        yield* grantsIn(parseEntry(text));
+        yield* grantsIn(JSON.parse(text));
       }
     }
   }

@@ -17,7 +17,6 @@ import {
   context,
   type Histogram,
   INVALID_SPANID,
-  type MeterProvider,
   metrics,
   propagation,
   type Span,
@@ -48,7 +47,7 @@ const checks: Checks<OpenTelemetryOptions> = { propagate: boolean };
  *
  * Attributes are the method, the server, the status code and ZITADEL's id of an error's cause
  * (`zitadel.error.id`: `COMMAND-3M9sd`). Messages, tokens, and ids of users, grants and organizations are
- * not among them.
+ * not among them. Durations go to the meter provider that is registered when the first call is made.
  *
  * @param options everything has a default.
  * @returns an interceptor for the option `interceptors`.
@@ -68,9 +67,12 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
   const { propagate = typeof document === "undefined" } = checkOptions(options, checks, {
     caller: "openTelemetry",
   });
-  const durations = createDurations();
+  let duration: Histogram | undefined;
   return (next) => (request) => {
-    const observed = attempt(() => observe(request, durations()));
+    const observed = attempt(() => {
+      duration ??= createDuration();
+      return observe(request, duration);
+    });
     const within = observed?.within;
     if (propagate && observed !== undefined) {
       attempt(() => propagation.inject(within ?? observed.active, request.header, setter));
@@ -89,7 +91,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
       end(reason);
       throw reason;
     };
-    return callIn(within, () => next(request)).then(succeeded, failed);
+    return callIn(within, async () => next(request)).then(succeeded, failed);
   };
 }
 
@@ -110,19 +112,13 @@ function attempt<R>(observation: () => R): R | undefined {
 function callIn<R>(within: Context | undefined, call: () => Promise<R>): Promise<R> {
   let called: Promise<R> | undefined;
   const once = () => {
-    try {
-      called ??= call();
-    } catch (reason) {
-      called = Promise.reject(reason);
-    }
+    called ??= call();
+    return called;
   };
   if (within !== undefined) {
     attempt(() => context.with(within, once));
   }
-  if (called === undefined) {
-    once();
-  }
-  return called as unknown as Promise<R>;
+  return once();
 }
 
 /** Begins the span of a call. */
@@ -154,21 +150,11 @@ const setter = {
 
 type Response = UnaryResponse | StreamResponse;
 
-/** Returns the histogram of the provider that is registered now: one that came later gets its own. */
-function createDurations(): () => Histogram {
-  let provider: MeterProvider | undefined;
-  let histogram: Histogram;
-  return () => {
-    const now = metrics.getMeterProvider();
-    if (provider !== now) {
-      provider = now;
-      histogram = now.getMeter(name).createHistogram("rpc.client.call.duration", {
-        unit: "s",
-        description: "Measures the duration of outbound remote procedure calls",
-      });
-    }
-    return histogram;
-  };
+function createDuration(): Histogram {
+  return metrics.getMeter(name).createHistogram("rpc.client.call.duration", {
+    unit: "s",
+    description: "Measures the duration of outbound remote procedure calls",
+  });
 }
 
 /** What is recorded of a call, whatever comes of it. */
@@ -213,18 +199,14 @@ async function* watch<T>(
   messages: AsyncIterable<T>,
   end: (reason?: unknown) => void,
 ): AsyncGenerator<T> {
-  let failed = false;
-  let complete = false;
+  let outcome: unknown = new ConnectError("left", Code.Canceled);
   try {
     yield* messages;
-    complete = true;
+    outcome = undefined;
   } catch (reason) {
-    failed = true;
-    end(reason);
+    outcome = reason;
     throw reason;
   } finally {
-    if (!failed) {
-      end(complete ? undefined : new ConnectError("left", Code.Canceled));
-    }
+    end(outcome);
   }
 }

@@ -5,6 +5,7 @@
 
 export type { ManagementClient } from "../client/client.js";
 export { type Environment, exponential, platform, sleep, timestamp } from "../common/time.js";
+export { errorIds } from "../errors/describe.js";
 export { isPermanent, neverSent } from "../errors/failure.js";
 export { isLoopback, similarName } from "../options/checker.js";
 export type { CommonOptions } from "../options/options.js";

@@ -29,11 +29,7 @@ export interface PoolOptions<G extends Grant> {
   readonly reject: (grantId: string, error: ConnectError) => void;
   /** For this many milliseconds no request could be sent, since there was nothing to request. */
   readonly onIdle: (ms: number) => void;
-  readonly mostSeen?: number | undefined;
 }
-
-/** The most entries that a JavaScript `Set` can hold. */
-const mostSeen = 2 ** 24;
 
 /**
  * Timers get their turn after so many grants, or a fiftieth of as many values that lead to no request
@@ -216,21 +212,15 @@ export class Pool<G extends Grant> {
   }
 
   #isNew(reading: Reading<G>): boolean {
-    const { open, mostSeen: most = mostSeen } = this.#options;
-    const seen = this.#seen;
     const grantId = "grant" in reading ? reading.grant.grantId : reading.id;
-    if (seen !== undefined && typeof grantId === "string") {
-      if (seen.has(grantId)) {
+    if (typeof grantId === "string") {
+      if (this.#seen?.has(grantId)) {
         return false;
       }
-      if (seen.size >= most) {
-        throw new RangeError(
-          `more than ${seen.size} different grants: their ids no longer fit into a Set, so duplicates cannot be detected. If every id occurs only once, pass distinct: true`,
-        );
-      }
-      seen.add(grantId);
+      // Throws a RangeError when a `Set` can hold no more.
+      this.#seen?.add(grantId);
     }
-    return "problem" in reading || open(reading.grant);
+    return "problem" in reading || this.#options.open(reading.grant);
   }
 
   #open(): AsyncIterator<unknown> | Iterator<unknown> {

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { platform } from "../bulk/internal.js";
+import { errorIds, platform } from "../bulk/internal.js";
 import { close, describeError, isGrantNotFound } from "../index.js";
 import type { Connection } from "./connect.js";
 import { explain, messageOf, type Use } from "./explain.js";
@@ -185,8 +185,7 @@ export async function probePermission(
       return { ok: true, reached: true, detail: "allowed" };
     }
     const { id } = describeError(error);
-    // An empty list: the body was lost in transit.
-    const reached = id !== undefined && id !== "COMMAND-5M0sd";
+    const reached = id !== undefined && id !== errorIds.emptyRequest;
     return { ok: false, reached, detail: explain(error) };
   } finally {
     close(client);

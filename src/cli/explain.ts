@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { errorIds } from "../bulk/internal.js";
 import { describeError } from "../index.js";
 import { printable } from "./terminal.js";
 
@@ -8,13 +9,13 @@ export type Use = "read" | "change";
 /** What to do when ZITADEL rejects a caller, by error id. */
 const advice: Readonly<Record<string, string>> = {
   // The library's message says which scope.
-  "AUTH-7fs1e": "Get a new token, with that scope; a key file renews it.",
+  [errorIds.invalidToken]: "Get a new token, with that scope; a key file renews it.",
   "AUTHZ-cdgFk":
     "This account has no manager role here. Give it one, such as Org Owner, and check the organization.",
   "AUTH-Bs7Ds": "The organization does not exist on this instance. Check --org (ZITADEL_ORG_ID).",
-  "COMMAND-5M0sd":
+  [errorIds.emptyRequest]:
     "The list of ids did not arrive: something in between drops the body of a DELETE. Use --protocol grpc or grpc-web.",
-  "EVENT-Shu7e": "This account's role is for another project than the grant's.",
+  [errorIds.otherProject]: "This account's role is for another project than the grant's.",
 };
 const lacks: Readonly<Record<Use, string>> = {
   read: "This account may not read grants: its role lacks user.grant.read. Give it a role that has it, such as Org Owner Viewer.",

@@ -47,8 +47,7 @@ const maxDepth = 16;
  */
 export function mayHaveBeenApplied(error: unknown): boolean {
   try {
-    const marked = find(error, mark);
-    return typeof marked === "boolean" ? marked : !isDecidedByZitadel(error);
+    return find(error, mark) ?? !isDecidedByZitadel(error);
   } catch {
     // Thrown by other code: an object whose properties cannot be read.
     return true;
@@ -57,15 +56,10 @@ export function mayHaveBeenApplied(error: unknown): boolean {
 
 /** Whether the call that failed with this error had sent anything; undefined if that is not known. */
 export function wasSent(error: unknown): boolean | undefined {
-  try {
-    const sent = find(error, sentMark);
-    return typeof sent === "boolean" ? sent : undefined;
-  } catch {
-    return undefined;
-  }
+  return find(error, sentMark);
 }
 
-function find(error: unknown, key: typeof mark | typeof sentMark): unknown {
+function find(error: unknown, key: typeof mark | typeof sentMark): boolean | undefined {
   let current = error;
   for (
     let depth = 0;
@@ -73,7 +67,7 @@ function find(error: unknown, key: typeof mark | typeof sentMark): unknown {
     depth++
   ) {
     const { [key]: value, cause } = current as Marked;
-    if (value !== undefined) {
+    if (typeof value === "boolean") {
       return value;
     }
     current = cause;

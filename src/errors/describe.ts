@@ -10,6 +10,7 @@ export const errorIds = {
   removedNotFound: "COMMAND-1My0t",
   inactive: "COMMAND-1S9gx",
   otherProject: "EVENT-Shu7e",
+  /** The list of ids did not arrive: something in between drops the body of a DELETE. */
   emptyRequest: "COMMAND-5M0sd",
   invalidToken: "AUTH-7fs1e",
 } as const;

@@ -73,23 +73,13 @@ export function hasCode(error: unknown, codes: RegExp): boolean {
 }
 
 /**
- * Whether what a `fetch` threw can be a failure of the network, and not a mistake in a program's own `fetch`:
- * platforms throw a TypeError with a cause, or one of these texts.
+ * Whether a TypeError that a `fetch` threw is of the network, and not a mistake in a program's own `fetch`:
+ * platforms give it a cause, or one of these texts.
  */
-export function isNetworkFailure(error: unknown): boolean {
-  if (!(error instanceof Error)) {
-    return false;
-  }
-  return error instanceof TypeError
-    ? error.cause !== undefined ||
-        /^(?:fetch failed|failed to fetch|load failed|network ?(?:error|request|connection)|error sending request)/i.test(
-          error.message,
-        )
-    : !(
-        error instanceof ReferenceError ||
-        error instanceof SyntaxError ||
-        error instanceof RangeError
-      );
+export function isNetworkFailure({ cause, message }: TypeError): boolean {
+  const texts =
+    /^(?:fetch failed|failed to fetch|load failed|network ?(?:error|request|connection)|error sending request)/i;
+  return cause !== undefined || texts.test(message);
 }
 
 /** One line about a failure: what the platform says. */

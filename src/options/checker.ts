@@ -188,20 +188,16 @@ export function listOf(what: string, isItem: (item: unknown) => boolean): Check 
  * "orgId"). The first of equally likely ones.
  */
 export function similarName(name: string, candidates: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let bestLikeness = 0.65;
-  for (const candidate of candidates) {
-    const [a, b] = [name.toLowerCase(), candidate.toLowerCase()];
+  const a = name.toLowerCase();
+  const likeness = (candidate: string) => {
+    const b = candidate.toLowerCase();
     const shared = commonLetters(a, b);
-    const isPart =
-      shared === Math.min(a.length, b.length) && (shared > 4 || (shared > 2 && b.includes(a)));
-    const likeness = Math.max((2 * shared) / (a.length + b.length), isPart ? 0.85 : 0);
-    if (likeness > bestLikeness) {
-      best = candidate;
-      bestLikeness = likeness;
-    }
-  }
-  return best;
+    const isAll = shared === Math.min(a.length, b.length);
+    const isPart = isAll && (shared > 4 || (shared > 2 && b.includes(a)));
+    return Math.max((2 * shared) / (a.length + b.length), isPart ? 0.85 : 0);
+  };
+  const [best] = [...candidates].sort((one, other) => likeness(other) - likeness(one));
+  return best !== undefined && likeness(best) > 0.65 ? best : undefined;
 }
 
 /** The length of the longest common subsequence. */

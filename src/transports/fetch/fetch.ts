@@ -161,26 +161,15 @@ export function checkSize(
   }
 }
 
-/** As much of a body as `fetch` of platforms and libraries has in common. */
-interface Body extends Partial<AsyncIterable<Uint8Array>> {
-  getReader?(): ReadableStreamDefaultReader<Uint8Array>;
-  cancel?(): Promise<void>;
-  destroy?(): void;
-}
-
 /**
- * The body of a response as it arrives: a web stream, or a stream of Node (node-fetch, cross-fetch); in one piece
- * if there is none (React Native). Cancels the rest when the consumer stops reading.
+ * The body of a response as it arrives; in one piece where it is no web stream (React Native, node-fetch). Cancels
+ * the rest when the consumer stops reading.
  */
 export async function* bodyChunks(response: Response): AsyncGenerator<Uint8Array> {
-  const body = response.body as Body | null | undefined;
-  const reader = body?.getReader?.();
+  // Some have no body, or one of another kind.
+  const reader = (response.body as Partial<ReadableStream<Uint8Array>> | null)?.getReader?.();
   if (reader === undefined) {
-    if (body?.[Symbol.asyncIterator] === undefined) {
-      yield new Uint8Array(await response.arrayBuffer());
-    } else {
-      yield* body as AsyncIterable<Uint8Array>;
-    }
+    yield new Uint8Array(await response.arrayBuffer());
     return;
   }
   try {
@@ -215,9 +204,8 @@ export async function bodyStart(response: Response, maxBytes = 1024): Promise<st
 
 /** Cancels a body that is not going to be read. */
 export function discard(response: Response): void {
-  const body = response.body as Body | null | undefined;
+  const body = response.body as Partial<ReadableStream> | null;
   body?.cancel?.().catch(() => undefined);
-  body?.destroy?.();
 }
 
 /** For requests that no cache may answer: those of frameworks (Next.js) and service workers keep POST too. */

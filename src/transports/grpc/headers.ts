@@ -20,7 +20,6 @@ export class RequestHeaders {
   readonly #start: HeaderList;
   readonly #pathPrefix: string;
   readonly #protocol: HeaderFields;
-  readonly #urls = new WeakMap<DescMethod, string>();
   #last: { url: string; fields: HeaderFields; list: HeaderList } | undefined;
 
   constructor(options: {
@@ -54,13 +53,8 @@ export class RequestHeaders {
   }
 
   /** The target of requests for a method. */
-  url(method: DescMethod): string {
-    let url = this.#urls.get(method);
-    if (url === undefined) {
-      url = `${this.#origin}${this.#pathPrefix}/${method.parent.typeName}/${method.name}`;
-      this.#urls.set(method, url);
-    }
-    return url;
+  url({ parent, name }: DescMethod): string {
+    return `${this.#origin}${this.#pathPrefix}/${parent.typeName}/${name}`;
   }
 
   /** Adds what the protocol sends, for streams. */

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { platform, sleep } from "../../../bulk/internal.js";
-import { describeError } from "../../../index.js";
+import { describeError, isGrantNotFound } from "../../../index.js";
 import type { GrantRecord } from "../../grants/record.js";
 import { describedError, type RestoreOutcome, type SentStep } from "../../log/entry.js";
 import type { Context } from "../revoke/context.js";
@@ -70,7 +70,7 @@ async function asBefore(
   if (failure === undefined) {
     return { grantId, restored: "restored", newGrantId, state };
   }
-  return describeError(failure.error).id === "COMMAND-3M9sd"
+  return isGrantNotFound(failure.error)
     ? failed(task, failure, context)
     : leftActive(task, newGrantId, failure);
 }

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { classify, platform, sleep } from "../../../bulk/internal.js";
+import { classify, errorIds, platform, sleep } from "../../../bulk/internal.js";
 import { mayHaveBeenApplied } from "../../../index.js";
 import { type Change, changeOf, type SentStep, type Step } from "../../log/entry.js";
 import { retryPauseMs } from "../../pace.js";
@@ -9,7 +9,7 @@ import type { Context } from "./context.js";
 const notFoundIds: Readonly<Record<Step, string>> = {
   add: "",
   reactivate: "COMMAND-Lp0gs",
-  deactivate: "COMMAND-3M9sd",
+  deactivate: errorIds.deactivatedNotFound,
 };
 /** How often a step is sent whose error leaves open whether it was applied. */
 const attemptsInDoubt = 6;

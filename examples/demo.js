@@ -63,9 +63,9 @@ const { counts, answersLost, elapsedMs } = await removeUserGrants(webClient, man
   batchSize: 25,
 }).summary();
 line("removed", `${counts.removed}, each confirmed by the server`);
-line("not found", `${counts["not-found"]}, with answerLost: ${answersLost}`);
-line("", "Their request went out, and its response was lost:");
-line("", "this run may have removed them, and says so.");
+line("not found", `${counts["not-found"] - answersLost}`);
+line("and answerLost", `${answersLost}: their request went out, and its response was lost.`);
+line("", "This run may have removed them, and says so.");
 line("failed", `${counts.failed ?? 0}`);
 line("still active", `${many.filter((grantId) => sandbox.grant(grantId)).length}`);
 line("", `in ${(elapsedMs / 1000).toFixed(1)} s`);

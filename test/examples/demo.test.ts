@@ -20,7 +20,8 @@ test("the demo reports what happened to each grant, in 80 columns", async () => 
     "removeUserGrants Wiki not-found",
     "She still has nothing",
     "removed 973, each confirmed by the server",
-    "not found 27, with answerLost: 25",
+    "not found 2",
+    "and answerLost 25: their request went out, and its response was lost.",
     "still active 0",
     "HTTP/JSON inactive",
   ]) {

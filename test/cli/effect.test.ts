@@ -83,6 +83,21 @@ describe.concurrent.each(["v4", "v2.70"] as const)(
       await sandbox.close();
     });
 
+    it("says why it could not be repaired, and how to continue", async () => {
+      const { sandbox, cli, revoke, log, ids } = await setUp(2, { generation });
+      sandbox.skipNextProjections(1);
+      await revoke("deactivate", "--no-check");
+      const rejected = { code: Code.Unauthenticated, id: "AUTH-7fs1e" };
+      sandbox.failNext({ rpc: "ReactivateUserGrant", ...rejected });
+      const { exitCode, stderr } = await cli(["verify", log, "--repair"]);
+      expect(stderr).toMatch(
+        /The repair was aborted: Unauthenticated AUTH-7fs1e.* Continue with: .*verify --repair/,
+      );
+      expect(exitCode).toBe(4);
+      expect(ids.every((id) => sandbox.grant(id)?.state === "inactive")).toBe(true);
+      await sandbox.close();
+    });
+
     it("by a lost reactivation stays undecided: it may be applied late", async () => {
       const { sandbox, revoke } = await setUp(3, { generation });
       sandbox.skipNextProjections(1);

@@ -12,6 +12,9 @@ import { quoted } from "../../terminal.js";
 /** How long the server may accept no step before the command is aborted. */
 const giveUpMs = 300_000;
 
+/** The commands that continue what was stopped. */
+const continuations = { run: "resume", restore: "restore", repair: "verify --repair" };
+
 interface ContextOptions {
   readonly log: RunLog | undefined;
   readonly rate: number | undefined;
@@ -67,9 +70,9 @@ function createContext(
      * @param isWhole whether everything was done all the same, so that a first Ctrl-C came too late.
      * @throws Ended
      */
-    checkEnded(what: "run" | "restore", isWhole: boolean): void {
+    checkEnded(what: keyof typeof continuations, isWhole: boolean): void {
       const { failure } = this;
-      const command = `zitadel-user-grants ${what === "run" ? "resume" : what}`;
+      const command = `zitadel-user-grants ${continuations[what]}`;
       const again = log === undefined ? "" : ` Continue with: ${command} ${quoted(log.path)}`;
       const leftAtOnce = stopSwitch.signal.aborted;
       if (log?.failure !== undefined) {

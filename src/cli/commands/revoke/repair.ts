@@ -21,6 +21,7 @@ const mostSkippedShare = 0.01;
  * @param looked how many grants of the run were looked at.
  * @param path of the log of the run.
  * @returns whether all of them are in effect now.
+ * @throws Ended when something stood in the way.
  */
 export async function repair(
   others: readonly Seen[],
@@ -73,7 +74,9 @@ export async function repair(
   for (const grantId of again?.others.keys() ?? []) {
     line(io.stderr, `${grantId} is still shown as active.`);
   }
-  return again?.others.size === 0 && inactive.size === others.length && lost === 0;
+  const isMended = again?.others.size === 0 && inactive.size === others.length && lost === 0;
+  context.checkEnded("repair", isMended);
+  return isMended;
 }
 
 /** Deactivates grants that an interrupted repair may have left active. @returns whether all are inactive. */

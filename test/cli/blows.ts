@@ -75,7 +75,7 @@ export async function hit(
   if (signal !== null) {
     return "killed";
   }
-  if (/another run is writing|exists\. Name another file/.test(errors)) {
+  if (/Another run is writing|exists\. Name another file/.test(errors)) {
     expect(exitCode, errors).toBe(1);
     return "locked out";
   }

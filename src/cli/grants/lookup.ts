@@ -10,7 +10,7 @@ import { TextFilterMethod } from "../../../gen/tool/filter_pb.js";
 import { ManagementService } from "../../../gen/tool/management_pb.js";
 import { TextQueryMethod } from "../../../gen/tool/object_pb.js";
 import { Type, type UserGrantQuerySchema } from "../../../gen/tool/user_pb.js";
-import { type Environment, isPermanent, neverSent, platform, sleep } from "../../bulk/internal.js";
+import { isPermanent, neverSent, platform, sleep } from "../../bulk/internal.js";
 import { describeError } from "../../index.js";
 import type { Connection } from "../connect.js";
 import { type Change, changeOf, dateOf, type RecordedState } from "../log/entry.js";
@@ -51,7 +51,6 @@ export interface LookupOptions {
   readonly giveUpMs?: number | undefined;
   /** The same where no connection could be made yet; as long as `giveUpMs` when not given. */
   readonly connectMs?: number | undefined;
-  readonly environment?: Environment | undefined;
 }
 
 export interface AuthorizationFilters {
@@ -75,8 +74,7 @@ export type Lookup = ReturnType<typeof createLookup>;
  * Every method throws a ConnectError with ZITADEL's own code and id, or `Unavailable` without a connection.
  */
 export function createLookup(connection: Connection, options: LookupOptions = {}) {
-  const { signal, turn, onPause, giveUpMs = 300_000, environment = platform } = options;
-  const { connectMs = giveUpMs } = options;
+  const { signal, turn, onPause, giveUpMs = 300_000, connectMs = giveUpMs } = options;
   const management = createClient(ManagementService, connection.transport);
   const auth = createClient(AuthService, connection.transport);
   // The gateway, which serves JSON, has no route for it.
@@ -99,15 +97,15 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
         if (!isTransient(error) || signal?.aborted) {
           throw error;
         }
-        const nowMs = environment.monotonicMs();
+        const nowMs = platform.monotonicMs();
         troubleSinceMs ??= nowMs;
         const leftMs = troubleSinceMs + (neverSent(error) ? connectMs : giveUpMs) - nowMs;
         if (leftMs <= 0) {
           throw error;
         }
-        const pauseMs = Math.min(leftMs, retryPauseMs(environment, attempt, error));
+        const pauseMs = Math.min(leftMs, retryPauseMs(platform, attempt, error));
         onPause?.(error, pauseMs);
-        await sleep(environment, pauseMs, signal);
+        await sleep(platform, pauseMs, signal);
       }
     }
   };

@@ -35,11 +35,8 @@ export class LogLock {
     process.on("exit", this.#onExit);
   }
 
-  /**
-   * @param flag names the option in messages.
-   * @throws UsageError when another process holds the lock or may hold it, and when it cannot be made.
-   */
-  static take(logPath: string, flag: string): LogLock {
+  /** @throws UsageError when another process holds the lock or may hold it, and when it cannot be made. */
+  static take(logPath: string): LogLock {
     const path = lockPath(logPath);
     const id = randomUUID();
     const { pid } = process;
@@ -56,15 +53,13 @@ export class LogLock {
         if (code !== "EEXIST") {
           // A full disk leaves an empty file.
           discard(path);
-          throw new UsageError(
-            `${flag}: the log cannot be locked with ${path}: ${fileProblem(error)}.`,
-          );
+          throw new UsageError(`The log cannot be locked with ${path}: ${fileProblem(error)}.`);
         }
       }
       const holder = readOwner(path);
       const problem = holder === undefined ? undefined : heldMessage(logPath, path, holder);
       if (problem !== undefined || attempt > 3) {
-        throw new UsageError(`${flag}: ${problem ?? `the log cannot be locked with ${path}.`}`);
+        throw new UsageError(problem ?? `The log cannot be locked with ${path}.`);
       }
       if (holder !== undefined && sameLock(readOwner(path), holder)) {
         discard(path);
@@ -148,8 +143,8 @@ function heldMessage(logPath: string, path: string, holder: Holder): string | un
   }
   // A process of another machine or container, or without a start time to compare, cannot be seen.
   return now !== null && now === startedAt
-    ? `another run is writing ${logPath} (${who}). Wait until it has ended.`
-    : `another run may be writing ${logPath}: ${path} names ${who}, which cannot be seen from here. If no run writes the log, delete ${quoted(path)}.`;
+    ? `Another run is writing ${logPath} (${who}). Wait until it has ended.`
+    : `Another run may be writing ${logPath}: ${path} names ${who}, which cannot be seen from here. If no run writes the log, delete ${quoted(path)}.`;
 }
 
 /**

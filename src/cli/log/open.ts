@@ -35,10 +35,10 @@ export async function withLog(
 ): Promise<number> {
   const path = logPathOf(command, args);
   // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
-  await LogContent.check(path, command);
-  const lock = changes ? LogLock.take(path, command) : undefined;
+  await LogContent.check(path);
+  const lock = changes ? LogLock.take(path) : undefined;
   try {
-    const content = await LogContent.read(path, command);
+    const content = await LogContent.read(path);
     const { head } = content;
     const given = await readConnection(connectionFlagsOf(head, flags, io), io);
     const { connection, identity } = await identify(given, io, changes ? "change" : "read");
@@ -54,7 +54,7 @@ export async function withLog(
           what === "restore"
             ? { restore: "started" as const, accountId, accountName }
             : { run: "resumed" as const, ...headOf(head.command, connection, identity) };
-        return RunLog.reopen(path, lock, content.wholeBytes, command, begin);
+        return RunLog.reopen(path, lock, content.wholeBytes, begin);
       },
     });
   } finally {

@@ -70,45 +70,35 @@ export class LogContent {
     this.path = path;
   }
 
-  /**
-   * Reads a log without changing it.
-   *
-   * @param command names the command in messages.
-   * @throws UsageError when it is not a log, or one of its complete lines is invalid.
-   */
-  static async read(path: string, command: string): Promise<LogContent> {
+  /** Reads a log without changing it. @throws UsageError when it is not a log, or one of its complete lines is invalid. */
+  static async read(path: string): Promise<LogContent> {
     const content = new LogContent(path);
     let number = 0;
     try {
-      for await (const { lines, end } of completeLines(path, command)) {
+      for await (const { lines, end } of completeLines(path)) {
         for (const text of lines) {
           number += 1;
-          content.#add(JSON.parse(text), number);
+          content.#add(JSON.parse(text));
         }
         content.wholeBytes = end;
       }
     } catch (error) {
       throw error instanceof UsageError
         ? error
-        : number <= 1
-          ? notALog(path, command)
-          : new UsageError(
-              `${command}: ${path} is damaged: line ${number} cannot be read. It was not changed.`,
-            );
+        : new UsageError(`${path} is damaged: line ${number} cannot be read. It was not changed.`);
     }
     if (content.#head === undefined) {
-      throw notALog(path, command);
+      throw notALog(path);
     }
     return content;
   }
 
   /** Reads the first line alone. @throws UsageError unless it is that of a log that this version reads. */
-  static async check(path: string, command: string): Promise<void> {
-    for await (const { lines } of completeLines(path, command)) {
-      checkFormat(lines[0] ?? "", path, command);
+  static async check(path: string): Promise<void> {
+    for await (const _ of completeLines(path)) {
       return;
     }
-    throw notALog(path, command);
+    throw notALog(path);
   }
 
   /** What the run does, and who began it. */
@@ -138,10 +128,7 @@ export class LogContent {
   }
 
   /** @throws Error for what is not an entry of a log. */
-  #add(entry: Entry, number: number): void {
-    if ((number === 1) !== "log" in entry) {
-      throw new Error("the first line, and no other, names the format");
-    }
+  #add(entry: Entry): void {
     if ("run" in entry || "restore" in entry) {
       const { at } = entry;
       const last = this.sessions.at(-1);
@@ -249,8 +236,8 @@ export class LogContent {
 }
 
 /** The grants of a log as they were recorded before the run, in order. */
-export async function* loggedGrants(path: string, command: string): AsyncGenerator<LoggedGrant> {
-  for await (const { lines } of completeLines(path, command)) {
+export async function* loggedGrants(path: string): AsyncGenerator<LoggedGrant> {
+  for await (const { lines } of completeLines(path)) {
     for (const text of lines) {
       if (text.startsWith('{"grants":')) {
         yield* grantsIn(JSON.parse(text));
@@ -314,11 +301,10 @@ const longestLineBytes = 1 << 24;
  * The complete lines of a file, as many at a time as were read, and how many bytes they and all before them
  * take. Text after the last line break is omitted. The process hears Ctrl-C between two reads.
  *
- * @throws UsageError when it cannot be read or is not a regular file, or has a line of more than 16 MiB.
+ * @throws UsageError when it cannot be read or is no log that this version reads, or has a line of more than 16 MiB.
  */
 async function* completeLines(
   path: string,
-  command: string,
 ): AsyncGenerator<{ readonly lines: readonly string[]; readonly end: number }> {
   let rest = Buffer.alloc(0);
   let end = 0;
@@ -335,12 +321,15 @@ async function* completeLines(
       const length = bytes.lastIndexOf("\n") + 1;
       rest = bytes.subarray(length);
       if (rest.length > longestLineBytes) {
-        throw notALog(path, command);
+        throw notALog(path);
       }
       if (length > 0) {
         const text = bytes.toString("utf8", 0, length - 1);
         // Editors of Windows put a byte order mark first.
         const lines = (end === 0 ? text.replace(/^\ufeff/, "") : text).split("\n");
+        if (end === 0) {
+          checkFormat(lines[0] ?? "", path);
+        }
         end += length;
         yield { lines, end };
       }
@@ -348,12 +337,12 @@ async function* completeLines(
   } catch (error) {
     throw error instanceof UsageError
       ? error
-      : new UsageError(`${command}: ${path} cannot be read: ${fileProblem(error)}.`);
+      : new UsageError(`${path} cannot be read: ${fileProblem(error)}.`);
   }
 }
 
 /** @throws UsageError unless this is the first line of a log that this version reads. */
-function checkFormat(text: string, path: string, command: string): void {
+function checkFormat(text: string, path: string): void {
   let first: Partial<typeof logFormat> | null = null;
   try {
     first = JSON.parse(text);
@@ -361,17 +350,15 @@ function checkFormat(text: string, path: string, command: string): void {
     // Not a log.
   }
   if (first?.log !== logFormat.log) {
-    throw notALog(path, command);
+    throw notALog(path);
   }
   if (first.version !== logFormat.version) {
     throw new UsageError(
-      `${command}: ${path} was written by a newer version of zitadel-user-grants (log version ${first.version}, and this one reads ${logFormat.version}). Update the tool.`,
+      `${path} was written by a newer version of zitadel-user-grants (log version ${first.version}, and this one reads ${logFormat.version}). Update the tool.`,
     );
   }
 }
 
-function notALog(path: string, command: string): UsageError {
-  return new UsageError(
-    `${command}: ${path} is not a log of zitadel-user-grants. It was not changed.`,
-  );
+function notALog(path: string): UsageError {
+  return new UsageError(`${path} is not a log of zitadel-user-grants. It was not changed.`);
 }

@@ -65,12 +65,7 @@ export class RunLog {
   #failure: LogFailure | undefined;
   #isClosed = false;
 
-  private constructor(
-    path: string,
-    lock: LogLock,
-    flag: string,
-    { draft = "", isRestore = false },
-  ) {
+  private constructor(path: string, lock: LogLock, { draft = "", isRestore = false }) {
     this.path = path;
     this.#lock = lock;
     this.#draft = draft || undefined;
@@ -79,7 +74,7 @@ export class RunLog {
       // Readable only by its owner: it shows who lost which access.
       this.#file = openSync(draft || path, draft ? "wx" : "a", 0o600);
     } catch (error) {
-      throw new UsageError(`${flag}: ${path} cannot be written: ${fileProblem(error)}.`);
+      throw new UsageError(`${path} cannot be written: ${fileProblem(error)}.`);
     }
     if (draft) {
       process.on("exit", this.#onExit);
@@ -93,7 +88,7 @@ export class RunLog {
    * @throws UsageError when the file exists, is being written, or cannot be created.
    */
   static create(path: string): RunLog {
-    const lock = LogLock.take(path, "--log");
+    const lock = LogLock.take(path);
     try {
       if (existsSync(path)) {
         throw new UsageError(
@@ -105,7 +100,7 @@ export class RunLog {
       const draft = `${path}.unfinished`;
       // Of a run that was killed before it started; a link is removed and not followed.
       rmSync(draft, { force: true });
-      const log = new RunLog(path, lock, "--log", { draft });
+      const log = new RunLog(path, lock, { draft });
       log.#append(logFormat);
       return log;
     } catch (error) {
@@ -118,17 +113,15 @@ export class RunLog {
    * Continues a log that was read under this lock, with a resumption or a restore of its run.
    *
    * @param wholeBytes the length of its complete lines, in bytes: a half-written last line is cut off.
-   * @param command names the command in messages.
    * @throws UsageError
    */
   static reopen(
     path: string,
     lock: LogLock,
     wholeBytes: number,
-    command: string,
     begin: ({ readonly run: "resumed" } & LogHead) | ({ readonly restore: "started" } & Account),
   ): RunLog {
-    const log = new RunLog(path, lock, command, { isRestore: "restore" in begin });
+    const log = new RunLog(path, lock, { isRestore: "restore" in begin });
     ftruncateSync(log.#file, wholeBytes);
     log.#append({ ...begin, at: now() });
     return log;

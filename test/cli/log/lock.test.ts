@@ -21,7 +21,7 @@ const newPath = () => join(directory, `${paths++}.jsonl`);
 /** The lock that this process would write. */
 function ours(): object {
   const path = newPath();
-  const lock = LogLock.take(path, "--log");
+  const lock = LogLock.take(path);
   const text = readFileSync(`${path}.lock`, "utf8");
   lock.release();
   return JSON.parse(text);
@@ -36,12 +36,12 @@ function stale(path: string): void {
 describe("the lock of a log", () => {
   it("is held once", () => {
     const path = newPath();
-    const lock = LogLock.take(path, "--log");
-    expect(() => LogLock.take(path, "--log")).toThrow(
-      new RegExp(`another run is writing .*process ${process.pid} on .*Wait`),
+    const lock = LogLock.take(path);
+    expect(() => LogLock.take(path)).toThrow(
+      new RegExp(`Another run is writing .*process ${process.pid} on .*Wait`),
     );
     lock.release();
-    LogLock.take(path, "--log").release();
+    LogLock.take(path).release();
     expect(readdirSync(directory)).toEqual([]);
   });
 
@@ -50,11 +50,11 @@ describe("the lock of a log", () => {
     const link = newPath();
     writeFileSync(path, "");
     symlinkSync(path, link);
-    const lock = LogLock.take(link, "resume");
-    expect(() => LogLock.take(path, "resume")).toThrow(/another run is writing/);
+    const lock = LogLock.take(link);
+    expect(() => LogLock.take(path)).toThrow(/Another run is writing/);
     lock.release();
-    const other = LogLock.take(path, "resume");
-    expect(() => LogLock.take(link, "resume")).toThrow(/another run is writing/);
+    const other = LogLock.take(path);
+    expect(() => LogLock.take(link)).toThrow(/Another run is writing/);
     other.release();
     rmSync(link);
     rmSync(path);
@@ -63,7 +63,7 @@ describe("the lock of a log", () => {
   it("of a process that has exited is replaced", () => {
     const path = newPath();
     stale(path);
-    const lock = LogLock.take(path, "--log");
+    const lock = LogLock.take(path);
     expect(JSON.parse(readFileSync(`${path}.lock`, "utf8")).pid).toBe(process.pid);
     lock.release();
     expect(readdirSync(directory)).toEqual([]);
@@ -73,7 +73,7 @@ describe("the lock of a log", () => {
     const path = newPath();
     const owner = { ...ours(), startedAt: "1" };
     writeFileSync(`${path}.lock`, JSON.stringify(owner));
-    LogLock.take(path, "--log").release();
+    LogLock.take(path).release();
   });
 
   it("of a process that has exited and was not reaped yet is replaced", async () => {
@@ -93,7 +93,7 @@ describe("the lock of a log", () => {
     process.kill(Number(pid), "SIGKILL");
     await until(pid, /\) Z /);
     writeFileSync(`${path}.lock`, JSON.stringify({ ...ours(), pid: Number(pid) }));
-    LogLock.take(path, "--log").release();
+    LogLock.take(path).release();
     parent.kill("SIGKILL");
   });
 
@@ -104,7 +104,7 @@ describe("the lock of a log", () => {
   ])("%s is kept, and the error names what to do", (_, content) => {
     const path = newPath();
     writeFileSync(`${path}.lock`, content);
-    expect(() => LogLock.take(path, "resume")).toThrow(/If no run writes the log, delete .*\.lock/);
+    expect(() => LogLock.take(path)).toThrow(/If no run writes the log, delete .*\.lock/);
     expect(readFileSync(`${path}.lock`, "utf8")).toBe(content);
     rmSync(`${path}.lock`);
   });
@@ -112,16 +112,16 @@ describe("the lock of a log", () => {
   it("of a process that was killed before it wrote it is replaced", () => {
     const path = newPath();
     writeFileSync(`${path}.lock`, "");
-    LogLock.take(path, "resume").release();
+    LogLock.take(path).release();
     expect(existsSync(`${path}.lock`)).toBe(false);
   });
 
   it("notices that it was deleted", () => {
     const path = newPath();
-    const lock = LogLock.take(path, "--log");
+    const lock = LogLock.take(path);
     rmSync(`${path}.lock`);
     expect(lock.held).toBe(false);
-    const other = LogLock.take(path, "--log");
+    const other = LogLock.take(path);
     lock.release();
     expect(existsSync(`${path}.lock`)).toBe(true);
     other.release();

@@ -65,7 +65,7 @@ describe("the log", () => {
     const { exitCode, stderr } = await cli(["remove", a, "--log", "/nonexistent/run.jsonl"], {
       isTerminal: true,
     });
-    expect(stderr).toMatch(/--log: .*no such file or directory/);
+    expect(stderr).toMatch(/The log cannot be locked with .*no such file or directory/);
     expect(stderr).not.toContain("[y/N]");
     expect(exitCode).toBe(1);
   });
@@ -201,7 +201,9 @@ describe("a log", () => {
     const [id] = add(1) as [string];
     const path = join(directory, "nowhere", "run.jsonl");
     const { exitCode, stderr } = await cli(["remove", id, "--yes", "--log", path]);
-    expect(stderr).toMatch(/--log: .*run\.jsonl\.lock: no such file or directory/);
+    expect(stderr).toMatch(
+      /The log cannot be locked with .*run\.jsonl\.lock: no such file or directory/,
+    );
     expect(stderr).not.toContain("draft");
     expect(exitCode).toBe(1);
   });

@@ -200,10 +200,10 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
 
   it("only reads in a dry run: it works beside a run that is writing", async () => {
     const log = await ran("remove", [recordedGrant()]);
-    const lock = LogLock.take(log, "restore");
+    const lock = LogLock.take(log);
     expect((await cli(["restore", log, "--dry-run"])).exitCode).toBe(0);
     expect(lock.held).toBe(true);
-    expect((await restore(log)).stderr).toMatch(/another run is writing .*Wait/);
+    expect((await restore(log)).stderr).toMatch(/Another run is writing .*Wait/);
     lock.release();
     expect((await restore(log)).exitCode).toBe(0);
   });

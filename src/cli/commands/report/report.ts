@@ -43,8 +43,7 @@ export const report = defineCommand({
         `A page is for a browser: zitadel-user-grants report ${quoted(path)} > run.html`,
       );
     }
-    await LogContent.check(path, "report");
-    const content = await LogContent.read(path, "report");
+    const content = await LogContent.read(path);
     let unrecorded = 0;
     async function* rows() {
       for await (const row of reportRows(content)) {

@@ -39,7 +39,7 @@ export async function* reportRows(content: LogContent): AsyncGenerator<ReportRow
   const outcomeOf = outcomesIn(content);
   const others = content.effect?.effect.others ?? [];
   const shown = new Map(others.map(({ grantId, shows }) => [grantId, shows]));
-  for await (const { recorded, ...logged } of loggedGrants(content.path, "report")) {
+  for await (const { recorded, ...logged } of loggedGrants(content.path)) {
     const grant = content.find(logged.grantId);
     if (grant === undefined) {
       continue;

@@ -47,7 +47,7 @@ export async function* restoreTasks(content: LogContent): AsyncGenerator<{
   readonly task: RestoreTask | string;
 }> {
   const inDoubt = content.inDoubt();
-  for await (const logged of loggedGrants(content.path, "restore")) {
+  for await (const logged of loggedGrants(content.path)) {
     yield { logged, task: taskOf(logged, content, inDoubt) };
   }
 }

@@ -115,14 +115,14 @@ function reportRepaired(count: number, { io }: Context): void {
 
 /** Which of them show an older state than the server has confirmed, and which a newer one. */
 async function judge(active: readonly GrantRecord[], path: string) {
-  const content = await LogContent.read(path, "verify");
+  const content = await LogContent.read(path);
   const skipped: GrantRecord[] = [];
   const changed: GrantRecord[] = [];
   const before = new Map<string, Change>();
   if (active.some(({ grantId }) => content.find(grantId)?.change === undefined)) {
     // ZITADEL v2.70 does not date what was inactive already: what has not changed since before the run is older.
     const ids = new Set(active.map(({ grantId }) => grantId));
-    for await (const { grantId, recorded } of loggedGrants(path, "verify")) {
+    for await (const { grantId, recorded } of loggedGrants(path)) {
       if (ids.has(grantId) && recorded !== undefined) {
         before.set(grantId, recorded);
       }

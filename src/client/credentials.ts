@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Environment, exponential, platform } from "../common/time.js";
+import { type Environment, platform } from "../common/time.js";
 import { asConnectError, decisionOf, wasSent, withExtras } from "../errors/certainty.js";
 import { createMask, rewriteMessage } from "../errors/mask.js";
 import { isHeaderValue, kindOf } from "../options/checker.js";
@@ -29,8 +29,8 @@ const headerOrganization = "x-zitadel-orgid";
 const headerInstanceHost = "x-zitadel-instance-host";
 const optional = [headerAuthorization, headerOrganization, headerInstanceHost];
 
-/** How long no new token is requested after a new one has been rejected; doubles each time. */
-const pauseOnRejection = { firstMs: 1_000, maxMs: 30_000 };
+/** How long no new token is requested after a new one has been rejected. */
+const pauseMs = 5_000;
 /** Of how many tokens that is known: a client of several tenants has several. */
 const maxPauses = 1_000;
 
@@ -70,30 +70,19 @@ export function createCredentials(
     rejectedByStream = undefined;
     return obtain(source, call, rejected);
   };
-  /** Tokens that were rejected although they had just been issued, the latest last. */
-  const pauses = new Map<string, { readonly rounds: number; readonly untilMs: number }>();
-
-  const accepted = <R>(response: R, bearer: string): R => {
-    if (pauses.size > 0) {
-      pauses.delete(bearer);
-    }
-    return response;
-  };
+  /** Tokens that were rejected although they had just been issued, and until when none is requested in their place. */
+  const pauses = new Map<string, number>();
+  const pausedMs = (bearer: string) => (pauses.get(bearer) ?? 0) - environment.monotonicMs();
   /** Once for all calls that fail with this token, and for no other tenant's. */
-  const pause = (first: string, second: string) => {
-    if (pauses.has(second)) {
-      return;
+  const pause = (bearer: string) => {
+    if (pausedMs(bearer) <= 0) {
+      pauses.set(bearer, environment.monotonicMs() + pauseMs);
     }
-    const rounds = (pauses.get(first)?.rounds ?? 0) + 1;
-    const ms = exponential(environment, pauseOnRejection, rounds);
-    pauses.set(second, { rounds, untilMs: environment.monotonicMs() + ms });
     for (const [oldest] of pauses.size > maxPauses ? pauses : []) {
       pauses.delete(oldest);
       break;
     }
   };
-  const pausedMs = (bearer: string) =>
-    (pauses.get(bearer)?.untilMs ?? 0) - environment.monotonicMs();
   const explainPause = (error: ConnectError, bearer: string): ConnectError =>
     rewriteMessage(
       error,
@@ -109,7 +98,7 @@ export function createCredentials(
     // Most sources have a token ready, and waiting costs.
     const first = typeof obtained === "string" ? obtained : await obtained;
     try {
-      return accepted(await send(withFields(attempt, withBearer(first))), first);
+      return await send(withFields(attempt, withBearer(first)));
     } catch (reason) {
       if (!isRejectedToken(reason)) {
         throw reason;
@@ -122,12 +111,12 @@ export function createCredentials(
         throw reason;
       }
       try {
-        return accepted(await send(withFields(attempt, withBearer(second))), second);
+        return await send(withFields(attempt, withBearer(second)));
       } catch (again) {
         if (!isRejectedToken(again)) {
           throw again;
         }
-        pause(first, second);
+        pause(second);
         throw explainPause(again, second);
       }
     }

@@ -8,8 +8,6 @@ import {
   type JsonValue,
   type JsonWriteOptions,
   type Message,
-  type MessageShape,
-  type Registry,
   ScalarType,
   toJson,
 } from "@bufbuild/protobuf";
@@ -29,7 +27,6 @@ import {
 /** Parts that a page loads only if its services need them: see `anyService` and `plain-json.ts`. */
 export interface JsonParts extends JsonFormat {
   toQuery?: typeof toQuery;
-  findDetails?: typeof findDetails;
   rejectOtherRoutes?: typeof rejectOtherRoutes;
 }
 
@@ -241,30 +238,8 @@ export function rejectOtherRoutes({ template, verb, rpc }: HttpBinding, segments
   }
 }
 
-/** `findDetails` of Connect, for details of which there is JSON and no bytes. */
-function findDetails(
-  this: ConnectError,
-  types: DescMessage | Registry,
-): MessageShape<DescMessage>[] {
-  return this.details.flatMap((detail) => {
-    const { type, debug } = detail as { type?: string; debug?: JsonObject };
-    const desc = types.kind === "registry" ? types.getMessage(type ?? "") : types;
-    if (desc?.typeName !== type || desc === undefined || debug === undefined) {
-      return [];
-    }
-    try {
-      // Messages with a JSON form of their own have it in a field (proto3 JSON of `Any`).
-      const json = isText(desc) ? (debug.value ?? null) : debug;
-      return [fromJson(desc, json, { ignoreUnknownFields: true })];
-    } catch {
-      return [];
-    }
-  });
-}
-
 /**
  * The parts of a transport for any service. A page that uses only ManagementService does not load them: its
- * messages are in `plain-json.ts`, none of its RPCs has a query, and its two routes have different verbs, and the details of
- * its errors are read without their descriptors.
+ * messages are in `plain-json.ts`, none of its RPCs has a query, and its two routes have different verbs.
  */
-export const anyService: JsonParts = { fromJson, toJson, toQuery, rejectOtherRoutes, findDetails };
+export const anyService: JsonParts = { fromJson, toJson, toQuery, rejectOtherRoutes };

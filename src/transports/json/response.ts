@@ -4,15 +4,15 @@ import type {
   JsonObject,
   JsonValue,
   MessageShape,
+  Registry,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { decided, decides } from "../../errors/certainty.js";
-import { writeZitadelDetail } from "../../errors/zitadel-detail.js";
 import type { JsonOptions } from "../../options/options.js";
 import type { Attempt, TransportOptions } from "../call/attempt.js";
+import type { JsonFormat } from "../call/codec.js";
 import { unexpectedResponse } from "../call/status.js";
 import { bodyChunks, connectionError } from "../fetch/fetch.js";
-import type { JsonParts } from "./request.js";
 import { type HttpBinding, isObject, isText } from "./template.js";
 
 const incomplete = "cut off or malformed";
@@ -29,7 +29,7 @@ export async function readResponse(
   { responseBody }: HttpBinding,
   { method: { output }, url, call }: Attempt,
   { jsonOptions, readMaxBytes }: TransportOptions<JsonOptions>,
-  { fromJson, findDetails }: JsonParts,
+  { fromJson }: JsonFormat,
 ): Promise<MessageShape<DescMessage>> {
   const { status, headers, ok } = response;
   let text = "";
@@ -54,7 +54,7 @@ export async function readResponse(
   if (ok && responseBody !== undefined) {
     json = { [responseBody.jsonName]: json };
   } else {
-    const error = ok && output.field.code ? undefined : gatewayError(json, headers, findDetails);
+    const error = ok && output.field.code ? undefined : gatewayError(json, headers, fromJson);
     if (error !== undefined) {
       const isStatus = !ok && isObject(json) && json.message !== undefined;
       throw isStatus && decides(error.code) ? decided(error, "rejected") : error;
@@ -127,13 +127,11 @@ const maxDetails = 100;
 /**
  * The error that grpc-gateway writes as `{"code", "message", "details"}`: `google.rpc.Status` in JSON.
  * Undefined when JSON is something else.
- *
- * @param findDetails the method of the error, for details of other types than ZITADEL's.
  */
 function gatewayError(
   json: JsonValue,
   headers: Headers,
-  findDetails: JsonParts["findDetails"],
+  fromJson: JsonFormat["fromJson"],
 ): ConnectError | undefined {
   if (!isObject(json)) {
     return undefined;
@@ -152,21 +150,41 @@ function gatewayError(
       break;
     }
   }
-  return findDetails === undefined
-    ? error
-    : Object.defineProperty(error, "findDetails", { value: findDetails, configurable: true });
+  // Connect's own decodes bytes.
+  return Object.defineProperty(error, "findDetails", {
+    configurable: true,
+    value(this: ConnectError, types: DescMessage | Registry) {
+      return this.details.flatMap((detail) => decodeDetail(detail, types, fromJson));
+    },
+  });
 }
 
 type Detail = ConnectError["details"][number];
 
-/** A detail with its JSON; with its bytes if it is ZITADEL's. */
+/** A detail with its JSON. */
 function toDetail({ "@type": url, ...debug }: JsonObject): Detail {
   const type = String(url).replace(/.*\//, "");
-  return {
-    type,
-    // A tag with field number 0, which every decoder rejects: empty bytes would decode as a detail of this
-    // type without any field.
-    value: writeZitadelDetail(type, debug) ?? Uint8Array.of(0),
-    debug,
-  };
+  // A tag with field number 0, which every decoder rejects: empty bytes would decode as a detail of this type
+  // without any field.
+  return { type, value: Uint8Array.of(0), debug };
+}
+
+/** None for a detail of another type, and for one that does not decode. */
+function decodeDetail(
+  detail: Detail,
+  types: DescMessage | Registry,
+  fromJson: JsonFormat["fromJson"],
+): MessageShape<DescMessage>[] {
+  const { type = "", debug } = detail as { type?: string; debug?: JsonObject };
+  const desc = types.kind === "registry" ? types.getMessage(type) : types;
+  if (desc?.typeName !== type || debug === undefined) {
+    return [];
+  }
+  try {
+    // Messages with a JSON form of their own have it in a field (proto3 JSON of `Any`).
+    const json = isText(desc) ? (debug.value ?? null) : debug;
+    return [fromJson(desc, json, { ignoreUnknownFields: true })];
+  } catch {
+    return [];
+  }
 }

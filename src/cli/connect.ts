@@ -146,7 +146,7 @@ async function readToken(
     throw new UsageError("Give --token-file or --key-file, not both.");
   }
   if (tokenFile === "-") {
-    return (await text(pipedInput("--token-file", io))).trim();
+    return (await text(pipedInput(io))).trim();
   }
   if (tokenFile !== undefined) {
     const bytes = await readSecret("--token-file", tokenFile);

@@ -91,11 +91,9 @@ export function writeAll({ stdout, onInterrupt }: Io, text: string): Promise<voi
 }
 
 /** Standard input, to be read to its end. @throws UsageError for a terminal, on which the tool may have to ask. */
-export function pipedInput(flag: string, { stdin }: Io): Io["stdin"] {
+export function pipedInput({ stdin }: Io): Io["stdin"] {
   if (stdin.isTTY) {
-    throw new UsageError(
-      `${flag}: standard input is a terminal. Pipe something into it, or name a file.`,
-    );
+    throw new UsageError("Standard input is a terminal: pipe something into it, or name a file.");
   }
   return stdin;
 }

@@ -123,7 +123,7 @@ describe.each(["v4", "v2.70"] as const)("against ZITADEL %s", (generation) => {
       [["list", "everything"], /Unexpected argument 'everything'/],
       [
         ["list", "--users-file", "/nonexistent"],
-        /--users-file: \/nonexistent cannot be read: no such file or directory/,
+        /\/nonexistent cannot be read: no such file or directory/,
       ],
     ])("rejects %j", async (argv, message) => {
       const { exitCode, stdout, stderr } = await cli(argv);

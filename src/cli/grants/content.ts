@@ -39,10 +39,10 @@ const longestText = 256_000_000;
  *
  * @throws UsageError when it cannot be read, or is not text. So do its lines.
  */
-export async function openContent(flag: string, path: string, io: Io): Promise<Content> {
+export async function openContent(path: string, io: Io): Promise<Content> {
   const name = path === "-" ? "standard input" : path;
-  const open = () => (path === "-" ? pipedInput(flag, io) : openFile(path));
-  const rest = linesOf(decode(open, flag, name), name);
+  const open = () => (path === "-" ? pipedInput(io) : openFile(path));
+  const rest = linesOf(decode(open, name), name);
   let start: IteratorResult<Line, void>;
   do {
     start = await rest.next();
@@ -63,11 +63,7 @@ function openFile(path: string): NodeJS.ReadableStream {
     : createReadStream(path);
 }
 
-async function* decode(
-  open: () => NodeJS.ReadableStream,
-  flag: string,
-  name: string,
-): AsyncGenerator<string> {
+async function* decode(open: () => NodeJS.ReadableStream, name: string): AsyncGenerator<string> {
   let decoder: TextDecoder | undefined;
   let bytes: Buffer = Buffer.alloc(0);
   try {
@@ -83,7 +79,7 @@ async function* decode(
     if (error instanceof UsageError) {
       throw error;
     }
-    throw new UsageError(`${flag}: ${name} cannot be read: ${fileProblem(error)}.`);
+    throw new UsageError(`${name} cannot be read: ${fileProblem(error)}.`);
   }
   decoder ??= new TextDecoder(encodingOf(bytes, name));
   yield decoder.decode(bytes);

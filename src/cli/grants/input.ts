@@ -52,7 +52,7 @@ export async function* readGrants(
   if (args.length > 0 && file !== undefined) {
     throw new UsageError("Give ids as arguments or in a --file, not both.");
   }
-  const content = args.length > 0 ? undefined : await openContent("--file", file ?? "-", io);
+  const content = args.length > 0 ? undefined : await openContent(file ?? "-", io);
   const place = content === undefined ? "argument" : `${content.name}, line`;
   const problems: string[] = [];
   // Excel rounds to 15 digits: 400986363463207974 becomes 400986363463207000. One id in a thousand ends like

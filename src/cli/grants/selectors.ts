@@ -51,12 +51,12 @@ export function selectorsGiven(flags: SelectorFlags): string[] {
 
 /** @throws UsageError for values that are not allowed, or a file that cannot be used. */
 export async function readSelectors(flags: SelectorFlags, io: Io): Promise<Selectors> {
-  const listed = await readPeople("--users-file", flags["users-file"], io);
-  const mailed = await readPeople("--emails-file", flags["emails-file"], io);
+  const listed = await readPeople(flags["users-file"], true, io);
+  const mailed = await readPeople(flags["emails-file"], false, io);
   return {
-    users: distinct([...(flags.user ?? []).map(userIdOf), ...listed.users]),
+    users: distinct([...(flags.user ?? []), ...listed.users]),
     userEmails: distinct(listed.emails),
-    emails: distinct([...(flags.email ?? []).map(emailOf), ...mailed.emails]),
+    emails: distinct([...(flags.email ?? []), ...mailed.emails]),
     loginNames: distinct(flags["login-name"] ?? []),
     // Names and keys are exact: they may begin or end with a space.
     projects: [...new Set(flags.project)],
@@ -68,23 +68,14 @@ export async function readSelectors(flags: SelectorFlags, io: Io): Promise<Selec
 
 const email = /^[^\s@,;"<>]+@[^\s@,;"<>]+$/;
 
-function emailOf(value: string): string {
-  const address = value.trim();
-  if (!email.test(address)) {
-    throw new UsageError(`--email takes an email address; got ${show(address)}.`);
-  }
-  return address;
-}
-
-/** Reads email addresses, and of `--users-file` ids as well. Says how many addresses are among ids. */
-async function readPeople(flag: string, path: string | undefined, io: Io) {
+/** Reads email addresses, and ids as well where these are taken: then it says how many addresses there are. */
+async function readPeople(path: string | undefined, takesIds: boolean, io: Io) {
   const users: string[] = [];
   const emails: string[] = [];
   if (path === undefined) {
     return { users, emails };
   }
-  const takesIds = flag === "--users-file";
-  for await (const [place, value] of entriesOf(flag, path, io)) {
+  for await (const [place, value] of entriesOf(path, io)) {
     const isTitle = emails.length === 0 && /^[\p{L} -]*mail[\p{L} -]*$/iu.test(value);
     const problem = takesIds ? idProblem(value) : "";
     if (email.test(value)) {
@@ -97,7 +88,7 @@ async function readPeople(flag: string, path: string | undefined, io: Io) {
     }
   }
   if (users.length + emails.length === 0) {
-    throw new UsageError(`${flag}: there is nobody in ${path}.`);
+    throw new UsageError(`There is nobody in ${path}.`);
   }
   if (takesIds && emails.length > 0) {
     line(io.stderr, `${counted(emails.length, "email address", "email addresses")} in ${path}.`);
@@ -110,11 +101,10 @@ async function readPeople(flag: string, path: string | undefined, io: Io) {
  * a CSV the email addresses in the only column that holds one in every row.
  */
 async function* entriesOf(
-  flag: string,
   path: string,
   io: Io,
 ): AsyncGenerator<readonly [place: string, value: string]> {
-  const { name, first, lines } = await openContent(flag, path, io);
+  const { name, first, lines } = await openContent(path, io);
   if (!/[,;\t]/.test(first)) {
     for await (const { number, value: raw } of lines) {
       const value = raw.trim();
@@ -140,7 +130,7 @@ async function* entriesOf(
   ) {
     const found = columns.length > 1 ? columns.map(({ title }) => show(title)).join(", ") : "none";
     throw new UsageError(
-      `${flag}: ${name} must have a line of titles, and one column with an email address in every row; it has: ${found}.`,
+      `${name} must have a line of titles, and one column with an email address in every row; it has: ${found}.`,
     );
   }
   for (const { number, value: cells } of data) {
@@ -150,13 +140,4 @@ async function* entriesOf(
 
 function distinct(values: readonly string[]): string[] {
   return [...new Set(values.map((value) => value.trim()))];
-}
-
-function userIdOf(value: string): string {
-  const id = value.trim();
-  const problem = idProblem(id);
-  if (problem !== undefined) {
-    throw new UsageError(`--user takes a user id; got ${show(id)} (${problem}).`);
-  }
-  return id;
 }

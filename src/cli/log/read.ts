@@ -255,15 +255,14 @@ function grantsIn(entry: Entry): readonly LoggedGrant[] {
 /** How to look up a grant. */
 export type FoundState = "gone" | "active" | "inactive";
 
-/** What must be true if a log is right about a grant. */
-export interface Expectation {
-  /** The grant itself, or the one that a restore has added in its place. */
-  readonly grantId: string;
-  /** Undefined if the log is not certain. */
-  readonly state: FoundState | undefined;
-}
-
-export function expectationOf(grant: GrantInLog, command: LoggedCommand): Expectation {
+/**
+ * What must be true if a log is right about a grant: of the grant itself, or of the one that a restore has added in
+ * its place. The state is undefined if the log is not certain.
+ */
+export function expectationOf(
+  grant: GrantInLog,
+  command: LoggedCommand,
+): { readonly grantId: string; readonly state: FoundState | undefined } {
   const { grantId, restored, newGrantId } = grant;
   if (isHalfRestored(grant)) {
     return { grantId: restored?.newGrantId ?? newGrantId ?? grantId, state: undefined };

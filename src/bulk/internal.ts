@@ -5,8 +5,9 @@
 
 export type { ManagementClient } from "../client/client.js";
 export { type Environment, exponential, platform, sleep, timestamp } from "../common/time.js";
+export { wasSent } from "../errors/certainty.js";
 export { errorIds } from "../errors/describe.js";
-export { isPermanent, neverSent } from "../errors/failure.js";
+export { isPermanent } from "../errors/failure.js";
 export { isLoopback, similarName } from "../options/checker.js";
 export type { CommonOptions } from "../options/options.js";
 export { proxyFor } from "../transports/grpc/proxy.js";

@@ -115,13 +115,9 @@ export function plainCause(
   if (!(reason instanceof Error) || depth > maxDepth) {
     return undefined;
   }
-  const { name, code, syscall, cause, errors } = reason as Error & Fields;
+  const { name, code, syscall, cause } = reason as Error & Fields;
   const inner = plainCause(cause, mask, depth + 1);
-  const each =
-    Array.isArray(errors) && depth < maxDepth
-      ? errors.slice(0, maxDepth).map((error) => plainCause(error, mask, maxDepth))
-      : undefined;
-  const message = clean(reason.message || (each ? describeFailure(reason) : ""));
+  const message = clean(reason.message || describeFailure(reason));
   const plain = new Error(message, inner === undefined ? undefined : { cause: inner });
   plain.name = clean(name);
   plain.stack = `${plain.name}: ${message}`;
@@ -133,7 +129,6 @@ export function plainCause(
     typeof code === "string" && { code: clean(code) },
     typeof code === "number" && { code },
     typeof syscall === "string" && { syscall: clean(syscall) },
-    each && { errors: each },
   );
 }
 

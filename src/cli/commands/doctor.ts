@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { neverSent, proxyFor } from "../../bulk/internal.js";
+import { proxyFor, wasSent } from "../../bulk/internal.js";
 import { createManagementClient } from "../../json.js";
 import { noGrant, organizationOf, type Probe, probePermission, whoAmI } from "../account.js";
 import {
@@ -107,9 +107,10 @@ async function callWithoutToken({ baseUrl, instanceHost }: Connection): Promise<
       const through = proxy === undefined ? "" : `, through the proxy ${proxy.host}`;
       return { ok: true, title, detail: `ZITADEL responds at ${baseUrl}${through}` };
     }
-    const advice = neverSent(error)
-      ? "Check --url, DNS, VPN, firewall and the proxy (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)."
-      : "Is this the domain of an instance? Where that has another name, give --instance-host.";
+    const advice =
+      wasSent(error) === false
+        ? "Check --url, DNS, VPN, firewall and the proxy (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)."
+        : "Is this the domain of an instance? Where that has another name, give --instance-host.";
     const port = baseUrl.startsWith("http:") ? " Does this port expect https?" : "";
     return { ok: false, title, detail: `${messageOf(error)} ${advice}${port}` };
   }

@@ -10,7 +10,7 @@ import { TextFilterMethod } from "../../../gen/tool/filter_pb.js";
 import { ManagementService } from "../../../gen/tool/management_pb.js";
 import { TextQueryMethod } from "../../../gen/tool/object_pb.js";
 import { Type, type UserGrantQuerySchema } from "../../../gen/tool/user_pb.js";
-import { isPermanent, neverSent, platform, sleep } from "../../bulk/internal.js";
+import { isPermanent, platform, sleep, wasSent } from "../../bulk/internal.js";
 import { describeError } from "../../index.js";
 import type { Connection } from "../connect.js";
 import { type Change, changeOf, dateOf, type RecordedState } from "../log/entry.js";
@@ -99,7 +99,7 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
         }
         const nowMs = platform.monotonicMs();
         troubleSinceMs ??= nowMs;
-        const leftMs = troubleSinceMs + (neverSent(error) ? connectMs : giveUpMs) - nowMs;
+        const leftMs = troubleSinceMs + (wasSent(error) === false ? connectMs : giveUpMs) - nowMs;
         if (leftMs <= 0) {
           throw error;
         }

@@ -1,43 +1,33 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 
-type Zlib = typeof import("node:zlib");
-type Done = (error: Error | null, result: Uint8Array<ArrayBuffer>) => void;
-type Compress = (bytes: Uint8Array, done: Done) => void;
 type Decompress = (bytes: Uint8Array, limit: { maxOutputLength: number }, done: Done) => void;
+type Done = (error: Error | null, result: Uint8Array<ArrayBuffer>) => void;
 
-export const compressionGzip = compression(
-  "gzip",
-  ({ gzip }) => gzip,
-  ({ gunzip }) => gunzip,
-);
-export const compressionBrotli = compression(
-  "br",
-  ({ brotliCompress }) => brotliCompress,
-  ({ brotliDecompress }) => brotliDecompress,
-);
+export const compressionGzip = compression("gzip", "gzip", "gunzip");
+export const compressionBrotli = compression("br", "brotliCompress", "brotliDecompress");
 
-/** A compression of `node:zlib`, which is loaded when a message first needs it. */
+/** A compression by functions of `node:zlib`, which is loaded when a message first needs it. */
 function compression(
   name: string,
-  compressBy: (zlib: Zlib) => Compress,
-  decompressBy: (zlib: Zlib) => Decompress,
+  compress: "gzip" | "brotliCompress",
+  decompress: "gunzip" | "brotliDecompress",
 ): Compression {
   return {
     name,
     async compress(bytes) {
-      const compress = compressBy(await import("node:zlib"));
-      return promise((done) => compress(bytes, done));
+      const zlib = await import("node:zlib");
+      return promise((done) => zlib[compress](bytes, done));
     },
     async decompress(bytes, readMaxBytes) {
       if (bytes.length === 0) {
         return new Uint8Array();
       }
-      const decompress = decompressBy(await import("node:zlib"));
+      const { [decompress]: run } = await import("node:zlib");
       try {
         // zlib stops at the limit, so a small response that decompresses to gigabytes takes no memory.
         const limit = { maxOutputLength: readMaxBytes };
-        return await promise((done) => decompress(bytes, limit, done));
+        return await promise((done) => (run as Decompress)(bytes, limit, done));
       } catch (reason) {
         throw (reason as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE"
           ? new ConnectError(

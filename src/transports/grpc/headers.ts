@@ -20,7 +20,6 @@ export class RequestHeaders {
   readonly #start: HeaderList;
   readonly #pathPrefix: string;
   readonly #protocol: HeaderFields;
-  #last: { url: string; fields: HeaderFields; list: HeaderList } | undefined;
 
   constructor(options: {
     /** The host and port that are sent. */
@@ -72,19 +71,6 @@ export class RequestHeaders {
 
   /** The headers sent with one attempt. @param remainingMs the time left for it, if it has a limit. */
   list(url: string, fields: HeaderFields, remainingMs: number | undefined): HeaderList {
-    // The same for nearly all calls of a client, but for the time.
-    if (this.#last?.url !== url || this.#last.fields !== fields) {
-      this.#last = { url, fields, list: this.#assemble(url, fields) };
-    }
-    const list = [...this.#last.list];
-    const timeout = remainingMs === undefined ? fields[headerTimeout] : grpcTimeout(remainingMs);
-    if (timeout) {
-      list.push(headerTimeout, timeout);
-    }
-    return list;
-  }
-
-  #assemble(url: string, fields: HeaderFields): HeaderList {
     const list = [...this.#start, url.slice(this.#origin.length)];
     for (const name of Object.keys(this.#protocol)) {
       list.push(name, this.#protocol[name] ?? "");
@@ -96,6 +82,10 @@ export class RequestHeaders {
     }
     if (!Object.hasOwn(fields, headerAgent)) {
       list.push(headerAgent, userAgent);
+    }
+    const timeout = remainingMs === undefined ? fields[headerTimeout] : grpcTimeout(remainingMs);
+    if (timeout) {
+      list.push(headerTimeout, timeout);
     }
     return list;
   }

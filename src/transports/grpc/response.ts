@@ -49,6 +49,11 @@ export class GrpcResponse<I extends DescMessage, O extends DescMessage>
   }
 }
 
+interface ReaderOptions {
+  readonly readMaxBytes: number;
+  readonly acceptCompression: readonly Compression[];
+}
+
 /**
  * Reads the response of a unary call as it arrives. Each method returns the result of the call once it is
  * known: the response, or the error.
@@ -56,19 +61,14 @@ export class GrpcResponse<I extends DescMessage, O extends DescMessage>
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses
  */
 export class ResponseReader {
-  readonly #readMaxBytes: number;
-  readonly #acceptCompression: readonly Compression[];
+  readonly #options: ReaderOptions;
   readonly #frames = new FrameReader();
   #header: ResponseHeader | undefined;
   /** The first bytes received, for a response that turns out to be something else. */
   #start: Buffer | undefined;
 
-  constructor(options: {
-    readonly readMaxBytes: number;
-    readonly acceptCompression: readonly Compression[];
-  }) {
-    this.#readMaxBytes = options.readMaxBytes;
-    this.#acceptCompression = options.acceptCompression;
+  constructor(options: ReaderOptions) {
+    this.#options = options;
   }
 
   /** @param isLast whether nothing follows. */
@@ -146,9 +146,9 @@ export class ResponseReader {
     if (flags > compressedFlag) {
       return this.#broken(`unknown flags 0x${flags.toString(16)} before a message`);
     }
-    if (length > this.#readMaxBytes) {
+    if (length > this.#options.readMaxBytes) {
       return new ConnectError(
-        `message size ${length} is larger than readMaxBytes ${this.#readMaxBytes}`,
+        `message size ${length} is larger than readMaxBytes ${this.#options.readMaxBytes}`,
         Code.ResourceExhausted,
       );
     }
@@ -159,7 +159,7 @@ export class ResponseReader {
 
   #compression(header: ResponseHeader): Compression | undefined {
     const encoding = encodingOf(header);
-    return this.#acceptCompression.find(({ name }) => name === encoding);
+    return this.#options.acceptCompression.find(({ name }) => name === encoding);
   }
 
   #unexpected(header: ResponseHeader): ConnectError {

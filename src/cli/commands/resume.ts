@@ -49,7 +49,6 @@ export const resume = defineCommand({
 /** The rest of a run. A failure is not a decision: its cause may be gone. */
 function resumedPlan(content: LogContent): Plan {
   const { grants, head } = content;
-  const { "": _, failed: __, ...decided } = content.counts();
   const undecided = grants.filter(({ status }) => status === "" || status === "failed");
   const left = undecided.filter(({ confirmed }) => !confirmed);
   const doubtful = content.inDoubt();
@@ -59,10 +58,7 @@ function resumedPlan(content: LogContent): Plan {
     grants,
     open: [...left.filter(isDoubtful), ...left.filter((grant) => !isDoubtful(grant))],
     selectors: head.selectors,
-    earlier: {
-      ...{ content, decided },
-      inDoubt: new Set([...doubtful].map(({ grantId }) => grantId)),
-      unwritten: undecided.filter(({ confirmed }) => confirmed),
-    },
+    earlier: content,
+    unwritten: undecided.filter(({ confirmed }) => confirmed),
   };
 }

@@ -33,25 +33,17 @@ export interface Plan {
   readonly open: readonly RunGrant[];
   /** What the run is for, if it is not for given ids: afterwards, the same is searched for again. */
   readonly selectors: Selectors | undefined;
-  /** What earlier runs have left. */
-  readonly earlier?: Earlier;
-}
-
-export interface Earlier {
-  readonly content: LogContent;
-  /** Grants of requests whose responses were lost. */
-  readonly inDoubt: ReadonlySet<string>;
-  /** How many grants are decided, by status. */
-  readonly decided: Readonly<Record<string, number>>;
-  /** Done, without an outcome in the log. */
-  readonly unwritten: readonly RunGrant[];
+  /** The log of a run that is resumed. */
+  readonly earlier?: LogContent;
+  /** Done by it, without an outcome in the log. */
+  readonly unwritten?: readonly RunGrant[];
 }
 
 /** Sends everything that is left to do, looks whether the access has ended, and returns the exit code. */
 export async function carryOut(plan: Plan, flags: ActionFlags, context: Context): Promise<number> {
   const { log, stopSwitch, quiet, io } = context;
   const { earlier } = plan;
-  const isFinished = earlier === undefined || (await finishRepairs(earlier.content, context));
+  const isFinished = earlier === undefined || (await finishRepairs(earlier, context));
   const sent = await sendAll(plan, flags, context);
   const code = conclude(plan, flags, sent, context);
   const isChecked = !flags["no-check"];
@@ -122,9 +114,8 @@ interface Sent {
 }
 
 async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promise<Sent> {
-  const { command, earlier } = plan;
+  const { command, earlier, unwritten = [] } = plan;
   const { log, stopSwitch, io } = context;
-  const unwritten = earlier?.unwritten ?? [];
   const total = plan.open.length + unwritten.length;
   const report = createReport(total, { json: flags.json, quiet: context.quiet }, io);
   const done = doneStatus(command);
@@ -172,7 +163,9 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promis
     context.fail(error);
   }
   const summary = report.end();
-  const count = (status: string) => (summary.counts[status] ?? 0) + (earlier?.decided[status] ?? 0);
+  // A failure is not a decision: it was retried.
+  const { failed: _, ...decided } = earlier?.counts() ?? {};
+  const count = (status: string) => (summary.counts[status] ?? 0) + (decided[status] ?? 0);
   return { summary, count, total, open, unlogged };
 }
 
@@ -189,11 +182,12 @@ function begin(
     ...{ signal: stopSwitch.signal, distinct: true, onOutcome },
   };
   const ids = open.map(({ grantId }) => grantId);
+  const inDoubt = new Set([...(earlier?.inDoubt() ?? [])].map(({ grantId }) => grantId));
   // ZITADEL does not compare the user, but requires one.
   const pairs = open.map(({ grantId, userId }) => ({ grantId, userId: userId || grantId }));
   return command === "remove"
-    ? removeUserGrantsIn(platform, logged, ids, options, earlier?.inDoubt)
-    : deactivateUserGrantsIn(platform, logged, pairs, options, earlier?.inDoubt);
+    ? removeUserGrantsIn(platform, logged, ids, options, inDoubt)
+    : deactivateUserGrantsIn(platform, logged, pairs, options, inDoubt);
 }
 
 function doneStatus(command: LoggedCommand): string {

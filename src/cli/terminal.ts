@@ -214,25 +214,20 @@ export async function confirm(
   { yes }: AskFlags,
   io: Io,
 ): Promise<void> {
-  if (!yes && !(await isConfirmed(command, count, io))) {
-    throw new Ended(exitCode.stopped, "Nothing was done.");
+  if (yes) {
+    return;
   }
-}
-
-async function isConfirmed(
-  command: LoggedCommand | "restore",
-  count: number,
-  io: Io,
-): Promise<boolean> {
   const name = { remove: "Remove", deactivate: "Deactivate", restore: "Restore" }[command];
   const verb = paint(io.stderr, command === "restore" ? "strong" : "danger", name);
-  const grants = counted(count, "grant");
-  if (count < typedFrom) {
-    const answer = await ask(`${verb} ${grants}? [y/N] `, io);
-    return /^y(?:es)?$/i.test(answer ?? "");
+  const isMany = count >= typedFrom;
+  const how = isMany ? "Type the number of grants to go ahead:" : "[y/N]";
+  const answer = await ask(`${verb} ${counted(count, "grant")}? ${how} `, io);
+  const isConfirmed = isMany
+    ? answer.replaceAll(/[,.'\s]/g, "") === String(count)
+    : /^y(?:es)?$/i.test(answer);
+  if (!isConfirmed) {
+    throw new Ended(exitCode.stopped, "Nothing was done.");
   }
-  const answer = await ask(`${verb} ${grants}? Type the number of grants to go ahead: `, io);
-  return answer?.replaceAll(/[,.'\s]/g, "") === String(count);
 }
 
 /** @throws UsageError when there is no terminal to ask on, or nothing to ask about, and `--yes` was not given. */
@@ -247,8 +242,8 @@ export function checkCanAsk({ yes, quiet }: AskFlags, io: Io): void {
   }
 }
 
-/** Asks on the terminal. Undefined after Ctrl-C, and at the end of the input. */
-async function ask(question: string, io: Io): Promise<string | undefined> {
+/** Asks on the terminal. The answer is "" after Ctrl-C, and at the end of the input. */
+async function ask(question: string, io: Io): Promise<string> {
   const left = new AbortController();
   const terminal = createInterface({
     input: io.stdin,
@@ -263,7 +258,7 @@ async function ask(question: string, io: Io): Promise<string | undefined> {
   } catch (error) {
     if (left.signal.aborted) {
       io.stderr.write("\n");
-      return undefined;
+      return "";
     }
     throw error;
   } finally {

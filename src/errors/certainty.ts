@@ -14,7 +14,7 @@ export interface Outcome {
   readonly sent: boolean;
 }
 
-type Marked = Error & { [mark]?: unknown; [sentMark]?: unknown };
+type Marked = Error & { [mark]?: unknown; [sentMark]?: unknown; code?: unknown };
 
 /** The depth of nested causes that is searched. */
 const maxDepth = 16;
@@ -66,11 +66,12 @@ function find(error: unknown, key: typeof mark | typeof sentMark): boolean | und
     depth < maxDepth && typeof current === "object" && current !== null;
     depth++
   ) {
-    const { [key]: value, cause } = current as Marked;
+    const { [key]: value, cause, code } = current as Marked;
     if (typeof value === "boolean") {
       return value;
     }
-    current = cause;
+    // The reason of an abort may be the error of another call, which says nothing about this one.
+    current = code === Code.Canceled ? undefined : cause;
   }
   return undefined;
 }
@@ -136,7 +137,8 @@ const owners = new WeakMap<ConnectError, object>();
 
 /**
  * Marks an error of a call with what the call knows about its attempts. An error that another call has marked
- * otherwise, since several share it, is wrapped, and so is one that is frozen; its mark is never lowered.
+ * otherwise, since several share it, is wrapped, and so is one that is frozen. A mark is never lowered: where less
+ * is in doubt by now, the error is wrapped.
  *
  * @param owner the call.
  */
@@ -146,11 +148,12 @@ export function withOutcome(
   owner: object = {},
 ): ConnectError {
   const { [mark]: before } = error as Marked;
-  const isOwn = before === undefined ? Object.isExtensible(error) : owners.get(error) === owner;
+  const isOwn = owners.get(error) === owner;
   if (before === outcome.mayHaveBeenApplied || (before === true && !isOwn)) {
     return error;
   }
-  const target = isOwn ? error : wrap(error);
+  const mayChange = before === undefined ? Object.isExtensible(error) : isOwn && before === false;
+  const target = mayChange ? error : wrap(error);
   owners.set(target, owner);
   return Object.defineProperties(target, {
     [mark]: { value: outcome.mayHaveBeenApplied, configurable: true },

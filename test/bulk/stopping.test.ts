@@ -86,6 +86,27 @@ describe("stopping", () => {
     expect(outcomes).toHaveLength(read);
   });
 
+  it.each(["rejects with its reason", "ignores it"])(
+    "an abort for the error of another call leaves the doubt about a client that %s",
+    async (how) => {
+      const { world, collect } = setUp();
+      const abort = new AbortController();
+      const client = {
+        bulkRemoveUserGrant: (_: object, { signal }: { signal: AbortSignal }) =>
+          new Promise((_, reject) => {
+            if (how !== "ignores it") {
+              signal.addEventListener("abort", () => reject(signal.reason));
+            }
+          }),
+      };
+      world.setTimer(() => abort.abort(notApplied(new ConnectError("gone", Code.NotFound))), 100);
+      const { outcomes } = await collect(
+        removeUserGrantsIn(world, client as never, ["1"], { signal: abort.signal }),
+      );
+      expect(outcomes).toMatchObject([{ grantId: "1", status: "failed", answerLost: true }]);
+    },
+  );
+
   it("a request that has not left yet when the run stops is not sent, and leaves no doubt", async () => {
     for (const end of ["abort", "break", "error"] as const) {
       const { world, server, add, remove, collect } = setUp();

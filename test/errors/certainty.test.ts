@@ -47,6 +47,23 @@ describe("an error of a call", () => {
     expect(mayHaveBeenApplied(inner)).toBe(false);
   });
 
+  it("says nothing about a call that was aborted because of it", () => {
+    const other = withOutcome(new ConnectError("x", Code.NotFound), rejected);
+    const reason = new Error("giving up", { cause: other });
+    const aborted = new ConnectError("aborted", Code.Canceled, undefined, undefined, reason);
+    expect(mayHaveBeenApplied(aborted)).toBe(true);
+    expect(wasSent(aborted)).toBeUndefined();
+  });
+
+  it("keeps its doubt for those who hold it when its call knows more", () => {
+    const call = {};
+    const error = withOutcome(new ConnectError("x", Code.Unavailable), open, call);
+    const last = withOutcome(error, rejected, call);
+    expect([mayHaveBeenApplied(error), mayHaveBeenApplied(last)]).toEqual([true, false]);
+    expect(withOutcome(last, open, call)).toBe(last);
+    expect(mayHaveBeenApplied(last)).toBe(true);
+  });
+
   it("is found by another copy of the package", () => {
     const error = withOutcome(new ConnectError("x", Code.Unavailable), rejected);
     expect(Reflect.get(error, Symbol.for("zitadel-user-grants.mayHaveBeenApplied"))).toBe(false);

@@ -174,6 +174,8 @@ function intercept(
       (next, interceptor) => interceptor(next as never) as typeof next,
       (last) => runNext(call, protocol, send, request.url, last),
     );
+    // Nobody waits for it when an interceptor throws before it returns a promise.
+    expired.catch(() => undefined);
     return Promise.race([first(request), expired]);
   };
   return settle(call, run, (reason) =>
@@ -215,14 +217,15 @@ async function runNext(
 /** @throws ConnectError `InvalidArgument`: the token is for one server. */
 function sameOrigin(url: string, originalUrl: string): string {
   const { origin } = new URL(originalUrl);
-  const given = URL.canParse(url) ? new URL(url).origin : "no URL";
-  if (given !== origin) {
+  const given = URL.canParse(url) ? new URL(url) : undefined;
+  if (given?.origin !== origin) {
     throw new ConnectError(
-      `an interceptor has set the request's url to ${given}, but the calls of this client go to ${origin}`,
+      `an interceptor has set the request's url to ${given?.origin ?? "no URL"}, but the calls of this client go to ${origin}`,
       Code.InvalidArgument,
     );
   }
-  return url;
+  // One way to write it: without a default port, credentials or a fragment, which are no part of a request.
+  return origin + given.pathname + given.search;
 }
 
 /** Headers of one connection and its bodies, which a program may pass on from a request that it received. */

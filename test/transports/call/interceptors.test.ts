@@ -173,6 +173,42 @@ describe.each(protocols)("over %s", (protocol) => {
   });
 });
 
+test("a URL is sent in one form, however an interceptor writes it", async () => {
+  const server = await startGrpcServer(({ stream }) => respond(stream, {}));
+  const { host } = new URL(server.baseUrl);
+  const urls = [`http://user:secret-1@${host}/a/B`, `HTTP://${host.toUpperCase()}/a/B#part`];
+  const client = createClient("grpc", {
+    baseUrl: server.baseUrl,
+    interceptors: [(next) => (call) => next({ ...call, url: urls.pop() ?? "" } as typeof call)],
+  });
+
+  await client.deactivateUserGrant(grant);
+  await client.deactivateUserGrant(grant);
+
+  expect(server.calls.map(({ header }) => header[":path"])).toEqual(["/a/B", "/a/B"]);
+});
+
+test("an interceptor that ends its call and throws leaves nothing unhandled", async () => {
+  const unhandled = vi.fn();
+  process.on("unhandledRejection", unhandled);
+  const controller = new AbortController();
+  const client = createClient("json", {
+    baseUrl: "http://localhost:9",
+    interceptors: [
+      () => () => {
+        controller.abort();
+        throw new Error("not today");
+      },
+    ],
+  });
+
+  await failureOf(client.deactivateUserGrant(grant, { signal: controller.signal }));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  process.off("unhandledRejection", unhandled);
+
+  expect(unhandled).not.toHaveBeenCalled();
+});
+
 test("native gRPC uses the path of the URL that an interceptor set, but not another server", async () => {
   const server = await startGrpcServer(({ stream }) => respond(stream, {}));
   const urls = [`${server.baseUrl}/elsewhere/Method`, "https://evil.example/x", "nonsense"];

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Environment, platform } from "../common/time.js";
+import { type Environment, exponential, platform } from "../common/time.js";
 import { asConnectError, decisionOf, wasSent, withExtras } from "../errors/certainty.js";
 import { createMask, rewriteMessage } from "../errors/mask.js";
 import { isHeaderValue, kindOf } from "../options/checker.js";
@@ -29,8 +29,8 @@ const headerOrganization = "x-zitadel-orgid";
 const headerInstanceHost = "x-zitadel-instance-host";
 const optional = [headerAuthorization, headerOrganization, headerInstanceHost];
 
-/** How long no new token is requested after a new one has been rejected. */
-const pauseMs = 5_000;
+/** How long no new token is requested after a new one has been rejected; doubles each time. */
+const pauseOnRejection = { firstMs: 1_000, maxMs: 30_000 };
 /** Of how many tokens that is known: a client of several tenants has several. */
 const maxPauses = 1_000;
 
@@ -70,14 +70,18 @@ export function createCredentials(
     rejectedByStream = undefined;
     return obtain(source, call, rejected);
   };
-  /** Tokens that were rejected although they had just been issued, and until when none is requested in their place. */
-  const pauses = new Map<string, number>();
-  const pausedMs = (bearer: string) => (pauses.get(bearer) ?? 0) - environment.monotonicMs();
+  /** Tokens that were rejected although they had just been issued, the latest last. */
+  const pauses = new Map<string, { readonly rounds: number; readonly untilMs: number }>();
+  const pausedMs = (bearer: string) =>
+    (pauses.get(bearer)?.untilMs ?? 0) - environment.monotonicMs();
   /** Once for all calls that fail with this token, and for no other tenant's. */
-  const pause = (bearer: string) => {
-    if (pausedMs(bearer) <= 0) {
-      pauses.set(bearer, environment.monotonicMs() + pauseMs);
+  const pause = (first: string, second: string) => {
+    if (pausedMs(second) > 0) {
+      return;
     }
+    const rounds = (pauses.get(first)?.rounds ?? 0) + 1;
+    const ms = exponential(environment, pauseOnRejection, rounds);
+    pauses.set(second, { rounds, untilMs: environment.monotonicMs() + ms });
     for (const [oldest] of pauses.size > maxPauses ? pauses : []) {
       pauses.delete(oldest);
       break;
@@ -116,7 +120,7 @@ export function createCredentials(
         if (!isRejectedToken(again)) {
           throw again;
         }
-        pause(second);
+        pause(first, second);
         throw explainPause(again, second);
       }
     }

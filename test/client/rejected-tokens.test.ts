@@ -45,16 +45,16 @@ describe("a server that rejects every token", () => {
     for (const error of errors) {
       expect(error.code).toBe(Code.Unauthenticated);
       expect(error.message).toBe(
-        "[unauthenticated] Errors.Token.Invalid. A token that had just been issued was rejected as well, so no new one is requested for 5 s; the call was not carried out",
+        "[unauthenticated] Errors.Token.Invalid. A token that had just been issued was rejected as well, so no new one is requested for 1 s; the call was not carried out",
       );
       expect(error.stack).toContain(error.message);
     }
   });
 
-  it("there are 5 s between token requests", async () => {
+  it("the pauses between token requests double up to 30 s", async () => {
     const { environment, server, call } = start();
     const requestedAtS: number[] = [];
-    for (let second = 0; second < 18; second++) {
+    for (let second = 0; second < 120; second++) {
       const before = server.tokenRequests.length;
       await call(rejected).catch(() => {});
       if (server.tokenRequests.length > before) {
@@ -62,14 +62,14 @@ describe("a server that rejects every token", () => {
       }
       await environment.advance(1_000);
     }
-    expect(requestedAtS).toEqual([0, 5, 10, 15]);
+    expect(requestedAtS).toEqual([0, 1, 3, 7, 15, 31, 61, 91]);
   });
 
   it("a token that is accepted then is used, and replaced when it is rejected later", async () => {
     const { environment, server, call } = start();
     await expect(call(rejected)).rejects.toThrow("Errors.Token.Invalid");
     expect(await call(async (token) => token)).toBe("token-2");
-    await environment.advance(5_000);
+    await environment.advance(2_000);
     const accepts = (wanted: string) => async (token: string) =>
       token === wanted ? token : rejected();
     expect(await call(accepts("token-3"))).toBe("token-3");

@@ -8,7 +8,7 @@ import {
   readRetryAfterMs,
   sleep,
 } from "../common/time.js";
-import { mayHaveBeenApplied, wasSent } from "../errors/certainty.js";
+import { asConnectError, mayHaveBeenApplied, wasSent } from "../errors/certainty.js";
 import { describeError, errorIds } from "../errors/describe.js";
 import { isPermanent } from "../errors/failure.js";
 import type { BulkOptions } from "./options.js";
@@ -69,7 +69,7 @@ export function createAsk<G extends Grant>(
         stop.becauseOfThrown(failure.error.cause);
         throw new Stopped();
       }
-      const error = ConnectError.from(failure.error);
+      const error = asConnectError(failure.error);
       const mayBeApplied = mayHaveBeenApplied(failure.error);
       if (mayBeApplied) {
         onLost(grants);

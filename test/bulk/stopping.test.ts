@@ -107,6 +107,13 @@ describe("stopping", () => {
     },
   );
 
+  it("a client that rejects with what cannot be read leaves doubt", async () => {
+    const { world, collect } = setUp();
+    const client = { bulkRemoveUserGrant: () => Promise.reject(Object.create(null)) };
+    const { outcomes } = await collect(removeUserGrantsIn(world, client as never, ["1"], {}));
+    expect(outcomes).toMatchObject([{ grantId: "1", status: "failed", answerLost: true }]);
+  });
+
   it("a request that has not left yet when the run stops is not sent, and leaves no doubt", async () => {
     for (const end of ["abort", "break", "error"] as const) {
       const { world, server, add, remove, collect } = setUp();

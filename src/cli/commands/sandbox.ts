@@ -57,15 +57,13 @@ export const sandbox = defineCommand({
         roles: ["ORG_OWNER_VIEWER"],
         token: "sandbox-viewer-token",
       });
-      const grant = await addDemoGrants(server, count ?? (seed === undefined ? 3 : 0), stop.signal);
-      const settings = {
-        ZITADEL_URL: server.baseUrl,
-        ZITADEL_TOKEN: server.token,
-        ZITADEL_ORG_ID: server.orgId,
-        ZITADEL_VIEWER_TOKEN: viewer.token,
-        USER_ID: grant?.userId,
-        GRANT_ID: grant?.grantId,
-      };
+      const grants = await addDemoGrants(
+        server,
+        count ?? (seed === undefined ? 3 : 0),
+        stop.signal,
+      );
+      const { baseUrl, token, orgId } = server;
+      const settings = { baseUrl, token, orgId, viewerToken: viewer.token, grants };
       if (host !== undefined && !isLoopback(host)) {
         line(
           io.stderr,
@@ -112,16 +110,34 @@ function logLine({ method, outcome, id }: SandboxRequest): string {
   return printable([method, outcome, ...(id === undefined ? [] : [id])].join(" "));
 }
 
+interface Settings {
+  readonly baseUrl: string;
+  readonly token: string;
+  readonly orgId: string;
+  readonly viewerToken: string;
+  readonly grants: readonly DemoGrant[];
+}
+
+interface DemoGrant {
+  readonly userId: string;
+  readonly grantId: string;
+}
+
 /** In a form that both a shell and an .env file accept. */
-function environmentFile(settings: Readonly<Record<string, string | undefined>>): string {
-  const { ZITADEL_URL, ZITADEL_TOKEN } = settings;
-  const set = Object.entries(settings).filter(([, value]) => value !== undefined);
+function environmentFile({ baseUrl, token, orgId, viewerToken, grants }: Settings): string {
   return [
     "# A sandbox: a local server that behaves like ZITADEL, until you press Ctrl-C.",
-    "# The viewer may read and not write: No matching permissions found (AUTH-5mWD2)",
-    ...set.map(([name, value]) => `${name}=${value}`),
+    `ZITADEL_URL=${baseUrl}`,
+    `ZITADEL_TOKEN=${token}`,
+    `ZITADEL_ORG_ID=${orgId}`,
+    "# May read and not write: No matching permissions found (AUTH-5mWD2)",
+    `ZITADEL_VIEWER_TOKEN=${viewerToken}`,
+    ...grants.flatMap(({ userId, grantId }, index) => {
+      const suffix = index === 0 ? "" : `_${index + 1}`;
+      return [`USER_ID${suffix}=${userId}`, `GRANT_ID${suffix}=${grantId}`];
+    }),
     "# List the grants:",
-    `#   curl -X POST -H "authorization: Bearer ${ZITADEL_TOKEN}" -d "{}" ${ZITADEL_URL}/management/v1/users/grants/_search`,
+    `#   curl -X POST -H "authorization: Bearer ${token}" -d "{}" ${baseUrl}/management/v1/users/grants/_search`,
     "",
   ].join("\n");
 }
@@ -134,17 +150,23 @@ const projects = [
   { name: "Reports", roleKeys: ["reader"] },
 ];
 
-/** Adds grants of made-up users, one each, in two projects. @returns the first of them. */
-async function addDemoGrants(server: SandboxServer, count: number, stop: AbortSignal) {
+/** Adds grants of made-up users, one each, in two projects. @returns the first three of them. */
+async function addDemoGrants(
+  server: SandboxServer,
+  count: number,
+  stop: AbortSignal,
+): Promise<DemoGrant[]> {
   const added = projects.map((project) => ({ ...project, ...server.addProject(project) }));
-  let first: { readonly userId: string; readonly grantId: string } | undefined;
+  const first: DemoGrant[] = [];
   for (let index = 0; index < count && !stop.aborted; index++) {
     const name = `${firstNames[index % firstNames.length]} ${lastNames[index % lastNames.length]}`;
     const loginName = `${name.replace(" ", ".").toLowerCase()}${index < 56 ? "" : `.${index}`}`;
     const { userId } = server.addUser({ name, loginName, email: `${loginName}@example.com` });
     const { projectId, roleKeys } = added[index % added.length] ?? {};
     const grant = server.addGrant({ userId, projectId, roleKeys });
-    first ??= grant;
+    if (index < 3) {
+      first.push(grant);
+    }
     if (index % 10_000 === 9999) {
       // Ctrl-C is heard in between.
       await sleep(platform, 0);

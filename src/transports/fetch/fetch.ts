@@ -80,6 +80,8 @@ export async function guardedFetch(
   request: GuardedRequest,
 ): Promise<Response> {
   const { url, method, header, signal, body } = request;
+  // That of a request whose header fields a program passes on: the server would wait for the rest of a body.
+  header.delete("content-length");
   // The client's clock decides; besides, ZITADEL's CORS rules for gRPC-web reject it.
   header.delete("grpc-timeout");
   // Looked up at each call, so that a later replacement of the global one (a test, a tracer) takes effect.

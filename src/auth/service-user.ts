@@ -5,7 +5,7 @@ import {
   isCertificateProblem,
   isNetworkFailure,
   isPermanent,
-  neverSent,
+  nothingSent,
 } from "../errors/failure.js";
 import { type Checks, isObject, oneOf, own, text } from "../options/checker.js";
 import type { TokenSource } from "../options/options.js";
@@ -327,7 +327,7 @@ function explain(reason: unknown): Explanation {
     ? "trust the authority of the certificate (NODE_EXTRA_CA_CERTS, or the option fetch): "
     : "";
   return {
-    text: `${neverSent(reason) ? "was not sent" : "got no response"}: ${advice}${describeFailure(reason)}`,
+    text: `${nothingSent(reason) ? "was not sent" : "got no response"}: ${advice}${describeFailure(reason)}`,
     maxAttempts: isUntrusted ? 1 : isPermanent(reason) ? few : Infinity,
     isMistake: reason instanceof TypeError && !("code" in reason) && !isNetworkFailure(reason),
   };

@@ -34,7 +34,7 @@ const wide =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60]/u;
 
 /** A text of exactly this many columns: padded with spaces, or truncated with an ellipsis. */
-export function toWidth(text: string, columns: number): string {
+function toWidth(text: string, columns: number): string {
   if (columnsOf(text) <= columns) {
     return text + " ".repeat(columns - columnsOf(text));
   }

@@ -40,7 +40,7 @@ const maxDepth = 8;
  *
  * @param error what a `fetch` or a socket failed with, before any byte of a response.
  */
-export function neverSent(error: unknown): boolean {
+export function nothingSent(error: unknown): boolean {
   return (
     some(error, (one) => beforeConnection.test(String(one.syscall)) || matches(one, transient)) ||
     isPermanent(error)

@@ -4,7 +4,7 @@ import {
   isCertificateProblem,
   isNetworkFailure,
   isPermanent,
-  neverSent,
+  nothingSent,
   plainCause,
 } from "../../src/errors/failure.js";
 import { explainFailure } from "../../src/transports/grpc/failure.js";
@@ -18,7 +18,7 @@ const eproto = (reason: string) =>
   );
 
 /** What is known of each: that nothing was sent, and that no retry mends it. */
-const known: [name: string, error: unknown, neverSent: boolean, permanent: boolean][] = [
+const known: [name: string, error: unknown, nothingSent: boolean, permanent: boolean][] = [
   ["a refused connection", failed({ code: "ECONNREFUSED", syscall: "connect" }), true, false],
   ["no route", failed({ code: "EHOSTUNREACH", syscall: "connect" }), true, false],
   ["a time limit of undici", failed({ code: "UND_ERR_CONNECT_TIMEOUT" }), true, false],
@@ -87,7 +87,7 @@ const known: [name: string, error: unknown, neverSent: boolean, permanent: boole
 describe("the table of platform errors", () => {
   it.each(known)("%s", (_, error, isUnsent, permanent) => {
     for (const one of [error, fetchFailed(error)]) {
-      expect([neverSent(one), isPermanent(one)]).toEqual([isUnsent, permanent]);
+      expect([nothingSent(one), isPermanent(one)]).toEqual([isUnsent, permanent]);
     }
     expect(isPermanent(plainCause(fetchFailed(error), (text) => text))).toBe(permanent);
   });
@@ -95,7 +95,7 @@ describe("the table of platform errors", () => {
   it("ends with an error that is its own cause", () => {
     const error = failed({});
     Object.assign(error, { cause: error, errors: [error, error, error] });
-    expect(neverSent(error)).toBe(false);
+    expect(nothingSent(error)).toBe(false);
     expect(plainCause(error, (text) => text)).toBeInstanceOf(Error);
     expect(describeFailure(error)).toBe("m");
   });

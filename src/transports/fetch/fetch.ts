@@ -1,7 +1,7 @@
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import { type Observer, observeResponse } from "../../common/hooks.js";
 import { asConnectError, decided, decisionOf } from "../../errors/certainty.js";
-import { describeFailure, neverSent } from "../../errors/failure.js";
+import { describeFailure, nothingSent } from "../../errors/failure.js";
 import { own } from "../../options/checker.js";
 import type { Attempt } from "../call/attempt.js";
 import { redirectError } from "../call/status.js";
@@ -99,7 +99,7 @@ export async function guardedFetch(
         }),
       );
     } catch (reason) {
-      throw connectionError(reason, url, signal, neverSent(reason));
+      throw connectionError(reason, url, signal, nothingSent(reason));
     }
   };
   const response = await send();

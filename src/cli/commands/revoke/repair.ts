@@ -21,7 +21,7 @@ const mostSkippedShare = 0.01;
  * @param looked how many grants of the run were looked at.
  * @param path of the log of the run.
  * @returns whether all of them are in effect now.
- * @throws Ended when something stood in the way.
+ * @throws Ended when the repair could not be finished.
  */
 export async function repair(
   others: readonly Seen[],

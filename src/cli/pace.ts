@@ -53,15 +53,33 @@ export function lookupTurns(
 
 const pause = { firstMs: 250, maxMs: 30_000 };
 const longestAskedMs = 60_000;
+/** For how long requests are retried while the server accepts none of them, as in a run. */
+export const giveUpAfterMs = 300_000;
 
-/** Milliseconds before the next attempt: doubling, and at least what the server asks for. */
-export function retryPauseMs(
-  environment: Environment,
-  attempt: number,
-  error: ConnectError,
-): number {
-  const askedMs = retryAfterMs(error, environment.wallMs()) ?? 0;
-  return Math.min(longestAskedMs, Math.max(askedMs, exponential(environment, pause, attempt)));
+/** Decides how long requests are retried that fail transiently: until the server has accepted none for too long. */
+export class Patience {
+  readonly #environment: Environment;
+  #troubleSinceMs: number | undefined;
+
+  constructor(environment: Environment = platform) {
+    this.#environment = environment;
+  }
+
+  /** The server has accepted or decided a request. */
+  renew(): void {
+    this.#troubleSinceMs = undefined;
+  }
+
+  /** @returns how long to wait: doubling, and at least what the server asks for. Undefined to give up. */
+  pauseMs(error: ConnectError, attempt: number, giveUpMs = giveUpAfterMs): number | undefined {
+    const environment = this.#environment;
+    const nowMs = environment.monotonicMs();
+    this.#troubleSinceMs ??= nowMs;
+    const leftMs = this.#troubleSinceMs + giveUpMs - nowMs;
+    const askedMs = retryAfterMs(error, environment.wallMs()) ?? 0;
+    const nextMs = Math.max(askedMs, exponential(environment, pause, attempt));
+    return leftMs <= 0 ? undefined : Math.min(leftMs, longestAskedMs, nextMs);
+  }
 }
 
 /**

@@ -14,7 +14,7 @@ import { isPermanent, platform, sleep, wasSent } from "../../bulk/internal.js";
 import { describeError } from "../../index.js";
 import type { Connection } from "../connect.js";
 import { type Change, changeOf, dateOf, type RecordedState } from "../log/entry.js";
-import { retryPauseMs } from "../pace.js";
+import { giveUpAfterMs, Patience } from "../pace.js";
 import { fromAuthorization, fromUserGrant, type GrantRecord } from "./record.js";
 
 /** A condition of a search for grants. All conditions of a search must hold; emails and user names ignore case. */
@@ -74,18 +74,18 @@ export type Lookup = ReturnType<typeof createLookup>;
  * Every method throws a ConnectError with ZITADEL's own code and id, or `Unavailable` without a connection.
  */
 export function createLookup(connection: Connection, options: LookupOptions = {}) {
-  const { signal, turn, onPause, giveUpMs = 300_000, connectMs = giveUpMs } = options;
+  const { signal, turn, onPause, giveUpMs = giveUpAfterMs, connectMs = giveUpMs } = options;
   const management = createClient(ManagementService, connection.transport);
   const auth = createClient(AuthService, connection.transport);
   // The gateway, which serves JSON, has no route for it.
   const routed = connection.protocol === "json" ? connection.over("grpc-web") : connection;
   const authorization = createClient(AuthorizationService, routed.transport);
-  let troubleSinceMs: number | undefined;
+  const patience = new Patience();
 
   const once = async <T>(send: (call: CallOptions) => Promise<T>, timeoutMs?: number) => {
     await turn?.(signal);
     const value = await send({ ...(signal && { signal }), ...(timeoutMs && { timeoutMs }) });
-    troubleSinceMs = undefined;
+    patience.renew();
     return value;
   };
   const read = async <T>(send: (call: CallOptions) => Promise<T>, timeoutMs?: number) => {
@@ -97,13 +97,11 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
         if (!isTransient(error) || signal?.aborted) {
           throw error;
         }
-        const nowMs = platform.monotonicMs();
-        troubleSinceMs ??= nowMs;
-        const leftMs = troubleSinceMs + (wasSent(error) === false ? connectMs : giveUpMs) - nowMs;
-        if (leftMs <= 0) {
+        const limitMs = wasSent(error) === false ? connectMs : giveUpMs;
+        const pauseMs = patience.pauseMs(error, attempt, limitMs);
+        if (pauseMs === undefined) {
           throw error;
         }
-        const pauseMs = Math.min(leftMs, retryPauseMs(platform, attempt, error));
         onPause?.(error, pauseMs);
         await sleep(platform, pauseMs, signal);
       }

@@ -1,16 +1,13 @@
 import { ConnectError } from "@connectrpc/connect";
-import { platform } from "../../../bulk/internal.js";
 import { close } from "../../../index.js";
 import { type Identified, lookupOptions } from "../../account.js";
 import { explain } from "../../explain.js";
 import { createLookup } from "../../grants/lookup.js";
 import { Ended, exitCode, type Io } from "../../io.js";
 import type { RunLog } from "../../log/write.js";
+import { Patience } from "../../pace.js";
 import { createStopSwitch } from "../../progress.js";
 import { quoted } from "../../terminal.js";
-
-/** How long the server may accept no step before the command is aborted. */
-const giveUpMs = 300_000;
 
 /** The commands that continue what was stopped. */
 const continuations = { run: "resume", restore: "restore", repair: "verify --repair" };
@@ -34,7 +31,6 @@ function createContext(
   const stopSwitch = createStopSwitch(io, pairs);
   const reading = lookupOptions(stopSwitch.stopSignal, rate, io);
   const client = connection.createClient();
-  let troubleSinceMs: number | undefined;
   return {
     ...{ connection, identity, log, rate, quiet, io, stopSwitch, pairs, client },
     /** Reads, until the first Ctrl-C. */
@@ -43,20 +39,10 @@ function createContext(
     writer: createLookup(connection, { signal: stopSwitch.signal }),
     /** Awaited before each step: the rate limit. */
     turn: reading.turn,
+    /** How long steps are retried before the command is aborted. */
+    patience: new Patience(io.environment),
     /** Why no further step can succeed. */
     failure: undefined as unknown,
-
-    /** The server has responded to a step. */
-    responded(): void {
-      troubleSinceMs = undefined;
-    },
-
-    /** The server has not accepted a step. @returns for how long it may go on like this. */
-    troubled(): number {
-      const nowMs = (io.environment ?? platform).monotonicMs();
-      troubleSinceMs ??= nowMs;
-      return troubleSinceMs + giveUpMs - nowMs;
-    },
 
     /** No further step can succeed: nothing new is started. */
     fail(error: unknown): void {

@@ -2,7 +2,6 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { classify, errorIds, platform, sleep } from "../../../bulk/internal.js";
 import { mayHaveBeenApplied } from "../../../index.js";
 import { type Change, changeOf, type SentStep, type Step } from "../../log/entry.js";
-import { retryPauseMs } from "../../pace.js";
 import type { Context } from "./context.js";
 
 /** The id with which ZITADEL reports an unknown grant. */
@@ -43,7 +42,7 @@ export async function sendStep(
   send: () => Promise<Done>,
   { once = false } = {},
 ): Promise<StepResult | undefined> {
-  const { log, stopSwitch, turn, io } = context;
+  const { log, patience, stopSwitch, turn, io } = context;
   const { environment = platform } = io;
   const endsPair = what === "deactivate";
   const signal = endsPair ? stopSwitch.pairSignal : stopSwitch.stopSignal;
@@ -63,7 +62,7 @@ export async function sendStep(
     let error: ConnectError;
     try {
       const done = await send();
-      context.responded();
+      patience.renew();
       respond(true, done);
       return { done, lost };
     } catch (reason) {
@@ -80,18 +79,18 @@ export async function sendStep(
       lost.push(step);
     }
     const isTransient = kind === "throttled" || kind === "lost";
-    const leftMs = isTransient ? context.troubled() : 0;
     if (!isTransient) {
-      context.responded();
+      patience.renew();
     }
+    const pauseMs = isTransient ? patience.pauseMs(error, attempt) : undefined;
     failure = { error, lost };
-    if (kind === "fatal" || (isTransient && leftMs <= 0)) {
+    if (kind === "fatal" || (isTransient && pauseMs === undefined)) {
       context.fail(error);
     }
-    if (once || leftMs <= 0 || (kind === "lost" && attempt >= attemptsInDoubt)) {
+    if (once || pauseMs === undefined || (kind === "lost" && attempt >= attemptsInDoubt)) {
       return failure;
     }
-    await sleep(environment, Math.min(leftMs, retryPauseMs(environment, attempt, error)), signal);
+    await sleep(environment, pauseMs, signal);
   }
 }
 

@@ -220,6 +220,19 @@ describe.concurrent("a look at the effect", () => {
     await sandbox.close();
   });
 
+  it("counts nothing as gone where the request for many of them does not get through", async () => {
+    const { sandbox, cli, ids } = await setUp(200);
+    sandbox.skipNextProjections(200);
+    // The first one asks whether there is this method.
+    sandbox.failNext({ rpc: "ListAuthorizations", delayMs: 1 });
+    sandbox.failNext({ rpc: "ListAuthorizations", code: Code.Unimplemented });
+    const argv = ["deactivate", "--yes", "--no-log", "--no-record"];
+    const { exitCode, stderr } = await cli(argv, { stdin: ids.join("\n") });
+    expect(stderr).toContain("in effect: 0 of 200");
+    expect(exitCode).toBe(2);
+    await sandbox.close();
+  });
+
   it("knows a repair that was killed between its two steps: resume deactivates first", async () => {
     const { sandbox, cli, revoke, log, ids } = await setUp(3);
     await revoke("deactivate");

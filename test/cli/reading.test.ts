@@ -201,12 +201,16 @@ describe("the plan", () => {
 });
 
 describe("a lookup", () => {
-  it("waits as a run does while it is throttled, and says so", async () => {
+  it.each([
+    ["GetMyUser", Code.Unavailable],
+    // A rate limit: a response that is too large has the same code.
+    ["ListUserGrants", Code.ResourceExhausted],
+  ] as const)("waits as a run does while it is throttled, and says so: %s", async (rpc, code) => {
     await start();
-    sandbox.failNext({ rpc: "GetMyUser", code: Code.Unavailable, times: 5 });
+    sandbox.failNext({ rpc, code, times: 5 });
     const { exitCode, stderr } = await cli(["list"]);
     expect(exitCode).toBe(0);
-    expect(stderr).toMatch(/Unavailable.*Trying again in/);
+    expect(stderr).toMatch(new RegExp(`${Code[code]}.*Trying again in`));
   });
 
   it("reads over JSON where it alone gets through, and changes nothing over it by itself", async () => {

@@ -138,7 +138,7 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
           version: `${processedSequence} ${dateOf(viewTimestamp)}`,
         };
       } catch (error) {
-        if (isTooLarge(error)) {
+        if (limit > 1 && isTooLarge(error)) {
           return undefined;
         }
         throw error;
@@ -294,14 +294,9 @@ function isTransient(error: ConnectError): boolean {
   return codes.includes(error.code) && !isTooLarge(error) && !isPermanent(error);
 }
 
-/** A limit of the server's gRPC library. A quota has an id of ZITADEL; a rate limit is HTTP 429. */
+/** A limit of the server's gRPC library, in its words: a rate limit has the same code, and is waited for. */
 function isTooLarge(error: unknown): boolean {
-  return (
-    error instanceof ConnectError &&
-    error.code === Code.ResourceExhausted &&
-    error.isWireError &&
-    describeError(error).id === undefined
-  );
+  return error instanceof ConnectError && /^grpc: .* larger than max/.test(error.rawMessage);
 }
 
 /** What does not come from ZITADEL comes from a proxy that lets this protocol not through. */

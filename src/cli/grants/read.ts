@@ -232,8 +232,11 @@ async function* byAuthorizations(
     const alone: string[] = [];
     for (const grantId of ids) {
       const record = listed.get(grantId);
+      // Of a request that did not get through, nothing is told.
       const isTold =
-        record === undefined ? readsAll : !needsProjectGrants || record.grantedOrgId === undefined;
+        record === undefined
+          ? readsAll && page !== undefined
+          : !needsProjectGrants || record.grantedOrgId === undefined;
       if (isTold) {
         shown.set(grantId, record);
       } else {

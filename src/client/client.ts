@@ -147,9 +147,8 @@ const checkedNames = ["userId", "grantId"];
  */
 function checkRequest(method: string, message: object): void {
   for (const name of checkedNames) {
-    const value = Object.hasOwn(message, name)
-      ? (message as Record<string, unknown>)[name]
-      : undefined;
+    // Inherited ones, too: they are sent.
+    const value = (message as Record<string, unknown>)[name];
     if (value === undefined) {
       continue;
     }

@@ -5,6 +5,12 @@ import { BulkRemoveUserGrantRequestSchema } from "../../gen/zitadel/management_p
 import { startSandbox } from "../../src/sandbox/index.js";
 import { createClient, protocols } from "../support/protocols.js";
 
+class RequestOfAccessors {
+  get grantId(): string[] {
+    return "4711" as never;
+  }
+}
+
 describe.each(protocols)("over %s", (protocol) => {
   it("rejects ids of another type before anything is sent", async () => {
     const client = createClient(protocol, { baseUrl: "http://localhost:1", token: "t" });
@@ -14,6 +20,7 @@ describe.each(protocols)("over %s", (protocol) => {
     for (const [call, message] of [
       [remove("4711"), /grantId must be an array of strings, got a string of 4 characters/],
       [remove(new Set(["1"])), /grantId must be an array of strings, got a value of type object/],
+      [client.bulkRemoveUserGrant(new RequestOfAccessors()), /grantId must be an array of strings/],
       [remove(null), /grantId must be an array of strings, got null/],
       [remove(["1", 2]), /grantId\[1\] must be a string, got a value of type number/],
       [remove([undefined]), /grantId\[0\] must be a string/],

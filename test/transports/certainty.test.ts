@@ -105,7 +105,7 @@ const common = [
   undecodable,
   ...Array.from({ length: 16 }, (_, index) => statusAnswer((index + 1) as Code)),
   ...[301, 307, 401, 404, 405, 413, 414, 421, 429, 431].map((status) => pageAnswer(status, true)),
-  ...[200, 403, 500, 502, 503, 504].map((status) => pageAnswer(status, false)),
+  ...[200, 300, 306, 403, 500, 502, 503, 504].map((status) => pageAnswer(status, false)),
 ];
 const answers: Record<Protocol, Answer[]> = {
   grpc: [...common, reset(2, false), reset(8, false), reset(11, false), reset(7, true)],

@@ -170,8 +170,11 @@ export function redirectError(response: Response): ConnectError {
     Code.Unknown,
     response.headers,
   );
-  // One that a `fetch` has followed was answered by its target.
-  return response.redirected ? error : decided(error, "rejected");
+  // One that a `fetch` has followed was answered by its target. In browsers, none has a status.
+  return response.type === "opaqueredirect" ||
+    (decidesHttp(response.status) && !response.redirected)
+    ? decided(error, "rejected")
+    : error;
 }
 
 const codes: Readonly<Record<number, Code>> = {

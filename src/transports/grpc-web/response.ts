@@ -71,9 +71,9 @@ export async function readUnary(
       }
     }
   } catch (reason) {
-    throw message === undefined && inHeader.error !== undefined
-      ? inHeader.error
-      : connectionError(reason, url, call.signal);
+    throw inHeader.error === undefined
+      ? connectionError(reason, url, call.signal)
+      : undecided(inHeader.error);
   }
   const inTrailer = readStatus(trailer ?? new Headers());
   if (inHeader.error !== undefined && (message !== undefined || isOk(inTrailer))) {

@@ -1,5 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
+import { mayHaveBeenApplied } from "../../../src/errors/certainty.js";
 import { describeError } from "../../../src/errors/describe.js";
 import { frame } from "../../faults/exchange.js";
 import { okResponse, respond, startHttpServer } from "../../support/http-server.js";
@@ -80,9 +81,13 @@ describe("a response", () => {
   });
 
   it("with an error in its headers is that error, whatever follows", async () => {
-    for (const body of ["", status(""), okResponse]) {
+    const undecodable = frame(0, Buffer.of(255));
+    for (const body of ["", status(""), okResponse, undecodable]) {
       const error = await errorOf(body, { "grpc-status": "5", "grpc-message": "gone" });
-      expect(error).toMatchObject({ code: Code.NotFound, rawMessage: "gone" });
+      expect(error).toMatchObject({ code: Code.NotFound });
+      expect(error.rawMessage).toMatch(/^gone/);
+      // A message says the opposite.
+      expect(mayHaveBeenApplied(error)).toBe(body === okResponse || body === undecodable);
     }
   });
 

@@ -331,6 +331,15 @@ describe("a response that is not the gateway's", () => {
     expect(outcome).toBe(isEnvelope ? "error" : "success");
   });
 
+  it("a problem (RFC 9457) with status 200 is no success", async () => {
+    const client = await clientOf({
+      type: "application/problem+json",
+      body: '{"title":"blocked"}',
+    });
+    const error = await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }));
+    expect(mayHaveBeenApplied(error)).toBe(true);
+  });
+
   it("a redirect that fetch followed does not count", async () => {
     const { baseUrl } = await startHttpServer((request, response) => {
       response.writeHead(request.url === "/elsewhere" ? 200 : 307, {

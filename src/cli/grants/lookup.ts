@@ -88,13 +88,17 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
     patience.renew();
     return value;
   };
-  const read = async <T>(send: (call: CallOptions) => Promise<T>, timeoutMs?: number) => {
+  const read = async <T>(
+    send: (call: CallOptions) => Promise<T>,
+    timeoutMs?: number,
+    isRetried = isTransient,
+  ) => {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await once(send, timeoutMs);
       } catch (reason) {
         const error = ConnectError.from(reason);
-        if (!isTransient(error) || signal?.aborted) {
+        if (!isRetried(error) || signal?.aborted) {
           throw error;
         }
         const limitMs = wasSent(error) === false ? connectMs : giveUpMs;
@@ -108,25 +112,29 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
     }
   };
 
-  return {
-    /**
-     * A part of a list that has **no order**: pages overlap, and leave grants out. Complete is a response that
-     * holds the total.
-     *
-     * @returns undefined when a response would be too large.
-     */
-    async listGrants(
-      queries: readonly GrantQuery[],
-      { offset, limit }: PageRequest,
-    ): Promise<Page | undefined> {
-      const request = {
-        query: { offset: BigInt(offset), limit, asc: true },
-        queries: queries.map(([by, value]) => ({ query: searches[by](value) })),
-      };
+  /**
+   * A part of a list that has **no order**: pages overlap, and leave grants out. Complete is a response that
+   * holds the total.
+   *
+   * @returns undefined when a response would be too large.
+   */
+  async function listGrants(
+    queries: readonly GrantQuery[],
+    { offset, limit }: PageRequest,
+  ): Promise<Page | undefined> {
+    const request = {
+      query: { offset: BigInt(offset), limit, asc: true },
+      queries: queries.map(([by, value]) => ({ query: searches[by](value) })),
+    };
+    // A quota has an id of ZITADEL.
+    const mayBeTooLarge = (error: ConnectError) =>
+      limit > 1 && error.code === Code.ResourceExhausted && describeError(error).id === undefined;
+    for (let attempt = 1; ; attempt += 1) {
       try {
         const response = await read(
           (call) => management.listUserGrants(request, call),
           listTimeoutMs,
+          (error) => isTransient(error) && !mayBeTooLarge(error),
         );
         const { totalResult, processedSequence, viewTimestamp } = present(
           response.details,
@@ -137,13 +145,22 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
           total: Number(totalResult),
           version: `${processedSequence} ${dateOf(viewTimestamp)}`,
         };
-      } catch (error) {
-        if (limit > 1 && isTooLarge(error)) {
+      } catch (reason) {
+        const error = ConnectError.from(reason);
+        if (!mayBeTooLarge(error)) {
+          throw error;
+        }
+        if (attempt === 2) {
           return undefined;
         }
-        throw error;
+        // A rate limit has the same code. It is over when one row comes; what is too large fails once more.
+        await listGrants(queries, { offset, limit: 1 });
       }
-    },
+    }
+  }
+
+  return {
+    listGrants,
     /**
      * A part of a list in the order of ids, at most 1,000, of all organizations unless `organizationId` is given.
      * It holds what the account may see, and its total what there is. It does not tell emails, types of users and
@@ -291,12 +308,7 @@ function present<T>(value: T | undefined, what: string): T {
 
 function isTransient(error: ConnectError): boolean {
   const codes: readonly Code[] = [Code.Unavailable, Code.DeadlineExceeded, Code.ResourceExhausted];
-  return codes.includes(error.code) && !isTooLarge(error) && !isPermanent(error);
-}
-
-/** A limit of the server's gRPC library, in its words: a rate limit has the same code, and is waited for. */
-function isTooLarge(error: unknown): boolean {
-  return error instanceof ConnectError && /^grpc: .* larger than max/.test(error.rawMessage);
+  return codes.includes(error.code) && !isPermanent(error);
 }
 
 /** What does not come from ZITADEL comes from a proxy that lets this protocol not through. */

@@ -98,6 +98,13 @@ export async function whoAmI(lookup: Lookup, { orgId: given }: Connection): Prom
       throw error;
     }
   }
+  if (org !== undefined && given !== undefined && org.id !== given) {
+    // The calls would change what is in another organization.
+    throw new ConnectError(
+      `organization ${given} was given, and the server works in ${named(org.name, org.id)}: something in between drops the header x-zitadel-orgid`,
+      Code.FailedPrecondition,
+    );
+  }
   const orgId = org?.id ?? given ?? null;
   return { accountId: userId, accountName: name, orgId, orgName: org?.name };
 }

@@ -34,7 +34,7 @@ export function messageOf(error: unknown): string {
   const own = ConnectError.from(error).isWireError ? message : inFlags(message);
   const request = requestId === undefined ? "" : ` Request ${requestId}.`;
   const what = id === undefined ? Code[code] : `${Code[code]} ${id}`;
-  return printable(`${what}: ${own.replace(/[.\s]*$/, ".")}${request}`);
+  return printable(`${what}: ${own.replace(/(?<=[^.?!\s])[.\s]*$/, ".")}${request}`);
 }
 
 /** The options of the library, and the corresponding flags. */
@@ -73,7 +73,7 @@ function adviceFor(error: unknown, use: Use): string {
     case Code.Unimplemented:
     case Code.Unknown:
     case Code.Internal:
-      return "A proxy or a firewall in between may not let it through: try --protocol json, and zitadel-user-grants doctor.";
+      return "A proxy or a firewall in between may not let it through: zitadel-user-grants doctor tries each protocol.";
     default:
       // The message says what to do.
       return "";

@@ -364,7 +364,7 @@ describe("Ctrl-C", () => {
         interrupt();
       } else {
         response.setHeader("content-type", "application/json");
-        response.end('{"user":{"id":"1"},"org":{"id":"2"}}');
+        response.end(JSON.stringify({ user: { id: "1" }, org: { id: sandbox.orgId } }));
       }
     });
     const port = await listen(silent);

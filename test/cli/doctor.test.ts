@@ -117,7 +117,7 @@ describe("doctor", () => {
   async function jsonOnly(withBody: boolean) {
     const bodies: Record<string, unknown> = {
       "/auth/v1/users/me": { user: { id: "1" } },
-      "/management/v1/orgs/me": { org: { id: "2", name: "Org" } },
+      "/management/v1/orgs/me": { org: { id: sandbox.orgId, name: "Org" } },
       "/management/v1/users/grants/_search": { details: {} },
     };
     const error = (status: number, code: number, id: string) => ({

@@ -230,6 +230,12 @@ describe("a lookup", () => {
       /--protocol grpc does not get through.*\n.*add --protocol json/,
     );
     expect(rejected.exitCode).toBe(1);
+    // A gateway, or a release, that does not pass on for which organization the calls are.
+    const json = ["--protocol", "json", "--org", "3"];
+    const other = await cli(["remove", "1", "--yes", "--no-log", ...json], setting);
+    expect(other.stderr).toContain("organization 3 was given, and the server works in 2");
+    expect(other.exitCode).toBe(4);
+    expect(server.requests.every(({ method }) => method !== "DELETE")).toBe(true);
     await server.close();
   });
 });

@@ -1,3 +1,4 @@
+import type { DescMethodStreaming } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -6,10 +7,10 @@ import {
   type Interceptor,
 } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import type { GrpcOptions } from "../../src/grpc.js";
+import { type GrpcOptions, mayHaveBeenApplied } from "../../src/grpc.js";
 import { ConformanceService } from "../conformance/gen/connectrpc/conformance/v1/service_pb.js";
 import { startHttpServer } from "../support/http-server.js";
-import { createTransport, failureOf } from "../support/protocols.js";
+import { createTransport, failureOf, protocols } from "../support/protocols.js";
 import { openStream, startRouter } from "../support/stream-server.js";
 
 type Handler = (context: HandlerContext) => AsyncIterable<object>;
@@ -234,10 +235,27 @@ describe("a stream over gRPC-web", () => {
   });
 });
 
+it.each(protocols)(
+  "a stream over %s that is rejected before it is sent was never sent",
+  async (protocol) => {
+    const transport = createTransport(protocol, { baseUrl: "http://127.0.0.1:1" });
+    const { serverStream, clientStream } = ConformanceService.method;
+    const open = (method: DescMethodStreaming, timeoutMs: number, headers: HeadersInit = {}) =>
+      transport.stream(method, undefined, timeoutMs, headers, (async function* () {})());
+    for (const call of [
+      open(serverStream, Number.NaN),
+      open(serverStream, 1, { "x a": "1" }),
+      open(clientStream, Number.NaN),
+    ]) {
+      expect(mayHaveBeenApplied(await failureOf(call))).toBe(false);
+    }
+  },
+);
+
 it("a client-streaming method over gRPC-web is rejected with the entry that supports it", async () => {
   const client = connect("grpc-web", { baseUrl: "http://127.0.0.1:1" });
   await expect(client.clientStream(three())).rejects.toMatchObject({
     code: Code.Unimplemented,
-    rawMessage: expect.stringMatching(/use zitadel-user-grants\/grpc$/),
+    rawMessage: expect.stringMatching(/use zitadel-user-grants\/grpc; nothing was sent$/),
   });
 });

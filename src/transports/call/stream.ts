@@ -1,7 +1,7 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Interceptor, StreamRequest, StreamResponse, Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { asConnectError, decided, decides } from "../../errors/certainty.js";
+import { asConnectError, decided, decides, neverSent } from "../../errors/certainty.js";
 import { callHeaders, fieldsOf, type TransportOptions } from "./attempt.js";
 import { Call, effectiveTimeoutMs, type WaitingCalls } from "./call.js";
 
@@ -18,9 +18,15 @@ export function createStream(
   transportFor: (call: Call, header: Headers, limitMs: number | undefined) => Promise<Transport>,
 ): Transport["stream"] {
   return async (method, signal, timeoutMs, init, messages, contextValues) => {
-    const limitMs = effectiveTimeoutMs(timeoutMs, defaultTimeoutMs);
-    const header = callHeaders(init);
-    const call = new Call(limitMs, signal, waiting);
+    const begin = () => {
+      try {
+        const limitMs = effectiveTimeoutMs(timeoutMs, defaultTimeoutMs);
+        return { limitMs, header: callHeaders(init), call: new Call(limitMs, signal, waiting) };
+      } catch (reason) {
+        throw neverSent(reason);
+      }
+    };
+    const { limitMs, header, call } = begin();
     const start = async () => {
       const transport = await transportFor(call, header, limitMs);
       // Without a time limit of its own: the call's signal aborts it in time.

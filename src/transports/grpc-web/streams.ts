@@ -2,6 +2,7 @@ import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createGrpcWebTransport, type GrpcWebTransportOptions } from "@connectrpc/connect-web";
 import { decodeFrames, encodeFrame, prefixBytes } from "../../common/frames.js";
+import { neverSent } from "../../errors/certainty.js";
 import type { GrpcWebOptions } from "../../options/options.js";
 import type { TransportOptions } from "../call/attempt.js";
 import { createStream, streamInterceptors } from "../call/stream.js";
@@ -23,9 +24,11 @@ export function createStreams(options: TransportOptions<GrpcWebOptions>): Transp
   );
   return async (method, ...call) => {
     if (method.methodKind !== "server_streaming") {
-      throw new ConnectError(
-        `${method.name} streams its requests, which gRPC-web over fetch cannot carry: use zitadel-user-grants/grpc`,
-        Code.Unimplemented,
+      throw neverSent(
+        new ConnectError(
+          `${method.name} streams its requests, which gRPC-web over fetch cannot carry: use zitadel-user-grants/grpc`,
+          Code.Unimplemented,
+        ),
       );
     }
     return await stream(method, ...call);

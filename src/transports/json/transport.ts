@@ -1,4 +1,5 @@
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
+import { neverSent } from "../../errors/certainty.js";
 import type { JsonOptions } from "../../options/options.js";
 import { type ClosableTransport, createUnary, type TransportOptions } from "../call/attempt.js";
 import { checkSize, sendOverFetch } from "../fetch/fetch.js";
@@ -56,7 +57,7 @@ export function createJsonTransport(
     transport: {
       unary,
       async stream(method) {
-        throw uncarried(method, `is ${method.methodKind}`);
+        throw neverSent(uncarried(method, `is ${method.methodKind}`));
       },
     },
   };

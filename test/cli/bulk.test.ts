@@ -186,8 +186,11 @@ describe("remove", () => {
     const unknown = Array.from({ length: 600 }, (_, index) => String(1000 + index)).join("\n");
     const { exitCode, stderr } = await cli(["remove", "--yes"], { stdin: unknown });
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/belong to another organization than the one above/);
+    expect(stderr).toMatch(
+      /600 were not found by the run: .* of another organization than the one above/,
+    );
     const allowed = await cli(["remove", "--yes", "--allow-unknown"], { stdin: unknown });
+    expect(allowed.stderr).toMatch(/600 were not found by the run: .*in effect: 0 of 0\./s);
     expect(allowed.exitCode).toBe(0);
   });
 
@@ -480,7 +483,7 @@ describe("when nothing is found", () => {
   it("reports what that can mean, below a hundred too", async () => {
     const { exitCode, stderr } = await cli(["remove", "998", "999", "--yes", "--no-log"]);
     expect(stderr).toMatch(
-      /None of the grants was found.*belong to another organization than the one above/,
+      /^2 were not found by the run: .* of another organization than the one above/m,
     );
     expect(exitCode).toBe(2);
   });

@@ -104,6 +104,8 @@ describe("what a file says besides its ids", () => {
     );
     expect(swapped.exitCode).toBe(1);
     expect(sandbox.grant(ann?.grantId ?? "")).toBeDefined();
+    const another = await cli([...argv, file("role.csv", plan.replace("admin", "Admin"))]);
+    expect(another.stderr).toContain("roles: the file says Admin, ZITADEL shows admin");
     expect((await cli([...argv, file("plan.csv", plan)])).exitCode).toBe(0);
     expect(sandbox.grant(ann?.grantId ?? "")).toBeUndefined();
   });

@@ -40,8 +40,8 @@ export const resume = defineCommand({
       if (left > 0) {
         await confirm(plan.command, left, flags, io);
       }
-      const options = { log: opened.append("run"), rate, quiet: flags.quiet, io };
-      return await inContext(opened, options, (context) => carryOut(plan, flags, context));
+      const options = { ...opened, log: opened.append("run"), rate, quiet: flags.quiet, io };
+      return await inContext(options, (context) => carryOut(plan, flags, context));
     });
   },
 });
@@ -52,11 +52,11 @@ function resumedPlan(content: LogContent): Plan {
   const undecided = grants.filter(({ status }) => status === "" || status === "failed");
   const left = undecided.filter(({ confirmed }) => !confirmed);
   const doubtful = content.inDoubt();
-  const isDoubtful = (grant: GrantInLog) => doubtful.has(grant);
+  const isLater = (grant: GrantInLog) => Number(!doubtful.has(grant));
   return {
     command: head.command,
     grants,
-    open: [...left.filter(isDoubtful), ...left.filter((grant) => !isDoubtful(grant))],
+    open: left.toSorted((a, b) => isLater(a) - isLater(b)),
     selectors: head.selectors,
     earlier: content,
     unwritten: undecided.filter(({ confirmed }) => confirmed),

@@ -1,7 +1,7 @@
 import { introduce } from "../account.js";
 import { connectionGroup } from "../connect.js";
 import { defineCommand, type FlagTable } from "../flags.js";
-import { contradicts, type Look, look, type Seen } from "../grants/effect.js";
+import { contradicts, look, type Seen } from "../grants/effect.js";
 import { exitCode, line } from "../io.js";
 import { withLog } from "../log/open.js";
 import { expectationOf, type FoundState, isHalfRestored, type LogContent } from "../log/read.js";
@@ -9,8 +9,8 @@ import { rateFlags, readRate } from "../pace.js";
 import { createReport } from "../progress.js";
 import { grouped, printable, quoted } from "../terminal.js";
 import { type Context, inContext } from "./revoke/context.js";
-import { adviseOnOthers, logEffect } from "./revoke/effect.js";
-import { finishRepairs, repair } from "./revoke/repair.js";
+import { explainMissing, settle } from "./revoke/effect.js";
+import { finishRepairs } from "./revoke/repair.js";
 
 const verifyFlags = {
   repair: {
@@ -41,8 +41,10 @@ export const verify = defineCommand({
         introduce(connection, identity, { Log: content.path, Grants: grants }, io);
       }
       const rate = readRate(flags.rate, connection.baseUrl);
-      const options = { log: changes ? opened.append("run") : undefined, rate, quiet, io };
-      return await inContext(opened, options, (context) => verifyLog(content, context, json));
+      const log = changes ? opened.append("run") : undefined;
+      return await inContext({ ...opened, log, rate, quiet, io }, (context) =>
+        verifyLog(content, context, json),
+      );
     });
   },
 });
@@ -50,7 +52,8 @@ export const verify = defineCommand({
 async function verifyLog(content: LogContent, context: Context, json: boolean): Promise<number> {
   const { log, stopSwitch, quiet, io } = context;
   const { path, head, grants } = content;
-  const isFinished = log === undefined || (await finishRepairs(content, context));
+  const repairs = log !== undefined;
+  const isFinished = !repairs || (await finishRepairs(content, context));
   const expected = new Map(
     grants.map((grant) => {
       const { grantId, state } = expectationOf(grant, head.command);
@@ -60,10 +63,19 @@ async function verifyLog(content: LogContent, context: Context, json: boolean): 
   const options = { json, quiet, onlyProblems: quiet || undefined };
   const report = createReport(grants.length, options, io);
   const seen = await look(expected, context, (grantId, record) => {
-    const userId = content.find(grantId)?.userId;
-    const finding = findingOf(grantId, userId, expected.get(grantId), record);
-    const status = `${finding.verdict} ${finding.shows}`;
-    report.add({ grantId, status }, finding, lineOf(finding), verdicts[finding.verdict].problem);
+    const state = expected.get(grantId);
+    const verdict = verdictOf(state, record);
+    const { text, problem } = verdicts[verdict];
+    const shows = record?.state ?? "none";
+    const wanted = state && effectOf[state];
+    const finding = {
+      ...{ grantId, userId: content.find(grantId)?.userId || undefined },
+      ...{ expected: wanted, shows, verdict },
+    };
+    const not = verdict === "contradicted" && wanted ? ` (expected: ${effects[wanted]})` : "";
+    // Columns between tabs.
+    const shown = [grantId, effects[shows], `${text}${not}`].join("\t");
+    report.add({ grantId, status: `${verdict} ${shows}` }, finding, shown, problem);
   });
   const { counts } = report.end();
   if (seen === undefined) {
@@ -72,15 +84,11 @@ async function verifyLog(content: LogContent, context: Context, json: boolean): 
   for (const text of summaryOf(counts, quiet)) {
     line(io.stderr, text);
   }
-  logEffect(seen, context);
+  explainMissing(expected, context);
+  explainUnfinished(content, context);
   const isDecided = isFinished && ![...expected.values()].includes(undefined);
-  // Nothing reactivates a grant that was removed.
-  if (log !== undefined && head.command === "deactivate" && seen.others.size > 0) {
-    const isRepaired = await repair([...seen.others.values()], seen.looked, path, context);
-    return isRepaired && isDecided ? exitCode.done : exitCode.incomplete;
-  }
-  adviseOn(seen, content, context);
-  return seen.others.size === 0 && isDecided ? exitCode.done : exitCode.incomplete;
+  const isInEffect = await settle(seen, { command: head.command, path, repairs }, context);
+  return isInEffect && isDecided ? exitCode.done : exitCode.incomplete;
 }
 
 const verdicts = {
@@ -96,32 +104,10 @@ const effects = {
   none: "gives none: not shown",
   unknown: "unknown",
 } as const;
+/** What must be shown of a grant. */
+const effectOf = { active: "active", inactive: "inactive", gone: "none", missing: "none" } as const;
 
-/** The result for a grant of a log. */
-interface Finding {
-  readonly grantId: string;
-  readonly userId?: string;
-  readonly shows: keyof typeof effects;
-  /** What the run reported; not given if that is not certain. */
-  readonly expected?: keyof typeof effects;
-  readonly verdict: keyof typeof verdicts;
-}
-
-function findingOf(
-  grantId: string,
-  userId: string | undefined,
-  state: FoundState | undefined,
-  record: Seen,
-): Finding {
-  return {
-    ...{ grantId, ...(userId && { userId }) },
-    ...(state && { expected: state === "gone" ? "none" : state }),
-    shows: record?.state ?? "none",
-    verdict: verdictOf(state, record),
-  };
-}
-
-function verdictOf(state: FoundState | undefined, record: Seen): Finding["verdict"] {
+function verdictOf(state: FoundState | undefined, record: Seen): keyof typeof verdicts {
   if (state === undefined) {
     return "undecided";
   }
@@ -129,12 +115,6 @@ function verdictOf(state: FoundState | undefined, record: Seen): Finding["verdic
     return "contradicted";
   }
   return state === "inactive" && record === undefined ? "not-shown" : "confirmed";
-}
-
-/** Columns between tabs. */
-function lineOf({ grantId, shows, verdict, expected }: Finding): string {
-  const said = verdict === "contradicted" && expected ? ` (expected: ${effects[expected]})` : "";
-  return [grantId, effects[shows], `${verdicts[verdict].text}${said}`].join("\t");
 }
 
 /** @param counts of verdicts and what is shown. */
@@ -148,9 +128,8 @@ function summaryOf(counts: Readonly<Record<string, number>>, quiet: boolean): st
   });
 }
 
-/** What to do about what is not as reported; and what "not shown" means where the run has not found it either. */
-function adviseOn(seen: Look, { path, grants, head }: LogContent, context: Context): void {
-  const { stderr } = context.io;
+/** Says what an interrupted repair or restore may have left active, and how to finish it. */
+function explainUnfinished({ path, grants }: LogContent, { io }: Context): void {
   for (const grant of grants) {
     const [what, finish] = grant.mayBeActive
       ? ["repair", "verify --repair"]
@@ -159,17 +138,7 @@ function adviseOn(seen: Look, { path, grants, head }: LogContent, context: Conte
         : [];
     if (what !== undefined) {
       const text = `A ${what} of ${printable(grant.grantId)} was not finished: it may be active.`;
-      line(stderr, `${text} Finish it: zitadel-user-grants ${finish} ${quoted(path)}`);
+      line(io.stderr, `${text} Finish it: zitadel-user-grants ${finish} ${quoted(path)}`);
     }
-  }
-  adviseOnOthers(seen, head.command, path, context);
-  const missing = grants.filter(
-    ({ status, details }) => status === "not-found" && !details?.answerLost,
-  ).length;
-  if (missing > 0) {
-    line(
-      stderr,
-      `${missing} ${missing === 1 ? "was" : "were"} not found by the run: gone before, never there, or of another organization, which looks the same from here.`,
-    );
   }
 }

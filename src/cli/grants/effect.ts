@@ -33,6 +33,7 @@ export function contradicts(expected: Expected, record: Seen): boolean {
     case undefined:
       return false;
     case "gone":
+    case "missing":
       return record !== undefined;
     case "inactive":
       return record !== undefined && record.state !== "inactive";
@@ -48,6 +49,7 @@ export type Seen = GrantRecord | undefined;
 
 /** What ZITADEL shows of grants. */
 export interface Look {
+  /** How many were looked at, without those of which nothing is known. */
   readonly looked: number;
   /** Those that are not shown as expected. */
   readonly others: ReadonlyMap<string, Seen>;
@@ -107,7 +109,12 @@ export async function look(
         for (const [grantId, record] of waiting) {
           onShown?.(grantId, record);
         }
-        return { looked: expected.size, others: waiting };
+        let looked = 0;
+        for (const [grantId, state] of expected) {
+          const isKnown = state !== undefined && state !== "missing";
+          looked += isKnown || waiting.has(grantId) ? 1 : 0;
+        }
+        return { looked, others: waiting };
       }
       left = [...waiting.keys()];
       await sleep(environment, Math.min(pauseMs, deadlineMs - nowMs), stopSwitch.stopSignal);

@@ -252,8 +252,8 @@ function grantsIn(entry: Entry): readonly LoggedGrant[] {
     : [];
 }
 
-/** How to look up a grant. */
-export type FoundState = "gone" | "active" | "inactive";
+/** How a grant must be found; "missing" if the run has not found it: nothing is known of it. */
+export type FoundState = "gone" | "missing" | "active" | "inactive";
 
 /**
  * What must be true if a log is right about a grant: of the grant itself, or of the one that a restore has added in
@@ -270,9 +270,10 @@ export function expectationOf(
   if (restored !== undefined && restored.restored !== "failed") {
     return { grantId: restored.newGrantId ?? grantId, state: restored.state };
   }
-  const { status, confirmed, mayBeActive } = grant;
+  const { status, confirmed, details, mayBeActive } = grant;
   const done = confirmed ? (command === "remove" ? "gone" : "inactive") : undefined;
-  return { grantId, state: mayBeActive ? undefined : (statesAfter[status] ?? done) };
+  const after = stateAfter({ status, answerLost: details?.answerLost });
+  return { grantId, state: mayBeActive ? undefined : (after ?? done) };
 }
 
 /** Whether a restore may have added a grant in its place, and has not brought it to the state of before. */
@@ -284,10 +285,19 @@ export function isHalfRestored({ restored, newGrantId, lostAdds = [] }: GrantInL
 
 const statesAfter: Readonly<Record<string, FoundState>> = {
   removed: "gone",
-  "not-found": "gone",
+  "not-found": "missing",
   deactivated: "inactive",
   "already-inactive": "inactive",
 };
+
+/** How a grant must be found after an outcome; undefined after a failure. */
+export function stateAfter({
+  status,
+  answerLost,
+}: Pick<LoggedOutcome, "status" | "answerLost">): FoundState | undefined {
+  // An attempt whose response was lost may have removed it.
+  return status === "not-found" && answerLost ? "gone" : statesAfter[status];
+}
 
 /** "Jane Doe (4711)" */
 export function named(name: string | undefined, id: string): string {

@@ -83,7 +83,6 @@ async function compare(
 ): Promise<RestoreOutcome | undefined> {
   const { grant, recorded, state } = task;
   const { grantId } = grant;
-  const { stopSwitch, log } = context;
   const fail = (message: string) =>
     failed(task, { error: new ConnectError(message, Code.AlreadyExists), lost }, context);
   let found: readonly GrantRecord[];
@@ -91,17 +90,13 @@ async function compare(
     found = await existingGrants(task, context);
   } catch (reason) {
     const { message } = describeError(reason);
-    return stopSwitch.stopped
-      ? undefined
-      : fail(`the user has a grant of this project, which cannot be looked up: ${message}`);
+    return fail(`the user has a grant of this project, which cannot be looked up: ${message}`);
   }
   const roles = rolesOf(recorded);
   const exact = found.find((record) => rolesOf(record) === roles);
   const other = exact ?? found[0];
   if (other === undefined) {
-    return stopSwitch.stopped
-      ? undefined
-      : fail("the user has a grant of this project, which cannot be seen yet");
+    return fail("the user has a grant of this project, which cannot be seen yet");
   }
   if (exact === undefined) {
     return fail(
@@ -110,7 +105,7 @@ async function compare(
   }
   const ours = lost.find((step) => madeBy(step, exact));
   if (ours !== undefined && (exact.state === state || exact.state === "active")) {
-    log?.note({ stepResponse: ours.number, ok: true, newGrantId: exact.grantId });
+    context.log?.note({ stepResponse: ours.number, ok: true, newGrantId: exact.grantId });
     return await asBefore(task, exact.grantId, context);
   }
   if (exact.state === state) {
@@ -143,15 +138,13 @@ function leftActive(
   return { grantId, restored: "left-active", newGrantId, state: "active", ...reason(failure) };
 }
 
-/** Undefined if no step can succeed: then it is left to do. */
+/** Undefined if the restore has stopped: then it is left to do. */
 function failed(
   { grant: { grantId } }: RestoreTask,
   failure: StepFailure,
-  context: Context,
+  { stopSwitch }: Context,
 ): RestoreOutcome | undefined {
-  return context.failure === undefined
-    ? { grantId, restored: "failed", ...reason(failure) }
-    : undefined;
+  return stopSwitch.stopped ? undefined : { grantId, restored: "failed", ...reason(failure) };
 }
 
 function reason({ error, lost }: StepFailure) {

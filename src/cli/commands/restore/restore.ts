@@ -1,16 +1,16 @@
 import { introduce } from "../../account.js";
 import { connectionGroup } from "../../connect.js";
 import { defineCommand, type FlagTable, wholeNumber } from "../../flags.js";
-import { type Expected, look } from "../../grants/effect.js";
+import type { Expected } from "../../grants/effect.js";
 import { exitCode, type Io, line } from "../../io.js";
 import type { RestoreOutcome } from "../../log/entry.js";
 import { withLog } from "../../log/open.js";
 import type { LogContent } from "../../log/read.js";
 import { inParallel, rateFlags, rateShown, readRate } from "../../pace.js";
 import { createReport, reasonsOf } from "../../progress.js";
-import { checkCanAsk, confirm, counted, firstOf, paint } from "../../terminal.js";
+import { checkCanAsk, confirm, firstOf, paint } from "../../terminal.js";
 import { type Context, inContext } from "../revoke/context.js";
-import { adviseOnOthers, listOthers } from "../revoke/effect.js";
+import { isInEffect } from "../revoke/effect.js";
 import { restoreGrant } from "./grant.js";
 import { type RestorePlan, type RestoreTask, restorePlan, restoreTasks } from "./plan.js";
 
@@ -57,9 +57,9 @@ export const restore = defineCommand({
         return plan.lost.length > 0 ? exitCode.incomplete : exitCode.done;
       }
       await confirm("restore", count, flags, io);
-      const options = { log: opened.append("restore"), rate, quiet: flags.quiet, io };
+      const options = { ...opened, log: opened.append("restore"), rate, quiet: flags.quiet, io };
       const { json = false, "no-check": isUnchecked = false } = flags;
-      return await inContext(opened, options, (context) =>
+      return await inContext(options, (context) =>
         runRestore(content, plan, context, { concurrency, json, isUnchecked }),
       );
     });
@@ -112,7 +112,8 @@ async function runRestore(
   });
   const { counts, done } = report.end();
   const isWhole = conclude(counts, overview.known - done, context) && lost.length === 0;
-  const isShown = isUnchecked || (await allShown(expected, context));
+  const ending = { command: "restore", expected, confirmed: expected.size, isUnchecked } as const;
+  const isShown = await isInEffect(ending, context);
   return isWhole && isShown ? exitCode.done : exitCode.incomplete;
 }
 
@@ -142,23 +143,6 @@ function conclude(
   }
   context.checkEnded("restore", false);
   return failed + leftActive === 0;
-}
-
-/** Looks whether ZITADEL shows what was restored: tokens are made from that. Lists what it does not show. */
-async function allShown(
-  expected: ReadonlyMap<string, Expected>,
-  context: Context,
-): Promise<boolean> {
-  const seen = await look(expected, context);
-  if (seen === undefined) {
-    return false;
-  }
-  listOthers(seen, context);
-  adviseOnOthers(seen, "restore", undefined, context);
-  if (!context.quiet && seen.others.size === 0 && seen.looked > 0) {
-    line(context.io.stderr, `ZITADEL shows ${counted(seen.looked, "restored grant")}.`);
-  }
-  return seen.others.size === 0;
 }
 
 /** Columns between tabs. */

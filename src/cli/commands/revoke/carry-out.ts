@@ -7,7 +7,7 @@ import {
   removeUserGrantsIn,
 } from "../../../bulk/internal.js";
 import { wholeNumber } from "../../flags.js";
-import { look } from "../../grants/effect.js";
+import type { Expected } from "../../grants/effect.js";
 import { exitCode, line } from "../../io.js";
 import {
   type LoggedCommand,
@@ -15,15 +15,15 @@ import {
   type Selectors,
   toLogged,
 } from "../../log/entry.js";
-import type { LogContent } from "../../log/read.js";
+import { expectationOf, type LogContent, stateAfter } from "../../log/read.js";
 import { loggedClient } from "../../log/write.js";
 import { createReport, duration, outcomeLine } from "../../progress.js";
-import { grouped, quoted } from "../../terminal.js";
+import { quoted } from "../../terminal.js";
 import type { Context } from "./context.js";
-import { adviseOnOthers, isNothingLeft, listOthers, logEffect } from "./effect.js";
+import { explainMissing, isInEffect } from "./effect.js";
 import type { ActionFlags } from "./flags.js";
 import type { RunGrant } from "./gather.js";
-import { finishRepairs, repair } from "./repair.js";
+import { finishRepairs } from "./repair.js";
 
 /** All grants of a run, and the ones that are left to request. */
 export interface Plan {
@@ -46,12 +46,12 @@ export async function carryOut(plan: Plan, flags: ActionFlags, context: Context)
   const isFinished = earlier === undefined || (await finishRepairs(earlier, context));
   const sent = await sendAll(plan, flags, context);
   const code = conclude(plan, flags, sent, context);
-  const isChecked = !flags["no-check"];
-  if (!isChecked && !quiet) {
-    line(io.stderr, "Whether the access has ended was not looked at (--no-check).");
-  }
-  const isSeen = !isChecked || (await hasEnded(plan, flags, sent, context));
-  const isOver = isFinished && isSeen;
+  const ending = {
+    ...{ command: plan.command, selectors: plan.selectors, path: log?.path, repairs: flags.repair },
+    ...{ expected: sent.expected, isUnchecked: flags["no-check"] },
+    confirmed: sent.count(doneStatus(plan.command)) + sent.count("already-inactive"),
+  };
+  const isOver = (await isInEffect(ending, context)) && isFinished;
   if (log !== undefined && (!quiet || !isOver)) {
     const command = (name: string) => `zitadel-user-grants ${name} ${quoted(log.path)}`;
     if (!isOver) {
@@ -65,41 +65,6 @@ export async function carryOut(plan: Plan, flags: ActionFlags, context: Context)
   return code;
 }
 
-/** Looks whether the access has ended, and repairs what a repair can mend if that is wanted. Whether it has. */
-async function hasEnded(
-  { command, grants, selectors }: Plan,
-  flags: ActionFlags,
-  { open, count }: Sent,
-  context: Context,
-): Promise<boolean> {
-  const { log, stopSwitch, quiet, io } = context;
-  if (stopSwitch.stopped) {
-    line(io.stderr, "Whether the access has ended was not looked at: it was stopped.");
-    return false;
-  }
-  const state = command === "remove" ? "gone" : "inactive";
-  const settled = grants.filter(({ grantId }) => !open.has(grantId));
-  const seen = await look(new Map(settled.map(({ grantId }) => [grantId, state])), context);
-  if (seen === undefined) {
-    return false;
-  }
-  const { looked, others } = seen;
-  logEffect(seen, context);
-  listOthers(seen, context);
-  const isClear =
-    selectors === undefined || (await isNothingLeft(selectors, command, others, context));
-  if (!quiet || !isClear || others.size > 0) {
-    const confirmed = count(doneStatus(command)) + count("already-inactive");
-    const inEffect = `${grouped(looked - others.size)} of ${grouped(looked)}`;
-    line(io.stderr, `${grouped(confirmed)} confirmed by the server; in effect: ${inEffect}.`);
-  }
-  if (others.size > 0 && flags.repair && log !== undefined) {
-    return (await repair([...others.values()], looked, log.path, context)) && isClear;
-  }
-  adviseOnOthers(seen, command, log?.path, context);
-  return isClear && others.size === 0;
-}
-
 /** What came of the requests. */
 interface Sent {
   readonly summary: Summary;
@@ -107,8 +72,8 @@ interface Sent {
   readonly count: (status: string) => number;
   /** How many grants were to be decided. */
   readonly total: number;
-  /** Grants without a decision. */
-  readonly open: ReadonlySet<string>;
+  /** What must be shown of each decided grant, by this run or the ones that it continues. */
+  readonly expected: ReadonlyMap<string, Expected>;
   /** Outcomes that the log could not take. */
   readonly unlogged: readonly LoggedOutcome[];
 }
@@ -119,7 +84,13 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promis
   const total = plan.open.length + unwritten.length;
   const report = createReport(total, { json: flags.json, quiet: context.quiet }, io);
   const done = doneStatus(command);
-  const open = new Set(plan.open.map(({ grantId }) => grantId));
+  const expected = new Map<string, Expected>();
+  for (const grant of earlier?.grants ?? []) {
+    const { grantId, state } = expectationOf(grant, command);
+    if (state !== undefined) {
+      expected.set(grantId, state);
+    }
+  }
   const unlogged: LoggedOutcome[] = [];
   /** Of the last grants, when the server accepted nothing after them. */
   let lastFailure: ConnectError | undefined;
@@ -129,8 +100,9 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promis
       // It was not attempted.
       return;
     }
-    if (status !== "failed") {
-      open.delete(grantId);
+    const state = stateAfter(outcome);
+    if (state !== undefined) {
+      expected.set(grantId, state);
     }
     lastFailure = error !== undefined && classify(error, "") === "throttled" ? error : undefined;
     const logged = toLogged(outcome);
@@ -166,7 +138,7 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promis
   // A failure is not a decision: it was retried.
   const { failed: _, ...decided } = earlier?.counts() ?? {};
   const count = (status: string) => (summary.counts[status] ?? 0) + (decided[status] ?? 0);
-  return { summary, count, total, open, unlogged };
+  return { summary, count, total, expected, unlogged };
 }
 
 function begin(
@@ -225,11 +197,7 @@ function conclude(plan: Plan, flags: ActionFlags, sent: Sent, context: Context):
     say(`Not in the log: ${outcomeLine(outcome)}`);
   }
   context.checkEnded("run", notSent === 0);
-  if (count("not-found") === plan.grants.length && !flags["allow-unknown"]) {
-    say(
-      "None of the grants was found: they may be gone already, or belong to another organization than the one above, which looks just the same.",
-    );
-  }
+  explainMissing(sent.expected, context);
   const missing = flags["allow-unknown"] ? 0 : count("not-found");
   return count("failed") + missing > 0 ? exitCode.incomplete : exitCode.done;
 }

@@ -12,7 +12,8 @@ import { quoted } from "../../terminal.js";
 /** The commands that continue what was stopped. */
 const continuations = { run: "resume", restore: "restore", repair: "verify --repair" };
 
-interface ContextOptions {
+/** Whose grants are changed, how fast, and where that is recorded and shown. */
+export interface RunOptions extends Identified {
   readonly log: RunLog | undefined;
   readonly rate: number | undefined;
   readonly quiet?: boolean | undefined;
@@ -22,17 +23,15 @@ interface ContextOptions {
 export type Context = ReturnType<typeof createContext>;
 
 /** What a command works with from its question to its end: connection, log, and the effect of Ctrl-C. */
-function createContext(
-  { connection, identity }: Identified,
-  { log, rate, quiet = false, io }: ContextOptions,
-) {
+function createContext(options: RunOptions) {
+  const { connection, log, rate, quiet = false, io } = options;
   /** Grants that may be active now, and are deactivated before anything else. */
   const pairs = new Set<string>();
   const stopSwitch = createStopSwitch(io, pairs);
   const reading = lookupOptions(stopSwitch.stopSignal, rate, io);
   const client = connection.createClient();
   return {
-    ...{ connection, identity, log, rate, quiet, io, stopSwitch, pairs, client },
+    ...{ ...options, quiet, stopSwitch, pairs, client },
     /** Reads, until the first Ctrl-C. */
     reader: createLookup(connection, reading),
     /** Adds and reactivates. */
@@ -78,11 +77,10 @@ function createContext(
 
 /** Does the work of a command in a context, and ends its log as well: why it cannot be written is in its `failure`. */
 export async function inContext(
-  identified: Identified,
-  options: ContextOptions,
+  options: RunOptions,
   work: (context: Context) => Promise<number>,
 ): Promise<number> {
-  const context = createContext(identified, options);
+  const context = createContext(options);
   try {
     return await work(context);
   } catch (error) {

@@ -1,19 +1,63 @@
 import { ConnectError } from "@connectrpc/connect";
 import { explain } from "../../explain.js";
-import type { Look, Seen } from "../../grants/effect.js";
-import type { GrantRecord } from "../../grants/record.js";
+import { type Expected, type Look, look, type Seen } from "../../grants/effect.js";
+import { type GrantRecord, isForeign } from "../../grants/record.js";
 import { selectGrants, shortfallOf } from "../../grants/select.js";
 import { line } from "../../io.js";
 import type { LoggedCommand, Selectors } from "../../log/entry.js";
 import { counted, firstOf, grouped, paint, printable, quoted } from "../../terminal.js";
 import type { Context } from "./context.js";
+import { judge, repair } from "./repair.js";
 
-/** Records in the log what ZITADEL shows. */
-export function logEffect({ looked, others }: Look, { log }: Context): void {
-  const shown = [...others].map(([grantId, record]) => {
-    return { grantId, shows: record?.state ?? "none" };
-  });
-  log?.note({ effect: { looked, inEffect: looked - others.size, others: shown } });
+/** What a command has done, by the responses of the server. */
+interface Ending {
+  readonly command: LoggedCommand | "restore";
+  /** The path of the log, if there is one. */
+  readonly path?: string | undefined;
+  /** Whether what a repair can mend is mended. */
+  readonly repairs?: boolean | undefined;
+}
+
+interface RunEnding extends Ending {
+  /** What must be shown of each grant. */
+  readonly expected: ReadonlyMap<string, Expected>;
+  /** How many of them the server has changed as it should. */
+  readonly confirmed: number;
+  /** What it was for, if not for given ids: the same is searched for again. */
+  readonly selectors?: Selectors | undefined;
+  readonly isUnchecked: boolean | undefined;
+}
+
+/**
+ * Looks whether what a run or a restore has done is in effect: lists what is not, and `settle`s it. Returns whether
+ * all is in effect.
+ */
+export async function isInEffect(ending: RunEnding, context: Context): Promise<boolean> {
+  const { command, expected, confirmed, selectors, isUnchecked } = ending;
+  const { quiet, io } = context;
+  const say = (text: string) => {
+    if (!quiet) {
+      line(io.stderr, text);
+    }
+  };
+  if (isUnchecked) {
+    say("Whether it is in effect was not looked at (--no-check).");
+    return true;
+  }
+  const seen = await look(expected, context);
+  if (seen === undefined) {
+    return false;
+  }
+  const { looked, others } = seen;
+  listDanger(
+    [...others].map(([grantId, record]) => `${grantId} ${effectOf(record, context)}`),
+    context,
+  );
+  const isClear =
+    selectors === undefined || (await isNothingLeft(selectors, command, others, context));
+  const inEffect = `${grouped(looked - others.size)} of ${grouped(looked)}`;
+  say(`${grouped(confirmed)} confirmed by the server; in effect: ${inEffect}.`);
+  return (await settle(seen, ending, context)) && isClear;
 }
 
 const effects = {
@@ -22,56 +66,78 @@ const effects = {
   unknown: "is still shown",
 } as const;
 
-function isForeign(record: Seen, { identity }: Context): boolean {
-  const { orgId } = identity;
-  return record?.orgId !== undefined && orgId !== null && record.orgId !== orgId;
-}
-
-/** Lists the grants that are not in effect. */
-export function listOthers({ others }: Look, context: Context): void {
-  const texts = [...others].map(([grantId, record]) => {
-    if (record === undefined) {
-      return `${grantId} is not shown`;
-    }
-    const what = isForeign(record, context)
-      ? "is of another organization, which this run cannot change"
-      : effects[record.state];
-    return `${grantId} ${what} (${whose(record)})`;
-  });
-  listDanger(texts, context);
-}
-
-/** Says what can be done about them. @param log the path of the log, if there is one. */
-export function adviseOnOthers(
-  { looked, others }: Look,
-  command: LoggedCommand | "restore",
-  log: string | undefined,
-  context: Context,
-): void {
-  const { stderr } = context.io;
-  const own = [...others.values()].filter((record) => !isForeign(record, context));
-  if (own.length === 0) {
-    return;
+function effectOf(record: Seen, { identity }: Context): string {
+  if (record === undefined) {
+    return "is not shown";
   }
-  line(
-    stderr,
-    `${grouped(own.length)} of ${counted(looked, "grant")} are confirmed by the server and not in effect: releases of ZITADEL before the fix of September 2026 can lose an event for ever. Tokens have what is shown.`,
-  );
-  const isRepairable = command === "deactivate" && own.some((record) => record?.state === "active");
-  if (!isRepairable) {
-    const meanwhile =
-      command === "restore"
-        ? ""
-        : " Until then, deactivate the user, or remove the role from the project.";
+  const what = isForeign(record, identity)
+    ? "is of another organization, which this run cannot change"
+    : effects[record.state];
+  return `${what} (${whose(record)})`;
+}
+
+/**
+ * Records what ZITADEL shows, and repairs what is not in effect, or says what can be done about it. Returns whether
+ * all is in effect now.
+ */
+export async function settle(
+  { looked, others }: Look,
+  { command, path, repairs }: Ending,
+  context: Context,
+): Promise<boolean> {
+  const { log, identity, io } = context;
+  if (command !== "restore") {
+    const shown = [...others].map(([grantId, record]) => {
+      return { grantId, shows: record?.state ?? "none" };
+    });
+    log?.note({ effect: { looked, inEffect: looked - others.size, others: shown } });
+  }
+  const own = [...others.values()].filter((record) => !isForeign(record, identity));
+  const active = own.flatMap((record) => (record?.state === "active" ? [record] : []));
+  // Nothing but a reactivation after the run explains a newer state, and a removed grant has none.
+  const { skipped, changed } =
+    command === "deactivate" ? await judge(active, path) : { skipped: [], changed: [] };
+  for (const { grantId } of changed) {
+    line(io.stderr, `${grantId} was changed again since this run: it is left alone.`);
+  }
+  if (repairs && skipped.length > 0) {
+    return (await repair(skipped, looked, context)) && skipped.length === others.size;
+  }
+  const lost = own.length - changed.length;
+  if (lost > 0) {
     line(
-      stderr,
-      `A client cannot repair that. The operator can: update ZITADEL to a release with the fix, and rebuild the projection of user grants.${meanwhile}`,
+      io.stderr,
+      `${grouped(lost)} of ${counted(looked, "grant")} are confirmed by the server and not in effect: releases of ZITADEL before the fix of September 2026 can lose an event for ever. Tokens have what is shown.`,
     );
-  } else if (log === undefined) {
-    line(stderr, "Run it again with a log: a repair needs it.");
-  } else {
-    const repair = `zitadel-user-grants verify --repair ${quoted(log)}`;
-    line(stderr, `Repair, which gives access back for a moment: ${repair}`);
+    line(io.stderr, adviceOn(command, skipped.length > 0, path));
+  }
+  return others.size === 0;
+}
+
+function adviceOn(command: Ending["command"], isRepairable: boolean, path?: string): string {
+  if (isRepairable) {
+    return path === undefined
+      ? "Run it again with a log: a repair needs it."
+      : `Repair, which gives access back for a moment: zitadel-user-grants verify --repair ${quoted(path)}`;
+  }
+  const meanwhile =
+    command === "restore"
+      ? ""
+      : " Until then, deactivate the user, or remove the role from the project.";
+  return `A client cannot repair that. The operator can: update ZITADEL to a release with the fix, and rebuild the projection of user grants.${meanwhile}`;
+}
+
+/** Says what it can mean that grants were not found: nothing is known of them. */
+export function explainMissing(
+  expected: ReadonlyMap<string, Expected>,
+  { quiet, io }: Context,
+): void {
+  const count = [...expected.values()].filter((state) => state === "missing").length;
+  if (count > 0 && !quiet) {
+    line(
+      io.stderr,
+      `${grouped(count)} ${count === 1 ? "was" : "were"} not found by the run: gone before, never there, or of another organization than the one above, which looks the same from here.`,
+    );
   }
 }
 
@@ -86,9 +152,9 @@ function listDanger(texts: readonly string[], { io }: Context): void {
 }
 
 /** Searches again for what the run was for. Returns whether nothing matches any more but what is known. */
-export async function isNothingLeft(
+async function isNothingLeft(
   selectors: Selectors,
-  command: LoggedCommand,
+  command: Ending["command"],
   known: ReadonlyMap<string, Seen>,
   context: Context,
 ): Promise<boolean> {

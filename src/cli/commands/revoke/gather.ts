@@ -1,15 +1,16 @@
 import { Code } from "@connectrpc/connect";
 import { describeError } from "../../../index.js";
-import { type Identified, readWith } from "../../account.js";
+import { readWith } from "../../account.js";
 import { explain } from "../../explain.js";
 import { type InputFlags, type InputGrant, readGrants } from "../../grants/input.js";
 import { type ReadEachOptions, readEach } from "../../grants/read.js";
-import { type GrantRecord, personOf, toLoggedGrant } from "../../grants/record.js";
+import { type GrantRecord, isForeign, personOf, toLoggedGrant } from "../../grants/record.js";
 import { selectGrants, shortfallOf } from "../../grants/select.js";
 import { type Io, line, UsageError } from "../../io.js";
 import type { LoggedGrant, Selectors } from "../../log/entry.js";
 import type { RunLog } from "../../log/write.js";
 import { counted, firstOf, printable } from "../../terminal.js";
+import type { RunOptions } from "./context.js";
 import { Overview } from "./overview.js";
 
 /** A grant of a run; its user is "" if unknown. */
@@ -20,12 +21,10 @@ export interface RunGrant {
   shows?: string | undefined;
 }
 
-/** The same, and what its file says about it. */
-type GivenGrant = RunGrant &
-  InputGrant & {
-    /** Other lines with the same id that say something else. */
-    others?: InputGrant[];
-  };
+/** The same, and what each line of its file says about it. */
+interface GivenGrant extends RunGrant {
+  readonly said: InputGrant[];
+}
 
 /** The grants of a run, and what is shown of them. */
 export interface Gathered {
@@ -35,13 +34,6 @@ export interface Gathered {
   readonly unmatched: readonly string[];
   /** Why not all grants could be read, where the run goes on without them. */
   readonly shortfall?: string | undefined;
-}
-
-/** Where the grants are read, and the log that they are added to. */
-export interface Source extends Identified {
-  readonly rate: number | undefined;
-  readonly log: RunLog | undefined;
-  readonly io: Io;
 }
 
 /** What was given: ids, and what their file says about them. */
@@ -60,13 +52,12 @@ export async function gatherInput(
   const grants = new Map<string, GivenGrant>();
   for await (const said of readGrants(positionals, flags, io)) {
     const { grantId, user, claims } = said;
-    const before = grants.get(grantId);
+    const before = grants.get(grantId)?.said;
     if (before === undefined) {
       const userId = claims.userBy === "userId" ? user : "";
-      grants.set(grantId, { ...said, userId, shows: undefined });
-    } else if (before.user !== user || before.claims !== claims) {
-      before.others ??= [];
-      before.others.push(said);
+      grants.set(grantId, { grantId, userId, shows: undefined, said: [said] });
+    } else if (!before.some((one) => one.user === user && one.claims === claims)) {
+      before.push(said);
     }
   }
   if (grants.size === 0) {
@@ -84,12 +75,12 @@ export async function gatherInput(
 export async function gather(
   input: Selectors | Input,
   isRead: boolean,
-  source: Source,
+  options: RunOptions,
 ): Promise<Gathered> {
   if ("users" in input) {
-    return await gatherSelected(input, source);
+    return await gatherSelected(input, options);
   }
-  return isRead ? await readGiven(input, source) : asGiven(input, source.log);
+  return isRead ? await readGiven(input, options) : asGiven(input, options.log);
 }
 
 /** What a file says otherwise than the server. */
@@ -103,13 +94,15 @@ function differences({ user, claims }: InputGrant, record: GrantRecord): string[
     ["roles", sorted(roleKeys), sorted(record.roleKeys)],
   ] as const;
   // What ZITADEL does not show, a grant has not: a service user has no email.
-  return compared.flatMap(([name, said, shown = ""]) =>
-    said === undefined || said.toLowerCase() === shown.toLowerCase()
-      ? []
-      : [
-          `${name}: the file says ${said}, ZITADEL shows ${shown || "none"}${name === "userId" ? ` (${personOf(record)})` : ""}`,
-        ],
-  );
+  return compared.flatMap(([name, said, shown = ""]) => {
+    // ZITADEL ignores the case of users' names and addresses, and of nothing else.
+    const isSame = name === userBy ? said?.toLowerCase() === shown.toLowerCase() : said === shown;
+    if (said === undefined || isSame) {
+      return [];
+    }
+    const who = name === "userId" ? ` (${personOf(record)})` : "";
+    return [`${name}: the file says ${said}, ZITADEL shows ${shown || "none"}${who}`];
+  });
 }
 
 /**
@@ -118,9 +111,8 @@ function differences({ user, claims }: InputGrant, record: GrantRecord): string[
  *
  * @throws UsageError where the file and the server differ; Ended when grants cannot be read, or at Ctrl-C.
  */
-async function readGiven(input: Input, source: Source): Promise<Gathered> {
-  const { connection, identity, rate, log, io } = source;
-  const { orgId } = identity;
+async function readGiven(input: Input, options: RunOptions): Promise<Gathered> {
+  const { connection, identity, rate, log, io } = options;
   const { grants } = input;
   const overview = new Overview();
   const differing: string[] = [];
@@ -129,21 +121,21 @@ async function readGiven(input: Input, source: Source): Promise<Gathered> {
     if (given === undefined) {
       return;
     }
-    const owner = record?.orgId ?? record?.resourceOwner;
-    if (record === undefined || (owner !== undefined && orgId !== null && owner !== orgId)) {
-      given.shows = record === undefined ? "not found" : `of organization ${owner}`;
+    if (record === undefined || isForeign(record, identity)) {
+      given.shows =
+        record === undefined
+          ? "not found"
+          : `of organization ${record.orgId ?? record.resourceOwner}`;
       overview.addMissing(given.shows);
       log?.grant({ grantId });
       return;
     }
     given.shows = record.state;
-    if (given.userId !== record.userId) {
-      given.userId = record.userId;
-    }
-    const grant = { ...toLoggedGrant(record), userId: given.userId };
+    given.userId = record.userId;
+    const grant = toLoggedGrant(record);
     overview.add(grant);
     log?.grant(grant);
-    for (const said of [given, ...(given.others ?? [])]) {
+    for (const said of given.said) {
       const found = differences(said, record);
       if (found.length > 0) {
         const where = `${input.source}, line ${said.number}, grant ${grantId}`;
@@ -151,18 +143,20 @@ async function readGiven(input: Input, source: Source): Promise<Gathered> {
       }
     }
   };
-  const needsEmails = [...grants.values()].some((given) =>
-    [given, ...(given.others ?? [])].some(
-      ({ claims: { userBy } }) => userBy === "email" || userBy === "userName",
-    ),
+  const needsEmails = [...grants.values()].some(({ said }) =>
+    said.some(({ claims: { userBy } }) => userBy === "email" || userBy === "userName"),
   );
-  const options: ReadEachOptions = {
-    ...{ orgId, maxPerSecond: rate, needs: needsEmails ? "emails" : "project grants" },
+  const reading: ReadEachOptions = {
+    ...{
+      orgId: identity.orgId,
+      maxPerSecond: rate,
+      needs: needsEmails ? "emails" : "project grants",
+    },
     onLong: (what) => line(io.stderr, `Reading the grants first: ${what}.`),
   };
   return await readWith(connection, { rate }, "Nothing was done.", io, async (lookup) => {
     try {
-      for await (const shown of readEach(lookup, [...grants.keys()], options)) {
+      for await (const shown of readEach(lookup, [...grants.keys()], reading)) {
         for (const [grantId, record] of shown) {
           add(grantId, record);
         }
@@ -212,8 +206,8 @@ function mayNotRead(error: unknown): boolean {
  *
  * @throws UsageError where a name or an email fits several; Ended when the search fails, or at Ctrl-C.
  */
-async function gatherSelected(selectors: Selectors, source: Source): Promise<Gathered> {
-  const { connection, identity, rate, log, io } = source;
+async function gatherSelected(selectors: Selectors, options: RunOptions): Promise<Gathered> {
+  const { connection, identity, rate, log, io } = options;
   const overview = new Overview(selectors.roles);
   const grants: RunGrant[] = [];
   return await readWith(connection, { rate }, "Nothing was done.", io, async (lookup) => {

@@ -1,5 +1,5 @@
 import { explain } from "../../explain.js";
-import { look, type Seen } from "../../grants/effect.js";
+import { look } from "../../grants/effect.js";
 import type { GrantRecord } from "../../grants/record.js";
 import { line } from "../../io.js";
 import type { Change } from "../../log/entry.js";
@@ -13,34 +13,25 @@ const mostSkipped = 50;
 const mostSkippedShare = 0.01;
 
 /**
- * Mends skipped events: ZITADEL has confirmed the deactivation of these grants, and goes on showing them as
- * active. Each is reactivated, once, and deactivated again, whatever came of that: two new events, one grant at
+ * Mends skipped events: ZITADEL has confirmed the deactivation of these grants, and shows an older state. Each is reactivated, once, and deactivated again, whatever came of that: two new events, one grant at
  * a time. That gives access back for a moment, so this runs on request only.
  *
- * @param others the grants that are not in effect, as ZITADEL shows them.
  * @param looked how many grants of the run were looked at.
- * @param path of the log of the run.
  * @returns whether all of them are in effect now.
  * @throws Ended when the repair could not be finished.
  */
 export async function repair(
-  others: readonly Seen[],
+  skipped: readonly GrantRecord[],
   looked: number,
-  path: string,
   context: Context,
 ): Promise<boolean> {
   const { log, writer, pairs, io } = context;
-  const active = others.flatMap((record) => (record?.state === "active" ? [record] : []));
-  if (active.length > Math.min(mostSkipped, Math.max(1, looked * mostSkippedShare))) {
+  if (skipped.length > Math.min(mostSkipped, Math.max(1, looked * mostSkippedShare))) {
     line(
       io.stderr,
-      `Nothing is repaired: ${active.length} of ${looked} are too many for skipped events. ZITADEL's projection of grants stands still or lags far behind: an operator has to look at it. Verify again when it has caught up.`,
+      `Nothing is repaired: ${skipped.length} of ${looked} are too many for skipped events. ZITADEL's projection of grants stands still or lags far behind: an operator has to look at it. Verify again when it has caught up.`,
     );
     return false;
-  }
-  const { skipped, changed } = await judge(active, path);
-  for (const { grantId } of changed) {
-    line(io.stderr, `${grantId} was changed again since this run: it is left alone.`);
   }
   const inactive = new Map<string, "inactive">();
   let begun = 0;
@@ -74,7 +65,7 @@ export async function repair(
   for (const grantId of again?.others.keys() ?? []) {
     line(io.stderr, `${grantId} is still shown as active.`);
   }
-  const isMended = again?.others.size === 0 && inactive.size === others.length && lost === 0;
+  const isMended = again?.others.size === 0 && inactive.size === skipped.length && lost === 0;
   context.checkEnded("repair", isMended);
   return isMended;
 }
@@ -113,8 +104,16 @@ function reportRepaired(count: number, { io }: Context): void {
   }
 }
 
-/** Which of them show an older state than the server has confirmed, and which a newer one. */
-async function judge(active: readonly GrantRecord[], path: string) {
+/**
+ * Which active grants show an older state than the deactivation that the server has confirmed, as an event was
+ * skipped, and which a newer one.
+ *
+ * @param path of the log of the run: without one nothing newer can be told.
+ */
+export async function judge(active: readonly GrantRecord[], path: string | undefined) {
+  if (active.length === 0 || path === undefined) {
+    return { skipped: active, changed: [] };
+  }
   const content = await LogContent.read(path);
   const skipped: GrantRecord[] = [];
   const changed: GrantRecord[] = [];

@@ -6,11 +6,12 @@ import { Ended, exitCode, type Io, line, UsageError } from "../../io.js";
 import type { LoggedCommand, Selectors } from "../../log/entry.js";
 import { defaultLogPath, RunLog } from "../../log/write.js";
 import { rateShown, readRate } from "../../pace.js";
-import { checkCanAsk, confirm, counted, jsonText, printable } from "../../terminal.js";
+import { createReport } from "../../progress.js";
+import { checkCanAsk, confirm, counted, printable } from "../../terminal.js";
 import { carryOut } from "./carry-out.js";
-import { inContext } from "./context.js";
+import { inContext, type RunOptions } from "./context.js";
 import { type BulkFlags, bulkGroups } from "./flags.js";
-import { type Gathered, gather, gatherInput, type Source } from "./gather.js";
+import { type Gathered, gather, gatherInput } from "./gather.js";
 
 /** The command `remove`. */
 export const remove = revoke("remove", "Removes", "remove grants: one, or as many as you like");
@@ -67,9 +68,9 @@ async function runBulk(
   try {
     const input = selectors ?? (await gatherInput(args, flags, io));
     const identified = await identify(given, io, isDryRun ? "read" : "change");
-    const source = { ...identified, rate, log, io };
-    const gathered = await gather(input, !flags["no-record"], source);
-    return await proceed(command, selectors, gathered, flags, source);
+    const options = { ...identified, log, rate, quiet: flags.quiet, io };
+    const gathered = await gather(input, !flags["no-record"], options);
+    return await proceed(command, selectors, gathered, flags, options);
   } finally {
     // Unless the run has started, and ended.
     log?.discard();
@@ -82,16 +83,16 @@ async function proceed(
   selectors: Selectors | undefined,
   gathered: Gathered,
   flags: BulkFlags,
-  source: Source,
+  options: RunOptions,
 ): Promise<number> {
-  const { connection, identity, rate, log, io } = source;
+  const { connection, identity, log, io } = options;
   const { grants, shortfall, unmatched } = gathered;
   if (shortfall !== undefined && !flags["allow-incomplete"]) {
     const text = `${shortfall} Nothing was done. --allow-incomplete goes on without them.`;
     throw new Ended(exitCode.incomplete, text);
   }
   if (!flags.quiet) {
-    showPlan(command, gathered, source, flags);
+    showPlan(command, gathered, options, flags);
   }
   for (const value of unmatched) {
     line(io.stderr, `Not matched   ${printable(value)}`);
@@ -110,8 +111,7 @@ async function proceed(
   const limit = flags.rate === undefined ? undefined : Number(flags.rate);
   log?.start({ ...headOf(command, connection, identity), selectors, rate: limit });
   const plan = { command, grants, open: grants, selectors };
-  const options = { log, rate, quiet: flags.quiet, io };
-  const run = inContext(source, options, (context) => carryOut(plan, flags, context));
+  const run = inContext(options, (context) => carryOut(plan, flags, context));
   const code = await run.finally(() => {
     if (shortfall !== undefined) {
       line(io.stderr, `Not all grants were ${command}d: ${shortfall}`);
@@ -124,7 +124,7 @@ async function proceed(
 function showPlan(
   command: LoggedCommand,
   { overview, shortfall }: Gathered,
-  { connection, identity, rate, log, io }: Source,
+  { connection, identity, rate, log, io }: RunOptions,
   flags: BulkFlags,
 ): void {
   overview.show(command, io);
@@ -160,14 +160,15 @@ async function dryRun(
     const text = "This was a dry run: nothing was done, and nothing could be.";
     throw new Ended(exitCode.aborted, `${detail}\n${text}`);
   }
-  const texts = grants.map(({ grantId, userId, shows }) =>
-    flags.json
-      ? `${jsonText({ grantId, userId: userId || undefined, shows })}\n`
-      : shows === undefined
-        ? ""
-        : `${grantId}\t${shows}\n`,
-  );
-  io.stdout.write(texts.join(""));
+  const report = createReport(grants.length, { json: flags.json, quiet: true }, io);
+  for (const { grantId, userId, shows } of grants) {
+    const problem = shows === "active" || shows === "inactive" ? undefined : "warn";
+    if (shows !== undefined || flags.json) {
+      const value = { grantId, userId: userId || undefined, shows };
+      report.add({ grantId, status: "" }, value, `${grantId}\t${shows}`, problem);
+    }
+  }
+  report.end();
   line(io.stderr, "Connection and permission are fine. This was a dry run: nothing was done.");
   const isWhole = overview.missing === 0 || flags["allow-unknown"] === true;
   return isWhole ? exitCode.done : exitCode.incomplete;

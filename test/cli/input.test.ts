@@ -50,7 +50,7 @@ const search = {
 describe("the input", () => {
   it.each<[string, Source]>([
     ["arguments", { args: ids }],
-    ["lines", { stdin: `# a list\n\n${ids.join("\r\n")}` }],
+    ["lines", { stdin: `# a list, and more\n\n${ids.join("\r\n")}` }],
     ["lines that end with a carriage return alone", { stdin: ids.join("\r") }],
     ["lines with a byte order mark", { stdin: `\ufeff${ids.join("\n")}` }],
     ["UTF-16", { stdin: utf16(ids.join("\r\n")) }],

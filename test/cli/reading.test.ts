@@ -111,7 +111,8 @@ describe("what a file says besides its ids", () => {
   });
 
   it("stops it where a service user is said to be a person, and where a repeated id is someone else's", async () => {
-    const projectId = await start();
+    await start();
+    const { projectId } = sandbox.addProject({ name: "Reports " });
     const ann = sandbox.addUser({ email: "ann@example.com" });
     const { grantId } = sandbox.addGrant({ userId: ann.userId, projectId });
     const machine = sandbox.addGrant({
@@ -126,7 +127,7 @@ describe("what a file says besides its ids", () => {
     const repeated = await cli([...argv, file("twice.csv", twice)]);
     expect(repeated.stderr).toMatch(/twice\.csv, line 3, .*: the file says bob@example\.com/);
     expect([service.exitCode, repeated.exitCode]).toEqual([1, 1]);
-    const same = `grantId,email\n${grantId},ann@example.com\n${grantId},Ann@example.com\n`;
+    const same = `grantId,email,projectName\n${grantId},ann@example.com,Reports \n${grantId},Ann@example.com,\n`;
     expect((await cli([...argv, file("same.csv", same)])).exitCode).toBe(0);
   });
 });
@@ -204,16 +205,19 @@ describe("the plan", () => {
 
 describe("a lookup", () => {
   it.each([
-    ["GetMyUser", Code.Unavailable],
-    // A rate limit: a response that is too large has the same code.
-    ["ListUserGrants", Code.ResourceExhausted],
-  ] as const)("waits as a run does while it is throttled, and says so: %s", async (rpc, code) => {
-    await start();
-    sandbox.failNext({ rpc, code, times: 5 });
-    const { exitCode, stderr } = await cli(["list"]);
-    expect(exitCode).toBe(0);
-    expect(stderr).toMatch(new RegExp(`${Code[code]}.*Trying again in`));
-  });
+    ["GetMyUser", Code.Unavailable, 5],
+    // A rate limit: a response that is too large has the same code, and is asked for again with one row.
+    ["ListUserGrants", Code.ResourceExhausted, 6],
+  ] as const)(
+    "waits as a run does while it is throttled, and says so: %s",
+    async (rpc, code, times) => {
+      await start();
+      sandbox.failNext({ rpc, code, times });
+      const { exitCode, stderr } = await cli(["list"]);
+      expect(exitCode).toBe(0);
+      expect(stderr).toMatch(new RegExp(`${Code[code]}.*Trying again in`));
+    },
+  );
 
   it("reads over JSON where it alone gets through, and changes nothing over it by itself", async () => {
     sandbox = await startSandbox();

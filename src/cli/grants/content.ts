@@ -25,7 +25,7 @@ export type CsvRow = Numbered<readonly string[]>;
 export interface Content {
   /** For messages: a path, or "standard input". */
   readonly name: string;
-  /** The first line that is not empty. */
+  /** The first line that is neither empty nor a comment, as "# 4 leavers, 2 movers". */
   readonly first: string;
   /** That line and all after it. */
   readonly lines: AsyncIterable<Line>;
@@ -46,7 +46,7 @@ export async function openContent(path: string, io: Io): Promise<Content> {
   let start: IteratorResult<Line, void>;
   do {
     start = await rest.next();
-  } while (!start.done && start.value.value.trim() === "");
+  } while (!start.done && /^\s*(?:#(?:\s.*)?)?$/.test(start.value.value));
   async function* lines() {
     if (!start.done) {
       yield start.value;

@@ -88,9 +88,9 @@ function differences({ user, claims }: InputGrant, record: GrantRecord): string[
   const { userBy = "userId", projectId, projectName, roleKeys } = claims;
   const sorted = (roles: readonly string[] | undefined) => roles?.toSorted().join(", ");
   const compared = [
-    [userBy, user || undefined, record[userBy]],
+    [userBy, user || undefined, record[userBy]?.trim()],
     ["projectId", projectId, record.projectId],
-    ["projectName", projectName, record.projectName],
+    ["projectName", projectName, record.projectName?.trim()],
     ["roles", sorted(roleKeys), sorted(record.roleKeys)],
   ] as const;
   // What ZITADEL does not show, a grant has not: a service user has no email.

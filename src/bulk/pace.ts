@@ -13,7 +13,7 @@ export interface Slot {
 }
 
 /**
- * How many requests may be in flight, and when the next one may be sent. Each throttled request halves the
+ * How many requests may be in flight, and when the next one may be sent. Each throttled or lost request halves the
  * number and starts a jittered pause that doubles until a request is accepted; once as many requests as may
  * be in flight were accepted, the number grows by one. Requests that were sent before the throttling was
  * known do not count as throttled again.
@@ -25,6 +25,8 @@ export class Pace {
   readonly giveUpMs: number;
   readonly #rate: RateLimit | undefined;
   readonly #released = new Notifier();
+  /** How many requests the server has processed. */
+  accepted = 0;
   #limit: number;
   #inFlight = 0;
   #epoch = 0;
@@ -98,9 +100,9 @@ export class Pace {
 
   /** The server has processed a request: it applied it, or rejected it for its content. */
   taken(): void {
-    this.#throttlings = 0;
+    this.excuse();
+    this.accepted += 1;
     this.#takenMs = this.#environment.monotonicMs();
-    this.#troubleSinceMs = undefined;
     this.#takenAtLimit += 1;
     if (this.#limit < this.#most && this.#takenAtLimit >= this.#limit) {
       this.#limit += 1;
@@ -108,10 +110,13 @@ export class Pace {
     }
   }
 
-  /** The server is throttling. @param askedPauseMs the pause that it asked for. */
+  /**
+   * The server is throttling, or its response was lost. @param askedPauseMs the pause that it asked for.
+   */
   throttled(slot: Slot, askedPauseMs: number | undefined): void {
-    this.failed(slot);
     const nowMs = this.#environment.monotonicMs();
+    // On some platforms the clock goes on while the machine sleeps, which is not the server's doing.
+    this.#troubleSinceMs ??= Math.max(slot.sentMs, this.#takenMs, nowMs - this.timeoutMs);
     if (slot.epoch === this.#epoch) {
       this.#epoch += 1;
       this.#limit = Math.max(1, Math.floor(this.#limit / 2));
@@ -126,11 +131,10 @@ export class Pace {
     }
   }
 
-  /** The server did not respond, or reports an internal failure. */
-  failed({ sentMs }: Slot): void {
-    // On some platforms the clock goes on while the machine sleeps, which is not the server's doing.
-    const earliestMs = this.#environment.monotonicMs() - this.timeoutMs;
-    this.#troubleSinceMs ??= Math.max(sentMs, this.#takenMs, earliestMs);
+  /** A request failed for its own grants: the server accepts others. */
+  excuse(): void {
+    this.#throttlings = 0;
+    this.#troubleSinceMs = undefined;
   }
 
   /** For this long nothing was sent, so that the server could not accept anything. */

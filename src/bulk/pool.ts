@@ -8,6 +8,15 @@ export interface Grant {
   readonly grantId: string;
 }
 
+/** The grants for one request, and what is known of earlier ones that held all of them. */
+export interface Batch<G extends Grant> {
+  readonly grants: readonly G[];
+  /** How many of those were lost: they may have been applied, though no response says so. */
+  readonly losses: number;
+  /** How many requests of the run the server had accepted when the last of those failed; infinite if none did. */
+  readonly accepted: number;
+}
+
 /** A value of the caller's iterable: a grant, or one that is not requested. */
 export type Reading<G extends Grant> =
   | { readonly grant: G }
@@ -41,8 +50,9 @@ const mostAtOnce = 20_000;
 const lingerMs = 100;
 
 /**
- * The grants that are to be requested: first those that were returned, then the caller's, each once. Reads no
- * more of the caller's than the next request holds.
+ * The grants that are to be requested: first those whose request was lost, then others that were returned, then
+ * the caller's, each once. A single grant whose request was lost takes turns with others: they show whether it
+ * is the cause. Reads no more of the caller's than the next request holds.
  */
 export class Pool<G extends Grant> {
   readonly #options: PoolOptions<G>;
@@ -53,7 +63,10 @@ export class Pool<G extends Grant> {
   #iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined;
   /** Undecided grants that are in no request. */
   #waiting: G[] = [];
-  /** Groups that were taken and may still return grants. */
+  /** Batches whose request was lost, in the order of their next attempt. */
+  readonly #lost: Batch<G>[] = [];
+  #isTurnOfLost = true;
+  /** Batches that were taken and may still return grants. */
   #out = 0;
   #reading = false;
   #ended = false;
@@ -73,21 +86,30 @@ export class Pool<G extends Grant> {
    *
    * @throws Stopped when the run stops.
    */
-  async take(): Promise<readonly G[] | undefined> {
+  async take(): Promise<Batch<G> | undefined> {
     const { groupSize, stop } = this.#options;
     while (!stop.signal.aborted) {
       const size = groupSize();
       const mayRead = !this.#ended && !this.#reading;
       // Values that are available at once are awaited, to fill the group; slow ones are not.
       const enough = this.#reading && !this.#isAsync ? size : 1;
-      if (this.#waiting.length >= enough || mayRead) {
+      const hasOthers = this.#waiting.length >= enough || mayRead;
+      const [lost] = this.#lost;
+      if (lost !== undefined && (lost.grants.length > 1 || this.#isTurnOfLost || !hasOthers)) {
         this.#out += 1;
-        const group = this.#takeWaiting(size);
+        this.#lost.shift();
+        this.#isTurnOfLost = lost.grants.length > 1;
+        return lost;
+      }
+      if (hasOthers) {
+        this.#out += 1;
+        this.#isTurnOfLost = true;
+        const grants = this.#takeWaiting(size);
         if (mayRead && this.#waiting.length === 0) {
-          await this.#fill(group, size);
+          await this.#fill(grants, size);
         }
-        if (group.length > 0) {
-          return group;
+        if (grants.length > 0) {
+          return { grants, losses: 0, accepted: Number.POSITIVE_INFINITY };
         }
         this.done();
       } else if (this.#ended && this.#out === 0) {
@@ -105,7 +127,13 @@ export class Pool<G extends Grant> {
     this.#changed.notify();
   }
 
-  /** A group that was taken is finished. */
+  /** The request for these was lost: they are requested again, with no others. */
+  putBack(batch: Batch<G>): void {
+    this.#lost.push(batch);
+    this.#changed.notify();
+  }
+
+  /** A batch that was taken is finished. */
   done(): void {
     this.#out -= 1;
     this.#changed.notify();
@@ -128,7 +156,7 @@ export class Pool<G extends Grant> {
     const end = () => over.abort();
     stop.signal.addEventListener("abort", end);
     const wait = (ms: number) => sleep(environment, ms, over.signal, { background: true });
-    let enough = wait(Number.POSITIVE_INFINITY);
+    let enough = wait(this.#lost.length > 0 ? lingerMs : Number.POSITIVE_INFINITY);
     let rejected = 0;
     let bytes = group.reduce((sum, { grantId }) => sum + requestBytes(grantId), 0);
     this.#reading = true;

@@ -28,7 +28,7 @@ import { type BulkRun, startRun } from "./run.js";
  * `failed` with `InvalidArgument`, and not sent.
  *
  * Throttled requests, and those whose response is lost, are retried; the client's own retry is switched off
- * for them.
+ * for them. A batch whose response is lost more than once is split, until a grant that causes it is isolated.
  *
  * Leaving the loop (`break`) sends no further request and waits for those in flight; `onOutcome` sees their
  * outcomes.

@@ -1,13 +1,7 @@
 import { type CallOptions, Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import { retrySwitch } from "../client/retry.js";
 import { sendGate } from "../common/hooks.js";
-import {
-  type Environment,
-  exponential,
-  readPushbackMs,
-  readRetryAfterMs,
-  sleep,
-} from "../common/time.js";
+import { type Environment, readPushbackMs, readRetryAfterMs } from "../common/time.js";
 import { asConnectError, mayHaveBeenApplied, wasSent } from "../errors/certainty.js";
 import { describeError, errorIds } from "../errors/describe.js";
 import { isPermanent } from "../errors/failure.js";
@@ -16,18 +10,16 @@ import type { Pace, Slot } from "./pace.js";
 import type { Grant } from "./pool.js";
 import { NotSent, type Stop, Stopped } from "./stop.js";
 
-/** A request whose response was lost this many times has failed. */
-const mostLosses = 3;
-/** A batch that timed out this many times may take too long: it is split. */
-const mostTimeouts = 2;
-const pauseWhenLost = { firstMs: 200, maxMs: 1_000 };
+/** The result of a request. */
+export type Result = { readonly kind: "ok" } | Failed;
 
-/** The result of a request, after as many attempts as it took. */
-export type Result =
-  | { readonly kind: "ok" }
-  | { readonly kind: Exclude<MeaningKind, "fatal">; readonly error: ConnectError };
+export interface Failed {
+  readonly kind: Exclude<MeaningKind, "fatal">;
+  readonly error: ConnectError;
+  readonly mayBeApplied: boolean;
+}
 
-/** Sends one request for some grants, and retries it while a retry can help. */
+/** Sends a request for some grants. */
 export type Ask<G extends Grant> = (grants: readonly G[]) => Promise<Result>;
 
 export interface RequestsOptions<G extends Grant> {
@@ -39,7 +31,7 @@ export interface RequestsOptions<G extends Grant> {
 }
 
 /**
- * Sends requests at the run's pace, and retries them.
+ * Sends requests at the run's pace, and again while the server is throttling and processes none of them.
  *
  * @param onLost is called with the grants of a request that may have been applied although it failed.
  */
@@ -52,8 +44,6 @@ export function createAsk<G extends Grant>(
   /** @throws Stopped when the run stops before the request has its result. */
   return async (grants) => {
     let failingSinceMs: number | undefined;
-    let losses = 0;
-    let timeouts = 0;
     for (;;) {
       const slot = await pace.take(stop.signal);
       if (stop.signal.aborted) {
@@ -80,28 +70,19 @@ export function createAsk<G extends Grant>(
       const nowMs = environment.monotonicMs();
       failingSinceMs ??= nowMs;
       const kind = classify(error, notFoundId, nowMs - slot.sentMs >= pace.timeoutMs);
-      if (kind === "throttled") {
+      const isTransient = kind === "throttled" || kind === "lost";
+      if (isTransient) {
         pace.throttled(slot, retryAfterMs(error, environment.wallMs()));
-      } else if (kind === "lost") {
-        pace.failed(slot);
       } else if (kind !== "fatal") {
         pace.taken();
-        return { kind, error };
+        return { kind, error, mayBeApplied };
       }
-      if (kind === "fatal" || pace.hopeless) {
+      if (!isTransient || pace.hopeless) {
         stop.because(error);
         throw new Stopped();
       }
-      losses += kind === "lost" ? 1 : 0;
-      timeouts += error.code === Code.DeadlineExceeded && mayBeApplied ? 1 : 0;
-      if (losses >= mostLosses || (timeouts >= mostTimeouts && grants.length > 1)) {
-        return { kind: "lost", error };
-      }
-      if (nowMs - failingSinceMs >= pace.giveUpMs) {
-        return { kind, error };
-      }
-      if (kind === "lost") {
-        await sleep(environment, exponential(environment, pauseWhenLost, losses), stop.signal);
+      if (mayBeApplied || nowMs - failingSinceMs >= pace.giveUpMs) {
+        return { kind, error, mayBeApplied };
       }
     }
   };

@@ -136,7 +136,7 @@ function start<G extends Grant, Status extends string>(
     onIdle: (ms) => pace.idled(ms),
   });
   const ask = createAsk(job, pace, stop, (grants) => ledger.lost(grants));
-  const work: Work<G> = createWork(job, ask, ledger, (grants) => pool.giveBack(grants));
+  const work: Work<G> = createWork(job, ask, pace, ledger, pool);
   return { stop, queue, counts, finished: drive() };
 
   async function drive(): Promise<void> {
@@ -152,8 +152,8 @@ function start<G extends Grant, Status extends string>(
 
   async function send(): Promise<void> {
     try {
-      for (let group = await pool.take(); group !== undefined; group = await pool.take()) {
-        await work.work(group);
+      for (let batch = await pool.take(); batch !== undefined; batch = await pool.take()) {
+        await work.work(batch);
         pool.done();
       }
     } catch (error) {

@@ -1,10 +1,11 @@
 import { GroupSizes } from "./group-sizes.js";
 import type { Ledger } from "./ledger.js";
-import type { Grant } from "./pool.js";
-import type { Ask, MeaningKind, Result } from "./requests.js";
+import type { Pace } from "./pace.js";
+import type { Batch, Grant, Pool } from "./pool.js";
+import type { Ask, Failed, MeaningKind } from "./requests.js";
 
-/** When so many single grants in a row lost their response, the rest of their batch is not tried. */
-const mostLostAlone = 2;
+/** A batch whose requests were lost so many times is split; a grant alone that is lost once more has failed. */
+const mostLosses = 2;
 
 /** How grants are grouped, and what becomes of them. */
 export interface WorkOptions<Status extends string> {
@@ -19,31 +20,27 @@ export interface WorkOptions<Status extends string> {
 export interface Work<G extends Grant> {
   /** How many grants the next request should hold. */
   readonly groupSize: () => number;
-  /** Sends requests until each grant of the group is decided or returned to the pool. */
-  readonly work: (group: readonly G[]) => Promise<void>;
+  /** Sends requests until each grant of the batch is decided or returned to the pool. */
+  readonly work: (batch: Batch<G>) => Promise<void>;
 }
-
-type Failed = Exclude<Result, { kind: "ok" }>;
 
 /**
  * Sends grants in groups. A grant that is unknown, or that the caller may not change, makes the request for
  * its whole group fail; it is found by group testing, with sizes that fit the share of such grants.
- *
- * @param giveBack returns undecided grants to the pool, to be requested with others.
  */
 export function createWork<G extends Grant, Status extends string>(
   { batchSize, doneStatus, statusOf }: WorkOptions<Status>,
   ask: Ask<G>,
+  pace: Pace,
   ledger: Ledger<Status>,
-  giveBack: (grants: readonly G[]) => void,
+  pool: Pool<G>,
 ): Work<G> {
   const sizes = new GroupSizes(batchSize);
-  let lostAlone = 0;
 
   return { groupSize: () => sizes.first, work };
 
-  async function work(group: readonly G[]): Promise<void> {
-    let suspects = group;
+  async function work({ grants, losses, accepted }: Batch<G>): Promise<void> {
+    let suspects = grants;
     let oneIsFailing = false;
     while (suspects.length > 0) {
       const size = oneIsFailing ? sizes.part(suspects.length) : suspects.length;
@@ -51,7 +48,6 @@ export function createWork<G extends Grant, Status extends string>(
       const rest = suspects.slice(size);
       const result = await ask(asked);
       if (result.kind === "ok") {
-        lostAlone = 0;
         ledger.decide(asked, { status: doneStatus }, true);
         sizes.add(asked.length, 0);
         // The group failed, so one of the rest must be the cause.
@@ -59,12 +55,12 @@ export function createWork<G extends Grant, Status extends string>(
         continue;
       }
       // Nothing is known about them any more.
-      giveBack(rest);
+      pool.giveBack(rest);
       suspects = [];
-      if (result.kind === "lost" && asked.length > 1) {
-        await takeApart(asked, result);
-      } else if (result.kind === "lost" || result.kind === "throttled") {
-        lostAlone += result.kind === "lost" ? 1 : 0;
+      const isTransient = result.kind === "lost" || result.kind === "throttled";
+      if (isTransient && result.mayBeApplied) {
+        onLost({ grants: asked, losses: losses + 1, accepted }, result);
+      } else if (isTransient) {
         conclude(asked, result);
       } else if (asked.length > 1) {
         suspects = asked;
@@ -77,17 +73,26 @@ export function createWork<G extends Grant, Status extends string>(
   }
 
   /**
-   * For a group for which the server fails, or which takes too long: one grant in it may be the cause. Works on
-   * its halves, and their halves, until each failing grant is isolated.
+   * The cause may be the server, or one of the grants: the server fails for it, or takes too long for so many. So
+   * the halves are requested, until that grant is alone. Then it has failed if the server accepts others
+   * meanwhile, or says itself that it failed.
    */
-  async function takeApart(group: readonly G[], failed: Failed): Promise<void> {
-    const middle = Math.ceil(group.length / 2);
-    for (const half of [group.slice(0, middle), group.slice(middle)]) {
-      if (lostAlone < mostLostAlone) {
-        await work(half);
-      } else {
-        conclude(half, failed);
-      }
+  function onLost({ grants, losses, accepted }: Batch<G>, failed: Failed): void {
+    const acceptsOthers = pace.accepted > accepted;
+    if (acceptsOthers) {
+      pace.excuse();
+    }
+    const retry = (part: readonly G[], losses: number) =>
+      pool.putBack({ grants: part, losses, accepted: pace.accepted });
+    if (grants.length > 1 && losses >= mostLosses) {
+      const middle = Math.ceil(grants.length / 2);
+      // A half that is lost as well is split at once.
+      retry(grants.slice(0, middle), mostLosses - 1);
+      retry(grants.slice(middle), mostLosses - 1);
+    } else if (losses > mostLosses && (acceptsOthers || failed.kind === "lost")) {
+      conclude(grants, failed);
+    } else {
+      retry(grants, losses);
     }
   }
 

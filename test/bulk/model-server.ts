@@ -29,7 +29,8 @@ export interface Fate {
     | undefined;
 }
 
-export type GrantState = "active" | "inactive" | "foreign" | "failing";
+/** A request with a failing grant is an internal error; one with a hanging grant gets no response. */
+export type GrantState = "active" | "inactive" | "foreign" | "failing" | "hanging";
 
 export interface Call {
   method: string;
@@ -188,6 +189,9 @@ export class ModelServer {
           const rejection = revoked
             ? serverError(Code.Unauthenticated, "AUTH-7fs1e")
             : this.#lookUp(remove, ids);
+          if (rejection === "hanging") {
+            return;
+          }
           if (rejection !== undefined) {
             respond(rejection === "unchanged" ? undefined : rejection);
             return;
@@ -207,7 +211,7 @@ export class ModelServer {
     }
   }
 
-  #lookUp(remove: boolean, ids: readonly string[]): ConnectError | "unchanged" | undefined {
+  #lookUp(remove: boolean, ids: readonly string[]) {
     for (const id of ids) {
       const state = this.grants.get(id);
       if (state === undefined) {
@@ -215,6 +219,9 @@ export class ModelServer {
       }
       if (state === "foreign") {
         return serverError(Code.PermissionDenied, "EVENT-Shu7e");
+      }
+      if (state === "hanging") {
+        return "hanging";
       }
       if (state === "failing") {
         this.#lose(ids);

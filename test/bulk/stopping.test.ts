@@ -227,7 +227,7 @@ describe("pressure", () => {
     const { world, server, add, remove, collect } = setUp();
     server.fate = ({ ids }) =>
       ids.includes("0")
-        ? { failure: { afterMs: 1, code: Code.ResourceExhausted } }
+        ? { failure: { afterMs: 1, code: Code.ResourceExhausted, notProcessed: true } }
         : { lookUpAfterMs: 1 };
     const ids = add(...numbered(400));
     async function* source() {
@@ -245,6 +245,27 @@ describe("pressure", () => {
     expect(throttled.at(-1)?.startedMs).toBeGreaterThanOrEqual(9_000);
     expect(throttled.at(-1)?.startedMs).toBeLessThan(20_000);
   });
+
+  it.each([
+    ["at the defaults", {}, {}],
+    ["with short times", {}, { timeoutMs: 200, giveUpMs: 3_000 }],
+    ["one request at a time", {}, { concurrency: 1 }],
+    ["one grant in a request", {}, { concurrency: 1, batchSize: 1 }],
+    ["with a connection that breaks", { failure: { afterMs: 1, code: Code.Unavailable } }, {}],
+    ["with an internal error", { failure: { afterMs: 1, code: Code.Internal } }, {}],
+  ])(
+    "a grant whose requests are lost for ever is isolated, and the others are removed: %s",
+    async (_, lost, options) => {
+      const { server, add, remove, collect } = setUp();
+      server.fate = ({ ids }) => (ids.includes("7") ? lost : { lookUpAfterMs: 1 });
+      const ids = add(...numbered(100));
+      const { outcomes, of, thrown } = await collect(remove(ids, options));
+      expect(thrown).toBeUndefined();
+      expect(of("7")).toMatchObject({ status: "failed", answerLost: true });
+      expect(outcomes.filter(({ status }) => status === "removed")).toHaveLength(99);
+      expect(server.calls.filter(({ ids }) => ids.includes("7")).length).toBeLessThanOrEqual(12);
+    },
+  );
 
   it("sends fewer at a time, and more again when the server accepts them", async () => {
     const { server, add, remove, collect } = setUp();

@@ -31,7 +31,8 @@ const maxDepth = 16;
  *
  * @param error anything that was caught, also one that has the call's error as `cause`.
  * @returns true as well for an error that is not of a call of this package, unless it has one of ZITADEL's
- * error ids and such a code.
+ * error ids and such a code; and for a `Canceled` of other code, whatever its `cause`: an abort may have the error
+ * of another call as its reason.
  * @throws nothing, whatever it is given.
  * @example
  * ```ts
@@ -118,12 +119,6 @@ const decisions = new WeakMap<object, Decision>();
 /** Records in an attempt's error, which must be new, that the attempt was not sent, or was rejected. */
 export function decided<E extends object>(error: E, decision: Decision): E {
   decisions.set(error, decision);
-  return error;
-}
-
-/** Takes that back: something else in the response says the opposite. */
-export function undecided<E extends object>(error: E): E {
-  decisions.delete(error);
   return error;
 }
 

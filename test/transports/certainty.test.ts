@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mayHaveBeenApplied } from "../../src/errors/certainty.js";
 import type { RetryOptions } from "../../src/grpc-web.js";
 import {
+  contentTypes,
   type Exchange,
   finish,
   messageBytes,
@@ -93,6 +94,33 @@ const undecodable: Answer = {
     finish(exchange);
   },
 };
+/** A status in the headers, and what follows. */
+const early = (what: string, decides: boolean, follow: (exchange: Exchange) => void): Answer => ({
+  name: `a status in the headers, and ${what}`,
+  decides,
+  give(exchange) {
+    exchange.head({ "content-type": contentTypes[exchange.protocol], "grpc-status": "5" });
+    follow(exchange);
+  },
+});
+const statusInHeaders: readonly Answer[] = [
+  early("nothing", true, (exchange) => exchange.end()),
+  early("trailers without one", true, (exchange) => finish(exchange, { "x-other": "1" })),
+  early("an OK", false, (exchange) => finish(exchange)),
+  early("a message", false, (exchange) => {
+    exchange.body(messageBytes(exchange.protocol));
+    exchange.end();
+  }),
+  early("half a message", false, (exchange) => {
+    exchange.body(messageBytes(exchange.protocol).subarray(0, 6));
+    exchange.socket.end();
+  }),
+  early("a message that does not decode", false, (exchange) => {
+    exchange.body(Uint8Array.of(0, 0, 0, 0, 1, 255));
+    exchange.end();
+  }),
+  early("a lost connection", false, lost.give),
+];
 const reset = (code: number, decides: boolean): Answer => ({
   name: `reset ${code}`,
   decides,
@@ -108,8 +136,15 @@ const common = [
   ...[200, 300, 306, 403, 500, 502, 503, 504].map((status) => pageAnswer(status, false)),
 ];
 const answers: Record<Protocol, Answer[]> = {
-  grpc: [...common, reset(2, false), reset(8, false), reset(11, false), reset(7, true)],
-  "grpc-web": common,
+  grpc: [
+    ...common,
+    ...statusInHeaders,
+    reset(2, false),
+    reset(8, false),
+    reset(11, false),
+    reset(7, true),
+  ],
+  "grpc-web": [...common, ...statusInHeaders],
   json: common,
 };
 

@@ -2,10 +2,9 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { decodeFrames } from "../../common/frames.js";
-import { undecided } from "../../errors/certainty.js";
 import type { Attempt } from "../call/attempt.js";
 import type { Codec } from "../call/codec.js";
-import { readStatus, type Status, unexpectedResponse } from "../call/status.js";
+import { readStatus, unexpectedResponse } from "../call/status.js";
 import { bodyChunks, bodyStart, connectionError, discard } from "../fetch/fetch.js";
 
 /** Flags the trailers frame. */
@@ -43,8 +42,8 @@ export async function checkResponse(
 
 /**
  * Reads the response to a unary call: one message, then one frame of trailers with the status
- * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md). An error may come in the headers alone; if
- * a proxy adds an empty trailers frame to it, the headers still decide.
+ * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md). As over gRPC, a status in the headers counts if
+ * no message follows, and no other status.
  */
 export async function readUnary(
   response: Response,
@@ -53,7 +52,6 @@ export async function readUnary(
   readMaxBytes: number,
 ): Promise<UnaryResponse> {
   const { headers: header } = response;
-  const inHeader = readStatus(header);
   let message: MessageShape<DescMessage> | undefined;
   let trailer: Headers | undefined;
   try {
@@ -71,25 +69,20 @@ export async function readUnary(
       }
     }
   } catch (reason) {
-    throw inHeader.error === undefined
-      ? connectionError(reason, url, call.signal)
-      : undecided(inHeader.error);
+    throw connectionError(reason, url, call.signal);
   }
   const inTrailer = readStatus(trailer ?? new Headers());
-  if (inHeader.error !== undefined && (message !== undefined || isOk(inTrailer))) {
-    // The one says the opposite of the other.
-    undecided(inHeader.error);
-  }
-  const error = inTrailer.error ?? inHeader.error;
+  const isInTrailer = inTrailer.found || message !== undefined;
+  const { found, error } = isInTrailer ? inTrailer : readStatus(header);
   if (error !== undefined) {
-    if (error === inTrailer.error) {
+    if (isInTrailer) {
       header.forEach((value, name) => {
         error.metadata.append(name, value);
       });
     }
     throw error;
   }
-  if (!inTrailer.found && (trailer || message || !inHeader.found)) {
+  if (!found) {
     throw broken("no status", header);
   }
   if (message === undefined) {
@@ -114,10 +107,6 @@ function readTrailers(data: Uint8Array, headers: Headers): Headers {
     }
   }
   return trailer;
-}
-
-function isOk({ found, error }: Status): boolean {
-  return found && error === undefined;
 }
 
 function broken(what: string, headers: Headers, code: Code = Code.Internal): ConnectError {

@@ -97,10 +97,11 @@ export class ResponseReader {
       return this.#unexpected(header);
     }
     const { flags, length, heldBytes } = this.#frames;
-    // A status in the headers counts only if nothing follows ("Trailers-Only").
-    const { found, error } = statusOf(trailer ?? (heldBytes === 0 ? header : undefined));
+    // A status in the headers counts if no message follows ("Trailers-Only"), and no other status.
+    const isInTrailer = trailer?.["grpc-status"] !== undefined || heldBytes > 0;
+    const { found, error } = statusOf(isInTrailer ? trailer : header);
     if (error !== undefined) {
-      if (trailer !== undefined) {
+      if (isInTrailer) {
         webHeaders(header).forEach((value, name) => {
           error.metadata.append(name, value);
         });

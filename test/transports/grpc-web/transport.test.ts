@@ -80,15 +80,20 @@ describe("a response", () => {
     expect(error.rawMessage).toMatch(text);
   });
 
-  it("with an error in its headers is that error, whatever follows", async () => {
-    const undecodable = frame(0, Buffer.of(255));
-    for (const body of ["", status(""), okResponse, undecodable]) {
-      const error = await errorOf(body, { "grpc-status": "5", "grpc-message": "gone" });
-      expect(error).toMatchObject({ code: Code.NotFound });
-      expect(error.rawMessage).toMatch(/^gone/);
-      // A message says the opposite.
-      expect(mayHaveBeenApplied(error)).toBe(body === okResponse || body === undecodable);
+  it("with an error in its headers is that error, unless a message or another status follows", async () => {
+    const headers = { "grpc-status": "5", "grpc-message": "gone" };
+    for (const body of ["", status(""), status("x-other: 1\r\n")]) {
+      const error = await errorOf(body, headers);
+      expect(error).toMatchObject({ code: Code.NotFound, rawMessage: "gone" });
+      expect(mayHaveBeenApplied(error)).toBe(false);
     }
+    for (const body of [afterMessage(), frame(0, Buffer.of(255))]) {
+      const error = await errorOf(body, headers);
+      expect(error.code).toBe(Code.Internal);
+      expect(mayHaveBeenApplied(error)).toBe(true);
+    }
+    const { code } = await errorOf(status("grpc-status: 7\r\n"), headers);
+    expect(code).toBe(Code.PermissionDenied);
   });
 
   it("keeps code and message when its details do not decode or contradict the status", async () => {

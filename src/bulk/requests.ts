@@ -2,7 +2,7 @@ import { type CallOptions, Code, ConnectError, createContextValues } from "@conn
 import { retrySwitch } from "../client/retry.js";
 import { sendGate } from "../common/hooks.js";
 import { type Environment, readPushbackMs, readRetryAfterMs } from "../common/time.js";
-import { asConnectError, mayHaveBeenApplied, wasSent } from "../errors/certainty.js";
+import { asConnectError, decisionOf, mayHaveBeenApplied, wasSent } from "../errors/certainty.js";
 import { describeError, errorIds } from "../errors/describe.js";
 import { isPermanent } from "../errors/failure.js";
 import type { BulkOptions } from "./options.js";
@@ -189,7 +189,8 @@ function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
   if (id === errorIds.inactive) {
     return "inactive";
   }
-  const isOfTheRequest = wasSent(error) !== false && concernsRequest.has(code);
+  const isOfTheRequest =
+    decisionOf(error) === "unfit" || (wasSent(error) !== false && concernsRequest.has(code));
   return isOfTheRequest && id !== errorIds.emptyRequest ? "rejected" : "fatal";
 }
 

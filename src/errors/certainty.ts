@@ -111,12 +111,12 @@ export function decidesHttp(status: number): boolean {
   return decidingStatuses.has(status);
 }
 
-/** How it is known that an attempt was not applied. */
-export type Decision = "unsent" | "rejected";
+/** How it is known that an attempt was not applied; `unfit` was not sent for what its own message holds. */
+export type Decision = "unsent" | "unfit" | "rejected";
 
 const decisions = new WeakMap<object, Decision>();
 
-/** Records in an attempt's error, which must be new, that the attempt was not sent, or was rejected. */
+/** Records in an attempt's error, which must be new, why the attempt was not applied. */
 export function decided<E extends object>(error: E, decision: Decision): E {
   decisions.set(error, decision);
   return error;

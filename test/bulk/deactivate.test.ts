@@ -1,8 +1,13 @@
 import { Code } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { deactivateUserGrantsIn, type UserGrant } from "../../src/bulk/deactivate.js";
+import {
+  deactivateUserGrants,
+  deactivateUserGrantsIn,
+  type UserGrant,
+} from "../../src/bulk/deactivate.js";
 import type { DeactivateUserGrantsOptions } from "../../src/bulk/options.js";
 import type { DeactivateOutcome } from "../../src/bulk/outcome.js";
+import { createManagementClient } from "../../src/json.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
 import { ModelServer } from "./model-server.js";
 
@@ -54,6 +59,22 @@ describe("deactivating", () => {
       { grantId: "f", status: "failed", error: { code: Code.PermissionDenied } },
       { grantId: "gone", status: "not-found" },
     ]);
+  });
+
+  it("goes on after a grant whose ids the client cannot send", async () => {
+    const paths: string[] = [];
+    const client = createManagementClient({
+      baseUrl: "http://localhost",
+      fetch: async (url) => {
+        paths.push(new URL(String(url)).pathname);
+        return Response.json({ details: { sequence: "2" } });
+      },
+    });
+    const ids = ["1", "n/a", "ü", "2"];
+    const grants = ids.map((grantId) => ({ userId: "u", grantId }));
+    const { counts, answersLost } = await deactivateUserGrants(client, grants).summary();
+    expect(counts).toMatchObject({ deactivated: 2, failed: 2 });
+    expect([answersLost, paths.length]).toEqual([0, 2]);
   });
 
   it("reports already-inactive if the server does", async () => {

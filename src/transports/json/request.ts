@@ -12,6 +12,7 @@ import {
   toJson,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { decided } from "../../errors/certainty.js";
 import type { JsonFormat } from "../call/codec.js";
 import {
   type HttpBinding,
@@ -68,7 +69,8 @@ export function buildRequest(
       failure ??= error as Error;
     }
   }
-  throw new ConnectError(`${rpc.name} was not sent: ${failure?.message}`, Code.InvalidArgument);
+  const problem = `${rpc.name} was not sent: ${failure?.message}`;
+  throw decided(new ConnectError(problem, Code.InvalidArgument), "unfit");
 }
 
 /** The error for an RPC that cannot go over HTTP and JSON. */

@@ -31,7 +31,7 @@ export const resume = defineCommand({
       }
       const rate = readRate(flags.rate ?? content.head.rate?.toString(), connection.baseUrl);
       const plan = resumedPlan(content);
-      const total = plan.grants.length;
+      const { total } = plan;
       const left = plan.open.length;
       if (!flags.quiet) {
         const grants = `${grouped(left)} to ${plan.command}; ${grouped(total - left)} of ${grouped(total)} are decided`;
@@ -55,7 +55,7 @@ function resumedPlan(content: LogContent): Plan {
   const isLater = (grant: GrantInLog) => Number(!doubtful.has(grant));
   return {
     command: head.command,
-    grants,
+    total: grants.length,
     open: left.toSorted((a, b) => isLater(a) - isLater(b)),
     selectors: head.selectors,
     earlier: content,

@@ -110,18 +110,11 @@ function logLine({ method, outcome, id }: SandboxRequest): string {
   return printable([method, outcome, ...(id === undefined ? [] : [id])].join(" "));
 }
 
-interface Settings {
-  readonly baseUrl: string;
-  readonly token: string;
-  readonly orgId: string;
+type DemoGrant = ReturnType<SandboxServer["addGrant"]>;
+type Settings = Pick<SandboxServer, "baseUrl" | "token" | "orgId"> & {
   readonly viewerToken: string;
   readonly grants: readonly DemoGrant[];
-}
-
-interface DemoGrant {
-  readonly userId: string;
-  readonly grantId: string;
-}
+};
 
 /** In a form that both a shell and an .env file accept. */
 function environmentFile({ baseUrl, token, orgId, viewerToken, grants }: Settings): string {

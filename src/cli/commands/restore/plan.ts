@@ -15,9 +15,9 @@ export interface RestoreTask {
 export interface RestorePlan {
   /** People, projects and roles of what is restored. */
   readonly overview: Overview;
-  /** For how many grants nothing is done, and why. */
-  readonly skipped: ReadonlyMap<string, number>;
-  /** Grants that the run may have changed, but that cannot be restored. */
+  /** For which grants nothing is done, by the reason. */
+  readonly skipped: ReadonlyMap<string, readonly string[]>;
+  /** Those of them that the run may have changed, but that cannot be restored. */
   readonly lost: readonly string[];
 }
 
@@ -25,20 +25,18 @@ const notRecorded = "its state before the run is not recorded";
 
 /** What a restore of a run has to do: never more than was recorded before the run. */
 export async function restorePlan(content: LogContent): Promise<RestorePlan> {
-  const skipped = new Map<string, number>();
-  const lost: string[] = [];
+  const skipped = new Map<string, string[]>();
   const overview = new Overview();
   for await (const { logged, task } of restoreTasks(content)) {
-    if (typeof task !== "string") {
+    if (typeof task === "string") {
+      const ids = skipped.get(task) ?? [];
+      ids.push(logged.grantId);
+      skipped.set(task, ids);
+    } else {
       overview.add(logged);
-      continue;
-    }
-    skipped.set(task, (skipped.get(task) ?? 0) + 1);
-    if (task === notRecorded) {
-      lost.push(logged.grantId);
     }
   }
-  return { overview, skipped, lost };
+  return { overview, skipped, lost: skipped.get(notRecorded) ?? [] };
 }
 
 /** What to do for each grant of the log, or why nothing is done. In its order: there may be a million. */

@@ -8,7 +8,7 @@ import { withLog } from "../../log/open.js";
 import type { LogContent } from "../../log/read.js";
 import { inParallel, rateFlags, rateShown, readRate } from "../../pace.js";
 import { createReport, reasonsOf } from "../../progress.js";
-import { checkCanAsk, confirm, firstOf, paint } from "../../terminal.js";
+import { checkCanAsk, confirm, firstOf, grouped, paint } from "../../terminal.js";
 import { type Context, inContext } from "../revoke/context.js";
 import { isInEffect } from "../revoke/effect.js";
 import { restoreGrant } from "./grant.js";
@@ -67,8 +67,8 @@ export const restore = defineCommand({
 });
 
 function showSkipped({ skipped, lost }: RestorePlan, io: Io): void {
-  for (const [reason, count] of skipped) {
-    line(io.stderr, `Skipped       ${count}: ${reason}`);
+  for (const [reason, ids] of skipped) {
+    line(io.stderr, `Skipped       ${grouped(ids.length)}: ${reason}`);
   }
   for (const text of firstOf(lost.map((grantId) => `${grantId} cannot be restored`))) {
     line(io.stderr, `              ${text}`);

@@ -1,11 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { BulkRun, Outcome, Summary } from "../../../bulk/index.js";
-import {
-  classify,
-  deactivateUserGrantsIn,
-  platform,
-  removeUserGrantsIn,
-} from "../../../bulk/internal.js";
+import { deactivateUserGrantsIn, platform, removeUserGrantsIn } from "../../../bulk/internal.js";
 import { wholeNumber } from "../../flags.js";
 import type { Expected } from "../../grants/effect.js";
 import { exitCode, line } from "../../io.js";
@@ -28,7 +23,8 @@ import { finishRepairs } from "./repair.js";
 /** All grants of a run, and the ones that are left to request. */
 export interface Plan {
   readonly command: LoggedCommand;
-  readonly grants: readonly RunGrant[];
+  /** How many there are. */
+  readonly total: number;
   /** Those that an earlier run may have sent come first. */
   readonly open: readonly RunGrant[];
   /** What the run is for, if it is not for given ids: afterwards, the same is searched for again. */
@@ -41,48 +37,41 @@ export interface Plan {
 
 /** Sends everything that is left to do, looks whether the access has ended, and returns the exit code. */
 export async function carryOut(plan: Plan, flags: ActionFlags, context: Context): Promise<number> {
-  const { log, stopSwitch, quiet, io } = context;
-  const { earlier } = plan;
+  const { log, stopSwitch, say } = context;
+  const { command, earlier, selectors } = plan;
   const isFinished = earlier === undefined || (await finishRepairs(earlier, context));
-  const sent = await sendAll(plan, flags, context);
-  const code = conclude(plan, flags, sent, context);
+  const { summary, expected } = await sendAll(plan, flags, context);
+  // A failure is not a decision: it was retried.
+  const { failed: _, ...decided } = earlier?.counts() ?? {};
+  const count = (status: string) => (summary.counts[status] ?? 0) + (decided[status] ?? 0);
+  const confirmed = count(doneStatus(command)) + count("already-inactive");
+  conclude(plan, summary, count, context);
+  explainMissing(expected, context);
   const ending = {
-    ...{ command: plan.command, selectors: plan.selectors, path: log?.path, repairs: flags.repair },
-    ...{ expected: sent.expected, isUnchecked: flags["no-check"] },
-    confirmed: sent.count(doneStatus(plan.command)) + sent.count("already-inactive"),
+    ...{ command, selectors, path: log?.path, repairs: flags.repair },
+    ...{ expected, confirmed, isUnchecked: flags["no-check"] },
   };
   const isOver = (await isInEffect(ending, context)) && isFinished;
-  if (log !== undefined && (!quiet || !isOver)) {
-    const command = (name: string) => `zitadel-user-grants ${name} ${quoted(log.path)}`;
+  if (log !== undefined) {
+    const shown = (name: string) => `zitadel-user-grants ${name} ${quoted(log.path)}`;
     if (!isOver) {
-      line(io.stderr, `Check again: ${command("verify")}`);
+      line(context.io.stderr, `Check again: ${shown("verify")}`);
     }
-    line(io.stderr, `Undo: ${command("restore")}`);
+    say(`Undo: ${shown("restore")}`);
   }
-  if (code === exitCode.done && !isOver) {
-    return stopSwitch.interrupted ? exitCode.stopped : exitCode.incomplete;
+  const missing = flags["allow-unknown"] ? 0 : count("not-found");
+  if (count("failed") + missing > 0) {
+    return exitCode.incomplete;
   }
-  return code;
+  return isOver ? exitCode.done : stopSwitch.interrupted ? exitCode.stopped : exitCode.incomplete;
 }
 
-/** What came of the requests. */
-interface Sent {
-  readonly summary: Summary;
-  /** How many grants have a status, by this run and the ones that it continues. */
-  readonly count: (status: string) => number;
-  /** How many grants were to be decided. */
-  readonly total: number;
-  /** What must be shown of each decided grant, by this run or the ones that it continues. */
-  readonly expected: ReadonlyMap<string, Expected>;
-  /** Outcomes that the log could not take. */
-  readonly unlogged: readonly LoggedOutcome[];
-}
-
-async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promise<Sent> {
+/** Sends the requests. Returns their outcomes, and how each decided grant of the run must be shown. */
+async function sendAll(plan: Plan, flags: ActionFlags, context: Context) {
   const { command, earlier, unwritten = [] } = plan;
-  const { log, stopSwitch, io } = context;
+  const { log, stopSwitch, quiet, io } = context;
   const total = plan.open.length + unwritten.length;
-  const report = createReport(total, { json: flags.json, quiet: context.quiet }, io);
+  const report = createReport(total, { json: flags.json, quiet }, io);
   const done = doneStatus(command);
   const expected = new Map<string, Expected>();
   for (const grant of earlier?.grants ?? []) {
@@ -92,8 +81,6 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promis
     }
   }
   const unlogged: LoggedOutcome[] = [];
-  /** Of the last grants, when the server accepted nothing after them. */
-  let lastFailure: ConnectError | undefined;
   const onOutcome = (outcome: Outcome<string>) => {
     const { grantId, status, error, answerLost } = outcome;
     if (status === "failed" && error?.code === Code.Canceled && !answerLost && stopSwitch.stopped) {
@@ -104,7 +91,6 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promis
     if (state !== undefined) {
       expected.set(grantId, state);
     }
-    lastFailure = error !== undefined && classify(error, "") === "throttled" ? error : undefined;
     const logged = toLogged(outcome);
     log?.note(logged);
     if (log?.failure !== undefined) {
@@ -125,9 +111,6 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promis
     }
     // After an interrupt, requests are in flight.
     await run.return?.();
-    if (lastFailure !== undefined) {
-      context.fail(lastFailure);
-    }
   } catch (error) {
     if (!(error instanceof ConnectError)) {
       throw error;
@@ -135,10 +118,10 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context): Promis
     context.fail(error);
   }
   const summary = report.end();
-  // A failure is not a decision: it was retried.
-  const { failed: _, ...decided } = earlier?.counts() ?? {};
-  const count = (status: string) => (summary.counts[status] ?? 0) + (decided[status] ?? 0);
-  return { summary, count, total, expected, unlogged };
+  for (const outcome of unlogged) {
+    line(io.stderr, `Not in the log: ${outcomeLine(outcome)}`);
+  }
+  return { summary, expected };
 }
 
 function begin(
@@ -166,38 +149,31 @@ function doneStatus(command: LoggedCommand): string {
   return command === "remove" ? "removed" : "deactivated";
 }
 
-/**
- * Reports what the server has responded, and returns the exit code that this alone would give.
- *
- * @throws Ended when not everything was sent.
- */
-function conclude(plan: Plan, flags: ActionFlags, sent: Sent, context: Context): number {
+/** Reports what the server has responded. @throws Ended when not everything was sent. */
+function conclude(
+  { command, total, open, unwritten = [] }: Plan,
+  { answersLost, elapsedMs, done }: Summary,
+  count: (status: string) => number,
+  context: Context,
+): void {
   const { quiet, io } = context;
-  const { count, unlogged } = sent;
-  const { answersLost, elapsedMs, done } = sent.summary;
-  const changed = count(doneStatus(plan.command));
+  const changed = count(doneStatus(command));
   const inactive = count("already-inactive");
-  const notSent = sent.total - done;
-  const say = (text: string) => line(io.stderr, text);
+  const notSent = open.length + unwritten.length - done;
   const parts = [
-    `${changed} ${doneStatus(plan.command)}`,
+    `${changed} ${doneStatus(command)}`,
     ...(inactive > 0 ? [`${inactive} already inactive`] : []),
     `${count("not-found")} not found`,
     `${count("failed")} failed`,
     ...(notSent > 0 ? [`${notSent} not attempted`] : []),
   ];
   const perSecond = Math.round((done / Math.max(elapsedMs, 1)) * 1000);
-  if (!quiet || changed + inactive < plan.grants.length) {
-    say(`${parts.join(", ")} in ${duration(elapsedMs)} (${perSecond}/s).`);
+  if (!quiet || changed + inactive < total) {
+    line(io.stderr, `${parts.join(", ")} in ${duration(elapsedMs)} (${perSecond}/s).`);
   }
   if (answersLost > 0) {
-    say(`The responses for ${answersLost} of them were lost: this run may have changed them.`);
-  }
-  for (const outcome of unlogged) {
-    say(`Not in the log: ${outcomeLine(outcome)}`);
+    const text = `The responses for ${answersLost} of them were lost: this run may have changed them.`;
+    line(io.stderr, text);
   }
   context.checkEnded("run", notSent === 0);
-  explainMissing(sent.expected, context);
-  const missing = flags["allow-unknown"] ? 0 : count("not-found");
-  return count("failed") + missing > 0 ? exitCode.incomplete : exitCode.done;
 }

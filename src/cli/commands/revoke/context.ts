@@ -3,7 +3,7 @@ import { close } from "../../../index.js";
 import { type Identified, lookupOptions } from "../../account.js";
 import { explain } from "../../explain.js";
 import { createLookup } from "../../grants/lookup.js";
-import { Ended, exitCode, type Io } from "../../io.js";
+import { Ended, exitCode, type Io, line } from "../../io.js";
 import type { RunLog } from "../../log/write.js";
 import { Patience } from "../../pace.js";
 import { createStopSwitch } from "../../progress.js";
@@ -42,6 +42,13 @@ function createContext(options: RunOptions) {
     patience: new Patience(io.environment),
     /** Why no further step can succeed. */
     failure: undefined as unknown,
+
+    /** Says what is as it should be: not with --quiet. */
+    say(text: string): void {
+      if (!quiet) {
+        line(io.stderr, text);
+      }
+    },
 
     /** No further step can succeed: nothing new is started. */
     fail(error: unknown): void {

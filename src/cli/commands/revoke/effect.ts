@@ -34,14 +34,8 @@ interface RunEnding extends Ending {
  */
 export async function isInEffect(ending: RunEnding, context: Context): Promise<boolean> {
   const { command, expected, confirmed, selectors, isUnchecked } = ending;
-  const { quiet, io } = context;
-  const say = (text: string) => {
-    if (!quiet) {
-      line(io.stderr, text);
-    }
-  };
   if (isUnchecked) {
-    say("Whether it is in effect was not looked at (--no-check).");
+    context.say("Whether it is in effect was not looked at (--no-check).");
     return true;
   }
   const seen = await look(expected, context);
@@ -56,7 +50,7 @@ export async function isInEffect(ending: RunEnding, context: Context): Promise<b
   const isClear =
     selectors === undefined || (await isNothingLeft(selectors, command, others, context));
   const inEffect = `${grouped(looked - others.size)} of ${grouped(looked)}`;
-  say(`${grouped(confirmed)} confirmed by the server; in effect: ${inEffect}.`);
+  context.say(`${grouped(confirmed)} confirmed by the server; in effect: ${inEffect}.`);
   return (await settle(seen, ending, context)) && isClear;
 }
 
@@ -128,14 +122,10 @@ function adviceOn(command: Ending["command"], isRepairable: boolean, path?: stri
 }
 
 /** Says what it can mean that grants were not found: nothing is known of them. */
-export function explainMissing(
-  expected: ReadonlyMap<string, Expected>,
-  { quiet, io }: Context,
-): void {
+export function explainMissing(expected: ReadonlyMap<string, Expected>, { say }: Context): void {
   const count = [...expected.values()].filter((state) => state === "missing").length;
-  if (count > 0 && !quiet) {
-    line(
-      io.stderr,
+  if (count > 0) {
+    say(
       `${grouped(count)} ${count === 1 ? "was" : "were"} not found by the run: gone before, never there, or of another organization than the one above, which looks the same from here.`,
     );
   }

@@ -138,7 +138,7 @@ function showPause(io: Io): (error: ConnectError, pauseMs: number) => void {
 export function introduce(
   connection: Connection,
   identity: Identity,
-  more: Readonly<Record<string, string>>,
+  more: Readonly<Record<string, string | undefined>>,
   io: Io,
 ): void {
   const lines = {
@@ -148,7 +148,9 @@ export function introduce(
     ...more,
   };
   for (const [title, text] of Object.entries(lines)) {
-    line(io.stderr, `${title.padEnd(14)}${printable(text)}`);
+    if (text !== undefined) {
+      line(io.stderr, `${title.padEnd(14)}${printable(text)}`);
+    }
   }
 }
 

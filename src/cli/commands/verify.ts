@@ -4,7 +4,7 @@ import { defineCommand, type FlagTable } from "../flags.js";
 import { contradicts, look, type Seen } from "../grants/effect.js";
 import { exitCode, line } from "../io.js";
 import { withLog } from "../log/open.js";
-import { expectationOf, type FoundState, isHalfRestored, type LogContent } from "../log/read.js";
+import { type FoundState, isHalfRestored, type LogContent } from "../log/read.js";
 import { rateFlags, readRate } from "../pace.js";
 import { createReport } from "../progress.js";
 import { grouped, printable, quoted } from "../terminal.js";
@@ -54,12 +54,7 @@ async function verifyLog(content: LogContent, context: Context, json: boolean): 
   const { path, head, grants } = content;
   const repairs = log !== undefined;
   const isFinished = !repairs || (await finishRepairs(content, context));
-  const expected = new Map(
-    grants.map((grant) => {
-      const { grantId, state } = expectationOf(grant, head.command);
-      return [grantId, state] as const;
-    }),
-  );
+  const expected = content.expectations();
   const options = { json, quiet, onlyProblems: quiet || undefined };
   const report = createReport(grants.length, options, io);
   const seen = await look(expected, context, (grantId, record) => {

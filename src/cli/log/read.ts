@@ -127,6 +127,16 @@ export class LogContent {
     return counts;
   }
 
+  /** How each grant must be found if the log is right. */
+  expectations(): Map<string, FoundState | undefined> {
+    const expected = new Map<string, FoundState | undefined>();
+    for (const grant of this.grants) {
+      const { grantId, state } = expectationOf(grant, this.head.command);
+      expected.set(grantId, state);
+    }
+    return expected;
+  }
+
   /** @throws Error for what is not an entry of a log. */
   #add(entry: Entry): void {
     if ("run" in entry || "restore" in entry) {
@@ -259,7 +269,7 @@ export type FoundState = "gone" | "missing" | "active" | "inactive";
  * What must be true if a log is right about a grant: of the grant itself, or of the one that a restore has added in
  * its place. The state is undefined if the log is not certain.
  */
-export function expectationOf(
+function expectationOf(
   grant: GrantInLog,
   command: LoggedCommand,
 ): { readonly grantId: string; readonly state: FoundState | undefined } {

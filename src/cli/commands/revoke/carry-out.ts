@@ -10,7 +10,7 @@ import {
   type Selectors,
   toLogged,
 } from "../../log/entry.js";
-import { expectationOf, type LogContent, stateAfter } from "../../log/read.js";
+import { type LogContent, stateAfter } from "../../log/read.js";
 import { loggedClient } from "../../log/write.js";
 import { createReport, duration, outcomeLine } from "../../progress.js";
 import { quoted } from "../../terminal.js";
@@ -66,20 +66,14 @@ export async function carryOut(plan: Plan, flags: ActionFlags, context: Context)
   return isOver ? exitCode.done : stopSwitch.interrupted ? exitCode.stopped : exitCode.incomplete;
 }
 
-/** Sends the requests. Returns their outcomes, and how each decided grant of the run must be shown. */
+/** Sends the requests. Returns their outcomes, and how each grant of the run must be shown by now. */
 async function sendAll(plan: Plan, flags: ActionFlags, context: Context) {
   const { command, earlier, unwritten = [] } = plan;
   const { log, stopSwitch, quiet, io } = context;
   const total = plan.open.length + unwritten.length;
   const report = createReport(total, { json: flags.json, quiet }, io);
   const done = doneStatus(command);
-  const expected = new Map<string, Expected>();
-  for (const grant of earlier?.grants ?? []) {
-    const { grantId, state } = expectationOf(grant, command);
-    if (state !== undefined) {
-      expected.set(grantId, state);
-    }
-  }
+  const expected: Map<string, Expected> = earlier?.expectations() ?? new Map();
   const unlogged: LoggedOutcome[] = [];
   const onOutcome = (outcome: Outcome<string>) => {
     const { grantId, status, error, answerLost } = outcome;
@@ -87,10 +81,7 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context) {
       // It was not attempted.
       return;
     }
-    const state = stateAfter(outcome);
-    if (state !== undefined) {
-      expected.set(grantId, state);
-    }
+    expected.set(grantId, stateAfter(outcome));
     const logged = toLogged(outcome);
     log?.note(logged);
     if (log?.failure !== undefined) {

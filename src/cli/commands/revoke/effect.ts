@@ -43,10 +43,8 @@ export async function isInEffect(ending: RunEnding, context: Context): Promise<b
     return false;
   }
   const { looked, others } = seen;
-  listDanger(
-    [...others].map(([grantId, record]) => `${grantId} ${effectOf(record, context)}`),
-    context,
-  );
+  const shown = [...others].map(([grantId, record]) => `${grantId} ${effectOf(record, context)}`);
+  listDanger(shown, context);
   const isClear =
     selectors === undefined || (await isNothingLeft(selectors, command, others, context));
   const inEffect = `${grouped(looked - others.size)} of ${grouped(looked)}`;
@@ -91,9 +89,11 @@ export async function settle(
   // Nothing but a reactivation after the run explains a newer state, and a removed grant has none.
   const { skipped, changed } =
     command === "deactivate" ? await judge(active, path) : { skipped: [], changed: [] };
-  for (const { grantId } of changed) {
-    line(io.stderr, `${grantId} was changed again since this run: it is left alone.`);
-  }
+  const newer = "was changed again since this run: it is left alone.";
+  listDanger(
+    changed.map(({ grantId }) => `${grantId} ${newer}`),
+    context,
+  );
   if (repairs && skipped.length > 0) {
     return (await repair(skipped, looked, context)) && skipped.length === others.size;
   }

@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { describeError } from "../../../index.js";
 import { readWith } from "../../account.js";
 import { explain } from "../../explain.js";
-import { type InputFlags, type InputGrant, readGrants } from "../../grants/input.js";
+import { type InputGrant, readGrants } from "../../grants/input.js";
 import { type ReadEachOptions, readEach } from "../../grants/read.js";
 import { type GrantRecord, isForeign, personOf, toLoggedGrant } from "../../grants/record.js";
 import { selectGrants, shortfallOf } from "../../grants/select.js";
@@ -11,6 +11,7 @@ import type { LoggedGrant, Selectors } from "../../log/entry.js";
 import type { RunLog } from "../../log/write.js";
 import { counted, firstOf, printable } from "../../terminal.js";
 import type { RunOptions } from "./context.js";
+import type { BulkFlags } from "./flags.js";
 import { Overview } from "./overview.js";
 
 /** A grant of a run; its user is "" if unknown. */
@@ -36,17 +37,13 @@ export interface Gathered {
   readonly shortfall?: string | undefined;
 }
 
-/** What was given: ids, and what their file says about them. */
-export interface Input {
-  readonly grants: ReadonlyMap<string, GivenGrant>;
-  /** For messages: a path, or "standard input". */
-  readonly source: string;
-}
+/** What was given, by id. */
+export type Input = ReadonlyMap<string, GivenGrant>;
 
 /** Reads the grants from arguments, a file or standard input. @throws UsageError */
 export async function gatherInput(
   positionals: readonly string[],
-  flags: InputFlags,
+  flags: BulkFlags,
   io: Io,
 ): Promise<Input> {
   const grants = new Map<string, GivenGrant>();
@@ -63,24 +60,7 @@ export async function gatherInput(
   if (grants.size === 0) {
     throw new UsageError("Nothing was done: there are no grants in the input.");
   }
-  return { grants, source: flags.file ?? "standard input" };
-}
-
-/**
- * The grants of a run, with what ZITADEL shows of them, which are added to the log.
- *
- * @param isRead whether given grants are read before; selected ones always are.
- * @throws UsageError, or Ended when grants cannot be read, or at Ctrl-C.
- */
-export async function gather(
-  input: Selectors | Input,
-  isRead: boolean,
-  options: RunOptions,
-): Promise<Gathered> {
-  if ("users" in input) {
-    return await gatherSelected(input, options);
-  }
-  return isRead ? await readGiven(input, options) : asGiven(input, options.log);
+  return grants;
 }
 
 /** What a file says otherwise than the server. */
@@ -107,13 +87,18 @@ function differences({ user, claims }: InputGrant, record: GrantRecord): string[
 
 /**
  * Reads what ZITADEL shows of each given grant, adds that to the log, and compares it with what the file says.
- * Without the permission to read them, they are gathered as they were given, and it says what is lost.
+ * With --no-record, and without the permission to read them, they are gathered as they were given.
  *
  * @throws UsageError where the file and the server differ; Ended when grants cannot be read, or at Ctrl-C.
  */
-async function readGiven(input: Input, options: RunOptions): Promise<Gathered> {
-  const { connection, identity, rate, log, io } = options;
-  const { grants } = input;
+export async function gatherGiven(
+  grants: Input,
+  flags: BulkFlags,
+  { connection, identity, rate, log, io }: RunOptions,
+): Promise<Gathered> {
+  if (flags["no-record"]) {
+    return asGiven(grants, log);
+  }
   const overview = new Overview();
   const differing: string[] = [];
   const add = (grantId: string, record: GrantRecord | undefined) => {
@@ -138,7 +123,7 @@ async function readGiven(input: Input, options: RunOptions): Promise<Gathered> {
     for (const said of given.said) {
       const found = differences(said, record);
       if (found.length > 0) {
-        const where = `${input.source}, line ${said.number}, grant ${grantId}`;
+        const where = `${flags.file ?? "standard input"}, line ${said.number}, grant ${grantId}`;
         differing.push(`  ${where}: ${found.join("; ")}`);
       }
     }
@@ -169,7 +154,7 @@ async function readGiven(input: Input, options: RunOptions): Promise<Gathered> {
         io.stderr,
         `The grants are not read first: ${explain(error, "read")} What they are is not shown, and they cannot be restored.`,
       );
-      return asGiven(input, log);
+      return asGiven(grants, log);
     }
     if (differing.length > 0) {
       throw new UsageError(
@@ -185,7 +170,7 @@ async function readGiven(input: Input, options: RunOptions): Promise<Gathered> {
 }
 
 /** The grants as they were given, without a look at the server. */
-function asGiven({ grants }: Input, log: RunLog | undefined): Gathered {
+function asGiven(grants: Input, log: RunLog | undefined): Gathered {
   const overview = new Overview();
   for (const given of grants.values()) {
     const { grantId, userId } = given;
@@ -206,8 +191,10 @@ function mayNotRead(error: unknown): boolean {
  *
  * @throws UsageError where a name or an email fits several; Ended when the search fails, or at Ctrl-C.
  */
-async function gatherSelected(selectors: Selectors, options: RunOptions): Promise<Gathered> {
-  const { connection, identity, rate, log, io } = options;
+export async function gatherSelected(
+  selectors: Selectors,
+  { connection, identity, rate, log, io }: RunOptions,
+): Promise<Gathered> {
   const overview = new Overview(selectors.roles);
   const grants: RunGrant[] = [];
   return await readWith(connection, { rate }, "Nothing was done.", io, async (lookup) => {

@@ -35,6 +35,7 @@ export async function repair(
   }
   const inactive = new Map<string, "inactive">();
   let begun = 0;
+  let lost = 0;
   for (const { grantId, userId } of skipped) {
     pairs.add(grantId);
     const send = () => writer.reactivateGrant(grantId);
@@ -44,14 +45,15 @@ export async function repair(
       break;
     }
     begun += 1;
-    const isInactive = await deactivate(grantId, userId, context);
+    if (await deactivate(grantId, userId, context)) {
+      inactive.set(grantId, "inactive");
+    }
     if (reactivation.lost.length > 0) {
+      lost += 1;
       line(
         io.stderr,
         `Undecided: ${grantId} may be active: the response to its reactivation was lost, so it may be reactivated late.`,
       );
-    } else if (isInactive) {
-      inactive.set(grantId, "inactive");
     }
   }
   reportRepaired(inactive.size, context);
@@ -63,7 +65,7 @@ export async function repair(
   for (const grantId of again?.others.keys() ?? []) {
     line(io.stderr, `${grantId} is still shown as active.`);
   }
-  const isMended = again?.others.size === 0 && inactive.size === skipped.length;
+  const isMended = again?.others.size === 0 && inactive.size === skipped.length && lost === 0;
   context.checkEnded("repair", isMended);
   return isMended;
 }

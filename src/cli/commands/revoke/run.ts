@@ -11,7 +11,7 @@ import { checkCanAsk, confirm, counted, printable } from "../../terminal.js";
 import { carryOut } from "./carry-out.js";
 import { inContext, type RunOptions } from "./context.js";
 import { type BulkFlags, bulkGroups } from "./flags.js";
-import { type Gathered, gather, gatherInput } from "./gather.js";
+import { type Gathered, gatherGiven, gatherInput, gatherSelected } from "./gather.js";
 
 /** The command `remove`. */
 export const remove = revoke("remove", "Removes", "remove grants: one, or as many as you like");
@@ -69,7 +69,10 @@ async function runBulk(
     const input = selectors ?? (await gatherInput(args, flags, io));
     const identified = await identify(given, io, isDryRun ? "read" : "change");
     const options = { ...identified, log, rate, quiet: flags.quiet, io };
-    const gathered = await gather(input, !flags["no-record"], options);
+    const gathered =
+      "users" in input
+        ? await gatherSelected(input, options)
+        : await gatherGiven(input, flags, options);
     return await proceed(command, selectors, gathered, flags, options);
   } finally {
     // Unless the run has started, and ended.
@@ -101,11 +104,13 @@ async function proceed(
   const atBest = (code: number) =>
     code === exitCode.done && !isWhole ? exitCode.incomplete : code;
   if (flags["dry-run"]) {
-    return atBest(await dryRun(command, connection, gathered, flags, io));
+    await dryRun(command, connection, gathered, flags, io);
+    const isFound = gathered.overview.missing === 0 || flags["allow-unknown"];
+    return atBest(isFound ? exitCode.done : exitCode.incomplete);
   }
   if (grants.length === 0) {
     line(io.stderr, "Nothing was done: no grant matches.");
-    return flags["allow-unknown"] ? exitCode.done : exitCode.incomplete;
+    return atBest(flags["allow-unknown"] ? exitCode.done : exitCode.incomplete);
   }
   await confirm(command, grants.length, flags, io);
   const limit = flags.rate === undefined ? undefined : Number(flags.rate);
@@ -133,28 +138,20 @@ function showPlan(
     log === undefined
       ? "not possible, as no log is written"
       : `not possible for ${counted(unread, "grant")} that ${unread === 1 ? "was" : "were"} not read first`;
-  introduce(
-    connection,
-    identity,
-    {
-      Grants: overview.count(command),
-      ...(shortfall === undefined ? {} : { Incomplete: shortfall }),
-      ...rateShown(rate),
-      ...(log === undefined ? {} : { Log: log.path }),
-      ...(flags["dry-run"] || (log !== undefined && unread === 0) ? {} : { Undo: undo }),
-    },
-    io,
-  );
+  const Undo = flags["dry-run"] || (log !== undefined && unread === 0) ? undefined : undo;
+  const Grants = overview.count(command);
+  const more = { Grants, Incomplete: shortfall, ...rateShown(rate), Log: log?.path, Undo };
+  introduce(connection, identity, more, io);
 }
 
-/** Checks the permission, and reports given grants one by one. Returns the exit code. */
+/** Checks the permission, and reports given grants one by one. @throws Ended without the permission. */
 async function dryRun(
   command: LoggedCommand,
   connection: Connection,
-  { grants, overview }: Gathered,
+  { grants }: Gathered,
   flags: BulkFlags,
   io: Io,
-): Promise<number> {
+): Promise<void> {
   const { ok, detail } = await probePermission(connection, command);
   if (!ok) {
     const text = "This was a dry run: nothing was done, and nothing could be.";
@@ -170,6 +167,4 @@ async function dryRun(
   }
   report.end();
   line(io.stderr, "Connection and permission are fine. This was a dry run: nothing was done.");
-  const isWhole = overview.missing === 0 || flags["allow-unknown"] === true;
-  return isWhole ? exitCode.done : exitCode.incomplete;
 }

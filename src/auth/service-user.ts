@@ -1,8 +1,9 @@
 import * as oauth from "oauth4webapi";
 import { type Environment, platform } from "../common/time.js";
 import {
+  certificate,
   describeFailure,
-  isCertificateProblem,
+  hasCode,
   isNetworkFailure,
   isPermanent,
   nothingSent,
@@ -322,7 +323,7 @@ function createServiceTokenSource(
 }
 
 function explain(reason: unknown): Explanation {
-  const isUntrusted = isCertificateProblem(reason);
+  const isUntrusted = hasCode(reason, certificate);
   const advice = isUntrusted
     ? "trust the authority of the certificate (NODE_EXTRA_CA_CERTS, or the option fetch): "
     : "";

@@ -4,11 +4,14 @@
  */
 
 /** The server's certificate is not valid for this client. */
-const certificate =
+export const certificate =
   /^(?:(?:CERT|CRL)_\w+|\w*SELF_SIGNED_CERT\w*|UNABLE_TO_\w+|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED)$/;
 
-/** The server rejects the client's certificate: with TLS 1.3, when the client has a session already. */
-const clientCertificate =
+/**
+ * The server rejects the client's certificate, with TLS 1.3 when the client has a session already: it has processed
+ * nothing of this connection.
+ */
+export const clientCertificate =
   /ALERT_(?:CERTIFICATE_(?:REQUIRED|UNKNOWN|EXPIRED|REVOKED)|UNKNOWN_CA|(?:BAD|UNSUPPORTED)_CERTIFICATE)$/;
 
 /** The two sides have no version, cipher or protocol in common, or one of them does not speak TLS. */
@@ -42,8 +45,9 @@ const maxDepth = 8;
  */
 export function nothingSent(error: unknown): boolean {
   return (
-    some(error, (one) => beforeConnection.test(String(one.syscall)) || matches(one, transient)) ||
-    isPermanent(error)
+    isPermanent(error) ||
+    hasCode(error, transient) ||
+    some(error, ({ syscall }) => beforeConnection.test(String(syscall)))
   );
 }
 
@@ -52,24 +56,12 @@ export function nothingSent(error: unknown): boolean {
  * wrongly or wants credentials, a server without HTTP/2. False for what is not known.
  */
 export function isPermanent(error: unknown): boolean {
-  return some(error, (one) =>
-    [certificate, clientCertificate, handshake, settings].some((codes) => matches(one, codes)),
-  );
+  return hasCode(error, certificate, clientCertificate, handshake, settings);
 }
 
-/** Whether the certificate of the server is not valid for this client. */
-export function isCertificateProblem(error: unknown): boolean {
-  return some(error, (one) => matches(one, certificate));
-}
-
-/** Whether the server rejects the client's certificate: it has processed nothing of this connection. */
-export function rejectsClientCertificate(error: unknown): boolean {
-  return some(error, (one) => matches(one, clientCertificate));
-}
-
-/** Whether an error or one of its causes has one of these codes. */
-export function hasCode(error: unknown, codes: RegExp): boolean {
-  return some(error, (one) => matches(one, codes));
+/** Whether an error or one of its causes has a code of one of these tables. */
+export function hasCode(error: unknown, ...tables: readonly RegExp[]): boolean {
+  return some(error, (one) => tables.some((codes) => codes.test(codeOf(one))));
 }
 
 /**
@@ -156,11 +148,10 @@ function chain(error: unknown): Fields[] {
   return found;
 }
 
-function matches(error: Fields, codes: RegExp): boolean {
-  const { code } = error;
-  // Node makes its codes of OpenSSL's reasons, but for an error of a write.
-  const reason = code === "EPROTO" && opensslReason(error);
-  return codes.test(reason ? `ERR_SSL_${reason.toUpperCase().replaceAll(" ", "_")}` : String(code));
+/** Node makes its codes of OpenSSL's reasons, but for an error of a write. */
+function codeOf(error: Fields): string {
+  const reason = error.code === "EPROTO" && opensslReason(error);
+  return reason ? `ERR_SSL_${reason.toUpperCase().replaceAll(" ", "_")}` : String(error.code);
 }
 
 /** What OpenSSL says, without addresses and source files around it. */

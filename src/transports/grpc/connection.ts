@@ -7,7 +7,7 @@ import {
 import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Environment } from "../../common/time.js";
-import { rejectsClientCertificate } from "../../errors/failure.js";
+import { clientCertificate, hasCode } from "../../errors/failure.js";
 import type { NodeConnectOptions } from "../../options/options.js";
 import { type ConnectFailure, connectFailure, ResetCode } from "./failure.js";
 import { forNode, type HeaderList } from "./headers.js";
@@ -182,7 +182,7 @@ export class Connection {
   refused(stream: ClientHttp2Stream): boolean {
     return (
       // With TLS 1.3, a server rejects the client's certificate when the client has a session already.
-      (!this.served && rejectsClientCertificate(this.#error)) ||
+      (!this.served && hasCode(this.#error, clientCertificate)) ||
       stream.rstCode === ResetCode.REFUSED_STREAM ||
       (stream.id !== undefined && stream.id > this.#goawayLastStreamId)
     );

@@ -1,6 +1,6 @@
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import { Readable } from "node:stream";
-import { nothingSent, plainCause, rejectsClientCertificate } from "../../errors/failure.js";
+import { clientCertificate, hasCode, nothingSent, plainCause } from "../../errors/failure.js";
 import { createMask, type Mask, secretsOf } from "../../errors/mask.js";
 import { own } from "../../options/checker.js";
 import { authorityOf, type NodeConnectOptions } from "../../options/options.js";
@@ -140,7 +140,7 @@ function toResponse(incoming: IncomingMessage, status: number, url: URL): Respon
 function fetchFailed(error: NodeJS.ErrnoException, mask: Mask, isSent: boolean): TypeError {
   const cause = plainCause(error, mask.text) as NodeJS.ErrnoException;
   const text = explainFailure(cause);
-  if (isSent && nothingSent(cause) && !rejectsClientCertificate(cause)) {
+  if (isSent && nothingSent(cause) && !hasCode(cause, clientCertificate)) {
     // What breaks a handshake elsewhere has broken a session here.
     return new TypeError("fetch failed", { cause: new Error(cause.message) });
   }

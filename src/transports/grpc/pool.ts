@@ -10,6 +10,9 @@ export interface Waiter {
   fail(error: ConnectError): void;
 }
 
+/** gRPC's: https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md */
+const backoff = { firstMs: 1_000, maxMs: 120_000, factor: 1.6 };
+
 /** With the 100 streams that HTTP/2 recommends, 10,000 calls at once. */
 const maxConnections = 100;
 
@@ -31,13 +34,17 @@ const maxConnections = 100;
 export class ConnectionPool implements ConnectionOwner<Connection> {
   readonly #options: ConnectionOptions;
   readonly #environment: Environment;
-  readonly #backoff: Backoff;
   readonly #connections = new Set<Connection>();
   /** In order: a set keeps it, and forgets one in the middle at once. */
   readonly #waiting = new Set<Waiter>();
   #pingIntervalMs: number;
   /** The last connection, if it was opened while another one was being verified. */
   #hedge: Connection | undefined;
+  /** The last failure to connect, until a connection has served a call; and how many there were in a row. */
+  #failure: ConnectFailure | undefined;
+  #failures = 0;
+  /** When the next connection may be opened. */
+  #mayOpenAtMs = 0;
   #closed = false;
   #loading: Promise<void> | undefined;
   #createConnection: (() => Connection) | undefined;
@@ -47,13 +54,12 @@ export class ConnectionPool implements ConnectionOwner<Connection> {
   constructor(options: ConnectionOptions, environment: Environment = platform) {
     this.#options = options;
     this.#environment = environment;
-    this.#backoff = new Backoff(environment);
     this.#pingIntervalMs = options.pingIntervalMs;
   }
 
   /** Why calls wait, for error messages. */
   readonly obstacle = (): string | undefined =>
-    this.#backoff.failure?.error().rawMessage ??
+    this.#failure?.error().rawMessage ??
     `no connection to ${this.#options.origin} had room for the call`;
 
   /** Assigns a connection to the call, now or as soon as there is one. */
@@ -127,11 +133,10 @@ export class ConnectionPool implements ConnectionOwner<Connection> {
     if (this.#find(willHaveRoom) !== undefined) {
       return;
     }
-    const delayMs = this.#backoff.remainingMs();
+    const delayMs = this.#mayOpenAtMs - this.#environment.monotonicMs();
     if (delayMs > 0) {
-      const { failure } = this.#backoff;
-      if (failure?.isPermanent && this.#find(isLive) === undefined) {
-        this.#failWaiting(failure.error);
+      if (this.#failure?.isPermanent && this.#find(isLive) === undefined) {
+        this.#failWaiting(this.#failure.error);
       } else {
         this.#cancelBackoff ??= this.#environment.setTimer(() => {
           this.#cancelBackoff = undefined;
@@ -169,8 +174,10 @@ export class ConnectionPool implements ConnectionOwner<Connection> {
   }
 
   onServed(): void {
-    if (this.#backoff.failure !== undefined) {
-      this.#backoff.reset();
+    if (this.#failure !== undefined) {
+      this.#failure = undefined;
+      this.#failures = 0;
+      this.#mayOpenAtMs = 0;
       this.#endBackoff();
       this.#grow();
     }
@@ -186,7 +193,7 @@ export class ConnectionPool implements ConnectionOwner<Connection> {
     if (failure === undefined || connection.isAccounted) {
       this.#countUnserved(connection);
     } else {
-      this.#backoff.fail(failure, connection.startedAtMs);
+      this.#countFailure(failure, connection);
       if (this.#find(isLive) === undefined) {
         this.#failWaiting(failure.error);
       }
@@ -201,8 +208,20 @@ export class ConnectionPool implements ConnectionOwner<Connection> {
   #countUnserved(connection: Connection): void {
     if (!connection.served && !connection.isAccounted) {
       connection.isAccounted = true;
-      this.#backoff.fail(unservedFailure(this.#options.origin), connection.startedAtMs);
+      this.#countFailure(unservedFailure(this.#options.origin), connection);
     }
+  }
+
+  /**
+   * The backoff is counted from when the failed attempt was started. The first failure in a row is followed by
+   * another attempt at once: most often one connection broke, and the server is there.
+   */
+  #countFailure(failure: ConnectFailure, { startedAtMs }: Connection): void {
+    this.#failure = failure;
+    this.#failures += 1;
+    const delayMs =
+      this.#failures === 1 ? 0 : exponential(this.#environment, backoff, this.#failures - 1);
+    this.#mayOpenAtMs = startedAtMs + delayMs;
   }
 
   #find(matches: (connection: Connection) => boolean): Connection | undefined {
@@ -249,44 +268,4 @@ const isLive = ({ state }: Connection) => state !== "draining";
 
 function closedError(): ConnectError {
   return new ConnectError("the client was closed", Code.Canceled);
-}
-
-const backoff = { firstMs: 1_000, maxMs: 120_000, factor: 1.6 };
-
-/**
- * When the next connection may be opened after failures: the exponential backoff of gRPC
- * (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md), counted from when the failed
- * attempt was started. The first failure in a row is followed by another attempt at once: most often one
- * connection broke, and the server is there.
- */
-class Backoff {
-  /** The last failure, until a connection has served a call. */
-  failure: ConnectFailure | undefined;
-
-  readonly #environment: Environment;
-  #failures = 0;
-  #endsAtMs = 0;
-
-  constructor(environment: Environment) {
-    this.#environment = environment;
-  }
-
-  fail(failure: ConnectFailure, startedAtMs: number): void {
-    this.#failures += 1;
-    this.failure = failure;
-    const delayMs =
-      this.#failures === 1 ? 0 : exponential(this.#environment, backoff, this.#failures - 1);
-    this.#endsAtMs = startedAtMs + delayMs;
-  }
-
-  reset(): void {
-    this.failure = undefined;
-    this.#failures = 0;
-    this.#endsAtMs = 0;
-  }
-
-  /** Milliseconds until a connection may be opened, at least 0. */
-  remainingMs(): number {
-    return Math.max(0, this.#endsAtMs - this.#environment.monotonicMs());
-  }
 }

@@ -13,7 +13,10 @@ import type { BinaryFormatOptions, CommonOptions } from "../../options/options.j
 export interface Codec {
   /** The suffix of the content type: `application/grpc+proto`. */
   subtype: "proto" | "json";
-  /** @throws ConnectError `Internal` when the message does not serialize. */
+  /**
+   * @throws ConnectError `Internal` when the message does not serialize, `ResourceExhausted` beyond
+   * `writeMaxBytes`.
+   */
   encode<D extends DescMessage>(desc: D, message: MessageShape<D>): Uint8Array;
   /** @throws ConnectError `Internal` when the bytes do not decode to the message. */
   decode<D extends DescMessage>(desc: D, bytes: Uint8Array): MessageShape<D>;
@@ -35,7 +38,7 @@ export interface JsonFormat {
 
 /** The codec of the format that a client requests. */
 export function createCodec(
-  options: BinaryFormatOptions & Pick<CommonOptions, "jsonOptions">,
+  options: BinaryFormatOptions & Pick<CommonOptions, "jsonOptions" | "writeMaxBytes">,
   { fromJson, toJson }: JsonFormat,
 ): Codec {
   const { useBinaryFormat = true, binaryOptions } = options;
@@ -43,13 +46,16 @@ export function createCodec(
   return {
     subtype: useBinaryFormat ? "proto" : "json",
     encode(desc, message) {
+      let bytes: Uint8Array;
       try {
-        return useBinaryFormat
+        bytes = useBinaryFormat
           ? toBinary(desc, message, binaryOptions)
           : new TextEncoder().encode(JSON.stringify(toJson(desc, message, jsonOptions)));
       } catch (reason) {
         throw failure("the request cannot be written", reason);
       }
+      checkSize(bytes, options);
+      return bytes;
     },
     decode(desc, bytes) {
       try {
@@ -61,6 +67,19 @@ export function createCodec(
       }
     },
   };
+}
+
+/** @throws ConnectError `ResourceExhausted` when a request's message is larger than `writeMaxBytes`. */
+export function checkSize(
+  { length }: Uint8Array,
+  { writeMaxBytes = Number.POSITIVE_INFINITY }: Pick<CommonOptions, "writeMaxBytes">,
+): void {
+  if (length > writeMaxBytes) {
+    throw new ConnectError(
+      `the request has ${length} bytes, more than writeMaxBytes (${writeMaxBytes})`,
+      Code.ResourceExhausted,
+    );
+  }
 }
 
 function failure(what: string, reason: unknown): ConnectError {

@@ -84,25 +84,21 @@ export async function guardedFetch(
   header.delete("content-length");
   // The client's clock decides; besides, ZITADEL's CORS rules for gRPC-web reject it.
   header.delete("grpc-timeout");
-  // Looked up at each call, so that a later replacement of the global one (a test, a tracer) takes effect.
-  const send = async () => {
-    try {
-      return await (fetch ?? globalThis.fetch)(
-        url,
-        own<RequestInit>({
-          method,
-          headers: header,
-          signal,
-          body: body ?? null,
-          redirect: "manual",
-          ...noStore(),
-        }),
-      );
-    } catch (reason) {
-      throw connectionError(reason, url, signal, nothingSent(reason));
-    }
-  };
-  const response = await send();
+  const init = own<RequestInit>({
+    method,
+    headers: header,
+    signal,
+    body: body ?? null,
+    redirect: "manual",
+    ...noStore(),
+  });
+  let response: Response;
+  try {
+    // Looked up at each call, so that a later replacement of the global one (a test, a tracer) takes effect.
+    response = await (fetch ?? globalThis.fetch)(url, init);
+  } catch (reason) {
+    throw connectionError(reason, url, signal, nothingSent(reason));
+  }
   if (
     response.type === "opaqueredirect" ||
     // By a caller's `fetch` that follows redirects anyway.
@@ -148,19 +144,6 @@ export function connectionError(
   return isUnsent ? decided(error, "unsent") : error;
 }
 
-/** @throws ConnectError `ResourceExhausted` when a request's message is larger than `writeMaxBytes`. */
-export function checkSize(
-  message: Uint8Array | undefined,
-  { writeMaxBytes }: { writeMaxBytes?: number | undefined },
-): void {
-  if (message && writeMaxBytes && message.length > writeMaxBytes) {
-    throw new ConnectError(
-      `the request has ${message.length} bytes, more than writeMaxBytes (${writeMaxBytes})`,
-      Code.ResourceExhausted,
-    );
-  }
-}
-
 /**
  * The body of a response as it arrives; in one piece where it is no web stream (React Native, node-fetch). Cancels
  * the rest when the consumer stops reading.
@@ -185,21 +168,16 @@ export async function* bodyChunks(response: Response): AsyncGenerator<Uint8Array
   }
 }
 
-/** The first characters of a body, for an error message: whatever arrived before the connection broke. */
-export async function bodyStart(response: Response, maxBytes = 1024): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
+/** The first piece of a body, for an error message: empty if the connection broke before. */
+export async function bodyStart(response: Response): Promise<string> {
   try {
     for await (const chunk of bodyChunks(response)) {
-      text += decoder.decode(chunk.subarray(0, maxBytes), { stream: true });
-      if (text.length >= maxBytes) {
-        break;
-      }
+      return new TextDecoder().decode(chunk.subarray(0, 1024));
     }
   } catch {
-    // Show what was read before.
+    // What is wrong with the response is known already.
   }
-  return text;
+  return "";
 }
 
 /** Cancels a body that is not going to be read. */

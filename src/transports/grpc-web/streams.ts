@@ -5,8 +5,9 @@ import { decodeFrames, encodeFrame, prefixBytes } from "../../common/frames.js";
 import { neverSent } from "../../errors/certainty.js";
 import type { GrpcWebOptions } from "../../options/options.js";
 import type { TransportOptions } from "../call/attempt.js";
+import { checkSize } from "../call/codec.js";
 import { createStream, streamInterceptors } from "../call/stream.js";
-import { bodyChunks, checkSize, connectionError, guardedFetch } from "../fetch/fetch.js";
+import { bodyChunks, connectionError, guardedFetch } from "../fetch/fetch.js";
 import { checkResponse } from "./response.js";
 
 /**

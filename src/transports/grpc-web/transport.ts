@@ -4,7 +4,7 @@ import { encodeFrame } from "../../common/frames.js";
 import type { GrpcWebOptions } from "../../options/options.js";
 import { type ClosableTransport, createUnary, type TransportOptions } from "../call/attempt.js";
 import { createCodec, type JsonFormat } from "../call/codec.js";
-import { checkSize, sendOverFetch } from "../fetch/fetch.js";
+import { sendOverFetch } from "../fetch/fetch.js";
 import { checkResponse, readUnary } from "./response.js";
 
 /** Parts that a page loads only if needed. */
@@ -35,7 +35,6 @@ export function createGrpcWebTransport(
     async send(attempt) {
       const { method, url, fields, message } = attempt;
       const encoded = codec.encode(method.input, message);
-      checkSize(encoded, options);
       const header = new Headers(fields);
       header.set("content-type", `application/grpc-web+${codec.subtype}`);
       header.set("x-grpc-web", "1");

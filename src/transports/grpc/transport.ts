@@ -1,5 +1,4 @@
 import { fromJson, toJson } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeFrame } from "../../common/frames.js";
 import { authorityOf, type GrpcOptions } from "../../options/options.js";
 import {
@@ -17,9 +16,6 @@ import { ConnectionPool } from "./pool.js";
 import { compressedFlag, GrpcResponse } from "./response.js";
 import { createStreams } from "./streams.js";
 
-/** The largest message length that a frame can declare, in bytes. */
-const maxMessageBytes = 0xffffffff;
-
 /**
  * A Connect transport over native gRPC (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md):
  * unary methods directly on `node:http2`, streaming methods by connect-node.
@@ -30,7 +26,6 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
   const { readMaxBytes, sendCompression } = options;
   const acceptCompression = options.acceptCompression ?? [compressionGzip, compressionBrotli];
   const compressMinBytes = options.compressMinBytes ?? 1024;
-  const writeMaxBytes = options.writeMaxBytes ?? maxMessageBytes;
   const codec = createCodec(options, { fromJson, toJson });
   const headers = new RequestHeaders({
     authority,
@@ -73,12 +68,6 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
       exchange(shared, attempt, encodeFrame(bytes, flags, Buffer.allocUnsafe));
     try {
       const message = codec.encode(method.input, attempt.message);
-      if (message.length > writeMaxBytes) {
-        throw new ConnectError(
-          `the request has ${message.length} bytes, more than writeMaxBytes (${writeMaxBytes})`,
-          Code.ResourceExhausted,
-        );
-      }
       return sendCompression === undefined || message.length < compressMinBytes
         ? start(message, 0)
         : call

@@ -2,7 +2,8 @@ import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/proto
 import { neverSent } from "../../errors/certainty.js";
 import type { JsonOptions } from "../../options/options.js";
 import { type ClosableTransport, createUnary, type TransportOptions } from "../call/attempt.js";
-import { checkSize, sendOverFetch } from "../fetch/fetch.js";
+import { checkSize } from "../call/codec.js";
+import { sendOverFetch } from "../fetch/fetch.js";
 import { buildRequest, type JsonParts, uncarried } from "./request.js";
 import { readResponse } from "./response.js";
 import { pathPrefix } from "./template.js";
@@ -34,11 +35,11 @@ export function createJsonTransport(
       const { method, url, fields, message } = attempt;
       const built = build(method, message);
       const body = built.body ? new TextEncoder().encode(built.body) : undefined;
-      checkSize(body, options);
       const header = new Headers(fields);
       header.set("accept", "application/json");
       header.delete("content-type");
       if (body) {
+        checkSize(body, options);
         header.set("content-type", "application/json");
       }
       const request = { url, method: built.verb, header, body };

@@ -31,8 +31,6 @@ const optional = [headerAuthorization, headerOrganization, headerInstanceHost];
 
 /** How long no new token is requested after a new one has been rejected; doubles each time. */
 const pauseOnRejection = { firstMs: 1_000, maxMs: 30_000 };
-/** Of how many tokens that is known: a client of several tenants has several. */
-const maxPauses = 1_000;
 
 /**
  * Adds token, organization and instance host to each attempt. Fields of the call take precedence, and an empty
@@ -70,21 +68,16 @@ export function createCredentials(
     rejectedByStream = undefined;
     return obtain(source, call, rejected);
   };
-  /** Tokens that were rejected although they had just been issued, the latest last. */
-  const pauses = new Map<string, { readonly rounds: number; readonly untilMs: number }>();
+  /** The last token that was rejected although it had just been issued. */
+  let rejected: { bearer: string; rounds: number; untilMs: number } | undefined;
   const pausedMs = (bearer: string) =>
-    (pauses.get(bearer)?.untilMs ?? 0) - environment.monotonicMs();
-  /** Once for all calls that fail with this token, and for no other tenant's. */
+    rejected?.bearer === bearer ? rejected.untilMs - environment.monotonicMs() : 0;
+  /** Once for all calls that fail with this token. */
   const pause = (first: string, second: string) => {
-    if (pausedMs(second) > 0) {
-      return;
-    }
-    const rounds = (pauses.get(first)?.rounds ?? 0) + 1;
-    const ms = exponential(environment, pauseOnRejection, rounds);
-    pauses.set(second, { rounds, untilMs: environment.monotonicMs() + ms });
-    for (const [oldest] of pauses.size > maxPauses ? pauses : []) {
-      pauses.delete(oldest);
-      break;
+    if (pausedMs(second) <= 0) {
+      const rounds = rejected?.bearer === first ? rejected.rounds + 1 : 1;
+      const ms = exponential(environment, pauseOnRejection, rounds);
+      rejected = { bearer: second, rounds, untilMs: environment.monotonicMs() + ms };
     }
   };
   const explainPause = (error: ConnectError, bearer: string): ConnectError =>

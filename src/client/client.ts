@@ -137,8 +137,6 @@ function callUnaryMethod(
 
 const noOptions: CallOptions = {};
 
-const checkedNames = ["userId", "grantId"];
-
 /**
  * Rejects values that plain JavaScript could pass and that would be sent as something else: a string instead
  * of a list of ids is a list of characters, and a number is not an id.
@@ -146,28 +144,22 @@ const checkedNames = ["userId", "grantId"];
  * @throws ConnectError InvalidArgument naming the field, what is allowed and what was given.
  */
 function checkRequest(method: string, message: object): void {
-  for (const name of checkedNames) {
-    // Inherited ones, too: they are sent.
-    const value = (message as Record<string, unknown>)[name];
-    if (value === undefined) {
-      continue;
+  const { userId, grantId } = message as Readonly<Record<string, unknown>>;
+  if (method !== "bulkRemoveUserGrant") {
+    checkId("userId", userId);
+    checkId("grantId", grantId);
+  } else if (Array.isArray(grantId)) {
+    const at = grantId.findIndex((id) => typeof id !== "string");
+    if (at >= 0) {
+      reject(`grantId[${at}]`, "a string", grantId[at]);
     }
-    if (method !== "bulkRemoveUserGrant") {
-      checkId(name, value);
-    } else if (name === "grantId") {
-      if (!Array.isArray(value)) {
-        reject(name, "an array of strings", value);
-      }
-      // Not forEach, which skips holes.
-      for (let i = 0; i < value.length; i++) {
-        checkId(`${name}[${i}]`, value[i]);
-      }
-    }
+  } else if (grantId !== undefined) {
+    reject("grantId", "an array of strings", grantId);
   }
 }
 
 function checkId(name: string, value: unknown): void {
-  if (typeof value !== "string") {
+  if (value !== undefined && typeof value !== "string") {
     reject(name, "a string", value);
   }
 }

@@ -3,7 +3,6 @@ import { Code } from "@connectrpc/connect";
 import {
   boolean,
   bytes,
-  type Check,
   type Checks,
   checkOptions,
   integer,
@@ -125,8 +124,7 @@ export const binaryFormatChecks: Checks<BinaryFormatOptions> = {
   binaryOptions: object,
 };
 
-const fetchCheck: Check = ["a function", isFunction];
-export const fetchChecks: Checks<FetchOptions> = { fetch: fetchCheck };
+export const fetchChecks: Checks<FetchOptions> = { fetch: ["a function", isFunction] };
 
 const grpc = "zitadel-user-grants/grpc";
 

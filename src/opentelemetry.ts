@@ -3,23 +3,14 @@
  *
  * @module zitadel-user-grants/opentelemetry
  */
-import type {
-  Interceptor,
-  StreamRequest,
-  StreamResponse,
-  UnaryRequest,
-  UnaryResponse,
-} from "@connectrpc/connect";
+import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type Attributes,
-  type Context,
   context,
   type Histogram,
-  INVALID_SPANID,
   metrics,
   propagation,
-  type Span,
   SpanKind,
   SpanStatusCode,
   trace,
@@ -68,87 +59,33 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
     caller: "openTelemetry",
   });
   let duration: Histogram | undefined;
-  return (next) => (request) => {
-    const observed = attempt(() => {
+  const observe = (request: UnaryRequest | StreamRequest) => {
+    try {
       duration ??= createDuration();
-      return observe(request, duration);
-    });
-    const within = observed?.within;
-    if (propagate && observed !== undefined) {
-      attempt(() => propagation.inject(within ?? observed.active, request.header, setter));
+      return begin(request, duration, propagate);
+    } catch {
+      // What a provider does must not affect the call.
+      return undefined;
     }
-    const end = (reason?: unknown) => {
-      attempt(() => observed?.end(reason));
-    };
-    const succeeded = (response: Response): Response => {
+  };
+  return (next) => async (request) => {
+    const call = observe(request);
+    if (call === undefined) {
+      return await next(request);
+    }
+    try {
+      const response = await context.with(call.within, next, undefined, request);
       if (response.stream) {
-        return Object.create(response, { message: { value: watch(response.message, end) } });
+        return { ...response, message: watch(response.message, call.end) };
       }
-      end();
+      call.end();
       return response;
-    };
-    const failed = (reason: unknown): never => {
-      end(reason);
+    } catch (reason) {
+      call.end(reason);
       throw reason;
-    };
-    return callIn(within, async () => next(request)).then(succeeded, failed);
-  };
-}
-
-/** What an observer does must not affect the call: whatever it throws, or rejects with later, is ignored. */
-function attempt<R>(observation: () => R): R | undefined {
-  try {
-    const result: R | PromiseLike<unknown> = observation();
-    if (typeof (result as { then?: unknown } | undefined)?.then === "function") {
-      Promise.resolve(result).catch(() => undefined);
     }
-    return result;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Calls within a context, once, whatever its manager does. */
-function callIn<R>(within: Context | undefined, call: () => Promise<R>): Promise<R> {
-  let called: Promise<R> | undefined;
-  const once = () => {
-    called ??= call();
-    return called;
-  };
-  if (within !== undefined) {
-    attempt(() => context.with(within, once));
-  }
-  return once();
-}
-
-/** Begins the span of a call. */
-function observe(request: UnaryRequest | StreamRequest, duration: Histogram) {
-  const startMs = platform.monotonicMs();
-  const attributes = attributesOf(request);
-  const active = context.active();
-  const options = { kind: SpanKind.CLIENT, attributes };
-  const span = trace.getTracer(name).startSpan(String(attributes["rpc.method"]), options, active);
-  // Without an SDK, no context can contain a span.
-  const isTraced = span.spanContext().spanId !== INVALID_SPANID;
-  return {
-    active,
-    within: isTraced ? trace.setSpan(active, span) : undefined,
-    end(reason: unknown) {
-      const outcome = reason === undefined ? ok : describe(reason);
-      attempt(() => finish(span, outcome));
-      const seconds = (platform.monotonicMs() - startMs) / 1000;
-      return duration.record(seconds, { ...attributes, ...outcome });
-    },
   };
 }
-
-const setter = {
-  set(header: Headers, name: string, value: string) {
-    header.set(name, value);
-  },
-};
-
-type Response = UnaryResponse | StreamResponse;
 
 function createDuration(): Histogram {
   return metrics.getMeter(name).createHistogram("rpc.client.call.duration", {
@@ -157,16 +94,44 @@ function createDuration(): Histogram {
   });
 }
 
-/** What is recorded of a call, whatever comes of it. */
-function attributesOf({ method, url }: UnaryRequest | StreamRequest): Attributes {
+/** Begins the span of a call. */
+function begin(request: UnaryRequest | StreamRequest, duration: Histogram, propagate: boolean) {
+  const startMs = platform.monotonicMs();
+  const { method, url, header } = request;
   const { hostname, port, protocol } = new URL(url);
-  return {
+  const rpc = `${method.parent.typeName}/${method.name}`;
+  const attributes: Attributes = {
     "rpc.system.name": "grpc",
-    "rpc.method": `${method.parent.typeName}/${method.name}`,
+    "rpc.method": rpc,
     "server.address": hostname,
     "server.port": Number(port || (protocol === "https:" ? 443 : 80)),
   };
+  const active = context.active();
+  const options = { kind: SpanKind.CLIENT, attributes };
+  const span = trace.getTracer(name).startSpan(rpc, options, active);
+  const within = trace.setSpan(active, span);
+  if (propagate) {
+    propagation.inject(within, header, setter);
+  }
+  return {
+    within,
+    async end(reason?: unknown) {
+      const outcome = reason === undefined ? ok : describe(reason);
+      try {
+        duration.record((platform.monotonicMs() - startMs) / 1000, { ...attributes, ...outcome });
+        span.setAttributes(outcome);
+        if (outcome !== ok) {
+          span.setStatus({ code: SpanStatusCode.ERROR });
+        }
+        await span.end();
+      } catch {
+        // Awaited, since a provider may also reject.
+      }
+    },
+  };
 }
+
+const setter = { set: (header: Headers, name: string, value: string) => header.set(name, value) };
 
 const ok: Attributes = { "rpc.response.status_code": "OK" };
 
@@ -184,14 +149,6 @@ function describe(reason: unknown): Attributes {
     "error.type": spelled,
     ...(id !== undefined && idShape.test(id) && { "zitadel.error.id": id }),
   };
-}
-
-function finish(span: Span, outcome: Attributes): unknown {
-  span.setAttributes(outcome);
-  if (outcome["error.type"] !== undefined) {
-    span.setStatus({ code: SpanStatusCode.ERROR });
-  }
-  return span.end();
 }
 
 /** Reports once how a stream settled: completed, failed, or abandoned by its consumer. */

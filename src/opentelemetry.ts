@@ -94,17 +94,20 @@ function createDuration(): Histogram {
   });
 }
 
+/** Scheme, host and port. `new URL` takes as long as a span. */
+const addressShape = /^(https?):\/\/(?:[^/]*@)?([^/]+?)(?::(\d+))?\//;
+
 /** Begins the span of a call. */
 function begin(request: UnaryRequest | StreamRequest, duration: Histogram, propagate: boolean) {
   const startMs = platform.monotonicMs();
   const { method, url, header } = request;
-  const { hostname, port, protocol } = new URL(url);
+  const [, protocol, hostname, port] = addressShape.exec(url) ?? [];
   const rpc = `${method.parent.typeName}/${method.name}`;
   const attributes: Attributes = {
     "rpc.system.name": "grpc",
     "rpc.method": rpc,
     "server.address": hostname,
-    "server.port": Number(port || (protocol === "https:" ? 443 : 80)),
+    "server.port": Number(port ?? (protocol === "https" ? 443 : 80)),
   };
   const active = context.active();
   const options = { kind: SpanKind.CLIENT, attributes };

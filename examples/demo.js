@@ -7,6 +7,9 @@ import * as grpcWeb from "zitadel-user-grants/grpc-web";
 import * as json from "zitadel-user-grants/json";
 import { startSandbox } from "zitadel-user-grants/sandbox";
 
+// Piped into `head`: nobody reads on.
+process.stdout.on("error", () => process.exit());
+
 const sandbox = await startSandbox({ generation: "v4" });
 const older = await startSandbox({ generation: "v2.70" });
 const { baseUrl, token, orgId } = sandbox;

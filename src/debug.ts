@@ -11,32 +11,26 @@ import { createMask, isSecretName, type Mask, maskJson } from "./errors/mask.js"
 import { boolean, type Checks, checkOptions, isFunction, show } from "./options/checker.js";
 
 /** What was sent and received, in order. */
-export type DebugEvent =
-  | (DebugAttempt & { readonly type: "request"; readonly header: DebugHeader })
-  | (DebugAttempt & {
-      readonly type: "message";
-      readonly from: "client" | "server";
-      readonly message: JsonValue;
-    })
-  | (DebugAttempt & {
-      readonly type: "response";
-      readonly header: DebugHeader;
-      readonly durationMs: number;
-    })
-  | (DebugAttempt & {
-      readonly type: "end";
-      readonly trailer: DebugHeader;
-      readonly requestId: string | undefined;
-      readonly durationMs: number;
-    })
-  | (DebugAttempt & {
-      readonly type: "error";
-      readonly code: Code;
-      readonly message: string;
-      readonly metadata: DebugHeader;
-      readonly requestId: string | undefined;
-      readonly durationMs: number;
-    });
+export type DebugEvent = DebugAttempt &
+  (
+    | { readonly type: "request"; readonly header: DebugHeader }
+    | { readonly type: "message"; readonly from: "client" | "server"; readonly message: JsonValue }
+    | { readonly type: "response"; readonly header: DebugHeader; readonly durationMs: number }
+    | {
+        readonly type: "end";
+        readonly trailer: DebugHeader;
+        readonly requestId: string | undefined;
+        readonly durationMs: number;
+      }
+    | {
+        readonly type: "error";
+        readonly code: Code;
+        readonly message: string;
+        readonly metadata: DebugHeader;
+        readonly requestId: string | undefined;
+        readonly durationMs: number;
+      }
+  );
 
 /** The fields of every event. */
 export interface DebugAttempt {
@@ -91,12 +85,11 @@ export function debug(log: (event: DebugEvent) => unknown, options: DebugOptions
     throw new TypeError(`debug: log must be a function; got ${show(log)}`);
   }
   const { messages = false } = checkOptions(options, checks, { caller: "debug" });
-  const emit = (event: DebugEvent) => {
+  const emit = async (event: DebugEvent) => {
     try {
-      // A log may be asynchronous, and reject.
-      Promise.resolve(log(event)).catch(() => undefined);
+      await log(event);
     } catch {
-      // An observer must not affect the call.
+      // What a log throws or rejects with must not affect the call.
     }
   };
   return ({ method, url, header, secrets }) => {
@@ -107,12 +100,10 @@ export function debug(log: (event: DebugEvent) => unknown, options: DebugOptions
       url: url.replace(/[?#].*$/s, ""),
     };
     const mask = createMask(secrets);
-    const timed = (fields: Headers) => ({
-      requestId: fields.get("x-request-id") ?? undefined,
-      durationMs: platform.monotonicMs() - start,
-    });
-    let response = new Headers();
-    emit({ ...about, type: "request", header: maskedHeader(header, mask) });
+    const shown = (fields: Headers) => maskedHeader(fields, mask);
+    const timed = () => ({ ...about, durationMs: platform.monotonicMs() - start });
+    let requestId: string | undefined;
+    emit({ ...about, type: "request", header: shown(header) });
     return {
       onMessage(from, message) {
         if (messages) {
@@ -121,31 +112,27 @@ export function debug(log: (event: DebugEvent) => unknown, options: DebugOptions
         }
       },
       onResponse(fields) {
-        response = fields;
-        const { durationMs } = timed(fields);
-        emit({ ...about, type: "response", header: maskedHeader(fields, mask), durationMs });
+        requestId = idOf(fields);
+        emit({ ...timed(), type: "response", header: shown(fields) });
       },
       onEnd(trailer) {
-        emit({
-          ...about,
-          type: "end",
-          trailer: maskedHeader(trailer, mask),
-          ...timed(response),
-        });
+        emit({ ...timed(), type: "end", trailer: shown(trailer), requestId });
       },
       onError({ code, rawMessage, metadata }) {
         emit({
-          ...about,
+          ...timed(),
           type: "error",
           code,
           message: mask.text(rawMessage),
-          metadata: maskedHeader(metadata, mask),
-          ...timed(metadata),
+          metadata: shown(metadata),
+          requestId: idOf(metadata) ?? requestId,
         });
       },
     };
   };
 }
+
+const idOf = (fields: Headers) => fields.get("x-request-id") ?? undefined;
 
 function maskedHeader(headers: Headers, mask: Mask): DebugHeader {
   const shown: [name: string, value: string][] = [];

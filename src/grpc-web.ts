@@ -1,5 +1,6 @@
 /**
- * gRPC-web by `fetch`: for browsers, workers, and everywhere else.
+ * gRPC-web by `fetch`: for browsers, workers, and everywhere else. The examples of `zitadel-user-grants`
+ * apply, with this import.
  *
  * In Node, Bun and Deno (`grpc-web.node.ts`), Connect's streams are loaded when the first one is opened. A
  * page that uses only `createManagementClient` does not load them.
@@ -22,16 +23,6 @@ import { createStreams } from "./transports/grpc-web/streams.js";
  * `ConnectError`.
  * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
  * anything is sent. The message has the option's name, what is allowed and what was given.
- * @example
- * ```ts
- * import { createManagementClient } from "zitadel-user-grants/grpc-web";
- *
- * const client = createManagementClient({
- *   baseUrl: "https://example.zitadel.cloud",
- *   token: process.env.ZITADEL_TOKEN,
- * });
- * await client.bulkRemoveUserGrant({ grantId: ["171727382938472938"] });
- * ```
  */
 export function createManagementClient(options: GrpcWebOptions): ManagementClient {
   return buildGrpcWebClient(options);
@@ -46,17 +37,6 @@ export function createManagementClient(options: GrpcWebOptions): ManagementClien
  * @returns a `Transport` that can also be passed to `close()`.
  * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
  * anything is sent.
- * @example
- * ```ts
- * import { createClient } from "@connectrpc/connect";
- * import { createTransport, ManagementService } from "zitadel-user-grants/grpc-web";
- *
- * const transport = createTransport({
- *   baseUrl: "https://example.zitadel.cloud",
- *   token: process.env.ZITADEL_TOKEN,
- * });
- * const client = createClient(ManagementService, transport);
- * ```
  */
 export function createTransport(options: GrpcWebOptions): Transport {
   return buildGrpcWebTransport(options, createStreams);

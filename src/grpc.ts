@@ -1,5 +1,5 @@
 /**
- * Native gRPC: for Node, Bun and Deno.
+ * Native gRPC: for Node, Bun and Deno. The examples of `zitadel-user-grants` apply, with this import.
  *
  * @module zitadel-user-grants/grpc
  */
@@ -51,16 +51,6 @@ const grpc: Protocol<GrpcOptions> = {
  * `ConnectError`.
  * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
  * anything is sent. The message has the option's name, what is allowed and what was given.
- * @example
- * ```ts
- * import { createManagementClient } from "zitadel-user-grants/grpc";
- *
- * const client = createManagementClient({
- *   baseUrl: "https://example.zitadel.cloud",
- *   token: process.env.ZITADEL_TOKEN,
- * });
- * await client.bulkRemoveUserGrant({ grantId: ["171727382938472938"] });
- * ```
  */
 export function createManagementClient(options: GrpcOptions): ManagementClient {
   return buildClient(grpc, options);
@@ -75,17 +65,6 @@ export function createManagementClient(options: GrpcOptions): ManagementClient {
  * @returns a `Transport` that can also be passed to `close()`.
  * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
  * anything is sent.
- * @example
- * ```ts
- * import { createClient } from "@connectrpc/connect";
- * import { createTransport, ManagementService } from "zitadel-user-grants/grpc";
- *
- * const transport = createTransport({
- *   baseUrl: "https://example.zitadel.cloud",
- *   token: process.env.ZITADEL_TOKEN,
- * });
- * const client = createClient(ManagementService, transport);
- * ```
  */
 export function createTransport(options: GrpcOptions): Transport {
   return buildTransport(grpc, options);

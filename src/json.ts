@@ -1,5 +1,6 @@
 /**
- * HTTP/JSON by `fetch`, for networks that block gRPC.
+ * HTTP/JSON by `fetch`, for networks that block gRPC. The examples of `zitadel-user-grants` apply, with this
+ * import.
  *
  * @module zitadel-user-grants/json
  */
@@ -43,16 +44,6 @@ const json = (parts: JsonParts): Protocol<JsonOptions> => ({
  * `ConnectError`.
  * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
  * anything is sent. The message has the option's name, what is allowed and what was given.
- * @example
- * ```ts
- * import { createManagementClient } from "zitadel-user-grants/json";
- *
- * const client = createManagementClient({
- *   baseUrl: "https://example.zitadel.cloud",
- *   token: process.env.ZITADEL_TOKEN,
- * });
- * await client.bulkRemoveUserGrant({ grantId: ["171727382938472938"] });
- * ```
  */
 export function createManagementClient(options: JsonOptions): ManagementClient {
   return buildClient(json(plainJson), options);
@@ -68,17 +59,6 @@ export function createManagementClient(options: JsonOptions): ManagementClient {
  * @returns a `Transport` that can also be passed to `close()`.
  * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
  * anything is sent.
- * @example
- * ```ts
- * import { createClient } from "@connectrpc/connect";
- * import { createTransport, ManagementService } from "zitadel-user-grants/json";
- *
- * const transport = createTransport({
- *   baseUrl: "https://example.zitadel.cloud",
- *   token: process.env.ZITADEL_TOKEN,
- * });
- * const client = createClient(ManagementService, transport);
- * ```
  */
 export function createTransport(options: JsonOptions): Transport {
   return buildTransport(json(anyService), options);

@@ -61,7 +61,10 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
   let duration: Histogram | undefined;
   const observe = (request: UnaryRequest | StreamRequest) => {
     try {
-      duration ??= createDuration();
+      duration ??= metrics.getMeter(name).createHistogram("rpc.client.call.duration", {
+        unit: "s",
+        description: "Measures the duration of outbound remote procedure calls",
+      });
       return begin(request, duration, propagate);
     } catch {
       // What a provider does must not affect the call.
@@ -85,13 +88,6 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
       throw reason;
     }
   };
-}
-
-function createDuration(): Histogram {
-  return metrics.getMeter(name).createHistogram("rpc.client.call.duration", {
-    unit: "s",
-    description: "Measures the duration of outbound remote procedure calls",
-  });
 }
 
 /** Scheme, host and port. `new URL` takes as long as a span. */
@@ -119,14 +115,14 @@ function begin(request: UnaryRequest | StreamRequest, duration: Histogram, propa
   return {
     within,
     async end(reason?: unknown) {
-      const outcome = reason === undefined ? ok : describe(reason);
       try {
-        duration.record((platform.monotonicMs() - startMs) / 1000, { ...attributes, ...outcome });
+        const seconds = (platform.monotonicMs() - startMs) / 1000;
+        const outcome = reason === undefined ? ok : describe(reason);
         span.setAttributes(outcome);
         if (outcome !== ok) {
           span.setStatus({ code: SpanStatusCode.ERROR });
         }
-        await span.end();
+        await Promise.all([span.end(), duration.record(seconds, { ...attributes, ...outcome })]);
       } catch {
         // Awaited, since a provider may also reject.
       }

@@ -143,7 +143,9 @@ async function settle(
 ): Promise<UnaryResponse> {
   try {
     call.throwIfEnded();
-    return await run();
+    const response = await run();
+    call.end(true);
+    return response;
   } catch (reason) {
     throw failure(reason);
   } finally {
@@ -159,25 +161,26 @@ function intercept(
   protocol: UnaryProtocol,
   send: Send,
 ): Promise<UnaryResponse> {
-  const run = () => {
-    // Interceptors see how their attempts end, and may throw another error. The call does not wait for them.
-    const expired = new Promise<never>((_, reject) => {
-      call.listen({
-        onExpiry(error) {
+  const run = () =>
+    new Promise<UnaryResponse>((resolve, reject) => {
+      // Interceptors see how their attempts end, and may throw another error. The call does not wait for them.
+      const listener = {
+        onExpiry(error: ConnectError) {
           if (error === call.endedBy) {
             platform.setTimer(() => reject(error), 0);
           }
         },
-      });
+      };
+      call.listen(listener);
+      const first = interceptors.reduceRight<(request: UnaryRequest) => Promise<UnaryResponse>>(
+        (next, interceptor) => interceptor(next as never) as typeof next,
+        (last) => runNext(call, protocol, send, request.url, last),
+      );
+      Promise.resolve(first(request)).then((response) => {
+        call.leave(listener);
+        resolve(response);
+      }, reject);
     });
-    const first = interceptors.reduceRight<(request: UnaryRequest) => Promise<UnaryResponse>>(
-      (next, interceptor) => interceptor(next as never) as typeof next,
-      (last) => runNext(call, protocol, send, request.url, last),
-    );
-    // Nobody waits for it when an interceptor throws before it returns a promise.
-    expired.catch(() => undefined);
-    return Promise.race([first(request), expired]);
-  };
   return settle(call, run, (reason) =>
     call.finalError(reason === call.endedBy ? call.failure(reason) : asConnectError(reason)),
   );
@@ -191,7 +194,7 @@ async function runNext(
   originalUrl: string,
   request: UnaryRequest,
 ): Promise<UnaryResponse> {
-  const { service, method, message, contextValues, signal } = request;
+  const { method, message, contextValues, signal } = request;
   const own = signal === call.signal ? call : call.branch(signal);
   try {
     own.throwIfEnded();
@@ -201,10 +204,7 @@ async function runNext(
         ? protocol.target(method, message).url
         : sameOrigin(request.url, originalUrl);
     const fields = fieldsOf(request.header);
-    const response = await send({ method, url, fields, message, call: own, contextValues });
-    const { header, trailer } = response;
-    // An ordinary object, since interceptors copy responses by spreading.
-    return { stream: false, service, method, header, message: response.message, trailer };
+    return await send({ method, url, fields, message, call: own, contextValues });
   } catch (reason) {
     throw own.failure(reason);
   } finally {

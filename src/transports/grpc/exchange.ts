@@ -228,9 +228,12 @@ class UnaryExchange implements Waiter, ExpiryListener {
   }
 
   #settleWith(result: ReceivedResponse | ConnectError | undefined): void {
+    if (result === undefined) {
+      return;
+    }
     if (result instanceof ConnectError) {
       this.#fail(result);
-    } else if (result !== undefined && !this.#settled) {
+    } else if (!this.#settled) {
       this.#settle();
       this.#resolve(this.#finish(result));
     }

@@ -19,7 +19,13 @@ export interface ReceivedResponse {
   readonly compression: Compression | undefined;
 }
 
-/** A response whose `Headers` are created on first access: most calls look at the message alone. */
+/** What the headers of a response are made of. No private field: objects that derive from a response have them too. */
+const blocks = Symbol("blocks");
+
+/**
+ * A response whose `Headers` are created on first access: most calls and interceptors look at the message alone, and
+ * they cost a tenth of a call. They are own properties, since interceptors copy responses by spreading.
+ */
 export class GrpcResponse<I extends DescMessage, O extends DescMessage>
   implements UnaryResponse<I, O>
 {
@@ -27,27 +33,35 @@ export class GrpcResponse<I extends DescMessage, O extends DescMessage>
   readonly service: DescService;
   readonly method: DescMethodUnary<I, O>;
   readonly message: MessageShape<O>;
-  readonly #received: ReceivedResponse;
-  #header: Headers | undefined;
-  #trailer: Headers | undefined;
+  readonly [blocks]: Record<"header" | "trailer", IncomingHttpHeaders | Headers | undefined>;
+  declare readonly header: Headers;
+  declare readonly trailer: Headers;
 
   constructor(method: DescMethodUnary<I, O>, message: MessageShape<O>, received: ReceivedResponse) {
     this.service = method.parent;
     this.method = method;
     this.message = message;
-    this.#received = received;
-  }
-
-  get header(): Headers {
-    this.#header ??= webHeaders(this.#received.header);
-    return this.#header;
-  }
-
-  get trailer(): Headers {
-    this.#trailer ??= webHeaders(this.#received.trailer);
-    return this.#trailer;
+    this[blocks] = { header: received.header, trailer: received.trailer };
+    Object.defineProperty(this, "header", lazyHeader);
+    Object.defineProperty(this, "trailer", lazyTrailer);
   }
 }
+
+function lazy(name: "header" | "trailer") {
+  return {
+    enumerable: true,
+    configurable: true,
+    get(this: Pick<GrpcResponse<DescMessage, DescMessage>, typeof blocks>): Headers {
+      const block = this[blocks][name];
+      const headers = block instanceof Headers ? block : webHeaders(block);
+      this[blocks][name] = headers;
+      return headers;
+    },
+  };
+}
+
+const lazyHeader = lazy("header");
+const lazyTrailer = lazy("trailer");
 
 interface ReaderOptions {
   readonly readMaxBytes: number;

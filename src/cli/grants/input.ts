@@ -1,6 +1,6 @@
 import { type Io, UsageError } from "../io.js";
 import { counted, firstOf, printable, show } from "../terminal.js";
-import { type Content, csvRows, jsonTexts, openContent } from "./content.js";
+import { type Content, csvRows, jsonTexts, Numbered, openContent } from "./content.js";
 import { isRecord, roleSeparator } from "./record.js";
 
 export interface InputFlags {
@@ -25,19 +25,35 @@ export interface Claims {
   readonly roleKeys?: readonly string[];
 }
 
-export interface InputGrant {
+/** A grant of a file. There may be a million: see `Numbered` for why it is an object of a class. */
+export class InputGrant {
   readonly grantId: string;
-  /** "" if the file does not name one. */
+  /** As the file names it; "" if it does not. */
   readonly user: string;
   /** Many grants have the same. */
   readonly claims: Claims;
   /** The line on which it stands. */
   readonly number: number;
+  /** Other lines with the same id that say something else. */
+  others: readonly InputGrant[] = none;
+  /** The id of the user, if known; else "". */
+  userId: string;
+  /** What ZITADEL shows of it: "active", "inactive", "not found", or which organization has it. */
+  shows: string | undefined = undefined;
+
+  constructor(grantId: string, user: string, claims: Claims, number: number) {
+    this.grantId = grantId;
+    this.user = user;
+    this.claims = claims;
+    this.number = number;
+    this.userId = claims.userBy === "userId" ? user : "";
+  }
 }
 
+const none: readonly InputGrant[] = [];
+
 /** A grant, or why it is not one. */
-type Reading = Omit<InputGrant, "number"> | string;
-type Readings = AsyncIterable<readonly [number: number, reading: Reading]>;
+type Reading = InputGrant | Numbered<string>;
 
 /**
  * Reads the grants from arguments, a file or standard input to the end.
@@ -60,15 +76,15 @@ export async function* readGrants(
   let long = 0;
   let rounded = 0;
   let example = "";
-  for await (const [number, reading] of content ? fromContent(content, column) : fromArgs(args)) {
-    if (typeof reading === "string") {
-      problems.push(`${place} ${number}: ${reading}`);
+  for await (const reading of content ? fromContent(content, column) : fromArgs(args)) {
+    if (!(reading instanceof InputGrant)) {
+      problems.push(`${place} ${reading.number}: ${reading.value}`);
       continue;
     }
     long += /^\d{16,}$/.test(reading.grantId) ? 1 : 0;
     rounded += /^\d{15}0+$/.test(reading.grantId) ? 1 : 0;
     example = reading.grantId;
-    yield { ...reading, number };
+    yield reading;
   }
   if (problems.length > 0) {
     throw new UsageError(
@@ -82,22 +98,20 @@ export async function* readGrants(
   }
 }
 
-async function* fromArgs(args: readonly string[]): Readings {
+function* fromArgs(args: readonly string[]): Iterable<Reading> {
   for (const [index, argument] of args.entries()) {
-    yield [index + 1, toGrant(argument)];
+    yield toGrant(index + 1, argument);
   }
 }
 
 /** JSON begins with a bracket, a brace or a quoted text alone; what has columns is CSV, and the rest one id a line. */
-async function* fromContent(content: Content, column: string | undefined): Readings {
+async function* fromContent(content: Content, column: string | undefined): AsyncIterable<Reading> {
   const { name, first, lines } = content;
   const isHead = isGrantColumn(first.replaceAll('"', ""));
   if (/^[[{]/.test(first) || (/^"[^"]*"$/.test(first) && !isHead)) {
     const read = valueReader(column);
     for await (const { number, value: text } of jsonTexts(content)) {
-      for (const reading of read(text)) {
-        yield [number, reading];
-      }
+      yield* read(number, text);
     }
     return;
   }
@@ -109,12 +123,12 @@ async function* fromContent(content: Content, column: string | undefined): Readi
     const text = raw.trim();
     // Empty lines, and lines that begin with #, are skipped.
     if (text !== "" && !text.startsWith("#")) {
-      yield [number, toGrant(text)];
+      yield toGrant(number, text);
     }
   }
 }
 
-async function* fromCsv({ lines }: Content, column: string | undefined): Readings {
+async function* fromCsv({ lines }: Content, column: string | undefined): AsyncIterable<Reading> {
   let read: RowReader | undefined;
   let width = 0;
   for await (const { number, value: cells } of csvRows(lines)) {
@@ -129,9 +143,10 @@ async function* fromCsv({ lines }: Content, column: string | undefined): Reading
       read = reader;
       width = cells.length;
     } else if (cells.length === width) {
-      yield [number, read(cells.map(cleaned))];
+      yield read(number, (at) => cleaned(cells[at] ?? ""));
     } else {
-      yield [number, `has ${counted(cells.length, "cell")}, and the first line has ${width}`];
+      const has = counted(cells.length, "cell");
+      yield new Numbered(number, `has ${has}, and the first line has ${width}`);
     }
   }
 }
@@ -144,7 +159,7 @@ function cleaned(cell: string): string {
   return cell.replace(/^'(?='*[=+\-@\t\r])/, "").replace(/^\s*="([^"]*)"\s*$/, "$1");
 }
 
-type RowReader = (cells: readonly unknown[]) => Reading;
+type RowReader = (number: number, cellAt: (at: number) => unknown) => Reading;
 
 /** How rows with these columns are read, or why they cannot be. */
 function rowReader(columns: readonly string[], column: string | undefined): RowReader | string {
@@ -163,29 +178,37 @@ function rowReader(columns: readonly string[], column: string | undefined): RowR
   const plain = columns.map(plainName);
   const rolesAt = plain.indexOf("rolekeys");
   const surest = (names: readonly string[]) => {
-    const known = names.map((name) => ({ name, at: plain.indexOf(name.toLowerCase()) }));
-    return (cells: readonly unknown[]) =>
-      known
-        .map(({ name, at }) => ({ name, value: cells[at] }))
-        .find(({ value }) => typeof value === "string" && value.trim() !== "");
+    const known = names.flatMap((name) => {
+      const at = plain.indexOf(name.toLowerCase());
+      return at === -1 ? [] : [{ name, at }];
+    });
+    return (cellAt: (at: number) => unknown) => {
+      for (const { name, at } of known) {
+        const value = cellAt(at);
+        if (typeof value === "string" && value.trim() !== "") {
+          return { name, value: value.trim() };
+        }
+      }
+      return undefined;
+    };
   };
   const userOf = surest(users);
   const projectOf = surest(projects);
   const kept = new Map<string, Claims>();
-  return (cells) => {
-    const user = userOf(cells);
-    const project = projectOf(cells);
-    const cell = cells[rolesAt];
+  return (number, cellAt) => {
+    const user = userOf(cellAt);
+    const project = projectOf(cellAt);
+    const cell = rolesAt === -1 ? undefined : cellAt(rolesAt);
     const roles: unknown = typeof cell === "string" ? cell.split(roleSeparator) : cell;
     const roleKeys = Array.isArray(roles) ? roles.map(String).filter((role) => role !== "") : [];
     const key = JSON.stringify({
       userBy: user?.name,
-      ...(project && { [project.name]: String(project.value).trim() }),
+      ...(project && { [project.name]: project.value }),
       ...(roleKeys.length > 0 && { roleKeys }),
     });
     const claims = kept.get(key) ?? JSON.parse(key);
     kept.set(key, claims);
-    return toGrant(cells[idAt], String(user?.value ?? "").trim(), claims);
+    return toGrant(number, cellAt(idAt), user?.value, claims);
   };
 }
 
@@ -204,12 +227,12 @@ function plainName(name: string): string {
 }
 
 /** How JSON is read: ids, objects with ids, lists of them, responses of ZITADEL, or what `list` writes. */
-function valueReader(column: string | undefined): (text: string) => Reading[] {
+function valueReader(column: string | undefined): (number: number, text: string) => Reading[] {
   // By the names of the fields: most objects of a file have the same.
   const readers = new Map<string, RowReader | string>();
-  const one = (value: unknown): Reading => {
+  const one = (number: number, value: unknown): Reading => {
     if (!isRecord(value)) {
-      return toGrant(value);
+      return toGrant(number, value);
     }
     // In ZITADEL's own form of a grant, the id is called id.
     const isOwn = column === undefined && "projectId" in value;
@@ -217,40 +240,49 @@ function valueReader(column: string | undefined): (text: string) => Reading[] {
     const key = names.join();
     const reader = readers.get(key) ?? rowReader(names, column);
     readers.set(key, reader);
-    return typeof reader === "string" ? `the object ${reader}` : reader(Object.values(value));
+    if (typeof reader === "string") {
+      return new Numbered(number, `the object ${reader}`);
+    }
+    const values = Object.values(value);
+    return reader(number, (at) => values[at]);
   };
-  return (text) => {
+  return (number, text) => {
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch (error) {
-      return [`no JSON: ${printable((error as Error).message)}`];
+      return [new Numbered(number, `no JSON: ${printable((error as Error).message)}`)];
     }
     const list = isRecord(value) ? value.result : value;
     if (!Array.isArray(list)) {
-      return [one(value)];
+      return [one(number, value)];
     }
     return list.map((element, index) => {
-      const reading = one(element);
-      return typeof reading === "string" ? `value ${index + 1}: ${reading}` : reading;
+      const reading = one(number, element);
+      return reading instanceof InputGrant
+        ? reading
+        : new Numbered(number, `value ${index + 1}: ${reading.value}`);
     });
   };
 }
 
+const noClaims: Claims = {};
+
 /** Validates a grant that was read. */
-function toGrant(grantId: unknown, user = "", claims: Claims = {}): Reading {
+function toGrant(number: number, grantId: unknown, user = "", claims = noClaims): Reading {
+  const not = (problem: string) => new Numbered(number, problem);
   if (typeof grantId === "number") {
-    return "the grant id is a number: write ids as strings, JSON numbers lose digits";
+    return not("the grant id is a number: write ids as strings, JSON numbers lose digits");
   }
   const id = typeof grantId === "string" ? grantId.trim() : undefined;
   const problem = id === undefined ? "it is missing" : grantIdProblem(id);
   if (id === undefined || problem !== undefined) {
-    return `not a grant id: ${show(grantId)} (${problem})`;
+    return not(`not a grant id: ${show(grantId)} (${problem})`);
   }
   if ([user, ...Object.values(claims).flat()].some((text) => text.includes("\ufffd"))) {
-    return "it holds bytes that are not UTF-8: save the file as UTF-8, in Excel as CSV UTF-8";
+    return not("it holds bytes that are not UTF-8: save the file as UTF-8, in Excel as CSV UTF-8");
   }
-  return { grantId: own(id), user: own(user), claims };
+  return new InputGrant(own(id), own(user), claims, number);
 }
 
 const longestId = 200;

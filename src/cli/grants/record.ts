@@ -36,14 +36,20 @@ export const grantColumns = [
 
 const states = ["unknown", "active", "inactive"] as const;
 
+/**
+ * An object of a class, and no literal, as `Numbered` is: with literals, reading 200,000 grants left 629 MB of
+ * garbage in V8's old space, and with these 163.
+ */
+class Row {}
+
 export function fromUserGrant(grant: UserGrant): GrantRecord {
   const { id, userId, state, roleKeys, projectId, userType, details } = grant;
-  const record: { -readonly [Name in keyof GrantRecord]: GrantRecord[Name] } = {
+  const record = rowOf({
     ...{ grantId: id, userId, state: states[state] ?? "unknown", roleKeys, projectId },
     userType: userType === Type.HUMAN ? "human" : userType === Type.MACHINE ? "machine" : "unknown",
     creationDate: dateOf(details?.creationDate),
     changeDate: dateOf(details?.changeDate),
-  };
+  });
   if (details?.sequence) {
     record.sequence = String(details.sequence);
   }
@@ -58,10 +64,14 @@ export function fromUserGrant(grant: UserGrant): GrantRecord {
   return record;
 }
 
+function rowOf(values: GrantRecord): { -readonly [Name in keyof GrantRecord]: GrantRecord[Name] } {
+  return Object.assign(new Row(), values);
+}
+
 /** An authorization tells less: no email, no type of user, no project grant, no sequence. */
 export function fromAuthorization(grant: Authorization): GrantRecord {
   const { id, state, project, organization, user, roles, creationDate, changeDate } = grant;
-  return {
+  return rowOf({
     grantId: id,
     userId: user?.id ?? "",
     state: state === State.ACTIVE ? "active" : state === State.INACTIVE ? "inactive" : "unknown",
@@ -78,7 +88,7 @@ export function fromAuthorization(grant: Authorization): GrantRecord {
     creationDate: dateOf(creationDate),
     changeDate: dateOf(changeDate),
     resourceOwner: organization?.id,
-  };
+  });
 }
 
 /** Whether it is of another organization than that of the calls, as far as both are known. */

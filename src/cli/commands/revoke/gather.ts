@@ -22,11 +22,6 @@ export interface RunGrant {
   shows?: string | undefined;
 }
 
-/** The same, and what each line of its file says about it. */
-interface GivenGrant extends RunGrant {
-  readonly said: InputGrant[];
-}
-
 /** The grants of a run, and what is shown of them. */
 export interface Gathered {
   readonly grants: readonly RunGrant[];
@@ -38,7 +33,7 @@ export interface Gathered {
 }
 
 /** What was given, by id. */
-export type Input = ReadonlyMap<string, GivenGrant>;
+export type Input = ReadonlyMap<string, InputGrant>;
 
 /** Reads the grants from arguments, a file or standard input. @throws UsageError */
 export async function gatherInput(
@@ -46,21 +41,25 @@ export async function gatherInput(
   flags: BulkFlags,
   io: Io,
 ): Promise<Input> {
-  const grants = new Map<string, GivenGrant>();
+  const grants = new Map<string, InputGrant>();
   for await (const said of readGrants(positionals, flags, io)) {
-    const { grantId, user, claims } = said;
-    const before = grants.get(grantId)?.said;
+    const before = grants.get(said.grantId);
     if (before === undefined) {
-      const userId = claims.userBy === "userId" ? user : "";
-      grants.set(grantId, { grantId, userId, shows: undefined, said: [said] });
-    } else if (!before.some((one) => one.user === user && one.claims === claims)) {
-      before.push(said);
+      grants.set(said.grantId, said);
+    } else if (
+      !linesOf(before).some((one) => one.user === said.user && one.claims === said.claims)
+    ) {
+      before.others = [...before.others, said];
     }
   }
   if (grants.size === 0) {
     throw new UsageError("Nothing was done: there are no grants in the input.");
   }
   return grants;
+}
+
+function linesOf(given: InputGrant): readonly InputGrant[] {
+  return [given, ...given.others];
 }
 
 /** What a file says otherwise than the server. */
@@ -116,11 +115,12 @@ export async function gatherGiven(
       return;
     }
     given.shows = record.state;
-    given.userId = record.userId;
-    const grant = toLoggedGrant(record);
+    // Where they differ, nothing is sent. The same text is kept once.
+    given.userId ||= record.userId;
+    const grant = { ...toLoggedGrant(record), userId: given.userId };
     overview.add(grant);
     log?.grant(grant);
-    for (const said of given.said) {
+    for (const said of linesOf(given)) {
       const found = differences(said, record);
       if (found.length > 0) {
         const where = `${flags.file ?? "standard input"}, line ${said.number}, grant ${grantId}`;
@@ -128,8 +128,8 @@ export async function gatherGiven(
       }
     }
   };
-  const needsEmails = [...grants.values()].some(({ said }) =>
-    said.some(({ claims: { userBy } }) => userBy === "email" || userBy === "userName"),
+  const needsEmails = [...grants.values()].some((given) =>
+    linesOf(given).some(({ claims: { userBy } }) => userBy === "email" || userBy === "userName"),
   );
   const reading: ReadEachOptions = {
     ...{

@@ -1,8 +1,9 @@
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { ManagementService } from "../../gen/zitadel/management_pb.js";
+import { close, createManagementClient } from "../../src/grpc.js";
 import { createSandbox, startSandbox } from "../../src/sandbox/index.js";
 
 describe("closing the sandbox", () => {
@@ -113,4 +114,20 @@ describe("localhost", () => {
     expect(responses).toEqual(["ok", "ok"]);
     await sandbox.close();
   });
+});
+
+it("a removal in a test with fake timers waits for none of them", async () => {
+  const sandbox = await startSandbox();
+  const inMemory = createSandbox();
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const client = createManagementClient({ baseUrl: sandbox.baseUrl, token: sandbox.token });
+  onTestFinished(() => close(client));
+  for (const [{ addGrant }, { bulkRemoveUserGrant }] of [
+    [sandbox, client],
+    [inMemory, createClient(ManagementService, inMemory.transport)],
+  ] as const) {
+    await bulkRemoveUserGrant({ grantId: [addGrant().grantId] });
+  }
+  await sandbox.close();
 });

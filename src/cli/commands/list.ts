@@ -55,7 +55,7 @@ export const list = defineCommand({
         : flags.csv || !io.stdout.isTTY
           ? // Names must not control a terminal; a file holds them as they are, to be read again.
             csvLines(grantColumns, grants(), io.stdout.isTTY ? printable : String)
-          : tableLines(tableColumns(selectors), grants(), io.stdout.columns ?? 120);
+          : tableLines(tableColumns(selectors), grants(), io.stdout.columns || 120);
       await writeTexts(texts, io);
     });
     if (!flags.quiet) {

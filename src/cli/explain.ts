@@ -44,6 +44,11 @@ const flagNames: readonly (readonly [RegExp, string])[] = [
     /\bset nodeOptions\.ca, or NODE_EXTRA_CA_CERTS for the whole program/g,
     "set NODE_EXTRA_CA_CERTS",
   ],
+  // What only programs can do.
+  [
+    /, or (?:nodeOptions\.servername to the name it must have|a function that returns one)|, as an object or its JSON text|: set nodeOptions\.cert and nodeOptions\.key| \(is it the file's name.*\)/g,
+    "",
+  ],
   [/\bbaseUrl\b/g, "--url"],
   [/\binstanceHost\b/g, "--instance-host"],
   [/\borgId\b/g, "--org"],

@@ -526,12 +526,18 @@ describe("messages", () => {
     [["--url", "nonsense"], {}, /--url must be/],
     [["--instance-host", "a b"], {}, /--instance-host/],
     [["--org", "a\nb"], {}, /--org/],
+    [
+      ["--key-file", file("none.txt", "./key.json")],
+      {},
+      /key must be the key file .* that is not JSON$/m,
+    ],
+    [[], { ZITADEL_TOKEN: "a b" }, /token must be a token/],
   ])("name flags and not options of the library: %j", async (argv, env, message) => {
     const { exitCode, stderr } = await cli(["doctor", ...argv], {
       env: { ...environment(), ...env },
     });
     expect(stderr).toMatch(message);
-    expect(stderr).not.toMatch(/baseUrl|allowInsecure|instanceHost|orgId/);
+    expect(stderr).not.toMatch(/baseUrl|allowInsecure|instanceHost|orgId|object|function/);
     expect(exitCode).toBe(1);
   });
 });

@@ -111,7 +111,8 @@ async function callWithoutToken({ baseUrl, instanceHost }: Connection): Promise<
       wasSent(error) === false
         ? "Check --url, DNS, VPN, firewall and the proxy (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)."
         : "Is this the domain of an instance? Where that has another name, give --instance-host.";
-    const port = baseUrl.startsWith("http:") ? " Does this port expect https?" : "";
+    const isHttp = baseUrl.startsWith("http:") && !error.isWireError;
+    const port = isHttp ? " Does this port expect https?" : "";
     return { ok: false, title, detail: `${messageOf(error)} ${advice}${port}` };
   }
 }

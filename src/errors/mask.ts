@@ -140,7 +140,8 @@ export function rewriteMessage<E extends ConnectError>(error: E, rawMessage: str
   return Object.assign(error, {
     rawMessage,
     message: rewritten,
-    stack: stack?.replace(message, () => rewritten),
+    // Not a text where a program has set `Error.prepareStackTrace`.
+    stack: typeof stack === "string" ? stack.replace(message, () => rewritten) : stack,
   });
 }
 

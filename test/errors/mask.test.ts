@@ -1,6 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { ErrorDetailSchema } from "../../gen/zitadel/message_pb.js";
 import { createMask, maskError } from "../../src/errors/mask.js";
 import { shown } from "../security/shown.js";
@@ -63,6 +63,19 @@ describe("the error of a call", () => {
       { id: "A-1", message: `sent: ${"*".repeat(secret.length)}` },
     ]);
     expect(masked.cause).toMatchObject({ message: "***", code: "ECONNRESET" });
+  });
+
+  it("has another message where stacks are not texts", () => {
+    const { prepareStackTrace } = Error;
+    Error.prepareStackTrace = (_, callSites) => callSites;
+    onTestFinished(() => {
+      Error.prepareStackTrace = prepareStackTrace;
+    });
+    const error = maskError(
+      new ConnectError("for secret-1", Code.Internal),
+      createMask(["secret-1"]),
+    );
+    expect(error).toMatchObject({ rawMessage: "for ***", stack: expect.any(Array) });
   });
 
   it("keeps the reason that the caller aborted with", () => {

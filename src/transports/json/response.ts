@@ -42,7 +42,7 @@ export async function readResponse(
       ? connectionError(reason, url, call.signal)
       : failure(incomplete);
   }
-  if (!/^application\/json\s*(?:;|$)/i.test(headers.get("content-type") ?? "")) {
+  if (!/^application\/json\s*(?:[;,]|$)/i.test(headers.get("content-type") ?? "")) {
     throw failure();
   }
   let json: JsonValue;

@@ -195,6 +195,22 @@ describe.concurrent("a look at the effect", () => {
     await sandbox.close();
   });
 
+  it("is not whole where a name fits several projects after the run, which is no wrong usage", async () => {
+    const { sandbox, add, revoke } = await setUp(1, {
+      onRequest({ method }) {
+        if (method === "BulkRemoveUserGrant") {
+          add();
+          const { projectId } = sandbox.addProject({ name: "Billing" });
+          sandbox.addGrant({ projectId });
+        }
+      },
+    });
+    const { exitCode, stderr } = await revoke("remove");
+    expect(stderr).toMatch(/What is left could not be read to the end: .*fits 2 projects/);
+    expect(exitCode).toBe(2);
+    await sandbox.close();
+  });
+
   it("searches again for what was selected, and lists what is there", async () => {
     const { sandbox, add, cli } = await setUp(150, { requestLatencyMs: 5 });
     let late: string | undefined;

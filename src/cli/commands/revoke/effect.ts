@@ -3,7 +3,7 @@ import { explain } from "../../explain.js";
 import { type Expected, type Look, look, type Seen } from "../../grants/effect.js";
 import { type GrantRecord, isForeign } from "../../grants/record.js";
 import { selectGrants, shortfallOf } from "../../grants/select.js";
-import { line } from "../../io.js";
+import { line, UsageError } from "../../io.js";
 import type { LoggedCommand, Selectors } from "../../log/entry.js";
 import { counted, firstOf, grouped, paint, printable, quoted } from "../../terminal.js";
 import type { Context } from "./context.js";
@@ -162,10 +162,11 @@ async function isNothingLeft(
     }
     problem = shortfallOf(next.value, connection.protocol);
   } catch (reason) {
-    if (!(reason instanceof ConnectError)) {
+    if (!(reason instanceof ConnectError || reason instanceof UsageError)) {
       throw reason;
     }
-    problem = explain(reason, "read");
+    // A name may fit several projects by now, which is no wrong usage any more.
+    problem = reason instanceof UsageError ? reason.message : explain(reason, "read");
   }
   listDanger(left, context);
   if (problem !== undefined) {

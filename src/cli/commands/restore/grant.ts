@@ -85,40 +85,37 @@ async function compare(
   const { grantId } = grant;
   const fail = (message: string) =>
     failed(task, { error: new ConnectError(message, Code.AlreadyExists), lost }, context);
-  let found: readonly GrantRecord[];
+  let there: GrantRecord | undefined;
   try {
-    found = await existingGrants(task, context);
+    there = await existingGrant(task, context);
   } catch (reason) {
     const { message } = describeError(reason);
     return fail(`the user has a grant of this project, which cannot be looked up: ${message}`);
   }
-  const roles = rolesOf(recorded);
-  const exact = found.find((record) => rolesOf(record) === roles);
-  const other = exact ?? found[0];
-  if (other === undefined) {
+  if (there === undefined) {
     return fail("the user has a grant of this project, which cannot be seen yet");
   }
-  if (exact === undefined) {
+  if (rolesOf(there) !== rolesOf(recorded)) {
     return fail(
-      `the user has grant ${other.grantId} of this project, which is another: roles ${other.roleKeys.join(", ") || "none"}, ${other.state}`,
+      `the user has grant ${there.grantId} of this project, which is another: roles ${there.roleKeys.join(", ") || "none"}, ${there.state}`,
     );
   }
-  const ours = lost.find((step) => madeBy(step, exact));
-  if (ours !== undefined && (exact.state === state || exact.state === "active")) {
-    context.log?.note({ stepResponse: ours.number, ok: true, newGrantId: exact.grantId });
-    return await asBefore(task, exact.grantId, context);
+  const ours = lost.find((step) => madeBy(step, there));
+  if (ours !== undefined && (there.state === state || there.state === "active")) {
+    context.log?.note({ stepResponse: ours.number, ok: true, newGrantId: there.grantId });
+    return await asBefore(task, there.grantId, context);
   }
-  if (exact.state === state) {
-    const another = exact.grantId === grantId ? {} : { newGrantId: exact.grantId };
+  if (there.state === state) {
+    const another = there.grantId === grantId ? {} : { newGrantId: there.grantId };
     return { grantId, restored: "already-there", ...another, state };
   }
-  const message = `the user has grant ${exact.grantId} with the same roles, which is ${exact.state}; it was ${state} before the run`;
-  if (exact.state !== "active" || lost.length === 0) {
+  const message = `the user has grant ${there.grantId} with the same roles, which is ${there.state}; it was ${state} before the run`;
+  if (there.state !== "active" || lost.length === 0) {
     return fail(message);
   }
   const why = `${message}. An earlier attempt of this restore may have added it, as its response was lost`;
   const error = new ConnectError(why, Code.AlreadyExists);
-  return leftActive(task, exact.grantId, { error, lost: [] });
+  return leftActive(task, there.grantId, { error, lost: [] });
 }
 
 /** Whether an attempt to add a grant, whose response was lost, created this one. */
@@ -138,13 +135,15 @@ function leftActive(
   return { grantId, restored: "left-active", newGrantId, state: "active", ...reason(failure) };
 }
 
-/** Undefined if the restore has stopped: then it is left to do. */
+/** Undefined if the restore has stopped, and nothing may have been applied: then it is left to do. */
 function failed(
   { grant: { grantId } }: RestoreTask,
   failure: StepFailure,
   { stopSwitch }: Context,
 ): RestoreOutcome | undefined {
-  return stopSwitch.stopped ? undefined : { grantId, restored: "failed", ...reason(failure) };
+  return stopSwitch.stopped && failure.lost.length === 0
+    ? undefined
+    : { grantId, restored: "failed", ...reason(failure) };
 }
 
 function reason({ error, lost }: StepFailure) {
@@ -159,18 +158,18 @@ const lagMs = 10_000;
 const firstPauseMs = 250;
 
 /**
- * The grants of a user, project and project grant, when the server has reported that there is one: ZITADEL allows
+ * The grant of a user, project and project grant, when the server has reported that there is one: ZITADEL allows
  * one. It can be the one that was to be removed: a removal whose response was lost may not have been applied.
- * Others are searched for, for up to 10 s.
+ * Another one is searched for, for up to 10 s; of two, as one may still be listed, the one with the same roles.
  */
-async function existingGrants(
+async function existingGrant(
   { grant: { grantId, confirmed }, userId, recorded }: RestoreTask,
   { reader, stopSwitch: { stopSignal }, io: { environment = platform } }: Context,
-): Promise<readonly GrantRecord[]> {
+): Promise<GrantRecord | undefined> {
   // One whose removal is confirmed can still be shown.
   const original = confirmed ? undefined : await reader.getGrant(grantId);
   if (original !== undefined) {
-    return [original];
+    return original;
   }
   const queries = [
     ["userId", userId],
@@ -187,7 +186,7 @@ async function existingGrants(
     );
     const leftMs = deadlineMs - environment.monotonicMs();
     if (found.length > 0 || leftMs <= 0 || stopSignal.aborted) {
-      return found;
+      return found.find((record) => rolesOf(record) === rolesOf(recorded)) ?? found[0];
     }
     await sleep(environment, Math.min(pauseMs, leftMs), stopSignal);
   }

@@ -4,7 +4,7 @@ import { defineCommand } from "../flags.js";
 import { UsageError } from "../io.js";
 import { withLog } from "../log/open.js";
 import type { GrantInLog, LogContent } from "../log/read.js";
-import { rateShown, readRate } from "../pace.js";
+import { rateShown } from "../pace.js";
 import { checkCanAsk, confirm, grouped, quoted } from "../terminal.js";
 import { carryOut, type Plan } from "./revoke/carry-out.js";
 import { inContext } from "./revoke/context.js";
@@ -22,14 +22,13 @@ export const resume = defineCommand({
   async run(flags, args, io) {
     checkCanAsk(flags, io);
     return await withLog("resume", args, { flags, changes: true, io }, async (opened) => {
-      const { connection, identity, content } = opened;
+      const { connection, identity, content, rate } = opened;
       const { path } = content;
       if (content.sessions.some(({ what }) => what === "restored")) {
         throw new UsageError(
           `Nothing was done: that run has been restored, at least in part. Start another run, or continue the restore: zitadel-user-grants restore ${quoted(path)}`,
         );
       }
-      const rate = readRate(flags.rate ?? content.head.rate?.toString(), connection.baseUrl);
       const plan = resumedPlan(content);
       const { total } = plan;
       const left = plan.open.length;
@@ -40,7 +39,7 @@ export const resume = defineCommand({
       if (left > 0) {
         await confirm(plan.command, left, flags, io);
       }
-      const options = { ...opened, log: opened.append("run"), rate, quiet: flags.quiet, io };
+      const options = { ...opened, log: opened.append("run"), quiet: flags.quiet, io };
       return await inContext(options, (context) => carryOut(plan, flags, context));
     });
   },

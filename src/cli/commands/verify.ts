@@ -5,7 +5,7 @@ import { contradicts, look, type Seen } from "../grants/effect.js";
 import { exitCode, line } from "../io.js";
 import { withLog } from "../log/open.js";
 import { type FoundState, isHalfRestored, type LogContent } from "../log/read.js";
-import { rateFlags, readRate } from "../pace.js";
+import { rateFlags } from "../pace.js";
 import { createReport } from "../progress.js";
 import { grouped, printable, quoted } from "../terminal.js";
 import { type Context, inContext } from "./revoke/context.js";
@@ -40,9 +40,8 @@ export const verify = defineCommand({
         const grants = `${grouped(content.grants.length)} of a run to ${content.head.command}`;
         introduce(connection, identity, { Log: content.path, Grants: grants }, io);
       }
-      const rate = readRate(flags.rate, connection.baseUrl);
       const log = changes ? opened.append("run") : undefined;
-      return await inContext({ ...opened, log, rate, quiet, io }, (context) =>
+      return await inContext({ ...opened, log, quiet, io }, (context) =>
         verifyLog(content, context, json),
       );
     });

@@ -1,6 +1,8 @@
 import { headOf, type Identified, type Identity, identify } from "../account.js";
 import { type Connection, type ConnectionFlags, readConnection } from "../connect.js";
+import type { FlagValues } from "../flags.js";
 import { type Io, UsageError } from "../io.js";
+import { type rateFlags, readRate } from "../pace.js";
 import type { LogHead } from "./entry.js";
 import { LogLock } from "./lock.js";
 import { LogContent } from "./read.js";
@@ -14,9 +16,13 @@ export function logPathOf(command: string, [path, ...more]: readonly string[]): 
   return path;
 }
 
+type LogFlags = ConnectionFlags & FlagValues<typeof rateFlags>;
+
 /** The log of a run, with the connection of that run and the current credentials. */
 export interface OpenLog extends Identified {
   readonly content: LogContent;
+  /** How many requests may be sent a second: as in the run, unless a flag says otherwise. */
+  readonly rate: number | undefined;
   /** Begins to write to it, to continue the run or to restore it. */
   readonly append: (use: "run" | "restore") => RunLog;
 }
@@ -30,7 +36,7 @@ export interface OpenLog extends Identified {
 export async function withLog(
   command: string,
   args: readonly string[],
-  { flags, changes, io }: { flags: ConnectionFlags; changes: boolean; io: Io },
+  { flags, changes, io }: { flags: LogFlags; changes: boolean; io: Io },
   work: (log: OpenLog) => Promise<number>,
 ): Promise<number> {
   const path = logPathOf(command, args);
@@ -41,10 +47,11 @@ export async function withLog(
     const content = await LogContent.read(path);
     const { head } = content;
     const given = await readConnection(connectionFlagsOf(head, flags, io), io);
+    const rate = readRate(flags.rate ?? head.rate?.toString(), given.baseUrl);
     const { connection, identity } = await identify(given, io, changes ? "change" : "read");
     checkAccount(head, connection, identity);
     return await work({
-      ...{ connection, identity, content },
+      ...{ connection, identity, content, rate },
       append(what) {
         if (lock === undefined) {
           throw new Error("the log is open to be read");

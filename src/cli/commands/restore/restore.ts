@@ -1,27 +1,24 @@
 import { introduce } from "../../account.js";
 import { connectionGroup } from "../../connect.js";
-import { defineCommand, type FlagTable, wholeNumber } from "../../flags.js";
+import { defineCommand, type FlagTable, type FlagValues, wholeNumber } from "../../flags.js";
 import type { Expected } from "../../grants/effect.js";
 import { exitCode, type Io, line } from "../../io.js";
 import type { RestoreOutcome } from "../../log/entry.js";
 import { withLog } from "../../log/open.js";
 import type { LogContent } from "../../log/read.js";
-import { inParallel, rateFlags, rateShown, readRate } from "../../pace.js";
+import { inParallel, rateShown } from "../../pace.js";
 import { createReport, reasonsOf } from "../../progress.js";
 import { checkCanAsk, confirm, firstOf, grouped, paint } from "../../terminal.js";
 import { type Context, inContext } from "../revoke/context.js";
 import { isInEffect } from "../revoke/effect.js";
+import { actionFlags } from "../revoke/flags.js";
 import { restoreGrant } from "./grant.js";
 import { type RestorePlan, type RestoreTask, restorePlan, restoreTasks } from "./plan.js";
 
 const restoreFlags = {
   "dry-run": { type: "boolean", help: "show what would be done, and do nothing" },
-  yes: { type: "boolean", short: "y", help: "do not ask; required without a terminal" },
-  "no-check": { type: "boolean", help: "do not look afterwards whether ZITADEL shows them" },
+  ...actionFlags,
   concurrency: { type: "string", value: "<n>", help: "grants at a time (1)" },
-  ...rateFlags,
-  json: { type: "boolean", help: "outcomes as JSON Lines" },
-  quiet: { type: "boolean", short: "q", help: "say only what goes wrong; needs --yes" },
 } as const satisfies FlagTable;
 
 /** The command `restore`. */
@@ -34,17 +31,16 @@ export const restore = defineCommand({
   examples: ["zitadel-user-grants restore run.jsonl"],
   groups: [{ title: "What happens", flags: restoreFlags }, connectionGroup],
   async run(flags, args, io) {
-    const concurrency = wholeNumber("concurrency", flags.concurrency, 100) ?? 1;
+    wholeNumber("concurrency", flags.concurrency, 100);
     // A dry run only reads.
     const isDry = flags["dry-run"] ?? false;
     if (!isDry) {
       checkCanAsk(flags, io);
     }
     return await withLog("restore", args, { flags, changes: !isDry, io }, async (opened) => {
-      const { connection, identity, content } = opened;
+      const { connection, identity, content, rate } = opened;
       const plan = await restorePlan(content);
       const count = plan.overview.known;
-      const rate = readRate(flags.rate, connection.baseUrl);
       if (!flags.quiet) {
         plan.overview.show("restore", io);
         const what = content.head.command === "remove" ? "add again" : "reactivate";
@@ -57,11 +53,8 @@ export const restore = defineCommand({
         return plan.lost.length > 0 ? exitCode.incomplete : exitCode.done;
       }
       await confirm("restore", count, flags, io);
-      const options = { ...opened, log: opened.append("restore"), rate, quiet: flags.quiet, io };
-      const { json = false, "no-check": isUnchecked = false } = flags;
-      return await inContext(options, (context) =>
-        runRestore(content, plan, context, { concurrency, json, isUnchecked }),
-      );
+      const options = { ...opened, log: opened.append("restore"), quiet: flags.quiet, io };
+      return await inContext(options, (context) => runRestore(content, plan, flags, context));
     });
   },
 });
@@ -79,11 +72,11 @@ function showSkipped({ skipped, lost }: RestorePlan, io: Io): void {
 async function runRestore(
   content: LogContent,
   { overview, lost }: RestorePlan,
+  flags: FlagValues<typeof restoreFlags>,
   context: Context,
-  { concurrency, json, isUnchecked }: { concurrency: number; json: boolean; isUnchecked: boolean },
 ): Promise<number> {
-  const { log, stopSwitch, quiet, io } = context;
-  const report = createReport(overview.known, { json, quiet }, io);
+  const { log, stopSwitch, io } = context;
+  const report = createReport(overview.known, flags, io);
   /** What must be shown of each grant. */
   const expected = new Map<string, Expected>();
   async function* tasks(): AsyncGenerator<RestoreTask> {
@@ -96,7 +89,7 @@ async function runRestore(
       }
     }
   }
-  await inParallel(tasks(), concurrency, async (task) => {
+  await inParallel(tasks(), Number(flags.concurrency ?? 1), async (task) => {
     const outcome = await restoreGrant(task, context);
     if (outcome === undefined) {
       return;
@@ -112,8 +105,8 @@ async function runRestore(
   });
   const { counts, done } = report.end();
   const isWhole = conclude(counts, overview.known - done, context) && lost.length === 0;
-  const ending = { command: "restore", expected, confirmed: expected.size, isUnchecked } as const;
-  const isShown = await isInEffect(ending, context);
+  const ending = { command: "restore", expected, confirmed: expected.size } as const;
+  const isShown = await isInEffect({ ...ending, isUnchecked: flags["no-check"] }, context);
   return isWhole && isShown ? exitCode.done : exitCode.incomplete;
 }
 

@@ -11,19 +11,20 @@ const inputFlags = {
   column: { ...valued, value: "<name>", help: "the CSV's column with ids; default grantId" },
 } as const satisfies FlagTable;
 
-const actionFlags = {
-  yes: { ...flag, short: "y", help: "do not ask" },
-  "allow-unknown": { ...flag, help: "count grants that are not found as done" },
-  "no-check": { ...flag, help: "do not look afterwards if the access has ended" },
-  repair: { ...flag, help: "deactivate again what ZITADEL does not show" },
+/** The flags of a run and of a restore. */
+export const actionFlags = {
+  yes: { ...flag, short: "y", help: "do not ask; required without a terminal" },
+  "no-check": { ...flag, help: "do not look afterwards whether it is in effect" },
   json: { ...flag, help: "outcomes as JSON Lines" },
   quiet: { ...flag, short: "q", help: "report problems alone; needs --yes" },
+  ...rateFlags,
 } as const satisfies FlagTable;
 
 /** The flags that a resumed run takes as well. */
 export const resumeFlags = {
+  "allow-unknown": { ...flag, help: "count grants that are not found as done" },
+  repair: { ...flag, help: "deactivate again what ZITADEL does not show" },
   ...actionFlags,
-  ...rateFlags,
   concurrency: {
     ...valued,
     value: "<n>",

@@ -107,6 +107,10 @@ const statusInHeaders: readonly Answer[] = [
   early("nothing", true, (exchange) => exchange.end()),
   early("trailers without one", true, (exchange) => finish(exchange, { "x-other": "1" })),
   early("an OK", false, (exchange) => finish(exchange)),
+  early("a message and an OK", false, (exchange) => {
+    exchange.body(messageBytes(exchange.protocol));
+    finish(exchange);
+  }),
   early("a message", false, (exchange) => {
     exchange.body(messageBytes(exchange.protocol));
     exchange.end();

@@ -43,7 +43,7 @@ export async function checkResponse(
 /**
  * Reads the response to a unary call: one message, then one frame of trailers with the status
  * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md). As over gRPC, a status in the headers counts if
- * no message follows, and no other status.
+ * no message follows, and no other status; an error there and an OK later contradict each other.
  */
 export async function readUnary(
   response: Response,
@@ -73,7 +73,8 @@ export async function readUnary(
   }
   const inTrailer = readStatus(trailer ?? new Headers());
   const isInTrailer = inTrailer.found || message !== undefined;
-  const { found, error } = isInTrailer ? inTrailer : readStatus(header);
+  const inHeader = readStatus(header);
+  const { found, error } = isInTrailer ? inTrailer : inHeader;
   if (error !== undefined) {
     if (isInTrailer) {
       header.forEach((value, name) => {
@@ -82,8 +83,8 @@ export async function readUnary(
     }
     throw error;
   }
-  if (!found) {
-    throw broken("no status", header);
+  if (!found || inHeader.error !== undefined) {
+    throw broken(found ? "an OK after an error in the headers" : "no status", header);
   }
   if (message === undefined) {
     throw broken("a status of 0, but no message", header, Code.Unimplemented);

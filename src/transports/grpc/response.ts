@@ -130,8 +130,8 @@ export class ResponseReader {
           : `the response ended after ${heldBytes - prefixBytes} of ${length} bytes of its message`,
       );
     }
-    if (!found) {
-      return this.#broken("missing status");
+    if (!found || (header["grpc-status"] ?? "0") !== "0") {
+      return this.#broken(found ? "an OK after an error in the headers" : "missing status");
     }
     if (message === undefined) {
       return this.#broken(

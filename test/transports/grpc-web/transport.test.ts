@@ -87,7 +87,7 @@ describe("a response", () => {
       expect(error).toMatchObject({ code: Code.NotFound, rawMessage: "gone" });
       expect(mayHaveBeenApplied(error)).toBe(false);
     }
-    for (const body of [afterMessage(), frame(0, Buffer.of(255))]) {
+    for (const body of [okResponse, afterMessage(), frame(0, Buffer.of(255))]) {
       const error = await errorOf(body, headers);
       expect(error.code).toBe(Code.Internal);
       expect(mayHaveBeenApplied(error)).toBe(true);

@@ -11,7 +11,8 @@ import {
   type ManagementClient,
   type Protocol,
 } from "./client/client.js";
-import { isObject } from "./options/checker.js";
+import { nothingSent } from "./errors/failure.js";
+import { isObject, own } from "./options/checker.js";
 import { commonChecks, fetchChecks, misplacedConnectionOptions } from "./options/checks.js";
 import type { JsonOptions } from "./options/options.js";
 import * as plainJson from "./transports/call/plain-json.js";
@@ -30,7 +31,7 @@ const json = (parts: JsonParts): Protocol<JsonOptions> => ({
     ],
   },
   misplaced: misplacedConnectionOptions,
-  create: (options) => createJsonTransport(options, parts),
+  create: (options) => createJsonTransport(own({ ...options, nothingSent }), parts),
 });
 
 /**

@@ -6,7 +6,7 @@ import { removeUserGrantsIn } from "../../src/bulk/remove.js";
 import { close } from "../../src/client/close.js";
 import { platform, sleep } from "../../src/common/time.js";
 import * as grpc from "../../src/grpc.js";
-import * as grpcWeb from "../../src/grpc-web.js";
+import * as grpcWeb from "../../src/grpc-web.node.js";
 import * as json from "../../src/json.js";
 import { startSandbox } from "../../src/sandbox/index.js";
 import { createImpatientEnvironment } from "../support/fake-environment.js";

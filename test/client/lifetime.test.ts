@@ -11,7 +11,7 @@ import {
 import {
   close as closeWeb,
   createManagementClient as createWebClient,
-} from "../../src/grpc-web.js";
+} from "../../src/grpc-web.node.js";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 import { respondHeadersOnly, startGrpcServer } from "../support/grpc-server.js";
 import { runProgram } from "../support/programs.js";

@@ -4,7 +4,7 @@ import { runInNewContext } from "node:vm";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { mayHaveBeenApplied } from "../../src/errors/certainty.js";
-import { createManagementClient, type TokenRequest } from "../../src/grpc-web.js";
+import { createManagementClient, type TokenRequest } from "../../src/grpc-web.node.js";
 import { startSandbox } from "../../src/sandbox/index.js";
 import { okResponse, respond, startHttpServer } from "../support/http-server.js";
 import { failureOf } from "../support/protocols.js";

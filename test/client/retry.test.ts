@@ -8,7 +8,7 @@ import {
   DeactivateUserGrantResponseSchema,
   ManagementService,
   type RetryOptions,
-} from "../../src/grpc-web.js";
+} from "../../src/grpc-web.node.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
 import { okResponse, respond, startHttpServer } from "../support/http-server.js";
 import { failureOf } from "../support/protocols.js";

@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import fc from "fast-check";
-import { createManagementClient } from "../../src/grpc-web.js";
+import { createManagementClient } from "../../src/grpc-web.node.js";
 import { frame, message } from "../faults/exchange.js";
 import { countEnding, type Tally } from "./tally.js";
 

@@ -14,13 +14,13 @@ export const pages: readonly Page[] = [
   {
     names: "createManagementClient",
     entry: "zitadel-user-grants",
-    maxBytes: 34_000,
+    maxBytes: 33_500,
     without: client,
   },
   {
     names: "createManagementClient",
     entry: "zitadel-user-grants/grpc-web",
-    maxBytes: 34_000,
+    maxBytes: 33_500,
     without: client,
   },
   {
@@ -29,7 +29,7 @@ export const pages: readonly Page[] = [
     maxBytes: 35_500,
     without: client,
   },
-  { names: "createTransport", entry: "zitadel-user-grants", maxBytes: 45_500 },
+  { names: "createTransport", entry: "zitadel-user-grants", maxBytes: 45_000 },
   { names: "createTransport", entry: "zitadel-user-grants/json", maxBytes: 42_500 },
   {
     names: "signIn",

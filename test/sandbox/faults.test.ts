@@ -2,7 +2,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ManagementService } from "../../gen/zitadel/management_pb.js";
 import * as grpc from "../../src/grpc.js";
-import * as grpcWeb from "../../src/grpc-web.js";
+import * as grpcWeb from "../../src/grpc-web.node.js";
 import { describeError, type ManagementClient } from "../../src/index.js";
 import * as json from "../../src/json.js";
 import {

@@ -9,7 +9,7 @@ import type { Hello, Question, Trouble } from "./server.ts";
 
 const load = (entry: string) => import(new URL(`../../dist/${entry}.js`, import.meta.url).href);
 const grpc = (await load("grpc")) as typeof import("../../src/grpc.js");
-const grpcWeb = (await load("grpc-web")) as typeof import("../../src/grpc-web.js");
+const grpcWeb = (await load("grpc-web.node")) as typeof import("../../src/grpc-web.node.js");
 const json = (await load("json")) as typeof import("../../src/json.js");
 const { clientCredentials } = (await load(
   "auth/index",

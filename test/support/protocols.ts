@@ -1,7 +1,7 @@
 import { ConnectError, type Transport } from "@connectrpc/connect";
 import { expect, onTestFinished } from "vitest";
 import * as grpc from "../../src/grpc.js";
-import * as grpcWeb from "../../src/grpc-web.js";
+import * as grpcWeb from "../../src/grpc-web.node.js";
 import * as json from "../../src/json.js";
 import type { Exchange, Protocol, WireOptions, WireServer } from "../faults/exchange.js";
 import { startWireServer } from "../faults/wire.js";

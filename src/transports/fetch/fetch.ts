@@ -1,10 +1,17 @@
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import { type Observer, observeResponse } from "../../common/hooks.js";
 import { asConnectError, decided, decisionOf } from "../../errors/certainty.js";
-import { describeFailure, nothingSent } from "../../errors/failure.js";
+import { describeFailure } from "../../errors/failure.js";
 import { own } from "../../options/checker.js";
 import type { Attempt } from "../call/attempt.js";
 import { redirectError } from "../call/status.js";
+
+/** What is used to make requests. */
+export interface FetchParts {
+  readonly fetch?: typeof globalThis.fetch | undefined;
+  /** Whether an error of `fetch` says that nothing was sent. Those of browsers never do, so pages do without. */
+  readonly nothingSent?: ((error: unknown) => boolean) | undefined;
+}
 
 /** A request as sent by the transports over `fetch`. */
 export interface GuardedRequest {
@@ -22,17 +29,14 @@ export interface GuardedRequest {
  */
 export async function sendOverFetch(
   attempt: Attempt,
-  {
-    fetch,
-    observer,
-  }: { fetch?: typeof globalThis.fetch | undefined; observer: Observer | undefined },
+  options: FetchParts & { readonly observer: Observer | undefined },
   request: Omit<GuardedRequest, "signal">,
   read: (response: Response) => Promise<UnaryResponse>,
 ): Promise<UnaryResponse> {
   const { call, contextValues, method, message } = attempt;
   const run = async () => {
     try {
-      return await read(await guardedFetch(fetch, { ...request, signal: call.signal }));
+      return await read(await guardedFetch(options, { ...request, signal: call.signal }));
     } catch (reason) {
       call.onFailed(reason);
       throw reason;
@@ -46,7 +50,7 @@ export async function sendOverFetch(
     call.onSent();
     const { url, header } = request;
     const { secrets } = call;
-    const seen = observer?.({ method, url, header, secrets });
+    const seen = options.observer?.({ method, url, header, secrets });
     seen?.onMessage("client", message);
     try {
       const response = await call.waitFor(run());
@@ -76,7 +80,7 @@ export async function sendOverFetch(
  * @throws ConnectError `Unavailable` when there was no response, `Unknown` for a redirect.
  */
 export async function guardedFetch(
-  fetch: typeof globalThis.fetch | undefined,
+  { fetch, nothingSent }: FetchParts,
   request: GuardedRequest,
 ): Promise<Response> {
   const { url, method, header, signal, body } = request;
@@ -97,7 +101,7 @@ export async function guardedFetch(
     // Looked up at each call, so that a later replacement of the global one (a test, a tracer) takes effect.
     response = await (fetch ?? globalThis.fetch)(url, init);
   } catch (reason) {
-    throw connectionError(reason, url, signal, nothingSent(reason));
+    throw connectionError(reason, url, signal, nothingSent?.(reason));
   }
   if (
     response.type === "opaqueredirect" ||

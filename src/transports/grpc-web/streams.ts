@@ -7,14 +7,16 @@ import type { GrpcWebOptions } from "../../options/options.js";
 import type { TransportOptions } from "../call/attempt.js";
 import { checkSize } from "../call/codec.js";
 import { createStream, streamInterceptors } from "../call/stream.js";
-import { bodyChunks, connectionError, guardedFetch } from "../fetch/fetch.js";
+import { bodyChunks, connectionError, type FetchParts, guardedFetch } from "../fetch/fetch.js";
 import { checkResponse } from "./response.js";
 
 /**
  * Server-streaming methods are connect-web's, over our guarded `fetch`. They come with `createTransport`: in
  * Node, when the first stream is opened; a page that has only a `ManagementService` client loads neither.
  */
-export function createStreams(options: TransportOptions<GrpcWebOptions>): Transport["stream"] {
+export function createStreams(
+  options: TransportOptions<GrpcWebOptions> & FetchParts,
+): Transport["stream"] {
   const stream = createStream(options, undefined, async (call) =>
     createGrpcWebTransport({
       // The same names with the same meaning.
@@ -37,7 +39,9 @@ export function createStreams(options: TransportOptions<GrpcWebOptions>): Transp
 }
 
 /** `fetch` as called by connect-web: no redirects, no `grpc-timeout`, no endless message. */
-function streamFetch(options: TransportOptions<GrpcWebOptions>): typeof globalThis.fetch {
+function streamFetch(
+  options: TransportOptions<GrpcWebOptions> & FetchParts,
+): typeof globalThis.fetch {
   return async (input, { headers, signal: given, body } = {}) => {
     const url = String(input);
     const signal = given ?? new AbortController().signal;
@@ -45,7 +49,7 @@ function streamFetch(options: TransportOptions<GrpcWebOptions>): typeof globalTh
     checkSize(frame.subarray(prefixBytes), options);
     const header = new Headers(headers);
     const request = { url, method: "POST", header, signal, body: frame };
-    const response = await guardedFetch(options.fetch, request);
+    const response = await guardedFetch(options, request);
     await checkResponse(response, options.useBinaryFormat);
     const frames = decodeFrames(bodyChunks(response), options.readMaxBytes);
     // Everything that connect-web reads of a response.

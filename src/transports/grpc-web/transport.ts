@@ -4,13 +4,13 @@ import { encodeFrame } from "../../common/frames.js";
 import type { GrpcWebOptions } from "../../options/options.js";
 import { type ClosableTransport, createUnary, type TransportOptions } from "../call/attempt.js";
 import { createCodec, type JsonFormat } from "../call/codec.js";
-import { sendOverFetch } from "../fetch/fetch.js";
+import { type FetchParts, sendOverFetch } from "../fetch/fetch.js";
 import { checkResponse, readUnary } from "./response.js";
 
 /** Parts that a page loads only if needed. */
 export interface GrpcWebParts {
   json: JsonFormat;
-  createStreams?: (options: TransportOptions<GrpcWebOptions>) => Transport["stream"];
+  createStreams?: (options: TransportOptions<GrpcWebOptions> & FetchParts) => Transport["stream"];
 }
 
 /**
@@ -20,7 +20,7 @@ export interface GrpcWebParts {
  * The deadline is enforced here and not sent: ZITADEL's CORS rules reject `grpc-timeout`.
  */
 export function createGrpcWebTransport(
-  options: TransportOptions<GrpcWebOptions>,
+  options: TransportOptions<GrpcWebOptions> & FetchParts,
   { json, createStreams }: GrpcWebParts,
 ): ClosableTransport {
   const { baseUrl, readMaxBytes, useBinaryFormat } = options;

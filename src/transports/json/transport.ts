@@ -3,7 +3,7 @@ import { neverSent } from "../../errors/certainty.js";
 import type { JsonOptions } from "../../options/options.js";
 import { type ClosableTransport, createUnary, type TransportOptions } from "../call/attempt.js";
 import { checkSize } from "../call/codec.js";
-import { sendOverFetch } from "../fetch/fetch.js";
+import { type FetchParts, sendOverFetch } from "../fetch/fetch.js";
 import { buildRequest, type JsonParts, uncarried } from "./request.js";
 import { readResponse } from "./response.js";
 import { pathPrefix } from "./template.js";
@@ -16,7 +16,7 @@ import { pathPrefix } from "./template.js";
  * The deadline is enforced here and not sent.
  */
 export function createJsonTransport(
-  options: TransportOptions<JsonOptions>,
+  options: TransportOptions<JsonOptions> & FetchParts,
   parts: JsonParts,
 ): ClosableTransport {
   const { baseUrl, jsonOptions } = options;

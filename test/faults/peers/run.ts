@@ -14,7 +14,7 @@ import { runFault, type TestedTransport } from "../run.ts";
 
 const load = (entry: string) => import(new URL(`../../../dist/${entry}.js`, import.meta.url).href);
 const grpc = (await load("grpc")) as typeof import("../../../src/grpc.js");
-const grpcWeb = (await load("grpc-web")) as typeof import("../../../src/grpc-web.js");
+const grpcWeb = (await load("grpc-web.node")) as typeof import("../../../src/grpc-web.node.js");
 const zitadel = (await import("@zitadel/client/node" as string)) as {
   createServerTransport(token: string, options: object): Transport;
 };

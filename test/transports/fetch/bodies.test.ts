@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished } from "vitest";
-import * as grpcWeb from "../../../src/grpc-web.js";
+import * as grpcWeb from "../../../src/grpc-web.node.js";
 import * as json from "../../../src/json.js";
 import { startSandbox } from "../../../src/sandbox/index.js";
 import { failureOf } from "../../support/protocols.js";

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from "vitest";
-import { createManagementClient as overGrpcWeb } from "../../../src/grpc-web.js";
+import { createManagementClient as overGrpcWeb } from "../../../src/grpc-web.node.js";
 import { createManagementClient as overJson } from "../../../src/json.js";
 import { startSandbox } from "../../../src/sandbox/index.js";
 

@@ -1,7 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { mayHaveBeenApplied } from "../../../src/errors/certainty.js";
-import * as grpcWeb from "../../../src/grpc-web.js";
+import * as inPage from "../../../src/grpc-web.js";
+import * as grpcWeb from "../../../src/grpc-web.node.js";
 import * as json from "../../../src/json.js";
 import { startSecureServer } from "../../networks/servers.js";
 import { makeCertificate } from "../../support/certificates.js";
@@ -99,4 +100,11 @@ describe.each(entries)("a call over %s", (_, { createManagementClient }) => {
       client.bulkRemoveUserGrant({ grantId: ["1"] }, { timeoutMs: 10 }),
     ).rejects.toMatchObject({ code: Code.DeadlineExceeded });
   });
+});
+
+it("a page does without these tables, since no browser says why a fetch failed: the call is in doubt", async () => {
+  const fetch = () => Promise.reject(fetchFailed(systemError("connect", "ECONNREFUSED")));
+  const client = inPage.createManagementClient({ baseUrl: "https://example.com", fetch });
+  const error = await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }));
+  expect(mayHaveBeenApplied(error)).toBe(true);
 });

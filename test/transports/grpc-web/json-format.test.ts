@@ -6,7 +6,7 @@ import {
   createManagementClient,
   createTransport,
   ManagementService,
-} from "../../../src/grpc-web.js";
+} from "../../../src/grpc-web.node.js";
 import { type Listening, listen } from "../../support/listen.js";
 
 const details = {

@@ -8,13 +8,13 @@ const heap = ["--min-semi-space-size=256", "--max-semi-space-size=256"];
 export async function measureAllocations({ names, baseUrl, inFlight = 64 }) {
   const bytes = new Map();
   for (const name of names) {
-    const child = start("worker.js", [name, baseUrl], undefined, heap);
+    const child = start("worker.js", [name], undefined, heap);
     await nextMessage(child);
     // Compiled code allocates less.
-    await ask(child, { inFlight, calls: 20_000 });
+    await ask(child, { baseUrl, inFlight, calls: 20_000 });
     const samples = [];
     for (let round = 0; round < 3; round++) {
-      samples.push(await ask(child, { allocated: true, inFlight, calls: 3_000 }));
+      samples.push(await ask(child, { allocated: true, baseUrl, inFlight, calls: 3_000 }));
     }
     bytes.set(name, median(samples));
     child.kill();

@@ -2,7 +2,7 @@
  * npm run bench [-- --full | --quick | --calls | --memory | --scale]
  *
  * Compares this package with the others that call ZITADEL from Node, and writes docs/performance.md and
- * its chart; takes less than five minutes. With --quick, in under a minute: only whether calls cost what
+ * its chart; takes about five minutes. With --quick, in under a minute: only whether calls cost what
  * they should, against the peers that say most; ends with 1 when they do not. With --calls: prints
  * what calls cost over cleartext and TLS with 64 in flight, and writes nothing. With --memory: makes a
  * million calls, which takes minutes, and writes that section of docs/performance.md. With --scale: what bulk
@@ -27,17 +27,16 @@ const docs = new URL("../docs/", import.meta.url);
 const withVariants = Object.keys(clients).filter((name) => name !== bareAgain && name !== core);
 const names = withVariants.filter((name) => !variants.includes(name) && name !== bareWithSpans);
 
-/** What is measured: which clients, over what, how many calls in flight and in a block, and for how long. */
+/** What is measured: which clients, over what, how many calls in flight and in a block, and how many blocks. */
 const cases = [
-  { kind: "cleartext", inFlight: 64, names: withVariants, calls: 1_200, budgetMs: 55_000 },
-  { kind: "TLS", inFlight: 64, names: withVariants, calls: 1_200, budgetMs: 55_000 },
-  {
-    ...{ kind: "cleartext", inFlight: 1, names, calls: 400, budgetMs: 20_000, withMemory: true },
-    // One at a time, more would take most of the budget.
-    warmUpCalls: 1_500,
-  },
-  { kind: "cleartext", inFlight: 1_000, names, calls: 3_000, budgetMs: 25_000 },
+  { kind: "cleartext", inFlight: 64, names: withVariants, calls: 1_200, rounds: 8 },
+  { kind: "TLS", inFlight: 64, names: withVariants, calls: 1_200, rounds: 8 },
+  { kind: "cleartext", inFlight: 1, names, calls: 400, rounds: 4, withMemory: true },
+  { kind: "cleartext", inFlight: 1_000, names, calls: 2_000, rounds: 4 },
 ];
+/** At most so many sets of processes, and as many of them as fit into the time, but two. */
+const sets = 3;
+const budgetMs = 190_000;
 
 const performanceFile = new URL("performance.md", docs);
 const aboutMillion = /## A million calls\n[\s\S]*?(?=\n## |$)/;
@@ -45,21 +44,6 @@ const aboutMillion = /## A million calls\n[\s\S]*?(?=\n## |$)/;
 /** The section as it is: a million calls take too long for every run. */
 function lastMillion() {
   return aboutMillion.exec(readFileSync(performanceFile, "utf8"))?.[0] ?? "";
-}
-
-async function* measureCases(server, chosen) {
-  for (const { budgetMs, ...options } of chosen) {
-    console.error(`${options.inFlight} calls in flight over ${options.kind} …`);
-    const measured = await measureCalls({
-      ...options,
-      baseUrl: server.urls[options.kind],
-      cert: server.cert,
-      rounds: 4,
-      sets: 5,
-      untilMs: performance.now() + budgetMs,
-    });
-    yield { kind: options.kind, ...measured };
-  }
 }
 
 const server = await startServer();
@@ -80,11 +64,13 @@ try {
   } else if (process.argv.includes("--scale")) {
     await writeScale();
   } else if (process.argv.includes("--calls")) {
-    for await (const measured of measureCases(server, cases.slice(0, 2))) {
+    for (const measured of await measureCalls({ ...server, cases: cases.slice(0, 2), sets })) {
       console.log(`\n${callTable(measured)}`);
     }
   } else {
-    const calls = await Array.fromAsync(measureCases(server, cases));
+    console.error("calls …");
+    const untilMs = performance.now() + budgetMs;
+    const calls = await measureCalls({ ...server, cases, sets, untilMs });
     console.error("fresh processes …");
     const fresh = await measureFresh({
       names: [...names, core],

@@ -19,11 +19,11 @@ const series = [
 export async function measureMillion({ baseUrl, calls = 1_000_000 }) {
   const measured = [];
   for (const { title, name, execArgv } of series) {
-    const child = start("worker.js", [name, baseUrl], undefined, execArgv);
+    const child = start("worker.js", [name], undefined, execArgv);
     await nextMessage(child);
     const rssMb = [];
     for (let made = 0; made < calls; made += step) {
-      await ask(child, { inFlight: 64, calls: step });
+      await ask(child, { baseUrl, inFlight: 64, calls: step });
       const { rss } = await ask(child, "memory");
       rssMb.push(rss / 2 ** 20);
     }

@@ -40,13 +40,10 @@ export async function quickCheck({ urls, cert }) {
     );
   }
 
-  const { ratios } = await measureCalls({
-    names,
-    baseUrl: urls.cleartext,
+  const [{ ratios }] = await measureCalls({
+    cases: [{ kind: "cleartext", inFlight: 64, names, calls: 1_200, rounds: 8 }],
+    urls,
     cert,
-    inFlight: 64,
-    calls: 1_000,
-    rounds: 6,
     sets: 12,
     untilMs,
     isEnough: (found) =>

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
+import { warmUpCalls } from "./calls.js";
 import { bare, core, own, variants } from "./clients.js";
 import { commitName } from "./commit.js";
 import { isTooNoisy } from "./statistics.js";
@@ -17,7 +18,8 @@ Written by \`npm run bench\`; do not edit.
 - Commit ${commitName()}. Load average of the machine, of which this run is a part of 2 at most: ${loadavg()[0].toFixed(0)}.
 - ${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} processors; Node ${process.version} on ${process.platform}. Other machines give other times; the ratios move less.
 - The same call everywhere: \`DeactivateUserGrant\` with two ids, a token and an organization, whose response has details. The server is a bare \`node:http2\` server in a process of its own, which does nothing but respond.
-- Each client runs in a process of its own. They take turns block by block, in a shifting order, so that whatever else the machine does hits all alike. Each block is compared with that of the yardstick, \`${bare}\`, in the same round; the median of these ratios is taken, and all of it is done again with fresh processes. \`times bare\` is the median of these sets, with the lowest and highest in brackets. Everything else follows from it: a time is the yardstick's own median time multiplied by the client's ratio, and so is a bar of the chart.
+- Each client runs in a process of its own. They take turns block by block, in a shifting order, so that whatever else the machine does hits all alike. What all blocks of a client took is divided by what those of the yardstick, \`${bare}\`, took, garbage collection included, and all of it is done again with fresh processes. \`times bare\` is the median of these sets, with the lowest and highest in brackets. Everything else follows from it: a time is the yardstick's own time, the median of the sets, multiplied by the client's ratio, and so is a bar of the chart.
+- Each process makes ${warmUpCalls.toLocaleString("en")} calls before anything is measured, all clients at once. Until then V8 still compiles, which costs each client half as much again or more: what is measured is what a program that runs for long pays, and "Start" below what one pays that does not.
 - CPU time is user and system time of the client's process, garbage collection on other threads included. Wall time is the time of the round divided by its calls: client and server share the processors.
 - \`bare node:http2\` is not a client but a yardstick: it makes the same request with protobuf-es, without deadline, errors, connections or interceptors. \`connect-node\` uses this package's generated code.
 - \`bare, spans\` is the same with a span by OpenTelemetry's API around it: what tracing costs whoever does it.
@@ -42,7 +44,7 @@ ${table(
 
 ## Memory
 
-Of the processes above when they had made their calls over cleartext, after a garbage collection, in MB.
+Of the processes above when they had made their calls one at a time, after a garbage collection, in MB.
 
 ${table(
   ["client", "heap", "resident"],

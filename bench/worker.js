@@ -3,10 +3,14 @@
  */
 import { clients } from "./clients.js";
 
-const [name, baseUrl] = process.argv.slice(2);
-const call = await clients[name](baseUrl);
+const [name] = process.argv.slice(2);
+const byUrl = new Map();
 
-async function run({ calls, inFlight }) {
+async function run({ baseUrl, calls, inFlight }) {
+  if (!byUrl.has(baseUrl)) {
+    byUrl.set(baseUrl, await clients[name](baseUrl));
+  }
+  const call = byUrl.get(baseUrl);
   let left = calls;
   const loop = async () => {
     while (left-- > 0) {
@@ -22,11 +26,11 @@ async function run({ calls, inFlight }) {
 }
 
 /** Bytes that a call allocates: exact, whatever else the machine does. Needs a heap that no collection disturbs. */
-async function allocated({ calls, inFlight }) {
+async function allocated(block) {
   globalThis.gc();
   const before = process.memoryUsage().heapUsed;
-  await run({ calls, inFlight });
-  return (process.memoryUsage().heapUsed - before) / calls;
+  await run(block);
+  return (process.memoryUsage().heapUsed - before) / block.calls;
 }
 
 process.on("message", async (message) => {

@@ -6,9 +6,9 @@ import { type Io, line, type Output } from "./io.js";
 import type { LoggedOutcome } from "./log/entry.js";
 import { grouped, jsonText, paint, printable } from "./terminal.js";
 
-/** How often a line is written without a terminal, and how often the bar is redrawn on one. */
+/** How long after a change a line is written without a terminal, and the bar drawn on one: a burst is one change. */
 const lineMs = 10_000;
-const drawMs = 100;
+const drawMs = 10;
 /** Before that, a rate would be a guess. */
 const rateAfterMs = 1000;
 const widestBar = 40;
@@ -17,13 +17,11 @@ const widestBar = 40;
 export function createProgress(io: Pick<Io, "stderr" | "environment">, total: number) {
   const { stderr: output, environment = platform } = io;
   const isBar = output.isTTY && !output.isDumb;
-  let shownMs = isBar ? Number.NEGATIVE_INFINITY : environment.monotonicMs();
   let last: Summary | undefined;
   let cancel: (() => void) | undefined;
   const show = () => {
     cancel?.();
     cancel = undefined;
-    shownMs = environment.monotonicMs();
     if (last !== undefined && isBar) {
       // Return to the start of the line and clear it: the line is never full, so it never wraps.
       output.write(`\r${barLine(last, total, output)}\u001b[K`);
@@ -34,9 +32,7 @@ export function createProgress(io: Pick<Io, "stderr" | "environment">, total: nu
   return {
     update(summary: Summary): void {
       last = summary;
-      // What comes at once is shown once, soon after.
-      const leftMs = shownMs + (isBar ? drawMs : lineMs) - environment.monotonicMs();
-      cancel ??= environment.setTimer(show, Math.max(0, leftMs), { background: true });
+      cancel ??= environment.setTimer(show, isBar ? drawMs : lineMs, { background: true });
     },
     end(): void {
       cancel?.();

@@ -1,14 +1,13 @@
 // After tsc: the command line tool and the sandbox, which are in no page, become few files, so that they start
-// faster and an install is smaller. What they alone need of other packages becomes part of them: a parser of
-// CSV, and the JSON Web Tokens of the sandbox. The library stays as tsc wrote it, but for declarations that no
-// entry leads to.
+// faster and an install is smaller. What the sandbox alone needs of another package becomes part of it: JSON Web
+// Tokens. The library stays as tsc wrote it, but for declarations that no entry leads to.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, globSync, readFileSync, rmSync } from "node:fs";
 import { isAbsolute, join, resolve, sep } from "node:path";
 import process from "node:process";
 import { build } from "rolldown";
 
-const included = { papaparse: "dist/cli", jose: "dist/sandbox" };
+const included = { jose: "dist/sandbox" };
 const packages = Object.keys(included).map((name) => resolve("node_modules", name));
 const isWithin = (folder: string, file: string) => file.startsWith(folder + sep);
 

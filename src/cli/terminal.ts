@@ -1,6 +1,5 @@
 import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
-import Papa from "papaparse";
 import { formulaStart, roleSeparator } from "./grants/record.js";
 import { Ended, exitCode, type Io, type Output, UsageError, writeAll } from "./io.js";
 import type { LoggedCommand } from "./log/entry.js";
@@ -164,8 +163,7 @@ export async function* jsonLines(rows: AsyncIterable<object>): AsyncGenerator<st
 }
 
 /**
- * CSV with its titles. Roles are lines of one cell; text that a spreadsheet would take for a formula begins with
- * an apostrophe.
+ * CSV with its titles. Roles are lines of one cell.
  *
  * @param shown the form of a text: `printable` where it may come to a terminal.
  */
@@ -176,9 +174,15 @@ export async function* csvLines<Name extends string>(
 ): AsyncGenerator<string> {
   yield `${columns.join(",")}\r\n`;
   for await (const row of rows) {
-    const cells = columns.map((name) => [row[name] ?? ""].flat().map(shown).join(roleSeparator));
-    yield `${Papa.unparse([cells], { escapeFormulae: formulaStart })}\r\n`;
+    const texts = columns.map((name) => [row[name] ?? ""].flat().map(shown).join(roleSeparator));
+    yield `${texts.map(csvCell).join(",")}\r\n`;
   }
+}
+
+/** What a spreadsheet would take for a formula begins with an apostrophe. */
+function csvCell(text: string): string {
+  const cell = formulaStart.test(text) ? `'${text}` : text;
+  return /[",\r\n]|^\s|\s$/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
 
 /** Writes texts as they come, many at once, and no faster than the reader takes them. */

@@ -96,7 +96,7 @@ describe("the tarball", () => {
 
   it("holds the build, the generated code, the protos and schemas, and nothing else", () => {
     const meant =
-      /^(?:dist\/.+\.(?:js|d\.ts)|dist\/(?:cli\/papaparse|sandbox\/jose)\.LICENSE|gen\/.+_pb\.(?:js|d\.ts)|proto\/.+\.proto|schema\/.+\.json|package\.json|(?:README|CHANGELOG|SECURITY)\.md|LICENSE)$/;
+      /^(?:dist\/.+\.(?:js|d\.ts)|dist\/sandbox\/jose\.LICENSE|gen\/.+_pb\.(?:js|d\.ts)|proto\/.+\.proto|schema\/.+\.json|package\.json|(?:README|CHANGELOG|SECURITY)\.md|LICENSE)$/;
     expect(paths.filter((path) => !meant.test(path))).toEqual([]);
     for (const needed of [
       "dist/index.js",

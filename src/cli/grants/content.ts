@@ -135,8 +135,6 @@ const longestRow = 4_000_000;
 /**
  * The rows of a CSV that are not empty. The delimiter is that of the first one: comma, semicolon or tab.
  *
- * Papa Parse would leave 700 MB of garbage for 100 MB, which takes V8 long to collect.
- *
  * @throws UsageError for an unclosed quote.
  */
 export async function* csvRows(lines: AsyncIterable<Line>): AsyncGenerator<CsvRow> {

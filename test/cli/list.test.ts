@@ -55,10 +55,6 @@ describe.each(["v4", "v2.70"] as const)("against ZITADEL %s", (generation) => {
         "janeReports",
       ]);
       expect(await listed("--email", "JANE@example.com")).toEqual(["janeBilling", "janeReports"]);
-      expect(await listed("--login-name", "joe@ACME.example")).toEqual([
-        "joeBilling",
-        "joeReports",
-      ]);
       expect(await listed("--project", "Billing")).toEqual([
         ...["botBilling", "janeBilling", "joeBilling"],
       ]);

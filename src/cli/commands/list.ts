@@ -77,14 +77,9 @@ export const list = defineCommand({
 });
 
 /** What was searched by, and the ids, are shown whole. */
-function tableColumns({
-  emails,
-  loginNames,
-  projects,
-  roles,
-}: Selectors): TableColumn<GrantRecord>[] {
+function tableColumns({ emails, projects, roles }: Selectors): TableColumn<GrantRecord>[] {
   return [
-    { title: "USER", show: personOf, whole: emails.length + loginNames.length > 0 },
+    { title: "USER", show: personOf, whole: emails.length > 0 },
     {
       title: "PROJECT",
       show: ({ projectName, projectId }) => projectName ?? projectId,

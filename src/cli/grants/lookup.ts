@@ -17,9 +17,9 @@ import { type Change, changeOf, dateOf, type RecordedState } from "../log/entry.
 import { giveUpAfterMs, Patience } from "../pace.js";
 import { fromAuthorization, fromUserGrant, type GrantRecord } from "./record.js";
 
-/** A condition of a search for grants. All conditions of a search must hold; emails and user names ignore case. */
+/** A condition of a search for grants. All conditions of a search must hold; emails ignore case. */
 export type GrantQuery = readonly [
-  by: "userId" | "projectId" | "projectName" | "roleKey" | "email" | "userName" | "userType",
+  by: "userId" | "projectId" | "projectName" | "roleKey" | "email" | "userType",
   value: string,
 ];
 
@@ -265,7 +265,6 @@ const searches: Readonly<Record<By, (value: string) => Search>> = {
   projectName: (projectName) => ({ case: "projectNameQuery", value: { projectName, ...exactly } }),
   roleKey: (roleKey) => ({ case: "roleKeyQuery", value: { roleKey, ...exactly } }),
   email: (email) => ({ case: "emailQuery", value: { email, ...ignoreCase } }),
-  userName: (userName) => ({ case: "userNameQuery", value: { userName, ...ignoreCase } }),
   userType: (value) => {
     const type = value === "human" ? Type.HUMAN : Type.MACHINE;
     return { case: "userTypeQuery", value: { type } };

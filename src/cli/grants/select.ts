@@ -11,7 +11,7 @@ export interface SelectionEnd extends ReadingEnd {
   readonly matched: number;
   /** Values that match no grant of the selection, as they were given. */
   readonly unmatched: readonly string[];
-  /** Emails and login names whose grants are of several users, with these. */
+  /** Emails whose grants are of several users, with these. */
   readonly ambiguous: readonly string[];
 }
 
@@ -46,9 +46,9 @@ export async function* selectGrants(
         continue;
       }
       seen?.add(record.grantId);
-      for (const { shown, isPerson } of values.flat()) {
+      for (const { shown, query } of values.flat()) {
         unmatched.delete(shown);
-        if (isPerson) {
+        if (query[0] === "email") {
           const users = people.get(shown) ?? new Map<string, string>();
           people.set(shown, users.set(record.userId, personOf(record)));
         }
@@ -133,10 +133,7 @@ interface Value {
   readonly shown: string;
   /** By which grants are matched. */
   readonly key: string;
-  /** Together they find all grants that match, and possibly others. */
-  readonly queries: readonly GrantQuery[];
-  /** Whether it names one person. */
-  readonly isPerson?: boolean;
+  readonly query: GrantQuery;
 }
 
 /** The values of one flag: a grant must have one of them. */
@@ -157,9 +154,9 @@ function groupOf(
   };
 }
 
-/** Names and addresses are compared case-insensitively; no id looks like one. */
-function nameKey(name: string | undefined): string {
-  return `name ${name?.toLowerCase() ?? ""}`;
+/** Addresses are compared case-insensitively; no id looks like one. */
+function emailKey(email = ""): string {
+  return `email ${email.toLowerCase()}`;
 }
 
 /** A flag and its value, for messages; in quotes where the space around the value would not be seen. */
@@ -169,21 +166,14 @@ function shownFlag(flag: string, value: string): string {
 
 /** One group for each flag: a grant must match one value of each group. */
 async function toGroups(lookup: Lookup, selectors: Selectors): Promise<Group[]> {
-  const { users, userEmails, emails, loginNames, projects, roles } = selectors;
+  const { users, userEmails, emails, projects, roles } = selectors;
   const of = (flag: string, by: GrantQuery[0]) => (value: string) => {
-    const queries: GrantQuery[] = [[by, value]];
-    return { shown: shownFlag(flag, value), key: value, queries };
+    const query: GrantQuery = [by, value];
+    return { shown: shownFlag(flag, value), key: value, query };
   };
-  const byEmail = (email: string): Value => {
-    return { ...of("email", "email")(email), key: nameKey(email), isPerson: true };
+  const byEmail = (email: string) => {
+    return { ...of("email", "email")(email), key: emailKey(email) };
   };
-  // Searches know the name without its domain, and grants show the preferred login name.
-  const byLoginName = (name: string): Value => ({
-    shown: shownFlag("login-name", name),
-    key: nameKey(name),
-    queries: [name, ...name.split(/@(?=[^@]*$)/, 1)].map((text) => ["userName", text]),
-    isPerson: true,
-  });
   const resolved: Value[] = [];
   for (const project of projects) {
     const projectId = await projectIdOf(lookup, project);
@@ -194,11 +184,10 @@ async function toGroups(lookup: Lookup, selectors: Selectors): Promise<Group[]> 
   }
   return [
     groupOf(
-      ({ userId, email }) => [userId, nameKey(email)],
+      ({ userId, email }) => [userId, emailKey(email)],
       [...users.map(of("user", "userId")), ...userEmails.map(byEmail)],
     ),
-    groupOf(({ email }) => [nameKey(email)], emails.map(byEmail)),
-    groupOf(({ preferredLoginName }) => [nameKey(preferredLoginName)], loginNames.map(byLoginName)),
+    groupOf(({ email }) => [emailKey(email)], emails.map(byEmail)),
     groupOf(({ projectId }) => [projectId], resolved),
     groupOf(({ roleKeys }) => roleKeys, roles.map(of("role", "roleKey"))),
   ].filter(({ values }) => values.length > 0);
@@ -243,7 +232,7 @@ function plan({ userType }: Selectors, groups: readonly Group[]): (readonly Gran
   const base: GrantQuery[] = userType === undefined ? [] : [["userType", userType]];
   let each: readonly GrantQuery[] | undefined;
   for (const group of groups) {
-    const queries = group.values.flatMap((value) => value.queries);
+    const queries = group.values.map(({ query }) => query);
     if (queries.length === 1) {
       base.push(...queries);
     } else {

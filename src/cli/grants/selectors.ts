@@ -21,7 +21,6 @@ const selectorFlags = {
   },
   email: { ...several, value: "<address>", help: "of the user with this email address" },
   "emails-file": { ...one, value: "<path>", help: "of these: one a line, or a column of a CSV" },
-  "login-name": { ...several, value: "<name>", help: "of this preferred login name" },
   project: { ...several, value: "<id or name>", help: "of this project" },
   role: { ...several, value: "<key>", help: "that hold this role, whatever others they hold" },
   state: { ...one, value: "<state>", values: states, help: "that are active, or inactive" },
@@ -57,7 +56,6 @@ export async function readSelectors(flags: SelectorFlags, io: Io): Promise<Selec
     users: distinct([...(flags.user ?? []), ...listed.users]),
     userEmails: distinct(listed.emails),
     emails: distinct([...(flags.email ?? []), ...mailed.emails]),
-    loginNames: distinct(flags["login-name"] ?? []),
     // Names and keys are exact: they may begin or end with a space.
     projects: [...new Set(flags.project)],
     roles: [...new Set(flags.role)],

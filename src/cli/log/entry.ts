@@ -14,7 +14,6 @@ export interface Selectors {
   /** From a file of users: either these or `users`. */
   readonly userEmails: readonly string[];
   readonly emails: readonly string[];
-  readonly loginNames: readonly string[];
   readonly projects: readonly string[];
   readonly roles: readonly string[];
   readonly state?: "active" | "inactive" | undefined;

@@ -10,8 +10,6 @@ const mostInOneResponse = 100_000;
 const mostInResponseOfV4 = 20_000;
 /** What may be added between two requests. */
 const slack = 1000;
-/** The sizes of the pages of each pass: which grants pages leave out depends on their size. */
-const passes = [1, 0.73, 0.59, 0.41];
 const authorizationsInPage = 1000;
 
 /** How a list was read. */
@@ -33,9 +31,12 @@ export function isComplete({ read, total, changed }: ReadingEnd): boolean {
 /**
  * Reads all grants that match, each once. ZITADEL's list has no order: its pages overlap, and leave out grants,
  * the same ones each time. So it is read in one response where one can hold it. Where none can, ZITADEL v4 has
- * the ordered list of `listAuthorizations`: it tells which grants there are, and the few that pages have left out
- * are looked up one by one. (Its rows have no emails, so pages are still needed.) ZITADEL v2.70 has no such list:
- * it is read in several passes there, with pages of other sizes.
+ * the ordered list of `listAuthorizations`: it tells which grants there are, and what pages have left out is
+ * looked up one by one. (Its rows have no emails, so pages are still needed.) ZITADEL v2.70 has no such list:
+ * what its pages leave out is missing.
+ *
+ * A list that needs pages is read without the conditions that the ordered list does not know: the caller omits what
+ * does not match.
  *
  * Whether the list is complete is the caller's question to `isComplete`.
  *
@@ -69,42 +70,32 @@ export async function* readList(
     yield fresh(page.records);
     return { read: seen.size, total, changed: false, hidden: false };
   }
-  const fullPage = limit;
-  let changed = false;
-  let ordered: Awaited<ReturnType<typeof orderedList>>;
-  for (const part of passes) {
-    const before = seen.size;
-    const versions = new Set<string>();
-    limit = Math.max(1, Math.floor(fullPage * part));
-    for (let offset = 0; offset < total; ) {
-      const { records, version, ...next } = await pageAt(offset);
-      versions.add(`${next.total} ${version}`);
-      total = next.total;
-      offset += records.length;
-      yield fresh(records);
-      if (records.length === 0) {
-        break;
-      }
-    }
-    ordered ??= await orderedList(lookup, queries, orgId, seen);
-    const missing = ordered?.missing.filter((id) => !seen.has(id)) ?? [];
-    // So many lookups take as long as another pass.
-    if (ordered !== undefined && missing.length <= total / 500) {
-      for await (const shown of byLookups(lookup, missing)) {
-        yield fresh([...shown.values()].filter((record) => record !== undefined));
-      }
-      const { read } = ordered;
-      // Without the permission to read them all, rows are left out without an error.
-      return { read, total: ordered.total, changed: false, hidden: read < ordered.total };
-    }
-    // A number that equals the total is not enough if the list has changed in between. A pass that brings nothing
-    // new shows what has stayed.
-    changed = versions.size > 1 && (before === 0 || seen.size > before);
-    if (seen.size === total && !changed) {
+  const sortable = queries.filter(isSortable);
+  if (sortable.length < queries.length) {
+    return yield* readList(lookup, sortable, orgId);
+  }
+  const versions = new Set<string>();
+  for (let offset = 0; offset < total; ) {
+    page = await pageAt(offset);
+    versions.add(`${page.total} ${page.version}`);
+    total = page.total;
+    offset += page.records.length;
+    yield fresh(page.records);
+    if (page.records.length === 0) {
       break;
     }
   }
-  return { read: seen.size, total, changed, hidden: false };
+  const ordered = await orderedList(lookup, queries, orgId, seen);
+  if (ordered === undefined) {
+    // A number that equals the total is not enough if the list has changed in between.
+    return { read: seen.size, total, changed: versions.size > 1, hidden: false };
+  }
+  for await (const shown of byLookups(lookup, ordered.missing)) {
+    yield fresh([...shown.values()].filter((record) => record !== undefined));
+  }
+  const { read } = ordered;
+  // Without the permission to read them all, rows are left out without an error.
+  return { read, total: ordered.total, changed: false, hidden: read < ordered.total };
 }
 
 /** The grants that the ordered list has and `seen` has not; undefined where there is no such list. */
@@ -114,7 +105,7 @@ async function orderedList(
   organizationId: string | null,
   seen: ReadonlySet<string>,
 ) {
-  if (organizationId === null || !queries.every(isSortable)) {
+  if (organizationId === null) {
     return undefined;
   }
   const missing: string[] = [];

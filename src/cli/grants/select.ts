@@ -122,7 +122,7 @@ export function shortfallOf(end: ReadingEnd, protocol: string): string | undefin
   }
   return `${what}: ZITADEL's list has no order, and leaves grants out when it is read in parts.${
     protocol === "json"
-      ? " Use --protocol grpc, which can read it in one response."
+      ? " Use --protocol grpc or grpc-web, which can read it in one response."
       : " Select fewer at a time, for example with --user-type or --role."
   }`;
 }

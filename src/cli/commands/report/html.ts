@@ -73,7 +73,7 @@ function cellsOf(row: ReportRow): Cell[] {
     [row.grantId],
     [personOf({ ...row, userId: undefined }), row.userId],
     [row.projectName, row.projectId, projectGrantId && `project grant ${projectGrantId}`],
-    [stateBefore === undefined ? "not recorded" : roleKeys?.join(", ")],
+    [roleKeys?.join(", ")],
     [stateBefore],
     [row.outcome, row.reason, row.effect, row.restored, newGrantId && `as ${newGrantId}`],
     // To the second.

@@ -1,24 +1,15 @@
 import { platform, timestamp } from "../../../bulk/internal.js";
 import { defineCommand, type FlagTable } from "../../flags.js";
-import { exitCode, line, UsageError } from "../../io.js";
+import { exitCode, UsageError } from "../../io.js";
 import { logPathOf } from "../../log/open.js";
 import { LogContent } from "../../log/read.js";
-import {
-  counted,
-  csvLines,
-  grouped,
-  jsonLines,
-  printable,
-  quoted,
-  writeTexts,
-} from "../../terminal.js";
+import { csvLines, jsonLines, printable, quoted, writeTexts } from "../../terminal.js";
 import { htmlReport } from "./html.js";
 import { columns, reportRows } from "./rows.js";
 
 const reportFlags = {
   csv: { type: "boolean", help: "a table, for spreadsheets, in place of the page" },
   json: { type: "boolean", help: "the same as JSON Lines" },
-  quiet: { type: "boolean", short: "q", help: "do not say what the log does not contain" },
 } as const satisfies FlagTable;
 
 /** The command `report`. */
@@ -44,26 +35,13 @@ export const report = defineCommand({
       );
     }
     const content = await LogContent.read(path);
-    let unrecorded = 0;
-    async function* rows() {
-      for await (const row of reportRows(content)) {
-        unrecorded += row.stateBefore === undefined ? 1 : 0;
-        yield row;
-      }
-    }
+    const rows = reportRows(content);
     const texts = flags.csv
-      ? csvLines(columns, rows(), printable)
+      ? csvLines(columns, rows, printable)
       : flags.json
-        ? jsonLines(rows())
-        : htmlReport(content, rows(), timestamp(platform));
+        ? jsonLines(rows)
+        : htmlReport(content, rows, timestamp(platform));
     await writeTexts(texts, io);
-    if (unrecorded > 0 && !flags.quiet) {
-      // It must not look like grants without a project.
-      line(
-        io.stderr,
-        `Project and roles are not known for ${grouped(unrecorded)} of ${counted(content.grants.length, "grant")}: they were not looked up before the run, or not found.`,
-      );
-    }
     return exitCode.done;
   },
 });

@@ -51,7 +51,8 @@ export async function* reportRows(content: LogContent): AsyncGenerator<ReportRow
       projectId: recorded?.projectId,
       projectGrantId: recorded?.projectGrantId,
       roleKeys: recorded?.roleKeys ?? [],
-      stateBefore: recorded?.state,
+      // A grant that was not read, or not found, must not look like one without a project and roles.
+      stateBefore: recorded?.state ?? "not recorded",
       outcome: outcomeOf(grant),
       at: grant.at,
       reason: [...reasonsOf(details?.error), ...lost].join("; "),

@@ -211,12 +211,3 @@ export interface NodeConnectOptions {
   rejectUnauthorized?: boolean | undefined;
   [option: string]: unknown;
 }
-
-/** The host and port that requests name. */
-export function authorityOf(
-  { host, port, protocol }: URL,
-  nodeOptions: NodeConnectOptions | undefined,
-): string {
-  const servername = protocol === "https:" ? nodeOptions?.servername : undefined;
-  return servername ? `${servername}${port && `:${port}`}` : host;
-}

@@ -2,7 +2,7 @@ import { createRegistry } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import * as grpc from "../../src/grpc.js";
 import * as grpcWeb from "../../src/grpc-web.node.js";
-import { compressionBrotli, compressionGzip } from "../../src/transports/grpc/compression.js";
+import { compressionBrotli, compressionGzip } from "../../src/transports/grpc/transport.js";
 import type { ClientCompatRequest } from "./gen/connectrpc/conformance/v1/client_compat_pb.js";
 import { Codec, Compression, Protocol } from "./gen/connectrpc/conformance/v1/config_pb.js";
 import { file_connectrpc_conformance_v1_service } from "./gen/connectrpc/conformance/v1/service_pb.js";

@@ -1,5 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Compression } from "@connectrpc/connect/protocol";
+import type { NodeConnectOptions } from "../../options/options.js";
 import type { HeaderFields } from "../call/call.js";
 
 /** Names and values alternate. Node processes a list faster than an object: a twentieth of a call. */
@@ -89,6 +90,15 @@ export class RequestHeaders {
     }
     return list;
   }
+}
+
+/** The host and port that requests name. */
+export function authorityOf(
+  { host, port, protocol }: URL,
+  nodeOptions: NodeConnectOptions | undefined,
+): string {
+  const servername = protocol === "https:" ? nodeOptions?.servername : undefined;
+  return servername ? `${servername}${port && `:${port}`}` : host;
 }
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);

@@ -3,8 +3,9 @@ import { Readable } from "node:stream";
 import { clientCertificate, hasCode, nothingSent, plainCause } from "../../errors/failure.js";
 import { createMask, type Mask, secretsOf } from "../../errors/mask.js";
 import { own } from "../../options/checker.js";
-import { authorityOf, type NodeConnectOptions } from "../../options/options.js";
+import type { NodeConnectOptions } from "../../options/options.js";
 import { explainFailure } from "./failure.js";
+import { authorityOf } from "./headers.js";
 
 /**
  * A `fetch` for Node with the network settings of native gRPC: a private certificate authority, a client

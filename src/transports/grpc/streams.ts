@@ -1,5 +1,5 @@
-import { Code, ConnectError, type Transport } from "@connectrpc/connect";
-import type { GrpcTransportOptions } from "@connectrpc/connect-node";
+import type { Transport } from "@connectrpc/connect";
+import { createGrpcTransport, type GrpcTransportOptions } from "@connectrpc/connect-node";
 import type { GrpcOptions } from "../../options/options.js";
 import type { TransportOptions } from "../call/attempt.js";
 import type { Call, ExpiryListener, WaitingCalls } from "../call/call.js";
@@ -8,10 +8,7 @@ import type { Connection } from "./connection.js";
 import type { RequestHeaders } from "./headers.js";
 import type { ConnectionPool, Waiter } from "./pool.js";
 
-/**
- * Streaming methods are connect-node's, over the connections of the pool. It is loaded when the first of them
- * is called: most programs use no streams.
- */
+/** Streaming methods are connect-node's, over the connections of the pool. */
 export function createStreams(
   options: TransportOptions<GrpcOptions>,
   headers: RequestHeaders,
@@ -19,14 +16,8 @@ export function createStreams(
   authority: string,
   waiting: WaitingCalls,
 ): Transport["stream"] {
-  let loading: Promise<typeof import("@connectrpc/connect-node")> | undefined;
   return createStream(options, waiting, async (call, header, limitMs) => {
     headers.addTo(header, limitMs);
-    loading ??= import("@connectrpc/connect-node");
-    const { createGrpcTransport } = await loading.catch((reason) => {
-      loading = undefined;
-      throw ConnectError.from(reason, Code.InvalidArgument);
-    });
     const room = <R>(use: (connection: Connection) => R) => withConnection(pool, call, use);
     return createGrpcTransport({
       // The same names with the same meaning; the session manager's own are not used.

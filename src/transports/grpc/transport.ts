@@ -1,6 +1,9 @@
 import { fromJson, toJson } from "@bufbuild/protobuf";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
 import { encodeFrame } from "../../common/frames.js";
-import { authorityOf, type GrpcOptions } from "../../options/options.js";
+import { neverSent } from "../../errors/certainty.js";
+import type { GrpcOptions } from "../../options/options.js";
 import {
   type Attempt,
   type ClosableTransport,
@@ -9,12 +12,10 @@ import {
 } from "../call/attempt.js";
 import { WaitingCalls } from "../call/call.js";
 import { createCodec } from "../call/codec.js";
-import { compressionBrotli, compressionGzip } from "./compression.js";
 import { type Exchanges, exchange } from "./exchange.js";
-import { RequestHeaders } from "./headers.js";
+import { authorityOf, RequestHeaders } from "./headers.js";
 import { ConnectionPool } from "./pool.js";
 import { compressedFlag, GrpcResponse } from "./response.js";
-import { createStreams } from "./streams.js";
 
 /**
  * A Connect transport over native gRPC (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md):
@@ -44,7 +45,17 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
     idleConnectionTimeoutMs: options.idleConnectionTimeoutMs ?? 15 * 60_000,
   });
   const waiting = new WaitingCalls();
-  const stream = createStreams(options, headers, pool, authority, waiting);
+  let streams: Promise<Transport["stream"]> | undefined;
+  /** Streams are connect-node's, which the first of them loads: most programs use none. */
+  const loadStreams = async () => {
+    try {
+      const { createStreams } = await import("./streams.js");
+      return createStreams(options, headers, pool, authority, waiting);
+    } catch (reason) {
+      streams = undefined;
+      throw neverSent(ConnectError.from(reason, Code.InvalidArgument));
+    }
+  };
 
   const shared: Exchanges = {
     pool,
@@ -88,11 +99,66 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
         },
         waiting,
       ),
-      stream,
+      async stream(...call) {
+        streams ??= loadStreams();
+        return (await streams)(...call);
+      },
     },
     close() {
       waiting.close();
       pool.close();
     },
   };
+}
+
+type Decompress = (bytes: Uint8Array, limit: { maxOutputLength: number }, done: Done) => void;
+type Done = (error: Error | null, result: Uint8Array<ArrayBuffer>) => void;
+
+export const compressionGzip = compression("gzip", "gzip", "gunzip");
+export const compressionBrotli = compression("br", "brotliCompress", "brotliDecompress");
+
+/** A compression by functions of `node:zlib`, which is loaded when a message first needs it. */
+function compression(
+  name: string,
+  compress: "gzip" | "brotliCompress",
+  decompress: "gunzip" | "brotliDecompress",
+): Compression {
+  return {
+    name,
+    async compress(bytes) {
+      const zlib = await import("node:zlib");
+      return promise((done) => zlib[compress](bytes, done));
+    },
+    async decompress(bytes, readMaxBytes) {
+      if (bytes.length === 0) {
+        return new Uint8Array();
+      }
+      const { [decompress]: run } = await import("node:zlib");
+      try {
+        // zlib stops at the limit, so a small response that decompresses to gigabytes takes no memory.
+        const limit = { maxOutputLength: readMaxBytes };
+        return await promise((done) => (run as Decompress)(bytes, limit, done));
+      } catch (reason) {
+        throw (reason as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE"
+          ? new ConnectError(
+              `message is larger than readMaxBytes ${readMaxBytes} after decompression`,
+              Code.ResourceExhausted,
+            )
+          : new ConnectError(
+              "the response cannot be decompressed",
+              Code.Internal,
+              undefined,
+              undefined,
+              reason,
+            );
+      }
+    },
+  };
+}
+
+/** Not `promisify`: node:util, as a module, takes longer to load than all of this transport. */
+function promise(run: (done: Done) => void): Promise<Uint8Array<ArrayBuffer>> {
+  return new Promise((resolve, reject) => {
+    run((error, result) => (error === null ? resolve(result) : reject(error)));
+  });
 }

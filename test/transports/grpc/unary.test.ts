@@ -7,7 +7,7 @@ import {
   DeactivateUserGrantResponseSchema,
 } from "../../../gen/zitadel/management_pb.js";
 import type { GrpcOptions } from "../../../src/grpc.js";
-import { compressionBrotli, compressionGzip } from "../../../src/transports/grpc/compression.js";
+import { compressionBrotli, compressionGzip } from "../../../src/transports/grpc/transport.js";
 import { frame } from "../../faults/exchange.js";
 import {
   type ReceivedCall,

@@ -69,9 +69,8 @@ export async function carryOut(plan: Plan, flags: ActionFlags, context: Context)
 /** Sends the requests. Returns their outcomes, and how each grant of the run must be shown by now. */
 async function sendAll(plan: Plan, flags: ActionFlags, context: Context) {
   const { command, earlier, unwritten = [] } = plan;
-  const { log, stopSwitch, quiet, io } = context;
-  const total = plan.open.length + unwritten.length;
-  const report = createReport(total, { json: flags.json, quiet }, io);
+  const { log, stopSwitch, io } = context;
+  const report = createReport(plan.open.length + unwritten.length, flags, io);
   const done = doneStatus(command);
   const expected: Map<string, Expected> = earlier?.expectations() ?? new Map();
   const unlogged: LoggedOutcome[] = [];

@@ -101,16 +101,15 @@ async function proceed(
     line(io.stderr, `Not matched   ${printable(value)}`);
   }
   const isWhole = shortfall === undefined && (unmatched.length === 0 || flags["allow-unknown"]);
-  const atBest = (code: number) =>
-    code === exitCode.done && !isWhole ? exitCode.incomplete : code;
+  const atBest = isWhole ? exitCode.done : exitCode.incomplete;
   if (flags["dry-run"]) {
     await dryRun(command, connection, gathered, flags, io);
     const isFound = gathered.overview.missing === 0 || flags["allow-unknown"];
-    return atBest(isFound ? exitCode.done : exitCode.incomplete);
+    return isFound ? atBest : exitCode.incomplete;
   }
   if (grants.length === 0) {
     line(io.stderr, "Nothing was done: no grant matches.");
-    return atBest(flags["allow-unknown"] ? exitCode.done : exitCode.incomplete);
+    return flags["allow-unknown"] ? atBest : exitCode.incomplete;
   }
   await confirm(command, grants.length, flags, io);
   const limit = flags.rate === undefined ? undefined : Number(flags.rate);
@@ -122,7 +121,7 @@ async function proceed(
       line(io.stderr, `Not all grants were ${command}d: ${shortfall}`);
     }
   });
-  return atBest(code);
+  return code === exitCode.done ? atBest : code;
 }
 
 /** What is about to happen, with where and as whom right above the question. */

@@ -85,7 +85,10 @@ const retryChecks: Checks<RetryOptions> = {
   initialBackoffMs: timeMs(1),
   maxBackoffMs: timeMs(1),
   backoffMultiplier: number(1, 100),
-  retryableStatusCodes: listOf("status codes (1 to 16)", (item) => (item as number) in Code),
+  retryableStatusCodes: listOf(
+    "status codes (1 to 16)",
+    (item) => Number.isInteger(item) && (item as number) in Code,
+  ),
   idempotentMethods: listOf(
     "methods (SomeService.method.someMethod)",
     (item) => (item as DescMethod)?.kind === "rpc",

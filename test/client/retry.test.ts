@@ -336,7 +336,7 @@ describe("the option", () => {
       /^retry.maxAttempts must be a whole number of attempts from 1 to 100; got 0/,
     ],
     [
-      { retryableStatusCodes: ["UNAVAILABLE"] },
+      { retryableStatusCodes: ["Unavailable"] },
       /^retry.retryableStatusCodes must be an array of status/,
     ],
     [{ idempotentMethods: ["x"] }, /^retry.idempotentMethods must be an array of methods/],

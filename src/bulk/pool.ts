@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Environment, sleep } from "../common/time.js";
+import { neverSent } from "../errors/certainty.js";
 import { mostRequestBytes, requestBytes } from "./options.js";
 import { Notifier, type Stop, Stopped } from "./stop.js";
 
@@ -169,8 +170,8 @@ export class Pool<G extends Grant> {
         }
         if ("problem" in reading) {
           rejected += 1;
-          const problem = `${reading.problem}; it was not sent`;
-          reject(nameOf(reading.id), new ConnectError(problem, Code.InvalidArgument));
+          const error = new ConnectError(reading.problem, Code.InvalidArgument);
+          reject(nameOf(reading.id), neverSent(error));
           continue;
         }
         bytes += requestBytes(reading.grant.grantId);

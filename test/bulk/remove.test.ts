@@ -2,6 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { removeUserGrants, removeUserGrantsIn } from "../../src/bulk/remove.js";
 import { sleep } from "../../src/common/time.js";
+import { mayHaveBeenApplied } from "../../src/errors/certainty.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
 import { ModelServer } from "./model-server.js";
 import { numbered, setUp } from "./removals.js";
@@ -148,6 +149,7 @@ describe("removing", () => {
     expect(alone.outcomes).toMatchObject([
       { status: "failed", error: { code: Code.InvalidArgument } },
     ]);
+    expect(mayHaveBeenApplied(alone.outcomes[0]?.error)).toBe(false);
   });
 });
 

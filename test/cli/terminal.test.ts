@@ -89,7 +89,7 @@ describe("as a process on a terminal", () => {
       [[/100 of 200/, "\u0003"]],
     );
     expect(screen).toMatch(/200 removed, 0 not found, 0 failed in/);
-    expect(screen).toMatch(/Whether the access has ended was not looked at: it was stopped/);
+    expect(screen).toMatch(/Whether it is in effect was not looked at to the end: it was stopped/);
     expect(exitCode).toBe(3);
   });
 

@@ -211,12 +211,11 @@ async function awaitToken(
   call: Call,
   refused: string | undefined,
 ): Promise<string> {
-  const before = call.explain(
+  const problem =
     refused === undefined
-      ? () => "the token source has not returned a token: see what it waits for"
-      : () =>
-          "the server rejected the token, and the token source has not returned another one: see what it waits for",
-  );
+      ? "the token source has not returned a token"
+      : "the server rejected the token, and the token source has not returned another one";
+  const before = call.explain(() => `${problem}: see what it waits for`);
   try {
     const value: unknown = await call.waitFor(Promise.resolve(token));
     if (!isHeaderValue(value)) {

@@ -1,5 +1,5 @@
 import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
-import type { ConnectError, ContextKey, UnaryResponse } from "@connectrpc/connect";
+import { ConnectError, type ContextKey, type UnaryResponse } from "@connectrpc/connect";
 
 /**
  * Sees every request that leaves a client, as it leaves: each attempt, with its credentials. It throws nothing:
@@ -24,14 +24,21 @@ export interface ResponseObserver {
   onError(error: ConnectError): void;
 }
 
-/** Reports a whole response. */
-export function observeResponse(
+/** Shows an observer the message of a unary request, and what comes of it. */
+export function observe(
   observer: ResponseObserver,
-  { header, message, trailer }: UnaryResponse,
+  message: MessageShape<DescMessage>,
+  result: Promise<UnaryResponse>,
 ): void {
-  observer.onResponse(header);
-  observer.onMessage("server", message);
-  observer.onEnd(trailer);
+  observer.onMessage("client", message);
+  result.then(
+    (response) => {
+      observer.onResponse(response.header);
+      observer.onMessage("server", response.message);
+      observer.onEnd(response.trailer);
+    },
+    (reason) => observer.onError(ConnectError.from(reason)),
+  );
 }
 
 /**

@@ -1,6 +1,6 @@
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
-import { type Observer, observeResponse } from "../../common/hooks.js";
-import { asConnectError, decided, decisionOf } from "../../errors/certainty.js";
+import { type Observer, observe } from "../../common/hooks.js";
+import { decided, decisionOf } from "../../errors/certainty.js";
 import { describeFailure } from "../../errors/failure.js";
 import { own } from "../../options/checker.js";
 import type { Attempt } from "../call/attempt.js";
@@ -43,25 +43,15 @@ export async function sendOverFetch(
     }
   };
   const once = async () => {
-    const turn = call.passGate(contextValues);
-    if (turn !== undefined) {
-      await turn;
-    }
+    await call.passGate(contextValues);
     call.onSent();
     const { url, header } = request;
-    const { secrets } = call;
-    const seen = options.observer?.({ method, url, header, secrets });
-    seen?.onMessage("client", message);
-    try {
-      const response = await call.waitFor(run());
-      if (seen !== undefined) {
-        observeResponse(seen, response);
-      }
-      return response;
-    } catch (reason) {
-      seen?.onError(asConnectError(reason));
-      throw reason;
+    const observer = options.observer?.({ method, url, header, secrets: call.secrets });
+    const response = call.waitFor(run());
+    if (observer !== undefined) {
+      observe(observer, message, response);
     }
+    return await response;
   };
   try {
     return await once();

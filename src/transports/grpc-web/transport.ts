@@ -25,7 +25,6 @@ export function createGrpcWebTransport(
 ): ClosableTransport {
   const { baseUrl, readMaxBytes, useBinaryFormat } = options;
   const codec = createCodec(options, json);
-  let streams: Transport["stream"] | undefined;
 
   const unary = createUnary(options, {
     target: ({ parent, name }) => ({
@@ -49,13 +48,10 @@ export function createGrpcWebTransport(
   return {
     transport: {
       unary,
-      async stream(...call) {
-        if (createStreams === undefined) {
-          throw new ConnectError("this client has no streaming methods", Code.Unimplemented);
-        }
-        streams ??= createStreams(options);
-        return await streams(...call);
-      },
+      stream: createStreams?.(options) ?? noStreams,
     },
   };
 }
+
+const noStreams: Transport["stream"] = () =>
+  Promise.reject(new ConnectError("this client has no streaming methods", Code.Unimplemented));

@@ -1,13 +1,8 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import {
-  type Observer,
-  observeResponse,
-  type ResponseObserver,
-  sendGate,
-} from "../../common/hooks.js";
-import { asConnectError, decided } from "../../errors/certainty.js";
+import { type Observer, observe, sendGate } from "../../common/hooks.js";
+import { decided } from "../../errors/certainty.js";
 import type { Attempt } from "../call/attempt.js";
 import type { ExpiryListener } from "../call/call.js";
 import type { Connection } from "./connection.js";
@@ -60,7 +55,8 @@ class UnaryExchange implements Waiter, ExpiryListener {
   #stream: ClientHttp2Stream | undefined;
   #startedAtMs = 0;
   readonly #reader: ResponseReader;
-  #observer: ResponseObserver | undefined;
+  /** What an observer sees of it. */
+  #observed: PromiseWithResolvers<UnaryResponse> | undefined;
   /** Whether any byte of a response has arrived: the server has received the request. */
   #responding = false;
   /** Whether the server has sent everything. */
@@ -126,8 +122,8 @@ class UnaryExchange implements Waiter, ExpiryListener {
     const { secrets } = call;
     const header = new Headers(fields);
     this.#shared.headers.addTo(header, call.remainingMs());
-    this.#observer = observer({ method, url, header, secrets });
-    this.#observer.onMessage("client", message);
+    this.#observed = Promise.withResolvers();
+    observe(observer({ method, url, header, secrets }), message, this.#observed.promise);
   }
 
   /** Without a place on the connection; another one may take its place meanwhile. */
@@ -223,7 +219,7 @@ class UnaryExchange implements Waiter, ExpiryListener {
     ) {
       this.#connection.liveness.suspect();
     }
-    this.#observer?.onError(error);
+    this.#observed?.reject(error);
     this.#reject(error, false);
   }
 
@@ -235,25 +231,18 @@ class UnaryExchange implements Waiter, ExpiryListener {
       this.#fail(result);
     } else if (!this.#settled) {
       this.#settle();
-      this.#resolve(this.#finish(result));
+      const response = this.#finish(result);
+      this.#observed?.resolve(response);
+      this.#resolve(response);
     }
   }
 
   #finish(received: ReceivedResponse): UnaryResponse | Promise<UnaryResponse> {
-    let response: UnaryResponse | Promise<UnaryResponse>;
     try {
-      response = this.#shared.finish(this.#attempt, received);
+      return this.#shared.finish(this.#attempt, received);
     } catch (reason) {
-      response = Promise.reject(this.#attempt.call.judge(reason));
+      return Promise.reject(this.#attempt.call.judge(reason));
     }
-    const observer = this.#observer;
-    if (observer !== undefined) {
-      Promise.resolve(response).then(
-        (finished) => observeResponse(observer, finished),
-        (reason) => observer.onError(asConnectError(reason)),
-      );
-    }
-    return response;
   }
 
   #fail(error: ConnectError, isUnprocessed = false): void {
@@ -264,7 +253,7 @@ class UnaryExchange implements Waiter, ExpiryListener {
       }
       const judged = call.judge(error);
       this.#settle();
-      this.#observer?.onError(error);
+      this.#observed?.reject(judged);
       this.#reject(judged, isUnprocessed);
     }
   }

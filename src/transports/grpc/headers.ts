@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Compression } from "@connectrpc/connect/protocol";
-import type { NodeConnectOptions } from "../../options/options.js";
+import type { GrpcOptions, NodeConnectOptions } from "../../options/options.js";
 import type { HeaderFields } from "../call/call.js";
 
 /** Names and values alternate. Node processes a list faster than an object: a twentieth of a call. */
@@ -16,34 +16,37 @@ const userAgent = "zitadel-user-grants";
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
  */
 export class RequestHeaders {
+  /** The host and port that are sent. */
+  readonly authority: string;
   readonly #origin: string;
   /** What every request begins with, up to the name of its path. */
   readonly #start: HeaderList;
   readonly #pathPrefix: string;
   readonly #protocol: HeaderFields;
 
-  constructor(options: {
-    /** The host and port that are sent. */
-    authority: string;
-    /** Its path is prepended to that of every method. */
-    baseUrl: string;
-    contentType: string;
-    sendCompression: Compression | undefined;
-    acceptCompression: readonly Compression[];
-  }) {
-    const { authority, baseUrl, contentType, sendCompression, acceptCompression } = options;
-    const { origin, pathname, protocol } = new URL(baseUrl);
+  constructor(
+    {
+      baseUrl,
+      nodeOptions,
+      sendCompression,
+    }: Pick<GrpcOptions, "baseUrl" | "nodeOptions" | "sendCompression">,
+    subtype: string,
+    acceptCompression: readonly Compression[],
+  ) {
+    const url = new URL(baseUrl);
+    const { origin, pathname, protocol } = url;
+    this.authority = authorityOf(url, nodeOptions);
     this.#origin = origin;
     this.#start = [
       ...[":method", "POST"],
       // Node would add the port even if it is the default, and ZITADEL selects its instance by this value.
-      ...[":authority", authority],
+      ...[":authority", this.authority],
       ...[":scheme", protocol.slice(0, -1)],
       ":path",
     ];
     this.#pathPrefix = pathname.replace(/\/$/, "");
     this.#protocol = {
-      "content-type": contentType,
+      "content-type": `application/grpc+${subtype}`,
       te: "trailers",
       ...(sendCompression && { "grpc-encoding": sendCompression.name }),
       ...(acceptCompression.length > 0 && {

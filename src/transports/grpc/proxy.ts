@@ -141,8 +141,12 @@ async function openTunnel(
     request.once("connect", ({ statusCode = 0 }, socket: Socket, head) => {
       if (statusCode < 200 || statusCode > 299) {
         socket.destroy();
-        const [code, advice] = statusCode === 407 ? wantsCredentials : refusesHost;
-        reject(failure(code, `responded to CONNECT ${path} with HTTP ${statusCode}. ${advice}`));
+        const said = `responded to CONNECT ${path} with HTTP ${statusCode}.`;
+        reject(
+          statusCode === 407
+            ? failure("ERR_PROXY_CREDENTIALS", `${said} ${wantsCredentials}`)
+            : failure("ERR_PROXY_REFUSED", `${said} ${refusesHost}`),
+        );
         return;
       }
       socket.on("error", () => undefined);
@@ -154,14 +158,9 @@ async function openTunnel(
   });
 }
 
-const wantsCredentials = [
-  "ERR_PROXY_CREDENTIALS",
-  'It wants credentials: HTTPS_PROXY may hold them ("http://user:password@proxy.example.com:3128").',
-] as const;
-const refusesHost = [
-  "ERR_PROXY_REFUSED",
-  "It may refuse this host; NO_PROXY names hosts that need no proxy.",
-] as const;
+const wantsCredentials =
+  'It wants credentials: HTTPS_PROXY may hold them ("http://user:password@proxy.example.com:3128").';
+const refusesHost = "It may refuse this host; NO_PROXY names hosts that need no proxy.";
 
 function authorization({ username, password }: URL): { "proxy-authorization"?: string } {
   if (username === "" && password === "") {

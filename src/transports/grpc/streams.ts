@@ -2,7 +2,7 @@ import type { Transport } from "@connectrpc/connect";
 import { createGrpcTransport, type GrpcTransportOptions } from "@connectrpc/connect-node";
 import type { GrpcOptions } from "../../options/options.js";
 import type { TransportOptions } from "../call/attempt.js";
-import type { Call, ExpiryListener, WaitingCalls } from "../call/call.js";
+import type { Call, WaitingCalls } from "../call/call.js";
 import { createStream, streamInterceptors } from "../call/stream.js";
 import type { Connection } from "./connection.js";
 import type { RequestHeaders } from "./headers.js";
@@ -13,7 +13,6 @@ export function createStreams(
   options: TransportOptions<GrpcOptions>,
   headers: RequestHeaders,
   pool: ConnectionPool,
-  authority: string,
   waiting: WaitingCalls,
 ): Transport["stream"] {
   return createStream(options, waiting, async (call, header, limitMs) => {
@@ -22,7 +21,7 @@ export function createStreams(
     return createGrpcTransport({
       // The same names with the same meaning; the session manager's own are not used.
       ...(options as GrpcTransportOptions),
-      sessionManager: sessionManager(options.baseUrl, authority, room),
+      sessionManager: sessionManager(options.baseUrl, headers.authority, room),
       interceptors: streamInterceptors(options, call, () => room(() => undefined)),
     });
   });
@@ -54,33 +53,28 @@ function sessionManager(
 }
 
 /** Uses a connection when one has room for the call. */
-function withConnection<R>(
+async function withConnection<R>(
   pool: ConnectionPool,
   call: Call,
   use: (connection: Connection) => R,
 ): Promise<R> {
-  return new Promise((resolve, reject) => {
-    const waiter: Waiter & ExpiryListener = {
-      start(connection) {
-        call.leave(waiter);
-        try {
-          resolve(use(connection));
-        } catch (reason) {
-          reject(reason);
-        }
-      },
-      fail(error) {
-        call.leave(waiter);
-        reject(error);
-      },
-      onExpiry(error) {
-        pool.leave(waiter);
-        reject(error);
-      },
-    };
-    call.listen(waiter);
-    if (!call.ended) {
-      pool.run(waiter);
-    }
-  });
+  call.throwIfEnded();
+  const { promise, resolve, reject } = Promise.withResolvers<R>();
+  const waiter: Waiter = {
+    start(connection) {
+      try {
+        call.throwIfEnded();
+        resolve(use(connection));
+      } catch (reason) {
+        reject(reason);
+      }
+    },
+    fail: reject,
+  };
+  pool.run(waiter);
+  try {
+    return await call.waitFor(promise);
+  } finally {
+    pool.leave(waiter);
+  }
 }

@@ -1,5 +1,5 @@
 import { fromJson, toJson } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { encodeFrame } from "../../common/frames.js";
 import { neverSent } from "../../errors/certainty.js";
@@ -13,7 +13,7 @@ import {
 import { WaitingCalls } from "../call/call.js";
 import { createCodec } from "../call/codec.js";
 import { type Exchanges, exchange } from "./exchange.js";
-import { authorityOf, RequestHeaders } from "./headers.js";
+import { RequestHeaders } from "./headers.js";
 import { ConnectionPool } from "./pool.js";
 import { compressedFlag, GrpcResponse } from "./response.js";
 
@@ -23,18 +23,11 @@ import { compressedFlag, GrpcResponse } from "./response.js";
  */
 export function createGrpcTransport(options: TransportOptions<GrpcOptions>): ClosableTransport {
   const url = new URL(options.baseUrl);
-  const authority = authorityOf(url, options.nodeOptions);
   const { readMaxBytes, sendCompression } = options;
   const acceptCompression = options.acceptCompression ?? [compressionGzip, compressionBrotli];
   const compressMinBytes = options.compressMinBytes ?? 1024;
   const codec = createCodec(options, { fromJson, toJson });
-  const headers = new RequestHeaders({
-    authority,
-    baseUrl: options.baseUrl,
-    contentType: `application/grpc+${codec.subtype}`,
-    sendCompression,
-    acceptCompression,
-  });
+  const headers = new RequestHeaders(options, codec.subtype, acceptCompression);
   const pool = new ConnectionPool({
     origin: url.origin,
     nodeOptions: options.nodeOptions,
@@ -45,17 +38,6 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
     idleConnectionTimeoutMs: options.idleConnectionTimeoutMs ?? 15 * 60_000,
   });
   const waiting = new WaitingCalls();
-  let streams: Promise<Transport["stream"]> | undefined;
-  /** Streams are connect-node's, which the first of them loads: most programs use none. */
-  const loadStreams = async () => {
-    try {
-      const { createStreams } = await import("./streams.js");
-      return createStreams(options, headers, pool, authority, waiting);
-    } catch (reason) {
-      streams = undefined;
-      throw neverSent(ConnectError.from(reason, Code.InvalidArgument));
-    }
-  };
 
   const shared: Exchanges = {
     pool,
@@ -99,9 +81,12 @@ export function createGrpcTransport(options: TransportOptions<GrpcOptions>): Clo
         },
         waiting,
       ),
+      /** Streams are connect-node's, which the first of them loads: most programs use none. */
       async stream(...call) {
-        streams ??= loadStreams();
-        return (await streams)(...call);
+        const { createStreams } = await import("./streams.js").catch((reason) => {
+          throw neverSent(ConnectError.from(reason, Code.InvalidArgument));
+        });
+        return await createStreams(options, headers, pool, waiting)(...call);
       },
     },
     close() {

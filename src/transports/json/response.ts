@@ -78,7 +78,9 @@ async function readText(response: Response, readMaxBytes: number): Promise<strin
   let text = "";
   let bytes = 0;
   // React Native has no body stream.
-  const chunks = response.body ? bodyChunks(response) : [encode(await response.text())];
+  const chunks = response.body
+    ? bodyChunks(response)
+    : [new TextEncoder().encode(await response.text())];
   for await (const chunk of chunks) {
     bytes += chunk.byteLength;
     if (bytes > readMaxBytes) {
@@ -91,10 +93,6 @@ async function readText(response: Response, readMaxBytes: number): Promise<strin
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
-}
-
-function encode(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
 }
 
 /** Fields of the envelopes in which gateways and firewalls report errors with status 200. */

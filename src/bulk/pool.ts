@@ -264,15 +264,11 @@ export class Pool<G extends Grant> {
    * second.
    */
   async close(): Promise<void> {
-    try {
-      const returned = Promise.resolve(this.#iterator?.return?.());
-      returned.catch(() => undefined);
-      // A generator returns only after the value it works on has arrived, which may never happen.
-      if (this.#next === undefined) {
-        await this.#options.stop.orAborted(returned);
-      }
-    } catch {
-      // The run has stopped for another reason, which is the one to report.
+    // If it fails, the run has stopped for another reason, which is the one to report.
+    const returned = (async () => await this.#iterator?.return?.())().catch(() => undefined);
+    // A generator returns only after the value it works on has arrived, which may never happen.
+    if (this.#next === undefined) {
+      await this.#options.stop.orAborted(returned);
     }
   }
 }

@@ -69,7 +69,8 @@ export function createAsk<G extends Grant>(
       }
       const nowMs = environment.monotonicMs();
       failingSinceMs ??= nowMs;
-      const kind = classify(error, notFoundId, nowMs - slot.sentMs >= pace.timeoutMs);
+      const isLate = nowMs - slot.sentMs >= pace.timeoutMs;
+      const kind = classify(error, notFoundId, isLate);
       const isTransient = kind === "throttled" || kind === "lost";
       if (isTransient) {
         pace.throttled(slot, retryAfterMs(error, environment.wallMs()));

@@ -1,3 +1,4 @@
+import { GroupSizes } from "./group-sizes.js";
 import { type InDoubt, Ledger, OutcomeQueue } from "./ledger.js";
 import type { BulkOptions } from "./options.js";
 import { createSummary, type Outcome, type RunningSummary, type Summary } from "./outcome.js";
@@ -5,7 +6,7 @@ import { Pace } from "./pace.js";
 import { type Grant, Pool, type Reading } from "./pool.js";
 import { createAsk, type RequestsOptions } from "./requests.js";
 import { Stop } from "./stop.js";
-import { createWork, type Work, type WorkOptions } from "./work.js";
+import { createWork, type WorkOptions } from "./work.js";
 
 /** The statuses of an outcome. */
 type StatusOf<O> = O extends Outcome<infer Status> ? Status : never;
@@ -41,6 +42,8 @@ export interface Job<G extends Grant, Status extends string>
   readonly values: Iterable<unknown> | AsyncIterable<unknown>;
   readonly options: BulkOptions<Outcome<Status | "failed">>;
   readonly concurrency: number;
+  /** The most grants in one request. */
+  readonly batchSize: number;
   /** All statuses that a grant can have. */
   readonly statuses: readonly (Status | "failed")[];
   readonly read: (value: unknown) => Reading<G>;
@@ -125,18 +128,19 @@ function start<G extends Grant, Status extends string>(
   const counts = createSummary({ statuses: job.statuses, now: () => environment.monotonicMs() });
   const queue = new OutcomeQueue<Outcome<Status | "failed">>(batchSize * concurrency);
   /** What `onOutcome` has returned and has not settled. */
-  const observing = new Set<Promise<void>>();
+  const observing = new Set<Promise<unknown>>();
   const ledger = new Ledger<Status>(emit, job.inDoubt);
-  const pool: Pool<G> = new Pool<G>({
+  const sizes = new GroupSizes(batchSize);
+  const pool = new Pool<G>({
     ...{ values, read, distinct, environment, stop },
-    groupSize: () => work.groupSize(),
+    groupSize: () => sizes.first,
     room: () => queue.room(stop.signal),
     open: (grant) => ledger.open(grant),
     reject: (grantId, error) => emit({ grantId, status: "failed", error }),
     onIdle: (ms) => pace.idled(ms),
   });
   const ask = createAsk(job, pace, stop, (grants) => ledger.lost(grants));
-  const work: Work<G> = createWork(job, ask, pace, ledger, pool);
+  const work = createWork(job, sizes, ask, pace, ledger, pool);
   return { stop, queue, counts, finished: drive() };
 
   async function drive(): Promise<void> {
@@ -153,7 +157,7 @@ function start<G extends Grant, Status extends string>(
   async function send(): Promise<void> {
     try {
       for (let batch = await pool.take(); batch !== undefined; batch = await pool.take()) {
-        await work.work(batch);
+        await work(batch);
         pool.done();
       }
     } catch (error) {
@@ -163,22 +167,12 @@ function start<G extends Grant, Status extends string>(
 
   function emit(outcome: Outcome<Status | "failed">): void {
     counts.add(outcome);
-    try {
-      const seen: unknown = onOutcome?.(outcome);
-      if (isThenable(seen)) {
-        const observed: Promise<void> = Promise.resolve(seen)
-          .then(undefined, (error) => stop.becauseOfThrown(error))
-          .then(() => void observing.delete(observed));
-        observing.add(observed);
-      }
-    } catch (error) {
-      stop.becauseOfThrown(error);
+    if (onOutcome !== undefined) {
+      const observed: Promise<unknown> = (async () => await onOutcome(outcome))()
+        .catch((error) => stop.becauseOfThrown(error))
+        .finally(() => observing.delete(observed));
+      observing.add(observed);
     }
     queue.push(outcome);
   }
-}
-
-/** A promise, also of another library or realm. */
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
 }

@@ -1,4 +1,4 @@
-import { GroupSizes } from "./group-sizes.js";
+import type { GroupSizes } from "./group-sizes.js";
 import type { Ledger } from "./ledger.js";
 import type { Pace } from "./pace.js";
 import type { Batch, Grant, Pool } from "./pool.js";
@@ -9,35 +9,27 @@ const mostLosses = 2;
 
 /** How grants are grouped, and what becomes of them. */
 export interface WorkOptions<Status extends string> {
-  /** The most grants in one request. */
-  readonly batchSize: number;
   /** The status of grants whose request succeeded. */
   readonly doneStatus: Exclude<Status, "failed">;
   /** The status of a grant that failed alone; `failed` for what is not listed. */
   readonly statusOf: Partial<Record<MeaningKind, Exclude<Status, "failed">>>;
 }
 
-export interface Work<G extends Grant> {
-  /** How many grants the next request should hold. */
-  readonly groupSize: () => number;
-  /** Sends requests until each grant of the batch is decided or returned to the pool. */
-  readonly work: (batch: Batch<G>) => Promise<void>;
-}
-
 /**
  * Sends grants in groups. A grant that is unknown, or that the caller may not change, makes the request for
  * its whole group fail; it is found by group testing, with sizes that fit the share of such grants.
+ *
+ * @returns a function that sends requests until each grant of a batch is decided or returned to the pool.
  */
 export function createWork<G extends Grant, Status extends string>(
-  { batchSize, doneStatus, statusOf }: WorkOptions<Status>,
+  { doneStatus, statusOf }: WorkOptions<Status>,
+  sizes: GroupSizes,
   ask: Ask<G>,
   pace: Pace,
   ledger: Ledger<Status>,
   pool: Pool<G>,
-): Work<G> {
-  const sizes = new GroupSizes(batchSize);
-
-  return { groupSize: () => sizes.first, work };
+): (batch: Batch<G>) => Promise<void> {
+  return work;
 
   async function work({ grants, losses, accepted }: Batch<G>): Promise<void> {
     let suspects = grants;

@@ -1,12 +1,10 @@
 const closers = new WeakMap<object, () => void>();
 
 /** Remembers the function that closes the connections of a client or a transport. */
-export function registerForClose<T extends object>(target: T, closer: () => void = nothing): T {
+export function registerForClose<T extends object>(target: T, closer = () => {}): T {
   closers.set(target, closer);
   return target;
 }
-
-function nothing(): void {}
 
 /**
  * Closes the connections of a client or a transport at once. Calls in flight reject with `Canceled`, and so

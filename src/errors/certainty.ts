@@ -195,14 +195,17 @@ export function withExtras(error: ConnectError, { ...extras }: object): ConnectE
 
 /** Anything that was thrown as an error that can be changed: a frozen one is wrapped. */
 export function asConnectError(reason: unknown): ConnectError {
-  let error: ConnectError;
   try {
-    error = ConnectError.from(reason);
+    const error = ConnectError.from(reason);
+    return Object.isExtensible(error) ? error : wrap(error);
   } catch {
-    // Not even its text can be read.
-    return new ConnectError("a value without a readable message was thrown", Code.Unknown);
+    return unreadable();
   }
-  return Object.isExtensible(error) ? error : wrap(error);
+}
+
+/** For a value of other code of which not even the text can be read. */
+export function unreadable(): ConnectError {
+  return new ConnectError("a value without a readable message was thrown", Code.Unknown);
 }
 
 function wrap(error: ConnectError): ConnectError {

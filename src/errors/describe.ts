@@ -1,5 +1,5 @@
-import { Code, ConnectError } from "@connectrpc/connect";
-import { mayHaveBeenApplied } from "./certainty.js";
+import { type Code, ConnectError } from "@connectrpc/connect";
+import { mayHaveBeenApplied, unreadable } from "./certainty.js";
 import { findZitadelDetail } from "./zitadel-detail.js";
 
 /** The ids of ZITADEL's errors that decide something. */
@@ -71,15 +71,8 @@ export function describeError(error: unknown): ErrorDescription {
       mayHaveBeenApplied: mayHaveBeenApplied(error),
     };
   } catch {
-    // Thrown by other code: an object that cannot be converted to a string, or whose properties cannot be
-    // read.
-    return {
-      code: Code.Unknown,
-      id: undefined,
-      message: "a value without a readable message was thrown",
-      requestId: undefined,
-      mayHaveBeenApplied: true,
-    };
+    // An object that cannot be converted to a string, or whose properties cannot be read.
+    return describeError(unreadable());
   }
 }
 

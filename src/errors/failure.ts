@@ -111,11 +111,8 @@ export function plainCause(
   const inner = plainCause(cause, mask, depth + 1);
   const message = clean(reason.message || describeFailure(reason));
   const plain = new Error(message, inner === undefined ? undefined : { cause: inner });
-  plain.name = clean(name);
-  plain.stack = `${plain.name}: ${message}`;
-  for (const property of ["name", "stack"]) {
-    Object.defineProperty(plain, property, { enumerable: false });
-  }
+  const stack = `${clean(name)}: ${message}`;
+  Object.defineProperties(plain, { name: { value: clean(name) }, stack: { value: stack } });
   return Object.assign(
     plain,
     typeof code === "string" && { code: clean(code) },

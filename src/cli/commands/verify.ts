@@ -81,7 +81,9 @@ async function verifyLog(content: LogContent, context: Context, json: boolean): 
   explainMissing(expected, context);
   explainUnfinished(content, context);
   const isDecided = isFinished && ![...expected.values()].includes(undefined);
-  const isInEffect = await settle(seen, { command: head.command, path, repairs }, context);
+  const isRestored = content.sessions.some(({ what }) => what === "restored");
+  const command = isRestored ? "restore" : head.command;
+  const isInEffect = await settle(seen, { command, path, repairs }, context);
   return isInEffect && isDecided ? exitCode.done : exitCode.incomplete;
 }
 

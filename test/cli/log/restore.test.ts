@@ -175,6 +175,17 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
     expect((await restore(unchecked, "--no-check")).exitCode).toBe(0);
   });
 
+  it("is not said to be lost by ZITADEL for certain when somebody has changed it since", async () => {
+    const grant = recordedGrant();
+    const log = await ran("deactivate", [grant]);
+    await restore(log);
+    await cli(["deactivate", grant.grantId, "--yes", "--no-log"]);
+    const { exitCode, stderr } = await cli(["verify", log]);
+    expect(stderr).toContain("unless somebody has changed them since");
+    expect(stderr).not.toContain("Until then, deactivate the user");
+    expect(exitCode).toBe(2);
+  });
+
   it("shows who gets what before it asks", async () => {
     const log = await ran("remove", [recordedGrant("active", ["reader", "\u202ewriter"])]);
     const { stderr } = await cli(["restore", log, "--dry-run"]);

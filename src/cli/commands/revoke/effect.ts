@@ -114,11 +114,11 @@ function adviceOn(command: Ending["command"], isRepairable: boolean, path?: stri
       ? "Run it again with a log: a repair needs it."
       : `Repair, which gives access back for a moment: zitadel-user-grants verify --repair ${quoted(path)}`;
   }
-  const meanwhile =
+  const more =
     command === "restore"
-      ? ""
+      ? " That is, unless somebody has changed them since."
       : " Until then, deactivate the user, or remove the role from the project.";
-  return `A client cannot repair that. The operator can: update ZITADEL to a release with the fix, and rebuild the projection of user grants.${meanwhile}`;
+  return `A client cannot repair that. The operator can: update ZITADEL to a release with the fix, and rebuild the projection of user grants.${more}`;
 }
 
 /** Says what it can mean that grants were not found: nothing is known of them. */

@@ -10,6 +10,8 @@ const mostInOneResponse = 100_000;
 const mostInResponseOfV4 = 20_000;
 /** What may be added between two requests. */
 const slack = 1000;
+/** Sizes of pages, in parts of the first pass's: which grants pages leave out depends on their size. */
+const furtherPasses = [0.73, 0.59, 0.41];
 const authorizationsInPage = 1000;
 
 /** How a list was read. */
@@ -33,7 +35,7 @@ export function isComplete({ read, total, changed }: ReadingEnd): boolean {
  * the same ones each time. So it is read in one response where one can hold it. Where none can, ZITADEL v4 has
  * the ordered list of `listAuthorizations`: it tells which grants there are, and what pages have left out is
  * looked up one by one. (Its rows have no emails, so pages are still needed.) ZITADEL v2.70 has no such list:
- * what its pages leave out is missing.
+ * it is read in several passes there, with pages of other sizes.
  *
  * A list that needs pages is read without the conditions that the ordered list does not know: the caller omits what
  * does not match.
@@ -74,21 +76,37 @@ export async function* readList(
   if (sortable.length < queries.length) {
     return yield* readList(lookup, sortable, orgId);
   }
-  const versions = new Set<string>();
-  for (let offset = 0; offset < total; ) {
-    page = await pageAt(offset);
-    versions.add(`${page.total} ${page.version}`);
-    total = page.total;
-    offset += page.records.length;
-    yield fresh(page.records);
-    if (page.records.length === 0) {
-      break;
+  /** Reads pages of this size. Returns whether the list has changed in between; what brings nothing new shows what has stayed. */
+  const readPages = async function* (
+    size: number,
+  ): AsyncGenerator<readonly GrantRecord[], boolean> {
+    limit = Math.max(1, Math.floor(size));
+    const before = seen.size;
+    const versions = new Set<string>();
+    for (let offset = 0; offset < total; ) {
+      page = await pageAt(offset);
+      versions.add(`${page.total} ${page.version}`);
+      total = page.total;
+      offset += page.records.length;
+      yield fresh(page.records);
+      if (page.records.length === 0) {
+        break;
+      }
     }
-  }
+    return versions.size > 1 && (before === 0 || seen.size > before);
+  };
+  let changed = yield* readPages(limit);
   const ordered = await orderedList(lookup, queries, orgId, seen);
   if (ordered === undefined) {
-    // A number that equals the total is not enough if the list has changed in between.
-    return { read: seen.size, total, changed: versions.size > 1, hidden: false };
+    const firstSize = limit;
+    for (const part of furtherPasses) {
+      // A number that equals the total is not enough if the list has changed in between.
+      if (seen.size === total && !changed) {
+        break;
+      }
+      changed = yield* readPages(firstSize * part);
+    }
+    return { read: seen.size, total, changed, hidden: false };
   }
   for await (const shown of byLookups(lookup, ordered.missing)) {
     yield fresh([...shown.values()].filter((record) => record !== undefined));

@@ -89,7 +89,8 @@ export async function settle(
   // Nothing but a reactivation after the run explains a newer state, and a removed grant has none.
   const { skipped, changed } =
     command === "deactivate" ? await judge(active, path) : { skipped: [], changed: [] };
-  const newer = "was changed again since this run: it is left alone.";
+  const newer =
+    "was changed again since this run: it is left alone. Deactivate it to end its access.";
   listDanger(
     changed.map(({ grantId }) => `${grantId} ${newer}`),
     context,

@@ -5,7 +5,7 @@ import { clientCredentials, serviceUser, type TokenSource } from "../auth/index.
 import type { CommonOptions, ManagementClient } from "../bulk/internal.js";
 import { debug } from "../debug.js";
 import * as grpc from "../grpc.js";
-import * as grpcWeb from "../grpc-web.js";
+import * as grpcWeb from "../grpc-web.node.js";
 import * as json from "../json.js";
 import { inFlags } from "./explain.js";
 import { type FlagGroup, type FlagTable, type FlagValues, oneOf } from "./flags.js";

@@ -11,7 +11,7 @@ export interface Room {
 const givenToTool = [
   "index.ts",
   "grpc.ts",
-  "grpc-web.ts",
+  "grpc-web.node.ts",
   "json.ts",
   "debug.ts",
   "auth/index.ts",

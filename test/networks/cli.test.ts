@@ -26,4 +26,12 @@ describe("the command line", () => {
     );
     await sandbox.close();
   });
+
+  it("knows over gRPC-web, too, that nothing was sent: a wrong address is not tried for minutes", async () => {
+    const { exitCode, stderr } = await run(["list", "--protocol", "grpc-web"], {
+      env: { ZITADEL_URL: "http://localhost:1", ZITADEL_TOKEN: "t" },
+    });
+    expect(stderr).toMatch(/nothing was sent\.\nNothing was done/);
+    expect(exitCode).toBe(4);
+  });
 });

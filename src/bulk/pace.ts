@@ -25,6 +25,9 @@ export class Pace {
   readonly giveUpMs: number;
   readonly #rate: RateLimit | undefined;
   readonly #released = new Notifier();
+  /** How many have asked for a slot, and how many have got one: slots are taken in order. */
+  #waiters = 0;
+  #taken = 0;
   /** How many requests the server has processed. */
   accepted = 0;
   #limit: number;
@@ -52,17 +55,20 @@ export class Pace {
     this.#environment = environment;
   }
 
-  /** Takes a slot as soon as there is one. @throws Stopped when the run stops. */
+  /** Takes a slot as soon as there is one, in the order of the calls. @throws Stopped when the run stops. */
   async take(stop: AbortSignal): Promise<Slot> {
+    const turn = this.#waiters++;
     while (!stop.aborted) {
       const nowMs = this.#environment.monotonicMs();
       const waitMs = Math.max(this.#pausedUntilMs - nowMs, this.#rate?.waitMs(nowMs) ?? 0);
-      if (this.#inFlight >= this.#limit) {
+      if (this.#inFlight >= this.#limit || turn !== this.#taken) {
         await this.#released.wait(stop);
       } else if (waitMs > 0) {
         await sleep(this.#environment, waitMs, stop);
       } else {
         this.#inFlight += 1;
+        this.#taken += 1;
+        this.#released.notify();
         this.#rate?.add(nowMs);
         return { epoch: this.#epoch, sentMs: nowMs, countedMs: nowMs };
       }

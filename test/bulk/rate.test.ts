@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { deactivateUserGrantsIn } from "../../src/bulk/deactivate.js";
+import { Pace } from "../../src/bulk/pace.js";
 import { removeUserGrantsIn } from "../../src/bulk/remove.js";
 import { sleep } from "../../src/common/time.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
@@ -83,4 +84,22 @@ describe("maxPerSecond", () => {
       ),
     ).toBe(1);
   });
+});
+
+it("requests are sent in the order in which they began to wait, also after a throttled one", async () => {
+  const world = new FakeEnvironment(1);
+  const { signal } = new AbortController();
+  const pace = new Pace(1, 30_000, 300_000, undefined, world);
+  const order: string[] = [];
+  const next = async (name: string) => {
+    await pace.take(signal);
+    order.push(name);
+    pace.release();
+  };
+  const throttled = await pace.take(signal);
+  const second = next("second");
+  pace.throttled(throttled, undefined);
+  pace.release();
+  await world.run(Promise.all([second, next("first, again")]));
+  expect(order).toEqual(["second", "first, again"]);
 });

@@ -165,6 +165,63 @@ export interface RestoreOutcome {
   readonly at?: string;
 }
 
+type Check = (value: unknown) => boolean;
+
+const is =
+  (type: "string" | "number" | "boolean"): Check =>
+  (value) =>
+    typeof value === type;
+const isText = is("string");
+const listOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check);
+/** Whether a value is an object that has these fields, and all of its fields are valid. */
+const having =
+  (...names: readonly string[]): Check =>
+  (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    names.every((name) => Object.hasOwn(value, name)) &&
+    Object.entries(value).every(([name, field]) => (fields.get(name) ?? isText)(field));
+
+/** What a field holds, wherever it stands. All others are texts. */
+const fields = new Map<string, Check>([
+  ...["version", "rate", "code", "looked", "inEffect"].map((name) => [name, is("number")] as const),
+  ...["ok", "repair", "answerLost"].map((name) => [name, is("boolean")] as const),
+  ...["ids", "roleKeys", "users", "userEmails", "emails", "projects", "roles"].map(
+    (name) => [name, listOf(isText)] as const,
+  ),
+  ["command", (value) => value === "remove" || value === "deactivate"],
+  ["url", (value) => isText(value) && URL.canParse(String(value))],
+  ["orgId", (value) => value === null || isText(value)],
+  ["sequence", (value) => isText(value) && /^\d+$/.test(String(value))],
+  ["grants", listOf((grant) => isText(grant) || having("grantId")(grant))],
+  ["others", listOf(having("grantId", "shows"))],
+  ["recorded", having("state", "roleKeys", "projectId")],
+  ["error", having("code", "message")],
+  ["effect", having("looked", "inEffect", "others")],
+  ["selectors", having("users", "userEmails", "emails", "projects", "roles")],
+]);
+
+const entries = [
+  ...[having("log"), having("run", "at", "command", "url", "orgId", "accountId")],
+  ...[having("run", "at", "because"), having("grants"), having("request", "ids")],
+  ...[having("answer", "ok"), having("grantId", "status"), having("effect")],
+  ...[having("restore", "at", "accountId"), having("restore", "at", "because")],
+  ...[having("step", "do", "grantId"), having("stepResponse", "ok")],
+  having("grantId", "restored"),
+];
+
+/** @throws Error for what is not a line of a log: it was damaged, or edited by hand. */
+export function readEntry(text: string): Entry {
+  const value: unknown = JSON.parse(text);
+  if (!entries.some((isValid) => isValid(value))) {
+    throw new Error("not an entry");
+  }
+  return value as Entry;
+}
+
 /** An outcome, as written to logs and shown by `--json`. */
 export function toLogged({ grantId, status, answerLost, error }: Outcome<string>): LoggedOutcome {
   return { grantId, status, answerLost, error: error && describedError(error) };

@@ -10,6 +10,7 @@ import {
   type LogHead,
   logFormat,
   type RestoreOutcome,
+  readEntry,
   type SentStep,
   type StepEntry,
 } from "./entry.js";
@@ -78,7 +79,7 @@ export class LogContent {
       for await (const { lines, end } of completeLines(path)) {
         for (const text of lines) {
           number += 1;
-          content.#add(JSON.parse(text));
+          content.#add(readEntry(text));
         }
         content.wholeBytes = end;
       }
@@ -137,7 +138,7 @@ export class LogContent {
     return expected;
   }
 
-  /** @throws Error for what is not an entry of a log. */
+  /** @throws Error for a grant that is not in the list. */
   #add(entry: Entry): void {
     if ("run" in entry || "restore" in entry) {
       const { at } = entry;
@@ -225,8 +226,6 @@ export class LogContent {
           grant.change = { sequence, changeDate };
         }
       }
-    } else if (!("log" in entry)) {
-      throw new Error("an unknown entry");
     }
   }
 

@@ -110,6 +110,33 @@ describe("report", () => {
     }
   });
 
+  it("names the line of a log that was edited into something else", async () => {
+    const recorded = { ...hostile.recorded, sequence: "7" };
+    const text = begun(
+      [{ ...hostile, recorded }, "4"],
+      '{"request":"a-1","ids":["4"]}',
+      '{"answer":"a-1","ok":true,"at":"2026","requestId":"req-4"}',
+      `{"grantId":"4","status":"failed","answerLost":true,"error":${hostileError}}`,
+      '{"effect":{"looked":1,"inEffect":0,"others":[{"grantId":"4","shows":"active"}]}}',
+      '{"restore":"started","at":"2026","accountId":"7"}',
+      '{"step":"b-1","do":"add","grantId":"4"}',
+      '{"stepResponse":"b-1","ok":true}',
+      `{"grantId":"4","restored":"failed","error":${hostileError}}`,
+      '{"restore":"ended","at":"2026","because":"finished"}',
+      "{}",
+    );
+    const lines = text.trim().split("\n");
+    expect((await cli(["report", file("{}.jsonl", text)])).stderr).toContain("line 13");
+    for (const [index, line] of lines.slice(0, -1).entries()) {
+      for (const value of index === 0 ? [] : edits(JSON.parse(line))) {
+        const edited = lines.slice(0, -1).with(index, JSON.stringify(value)).join("\n");
+        const { exitCode, stderr } = await cli(["report", file("edited.jsonl", `${edited}\n`)]);
+        expect([value, stderr]).toEqual([value, expect.stringContaining(`line ${index + 1} `)]);
+        expect(exitCode).toBe(1);
+      }
+    }
+  });
+
   it.each([
     ["two formats", ["report", "x", "--csv", "--json"], /Give --csv or --json, not both/],
     ["what is not a log", ["report", "package.json", "--csv"], /not a log/],
@@ -119,3 +146,14 @@ describe("report", () => {
     expect(exitCode).toBe(1);
   });
 });
+
+/** A value with one of its fields, at any depth, in another type. */
+function* edits(value: object): Generator<unknown> {
+  for (const [name, field] of Object.entries(value)) {
+    const others =
+      typeof field === "object" ? [5, ...edits(field)] : [typeof field === "number" ? "x" : 5];
+    for (const other of others) {
+      yield Array.isArray(value) ? value.with(Number(name), other) : { ...value, [name]: other };
+    }
+  }
+}

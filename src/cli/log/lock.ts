@@ -1,8 +1,6 @@
-import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readFileSync, realpathSync, unlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { resolve } from "node:path";
 import { platform, timestamp } from "../../bulk/internal.js";
 import { fileProblem, UsageError } from "../io.js";
 import { quoted } from "../terminal.js";
@@ -91,8 +89,7 @@ function discard(path: string): void {
 /** A log that is named by a symbolic link is locked at its target, since other runs may use another name. */
 function lockPath(path: string): string {
   try {
-    const real = realpathSync(path);
-    return `${real === resolve(path) ? path : real}.lock`;
+    return `${realpathSync(path)}.lock`;
   } catch {
     // It does not exist yet.
     return `${path}.lock`;
@@ -148,8 +145,8 @@ function heldMessage(logPath: string, path: string, holder: Holder): string | un
 }
 
 /**
- * When a process of this machine started, or that it has ended, as one that waits to be reaped; null if the
- * system does not report it.
+ * When a process of this machine started, or that it has ended, as one that waits to be reaped; null where there
+ * is no /proc.
  */
 function startOf(pid: number): string | null {
   try {
@@ -161,16 +158,11 @@ function startOf(pid: number): string | null {
     // EPERM: it runs, as another user.
   }
   try {
-    if (process.platform === "linux") {
-      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      // The name before the last parenthesis may contain spaces.
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-      return fields[0] === "Z" ? "ended" : `${boot} ${fields[19]}`;
-    }
-    return process.platform === "darwin"
-      ? execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim()
-      : null;
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The name before the last parenthesis may contain spaces.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    return fields[0] === "Z" ? "ended" : `${boot} ${fields[19]}`;
   } catch {
     return null;
   }

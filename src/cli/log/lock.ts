@@ -104,28 +104,12 @@ function sameLock(a: Holder | undefined, b: Holder): boolean {
 }
 
 /** Undefined if there is no lock. */
-function readOwner(path: string, tries = 50): Holder | undefined {
-  let text: string;
+function readOwner(path: string): Holder | undefined {
   try {
-    text = readFileSync(path, "utf8");
+    const value = JSON.parse(readFileSync(path, "utf8"));
+    return typeof value?.id === "string" && Number.isSafeInteger(value.pid) ? value : {};
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : {};
-  }
-  if (text === "" && tries > 0) {
-    // Its maker is about to write it.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
-    return readOwner(path, tries - 1);
-  }
-  if (text === "") {
-    // Its maker was killed before it wrote it.
-    discard(path);
-    return undefined;
-  }
-  try {
-    const value = JSON.parse(text);
-    return typeof value?.id === "string" && Number.isSafeInteger(value.pid) ? value : {};
-  } catch {
-    return {};
   }
 }
 

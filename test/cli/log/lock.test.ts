@@ -101,19 +101,13 @@ describe("the lock of a log", () => {
     ["of another machine", JSON.stringify({ ...ours(), host: "elsewhere", pid: 1 })],
     ["without a start time", JSON.stringify({ ...ours(), startedAt: null })],
     ["that cannot be read", "not a lock"],
+    ["whose process was killed before it wrote it", ""],
   ])("%s is kept, and the error names what to do", (_, content) => {
     const path = newPath();
     writeFileSync(`${path}.lock`, content);
     expect(() => LogLock.take(path)).toThrow(/If no run writes the log, delete .*\.lock/);
     expect(readFileSync(`${path}.lock`, "utf8")).toBe(content);
     rmSync(`${path}.lock`);
-  });
-
-  it("of a process that was killed before it wrote it is replaced", () => {
-    const path = newPath();
-    writeFileSync(`${path}.lock`, "");
-    LogLock.take(path).release();
-    expect(existsSync(`${path}.lock`)).toBe(false);
   });
 
   it("notices that it was deleted", () => {

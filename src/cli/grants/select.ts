@@ -4,6 +4,7 @@ import { counted, printable } from "../terminal.js";
 import type { GrantQuery, Lookup } from "./lookup.js";
 import { isComplete, type ReadingEnd, readList } from "./read.js";
 import { type GrantRecord, personOf } from "./record.js";
+import { isEmail } from "./selectors.js";
 
 /** The result of a selection. */
 export interface SelectionEnd extends ReadingEnd {
@@ -166,14 +167,15 @@ function shownFlag(flag: string, value: string): string {
 
 /** One group for each flag: a grant must match one value of each group. */
 async function toGroups(lookup: Lookup, selectors: Selectors): Promise<Group[]> {
-  const { users, userEmails, emails, projects, roles } = selectors;
+  const { users, emails, projects, roles } = selectors;
   const of = (flag: string, by: GrantQuery[0]) => (value: string) => {
     const query: GrantQuery = [by, value];
     return { shown: shownFlag(flag, value), key: value, query };
   };
-  const byEmail = (email: string) => {
-    return { ...of("email", "email")(email), key: emailKey(email) };
+  const byEmail = (flag: string) => (email: string) => {
+    return { ...of(flag, "email")(email), key: emailKey(email) };
   };
+  const byUser = (user: string) => (isEmail(user) ? byEmail("user") : of("user", "userId"))(user);
   const resolved: Value[] = [];
   for (const project of projects) {
     const projectId = await projectIdOf(lookup, project);
@@ -183,11 +185,8 @@ async function toGroups(lookup: Lookup, selectors: Selectors): Promise<Group[]> 
     });
   }
   return [
-    groupOf(
-      ({ userId, email }) => [userId, emailKey(email)],
-      [...users.map(of("user", "userId")), ...userEmails.map(byEmail)],
-    ),
-    groupOf(({ email }) => [emailKey(email)], emails.map(byEmail)),
+    groupOf(({ userId, email }) => [userId, emailKey(email)], users.map(byUser)),
+    groupOf(({ email }) => [emailKey(email)], emails.map(byEmail("email"))),
     groupOf(({ projectId }) => [projectId], resolved),
     groupOf(({ roleKeys }) => roleKeys, roles.map(of("role", "roleKey"))),
   ].filter(({ values }) => values.length > 0);

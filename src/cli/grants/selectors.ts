@@ -13,7 +13,7 @@ const several = { ...one, multiple: true } as const;
 
 /** The flags that select grants. */
 const selectorFlags = {
-  user: { ...several, value: "<id>", help: "of this user" },
+  user: { ...several, value: "<id>", help: "of this user, by id or email" },
   "users-file": {
     ...one,
     value: "<path>",
@@ -50,12 +50,9 @@ export function selectorsGiven(flags: SelectorFlags): string[] {
 
 /** @throws UsageError for values that are not allowed, or a file that cannot be used. */
 export async function readSelectors(flags: SelectorFlags, io: Io): Promise<Selectors> {
-  const listed = await readPeople(flags["users-file"], true, io);
-  const mailed = await readPeople(flags["emails-file"], false, io);
   return {
-    users: distinct([...(flags.user ?? []), ...listed.users]),
-    userEmails: distinct(listed.emails),
-    emails: distinct([...(flags.email ?? []), ...mailed.emails]),
+    users: distinct(flags.user, await readPeople(flags["users-file"], true, io)),
+    emails: distinct(flags.email, await readPeople(flags["emails-file"], false, io)),
     // Names and keys are exact: they may begin or end with a space.
     projects: [...new Set(flags.project)],
     roles: [...new Set(flags.role)],
@@ -66,32 +63,35 @@ export async function readSelectors(flags: SelectorFlags, io: Io): Promise<Selec
 
 const email = /^[^\s@,;"<>]+@[^\s@,;"<>]+$/;
 
+/** Whether a user is named by an email address, and not by an id. */
+export function isEmail(user: string): boolean {
+  return email.test(user);
+}
+
 /** Reads email addresses, and ids as well where these are taken: then it says how many addresses there are. */
-async function readPeople(path: string | undefined, takesIds: boolean, io: Io) {
-  const users: string[] = [];
-  const emails: string[] = [];
+async function readPeople(path: string | undefined, takesIds: boolean, io: Io): Promise<string[]> {
+  const people: string[] = [];
   if (path === undefined) {
-    return { users, emails };
+    return people;
   }
   for await (const [place, value] of entriesOf(path, io)) {
-    const isTitle = emails.length === 0 && /^[\p{L} -]*mail[\p{L} -]*$/iu.test(value);
+    const isTitle = people.length === 0 && /^[\p{L} -]*mail[\p{L} -]*$/iu.test(value);
     const problem = takesIds ? idProblem(value) : "";
-    if (email.test(value)) {
-      emails.push(value);
-    } else if (problem === undefined) {
-      users.push(value);
+    if (isEmail(value) || problem === undefined) {
+      people.push(value);
     } else if (takesIds || !isTitle) {
       const what = takesIds ? "neither a user id nor an email address" : "not an email address";
       throw new UsageError(`${place}: ${what}: ${show(value)}${problem && ` (${problem})`}`);
     }
   }
-  if (users.length + emails.length === 0) {
+  if (people.length === 0) {
     throw new UsageError(`There is nobody in ${path}.`);
   }
-  if (takesIds && emails.length > 0) {
-    line(io.stderr, `${counted(emails.length, "email address", "email addresses")} in ${path}.`);
+  const emails = people.filter(isEmail).length;
+  if (takesIds && emails > 0) {
+    line(io.stderr, `${counted(emails, "email address", "email addresses")} in ${path}.`);
   }
-  return { users, emails };
+  return people;
 }
 
 /**
@@ -118,14 +118,10 @@ async function* entriesOf(
   }
   const [titles, ...data] = rows;
   const columns = [...(titles?.value ?? [])].flatMap((title, at) =>
-    data.every(({ value: cells }) => email.test(cells[at]?.trim() ?? "")) ? [{ title, at }] : [],
+    data.every(({ value: cells }) => isEmail(cells[at]?.trim() ?? "")) ? [{ title, at }] : [],
   );
   const [column] = columns;
-  if (
-    column === undefined ||
-    columns.length > 1 ||
-    titles?.value.some((cell) => email.test(cell))
-  ) {
+  if (column === undefined || columns.length > 1 || titles?.value.some(isEmail)) {
     const found = columns.length > 1 ? columns.map(({ title }) => show(title)).join(", ") : "none";
     throw new UsageError(
       `${name} must have a line of titles, and one column with an email address in every row; it has: ${found}.`,
@@ -136,6 +132,6 @@ async function* entriesOf(
   }
 }
 
-function distinct(values: readonly string[]): string[] {
-  return [...new Set(values.map((value) => value.trim()))];
+function distinct(given: readonly string[] = [], listed: readonly string[] = []): string[] {
+  return [...new Set([...given, ...listed].map((value) => value.trim()))];
 }

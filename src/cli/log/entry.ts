@@ -10,9 +10,8 @@ export type LoggedCommand = "remove" | "deactivate";
 
 /** What was selected: see the flags of the same names. */
 export interface Selectors {
+  /** Ids, or email addresses. */
   readonly users: readonly string[];
-  /** From a file of users: either these or `users`. */
-  readonly userEmails: readonly string[];
   readonly emails: readonly string[];
   readonly projects: readonly string[];
   readonly roles: readonly string[];
@@ -189,7 +188,7 @@ const having =
 const fields = new Map<string, Check>([
   ...["version", "rate", "code", "looked", "inEffect"].map((name) => [name, is("number")] as const),
   ...["ok", "repair", "answerLost"].map((name) => [name, is("boolean")] as const),
-  ...["ids", "roleKeys", "users", "userEmails", "emails", "projects", "roles"].map(
+  ...["ids", "roleKeys", "users", "emails", "projects", "roles"].map(
     (name) => [name, listOf(isText)] as const,
   ),
   ["command", (value) => value === "remove" || value === "deactivate"],
@@ -201,7 +200,7 @@ const fields = new Map<string, Check>([
   ["recorded", having("state", "roleKeys", "projectId")],
   ["error", having("code", "message")],
   ["effect", having("looked", "inEffect", "others")],
-  ["selectors", having("users", "userEmails", "emails", "projects", "roles")],
+  ["selectors", having("users", "emails", "projects", "roles")],
 ]);
 
 const entries = [

@@ -1,8 +1,19 @@
-import { type CallOptions, Code, ConnectError, createContextValues } from "@connectrpc/connect";
+import {
+  type CallOptions,
+  Code,
+  type ConnectError,
+  createContextValues,
+} from "@connectrpc/connect";
 import { retrySwitch } from "../client/retry.js";
 import { sendGate } from "../common/hooks.js";
 import { type Environment, readPushbackMs, readRetryAfterMs } from "../common/time.js";
-import { asConnectError, decisionOf, mayHaveBeenApplied, wasSent } from "../errors/certainty.js";
+import {
+  asConnectError,
+  causedBy,
+  decisionOf,
+  mayHaveBeenApplied,
+  wasSent,
+} from "../errors/certainty.js";
 import { describeError, errorIds } from "../errors/describe.js";
 import { isPermanent } from "../errors/failure.js";
 import type { BulkOptions } from "./options.js";
@@ -129,7 +140,7 @@ export function createAsk<G extends Grant>(
   /** One for each call: a call puts on its error what it knows. */
   function canceled(): ConnectError {
     const { rawMessage } = stop.undecidedError;
-    return new ConnectError(rawMessage, Code.Canceled, undefined, undefined, stop.undecidedError);
+    return causedBy(stop.undecidedError, rawMessage, Code.Canceled);
   }
 }
 

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Environment } from "../common/time.js";
+import { causedBy } from "../errors/certainty.js";
 
 /** How long an aborted run waits for clients, sources and observers that ignore the abort, all in all. */
 const graceMs = 1000;
@@ -17,13 +18,13 @@ export class NotSent extends Error {
 /** Whether and why a run stops before everything is decided. The first reason counts. */
 export class Stop {
   readonly #environment: Environment;
-  #graceEndsMs = Number.POSITIVE_INFINITY;
-  /** Aborted when no further request may be sent. */
-  readonly signal: AbortSignal;
-  /** Aborted when requests in flight are cancelled, too. */
-  readonly cancelSignal: AbortSignal;
   readonly #ending = new AbortController();
   readonly #cancelling = new AbortController();
+  #graceEndsMs = Number.POSITIVE_INFINITY;
+  /** Aborted when no further request may be sent. */
+  readonly signal = this.#ending.signal;
+  /** Aborted when requests in flight are cancelled, too. */
+  readonly cancelSignal = this.#cancelling.signal;
   /** The error of grants that are still undecided when the run stops. */
   undecidedError = new ConnectError("no response has decided this grant", Code.Internal);
   /** What the run throws; undefined if its caller has left it, or while it has not stopped. */
@@ -31,8 +32,6 @@ export class Stop {
 
   constructor(environment: Environment) {
     this.#environment = environment;
-    this.signal = this.#ending.signal;
-    this.cancelSignal = this.#cancelling.signal;
   }
 
   /** No request can succeed. */
@@ -46,7 +45,7 @@ export class Stop {
     message = "the run ended with an error before this grant was decided",
   ): void {
     if (!(thrown instanceof Stopped)) {
-      this.#end(new ConnectError(message, Code.Aborted, undefined, undefined, thrown), { thrown });
+      this.#end(causedBy(thrown, message, Code.Aborted), { thrown });
     }
   }
 
@@ -69,14 +68,7 @@ export class Stop {
    */
   follow(signal: AbortSignal | undefined): () => void {
     const abort = () => {
-      const error = new ConnectError(
-        "the bulk run was aborted",
-        Code.Canceled,
-        undefined,
-        undefined,
-        signal?.reason,
-      );
-      this.because(error);
+      this.because(causedBy(signal?.reason, "the bulk run was aborted", Code.Canceled));
       this.#graceEndsMs = this.#environment.monotonicMs() + graceMs;
       this.#cancelling.abort();
     };

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Environment, exponential, platform } from "../common/time.js";
-import { asConnectError, decisionOf, wasSent, withExtras } from "../errors/certainty.js";
+import { asConnectError, causedBy, decisionOf, wasSent, withExtras } from "../errors/certainty.js";
 import { createMask, rewriteMessage } from "../errors/mask.js";
 import { isHeaderValue, kindOf } from "../options/checker.js";
 import type { TokenRequest, TokenSource } from "../options/options.js";
@@ -240,20 +240,13 @@ function noToken(reason: unknown, call: Call, refused: string | undefined): Conn
   if (!(reason instanceof ConnectError)) {
     // A source may name the token that was rejected.
     const { text } = createMask([...call.secrets, ...(refused === undefined ? [] : [refused])]);
-    return new ConnectError(
-      `${failure}: the token source failed: ${text(asConnectError(reason).rawMessage)}`,
-      Code.Unauthenticated,
-      undefined,
-      undefined,
-      reason,
-    );
+    const why = text(asConnectError(reason).rawMessage);
+    const message = `${failure}: the token source failed: ${why}`;
+    return causedBy(reason, message, Code.Unauthenticated);
   }
   if ("oauthError" in reason) {
     const { rawMessage, code } = reason;
-    return withExtras(
-      new ConnectError(`${failure}: ${rawMessage}`, code, undefined, undefined, reason),
-      reason,
-    );
+    return withExtras(causedBy(reason, `${failure}: ${rawMessage}`, code), reason);
   }
   // The error of a caller's own source stays as it is, unless it is of another call.
   return wasSent(reason) === undefined

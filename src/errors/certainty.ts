@@ -193,6 +193,11 @@ export function withExtras(error: ConnectError, { ...extras }: object): ConnectE
   return Object.assign(error, Object.fromEntries(added));
 }
 
+/** An error with a cause, which Connect's constructor takes last. */
+export function causedBy(cause: unknown, message: string, code: Code): ConnectError {
+  return new ConnectError(message, code, undefined, undefined, cause);
+}
+
 /** Anything that was thrown as an error that can be changed: a frozen one is wrapped. */
 export function asConnectError(reason: unknown): ConnectError {
   try {

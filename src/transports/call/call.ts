@@ -3,6 +3,7 @@ import { registerSignal, sendGate, type WaitingCall } from "../../common/hooks.j
 import { platform } from "../../common/time.js";
 import {
   asConnectError,
+  causedBy,
   decisionOf,
   finalError,
   type Outcome,
@@ -43,7 +44,7 @@ export class WaitingCalls {
   }
 }
 
-function clientClosed(): ConnectError {
+export function clientClosed(): ConnectError {
   return new ConnectError("the client was closed", Code.Canceled);
 }
 
@@ -307,13 +308,8 @@ export class Call implements ExpiryListener, WaitingCall {
   }
 
   #exceeded(cause?: unknown): ConnectError {
-    return new ConnectError(
-      `no response within ${this.#timeoutMs} ms${this.#inTheWay()}`,
-      Code.DeadlineExceeded,
-      undefined,
-      undefined,
-      cause,
-    );
+    const message = `no response within ${this.#timeoutMs} ms${this.#inTheWay()}`;
+    return causedBy(cause, message, Code.DeadlineExceeded);
   }
 
   /** In parentheses; empty if nothing is known, or if a request is in flight. */
@@ -329,7 +325,7 @@ export class Call implements ExpiryListener, WaitingCall {
           ? `the caller aborted the call${this.#inTheWay()}`
           : "the attempt was aborted";
       const { reason } = callerSignal;
-      this.expire(new ConnectError(what, Code.Canceled, undefined, undefined, reason));
+      this.expire(causedBy(reason, what, Code.Canceled));
     };
     if (callerSignal.aborted) {
       onAbort();

@@ -7,6 +7,7 @@ import type {
 } from "@bufbuild/protobuf";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { causedBy } from "../../errors/certainty.js";
 import type { BinaryFormatOptions, CommonOptions } from "../../options/options.js";
 
 /** Encodes messages to bytes and decodes them. */
@@ -84,5 +85,5 @@ export function checkSize(
 
 function failure(what: string, reason: unknown): ConnectError {
   const message = reason instanceof Error ? reason.message : String(reason);
-  return new ConnectError(`${what}: ${message}`, Code.Internal, undefined, undefined, reason);
+  return causedBy(reason, `${what}: ${message}`, Code.Internal);
 }

@@ -1,6 +1,6 @@
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import { type Observer, observe } from "../../common/hooks.js";
-import { decided, decisionOf } from "../../errors/certainty.js";
+import { causedBy, decided, decisionOf } from "../../errors/certainty.js";
 import { describeFailure } from "../../errors/failure.js";
 import { own } from "../../options/checker.js";
 import type { Attempt } from "../call/attempt.js";
@@ -123,18 +123,12 @@ export function connectionError(
   if (reason instanceof ConnectError && decisionOf(reason) === undefined) {
     return reason;
   }
-  const error = new ConnectError(
-    [
-      `no complete response from ${new URL(url).host}: ${describeFailure(reason)}`,
-      typeof document === "undefined"
-        ? ""
-        : ". The browser's console shows whether CORS was the cause",
-    ].join(""),
-    Code.Unavailable,
-    undefined,
-    undefined,
-    reason,
-  );
+  const hint =
+    typeof document === "undefined"
+      ? ""
+      : ". The browser's console shows whether CORS was the cause";
+  const message = `no complete response from ${new URL(url).host}: ${describeFailure(reason)}${hint}`;
+  const error = causedBy(reason, message, Code.Unavailable);
   return isUnsent ? decided(error, "unsent") : error;
 }
 

@@ -2,7 +2,7 @@ import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { type Observer, observe, sendGate } from "../../common/hooks.js";
-import { decided } from "../../errors/certainty.js";
+import { causedBy, decided } from "../../errors/certainty.js";
 import type { Attempt } from "../call/attempt.js";
 import type { ExpiryListener } from "../call/call.js";
 import type { Connection } from "./connection.js";
@@ -323,13 +323,8 @@ function closeError(connection: Connection, stream: ClientHttp2Stream): ConnectE
     return connection.reason();
   }
   if (connection.session.destroyed) {
-    return new ConnectError(
-      "the connection was lost before the response came",
-      Code.Unavailable,
-      undefined,
-      undefined,
-      stream.errored,
-    );
+    const message = "the connection was lost before the response came";
+    return causedBy(stream.errored, message, Code.Unavailable);
   }
   const { rstCode } = stream;
   return rstCode === ResetCode.NO_ERROR

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { causedBy } from "../../errors/certainty.js";
 import { describeFailure, hasCode, isPermanent } from "../../errors/failure.js";
 
 /** Why a connection could not be made. */
@@ -25,7 +26,7 @@ export function connectFailure(origin: string, error: Error | undefined): Connec
   return {
     // A name may appear: that a call waits for it does no harm.
     isPermanent: (isOption || isPermanent(reason)) && codeOf(reason) !== "ENOTFOUND",
-    error: () => new ConnectError(message, code, undefined, undefined, reason),
+    error: () => causedBy(reason, message, code),
   };
 }
 

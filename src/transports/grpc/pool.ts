@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Environment, exponential, platform } from "../../common/time.js";
+import { clientClosed } from "../call/call.js";
 import type { Connection, ConnectionOptions, ConnectionOwner } from "./connection.js";
 import { type ConnectFailure, unservedFailure } from "./failure.js";
 
@@ -65,7 +66,7 @@ export class ConnectionPool implements ConnectionOwner<Connection> {
   /** Assigns a connection to the call, now or as soon as there is one. */
   run(waiter: Waiter): void {
     if (this.#closed) {
-      waiter.fail(closedError());
+      waiter.fail(clientClosed());
       return;
     }
     const connection = this.#waiting.size === 0 ? this.#find(isReady) : undefined;
@@ -90,9 +91,9 @@ export class ConnectionPool implements ConnectionOwner<Connection> {
   /** Closes all connections; calls fail with `Canceled` from now on. */
   close(): void {
     this.#closed = true;
-    this.#failWaiting(closedError);
+    this.#failWaiting(clientClosed);
     for (const connection of [...this.#connections]) {
-      connection.destroy(closedError);
+      connection.destroy(clientClosed);
     }
   }
 
@@ -265,7 +266,3 @@ const isDoubtful = (connection: Connection) => connection.hasRoom && connection.
 const willHaveRoom = ({ state, isPaused }: Connection) => state === "connecting" || isPaused;
 const isVerifying = ({ state }: Connection) => state === "verifying";
 const isLive = ({ state }: Connection) => state !== "draining";
-
-function closedError(): ConnectError {
-  return new ConnectError("the client was closed", Code.Canceled);
-}

@@ -221,21 +221,16 @@ function statusOf(fields: IncomingHttpHeaders | undefined): Status {
 }
 
 /** Response headers or trailers as `Headers`, without HTTP/2's pseudo-headers. */
-export function webHeaders(...blocks: (IncomingHttpHeaders | undefined)[]): Headers {
+export function webHeaders(block: IncomingHttpHeaders | undefined): Headers {
   const headers = new Headers();
-  for (const block of blocks) {
-    for (const name in block) {
-      const value = block[name];
-      if (name.startsWith(":") || value === undefined) {
-        continue;
+  for (const name in block) {
+    const value = block[name];
+    if (Array.isArray(value)) {
+      for (const one of value) {
+        headers.append(name, one);
       }
-      if (Array.isArray(value)) {
-        for (const one of value) {
-          headers.append(name, one);
-        }
-      } else {
-        headers.append(name, value);
-      }
+    } else if (value !== undefined && !name.startsWith(":")) {
+      headers.append(name, value);
     }
   }
   return headers;

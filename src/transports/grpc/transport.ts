@@ -2,7 +2,7 @@ import { fromJson, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { encodeFrame } from "../../common/frames.js";
-import { neverSent } from "../../errors/certainty.js";
+import { causedBy, neverSent } from "../../errors/certainty.js";
 import type { GrpcOptions } from "../../options/options.js";
 import {
   type Attempt,
@@ -129,13 +129,7 @@ function compression(
               `message is larger than readMaxBytes ${readMaxBytes} after decompression`,
               Code.ResourceExhausted,
             )
-          : new ConnectError(
-              "the response cannot be decompressed",
-              Code.Internal,
-              undefined,
-              undefined,
-              reason,
-            );
+          : causedBy(reason, "the response cannot be decompressed", Code.Internal);
       }
     },
   };

@@ -37,6 +37,7 @@ describe("a run over bare ids", () => {
     const [a, b] = add(2) as [string, string];
     const unread = await cli(["remove", a, "--no-record", "--yes", "--log", newLog()]);
     expect(unread.stderr).toMatch(/Undo {10}not possible for 1 grant/);
+    expect(unread.stderr).not.toContain("Undo: ");
     const unlogged = await cli(["remove", "999", "--yes", "--no-log"]);
     expect(unlogged.stderr).toMatch(/Undo {10}not possible, as no log is written/);
     const { token } = server().addUser({ roles: ["ORG_USER_SELF_MANAGER"] });

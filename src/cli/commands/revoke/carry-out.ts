@@ -23,8 +23,9 @@ import { finishRepairs } from "./repair.js";
 /** All grants of a run, and the ones that are left to request. */
 export interface Plan {
   readonly command: LoggedCommand;
-  /** How many there are. */
+  /** How many there are, and how many of them were not read before, so that nothing can restore them. */
   readonly total: number;
+  readonly unread?: number;
   /** Those that an earlier run may have sent come first. */
   readonly open: readonly RunGrant[];
   /** What the run is for, if it is not for given ids: afterwards, the same is searched for again. */
@@ -57,7 +58,9 @@ export async function carryOut(plan: Plan, flags: ActionFlags, context: Context)
     if (!isOver) {
       line(context.io.stderr, `Check again: ${shown("verify")}`);
     }
-    say(`Undo: ${shown("restore")}`);
+    if (plan.unread !== plan.total) {
+      say(`Undo: ${shown("restore")}`);
+    }
   }
   const missing = flags["allow-unknown"] ? 0 : count("not-found");
   if (count("failed") + missing > 0) {

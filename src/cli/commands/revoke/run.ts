@@ -114,7 +114,8 @@ async function proceed(
   await confirm(command, grants.length, flags, io);
   const limit = flags.rate === undefined ? undefined : Number(flags.rate);
   log?.start({ ...headOf(command, connection, identity), selectors, rate: limit });
-  const plan = { command, total: grants.length, open: grants, selectors };
+  const { unread } = gathered.overview;
+  const plan = { command, total: grants.length, unread, open: grants, selectors };
   const run = inContext(options, (context) => carryOut(plan, flags, context));
   const code = await run.finally(() => {
     if (shortfall !== undefined) {

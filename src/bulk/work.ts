@@ -84,7 +84,8 @@ export function createWork<G extends Grant, Status extends string>(
     } else if (losses > mostLosses && (acceptsOthers || failed.kind === "lost")) {
       conclude(grants, failed);
     } else {
-      retry(grants, losses);
+      // What was accepted since the first loss counts: after the last grant of a run, nothing else is sent.
+      pool.putBack({ grants, losses, accepted: Math.min(accepted, pace.accepted) });
     }
   }
 

@@ -86,45 +86,46 @@ export function createCredentials(
       `${error.rawMessage}. A token that had just been issued was rejected as well, so no new one is requested for ${Math.ceil(pausedMs(bearer) / 1000)} s`,
     );
 
-  const sendWithToken = async (
+  const retryWithAnotherToken = async (
     send: Send,
     attempt: Attempt,
     source: TokenSource,
-    obtained: string | Promise<string>,
+    first: string,
+    reason: unknown,
   ) => {
-    // Most sources have a token ready, and waiting costs.
-    const first = typeof obtained === "string" ? obtained : await obtained;
+    if (!isRejectedToken(reason)) {
+      throw reason;
+    }
+    if (pausedMs(first) > 0) {
+      throw explainPause(reason, first);
+    }
+    const second = await obtain(source, attempt.call, first);
+    if (second === first) {
+      throw reason;
+    }
     try {
-      return await send(withFields(attempt, withBearer(first)));
-    } catch (reason) {
-      if (!isRejectedToken(reason)) {
-        throw reason;
+      return await send(withFields(attempt, withBearer(second)));
+    } catch (again) {
+      if (!isRejectedToken(again)) {
+        throw again;
       }
-      if (pausedMs(first) > 0) {
-        throw explainPause(reason, first);
-      }
-      const second = await obtain(source, attempt.call, first);
-      if (second === first) {
-        throw reason;
-      }
-      try {
-        return await send(withFields(attempt, withBearer(second)));
-      } catch (again) {
-        if (!isRejectedToken(again)) {
-          throw again;
-        }
-        pause(first, second);
-        throw explainPause(again, second);
-      }
+      pause(first, second);
+      throw explainPause(again, second);
     }
   };
 
   return {
     attempts: (send) => (attempt) => {
       const token = bearerFor(attempt.fields, attempt.call);
-      return source === undefined || token === undefined
-        ? send(withFields(attempt, fixed))
-        : sendWithToken(send, attempt, source, token);
+      if (source === undefined || token === undefined) {
+        return send(withFields(attempt, fixed));
+      }
+      const sendWith = (bearer: string) =>
+        send(withFields(attempt, withBearer(bearer))).catch((reason) =>
+          retryWithAnotherToken(send, attempt, source, bearer, reason),
+        );
+      // Most sources have a token ready, and waiting costs.
+      return typeof token === "string" ? sendWith(token) : token.then(sendWith);
     },
 
     async stream(own, call) {

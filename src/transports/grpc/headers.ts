@@ -23,6 +23,8 @@ export class RequestHeaders {
   readonly #start: HeaderList;
   readonly #pathPrefix: string;
   readonly #protocol: HeaderFields;
+  /** The same, as a list. */
+  readonly #protocolList: HeaderList;
 
   constructor(
     {
@@ -53,6 +55,7 @@ export class RequestHeaders {
         "grpc-accept-encoding": acceptCompression.map(({ name }) => name).join(","),
       }),
     };
+    this.#protocolList = Object.entries(this.#protocol).flat();
   }
 
   /** The target of requests for a method. */
@@ -75,10 +78,7 @@ export class RequestHeaders {
 
   /** The headers sent with one attempt. @param remainingMs the time left for it, if it has a limit. */
   list(url: string, fields: HeaderFields, remainingMs: number | undefined): HeaderList {
-    const list = [...this.#start, url.slice(this.#origin.length)];
-    for (const name of Object.keys(this.#protocol)) {
-      list.push(name, this.#protocol[name] ?? "");
-    }
+    const list = [...this.#start, url.slice(this.#origin.length), ...this.#protocolList];
     for (const name of Object.keys(fields)) {
       if (name !== headerTimeout && !Object.hasOwn(this.#protocol, name)) {
         list.push(name, fields[name] ?? "");

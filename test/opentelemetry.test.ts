@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { metrics, propagation, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import {
   AggregationTemporality,
@@ -98,6 +99,37 @@ describe("the trace", () => {
     const sent = server.requests[0]?.headers.traceparent;
     expect(sent).toBe(goesOut ? span?.spanContext().traceId : undefined);
   });
+});
+
+it.each([
+  ["is read to its end", "OK"],
+  ["is left by its reader", "CANCELLED"],
+  ["fails", "UNAVAILABLE"],
+])("a stream that %s has a span until then", async (how, status) => {
+  async function* messages() {
+    yield* [1, 2];
+    if (how === "fails") {
+      throw new ConnectError("broken", Code.Unavailable);
+    }
+  }
+  const next = openTelemetry()(async () => ({ stream: true, message: messages() }) as never);
+  const { message } = await next({
+    url: "https://zitadel.example/x",
+    method: ManagementService.method.bulkRemoveUserGrant,
+    header: new Headers(),
+  } as never);
+  const read = async () => {
+    for await (const _ of message as AsyncIterable<unknown>) {
+      expect(spans.getFinishedSpans()).toEqual([]);
+      if (how === "is left by its reader") {
+        break;
+      }
+    }
+  };
+  await (how === "fails" ? expect(read()).rejects.toThrow("broken") : read());
+  expect(spans.getFinishedSpans().map(({ attributes }) => attributes)).toMatchObject([
+    { "rpc.response.status_code": status, "server.address": "zitadel.example", "server.port": 443 },
+  ]);
 });
 
 it("rejects an option that it does not know", () => {

@@ -85,34 +85,27 @@ export class Patience {
 /**
  * Calls `work` for each value, at most `concurrency` at a time, and resolves when all are done.
  *
- * @throws the error of the first call that fails, after those in flight have settled; no further call is
- * started then.
+ * @throws the error of a call that fails, after those in flight have settled; no further value is taken then.
  */
 export async function inParallel<T>(
   values: Iterable<T> | AsyncIterable<T>,
   concurrency: number,
   work: (value: T) => Promise<void>,
 ): Promise<void> {
-  let failure: { readonly reason: unknown } | undefined;
-  // A generator takes several calls of `next()` at once.
   async function* queue() {
     yield* values;
   }
+  // A generator takes several calls of `next()` at once. A worker that fails ends it.
   const shared = queue();
   const worker = async () => {
-    try {
-      for await (const value of shared) {
-        if (failure !== undefined) {
-          return;
-        }
-        await work(value);
-      }
-    } catch (reason) {
-      failure ??= { reason };
+    for await (const value of shared) {
+      await work(value);
     }
   };
-  await Promise.all(Array.from({ length: concurrency }, worker));
-  if (failure !== undefined) {
-    throw failure.reason;
+  const ends = await Promise.allSettled(Array.from({ length: concurrency }, worker));
+  for (const end of ends) {
+    if (end.status === "rejected") {
+      throw end.reason;
+    }
   }
 }

@@ -116,19 +116,19 @@ async function* entriesOf(
   for await (const row of csvRows(lines)) {
     rows.push(row);
   }
-  const [titles, ...data] = rows;
-  const columns = [...(titles?.value ?? [])].flatMap((title, at) =>
-    data.every(({ value: cells }) => isEmail(cells[at]?.trim() ?? "")) ? [{ title, at }] : [],
+  const [titles = [], ...data] = rows.map(({ value }) => value.map((cell) => cell.trim()));
+  const columns = [...titles.keys()].filter((at) =>
+    data.every((cells) => isEmail(cells[at] ?? "")),
   );
   const [column] = columns;
-  if (column === undefined || columns.length > 1 || titles?.value.some(isEmail)) {
-    const found = columns.length > 1 ? columns.map(({ title }) => show(title)).join(", ") : "none";
+  if (column === undefined || columns.length > 1 || titles.some(isEmail)) {
+    const found = columns.map((at) => show(titles[at])).join(", ") || "none";
     throw new UsageError(
       `${name} must have a line of titles, and one column with an email address in every row; it has: ${found}.`,
     );
   }
-  for (const { number, value: cells } of data) {
-    yield [`${name}, line ${number}`, cells[column.at]?.trim() ?? ""];
+  for (const { number, value } of rows.slice(1)) {
+    yield [`${name}, line ${number}`, value[column]?.trim() ?? ""];
   }
 }
 

@@ -138,7 +138,7 @@ export class LogContent {
     return expected;
   }
 
-  /** @throws Error for a grant that is not in the list. */
+  /** @throws Error for an unknown entry, or grant. */
   #add(entry: Entry): void {
     if ("run" in entry || "restore" in entry) {
       const { at } = entry;
@@ -226,6 +226,8 @@ export class LogContent {
           grant.change = { sequence, changeDate };
         }
       }
+    } else if (!("log" in entry)) {
+      throw new Error("an unknown entry");
     }
   }
 

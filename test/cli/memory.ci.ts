@@ -8,7 +8,7 @@ import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
 
 const total = 100_000;
 /** A tenth of it is live; V8 collects the rest when it sees fit. docs/scale.md has what a million take. */
-const mostMegabytes = 600;
+const mostMegabytes = 500;
 const bin = fileURLToPath(new URL("../../dist/cli/bin.js", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "cli-memory-"));
 

@@ -157,6 +157,7 @@ describe("people and projects", () => {
 
   it.each([
     ["leavers.txt", "# HR\nann@example.com\r\nBOB@example.com\n"],
+    ["quoted.csv", '"E-Mail"\n"ann@example.com"\n"bob@example.com"\n'],
     ["leavers.csv", 'Name;E-Mail\n"Leaver; Ann";ann@example.com\nBob;bob@example.com\n'],
   ])("come from a file of addresses: %s", async (name, content) => {
     const projectId = await start();

@@ -103,7 +103,7 @@ async function* entriesOf(
   io: Io,
 ): AsyncGenerator<readonly [place: string, value: string]> {
   const { name, first, lines } = await openContent(path, io);
-  if (!/[,;\t]/.test(first)) {
+  if (!/[,;\t"]/.test(first)) {
     for await (const { number, value: raw } of lines) {
       const value = raw.trim();
       if (value !== "" && !value.startsWith("#")) {

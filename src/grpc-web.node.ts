@@ -4,7 +4,6 @@ import type { ManagementClient } from "./client/client.js";
 import { buildGrpcWebClient, buildGrpcWebTransport } from "./client/grpc-web.js";
 import { nothingSent } from "./errors/failure.js";
 import type { GrpcWebOptions } from "./options/options.js";
-import type { createStreams } from "./transports/grpc-web/streams.js";
 
 export * from "./client/common-exports.js";
 
@@ -13,11 +12,8 @@ export function createManagementClient(options: GrpcWebOptions): ManagementClien
 }
 
 export function createTransport(options: GrpcWebOptions): Transport {
-  const streams: typeof createStreams =
-    (checked) =>
-    async (...call) => {
-      const { createStreams } = await import("./transports/grpc-web/streams.js");
-      return await createStreams(checked)(...call);
-    };
-  return buildGrpcWebTransport(options, streams, nothingSent);
+  return buildGrpcWebTransport(options, nothingSent, (checked) => async (...call) => {
+    const { createStreams } = await import("./transports/grpc-web/streams.js");
+    return await createStreams(checked)(...call);
+  });
 }

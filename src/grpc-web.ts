@@ -1,6 +1,5 @@
 /**
- * gRPC-web by `fetch`: for browsers, workers, and everywhere else. The examples of `zitadel-user-grants`
- * apply, with this import.
+ * gRPC-web by `fetch`, in every runtime. The examples of `zitadel-user-grants` apply, with this import.
  *
  * In Node, Bun and Deno (`grpc-web.node.ts`), Connect's streams are loaded when the first one is opened. A
  * page that uses only `createManagementClient` does not load them.
@@ -19,8 +18,7 @@ import { createStreams } from "./transports/grpc-web/streams.js";
  * Deadlines are enforced by the client and never sent, because ZITADEL's CORS rules reject `grpc-timeout`.
  *
  * @param options `baseUrl` is required; a property that is `undefined` counts as not given.
- * @returns a Connect `Client` that can also be passed to `close()`. Its calls reject with a
- * `ConnectError`.
+ * @returns a Connect `Client`, which `close()` takes as well. Its calls reject with a `ConnectError`.
  * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
  * anything is sent. The message has the option's name, what is allowed and what was given.
  */
@@ -39,7 +37,7 @@ export function createManagementClient(options: GrpcWebOptions): ManagementClien
  * anything is sent.
  */
 export function createTransport(options: GrpcWebOptions): Transport {
-  return buildGrpcWebTransport(options, createStreams);
+  return buildGrpcWebTransport(options, undefined, createStreams);
 }
 
 export * from "./client/common-exports.js";

@@ -47,8 +47,7 @@ const grpc: Protocol<GrpcOptions> = {
  * once.
  *
  * @param options `baseUrl` is required; a property that is `undefined` counts as not given.
- * @returns a Connect `Client` that can also be passed to `close()`. Its calls reject with a
- * `ConnectError`.
+ * @returns a Connect `Client`, which `close()` takes as well. Its calls reject with a `ConnectError`.
  * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
  * anything is sent. The message has the option's name, what is allowed and what was given.
  */

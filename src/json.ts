@@ -1,6 +1,5 @@
 /**
- * HTTP/JSON by `fetch`, for networks that block gRPC. The examples of `zitadel-user-grants` apply, with this
- * import.
+ * HTTP/JSON by `fetch`, where gRPC is blocked. The examples of `zitadel-user-grants` apply, with this import.
  *
  * @module zitadel-user-grants/json
  */
@@ -41,8 +40,7 @@ const json = (parts: JsonParts): Protocol<JsonOptions> => ({
  * never sent.
  *
  * @param options `baseUrl` is required; a property that is `undefined` counts as not given.
- * @returns a Connect `Client` that can also be passed to `close()`. Its calls reject with a
- * `ConnectError`.
+ * @returns a Connect `Client`, which `close()` takes as well. Its calls reject with a `ConnectError`.
  * @throws TypeError for an option that is unknown, not allowed, or only supported by another entry, before
  * anything is sent. The message has the option's name, what is allowed and what was given.
  */

@@ -31,8 +31,8 @@ export function buildGrpcWebClient(
 
 export function buildGrpcWebTransport(
   options: GrpcWebOptions,
+  nothingSent: NothingSent,
   createStreams: NonNullable<GrpcWebParts["createStreams"]>,
-  nothingSent?: NothingSent,
 ): Transport {
   const parts = { json: { fromJson, toJson }, createStreams };
   return buildTransport(grpcWeb(parts, nothingSent), options);

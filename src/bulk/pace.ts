@@ -33,7 +33,8 @@ export class Pace {
   #limit: number;
   #inFlight = 0;
   #epoch = 0;
-  #throttlings = 0;
+  /** How often in a row requests were throttled or lost. */
+  throttlings = 0;
   #takenAtLimit = 0;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #takenMs = Number.NEGATIVE_INFINITY;
@@ -127,8 +128,8 @@ export class Pace {
       this.#epoch += 1;
       this.#limit = Math.max(1, Math.floor(this.#limit / 2));
       this.#takenAtLimit = 0;
-      this.#throttlings += 1;
-      const pauseMs = exponential(this.#environment, pause, this.#throttlings);
+      this.throttlings += 1;
+      const pauseMs = exponential(this.#environment, pause, this.throttlings);
       // No later than the time to give up, when the last attempt is made.
       this.#pauseUntil(Math.min(nowMs + pauseMs, this.#giveUpAtMs(nowMs)));
     }
@@ -139,7 +140,7 @@ export class Pace {
 
   /** A request failed for its own grants: the server accepts others. */
   excuse(): void {
-    this.#throttlings = 0;
+    this.throttlings = 0;
     this.#troubleSinceMs = undefined;
   }
 

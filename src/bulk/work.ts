@@ -4,8 +4,12 @@ import type { Pace } from "./pace.js";
 import type { Batch, Grant, Pool } from "./pool.js";
 import type { Ask, Failed, MeaningKind } from "./requests.js";
 
-/** A batch whose requests were lost so many times is split; a grant alone that is lost once more has failed. */
-const mostLosses = 2;
+/** A batch is split when so many of its requests were lost; its parts are when one more is. */
+const lossesOfBatch = 2;
+/** A grant alone has failed after so many, if the server accepts others meanwhile. */
+const lossesAmongOthers = 3;
+/** And after so many in any case, if the server says itself that it failed. */
+const lossesAlone = 5;
 
 /** How grants are grouped, and what becomes of them. */
 export interface WorkOptions<Status extends string> {
@@ -66,26 +70,29 @@ export function createWork<G extends Grant, Status extends string>(
 
   /**
    * The cause may be the server, or one of the grants: the server fails for it, or takes too long for so many. So
-   * the halves are requested, until that grant is alone. Then it has failed if the server accepts others
-   * meanwhile, or says itself that it failed.
+   * parts are requested, until that grant is alone. Then it has failed if the server accepts others meanwhile, or
+   * says itself that it failed.
    */
   function onLost({ grants, losses, accepted }: Batch<G>, failed: Failed): void {
     const acceptsOthers = pace.accepted > accepted;
     if (acceptsOthers) {
       pace.excuse();
     }
-    const retry = (part: readonly G[], losses: number) =>
+    const retry = (part: readonly G[]) =>
       pool.putBack({ grants: part, losses, accepted: pace.accepted });
-    if (grants.length > 1 && losses >= mostLosses) {
-      const middle = Math.ceil(grants.length / 2);
-      // A half that is lost as well is split at once.
-      retry(grants.slice(0, middle), mostLosses - 1);
-      retry(grants.slice(middle), mostLosses - 1);
-    } else if (losses > mostLosses && (acceptsOthers || failed.kind === "lost")) {
+    if (grants.length > 1 && losses >= lossesOfBatch) {
+      // A half, or less where nothing was accepted for long: a part that passes shows that it is not the server.
+      const size = Math.ceil(grants.length / 2 ** Math.max(1, pace.throttlings));
+      retry(grants.slice(0, size));
+      retry(grants.slice(size));
+    } else if (
+      grants.length === 1 &&
+      ((acceptsOthers && losses >= lossesAmongOthers) ||
+        (failed.kind === "lost" && losses >= lossesAlone))
+    ) {
       conclude(grants, failed);
     } else {
-      // What was accepted since the first loss counts: after the last grant of a run, nothing else is sent.
-      pool.putBack({ grants, losses, accepted: Math.min(accepted, pace.accepted) });
+      retry(grants);
     }
   }
 

@@ -11,7 +11,7 @@ import { lookupTurns } from "./pace.js";
 import { duration } from "./progress.js";
 import { printable } from "./terminal.js";
 
-/** The account of the calls, and its organization: null if its role may not see that and none was given. */
+/** The account of the calls, and their organization. */
 export type Identity = Pick<LogHead, "accountId" | "accountName" | "orgId" | "orgName">;
 
 export interface Identified {
@@ -87,31 +87,27 @@ export async function readWith<T>(
 /** Two requests that every role is allowed, or is told that it is not. */
 export async function whoAmI(lookup: Lookup, { orgId: given }: Connection): Promise<Identity> {
   const { userId, name } = await lookup.account();
-  let org: { readonly id: string; readonly name: string } | undefined;
-  try {
-    org = await lookup.organization();
-  } catch (error) {
-    // A limited role may not see its organization (AUTH-5mWD2); its permissions are checked later.
+  const org = await lookup.organization().catch((error) => {
     const { code, id } = describeError(error);
     const mayNot = code === Code.PermissionDenied || code === Code.NotFound;
     if (!mayNot || id === undefined || id === "AUTH-Bs7Ds") {
       throw error;
     }
-  }
-  if (org !== undefined && given !== undefined && org.id !== given) {
+    // A limited role may not see its organization (AUTH-5mWD2); its permissions are checked later.
+    if (given === undefined) {
+      const message = "the account may not see its organization: name it with --org";
+      throw new ConnectError(message, Code.FailedPrecondition);
+    }
+    return { id: given, name: undefined };
+  });
+  if (given !== undefined && org.id !== given) {
     // The calls would change what is in another organization.
     throw new ConnectError(
       `organization ${given} was given, and the server works in ${named(org.name, org.id)}: something in between drops the header x-zitadel-orgid`,
       Code.FailedPrecondition,
     );
   }
-  const orgId = org?.id ?? given ?? null;
-  return { accountId: userId, accountName: name, orgId, orgName: org?.name };
-}
-
-/** For display: name and id. */
-export function organizationOf({ orgId, orgName }: Pick<Identity, "orgId" | "orgName">): string {
-  return orgId === null ? "the account's own" : named(orgName, orgId);
+  return { accountId: userId, accountName: name, orgId: org.id, orgName: org.name };
 }
 
 export function lookupOptions(
@@ -143,7 +139,7 @@ export function introduce(
 ): void {
   const lines = {
     Instance: connection.baseUrl,
-    Organization: organizationOf(identity),
+    Organization: named(identity.orgName, identity.orgId),
     Account: named(identity.accountName, identity.accountId),
     ...more,
   };

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { proxyFor, wasSent } from "../../bulk/internal.js";
 import { createManagementClient } from "../../json.js";
-import { noGrant, organizationOf, type Probe, probePermission, whoAmI } from "../account.js";
+import { noGrant, type Probe, probePermission, whoAmI } from "../account.js";
 import {
   type Connection,
   connectionGroup,
@@ -69,7 +69,7 @@ async function* examine(connection: Connection): AsyncGenerator<Finding> {
   try {
     const identity = await whoAmI(lookup, connection);
     const account = named(identity.accountName, identity.accountId);
-    const detail = `${account}; organization: ${organizationOf(identity)}`;
+    const detail = `${account}; organization: ${named(identity.orgName, identity.orgId)}`;
     yield { ok: true, title: "account", detail };
   } catch (error) {
     yield { ok: false, title: "account", detail: explain(error, "read") };

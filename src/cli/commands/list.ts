@@ -1,4 +1,4 @@
-import { identify, organizationOf, readWith } from "../account.js";
+import { identify, readWith } from "../account.js";
 import { connectionGroup, readConnection } from "../connect.js";
 import { defineCommand, type FlagTable } from "../flags.js";
 import { type GrantRecord, grantColumns, personOf } from "../grants/record.js";
@@ -6,6 +6,7 @@ import { type SelectionEnd, selectGrants, shortfallOf } from "../grants/select.j
 import { readSelectors, selectorGroup } from "../grants/selectors.js";
 import { exitCode, line, UsageError } from "../io.js";
 import type { Selectors } from "../log/entry.js";
+import { named } from "../log/read.js";
 import { rateFlags, readRate } from "../pace.js";
 import {
   counted,
@@ -61,7 +62,9 @@ export const list = defineCommand({
     if (!flags.quiet) {
       line(
         io.stderr,
-        printable(`${counted(end?.matched ?? 0, "grant")} in ${organizationOf(identity)}.`),
+        printable(
+          `${counted(end?.matched ?? 0, "grant")} in ${named(identity.orgName, identity.orgId)}.`,
+        ),
       );
     }
     const { unmatched = [], ambiguous = [] } = end ?? {};

@@ -18,7 +18,7 @@ const longestPauseMs = 2000;
 export interface Viewer {
   /** Ends at the first Ctrl-C. */
   readonly reader: Lookup;
-  readonly identity: { readonly orgId: string | null };
+  readonly identity: { readonly orgId: string };
   readonly rate: number | undefined;
   readonly stopSwitch: Pick<StopSwitch, "stopped" | "stopSignal">;
   readonly quiet: boolean;

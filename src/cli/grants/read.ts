@@ -42,12 +42,12 @@ export function isComplete({ read, total, changed }: ReadingEnd): boolean {
  *
  * Whether the list is complete is the caller's question to `isComplete`.
  *
- * @param orgId of the calls, if known.
+ * @param orgId of the calls.
  */
 export async function* readList(
   lookup: Lookup,
   queries: readonly GrantQuery[],
-  orgId: string | null,
+  orgId: string,
 ): AsyncGenerator<readonly GrantRecord[], ReadingEnd> {
   const seen = new Set<string>();
   const fresh = (records: readonly GrantRecord[]) =>
@@ -120,12 +120,9 @@ export async function* readList(
 async function orderedList(
   lookup: Lookup,
   queries: readonly GrantQuery[],
-  organizationId: string | null,
+  organizationId: string,
   seen: ReadonlySet<string>,
 ) {
-  if (organizationId === null) {
-    return undefined;
-  }
   const missing: string[] = [];
   for (let offset = 0, read = 0; ; offset += authorizationsInPage) {
     const page = await lookup.listAuthorizations(
@@ -153,7 +150,7 @@ const pageMs = 600;
 const longMs = 10_000;
 
 export interface ReadEachOptions {
-  readonly orgId: string | null;
+  readonly orgId: string;
   /** How many requests a second are allowed, if they are limited. */
   readonly maxPerSecond?: number | undefined;
   /**
@@ -260,7 +257,7 @@ async function* byAuthorizations(
 async function* byList(
   lookup: Lookup,
   grantIds: readonly string[],
-  orgId: string | null,
+  orgId: string,
 ): AsyncGenerator<Shown> {
   const left = new Set(grantIds);
   const list = readList(lookup, [], orgId);

@@ -94,10 +94,10 @@ export function fromAuthorization(grant: Authorization): GrantRecord {
 /** Whether it is of another organization than that of the calls, as far as both are known. */
 export function isForeign(
   record: GrantRecord | undefined,
-  { orgId }: { readonly orgId: string | null },
+  { orgId }: { readonly orgId: string },
 ): boolean {
   const owner = record?.orgId ?? record?.resourceOwner;
-  return owner !== undefined && orgId !== null && owner !== orgId;
+  return owner !== undefined && owner !== orgId;
 }
 
 /** The part of it that the log of a run keeps. */

@@ -22,15 +22,15 @@ const searchesAtATime = 4;
  * Reads the grants that match the selectors, each once. Each grant is also matched here: anything else that
  * the server returns is omitted.
  *
- * @param orgId of the calls, if known.
+ * @param orgId of the calls.
  * @throws UsageError when several projects have the given name; ConnectError when a search fails.
  */
 export async function* selectGrants(
   lookup: Lookup,
   selectors: Selectors,
-  orgId: string | null,
+  orgId: string,
 ): AsyncGenerator<GrantRecord, SelectionEnd> {
-  const groups = await toGroups(lookup, selectors);
+  const groups = await toGroups(lookup, selectors, orgId);
   const isMeant = filterOf(selectors);
   const unmatched = new Set(groups.flatMap(({ values }) => values.map(({ shown }) => shown)));
   const people = new Map<string, Map<string, string>>();
@@ -76,7 +76,7 @@ export async function* selectGrants(
 async function* readSearches(
   lookup: Lookup,
   searches: readonly (readonly GrantQuery[])[],
-  orgId: string | null,
+  orgId: string,
   sum: { -readonly [Name in keyof ReadingEnd]: ReadingEnd[Name] },
 ): AsyncGenerator<readonly GrantRecord[]> {
   const begin = (queries: readonly GrantQuery[]) => {
@@ -166,7 +166,7 @@ function shownFlag(flag: string, value: string): string {
 }
 
 /** One group for each flag: a grant must match one value of each group. */
-async function toGroups(lookup: Lookup, selectors: Selectors): Promise<Group[]> {
+async function toGroups(lookup: Lookup, selectors: Selectors, orgId: string): Promise<Group[]> {
   const { users, emails, projects, roles } = selectors;
   const of = (flag: string, by: GrantQuery[0]) => (value: string) => {
     const query: GrantQuery = [by, value];
@@ -178,7 +178,7 @@ async function toGroups(lookup: Lookup, selectors: Selectors): Promise<Group[]> 
   const byUser = (user: string) => (isEmail(user) ? byEmail("user") : of("user", "userId"))(user);
   const resolved: Value[] = [];
   for (const project of projects) {
-    const projectId = await projectIdOf(lookup, project);
+    const projectId = await projectIdOf(lookup, project, orgId);
     resolved.push({
       ...of("project", "projectId")(projectId),
       shown: shownFlag("project", project),
@@ -197,14 +197,14 @@ async function toGroups(lookup: Lookup, selectors: Selectors): Promise<Group[]> 
  *
  * @throws UsageError when the name fits several projects.
  */
-async function projectIdOf(lookup: Lookup, project: string): Promise<string> {
+async function projectIdOf(lookup: Lookup, project: string, orgId: string): Promise<string> {
   const byId = await lookup.listGrants([["projectId", project]], { offset: 0, limit: 1 });
   if (byId !== undefined && byId.records.length > 0) {
     return project;
   }
   const found = new Map<string, number>();
   // To the end: another project with the same name may come last.
-  for await (const records of readList(lookup, [["projectName", project]], null)) {
+  for await (const records of readList(lookup, [["projectName", project]], orgId)) {
     for (const { projectId } of records.filter(({ projectName }) => projectName === project)) {
       found.set(projectId, (found.get(projectId) ?? 0) + 1);
     }

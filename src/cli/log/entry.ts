@@ -25,8 +25,8 @@ export interface LogHead {
   readonly url: string;
   readonly instanceHost?: string | undefined;
   readonly protocol?: string | undefined;
-  /** The organization of the calls; null if it is the account's own, which the account may not see. */
-  readonly orgId: string | null;
+  /** The organization of the calls. */
+  readonly orgId: string;
   readonly orgName?: string | undefined;
   readonly accountId: string;
   readonly accountName?: string | undefined;
@@ -193,7 +193,6 @@ const fields = new Map<string, Check>([
   ),
   ["command", (value) => value === "remove" || value === "deactivate"],
   ["url", (value) => isText(value) && URL.canParse(String(value))],
-  ["orgId", (value) => value === null || isText(value)],
   ["sequence", (value) => isText(value) && /^\d+$/.test(String(value))],
   ["grants", listOf((grant) => isText(grant) || having("grantId")(grant))],
   ["others", listOf(having("grantId", "shows"))],

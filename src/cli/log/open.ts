@@ -1,5 +1,5 @@
-import { headOf, type Identified, type Identity, identify } from "../account.js";
-import { type Connection, type ConnectionFlags, readConnection } from "../connect.js";
+import { headOf, type Identified, identify } from "../account.js";
+import { type ConnectionFlags, readConnection } from "../connect.js";
 import type { FlagValues } from "../flags.js";
 import { type Io, UsageError } from "../io.js";
 import { type rateFlags, readRate } from "../pace.js";
@@ -49,7 +49,6 @@ export async function withLog(
     const given = await readConnection(connectionFlagsOf(head, flags, io), io);
     const rate = readRate(flags.rate ?? head.rate?.toString(), given.baseUrl);
     const { connection, identity } = await identify(given, io, changes ? "change" : "read");
-    checkAccount(head, connection, identity);
     return await work({
       ...{ connection, identity, content, rate },
       append(what) {
@@ -69,15 +68,6 @@ export async function withLog(
   }
 }
 
-/** @throws UsageError when the account may belong to another organization than that of the run, which is not known. */
-function checkAccount(head: LogHead, { orgId }: Connection, { accountId }: Identity): void {
-  if (head.orgId === null && orgId === undefined && accountId !== head.accountId) {
-    throw new UsageError(
-      `Nothing was done: that run was for the organization of account ${head.accountId}, which its log does not name, and account ${accountId} may belong to another one. Use the account of the run, or name the organization with --org <id>.`,
-    );
-  }
-}
-
 /**
  * The connection of a run, from its log: only the credentials must be given again.
  *
@@ -94,13 +84,11 @@ function connectionFlagsOf(head: LogHead, flags: ConnectionFlags, io: Io): Conne
     }
   };
   same("url", "ZITADEL_URL", head.url);
-  if (head.orgId !== null) {
-    same("org", "ZITADEL_ORG_ID", head.orgId);
-  }
+  same("org", "ZITADEL_ORG_ID", head.orgId);
   return {
     ...flags,
     url: head.url,
-    org: flags.org ?? head.orgId ?? undefined,
+    org: head.orgId,
     protocol: flags.protocol ?? (io.env.ZITADEL_PROTOCOL ? undefined : head.protocol),
     "instance-host": flags["instance-host"] ?? head.instanceHost,
   };

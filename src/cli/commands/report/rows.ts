@@ -1,5 +1,4 @@
-import { organizationOf } from "../../account.js";
-import { type GrantInLog, type LogContent, loggedGrants } from "../../log/read.js";
+import { type GrantInLog, type LogContent, loggedGrants, named } from "../../log/read.js";
 import { reasonsOf } from "../../progress.js";
 
 /** What a report has of a grant and, the same in each row, of its run, as far as the log tells. */
@@ -24,7 +23,7 @@ export function factsOf({ head, sessions }: LogContent) {
   return {
     command: head.command,
     instance: head.url,
-    organization: organizationOf(head),
+    organization: named(head.orgName, head.orgId),
     // Each account that has run it, once.
     accounts: [...new Set(runs.map(({ account }) => account))],
     started: runs[0]?.at,

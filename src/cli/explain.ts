@@ -69,7 +69,8 @@ function adviceFor(error: unknown, use: Use): string {
   if (Object.hasOwn(advice, id)) {
     return advice[id] ?? "";
   }
-  switch (code) {
+  // What has another id comes from ZITADEL itself, through whatever is in between.
+  switch (id === "" || code === Code.Unauthenticated ? code : undefined) {
     case Code.NotFound:
       return "This host name may be no domain of an instance: check --url, or give --instance-host.";
     case Code.Unauthenticated:

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Code } from "@connectrpc/connect";
 import Papa from "papaparse";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type SandboxServer, startSandbox } from "../../src/sandbox/index.js";
@@ -144,6 +145,10 @@ describe.each(["v4", "v2.70"] as const)("against ZITADEL %s", (generation) => {
       });
       expect(stderr).toMatch(/AUTHZ-cdgFk.*no manager role/);
       expect(exitCode).toBe(4);
+      // An id is ZITADEL's own: no proxy is to blame.
+      sandbox.failNext({ rpc: "ListUserGrants", code: Code.Internal, id: "QUERY-aAZ1D" });
+      const failed = await cli(["list"]);
+      expect(failed.stderr).toMatch(/^Internal QUERY-aAZ1D: (?!.*proxy)/);
     });
   });
 

@@ -124,6 +124,7 @@ export class Pace {
     const nowMs = this.#environment.monotonicMs();
     // On some platforms the clock goes on while the machine sleeps, which is not the server's doing.
     this.#troubleSinceMs ??= Math.max(slot.sentMs, this.#takenMs, nowMs - this.timeoutMs);
+    let pausedUntilMs = nowMs + (askedPauseMs ?? 0);
     if (slot.epoch === this.#epoch) {
       this.#epoch += 1;
       this.#limit = Math.max(1, Math.floor(this.#limit / 2));
@@ -131,11 +132,10 @@ export class Pace {
       this.throttlings += 1;
       const pauseMs = exponential(this.#environment, pause, this.throttlings);
       // No later than the time to give up, when the last attempt is made.
-      this.#pauseUntil(Math.min(nowMs + pauseMs, this.#giveUpAtMs(nowMs)));
+      const ownUntilMs = Math.min(nowMs + pauseMs, this.#giveUpAtMs(nowMs));
+      pausedUntilMs = Math.max(pausedUntilMs, ownUntilMs);
     }
-    if (askedPauseMs !== undefined) {
-      this.#pauseUntil(nowMs + askedPauseMs);
-    }
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, pausedUntilMs);
   }
 
   /** A request failed for its own grants: the server accepts others. */
@@ -162,10 +162,6 @@ export class Pace {
 
   #giveUpAtMs(nowMs: number): number {
     return (this.#troubleSinceMs ?? nowMs) + this.giveUpMs;
-  }
-
-  #pauseUntil(atMs: number): void {
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, atMs);
   }
 }
 

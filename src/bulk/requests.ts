@@ -80,8 +80,10 @@ export function createAsk<G extends Grant>(
       }
       const nowMs = environment.monotonicMs();
       failingSinceMs ??= nowMs;
+      const meaning = classify(error, notFoundId);
+      // A lookup that the server's own deadline cuts off: no such instance or organization, it says.
       const isLate = nowMs - slot.sentMs >= pace.timeoutMs;
-      const kind = classify(error, notFoundId, isLate);
+      const kind = meaning === "fatal" && isLate ? "throttled" : meaning;
       const isTransient = kind === "throttled" || kind === "lost";
       if (isTransient) {
         pace.throttled(slot, retryAfterMs(error, environment.wallMs()));
@@ -165,15 +167,8 @@ export type MeaningKind =
  * `mayHaveBeenApplied`.
  *
  * @param notFoundId the id with which this RPC reports an unknown grant.
- * @param isLate whether the error came when the request's time was up: a lookup that the server's own deadline
- * cuts off is reported as an instance or organization that does not exist.
  */
-export function classify(error: ConnectError, notFoundId: string, isLate = false): MeaningKind {
-  const kind = kindOf(error, notFoundId);
-  return kind === "fatal" && isLate ? "throttled" : kind;
-}
-
-function kindOf(error: ConnectError, notFoundId: string): MeaningKind {
+export function classify(error: ConnectError, notFoundId: string): MeaningKind {
   const { code, id } = describeError(error);
   if (isPermanent(error)) {
     return "fatal";

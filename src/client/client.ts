@@ -121,8 +121,9 @@ function callUnaryMethod(
 ): Promise<MessageShape<DescMessage>> {
   try {
     checkRequest(method.localName, message);
-    const { signal, timeoutMs, headers, contextValues, onHeader, onTrailer } =
-      options === undefined ? noOptions : own(options);
+    const { signal, timeoutMs, headers, contextValues, onHeader, onTrailer } = own<CallOptions>(
+      options ?? {},
+    );
     return transport
       .unary(method, signal, timeoutMs, headers, message, contextValues)
       .then((response) => {
@@ -134,8 +135,6 @@ function callUnaryMethod(
     return Promise.reject(neverSent(reason));
   }
 }
-
-const noOptions: CallOptions = {};
 
 /**
  * Rejects values that plain JavaScript could pass and that would be sent as something else: a string instead

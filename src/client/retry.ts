@@ -15,6 +15,9 @@ export const retrySwitch: ContextKey<boolean> = {
   defaultValue: true,
 };
 
+/** Idempotent, although its annotation does not say so. */
+const deactivation = "zitadel.management.v1.ManagementService/DeactivateUserGrant";
+
 /**
  * Makes several attempts, as `RetryOptions` describes
  * (https://github.com/grpc/proposal/blob/master/A6-client-retries.md). If the next attempt would start after
@@ -38,7 +41,7 @@ export function createRetry(
     tokenRatio = 0.1,
   } = options;
   const backoff = { firstMs: initialBackoffMs, maxMs: maxBackoffMs, factor: backoffMultiplier };
-  const repeatable = new Set(idempotentMethods.map(fullName));
+  const repeatable = new Set([deactivation, ...idempotentMethods.map(fullName)]);
   let tokens = maxTokens;
   const succeeded = <R>(response: R): R => {
     tokens = Math.min(maxTokens, tokens + tokenRatio);
@@ -66,7 +69,8 @@ export function createRetry(
           waitMs >= (call.remainingMs() ?? Number.POSITIVE_INFINITY) ||
           (askedMs ?? 0) > maxRetryAfterMs ||
           (call.outcome.mayHaveBeenApplied &&
-            !isIdempotent(method) &&
+            // Unknown, as opposed to NO_SIDE_EFFECTS and IDEMPOTENT.
+            method.idempotency === 0 &&
             !repeatable.has(fullName(method)))
         ) {
           throw reason;
@@ -91,12 +95,4 @@ export function createRetry(
 /** By name: a program may contain the same method generated twice. */
 function fullName(method: DescMethod): string {
   return `${method.parent.typeName}/${method.name}`;
-}
-
-function isIdempotent(method: DescMethod): boolean {
-  return (
-    // NO_SIDE_EFFECTS, IDEMPOTENT
-    method.idempotency > 0 ||
-    fullName(method) === "zitadel.management.v1.ManagementService/DeactivateUserGrant"
-  );
 }

@@ -37,11 +37,6 @@ describe("what an error means for a bulk run is decided by its code, ZITADEL's i
   ])("%s: %s", (kind, error) => {
     expect(classify(error, "COMMAND-1My0t")).toBe(kind);
   });
-
-  it("takes what comes when the time is up for a lookup that the server's own deadline cut off", () => {
-    const unknownOrganization = serverError(Code.PermissionDenied, "AUTH-Bs7Ds");
-    expect(classify(unknownOrganization, "COMMAND-1My0t", true)).toBe("throttled");
-  });
 });
 
 describe("how long the server asks to wait", () => {

@@ -361,6 +361,22 @@ describe("pressure", () => {
     expect(outcomes).toEqual([{ grantId: "1", status: "removed" }]);
   });
 
+  it("goes on after what comes when the time is up: a lookup that the server's own deadline cut off", async () => {
+    const { world, collect } = setUp();
+    let requests = 0;
+    const client = {
+      async bulkRemoveUserGrant() {
+        requests += 1;
+        if (requests === 1) {
+          await sleep(world, 1_000);
+          throw serverError(Code.PermissionDenied, "AUTH-Bs7Ds");
+        }
+      },
+    };
+    const run = removeUserGrantsIn(world, client as never, ["1"], { timeoutMs: 1_000 });
+    expect((await collect(run)).outcomes).toEqual([{ grantId: "1", status: "removed" }]);
+  });
+
   it("stops at once when asked to wait longer than it would", async () => {
     const { world, server, remove, collect } = setUp();
     server.fate = () => ({

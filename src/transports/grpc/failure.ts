@@ -15,7 +15,8 @@ export interface ConnectFailure {
  * client, or `InvalidArgument` for an option that Node rejects, with the platform's error as cause.
  */
 export function connectFailure(origin: string, error: Error | undefined): ConnectFailure {
-  const reason = error && isNotHttp2(error) ? withoutHttp2(error) : error;
+  const isHttp1 = /^(?:ERR_HTTP2_ERROR$|HPE_)/.test(codeOf(error));
+  const reason = error && isHttp1 ? withoutHttp2(error) : error;
   const why =
     reason === undefined
       ? "the server closed the connection before it was open; does it speak HTTP/2 on this port?"
@@ -37,10 +38,6 @@ export function unservedFailure(origin: string): ConnectFailure {
     isPermanent: false,
     error: () => new ConnectError(message, Code.Unavailable),
   };
-}
-
-function isNotHttp2(reason: Error): boolean {
-  return /^(?:ERR_HTTP2_ERROR$|HPE_)/.test(codeOf(reason));
 }
 
 function withoutHttp2(cause: Error): Error {

@@ -137,7 +137,9 @@ export class Pool<G extends Grant> {
   /** A batch that was taken is finished. */
   done(): void {
     this.#out -= 1;
-    this.#changed.notify();
+    if (this.#ended && this.#out === 0) {
+      this.#changed.notify();
+    }
   }
 
   #takeWaiting(size: number): G[] {

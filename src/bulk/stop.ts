@@ -102,23 +102,25 @@ export class Stop {
 
 /** Lets work wait for a change and check again. */
 export class Notifier {
-  #waiting = new Set<() => void>();
+  #waiting: (() => void)[] = [];
+  #signal: AbortSignal | undefined;
 
-  /** Resolves at the next change, or when the signal is aborted. */
+  /** Resolves at the next change, or when the signal is aborted, which is the same at each call. */
   wait(signal?: AbortSignal): Promise<void> {
+    if (signal !== undefined && this.#signal === undefined) {
+      // One listener for all who wait: to add and remove a thousand at each change takes seconds.
+      this.#signal = signal;
+      signal.addEventListener("abort", () => this.notify());
+    }
     return new Promise((resolve) => {
-      const done = () => {
-        signal?.removeEventListener("abort", done);
-        this.#waiting.delete(done);
-        resolve();
-      };
-      signal?.addEventListener("abort", done);
-      this.#waiting.add(done);
+      this.#waiting.push(resolve);
     });
   }
 
   notify(): void {
-    for (const resume of [...this.#waiting]) {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resume of waiting) {
       resume();
     }
   }

@@ -1,7 +1,9 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { deactivateUserGrantsIn } from "../../src/bulk/deactivate.js";
 import { Pace } from "../../src/bulk/pace.js";
 import { removeUserGrantsIn } from "../../src/bulk/remove.js";
+import { Notifier } from "../../src/bulk/stop.js";
 import { sleep } from "../../src/common/time.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
 import { ModelServer } from "./model-server.js";
@@ -102,4 +104,13 @@ it("requests are sent in the order in which they began to wait, also after a thr
   pace.release();
   await world.run(Promise.all([second, next("first, again")]));
   expect(order).toEqual(["second", "first, again"]);
+});
+
+it("a thousand who wait for a change add one listener, and all go on at an abort", async () => {
+  const controller = new AbortController();
+  const notifier = new Notifier();
+  const waits = Array.from({ length: 1000 }, () => notifier.wait(controller.signal));
+  expect(getEventListeners(controller.signal, "abort")).toHaveLength(1);
+  controller.abort();
+  await Promise.all(waits);
 });

@@ -2,7 +2,7 @@ import * as oauth from "oauth4webapi";
 import { type Environment, readRetryAfterMs, withinTime } from "../common/time.js";
 import { createMask, type Mask, secretsOf } from "../errors/mask.js";
 import { own } from "../options/checker.js";
-import { bodyChunks, discard, noStore } from "../transports/fetch/fetch.js";
+import { discard, isRedirect, noStore, readText } from "../transports/fetch/fetch.js";
 import type { ServerClock } from "./clock.js";
 import type { HeldToken } from "./source.js";
 import { AttemptFailure, type CodeName, isTokenError, TokenError } from "./token-error.js";
@@ -127,7 +127,7 @@ export async function exchange(
             [oauth.allowInsecureRequests]: true,
           }),
         );
-        return [received, await readBody(received)];
+        return [received, await readText(received, maxBytes)];
       },
     );
   } catch (reason) {
@@ -310,28 +310,5 @@ function secretsIn({ body, headers }: SentRequest): string[] {
   return [...parameters, ...secretsOf(Object.entries(headers))];
 }
 
-/** In a browser, a redirect that is not followed has status 0 and no other information. */
-function isRedirect({ redirected, status, type }: Response): boolean {
-  return redirected || type === "opaqueredirect" || (status >= 300 && status < 400);
-}
-
 /** Documents and tokens are a few kilobytes. */
 const maxBytes = 1024 * 1024;
-
-/**
- * Reads a body as text, up to 1 MiB after decompression; undefined for a longer one, which is not read to its
- * end.
- */
-async function readBody(response: Response): Promise<string | undefined> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const chunk of bodyChunks(response)) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) {
-      return undefined;
-    }
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
-}

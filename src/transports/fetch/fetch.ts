@@ -93,16 +93,18 @@ export async function guardedFetch(
   } catch (reason) {
     throw connectionError(reason, url, signal, nothingSent?.(reason));
   }
-  if (
-    response.type === "opaqueredirect" ||
-    // By a caller's `fetch` that follows redirects anyway.
-    response.redirected ||
-    (response.status >= 300 && response.status < 400 && response.status !== 304)
-  ) {
+  if (isRedirect(response)) {
     discard(response);
     throw redirectError(response);
   }
   return response;
+}
+
+/** Followed by a caller's `fetch`, or not: in a browser, such a response has status 0 and no other information. */
+export function isRedirect({ redirected, status, type }: Response): boolean {
+  return (
+    redirected || type === "opaqueredirect" || (status >= 300 && status < 400 && status !== 304)
+  );
 }
 
 /**
@@ -154,6 +156,25 @@ export async function* bodyChunks(response: Response): AsyncGenerator<Uint8Array
   } finally {
     reader.cancel().catch(() => undefined);
   }
+}
+
+/** A body as text; undefined for one of more bytes than these, which is not read to its end. */
+export async function readText(response: Response, maxBytes: number): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  // React Native has no body stream.
+  const chunks = response.body
+    ? bodyChunks(response)
+    : [new TextEncoder().encode(await response.text())];
+  for await (const chunk of chunks) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) {
+      return undefined;
+    }
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 /** The first piece of a body, for an error message: empty if the connection broke before. */

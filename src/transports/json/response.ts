@@ -12,7 +12,7 @@ import type { JsonOptions } from "../../options/options.js";
 import type { Attempt, TransportOptions } from "../call/attempt.js";
 import type { JsonFormat } from "../call/codec.js";
 import { unexpectedResponse } from "../call/status.js";
-import { bodyChunks, connectionError } from "../fetch/fetch.js";
+import { connectionError, readText } from "../fetch/fetch.js";
 import { type HttpBinding, isObject, isText } from "./template.js";
 
 const incomplete = "cut off or malformed";
@@ -36,7 +36,15 @@ export async function readResponse(
   const failure = (problem?: string) =>
     unexpectedResponse({ status, headers, body: text, expected: "JSON", problem });
   try {
-    text = await readText(response, readMaxBytes);
+    const read = await readText(response, readMaxBytes);
+    if (read === undefined) {
+      throw new ConnectError(
+        `the response has more than ${readMaxBytes} bytes (readMaxBytes)`,
+        Code.ResourceExhausted,
+        headers,
+      );
+    }
+    text = read;
   } catch (reason) {
     throw ok || call.ended || reason instanceof ConnectError
       ? connectionError(reason, url, call.signal)
@@ -71,28 +79,6 @@ export async function readResponse(
     // It has a field of another type.
   }
   throw failure(`not ${output.typeName}`);
-}
-
-async function readText(response: Response, readMaxBytes: number): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  // React Native has no body stream.
-  const chunks = response.body
-    ? bodyChunks(response)
-    : [new TextEncoder().encode(await response.text())];
-  for await (const chunk of chunks) {
-    bytes += chunk.byteLength;
-    if (bytes > readMaxBytes) {
-      throw new ConnectError(
-        `the response has more than ${readMaxBytes} bytes (readMaxBytes)`,
-        Code.ResourceExhausted,
-        response.headers,
-      );
-    }
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
 }
 
 /** Fields of the envelopes in which gateways and firewalls report errors with status 200. */

@@ -3,7 +3,7 @@ import { type Environment, exponential, platform } from "../common/time.js";
 import { asConnectError, causedBy, decisionOf, wasSent, withExtras } from "../errors/certainty.js";
 import { createMask, rewriteMessage } from "../errors/mask.js";
 import { isHeaderValue, kindOf } from "../options/checker.js";
-import type { TokenRequest, TokenSource } from "../options/options.js";
+import type { TokenSource } from "../options/options.js";
 import type { Attempt, Send, StreamFields } from "../transports/call/attempt.js";
 import type { Call, HeaderFields } from "../transports/call/call.js";
 
@@ -177,33 +177,11 @@ function obtain(
   refused: string | undefined,
 ): string | Promise<string> {
   try {
-    const token = source(new OneTokenRequest(call, refused));
+    const token = source({ refused, signal: call.signal });
     return isHeaderValue(token) ? token : awaitToken(token, call, refused);
   } catch (reason) {
     return Promise.reject(noToken(reason, call, refused));
   }
-}
-
-/** Its signal is created when it is read: most sources have a token ready. */
-class OneTokenRequest implements TokenRequest {
-  readonly refused: string | undefined;
-  declare readonly signal: AbortSignal;
-  readonly #call: Call;
-
-  constructor(call: Call, refused: string | undefined) {
-    this.refused = refused;
-    this.#call = call;
-    Object.defineProperty(this, "signal", OneTokenRequest.#signal);
-  }
-
-  /** On each object, since sources may spread it; a getter in a literal takes three times as long. */
-  static readonly #signal = {
-    enumerable: true,
-    configurable: true,
-    get(this: OneTokenRequest): AbortSignal {
-      return this.#call.signal;
-    },
-  };
 }
 
 /** Waits for a token that is not ready, or is not valid. */

@@ -86,8 +86,8 @@ describe("a list that has no order", () => {
 describe("what a file says besides its ids", () => {
   it("stops the run where ZITADEL shows something else", async () => {
     const projectId = await start();
-    const [ann, bob] = ["Ann", "Bob"].map((name) => {
-      const { userId } = sandbox.addUser({ name, email: `${name}@example.com` });
+    const [ann, bob] = ["Ann", "Bob\nB"].map((name) => {
+      const { userId } = sandbox.addUser({ name, email: `${name.slice(0, 3)}@example.com` });
       const roleKeys = [name === "Ann" ? "reader" : "admin"];
       return { ...sandbox.addGrant({ userId, projectId, roleKeys }), name };
     });
@@ -100,7 +100,7 @@ describe("what a file says besides its ids", () => {
     const swapped = await cli([...argv, file("sorted.csv", sorted)]);
     expect(swapped.stderr).toMatch(/the file says something else about 2 grants than ZITADEL/);
     expect(swapped.stderr).toMatch(
-      /sorted\.csv, line \d+, grant \d+: userId: the file says \d+, ZITADEL shows \d+ \(Bob </,
+      /sorted\.csv, line \d+, grant \d+: userId: the file says \d+, ZITADEL shows \d+ \(Bob\\u\{a\}B </,
     );
     expect(swapped.exitCode).toBe(1);
     expect(sandbox.grant(ann?.grantId ?? "")).toBeDefined();

@@ -80,7 +80,8 @@ function differences({ user, claims }: InputGrant, record: GrantRecord): string[
       return [];
     }
     const who = name === "userId" ? ` (${personOf(record)})` : "";
-    return [`${name}: the file says ${said}, ZITADEL shows ${shown || "none"}${who}`];
+    // A line break in a name must not look like a line of the tool.
+    return [printable(`${name}: the file says ${said}, ZITADEL shows ${shown || "none"}${who}`)];
   });
 }
 

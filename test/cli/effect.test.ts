@@ -6,7 +6,8 @@ import { afterAll, describe, expect, it, vi } from "vitest";
 import { ManagementService } from "../../gen/tool/management_pb.js";
 import { compareChanges } from "../../src/cli/commands/revoke/repair.js";
 import { look } from "../../src/cli/grants/effect.js";
-import type { Lookup } from "../../src/cli/grants/lookup.js";
+import type { Lookup, PageRequest } from "../../src/cli/grants/lookup.js";
+import { isComplete, readList } from "../../src/cli/grants/read.js";
 import type { GrantRecord } from "../../src/cli/grants/record.js";
 import { platform } from "../../src/common/time.js";
 import { createTransport } from "../../src/grpc.js";
@@ -394,4 +395,47 @@ it.each([
   [{ changeDate: "2026-11-30T15:39:50.1Z" }, { changeDate: "2026-11-30T15:39:50.100000Z" }, 0],
 ])("the change %j against %j is %i", (a, b, expected) => {
   expect(compareChanges(a, b)).toBe(expected);
+});
+
+describe("the ordered list", () => {
+  const grantsFrom = (first: number, count: number) =>
+    Array.from({ length: count }, (_, n) => ({ grantId: `g${first + n}` }) as GrantRecord);
+  /** A server that has 5,500 grants in pages of 500; `change` is called before each page of the ordered list. */
+  const end = async (change: (rows: GrantRecord[], page: number) => void) => {
+    const rows = grantsFrom(10_000, 5500);
+    let pages = 0;
+    const lookup = {
+      listGrants: async (_: unknown, { offset, limit }: PageRequest) =>
+        limit > 500
+          ? undefined
+          : { records: rows.slice(offset, offset + limit), total: rows.length, version: "" },
+      listAuthorizations: async (_: unknown, { offset, limit }: PageRequest) => {
+        change(rows, pages++);
+        return { records: rows.slice(offset, offset + limit), total: rows.length, version: "" };
+      },
+      getGrant: async (grantId: string) => rows.find((row) => row.grantId === grantId),
+    } as Partial<Lookup> as Lookup;
+    const list = readList(lookup, [], "1");
+    for (let next = await list.next(); ; next = await list.next()) {
+      if (next.done) {
+        return next.value;
+      }
+    }
+  };
+
+  it("is complete while nothing but its end changes", async () => {
+    const grown = await end((rows, page) => rows.push(...grantsFrom(90_000 + page, 1)));
+    expect(isComplete(grown)).toBe(true);
+  });
+
+  it("is not where rows before its page are removed, also if as many are added", async () => {
+    const swapped = await end((rows, page) => {
+      if (page === 3) {
+        rows.splice(10, 1);
+        rows.push(...grantsFrom(90_000, 1));
+      }
+    });
+    expect(swapped).toMatchObject({ changed: true, hidden: false });
+    expect(isComplete(swapped)).toBe(false);
+  });
 });

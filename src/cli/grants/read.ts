@@ -111,9 +111,9 @@ export async function* readList(
   for await (const shown of byLookups(lookup, ordered.missing)) {
     yield fresh([...shown.values()].filter((record) => record !== undefined));
   }
-  const { read } = ordered;
+  const { missing: _, ...end } = ordered;
   // Without the permission to read them all, rows are left out without an error.
-  return { read, total: ordered.total, changed: false, hidden: read < ordered.total };
+  return { ...end, hidden: end.read < end.total };
 }
 
 /** The grants that the ordered list has and `seen` has not; undefined where there is no such list. */
@@ -124,7 +124,10 @@ async function orderedList(
   seen: ReadonlySet<string>,
 ) {
   const missing: string[] = [];
-  for (let offset = 0, read = 0; ; offset += authorizationsInPage) {
+  let last: string | undefined;
+  let read = 1;
+  let changed = false;
+  for (let offset = 0; ; offset += authorizationsInPage - 1) {
     const page = await lookup.listAuthorizations(
       { organizationId, queries },
       { offset, limit: authorizationsInPage },
@@ -132,10 +135,14 @@ async function orderedList(
     if (page === undefined) {
       return undefined;
     }
-    read += page.records.length;
-    missing.push(...page.records.map(({ grantId }) => grantId).filter((id) => !seen.has(id)));
+    const ids = page.records.map(({ grantId }) => grantId);
+    // The last row comes again, unless rows before it were removed: then as many were passed over.
+    changed ||= offset > 0 && ids[0] !== last;
+    last = ids.at(-1);
+    read += ids.length - 1;
+    missing.push(...ids.filter((id) => !seen.has(id)));
     if (offset + authorizationsInPage >= page.total) {
-      return { missing, read, total: page.total };
+      return { missing, read, total: page.total, changed };
     }
   }
 }

@@ -137,7 +137,8 @@ export function unexpectedResponse(response: UnexpectedResponse): ConnectError {
 
 /** A page of a proxy may hold anything, so it is described and not quoted. */
 function page({ headers, body }: UnexpectedResponse): string {
-  const [, title] = /<title[^>]*>([^<]*)/i.exec(body) ?? [];
+  // Whatever a page holds, each character is looked at once: no expression here may start over and over again.
+  const [, title] = /<title[^<>]*>([^<]*)/i.exec(body) ?? [];
   const server = headers.get("server");
   return [
     oneLine(headers.get("content-type")) || "no content type",

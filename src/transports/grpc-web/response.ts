@@ -97,11 +97,11 @@ export async function readUnary(
 function readTrailers(data: Uint8Array, headers: Headers): Headers {
   const trailer = new Headers();
   for (const line of new TextDecoder().decode(data).split("\r\n")) {
-    const [, name = "", value = ""] = /^([^:]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+    const [, name = "", value = ""] = /^([^:]+):(.*)$/.exec(line) ?? [];
     try {
       if (line !== "") {
         // Rejects an invalid name, and a lone line break in a value.
-        trailer.append(name, value);
+        trailer.append(name, value.trim());
       }
     } catch {
       throw broken("malformed trailers", headers);

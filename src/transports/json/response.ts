@@ -147,7 +147,7 @@ type Detail = ConnectError["details"][number];
 
 /** A detail with its JSON. */
 function toDetail({ "@type": url, ...debug }: JsonObject): Detail {
-  const type = String(url).replace(/.*\//, "");
+  const type = String(url).replace(/^.*\//, "");
   // A tag with field number 0, which every decoder rejects: empty bytes would decode as a detail of this type
   // without any field.
   return { type, value: Uint8Array.of(0), debug };

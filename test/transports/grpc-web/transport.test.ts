@@ -115,6 +115,13 @@ describe("a response", () => {
     expect((await errorOf(body)).code).toBe(Code.Internal);
   });
 
+  it("is read in one pass, whatever its trailers hold", async () => {
+    // Half a minute and more, if each space were tried as the last one.
+    const message = `x${" ".repeat(300_000)}y`;
+    const error = await errorOf(status(`grpc-status: 5\r\ngrpc-message: ${message} \r\n`));
+    expect(error.rawMessage).toBe(message);
+  }, 5_000);
+
   it("exposes the request id, from an error in the trailers too", async () => {
     const error = await errorOf(status("grpc-status: 5\r\n"), { "x-request-id": "r-2" });
     expect(describeError(error).requestId).toBe("r-2");

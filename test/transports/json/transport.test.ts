@@ -331,6 +331,16 @@ describe("a response that is not the gateway's", () => {
     expect(outcome).toBe(isEnvelope ? "error" : "success");
   });
 
+  it("a page is searched in one pass for its title", async () => {
+    const client = await clientOf({
+      status: 502,
+      type: "text/html",
+      body: "<title".repeat(200_000),
+    });
+    const error = await failureOf(client.bulkRemoveUserGrant({ grantId: ["1"] }));
+    expect(error.code).toBe(Code.Unavailable);
+  }, 5_000);
+
   it("a problem (RFC 9457) with status 200 is no success", async () => {
     const client = await clientOf({
       type: "application/problem+json",

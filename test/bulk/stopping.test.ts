@@ -336,7 +336,7 @@ describe("pressure", () => {
       yield second;
     }
     server.fate = (_, index) =>
-      index < 5 ? { failure: { afterMs: 1, code: Code.Internal } } : { lookUpAfterMs: 1 };
+      index < 6 ? { failure: { afterMs: 1, code: Code.Internal } } : { lookUpAfterMs: 1 };
     const { outcomes, thrown } = await collect(remove(slow()));
     expect(thrown).toBeUndefined();
     expect(outcomes.map(({ status }) => status)).toEqual(["failed", "removed"]);

@@ -134,8 +134,15 @@ describe("remove", () => {
     });
     const { projectId } = sandbox.addProject();
     const { grantId: foreign } = sandbox.addGrant({ projectId });
+    const env = { ...environment(), ZITADEL_TOKEN: limited.token };
+    const unnamed = { ...env, ZITADEL_ORG_ID: "" };
+    const refused = await cli(["remove", id, "--yes"], { env: unnamed });
+    expect(refused.stderr).toContain(
+      "the account may not see its organization: name it with --org",
+    );
+    expect(refused.exitCode).toBe(4);
     const { exitCode, stdout } = await cli(["remove", id, "999", foreign, "--yes", "--json"], {
-      env: { ...environment(), ZITADEL_TOKEN: limited.token },
+      env,
     });
     expect(exitCode).toBe(2);
     const outcomes = stdout

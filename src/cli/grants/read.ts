@@ -237,10 +237,7 @@ async function* byAuthorizations(
       { grantIds: ids },
       { offset: 0, limit: authorizationsInPage },
     );
-    const listed = new Map<string, GrantRecord>();
-    for (const record of page?.records ?? []) {
-      listed.set(record.grantId, record);
-    }
+    const listed = new Map(page?.records.map((record) => [record.grantId, record]));
     const shown = new Map<string, GrantRecord | undefined>();
     const alone: string[] = [];
     for (const grantId of ids) {
@@ -268,26 +265,17 @@ async function* byList(
 ): AsyncGenerator<Shown> {
   const left = new Set(grantIds);
   const list = readList(lookup, [], orgId);
-  for (;;) {
-    const { done, value } = await list.next();
-    if (!done) {
-      const shown = new Map<string, GrantRecord>();
-      for (const record of value) {
-        if (left.delete(record.grantId)) {
-          shown.set(record.grantId, record);
-        }
-      }
-      yield shown;
-      continue;
-    }
-    if (!isComplete(value)) {
-      yield* byLookups(lookup, [...left]);
-      return;
-    }
-    for (const ids of chunksOf([...left], authorizationsInPage)) {
-      yield noneOf(ids);
-    }
+  let next = await list.next();
+  for (; !next.done; next = await list.next()) {
+    const meant = next.value.filter(({ grantId }) => left.delete(grantId));
+    yield new Map(meant.map((record) => [record.grantId, record]));
+  }
+  if (!isComplete(next.value)) {
+    yield* byLookups(lookup, [...left]);
     return;
+  }
+  for (const ids of chunksOf([...left], authorizationsInPage)) {
+    yield noneOf(ids);
   }
 }
 
@@ -302,11 +290,7 @@ async function* byLookups(lookup: Lookup, grantIds: readonly string[]): AsyncGen
 }
 
 function noneOf(grantIds: readonly string[]) {
-  const shown = new Map<string, GrantRecord | undefined>();
-  for (const grantId of grantIds) {
-    shown.set(grantId, undefined);
-  }
-  return shown;
+  return new Map(grantIds.map((id): [string, GrantRecord | undefined] => [id, undefined]));
 }
 
 function* chunksOf(ids: readonly string[], size: number): Generator<readonly string[]> {

@@ -5,12 +5,14 @@ import type { GrantRecord } from "./record.js";
 
 /** Grants of persons with long names fit: 800 bytes each in the 4 MiB of ZITADEL v2.70 over JSON. */
 const pageSize = 5000;
+/** Of many pages. What one of 5,000 is decoded to grows old: a million grants took 999 MB so, and 440 with these. */
+const sizeOfMany = 2000;
 /** More in one response would take too much memory, here and in the server. */
 const mostInOneResponse = 100_000;
 const mostInResponseOfV4 = 20_000;
 /** What may be added between two requests. */
 const slack = 1000;
-/** Sizes of pages, in parts of the first pass's: which grants pages leave out depends on their size. */
+/** Sizes of pages, in parts of the largest one: which grants pages leave out depends on their size. */
 const furtherPasses = [0.73, 0.59, 0.41];
 const authorizationsInPage = 1000;
 
@@ -95,16 +97,16 @@ export async function* readList(
     }
     return versions.size > 1 && (before === 0 || seen.size > before);
   };
-  let changed = yield* readPages(limit);
+  const largest = limit;
+  let changed = yield* readPages(Math.min(largest, sizeOfMany));
   const ordered = await orderedList(lookup, queries, orgId, seen);
   if (ordered === undefined) {
-    const firstSize = limit;
     for (const part of furtherPasses) {
       // A number that equals the total is not enough if the list has changed in between.
       if (seen.size === total && !changed) {
         break;
       }
-      changed = yield* readPages(firstSize * part);
+      changed = yield* readPages(largest * part);
     }
     return { read: seen.size, total, changed, hidden: false };
   }

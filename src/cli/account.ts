@@ -86,19 +86,17 @@ export async function readWith<T>(
 
 /** Two requests that every role is allowed, or is told that it is not. */
 export async function whoAmI(lookup: Lookup, { orgId: given }: Connection): Promise<Identity> {
-  const { userId, name } = await lookup.account();
+  const { userId, name, homeOrgId } = await lookup.account();
   const org = await lookup.organization().catch((error) => {
     const { code, id } = describeError(error);
     const mayNot = code === Code.PermissionDenied || code === Code.NotFound;
-    if (!mayNot || id === undefined || id === "AUTH-Bs7Ds") {
+    // Without a header, calls go to the organization of the account.
+    const called = given ?? homeOrgId;
+    if (!mayNot || id === undefined || id === "AUTH-Bs7Ds" || called === undefined) {
       throw error;
     }
     // A limited role may not see its organization (AUTH-5mWD2); its permissions are checked later.
-    if (given === undefined) {
-      const message = "the account may not see its organization: name it with --org";
-      throw new ConnectError(message, Code.FailedPrecondition);
-    }
-    return { id: given, name: undefined };
+    return { id: called, name: undefined };
   });
   if (given !== undefined && org.id !== given) {
     // The calls would change what is in another organization.

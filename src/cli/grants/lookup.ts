@@ -217,11 +217,15 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
       // One that is limited to a project, or to a project grant, is followed by its id.
       return result.includes("user.grant.read");
     },
-    /** Whose token it is. */
-    async account(): Promise<{ readonly userId: string; readonly name: string | undefined }> {
+    /** Whose token it is, and the organization that the account belongs to. */
+    async account() {
       const { user } = await read((call) => auth.getMyUser({}, call));
-      const { id, preferredLoginName, userName } = present(user, "the account of the token");
-      return { userId: id, name: preferredLoginName || userName || undefined };
+      const account = present(user, "the account of the token");
+      return {
+        userId: account.id,
+        name: account.preferredLoginName || account.userName || undefined,
+        homeOrgId: account.details?.resourceOwner || undefined,
+      };
     },
     /** The organization of the calls. */
     async organization(): Promise<{ readonly id: string; readonly name: string }> {

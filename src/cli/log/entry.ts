@@ -25,7 +25,7 @@ export interface LogHead {
   readonly url: string;
   readonly instanceHost?: string | undefined;
   readonly protocol?: string | undefined;
-  /** The organization of the calls. */
+  /** The organization of the calls; empty where a log of version 0.1.0 does not name it. */
   readonly orgId: string;
   readonly orgName?: string | undefined;
   readonly accountId: string;
@@ -182,10 +182,19 @@ const having =
     typeof value === "object" &&
     value !== null &&
     names.every((name) => Object.hasOwn(value, name)) &&
-    Object.entries(value).every(([name, field]) => (fields.get(name) ?? isText)(field));
+    Object.entries(value).every(([name, field]) => fields.get(name)?.(field) ?? true);
 
-/** What a field holds, wherever it stands. All others are texts. */
+const texts = [
+  ...["run", "at", "because", "instanceHost", "protocol", "orgName", "accountId", "accountName"],
+  ...["request", "answer", "step", "stepResponse", "do", "restore", "shows"],
+  ...["grantId", "userId", "userName", "displayName", "email", "projectId", "projectName"],
+  ...["projectGrantId", "newGrantId", "status", "state", "userType", "restored", "changeDate"],
+  ...["id", "message", "requestId"],
+];
+
+/** What a field holds, wherever it stands. Logs of other releases may have more fields. */
 const fields = new Map<string, Check>([
+  ...texts.map((name) => [name, isText] as const),
   ...["version", "rate", "code", "looked", "inEffect"].map((name) => [name, is("number")] as const),
   ...["ok", "repair", "answerLost"].map((name) => [name, is("boolean")] as const),
   ...["ids", "roleKeys", "users", "emails", "projects", "roles"].map(
@@ -193,6 +202,7 @@ const fields = new Map<string, Check>([
   ),
   ["command", (value) => value === "remove" || value === "deactivate"],
   ["url", (value) => isText(value) && URL.canParse(String(value))],
+  ["orgId", (value) => value === null || isText(value)],
   ["sequence", (value) => isText(value) && /^\d+$/.test(String(value))],
   ["grants", listOf((grant) => isText(grant) || having("grantId")(grant))],
   ["others", listOf(having("grantId", "shows"))],
@@ -209,7 +219,7 @@ export function readEntry(text: string): Entry {
   if (!having(...(isHead ? ["at", "command", "url", "orgId"] : []))(entry)) {
     throw new Error("not an entry");
   }
-  return entry;
+  return isHead ? { ...entry, orgId: entry.orgId ?? "" } : entry;
 }
 
 /** An outcome, as written to logs and shown by `--json`. */

@@ -84,11 +84,17 @@ function connectionFlagsOf(head: LogHead, flags: ConnectionFlags, io: Io): Conne
     }
   };
   same("url", "ZITADEL_URL", head.url);
-  same("org", "ZITADEL_ORG_ID", head.orgId);
+  if (head.orgId !== "") {
+    same("org", "ZITADEL_ORG_ID", head.orgId);
+  } else if (!flags.org) {
+    throw new UsageError(
+      "Nothing was done: the log does not name its organization. Name it with --org <id>.",
+    );
+  }
   return {
     ...flags,
     url: head.url,
-    org: head.orgId,
+    org: head.orgId || flags.org,
     protocol: flags.protocol ?? (io.env.ZITADEL_PROTOCOL ? undefined : head.protocol),
     "instance-host": flags["instance-host"] ?? head.instanceHost,
   };

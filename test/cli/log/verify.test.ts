@@ -24,6 +24,30 @@ describe("verify", () => {
     expect(exitCode).toBe(0);
   });
 
+  it("reads a log of version 0.1.0, which may not name its organization", async () => {
+    const [id = ""] = add(1);
+    const old = (orgId: string | null) => {
+      const outcome = JSON.stringify({
+        grantId: id,
+        status: "removed",
+        at: "2026-11-24T08:00:01Z",
+      });
+      const text = begun([id], outcome).replace(
+        `"orgId":"${server().orgId}"`,
+        `"orgId":${JSON.stringify(orgId)},"orgGiven":false`,
+      );
+      return file("old.jsonl", text);
+    };
+    const env = { ZITADEL_TOKEN: server().token };
+    const { exitCode, stdout } = await cli(["verify", old(server().orgId)], { env });
+    expect([exitCode, stdout]).toEqual([2, expect.stringContaining("gives roles")]);
+    const unnamed = await cli(["verify", old(null)], { env });
+    expect([unnamed.exitCode, unnamed.stderr]).toEqual([1, expect.stringContaining("--org <id>")]);
+    const named = await cli(["verify", old(null), "--org", server().orgId], { env });
+    expect([named.exitCode, named.stdout]).toEqual([2, expect.stringContaining("gives roles")]);
+    expect((await cli(["report", old(null), "--csv"])).exitCode).toBe(0);
+  });
+
   it("says of which gone grants the run knows nothing: not of those that it may have removed", async () => {
     const log = file(
       "not-found.jsonl",

@@ -39,7 +39,7 @@ export const resume = defineCommand({
       if (left > 0) {
         await confirm(plan.command, left, flags, io);
       }
-      const options = { ...opened, log: opened.append("run"), quiet: flags.quiet, io };
+      const options = { ...opened, log: opened.append("resumed"), quiet: flags.quiet, io };
       return await inContext(options, (context) => carryOut(plan, flags, context));
     });
   },
@@ -47,17 +47,16 @@ export const resume = defineCommand({
 
 /** The rest of a run. A failure is not a decision: its cause may be gone. */
 function resumedPlan(content: LogContent): Plan {
-  const { grants, head } = content;
-  const undecided = grants.filter(({ status }) => status === "" || status === "failed");
-  const left = undecided.filter(({ confirmed }) => !confirmed);
+  const { head } = content;
+  const grants = [...content.grants.values()];
+  const left = grants.filter(({ status }) => status === "" || status === "failed");
   const doubtful = content.inDoubt();
-  const isLater = (grant: GrantInLog) => Number(!doubtful.has(grant));
+  const isLater = (grant: GrantInLog) => Number(!doubtful.has(grant.grantId));
   return {
     command: head.command,
     total: grants.length,
     open: left.toSorted((a, b) => isLater(a) - isLater(b)),
     selectors: head.selectors,
     earlier: content,
-    unwritten: undecided.filter(({ confirmed }) => confirmed),
   };
 }

@@ -37,10 +37,10 @@ export const verify = defineCommand({
       const { connection, identity, content } = opened;
       const { json = false, quiet = false } = flags;
       if (!quiet) {
-        const grants = `${grouped(content.grants.length)} of a run to ${content.head.command}`;
+        const grants = `${grouped(content.grants.size)} of a run to ${content.head.command}`;
         introduce(connection, identity, { Log: content.path, Grants: grants }, io);
       }
-      const log = changes ? opened.append("run") : undefined;
+      const log = changes ? opened.append("resumed") : undefined;
       return await inContext({ ...opened, log, quiet, io }, (context) =>
         verifyLog(content, context, json),
       );
@@ -55,7 +55,7 @@ async function verifyLog(content: LogContent, context: Context, json: boolean): 
   const isFinished = !repairs || (await finishRepairs(content, context));
   const expected = content.expectations();
   const options = { json, quiet, onlyProblems: quiet || undefined };
-  const report = createReport(grants.length, options, io);
+  const report = createReport(grants.size, options, io);
   const seen = await look(expected, context, (grantId, record) => {
     const state = expected.get(grantId);
     const verdict = verdictOf(state, record);
@@ -63,7 +63,7 @@ async function verifyLog(content: LogContent, context: Context, json: boolean): 
     const shows = record?.state ?? "none";
     const wanted = state && effectOf[state];
     const finding = {
-      ...{ grantId, userId: content.find(grantId)?.userId || undefined },
+      ...{ grantId, userId: grants.get(grantId)?.userId || undefined },
       ...{ expected: wanted, shows, verdict },
     };
     const not = verdict === "contradicted" && wanted ? ` (expected: ${effects[wanted]})` : "";
@@ -126,7 +126,7 @@ function summaryOf(counts: Readonly<Record<string, number>>, quiet: boolean): st
 
 /** Says what an interrupted repair or restore may have left active, and how to finish it. */
 function explainUnfinished({ path, grants }: LogContent, { io }: Context): void {
-  for (const grant of grants) {
+  for (const grant of grants.values()) {
     const [what, finish] = grant.mayBeActive
       ? ["repair", "verify --repair"]
       : isHalfRestored(grant)

@@ -6,7 +6,9 @@ import { describeError } from "../../index.js";
 /** The identification of a log in its first line. */
 export const logFormat = { log: "zitadel-user-grants", version: 1 } as const;
 
-export type LoggedCommand = "remove" | "deactivate";
+/** The commands that have a log, and the status of what they have done. */
+export const doneStatus = { remove: "removed", deactivate: "deactivated" } as const;
+export type LoggedCommand = keyof typeof doneStatus;
 
 /** What was selected: see the flags of the same names. */
 export interface Selectors {
@@ -19,8 +21,13 @@ export interface Selectors {
   readonly userType?: "human" | "machine" | undefined;
 }
 
+interface Account {
+  readonly accountId: string;
+  readonly accountName?: string | undefined;
+}
+
 /** What a run does and who runs it. Only the same command and account can resume a log. */
-export interface LogHead {
+export interface LogHead extends Account {
   readonly command: LoggedCommand;
   readonly url: string;
   readonly instanceHost?: string | undefined;
@@ -28,8 +35,6 @@ export interface LogHead {
   /** The organization of the calls; empty where a log of version 0.1.0 does not name it. */
   readonly orgId: string;
   readonly orgName?: string | undefined;
-  readonly accountId: string;
-  readonly accountName?: string | undefined;
   /** The limit that was given, in requests a second: a resumed run keeps it. */
   readonly rate?: number | undefined;
   /** What was selected: after the run the same search is made again. */
@@ -87,19 +92,21 @@ export interface LoggedOutcome {
  */
 export type Entry =
   | typeof logFormat
-  | ({ readonly run: "started" | "resumed"; readonly at: string } & LogHead)
+  | Begin
   | { readonly run: "ended"; readonly at: string; readonly because: string }
   | { readonly grants: readonly (string | LoggedGrant)[] }
   | { readonly request: string; readonly ids: readonly string[] }
   | Note
-  | {
-      readonly restore: "started";
-      readonly at: string;
-      readonly accountId: string;
-      readonly accountName?: string | undefined;
-    }
-  | { readonly restore: "ended"; readonly at: string; readonly because: string }
-  | StepEntry;
+  | StepEntry
+  // As version 0.1.0 has written restores.
+  | ({ readonly restore: "started"; readonly at: string } & Account)
+  | { readonly restore: "ended"; readonly at: string; readonly because: string };
+
+/** The run begins, is resumed (as well by a repair), or restored. */
+export type Begin = {
+  readonly run: "started" | "resumed" | "restored";
+  readonly at: string;
+} & LogHead;
 
 /** What has happened. */
 export type Note = { readonly at?: string } & (
@@ -125,18 +132,9 @@ export interface StepEntry {
   readonly at?: string;
   readonly do: Step;
   readonly grantId: string;
-  /** Of a repair: a grant is reactivated and deactivated again. */
-  readonly repair?: true;
 }
 
 export type Step = "add" | "deactivate" | "reactivate";
-
-/** A step that was about to be sent, and whose response is unknown. */
-export interface SentStep {
-  readonly number: string;
-  /** The time, in milliseconds since the Unix epoch. */
-  readonly atMs: number;
-}
 
 /** What ZITADEL shows after a run: how many grants give no roles, and those that do or may. */
 export interface Effect {

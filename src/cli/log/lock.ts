@@ -23,29 +23,30 @@ interface Owner {
  */
 export class LogLock {
   readonly #path: string;
-  readonly #owner: Owner;
+  /** Unique to each lock. */
+  readonly #text: string;
   /** Runs on every exit of the process except a kill. */
   readonly #onExit = () => this.release();
 
-  private constructor(path: string, owner: Owner) {
+  private constructor(path: string, text: string) {
     this.#path = path;
-    this.#owner = owner;
+    this.#text = text;
     process.on("exit", this.#onExit);
   }
 
   /** @throws UsageError when another process holds the lock or may hold it, and when it cannot be made. */
   static take(logPath: string): LogLock {
     const path = lockPath(logPath);
-    const id = randomUUID();
     const { pid } = process;
-    const owner = {
-      ...{ id, pid, host: hostname() },
+    const owner: Owner = {
+      ...{ id: randomUUID(), pid, host: hostname() },
       ...{ at: timestamp(platform), startedAt: startOf(pid) },
     };
+    const text = `${JSON.stringify(owner)}\n`;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        writeFileSync(path, `${JSON.stringify(owner)}\n`, { flag: "wx", mode: 0o600 });
-        return new LogLock(path, owner);
+        writeFileSync(path, text, { flag: "wx", mode: 0o600 });
+        return new LogLock(path, text);
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if (code !== "EEXIST") {
@@ -54,12 +55,12 @@ export class LogLock {
           throw new UsageError(`The log cannot be locked with ${path}: ${fileProblem(error)}.`);
         }
       }
-      const holder = readOwner(path);
-      const problem = holder === undefined ? undefined : heldMessage(logPath, path, holder);
+      const other = textOf(path);
+      const problem = other === undefined ? undefined : heldMessage(logPath, path, other);
       if (problem !== undefined || attempt > 3) {
         throw new UsageError(problem ?? `The log cannot be locked with ${path}.`);
       }
-      if (holder !== undefined && sameLock(readOwner(path), holder)) {
+      if (textOf(path) === other) {
         discard(path);
       }
     }
@@ -67,7 +68,7 @@ export class LogLock {
 
   /** Whether this process still holds the lock: a user may have deleted it, and started another run. */
   get held(): boolean {
-    return sameLock(readOwner(this.#path), this.#owner);
+    return textOf(this.#path) === this.#text;
   }
 
   release(): void {
@@ -96,26 +97,24 @@ function lockPath(path: string): string {
   }
 }
 
-/** Of a lock that cannot be read, nothing is known. */
-type Holder = Partial<Owner>;
-
-function sameLock(a: Holder | undefined, b: Holder): boolean {
-  return a?.id !== undefined && a.id === b.id;
-}
-
-/** Undefined if there is no lock. */
-function readOwner(path: string): Holder | undefined {
+/** Undefined if there is no lock; "" for one that cannot be read. */
+function textOf(path: string): string | undefined {
   try {
-    const value = JSON.parse(readFileSync(path, "utf8"));
-    return typeof value?.id === "string" && Number.isSafeInteger(value.pid) ? value : {};
+    return readFileSync(path, "utf8");
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : {};
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : "";
   }
 }
 
 /** Why a lock cannot be taken; undefined if its holder has ended. */
-function heldMessage(logPath: string, path: string, holder: Holder): string | undefined {
-  const { pid, host, at, startedAt } = holder;
+function heldMessage(logPath: string, path: string, text: string): string | undefined {
+  let owner: Partial<Owner> | null = null;
+  try {
+    owner = JSON.parse(text);
+  } catch {
+    // Its process was killed before it was written.
+  }
+  const { pid, host, at, startedAt } = owner ?? {};
   const who =
     pid === undefined ? "a process that is not known" : `process ${pid} on ${host}, since ${at}`;
   const now = pid === undefined || host !== hostname() ? null : startOf(pid);

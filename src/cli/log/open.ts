@@ -24,7 +24,7 @@ export interface OpenLog extends Identified {
   /** How many requests may be sent a second: as in the run, unless a flag says otherwise. */
   readonly rate: number | undefined;
   /** Begins to write to it, to continue the run or to restore it. */
-  readonly append: (use: "run" | "restore") => RunLog;
+  readonly append: (run: "resumed" | "restored") => RunLog;
 }
 
 /**
@@ -40,8 +40,6 @@ export async function withLog(
   work: (log: OpenLog) => Promise<number>,
 ): Promise<number> {
   const path = logPathOf(command, args);
-  // Do not touch the file before it is known to be a log, nor put a lock beside any other file.
-  await LogContent.check(path);
   const lock = changes ? LogLock.take(path) : undefined;
   try {
     const content = await LogContent.read(path);
@@ -51,15 +49,11 @@ export async function withLog(
     const { connection, identity } = await identify(given, io, changes ? "change" : "read");
     return await work({
       ...{ connection, identity, content, rate },
-      append(what) {
+      append(run) {
         if (lock === undefined) {
           throw new Error("the log is open to be read");
         }
-        const { accountId, accountName } = identity;
-        const begin =
-          what === "restore"
-            ? { restore: "started" as const, accountId, accountName }
-            : { run: "resumed" as const, ...headOf(head.command, connection, identity) };
+        const begin = { run, ...headOf(head.command, connection, identity) };
         return RunLog.reopen(path, lock, content.wholeBytes, begin);
       },
     });

@@ -2,16 +2,15 @@ import { createReadStream, statSync } from "node:fs";
 import { fileProblem, UsageError } from "../io.js";
 import {
   type Change,
+  doneStatus,
   type Effect,
   type Entry,
-  type LoggedCommand,
   type LoggedGrant,
   type LoggedOutcome,
   type LogHead,
   logFormat,
   type RestoreOutcome,
   readEntry,
-  type SentStep,
   type StepEntry,
 } from "./entry.js";
 
@@ -29,10 +28,8 @@ export interface GrantInLog {
   readonly grantId: string;
   /** "" if unknown. */
   userId: string;
-  /** The last recorded status; "" if there is none. */
+  /** The last recorded status, and that of a response with OK without one; "" if there is none. */
   status: string;
-  /** Whether a request that held it got OK. */
-  confirmed: boolean;
   /** When it was decided. */
   at: string | undefined;
   /** The last outcome, if it has more than a status. */
@@ -43,24 +40,23 @@ export interface GrantInLog {
   change?: Change;
   /** Whether a repair may have left it active: it was reactivated, and not deactivated since. */
   mayBeActive?: boolean;
-  restored?: RestoreOutcome & { readonly at?: string };
+  restored?: RestoreOutcome;
   /** The grant that a restore has added in its place. */
   newGrantId?: string | undefined;
   /** Attempts of restores to add it whose responses are unknown. */
-  lostAdds?: readonly SentStep[] | undefined;
+  lostAdds?: readonly StepEntry[] | undefined;
 }
 
 /** What a log records about its run, its repairs and its restores. */
 export class LogContent {
   readonly path: string;
   /** In the order of the log, each once. */
-  readonly grants: GrantInLog[] = [];
+  readonly grants = new Map<string, GrantInLog>();
   readonly sessions: Session[] = [];
   /** The last look at what ZITADEL shows. */
   effect: { readonly effect: Effect; readonly at?: string } | undefined;
   /** The length of the complete lines, in bytes. */
   wholeBytes = 0;
-  readonly #byId = new Map<string, GrantInLog>();
   /** The grants of each request without a response. */
   readonly #open = new Map<string, readonly GrantInLog[]>();
   readonly #steps = new Map<string, StepEntry>();
@@ -79,50 +75,46 @@ export class LogContent {
       for await (const { lines, end } of completeLines(path)) {
         for (const text of lines) {
           number += 1;
-          content.#add(readEntry(text));
+          if (number === 1) {
+            checkFormat(text, path);
+          } else {
+            content.#add(readEntry(text));
+          }
         }
         content.wholeBytes = end;
       }
     } catch (error) {
-      throw error instanceof UsageError
-        ? error
-        : new UsageError(`${path} is damaged: line ${number} cannot be read. It was not changed.`);
+      if (error instanceof UsageError) {
+        throw error;
+      }
+      const damage = `${path} is damaged: line ${number} cannot be read. It was not changed.`;
+      throw number === 1 ? notALog(path) : new UsageError(damage);
     }
-    if (content.#head === undefined) {
+    if (number === 0) {
       throw notALog(path);
     }
     return content;
   }
 
-  /** Reads the first line alone. @throws UsageError unless it is that of a log that this version reads. */
-  static async check(path: string): Promise<void> {
-    for await (const _ of completeLines(path)) {
-      return;
-    }
-    throw notALog(path);
-  }
-
-  /** What the run does, and who began it. */
+  /** What the run does, and who began it. @throws UsageError when it was killed before it began. */
   get head(): LogHead {
     if (this.#head === undefined) {
-      throw new Error("a log without a head");
+      throw new UsageError(
+        `The run of ${this.path} has not begun: nothing was sent. Delete the log, and start the run again.`,
+      );
     }
     return this.#head;
   }
 
-  find(grantId: string): GrantInLog | undefined {
-    return this.#byId.get(grantId);
-  }
-
-  /** The grants of requests without a response. */
-  inDoubt(): ReadonlySet<GrantInLog> {
-    return new Set([...this.#open.values()].flat());
+  /** The ids of requests without a response. */
+  inDoubt(): ReadonlySet<string> {
+    return new Set([...this.#open.values()].flat().map(({ grantId }) => grantId));
   }
 
   /** How many grants have each status. */
   counts(): Record<string, number> {
     const counts: Record<string, number> = {};
-    for (const { status } of this.grants) {
+    for (const { status } of this.grants.values()) {
       counts[status] = (counts[status] ?? 0) + 1;
     }
     return counts;
@@ -131,9 +123,9 @@ export class LogContent {
   /** How each grant must be found if the log is right. */
   expectations(): Map<string, FoundState | undefined> {
     const expected = new Map<string, FoundState | undefined>();
-    for (const grant of this.grants) {
-      const { grantId, state } = expectationOf(grant, this.head.command);
-      expected.set(grantId, state);
+    for (const grant of this.grants.values()) {
+      const { grantId, restored, newGrantId } = grant;
+      expected.set(restored?.newGrantId ?? newGrantId ?? grantId, expectationOf(grant));
     }
     return expected;
   }
@@ -152,10 +144,8 @@ export class LogContent {
       }
     } else if ("grants" in entry) {
       for (const { grantId, userId = "" } of grantsIn(entry)) {
-        if (!this.#byId.has(grantId)) {
-          const grant = { grantId, userId, status: "", confirmed: false, at: undefined };
-          this.#byId.set(grantId, grant);
-          this.grants.push(grant);
+        if (!this.grants.has(grantId)) {
+          this.grants.set(grantId, { grantId, userId, status: "", at: undefined });
         }
       }
     } else if ("request" in entry) {
@@ -174,7 +164,8 @@ export class LogContent {
       const grants = this.#open.get(answer) ?? [];
       for (const grant of grants) {
         if (ok) {
-          grant.confirmed = true;
+          grant.status = doneStatus[this.head.command];
+          grant.details = undefined;
           grant.at = at;
         }
         if (requestId !== undefined && (ok || grants.length === 1)) {
@@ -187,6 +178,10 @@ export class LogContent {
       this.#open.delete(answer);
     } else if ("status" in entry) {
       const grant = this.#known(entry.grantId);
+      if (entry.status === "failed" && grant.status === doneStatus[this.head.command]) {
+        // The response that was waited for in vain has come.
+        return;
+      }
       grant.status = entry.status;
       grant.at = this.#sameTime(entry.at);
       if (entry.error || entry.answerLost || grant.details) {
@@ -202,31 +197,30 @@ export class LogContent {
     } else if ("step" in entry) {
       const grant = this.#known(entry.grantId);
       this.#steps.set(entry.step, entry);
-      if (entry.repair && entry.do === "reactivate") {
+      if (entry.do === "reactivate" && this.sessions.at(-1)?.what !== "restored") {
+        // A repair: it is to be deactivated again.
         grant.mayBeActive = true;
       }
       if (entry.do === "add") {
-        const lost = { number: entry.step, atMs: Date.parse(entry.at ?? "") };
-        grant.lostAdds = [...(grant.lostAdds ?? []), lost];
+        grant.lostAdds = [...(grant.lostAdds ?? []), entry];
       }
     } else if ("stepResponse" in entry) {
       const { stepResponse, ok, newGrantId, sequence, changeDate } = entry;
-      const step = this.#steps.get(stepResponse);
+      const sent = this.#steps.get(stepResponse);
+      const grant = sent && this.#known(sent.grantId);
       this.#steps.delete(stepResponse);
-      if (step?.do === "add") {
-        const grant = this.#known(step.grantId);
-        grant.lostAdds = grant.lostAdds?.filter(({ number }) => number !== stepResponse);
+      if (sent?.do === "add" && grant !== undefined) {
+        grant.lostAdds = grant.lostAdds?.filter(({ step }) => step !== stepResponse);
         grant.newGrantId = newGrantId ?? grant.newGrantId;
       }
-      if (step?.repair && step.do === "deactivate" && ok) {
-        const grant = this.#known(step.grantId);
+      if (sent?.do === "deactivate" && ok && grant !== undefined) {
         grant.mayBeActive = false;
         // ZITADEL v2.70 does not date what was inactive already.
         if (sequence !== undefined || changeDate !== undefined) {
           grant.change = { sequence, changeDate };
         }
       }
-    } else if (!("log" in entry)) {
+    } else {
       throw new Error("an unknown entry");
     }
   }
@@ -238,7 +232,7 @@ export class LogContent {
   }
 
   #known(grantId: string): GrantInLog {
-    const grant = this.#byId.get(grantId);
+    const grant = this.grants.get(grantId);
     if (grant === undefined) {
       throw new Error(`grant ${grantId} is not in the list`);
     }
@@ -267,24 +261,17 @@ function grantsIn(entry: Entry): readonly LoggedGrant[] {
 export type FoundState = "gone" | "missing" | "active" | "inactive";
 
 /**
- * What must be true if a log is right about a grant: of the grant itself, or of the one that a restore has added in
- * its place. The state is undefined if the log is not certain.
+ * What must be true if a log is right about a grant: of the grant itself, or of the one in its place. Undefined if
+ * the log is not certain.
  */
-function expectationOf(
-  grant: GrantInLog,
-  command: LoggedCommand,
-): { readonly grantId: string; readonly state: FoundState | undefined } {
-  const { grantId, restored, newGrantId } = grant;
-  if (isHalfRestored(grant)) {
-    return { grantId: restored?.newGrantId ?? newGrantId ?? grantId, state: undefined };
+function expectationOf(grant: GrantInLog): FoundState | undefined {
+  const { status, details, mayBeActive, restored } = grant;
+  if (mayBeActive || isHalfRestored(grant)) {
+    return undefined;
   }
-  if (restored !== undefined && restored.restored !== "failed") {
-    return { grantId: restored.newGrantId ?? grantId, state: restored.state };
-  }
-  const { status, confirmed, details, mayBeActive } = grant;
-  const done = confirmed ? (command === "remove" ? "gone" : "inactive") : undefined;
-  const after = stateAfter({ status, answerLost: details?.answerLost });
-  return { grantId, state: mayBeActive ? undefined : (after ?? done) };
+  return restored === undefined || restored.restored === "failed"
+    ? stateAfter({ status, answerLost: details?.answerLost })
+    : restored.state;
 }
 
 /** Whether a restore may have added a grant in its place, and has not brought it to the state of before. */
@@ -321,7 +308,7 @@ const longestLineBytes = 1 << 24;
  * The complete lines of a file, as many at a time as were read, and how many bytes they and all before them
  * take. Text after the last line break is omitted. The process hears Ctrl-C between two reads.
  *
- * @throws UsageError when it cannot be read or is no log that this version reads, or has a line of more than 16 MiB.
+ * @throws UsageError when it cannot be read, or has a line of more than 16 MiB.
  */
 async function* completeLines(
   path: string,
@@ -330,11 +317,8 @@ async function* completeLines(
   let end = 0;
   try {
     // Opening a pipe would wait for its writer.
-    const status = statSync(path);
-    if (!status.isFile()) {
-      throw new Error(
-        `it is ${status.isDirectory() ? "a directory" : "a device or a pipe"}, and no file`,
-      );
+    if (!statSync(path).isFile()) {
+      throw new Error("it is not a file");
     }
     for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) {
       const bytes = Buffer.concat([rest, chunk]);
@@ -344,14 +328,8 @@ async function* completeLines(
         throw notALog(path);
       }
       if (length > 0) {
-        const text = bytes.toString("utf8", 0, length - 1);
-        // Editors of Windows put a byte order mark first.
-        const lines = (end === 0 ? text.replace(/^\ufeff/, "") : text).split("\n");
-        if (end === 0) {
-          checkFormat(lines[0] ?? "", path);
-        }
         end += length;
-        yield { lines, end };
+        yield { lines: bytes.toString("utf8", 0, length - 1).split("\n"), end };
       }
     }
   } catch (error) {
@@ -361,20 +339,16 @@ async function* completeLines(
   }
 }
 
-/** @throws UsageError unless this is the first line of a log that this version reads. */
+/** @throws unless this is the first line of a log that this version reads. */
 function checkFormat(text: string, path: string): void {
-  let first: Partial<typeof logFormat> | null = null;
-  try {
-    first = JSON.parse(text);
-  } catch {
-    // Not a log.
-  }
-  if (first?.log !== logFormat.log) {
+  // Editors of Windows put a byte order mark first.
+  const { log, version } = JSON.parse(text.replace(/^\ufeff/, ""));
+  if (log !== logFormat.log) {
     throw notALog(path);
   }
-  if (first.version !== logFormat.version) {
+  if (version !== logFormat.version) {
     throw new UsageError(
-      `${path} was written by a newer version of zitadel-user-grants (log version ${first.version}, and this one reads ${logFormat.version}). Update the tool.`,
+      `${path} was written by a newer version of zitadel-user-grants (log version ${version}, and this one reads ${logFormat.version}). Update the tool.`,
     );
   }
 }

@@ -1,14 +1,11 @@
 import { randomBytes } from "node:crypto";
 import {
   closeSync,
-  existsSync,
   fdatasync,
   fsyncSync,
   ftruncateSync,
   openSync,
-  renameSync,
   rmSync,
-  statSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -19,20 +16,19 @@ import { describeError, mayHaveBeenApplied } from "../../index.js";
 import { fileProblem, UsageError } from "../io.js";
 import { quoted } from "../terminal.js";
 import {
+  type Begin,
   changeOf,
   type Entry,
   type LoggedGrant,
   type LogHead,
   logFormat,
   type Note,
-  type SentStep,
   type Step,
+  type StepEntry,
 } from "./entry.js";
 import { LogLock } from "./lock.js";
 
 const grantsInLine = 200;
-
-type Account = Pick<LogHead, "accountId" | "accountName">;
 
 /** Where a run writes its log when no path is given: in the working directory, named after the time. */
 export function defaultLogPath(): string {
@@ -40,11 +36,6 @@ export function defaultLogPath(): string {
     .replace(/[-:]/g, "")
     .replace(/\.(\d+)Z$/, "-$1Z");
   return `./zitadel-user-grants-${time}.jsonl`;
-}
-
-/** A log that can no longer be written; a run must not send what it could not log. */
-export class LogFailure extends UsageError {
-  override readonly name: string = "LogFailure";
 }
 
 /**
@@ -55,58 +46,43 @@ export class RunLog {
   readonly path: string;
   readonly #lock: LogLock;
   readonly #file: number;
-  readonly #draft: string | undefined;
-  readonly #isRestore: boolean;
   /** Unique to each writing process: numbers of requests begin with it. */
   readonly #session = randomBytes(4).toString("hex");
   readonly #onExit = () => this.discard();
   #lastNumber = 0;
   #grants: LoggedGrant[] = [];
-  #failure: LogFailure | undefined;
+  #failure: UsageError | undefined;
+  #isStarted = true;
   #isClosed = false;
 
-  private constructor(path: string, lock: LogLock, { draft = "", isRestore = false }) {
+  private constructor(path: string, lock: LogLock, flags: "wx" | "a") {
     this.path = path;
     this.#lock = lock;
-    this.#draft = draft || undefined;
-    this.#isRestore = isRestore;
     try {
       // Readable only by its owner: it shows who lost which access.
-      this.#file = openSync(draft || path, draft ? "wx" : "a", 0o600);
+      this.#file = openSync(path, flags, 0o600);
     } catch (error) {
-      throw new UsageError(`${path} cannot be written: ${fileProblem(error)}.`);
-    }
-    if (draft) {
-      process.on("exit", this.#onExit);
+      lock.release();
+      throw new UsageError(
+        (error as NodeJS.ErrnoException).code === "EEXIST"
+          ? `--log: ${path} exists. Name another file, or continue that run: zitadel-user-grants resume ${quoted(path)}`
+          : `${path} cannot be written: ${fileProblem(error)}.`,
+      );
     }
   }
 
   /**
-   * Prepares a new log: takes its lock and opens a draft, to which the grants are written. At `start`, the
-   * log comes into existence with all of them, or not at all.
+   * Begins a new log, to which the grants are written as they are read. Until `start`, it is discarded as the process
+   * exits.
    *
    * @throws UsageError when the file exists, is being written, or cannot be created.
    */
   static create(path: string): RunLog {
-    const lock = LogLock.take(path);
-    try {
-      if (existsSync(path)) {
-        throw new UsageError(
-          statSync(path).isDirectory()
-            ? `--log: ${path} is a directory. Name a file in it.`
-            : `--log: ${path} exists. Name another file, or continue that run: zitadel-user-grants resume ${quoted(path)}`,
-        );
-      }
-      const draft = `${path}.unfinished`;
-      // Of a run that was killed before it started; a link is removed and not followed.
-      rmSync(draft, { force: true });
-      const log = new RunLog(path, lock, { draft });
-      log.#append(logFormat);
-      return log;
-    } catch (error) {
-      lock.release();
-      throw error;
-    }
+    const log = new RunLog(path, LogLock.take(path), "wx");
+    log.#isStarted = false;
+    process.on("exit", log.#onExit);
+    log.#append(logFormat);
+    return log;
   }
 
   /**
@@ -115,24 +91,19 @@ export class RunLog {
    * @param wholeBytes the length of its complete lines, in bytes: a half-written last line is cut off.
    * @throws UsageError
    */
-  static reopen(
-    path: string,
-    lock: LogLock,
-    wholeBytes: number,
-    begin: ({ readonly run: "resumed" } & LogHead) | ({ readonly restore: "started" } & Account),
-  ): RunLog {
-    const log = new RunLog(path, lock, { isRestore: "restore" in begin });
+  static reopen(path: string, lock: LogLock, wholeBytes: number, begin: Omit<Begin, "at">): RunLog {
+    const log = new RunLog(path, lock, "a");
     ftruncateSync(log.#file, wholeBytes);
     log.#append({ ...begin, at: now() });
     return log;
   }
 
   /** Why it can no longer be written. */
-  get failure(): LogFailure | undefined {
+  get failure(): UsageError | undefined {
     return this.#failure;
   }
 
-  /** Adds a grant to the list of the run. @throws LogFailure */
+  /** Adds a grant to the list of the run. @throws UsageError */
   grant(grant: LoggedGrant): void {
     this.#grants.push(grant);
     if (this.#grants.length >= grantsInLine) {
@@ -140,56 +111,38 @@ export class RunLog {
     }
   }
 
-  /**
-   * Moves the draft to its final path, durably.
-   *
-   * @throws LogFailure, or UsageError when another file exists by now. No file is left behind then.
-   */
+  /** Begins the run: durably records what it does and all of its grants. @throws UsageError */
   start(head: LogHead): void {
-    try {
-      this.#flushGrants();
-      this.#append({ run: "started", at: now(), ...head });
-      fsyncSync(this.#file);
-      if (this.#draft !== undefined) {
-        if (existsSync(this.path)) {
-          throw new UsageError(`${this.path} was made by another program meanwhile.`);
-        }
-        renameSync(this.#draft, this.path);
-      }
-      syncDirectory(dirname(this.path));
-      process.off("exit", this.#onExit);
-    } catch (error) {
-      this.discard();
-      throw error;
-    }
-  }
-
-  /** Discards a log that was not started: no file is left behind. One that has ended is kept. */
-  discard(): void {
-    if (this.#isClosed) {
-      return;
-    }
+    this.#flushGrants();
+    this.#append({ run: "started", at: now(), ...head });
+    fsyncSync(this.#file);
+    syncDirectory(dirname(this.path));
+    this.#isStarted = true;
     process.off("exit", this.#onExit);
-    if (this.#draft !== undefined) {
-      rmSync(this.#draft, { force: true });
-    }
-    this.#end();
   }
 
-  /** Durably records the ids of a request that is about to be sent. @returns its number. @throws LogFailure */
+  /** Deletes a log that was not started. */
+  discard(): void {
+    if (!this.#isStarted) {
+      this.#isStarted = true;
+      process.off("exit", this.#onExit);
+      rmSync(this.path, { force: true });
+      this.#end();
+    }
+  }
+
+  /** Durably records the ids of a request that is about to be sent. @returns its number. @throws UsageError */
   async request(ids: readonly string[]): Promise<string> {
     const request = this.#nextNumber();
     await this.#announce({ request, ids });
     return request;
   }
 
-  /** Durably records a step of a restore or a repair that is about to be sent. @throws LogFailure */
-  async step(grantId: string, what: Step): Promise<SentStep> {
-    const number = this.#nextNumber();
-    const at = now();
-    const repair = this.#isRestore ? {} : ({ repair: true } as const);
-    await this.#announce({ step: number, at, do: what, grantId, ...repair });
-    return { number, atMs: Date.parse(at) };
+  /** Durably records a step of a restore or a repair that is about to be sent. @throws UsageError */
+  async step(grantId: string, what: Step): Promise<StepEntry> {
+    const entry = { step: this.#nextNumber(), at: now(), do: what, grantId };
+    await this.#announce(entry);
+    return entry;
   }
 
   /**
@@ -207,15 +160,11 @@ export class RunLog {
     }
   }
 
-  /** Records why it stopped, and releases the lock. @throws LogFailure after the lock was released. */
+  /** Records why it stopped, and releases the lock. @throws UsageError after the lock was released. */
   async close(because: string): Promise<void> {
-    if (this.#isClosed) {
-      return;
-    }
     this.#isClosed = true;
-    const last = { at: now(), because };
     try {
-      this.#append(this.#isRestore ? { restore: "ended", ...last } : { run: "ended", ...last });
+      this.#append({ run: "ended", at: now(), because });
       await this.#flush();
     } finally {
       this.#end();
@@ -223,15 +172,14 @@ export class RunLog {
   }
 
   #end(): void {
-    this.#isClosed = true;
     closeSync(this.#file);
     this.#lock.release();
   }
 
-  /** Durably records what is about to be sent. @throws LogFailure, also without the lock. */
+  /** Durably records what is about to be sent. @throws UsageError, also without the lock. */
   async #announce(entry: Entry): Promise<void> {
     if (this.#isClosed) {
-      throw new LogFailure(`${this.path} is closed`);
+      throw new UsageError(`${this.path} is closed`);
     }
     if (!this.#lock.held) {
       throw this.#fail(new Error("its lock was deleted or taken by another run"));
@@ -240,7 +188,7 @@ export class RunLog {
     await this.#flush();
   }
 
-  /** @throws LogFailure */
+  /** @throws UsageError */
   #append(entry: Entry): void {
     if (this.#failure !== undefined) {
       // After a truncated line, another one would make the log unreadable.
@@ -263,8 +211,8 @@ export class RunLog {
     });
   }
 
-  #fail(error: unknown): LogFailure {
-    this.#failure ??= new LogFailure(`${this.path} cannot be written: ${fileProblem(error)}`, {
+  #fail(error: unknown): UsageError {
+    this.#failure ??= new UsageError(`${this.path} cannot be written: ${fileProblem(error)}`, {
       cause: error,
     });
     return this.#failure;
@@ -278,12 +226,8 @@ export class RunLog {
 
   #flushGrants(): void {
     if (this.#grants.length > 0) {
-      const grants = this.#grants.map((grant) => {
-        const { grantId, ...more } = grant;
-        return Object.values(more).some((value) => value !== undefined) ? grant : grantId;
-      });
+      this.#append({ grants: this.#grants });
       this.#grants = [];
-      this.#append({ grants });
     }
   }
 }

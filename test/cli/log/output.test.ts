@@ -63,9 +63,9 @@ describe("a log that cannot be written", () => {
   it("stops the run before it sends what is not logged, and reports what was removed", async () => {
     const ids = add(2000);
     const log = newLog();
-    // Beyond 60 KiB a write is short, and the next one an error, as on a full disk.
+    // Beyond 100 KiB a write is short, and the next one an error, as on a full disk.
     const { exitCode, stderr } = await shell(
-      `ulimit -f 120; $TOOL remove --yes --no-record --log ${log}`,
+      `ulimit -f 200; $TOOL remove --yes --no-record --log ${log}`,
       ids.join("\n"),
     );
     expect(stderr).toMatch(

@@ -20,7 +20,7 @@ describe("a run over bare ids", () => {
           ...given[0],
           recorded: expect.objectContaining({ state: "active", roleKeys, sequence: "1" }),
         }),
-        "999",
+        { grantId: "999" },
       ]),
     );
     const { exitCode, stdout } = await cli(["restore", log, "--yes", "--json"]);

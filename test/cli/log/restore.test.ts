@@ -88,7 +88,7 @@ describe.each(["v4", "v2.70"] as const)("restore, %s", (generation) => {
     const log = await ran("deactivate", [grant]);
     await cli(["restore", log, "--yes"]);
     const earlier = readFileSync(log, "utf8");
-    const withoutRestore = earlier.slice(0, earlier.indexOf('{"restore"'));
+    const withoutRestore = earlier.slice(0, earlier.indexOf('{"run":"restored"'));
     const copy = file(`copy-${generation}.jsonl`, withoutRestore);
     const { exitCode, stdout } = await restore(copy);
     expect(outcomes(stdout)[0]?.restored).toBe(

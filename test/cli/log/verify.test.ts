@@ -121,7 +121,7 @@ describe("verify", () => {
       ["verify", "/nonexistent"],
       /\/nonexistent cannot be read: no such file or directory \(ENOENT\)/,
     ],
-    ["a directory", ["verify", tmpdir()], /cannot be read: it is a directory/],
+    ["a directory", ["verify", tmpdir()], /cannot be read: it is not a file/],
   ])("rejects %s", async (_, argv, message) => {
     const { exitCode, stderr } = await cli(argv);
     expect(stderr).toMatch(message);

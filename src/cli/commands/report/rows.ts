@@ -39,7 +39,7 @@ export async function* reportRows(content: LogContent): AsyncGenerator<ReportRow
   const others = content.effect?.effect.others ?? [];
   const shown = new Map(others.map(({ grantId, shows }) => [grantId, shows]));
   for await (const { recorded, ...logged } of loggedGrants(content.path)) {
-    const grant = content.find(logged.grantId);
+    const grant = content.grants.get(logged.grantId);
     if (grant === undefined) {
       continue;
     }
@@ -71,7 +71,7 @@ export async function* reportRows(content: LogContent): AsyncGenerator<ReportRow
 export function outcomeCounts(content: LogContent): [outcome: string, count: number][] {
   const outcomeOf = outcomesIn(content);
   const counts = new Map<string, number>();
-  for (const grant of content.grants) {
+  for (const grant of content.grants.values()) {
     const then = grant.restored === undefined ? "" : `, then ${grant.restored.restored}`;
     const outcome = `${outcomeOf(grant)}${then}`;
     counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
@@ -80,12 +80,7 @@ export function outcomeCounts(content: LogContent): [outcome: string, count: num
 }
 
 function outcomesIn(content: LogContent): (grant: GrantInLog) => string {
-  const withoutResponse = content.inDoubt();
-  return (grant) => {
-    const { status, confirmed } = grant;
-    if (confirmed && (status === "" || status === "failed")) {
-      return content.head.command === "remove" ? "removed" : "deactivated";
-    }
-    return status || (withoutResponse.has(grant) ? "response lost" : "not asked for");
-  };
+  const inDoubt = content.inDoubt();
+  return (grant) =>
+    grant.status || (inDoubt.has(grant.grantId) ? "response lost" : "not asked for");
 }

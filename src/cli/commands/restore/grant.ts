@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { platform, sleep } from "../../../bulk/internal.js";
 import { describeError, isGrantNotFound } from "../../../index.js";
 import type { GrantRecord } from "../../grants/record.js";
-import { describedError, type RestoreOutcome, type SentStep } from "../../log/entry.js";
+import { describedError, type RestoreOutcome, type StepEntry } from "../../log/entry.js";
 import type { Context } from "../revoke/context.js";
 import { endPair, type StepFailure, sendStep } from "../revoke/step.js";
 import type { RestoreTask } from "./plan.js";
@@ -78,7 +78,7 @@ async function asBefore(
 /** The user has a grant of the project: is it equivalent to the removed one? */
 async function compare(
   task: RestoreTask,
-  lost: readonly SentStep[],
+  lost: readonly StepEntry[],
   context: Context,
 ): Promise<RestoreOutcome | undefined> {
   const { grant, recorded, state } = task;
@@ -102,7 +102,7 @@ async function compare(
   }
   const ours = lost.find((step) => madeBy(step, there));
   if (ours !== undefined && (there.state === state || there.state === "active")) {
-    context.log?.note({ stepResponse: ours.number, ok: true, newGrantId: there.grantId });
+    context.log?.note({ stepResponse: ours.step, ok: true, newGrantId: there.grantId });
     return await asBefore(task, there.grantId, context);
   }
   if (there.state === state) {
@@ -119,8 +119,8 @@ async function compare(
 }
 
 /** Whether an attempt to add a grant, whose response was lost, created this one. */
-function madeBy({ atMs }: SentStep, { creationDate = "" }: GrantRecord): boolean {
-  return Math.abs(Date.parse(creationDate) - atMs) <= clockToleranceMs;
+function madeBy({ at = "" }: StepEntry, { creationDate = "" }: GrantRecord): boolean {
+  return Math.abs(Date.parse(creationDate) - Date.parse(at)) <= clockToleranceMs;
 }
 
 function rolesOf({ roleKeys }: Pick<GrantRecord, "roleKeys">): string {
@@ -163,11 +163,11 @@ const firstPauseMs = 250;
  * Another one is searched for, for up to 10 s; of two, as one may still be listed, the one with the same roles.
  */
 async function existingGrant(
-  { grant: { grantId, confirmed }, userId, recorded }: RestoreTask,
+  { grant: { grantId, status }, userId, recorded }: RestoreTask,
   { reader, stopSwitch: { stopSignal }, io: { environment = platform } }: Context,
 ): Promise<GrantRecord | undefined> {
   // One whose removal is confirmed can still be shown.
-  const original = confirmed ? undefined : await reader.getGrant(grantId);
+  const original = status === "removed" ? undefined : await reader.getGrant(grantId);
   if (original !== undefined) {
     return original;
   }

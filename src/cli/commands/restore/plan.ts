@@ -53,9 +53,9 @@ export async function* restoreTasks(content: LogContent): AsyncGenerator<{
 function taskOf(
   { grantId, userId, recorded }: LoggedGrant,
   content: LogContent,
-  inDoubt: ReadonlySet<GrantInLog>,
+  inDoubt: ReadonlySet<string>,
 ): RestoreTask | string {
-  const grant = content.find(grantId);
+  const grant = content.grants.get(grantId);
   const before = grant?.restored?.restored;
   if (before !== undefined && before !== "failed" && before !== "left-active") {
     return "it is restored already";
@@ -74,13 +74,12 @@ function taskOf(
 }
 
 /** Whether the run has changed it, or it was in a request whose response was lost, and no outcome decides it. */
-function mayHaveChanged(grant: GrantInLog, inDoubt: ReadonlySet<GrantInLog>): boolean {
-  const { status, details, confirmed } = grant;
+function mayHaveChanged(grant: GrantInLog, inDoubt: ReadonlySet<string>): boolean {
+  const { status, details } = grant;
   return (
     status === "removed" ||
     status === "deactivated" ||
     details?.answerLost === true ||
-    confirmed ||
-    (status === "" && inDoubt.has(grant))
+    (status === "" && inDoubt.has(grant.grantId))
   );
 }

@@ -53,7 +53,7 @@ export const restore = defineCommand({
         return plan.lost.length > 0 ? exitCode.incomplete : exitCode.done;
       }
       await confirm("restore", count, flags, io);
-      const options = { ...opened, log: opened.append("restore"), quiet: flags.quiet, io };
+      const options = { ...opened, log: opened.append("restored"), quiet: flags.quiet, io };
       return await inContext(options, (context) => runRestore(content, plan, flags, context));
     });
   },

@@ -5,6 +5,7 @@ import { wholeNumber } from "../../flags.js";
 import type { Expected } from "../../grants/effect.js";
 import { exitCode, line } from "../../io.js";
 import {
+  doneStatus,
   type LoggedCommand,
   type LoggedOutcome,
   type Selectors,
@@ -32,8 +33,6 @@ export interface Plan {
   readonly selectors: Selectors | undefined;
   /** The log of a run that is resumed. */
   readonly earlier?: LogContent;
-  /** Done by it, without an outcome in the log. */
-  readonly unwritten?: readonly RunGrant[];
 }
 
 /** Sends everything that is left to do, looks whether the access has ended, and returns the exit code. */
@@ -45,7 +44,7 @@ export async function carryOut(plan: Plan, flags: ActionFlags, context: Context)
   // A failure is not a decision: it was retried.
   const { failed: _, ...decided } = earlier?.counts() ?? {};
   const count = (status: string) => (summary.counts[status] ?? 0) + (decided[status] ?? 0);
-  const confirmed = count(doneStatus(command)) + count("already-inactive");
+  const confirmed = count(doneStatus[command]) + count("already-inactive");
   conclude(plan, summary, count, context);
   explainMissing(expected, context);
   const ending = {
@@ -71,10 +70,10 @@ export async function carryOut(plan: Plan, flags: ActionFlags, context: Context)
 
 /** Sends the requests. Returns their outcomes, and how each grant of the run must be shown by now. */
 async function sendAll(plan: Plan, flags: ActionFlags, context: Context) {
-  const { command, earlier, unwritten = [] } = plan;
+  const { command, earlier } = plan;
   const { log, stopSwitch, io } = context;
-  const report = createReport(plan.open.length + unwritten.length, flags, io);
-  const done = doneStatus(command);
+  const report = createReport(plan.open.length, flags, io);
+  const done = doneStatus[command];
   const expected: Map<string, Expected> = earlier?.expectations() ?? new Map();
   const unlogged: LoggedOutcome[] = [];
   const onOutcome = (outcome: Outcome<string>) => {
@@ -93,9 +92,6 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context) {
     const problem = status === "failed" ? "failed" : status === done ? undefined : "warn";
     report.add(outcome, logged, outcomeLine(logged), problem);
   };
-  for (const { grantId } of unwritten) {
-    onOutcome({ grantId, status: done });
-  }
   try {
     const run = begin(plan, flags, onOutcome, context);
     stopSwitch.whenStopped.then(async () => await run.return?.()).catch(() => undefined);
@@ -130,7 +126,7 @@ function begin(
     ...{ signal: stopSwitch.signal, distinct: true, onOutcome },
   };
   const ids = open.map(({ grantId }) => grantId);
-  const inDoubt = new Set([...(earlier?.inDoubt() ?? [])].map(({ grantId }) => grantId));
+  const inDoubt = earlier?.inDoubt();
   // ZITADEL does not compare the user, but requires one.
   const pairs = open.map(({ grantId, userId }) => ({ grantId, userId: userId || grantId }));
   return command === "remove"
@@ -138,23 +134,19 @@ function begin(
     : deactivateUserGrantsIn(platform, logged, pairs, options, inDoubt);
 }
 
-function doneStatus(command: LoggedCommand): string {
-  return command === "remove" ? "removed" : "deactivated";
-}
-
 /** Reports what the server has responded. @throws Ended when not everything was sent. */
 function conclude(
-  { command, total, open, unwritten = [] }: Plan,
+  { command, total, open }: Plan,
   { answersLost, elapsedMs, done }: Summary,
   count: (status: string) => number,
   context: Context,
 ): void {
   const { quiet, io } = context;
-  const changed = count(doneStatus(command));
+  const changed = count(doneStatus[command]);
   const inactive = count("already-inactive");
-  const notSent = open.length + unwritten.length - done;
+  const notSent = open.length - done;
   const parts = [
-    `${changed} ${doneStatus(command)}`,
+    `${changed} ${doneStatus[command]}`,
     ...(inactive > 0 ? [`${inactive} already inactive`] : []),
     `${count("not-found")} not found`,
     `${count("failed")} failed`,

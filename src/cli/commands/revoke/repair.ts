@@ -73,7 +73,7 @@ export async function repair(
 /** Deactivates grants that an interrupted repair may have left active. @returns whether all are inactive. */
 export async function finishRepairs(content: LogContent, context: Context): Promise<boolean> {
   const { stderr } = context.io;
-  const begun = content.grants.filter(({ mayBeActive }) => mayBeActive);
+  const begun = [...content.grants.values()].filter(({ mayBeActive }) => mayBeActive);
   if (begun.length === 0) {
     return true;
   }
@@ -118,7 +118,7 @@ export async function judge(active: readonly GrantRecord[], path: string | undef
   const skipped: GrantRecord[] = [];
   const changed: GrantRecord[] = [];
   const before = new Map<string, Change>();
-  if (active.some(({ grantId }) => content.find(grantId)?.change === undefined)) {
+  if (active.some(({ grantId }) => content.grants.get(grantId)?.change === undefined)) {
     // ZITADEL v2.70 does not date what was inactive already: what has not changed since before the run is older.
     const ids = new Set(active.map(({ grantId }) => grantId));
     for await (const { grantId, recorded } of loggedGrants(path)) {
@@ -128,7 +128,7 @@ export async function judge(active: readonly GrantRecord[], path: string | undef
     }
   }
   for (const record of active) {
-    const { change } = content.find(record.grantId) ?? {};
+    const { change } = content.grants.get(record.grantId) ?? {};
     const earlier = before.get(record.grantId);
     const isOlder =
       change === undefined

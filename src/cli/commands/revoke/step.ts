@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { classify, errorIds, platform, sleep } from "../../../bulk/internal.js";
 import { mayHaveBeenApplied } from "../../../index.js";
-import { type Change, changeOf, type SentStep, type Step } from "../../log/entry.js";
+import { type Change, changeOf, type Step, type StepEntry } from "../../log/entry.js";
 import type { Context } from "./context.js";
 
 /** The id with which ZITADEL reports an unknown grant. */
@@ -20,10 +20,10 @@ export type Done = Change & { readonly newGrantId?: string };
 /** A step that has failed, and which attempts may have been applied although no response arrived. */
 export interface StepFailure {
   readonly error: ConnectError;
-  readonly lost: readonly SentStep[];
+  readonly lost: readonly StepEntry[];
 }
 
-export type StepResult = StepFailure | { readonly done: Done; readonly lost: readonly SentStep[] };
+export type StepResult = StepFailure | { readonly done: Done; readonly lost: readonly StepEntry[] };
 
 /**
  * Sends one step for a grant, logging each attempt before it is sent. Undefined if nothing was sent: the command
@@ -46,7 +46,7 @@ export async function sendStep(
   const { environment = platform } = io;
   const endsPair = what === "deactivate";
   const signal = endsPair ? stopSwitch.pairSignal : stopSwitch.stopSignal;
-  const lost: SentStep[] = [];
+  const lost: StepEntry[] = [];
   let failure: StepFailure | undefined;
   for (let attempt = 1; ; attempt += 1) {
     await turn?.(signal);
@@ -58,7 +58,7 @@ export async function sendStep(
       return failure;
     }
     const respond = (ok: boolean, done?: Done) =>
-      step && log?.note({ stepResponse: step.number, ok, ...done });
+      step && log?.note({ stepResponse: step.step, ok, ...done });
     let error: ConnectError;
     try {
       const done = await send();

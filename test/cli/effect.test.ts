@@ -7,7 +7,7 @@ import { ManagementService } from "../../gen/tool/management_pb.js";
 import { compareChanges } from "../../src/cli/commands/revoke/repair.js";
 import { look } from "../../src/cli/grants/effect.js";
 import type { Lookup, PageRequest } from "../../src/cli/grants/lookup.js";
-import { isComplete, readList } from "../../src/cli/grants/read.js";
+import { isComplete, readEach, readList } from "../../src/cli/grants/read.js";
 import type { GrantRecord } from "../../src/cli/grants/record.js";
 import { platform } from "../../src/common/time.js";
 import { createTransport } from "../../src/grpc.js";
@@ -255,6 +255,23 @@ describe.concurrent("a look at the effect", () => {
     expect(stderr).toContain("in effect: 0 of 200");
     expect(exitCode).toBe(2);
     await sandbox.close();
+  });
+
+  it("counts nothing as gone that a response had no room for", async () => {
+    const ids = Array.from({ length: 200 }, (_, n) => `g${n}`);
+    const lookup = {
+      mayReadAllGrants: async () => true,
+      listGrants: async () => ({ records: [], total: 1e6, version: "" }),
+      // A server that shows at most 50 rows, whatever was asked for.
+      listAuthorizations: async ({ grantIds = [] }: { grantIds?: readonly string[] }) => ({
+        records: grantIds.slice(0, 50).map((grantId) => ({ grantId }) as GrantRecord),
+        ...{ total: grantIds.length, version: "" },
+      }),
+      getGrant: async (grantId: string) => ({ grantId }) as GrantRecord,
+    } as Partial<Lookup> as Lookup;
+    for await (const shown of readEach(lookup, ids, { orgId: "1" })) {
+      expect([...shown.values()]).not.toContain(undefined);
+    }
   });
 
   it("knows a repair that was killed between its two steps: resume deactivates first", async () => {

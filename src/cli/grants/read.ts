@@ -239,16 +239,15 @@ async function* byAuthorizations(
       { grantIds: ids },
       { offset: 0, limit: authorizationsInPage },
     );
+    // Of a request that did not get through, or whose rows are not all shown, nothing is told of the others.
+    const isWhole = readsAll && page !== undefined && page.records.length >= page.total;
     const listed = new Map(page?.records.map((record) => [record.grantId, record]));
     const shown = new Map<string, GrantRecord | undefined>();
     const alone: string[] = [];
     for (const grantId of ids) {
       const record = listed.get(grantId);
-      // Of a request that did not get through, nothing is told.
       const isTold =
-        record === undefined
-          ? readsAll && page !== undefined
-          : !needsProjectGrants || record.grantedOrgId === undefined;
+        record === undefined ? isWhole : !needsProjectGrants || record.grantedOrgId === undefined;
       if (isTold) {
         shown.set(grantId, record);
       } else {

@@ -77,6 +77,14 @@ function checkLog(
     .map((text) => JSON.parse(text));
   checkOneWriterAtATime(entries);
   const outcomes = entries.filter((entry) => "grantId" in entry);
+  // What was killed between a response with OK and its outcomes is decided by the response.
+  const decided = new Set(outcomes.map(({ grantId }) => grantId));
+  const done = new Set(entries.flatMap(({ answer, ok }) => (ok ? [answer] : [])));
+  const confirmed = entries.flatMap((entry) => (done.has(entry.request) ? entry.ids : []));
+  const unwritten = confirmed.filter((id) => !decided.has(id));
+  for (const grantId of unwritten) {
+    outcomes.push({ grantId, status: "removed" });
+  }
   // No id is lost, and none is decided twice.
   expect(outcomes.map(({ grantId }) => grantId).toSorted()).toEqual(ids.toSorted());
   for (const { grantId, status, answerLost } of outcomes) {

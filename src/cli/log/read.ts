@@ -96,12 +96,10 @@ export class LogContent {
     return content;
   }
 
-  /** What the run does, and who began it. @throws UsageError when it was killed before it began. */
+  /** What the run does, and who began it. @throws UsageError where no run has begun. */
   get head(): LogHead {
     if (this.#head === undefined) {
-      throw new UsageError(
-        `The run of ${this.path} has not begun: nothing was sent. Delete the log, and start the run again.`,
-      );
+      throw notALog(this.path);
     }
     return this.#head;
   }

@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
 import {
   closeSync,
+  existsSync,
   fdatasync,
   fsyncSync,
   ftruncateSync,
   openSync,
+  renameSync,
   rmSync,
   writeSync,
 } from "node:fs";
@@ -52,34 +54,40 @@ export class RunLog {
   #lastNumber = 0;
   #grants: LoggedGrant[] = [];
   #failure: UsageError | undefined;
-  #isStarted = true;
+  /** Where it is written until the run begins. */
+  #draft: string | undefined;
   #isClosed = false;
 
-  private constructor(path: string, lock: LogLock, flags: "wx" | "a") {
+  private constructor(path: string, lock: LogLock, draft?: string) {
     this.path = path;
     this.#lock = lock;
+    this.#draft = draft;
     try {
       // Readable only by its owner: it shows who lost which access.
-      this.#file = openSync(path, flags, 0o600);
+      this.#file = openSync(draft ?? path, draft === undefined ? "a" : "wx", 0o600);
     } catch (error) {
       lock.release();
-      throw new UsageError(
-        (error as NodeJS.ErrnoException).code === "EEXIST"
-          ? `--log: ${path} exists. Name another file, or continue that run: zitadel-user-grants resume ${quoted(path)}`
-          : `${path} cannot be written: ${fileProblem(error)}.`,
-      );
+      throw new UsageError(`${path} cannot be written: ${fileProblem(error)}.`);
     }
   }
 
   /**
-   * Begins a new log, to which the grants are written as they are read. Until `start`, it is discarded as the process
-   * exits.
+   * Prepares a new log: takes its lock and opens a draft, to which the grants are written as they are read.
    *
    * @throws UsageError when the file exists, is being written, or cannot be created.
    */
   static create(path: string): RunLog {
-    const log = new RunLog(path, LogLock.take(path), "wx");
-    log.#isStarted = false;
+    const lock = LogLock.take(path);
+    if (existsSync(path)) {
+      lock.release();
+      throw new UsageError(
+        `--log: ${path} exists. Name another file, or continue that run: zitadel-user-grants resume ${quoted(path)}`,
+      );
+    }
+    const draft = `${path}.unfinished`;
+    // Of a run that was killed before it began; a link is removed and not followed.
+    rmSync(draft, { force: true });
+    const log = new RunLog(path, lock, draft);
     process.on("exit", log.#onExit);
     log.#append(logFormat);
     return log;
@@ -92,7 +100,7 @@ export class RunLog {
    * @throws UsageError
    */
   static reopen(path: string, lock: LogLock, wholeBytes: number, begin: Omit<Begin, "at">): RunLog {
-    const log = new RunLog(path, lock, "a");
+    const log = new RunLog(path, lock);
     ftruncateSync(log.#file, wholeBytes);
     log.#append({ ...begin, at: now() });
     return log;
@@ -111,22 +119,25 @@ export class RunLog {
     }
   }
 
-  /** Begins the run: durably records what it does and all of its grants. @throws UsageError */
+  /** Begins the run: the log comes into existence, durably, with all of its grants. @throws UsageError */
   start(head: LogHead): void {
     this.#flushGrants();
     this.#append({ run: "started", at: now(), ...head });
     fsyncSync(this.#file);
+    if (this.#draft !== undefined) {
+      renameSync(this.#draft, this.path);
+      this.#draft = undefined;
+    }
     syncDirectory(dirname(this.path));
-    this.#isStarted = true;
     process.off("exit", this.#onExit);
   }
 
-  /** Deletes a log that was not started. */
+  /** Deletes the draft of a run that has not begun. */
   discard(): void {
-    if (!this.#isStarted) {
-      this.#isStarted = true;
+    if (this.#draft !== undefined) {
       process.off("exit", this.#onExit);
-      rmSync(this.path, { force: true });
+      rmSync(this.#draft, { force: true });
+      this.#draft = undefined;
       this.#end();
     }
   }

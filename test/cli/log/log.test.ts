@@ -217,9 +217,9 @@ describe("resume does not change a file", () => {
     ["another JSON file", () => `${key}\n`, /not a log/],
     ["an empty file", () => "", /not a log/],
     [
-      "a log of a run that was killed before it began",
+      "a log without a start",
       () => begun(["1"]).split("\n").slice(0, 2).join("\n").concat("\n"),
-      /has not begun: nothing was sent/,
+      /not a log/,
     ],
     [
       "a log of a newer version",

@@ -122,8 +122,7 @@ export class Pace {
    */
   throttled(slot: Slot, askedPauseMs: number | undefined): void {
     const nowMs = this.#environment.monotonicMs();
-    // On some platforms the clock goes on while the machine sleeps, which is not the server's doing.
-    this.#troubleSinceMs ??= Math.max(slot.sentMs, this.#takenMs, nowMs - this.timeoutMs);
+    this.#beginTrouble(slot);
     let pausedUntilMs = nowMs + (askedPauseMs ?? 0);
     if (slot.epoch === this.#epoch) {
       this.#epoch += 1;
@@ -136,6 +135,15 @@ export class Pace {
       pausedUntilMs = Math.max(pausedUntilMs, ownUntilMs);
     }
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, pausedUntilMs);
+  }
+
+  /** The server failed for a request: once between others that it accepts, this slows nothing down. */
+  lost(slot: Slot): void {
+    if (this.#troubleSinceMs === undefined) {
+      this.#beginTrouble(slot);
+    } else {
+      this.throttled(slot, undefined);
+    }
   }
 
   /** A request failed for its own grants: the server accepts others. */
@@ -158,6 +166,12 @@ export class Pace {
     const nowMs = this.#environment.monotonicMs();
     const giveUpAtMs = this.#giveUpAtMs(nowMs);
     return giveUpAtMs <= nowMs || this.#pausedUntilMs > giveUpAtMs;
+  }
+
+  #beginTrouble({ sentMs }: Slot): void {
+    // On some platforms the clock goes on while the machine sleeps, which is not the server's doing.
+    const earliestMs = this.#environment.monotonicMs() - this.timeoutMs;
+    this.#troubleSinceMs ??= Math.max(sentMs, this.#takenMs, earliestMs);
   }
 
   #giveUpAtMs(nowMs: number): number {

@@ -85,7 +85,9 @@ export function createAsk<G extends Grant>(
       const isLate = nowMs - slot.sentMs >= pace.timeoutMs;
       const kind = meaning === "fatal" && isLate ? "throttled" : meaning;
       const isTransient = kind === "throttled" || kind === "lost";
-      if (isTransient) {
+      if (kind === "lost") {
+        pace.lost(slot);
+      } else if (kind === "throttled") {
         pace.throttled(slot, retryAfterMs(error, environment.wallMs()));
       } else if (kind !== "fatal") {
         pace.taken();

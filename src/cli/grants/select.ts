@@ -1,6 +1,6 @@
 import { UsageError } from "../io.js";
 import type { Selectors } from "../log/entry.js";
-import { counted, printable } from "../terminal.js";
+import { counted, grouped, printable } from "../terminal.js";
 import type { GrantQuery, Lookup } from "./lookup.js";
 import { isComplete, type ReadingEnd, readList } from "./read.js";
 import { type GrantRecord, personOf } from "./record.js";
@@ -31,8 +31,11 @@ export async function* selectGrants(
   orgId: string,
 ): AsyncGenerator<GrantRecord, SelectionEnd> {
   const groups = await toGroups(lookup, selectors, orgId);
-  const isMeant = filterOf(selectors);
-  const unmatched = new Set(groups.flatMap(({ values }) => values.map(({ shown }) => shown)));
+  const byKey = groups.map((values) => Map.groupBy(values, ({ query }) => keyOf(query)));
+  const { state, userType } = selectors;
+  const isMeant = (record: GrantRecord) =>
+    record.state === (state ?? record.state) && record.userType === (userType ?? record.userType);
+  const unmatched = new Set(groups.flat().map(({ shown }) => shown));
   const people = new Map<string, Map<string, string>>();
   const searches = plan(selectors, groups);
   let matched = 0;
@@ -41,7 +44,8 @@ export async function* selectGrants(
   const sum = { read: 0, total: 0, changed: false, hidden: false };
   for await (const records of readSearches(lookup, searches, orgId, sum)) {
     for (const record of records) {
-      const values = groups.map((group) => group.matches(record));
+      const keys = keysOf(record);
+      const values = byKey.map((group) => keys.flatMap((key) => group.get(key) ?? []));
       const isNew = !seen?.has(record.grantId);
       if (!isNew || !isMeant(record) || !values.every(({ length }) => length > 0)) {
         continue;
@@ -114,7 +118,7 @@ export function shortfallOf(end: ReadingEnd, protocol: string): string | undefin
     return undefined;
   }
   const { read, total, changed, hidden } = end;
-  const what = `${read.toLocaleString("en-US")} of ${total.toLocaleString("en-US")} grants could be read`;
+  const what = `${grouped(read)} of ${counted(total, "grant")} could be read`;
   if (hidden) {
     return `${what}: this account may not read all of them. Use one that may read the grants of the whole organization.`;
   }
@@ -130,66 +134,47 @@ export function shortfallOf(end: ReadingEnd, protocol: string): string | undefin
 
 /** A value of a selector. */
 interface Value {
-  /** As it was given: `--email jane@example.com`. */
+  /** As it was given: `--email jane@example.com`; in quotes where the space around it would not be seen. */
   readonly shown: string;
-  /** By which grants are matched. */
-  readonly key: string;
   readonly query: GrantQuery;
 }
 
-/** The values of one flag: a grant must have one of them. */
-interface Group {
-  readonly values: readonly Value[];
-  /** Those that a grant has. */
-  readonly matches: (record: GrantRecord) => readonly Value[];
+/** What grants are matched by. Addresses are compared case-insensitively. */
+function keyOf([by, value]: GrantQuery): string {
+  return `${by} ${by === "email" ? value.toLowerCase() : value}`;
 }
 
-function groupOf(
-  keysOf: (record: GrantRecord) => readonly (string | undefined)[],
-  values: readonly Value[],
-): Group {
-  const byKey = Map.groupBy(values, ({ key }) => key);
-  return {
-    values,
-    matches: (record) => keysOf(record).flatMap((key) => byKey.get(key ?? "") ?? []),
-  };
+function keysOf({ userId, email = "", projectId, roleKeys }: GrantRecord): string[] {
+  const roles = roleKeys.map((role): GrantQuery => ["roleKey", role]);
+  const others: GrantQuery[] = [
+    ["userId", userId],
+    ["email", email],
+    ["projectId", projectId],
+  ];
+  return [...others, ...roles].map(keyOf);
 }
 
-/** Addresses are compared case-insensitively; no id looks like one. */
-function emailKey(email = ""): string {
-  return `email ${email.toLowerCase()}`;
-}
-
-/** A flag and its value, for messages; in quotes where the space around the value would not be seen. */
-function shownFlag(flag: string, value: string): string {
-  return `--${flag} ${value === value.trim() ? value : JSON.stringify(value)}`;
-}
-
-/** One group for each flag: a grant must match one value of each group. */
-async function toGroups(lookup: Lookup, selectors: Selectors, orgId: string): Promise<Group[]> {
-  const { users, emails, projects, roles } = selectors;
-  const of = (flag: string, by: GrantQuery[0]) => (value: string) => {
-    const query: GrantQuery = [by, value];
-    return { shown: shownFlag(flag, value), key: value, query };
-  };
-  const byEmail = (flag: string) => (email: string) => {
-    return { ...of(flag, "email")(email), key: emailKey(email) };
-  };
-  const byUser = (user: string) => (isEmail(user) ? byEmail("user") : of("user", "userId"))(user);
-  const resolved: Value[] = [];
+/** The values of each flag that was given: a grant must match one of each. From the most selective flag to the least. */
+async function toGroups(
+  lookup: Lookup,
+  { users, emails, projects, roles }: Selectors,
+  orgId: string,
+): Promise<(readonly Value[])[]> {
+  const valueFor = (flag: string, value: string, by: GrantQuery[0], sought = value): Value => ({
+    shown: `--${flag} ${value === value.trim() ? value : JSON.stringify(value)}`,
+    query: [by, sought],
+  });
+  const ofProjects: Value[] = [];
   for (const project of projects) {
     const projectId = await projectIdOf(lookup, project, orgId);
-    resolved.push({
-      ...of("project", "projectId")(projectId),
-      shown: shownFlag("project", project),
-    });
+    ofProjects.push(valueFor("project", project, "projectId", projectId));
   }
   return [
-    groupOf(({ userId, email }) => [userId, emailKey(email)], users.map(byUser)),
-    groupOf(({ email }) => [emailKey(email)], emails.map(byEmail("email"))),
-    groupOf(({ projectId }) => [projectId], resolved),
-    groupOf(({ roleKeys }) => roleKeys, roles.map(of("role", "roleKey"))),
-  ].filter(({ values }) => values.length > 0);
+    users.map((user) => valueFor("user", user, isEmail(user) ? "email" : "userId")),
+    emails.map((email) => valueFor("email", email, "email")),
+    ofProjects,
+    roles.map((role) => valueFor("role", role, "roleKey")),
+  ].filter(({ length }) => length > 0);
 }
 
 /**
@@ -219,25 +204,16 @@ async function projectIdOf(lookup: Lookup, project: string, orgId: string): Prom
   return projectId;
 }
 
-function filterOf(selectors: Selectors): (record: GrantRecord) => boolean {
-  const { state, userType } = selectors;
-  return (record) =>
-    (state === undefined || record.state === state) &&
-    (userType === undefined || record.userType === userType);
-}
-
 /** Which searches find all matching grants: the values of one flag are searched one by one. */
-function plan({ userType }: Selectors, groups: readonly Group[]): (readonly GrantQuery[])[] {
-  const base: GrantQuery[] = userType === undefined ? [] : [["userType", userType]];
-  let each: readonly GrantQuery[] | undefined;
-  for (const group of groups) {
-    const queries = group.values.map(({ query }) => query);
-    if (queries.length === 1) {
-      base.push(...queries);
-    } else {
-      // Flags are ordered from the most selective to the least.
-      each ??= queries;
-    }
+function plan(
+  { userType }: Selectors,
+  groups: readonly (readonly Value[])[],
+): (readonly GrantQuery[])[] {
+  const single = groups.filter(({ length }) => length === 1).flat();
+  const base = single.map(({ query }) => query);
+  if (userType !== undefined) {
+    base.push(["userType", userType]);
   }
-  return each === undefined ? [base] : each.map((query) => [...base, query]);
+  const several = groups.find(({ length }) => length > 1);
+  return several?.map(({ query }) => [...base, query]) ?? [base];
 }

@@ -8,64 +8,60 @@ import * as grpc from "../grpc.js";
 import * as grpcWeb from "../grpc-web.node.js";
 import * as json from "../json.js";
 import { inFlags } from "./explain.js";
-import { type FlagGroup, type FlagTable, type FlagValues, oneOf } from "./flags.js";
+import { type FlagGroup, type FlagValues, oneOf } from "./flags.js";
 import { fileProblem, type Io, line, type Output, pipedInput, UsageError } from "./io.js";
 import { jsonText } from "./terminal.js";
 
 export const protocols = { grpc, "grpc-web": grpcWeb, json } as const;
 export type ProtocolName = keyof typeof protocols;
 
-/** Flags of every command that talks to ZITADEL. */
-const connectionFlags = {
-  url: {
-    type: "string",
-    value: "<url>",
-    help: "the instance, such as https://example.zitadel.cloud (ZITADEL_URL)",
-  },
-  org: {
-    type: "string",
-    value: "<id>",
-    help: "the organization of the grants (ZITADEL_ORG_ID); defaults to the account's organization",
-  },
-  "key-file": {
-    type: "string",
-    value: "<path>",
-    help: "key file of a service user (ZITADEL_KEY_FILE)",
-  },
-  "token-file": {
-    type: "string",
-    value: "<path>",
-    help: "file that holds a token, - for standard input; or set ZITADEL_TOKEN",
-  },
-  protocol: {
-    type: "string",
-    value: "<name>",
-    values: Object.keys(protocols) as readonly ProtocolName[],
-    help: "grpc, grpc-web or json (ZITADEL_PROTOCOL); grpc by default",
-  },
-  "instance-host": {
-    type: "string",
-    value: "<name>",
-    help: "public domain of the instance, if the url is another address of it",
-  },
-  "allow-insecure": {
-    type: "boolean",
-    help: "permit http to other machines: everyone on the network path can read the tokens",
-  },
-  debug: {
-    type: "boolean",
-    help: "print requests and responses to standard error, with secrets masked",
-  },
-} as const satisfies FlagTable;
-
-/** The same for help, which shows them apart from those of a command. */
+/** Flags of every command that talks to ZITADEL. Help shows them apart from those of a command. */
 export const connectionGroup = {
   title: "Connection",
-  flags: connectionFlags,
+  flags: {
+    url: {
+      type: "string",
+      value: "<url>",
+      help: "the instance, such as https://example.zitadel.cloud (ZITADEL_URL)",
+    },
+    org: {
+      type: "string",
+      value: "<id>",
+      help: "the organization of the grants (ZITADEL_ORG_ID); defaults to the account's organization",
+    },
+    "key-file": {
+      type: "string",
+      value: "<path>",
+      help: "key file of a service user (ZITADEL_KEY_FILE)",
+    },
+    "token-file": {
+      type: "string",
+      value: "<path>",
+      help: "file that holds a token, - for standard input; or set ZITADEL_TOKEN",
+    },
+    protocol: {
+      type: "string",
+      values: Object.keys(protocols),
+      help: "grpc by default (ZITADEL_PROTOCOL)",
+    },
+    "instance-host": {
+      type: "string",
+      value: "<name>",
+      help: "public domain of the instance, if the url is another address of it",
+    },
+    "allow-insecure": {
+      type: "boolean",
+      help: "permit http to other machines: everyone on the network path can read the tokens",
+    },
+    debug: {
+      type: "boolean",
+      help: "print requests and responses to standard error, with secrets masked",
+    },
+  },
   note: "A flag wins over its variable. Client credentials: ZITADEL_CLIENT_ID, ZITADEL_CLIENT_SECRET. A private certificate authority: set NODE_EXTRA_CA_CERTS to its file. A proxy: HTTPS_PROXY, NO_PROXY.",
 } as const satisfies FlagGroup;
 
-export type ConnectionFlags = FlagValues<typeof connectionFlags>;
+export type ConnectionFlags = FlagValues<(typeof connectionGroup)["flags"]>;
 
 /** The server and the account of a command. */
 export interface Connection {

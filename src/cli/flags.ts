@@ -8,9 +8,8 @@ export interface Flag {
   readonly short?: string;
   /** May be given several times. */
   readonly multiple?: boolean;
-  /** The placeholder for the value in help, such as `<path>`. */
+  /** The placeholder for the value in help, such as `<path>`; the allowed values when not given. */
   readonly value?: string;
-  /** The allowed values, if they can be listed. */
   readonly values?: readonly string[];
   readonly help: string;
 }
@@ -21,7 +20,9 @@ type ValueOf<F extends Flag> = F["type"] extends "boolean"
   ? boolean
   : F extends { readonly multiple: true }
     ? readonly string[]
-    : string;
+    : F extends { readonly values: readonly (infer Value)[] }
+      ? Value
+      : string;
 
 /** What was given for the flags of a table, or of several. */
 export type FlagValues<T extends FlagTable> = {
@@ -77,48 +78,34 @@ function parse(args: readonly string[], flags: FlagTable, allowPositionals: bool
   const options = { args: [...args], options: flags } as const;
   const seen = new Set<string>();
   for (const token of parseArgs({ ...options, strict: false, tokens: true }).tokens) {
-    if (token.kind === "option") {
-      checkGiven(token, flags, seen);
-      seen.add(token.name);
+    if (token.kind !== "option") {
+      continue;
     }
+    const { name, rawName, value } = token;
+    const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
+    if (flag === undefined) {
+      const guess = similarName(name, [...Object.keys(flags), "help"]);
+      const meant = guess === undefined ? "." : `; did you mean --${guess}?`;
+      throw new UsageError(`There is no flag ${rawName}${meant}`);
+    }
+    if (value?.trim() === "") {
+      throw new UsageError(
+        `${rawName} was given an empty value. Is a variable not set? Leave the flag out if it is not meant.`,
+      );
+    }
+    if (flag.type === "string" && !flag.multiple && seen.has(name)) {
+      throw new UsageError(`${rawName} was given twice, and takes one value.`);
+    }
+    if (flag.values !== undefined) {
+      oneOf(rawName, value, flag.values);
+    }
+    seen.add(name);
   }
   try {
     return parseArgs({ ...options, allowPositionals, strict: true });
   } catch (error) {
     // A flag without its value, or a value or an argument too many.
     throw new UsageError((error as Error).message);
-  }
-}
-
-interface Given {
-  readonly name: string;
-  /** As it was written: `--name` or `-n`. */
-  readonly rawName: string;
-  readonly value?: string | undefined;
-}
-
-function checkGiven(
-  { name, rawName, value }: Given,
-  flags: FlagTable,
-  seen: ReadonlySet<string>,
-): void {
-  const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
-  if (flag === undefined) {
-    const guess = similarName(name, [...Object.keys(flags), "help"]);
-    throw new UsageError(
-      `There is no flag ${rawName}${guess === undefined ? "." : `; did you mean --${guess}?`}`,
-    );
-  }
-  if (value?.trim() === "") {
-    throw new UsageError(
-      `${rawName} was given an empty value. Is a variable not set? Leave the flag out if it is not meant.`,
-    );
-  }
-  if (flag.type === "string" && !flag.multiple && seen.has(name)) {
-    throw new UsageError(`${rawName} was given twice, and takes one value.`);
-  }
-  if (flag.values !== undefined) {
-    oneOf(rawName, value, flag.values);
   }
 }
 

@@ -1,49 +1,38 @@
-import { type FlagGroup, type FlagTable, type FlagValues, oneOf } from "../flags.js";
+import type { FlagGroup, FlagValues } from "../flags.js";
 import { type Io, line, UsageError } from "../io.js";
 import type { Selectors } from "../log/entry.js";
 import { counted, show } from "../terminal.js";
 import { type CsvRow, csvRows, openContent } from "./content.js";
 import { idProblem } from "./input.js";
 
-const states = ["active", "inactive"] as const;
-const userTypes = ["human", "machine"] as const;
-
 const one = { type: "string" } as const;
 const several = { ...one, multiple: true } as const;
 
 /** The flags that select grants. */
-const selectorFlags = {
-  user: { ...several, value: "<id>", help: "of this user, by id or email" },
-  "users-file": {
-    ...one,
-    value: "<path>",
-    help: "of these users: ids or email addresses, one a line",
-  },
-  email: { ...several, value: "<address>", help: "of the user with this email address" },
-  "emails-file": { ...one, value: "<path>", help: "of these: one a line, or a column of a CSV" },
-  project: { ...several, value: "<id or name>", help: "of this project" },
-  role: { ...several, value: "<key>", help: "that hold this role, whatever others they hold" },
-  state: { ...one, value: "<state>", values: states, help: "that are active, or inactive" },
-  "user-type": {
-    ...one,
-    value: "<type>",
-    values: userTypes,
-    help: "of human, or of machine users",
-  },
-} as const satisfies FlagTable;
-
-/** The same for help. */
 export const selectorGroup = {
   title: "Grants",
-  flags: selectorFlags,
+  flags: {
+    user: { ...several, value: "<id>", help: "of this user, by id or email" },
+    "users-file": {
+      ...one,
+      value: "<path>",
+      help: "of these users: ids or email addresses, one a line",
+    },
+    email: { ...several, value: "<address>", help: "of the user with this email address" },
+    "emails-file": { ...one, value: "<path>", help: "of these: one a line, or a column of a CSV" },
+    project: { ...several, value: "<id or name>", help: "of this project" },
+    role: { ...several, value: "<key>", help: "that hold this role, whatever others they hold" },
+    state: { ...one, values: ["active", "inactive"], help: "in this state" },
+    "user-type": { ...one, values: ["human", "machine"], help: "of users of this type" },
+  },
   note: "A flag given twice means either value; different flags must all match.",
 } as const satisfies FlagGroup;
 
-export type SelectorFlags = FlagValues<typeof selectorFlags>;
+export type SelectorFlags = FlagValues<(typeof selectorGroup)["flags"]>;
 
 /** Which of the flags were given. */
 export function selectorsGiven(flags: SelectorFlags): string[] {
-  return Object.keys(selectorFlags)
+  return Object.keys(selectorGroup.flags)
     .filter((name) => flags[name as keyof SelectorFlags] !== undefined)
     .map((name) => `--${name}`);
 }
@@ -56,8 +45,8 @@ export async function readSelectors(flags: SelectorFlags, io: Io): Promise<Selec
     // Names and keys are exact: they may begin or end with a space.
     projects: [...new Set(flags.project)],
     roles: [...new Set(flags.role)],
-    state: oneOf("--state", flags.state, states),
-    userType: oneOf("--user-type", flags["user-type"], userTypes),
+    state: flags.state,
+    userType: flags["user-type"],
   };
 }
 

@@ -44,6 +44,8 @@ const interceptors: Record<string, Interceptor> = {
     const response = await next(request);
     return { ...response } as typeof response;
   },
+  "returns an object derived from the response": (next) => async (request) =>
+    Object.create(await next(request)),
 };
 
 describe.each(Object.keys(interceptors))("with an interceptor that %s", (what) => {

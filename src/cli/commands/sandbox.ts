@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { isLoopback, platform, sleep } from "../../bulk/internal.js";
 import {
   type Generation,
@@ -42,8 +41,6 @@ export const sandbox = defineCommand({
   async run(values, _, io) {
     const { seed, host, quiet, json } = values;
     const count = wholeNumber("grants", values.grants, 10_000_000, 0);
-    const stop = new AbortController();
-    const stopListening = io.onInterrupt(() => stop.abort());
     const server = await start({
       port: wholeNumber("port", values.port, 65_535, 0) ?? 8080,
       ...{ host, seed, orgId: values.org, token: values.token ?? "sandbox-token" },
@@ -57,11 +54,7 @@ export const sandbox = defineCommand({
         roles: ["ORG_OWNER_VIEWER"],
         token: "sandbox-viewer-token",
       });
-      const grants = await addDemoGrants(
-        server,
-        count ?? (seed === undefined ? 3 : 0),
-        stop.signal,
-      );
+      const grants = await addDemoGrants(server, count ?? (seed === undefined ? 3 : 0));
       const { baseUrl, token, orgId } = server;
       const settings = { baseUrl, token, orgId, viewerToken: viewer.token, grants };
       if (host !== undefined && !isLoopback(host)) {
@@ -71,12 +64,9 @@ export const sandbox = defineCommand({
         );
       }
       io.stdout.write(json ? `${jsonText(settings)}\n` : environmentFile(settings));
-      if (!stop.signal.aborted) {
-        await once(stop.signal, "abort");
-      }
+      await new Promise<void>((resolve) => io.onInterrupt(resolve));
       return exitCode.done;
     } finally {
-      stopListening();
       await server.close();
     }
   },
@@ -144,14 +134,10 @@ const projects = [
 ];
 
 /** Adds grants of made-up users, one each, in two projects. @returns the first three of them. */
-async function addDemoGrants(
-  server: SandboxServer,
-  count: number,
-  stop: AbortSignal,
-): Promise<DemoGrant[]> {
+async function addDemoGrants(server: SandboxServer, count: number): Promise<DemoGrant[]> {
   const added = projects.map((project) => ({ ...project, ...server.addProject(project) }));
   const first: DemoGrant[] = [];
-  for (let index = 0; index < count && !stop.aborted; index++) {
+  for (let index = 0; index < count; index++) {
     const name = `${firstNames[index % firstNames.length]} ${lastNames[index % lastNames.length]}`;
     const loginName = `${name.replace(" ", ".").toLowerCase()}${index < 56 ? "" : `.${index}`}`;
     const { userId } = server.addUser({ name, loginName, email: `${loginName}@example.com` });
@@ -161,7 +147,7 @@ async function addDemoGrants(
       first.push(grant);
     }
     if (index % 10_000 === 9999) {
-      // Ctrl-C is heard in between.
+      // Ctrl-C is heard in between, and ends the process.
       await sleep(platform, 0);
     }
   }

@@ -21,13 +21,8 @@ export interface Selectors {
   readonly userType?: "human" | "machine" | undefined;
 }
 
-interface Account {
-  readonly accountId: string;
-  readonly accountName?: string | undefined;
-}
-
 /** What a run does and who runs it. Only the same command and account can resume a log. */
-export interface LogHead extends Account {
+export interface LogHead {
   readonly command: LoggedCommand;
   readonly url: string;
   readonly instanceHost?: string | undefined;
@@ -35,6 +30,8 @@ export interface LogHead extends Account {
   /** The organization of the calls; empty where a log of version 0.1.0 does not name it. */
   readonly orgId: string;
   readonly orgName?: string | undefined;
+  readonly accountId: string;
+  readonly accountName?: string | undefined;
   /** The limit that was given, in requests a second: a resumed run keeps it. */
   readonly rate?: number | undefined;
   /** What was selected: after the run the same search is made again. */
@@ -99,7 +96,7 @@ export type Entry =
   | Note
   | StepEntry
   // As version 0.1.0 has written restores.
-  | ({ readonly restore: "started"; readonly at: string } & Account)
+  | ({ readonly restore: "started" } & Pick<Begin, "at" | "accountId" | "accountName">)
   | { readonly restore: "ended"; readonly at: string; readonly because: string };
 
 /** The run begins, is resumed (as well by a repair), or restored. */
@@ -187,19 +184,18 @@ const texts = [
   ...["request", "answer", "step", "stepResponse", "do", "restore", "shows"],
   ...["grantId", "userId", "userName", "displayName", "email", "projectId", "projectName"],
   ...["projectGrantId", "newGrantId", "status", "state", "userType", "restored", "changeDate"],
-  ...["id", "message", "requestId"],
+  ...["id", "message", "requestId", "url"],
 ];
 
 /** What a field holds, wherever it stands. Logs of other releases may have more fields. */
 const fields = new Map<string, Check>([
   ...texts.map((name) => [name, isText] as const),
-  ...["version", "rate", "code", "looked", "inEffect"].map((name) => [name, is("number")] as const),
+  ...["rate", "code", "looked", "inEffect"].map((name) => [name, is("number")] as const),
   ...["ok", "repair", "answerLost"].map((name) => [name, is("boolean")] as const),
   ...["ids", "roleKeys", "users", "emails", "projects", "roles"].map(
     (name) => [name, listOf(isText)] as const,
   ),
   ["command", (value) => value === "remove" || value === "deactivate"],
-  ["url", (value) => isText(value) && URL.canParse(String(value))],
   ["orgId", (value) => value === null || isText(value)],
   ["sequence", (value) => isText(value) && /^\d+$/.test(String(value))],
   ["grants", listOf((grant) => isText(grant) || having("grantId")(grant))],

@@ -33,7 +33,7 @@ export interface GrantInLog {
   /** When it was decided. */
   at: string | undefined;
   /** The last outcome, if it has more than a status. */
-  details?: LoggedOutcome | undefined;
+  details: LoggedOutcome | undefined;
   /** ZITADEL's id of the request that decided it. */
   requestId?: string;
   /** What the server said about its last deactivation, by the run or by a repair. */
@@ -143,7 +143,13 @@ export class LogContent {
     } else if ("grants" in entry) {
       for (const { grantId, userId = "" } of grantsIn(entry)) {
         if (!this.grants.has(grantId)) {
-          this.grants.set(grantId, { grantId, userId, status: "", at: undefined });
+          this.grants.set(grantId, {
+            grantId,
+            userId,
+            status: "",
+            at: undefined,
+            details: undefined,
+          });
         }
       }
     } else if ("request" in entry) {
@@ -182,9 +188,7 @@ export class LogContent {
       }
       grant.status = entry.status;
       grant.at = this.#sameTime(entry.at);
-      if (entry.error || entry.answerLost || grant.details) {
-        grant.details = entry.error || entry.answerLost ? entry : undefined;
-      }
+      grant.details = entry.error || entry.answerLost ? entry : undefined;
     } else if ("restored" in entry) {
       const grant = this.#known(entry.grantId);
       grant.restored = entry;
@@ -249,10 +253,8 @@ export async function* loggedGrants(path: string): AsyncGenerator<LoggedGrant> {
   }
 }
 
-function grantsIn(entry: Entry): readonly LoggedGrant[] {
-  return "grants" in entry
-    ? entry.grants.map((grant) => (typeof grant === "string" ? { grantId: grant } : grant))
-    : [];
+function grantsIn(entry: { readonly grants: readonly (string | LoggedGrant)[] }): LoggedGrant[] {
+  return entry.grants.map((grant) => (typeof grant === "string" ? { grantId: grant } : grant));
 }
 
 /** How a grant must be found; "missing" if the run has not found it: nothing is known of it. */

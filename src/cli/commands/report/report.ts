@@ -3,7 +3,7 @@ import { defineCommand, type FlagTable } from "../../flags.js";
 import { exitCode, UsageError } from "../../io.js";
 import { logPathOf } from "../../log/open.js";
 import { LogContent } from "../../log/read.js";
-import { csvLines, jsonLines, printable, quoted, writeTexts } from "../../terminal.js";
+import { csvLines, jsonLines, printable, writeTexts } from "../../terminal.js";
 import { htmlReport } from "./html.js";
 import { columns, reportRows } from "./rows.js";
 
@@ -28,11 +28,6 @@ export const report = defineCommand({
     const path = logPathOf("report", args);
     if (flags.csv && flags.json) {
       throw new UsageError("Give --csv or --json, not both.");
-    }
-    if (io.stdout.isTTY && !flags.csv && !flags.json) {
-      throw new UsageError(
-        `A page is for a browser: zitadel-user-grants report ${quoted(path)} > run.html`,
-      );
     }
     const content = await LogContent.read(path);
     const rows = reportRows(content);

@@ -11,11 +11,7 @@ export const columns = [
   ...(["command", "instance", "organization", "accounts", "started", "ended"] as const),
 ] as const;
 
-type ListColumn = "roleKeys" | "accounts";
-type TextColumn = Exclude<(typeof columns)[number], ListColumn>;
-export type ReportRow = Readonly<
-  Partial<Record<TextColumn, string | undefined> & Record<ListColumn, readonly string[]>>
->;
+export type ReportRow = ReturnType<typeof reportRows> extends AsyncGenerator<infer R> ? R : never;
 
 /** Who ran what, where and when. */
 export function factsOf({ head, sessions }: LogContent) {
@@ -33,7 +29,7 @@ export function factsOf({ head, sessions }: LogContent) {
 }
 
 /** Each grant of a run, in the order of its list. */
-export async function* reportRows(content: LogContent): AsyncGenerator<ReportRow> {
+export async function* reportRows(content: LogContent) {
   const facts = factsOf(content);
   const outcomeOf = outcomesIn(content);
   const others = content.effect?.effect.others ?? [];

@@ -13,7 +13,6 @@ const { main } = await import("./main.js");
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const interruptListeners = new Set<() => void>();
-let hasListened = false;
 let interrupted = false;
 let hasEnded = false;
 const interrupt = () => {
@@ -28,7 +27,7 @@ const onSignal = (signal: NodeJS.Signals) => {
   }
   if (interruptListeners.size === 0) {
     // What there is of a log that has not begun is cleared away as the process exits.
-    process.stderr.write(hasListened ? "\nStopped.\n" : "\nStopped. Nothing was done.\n");
+    process.stderr.write("\nStopped.\n");
     process.exit(exitCode.stopped);
   }
   // A terminal that is closed sends several, and fails to write as well: not a user who presses twice.
@@ -73,7 +72,6 @@ const code = await main(process.argv.slice(2), {
   stderr: Object.assign(process.stderr, traits(process.stderr)),
   env: process.env,
   onInterrupt: (listener) => {
-    hasListened = true;
     interruptListeners.add(listener);
     if (outputFailure !== undefined) {
       interrupted = true;

@@ -88,14 +88,15 @@ const readMaxBytes = 512 * 1024 * 1024;
  * @throws UsageError for values that are missing, unreadable or not allowed.
  */
 export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Connection> {
-  const baseUrl = flags.url ?? nonEmpty(io.env.ZITADEL_URL);
-  if (baseUrl === undefined) {
+  // A variable that is empty is not set.
+  const baseUrl = flags.url || io.env.ZITADEL_URL;
+  if (!baseUrl) {
     throw new UsageError("No instance given. Give --url or set ZITADEL_URL.");
   }
-  const orgId = flags.org ?? nonEmpty(io.env.ZITADEL_ORG_ID);
+  const orgId = flags.org || io.env.ZITADEL_ORG_ID || undefined;
   const protocolGiven = oneOf(
     "--protocol (or ZITADEL_PROTOCOL)",
-    flags.protocol ?? nonEmpty(io.env.ZITADEL_PROTOCOL),
+    flags.protocol || io.env.ZITADEL_PROTOCOL || undefined,
     Object.keys(protocols) as ProtocolName[],
   );
   const instanceHost = flags["instance-host"];
@@ -103,26 +104,24 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     ...{ baseUrl, orgId, instanceHost, allowInsecure: flags["allow-insecure"] },
     debug: flags.debug ? createDebugOutput(io.stderr) : undefined,
   };
-  let token: string | TokenSource;
   try {
     // The library checks what it is given.
     json.createTransport(checked);
-    token = await readToken(flags, new URL(baseUrl).origin, io);
-    json.createTransport({ ...checked, token });
+    const token = await readToken(flags, new URL(baseUrl).origin, io);
+    const over = (protocol: ProtocolName): Connection => {
+      const fetch = protocol === "grpc" ? undefined : fetchThroughProxy;
+      const options = { ...checked, token, fetch };
+      return {
+        baseUrl: baseUrl.replace(/\/+$/, ""),
+        ...{ orgId, protocol, instanceHost, over },
+        createClient: () => protocols[protocol].createManagementClient(options),
+        transport: protocols[protocol].createTransport({ ...options, readMaxBytes }),
+      };
+    };
+    return over(protocolGiven ?? "grpc");
   } catch (error) {
     throw error instanceof TypeError ? new UsageError(inFlags(error.message)) : error;
   }
-  const over = (protocol: ProtocolName): Connection => {
-    const fetch = protocol === "grpc" ? undefined : fetchThroughProxy;
-    const options = { ...checked, token, fetch };
-    return {
-      baseUrl: baseUrl.replace(/\/+$/, ""),
-      ...{ orgId, protocol, instanceHost, over },
-      createClient: () => protocols[protocol].createManagementClient(options),
-      transport: protocols[protocol].createTransport({ ...options, readMaxBytes }),
-    };
-  };
-  return over(protocolGiven ?? "grpc");
 }
 
 /**
@@ -150,19 +149,17 @@ async function readToken(
     const encoding = bytes[0] === 0xff ? "utf-16le" : "utf-8";
     return new TextDecoder(encoding).decode(bytes).trim();
   }
-  const token = nonEmpty(env.ZITADEL_TOKEN);
-  if (keyFile === undefined && token !== undefined) {
-    return token.trim();
+  if (keyFile === undefined && env.ZITADEL_TOKEN) {
+    return env.ZITADEL_TOKEN.trim();
   }
   const options = { issuer, instanceHost, fetch: fetchThroughProxy };
-  const path = keyFile ?? nonEmpty(env.ZITADEL_KEY_FILE);
-  if (path !== undefined) {
+  const path = keyFile || env.ZITADEL_KEY_FILE;
+  if (path) {
     const name = keyFile === undefined ? "ZITADEL_KEY_FILE" : "--key-file";
     return serviceUser(await readSecret(name, path), options);
   }
-  const clientId = nonEmpty(env.ZITADEL_CLIENT_ID);
-  const clientSecret = nonEmpty(env.ZITADEL_CLIENT_SECRET);
-  if (clientId !== undefined && clientSecret !== undefined) {
+  const { ZITADEL_CLIENT_ID: clientId, ZITADEL_CLIENT_SECRET: clientSecret } = env;
+  if (clientId && clientSecret) {
     return clientCredentials({ ...options, clientId, clientSecret });
   }
   throw new UsageError(
@@ -179,16 +176,9 @@ async function readSecret(name: string, path: string): Promise<Uint8Array> {
   }
 }
 
-function nonEmpty(value: string | undefined): string | undefined {
-  return value === "" ? undefined : value;
-}
-
-const shownCharacters = 1000;
-
 /** Shows requests and responses, one line an event. Tokens are never included. */
 function createDebugOutput(output: Output): ReturnType<typeof debug> {
   return debug(({ type, attempt, method, ...event }) => {
-    const text = `debug ${type} #${attempt} ${method.replace(/.*\//, "")} ${jsonText(event)}`;
-    line(output, text.slice(0, shownCharacters));
+    line(output, `debug ${type} #${attempt} ${method.replace(/.*\//, "")} ${jsonText(event)}`);
   });
 }

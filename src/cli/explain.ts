@@ -37,28 +37,29 @@ export function messageOf(error: unknown): string {
   return printable(`${what}: ${own.replace(/(?<=[^.?!\s])[.\s]*$/, ".")}${request}`);
 }
 
-/** The options of the library, and the corresponding flags. */
-const flagNames: readonly (readonly [RegExp, string])[] = [
-  [/\ballowInsecure(?:: true)?\b/g, "--allow-insecure"],
-  [
-    /\bset nodeOptions\.ca, or NODE_EXTRA_CA_CERTS for the whole program/g,
-    "set NODE_EXTRA_CA_CERTS",
-  ],
+/** What the library calls its options, which users of the tool do not know, and the corresponding flags. */
+const flagNames = {
+  "allowInsecure: true": "--allow-insecure",
+  allowInsecure: "--allow-insecure",
+  baseUrl: "--url",
+  instanceHost: "--instance-host",
+  orgId: "--org",
+  "set nodeOptions.ca, or NODE_EXTRA_CA_CERTS for the whole program": "set NODE_EXTRA_CA_CERTS",
+  "gRPC-web and JSON do without": "--protocol grpc-web and --protocol json do without",
   // What only programs can do.
-  [
-    /, or (?:nodeOptions\.servername to the name it must have|a function that returns one)|, as an object or its JSON text|: set nodeOptions\.cert and nodeOptions\.key| \(is it the file's name.*\)/g,
-    "",
-  ],
-  [/\bbaseUrl\b/g, "--url"],
-  [/\binstanceHost\b/g, "--instance-host"],
-  [/\borgId\b/g, "--org"],
-  [/\bgRPC-web and JSON do without/g, "--protocol grpc-web and --protocol json do without"],
-  [/\bstartSandbox(?:\(\))?: ?/g, ""],
-];
+  ", or nodeOptions.servername to the name it must have": "",
+  ": set nodeOptions.cert and nodeOptions.key": "",
+  ", or a function that returns one": "",
+  ", as an object or its JSON text": "",
+  " (is it the file's name? Its content is meant)": "",
+};
 
-/** A message of the library with flags in place of options, which users of the tool do not know. */
+/** A message of the library with flags in place of options. */
 export function inFlags(message: string): string {
-  return flagNames.reduce((text, [name, flag]) => text.replace(name, flag), message);
+  return Object.entries(flagNames).reduce(
+    (text, [option, flag]) => text.replaceAll(option, flag),
+    message,
+  );
 }
 
 function adviceFor(error: unknown, use: Use): string {

@@ -44,7 +44,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       default:
         command = find(first, "command");
     }
-    if (asksForHelp(args)) {
+    if (args.includes("--help") || args.includes("-h")) {
       await writeAll(io, helpOf(command));
       return exitCode.done;
     }
@@ -81,9 +81,4 @@ function find(name: string, what: string): Command {
     );
   }
   return command;
-}
-
-function asksForHelp(args: readonly string[]): boolean {
-  const end = args.indexOf("--");
-  return (end === -1 ? args : args.slice(0, end)).some((arg) => arg === "--help" || arg === "-h");
 }

@@ -122,17 +122,17 @@ export function createTable<Row>(
       break;
     }
   }
-  const joined = (cells: readonly string[]) =>
-    cells
-      .map((cell, index) => {
-        const { width: fixed = 0, whole } = shown[index] ?? {};
-        return toWidth(cell, whole ? Math.max(fixed, columnsOf(cell)) : fixed);
+  const joined = (cellOf: (column: TableColumn<Row>) => string) =>
+    shown
+      .map((column) => {
+        const cell = cellOf(column);
+        return toWidth(cell, Math.max(column.width, column.whole ? columnsOf(cell) : 0));
       })
       .join(" ".repeat(gap))
       .trimEnd();
   return {
-    head: joined(shown.map(({ title }) => title)),
-    row: (row) => joined(shown.map(({ show: cell }) => printable(cell(row)))),
+    head: joined(({ title }) => title),
+    row: (row) => joined((column) => printable(column.show(row))),
   };
 }
 

@@ -81,7 +81,9 @@ async function start(options: SandboxServerOptions): Promise<SandboxServer> {
     if (error instanceof TypeError) {
       // In the words of the tool: the library names its function and its options.
       throw new UsageError(
-        inFlags(message).replace(/^(host|cors|token|generation|seed)\b/, "--$1"),
+        inFlags(message)
+          .replace("startSandbox: ", "")
+          .replace(/^(host|cors|token|generation|seed)\b/, "--$1"),
       );
     }
     if (code === undefined) {

@@ -98,8 +98,8 @@ async function start(options: SandboxServerOptions): Promise<SandboxServer> {
   }
 }
 
-function logLine({ method, outcome, id }: SandboxRequest): string {
-  return printable([method, outcome, ...(id === undefined ? [] : [id])].join(" "));
+function logLine({ method, outcome, id = "" }: SandboxRequest): string {
+  return printable(`${method} ${outcome} ${id}`).trimEnd();
 }
 
 type DemoGrant = ReturnType<SandboxServer["addGrant"]>;

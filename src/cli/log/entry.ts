@@ -91,7 +91,7 @@ export type Entry =
   | typeof logFormat
   | Begin
   | { readonly run: "ended"; readonly at: string; readonly because: string }
-  | { readonly grants: readonly (string | LoggedGrant)[] }
+  | { readonly grants: readonly LoggedGrant[] }
   | { readonly request: string; readonly ids: readonly string[] }
   | Note
   | StepEntry
@@ -159,61 +159,59 @@ export interface RestoreOutcome {
   readonly at?: string;
 }
 
-type Check = (value: unknown) => boolean;
-
-const is =
-  (type: "string" | "number" | "boolean"): Check =>
-  (value) =>
-    typeof value === type;
-const isText = is("string");
-const listOf =
-  (check: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.every(check);
-/** Whether a value is an object that has these fields, and all of its fields are valid. */
-const having =
-  (...names: readonly string[]): Check =>
-  (value) =>
-    typeof value === "object" &&
-    value !== null &&
-    names.every((name) => Object.hasOwn(value, name)) &&
-    Object.entries(value).every(([name, field]) => fields.get(name)?.(field) ?? true);
-
 const texts = [
-  ...["run", "at", "because", "instanceHost", "protocol", "orgName", "accountId", "accountName"],
-  ...["request", "answer", "step", "stepResponse", "do", "restore", "shows"],
+  ...["run", "at", "because", "url", "instanceHost", "protocol", "orgId", "orgName", "accountId"],
+  ...["accountName", "request", "answer", "step", "stepResponse", "do", "restore", "shows"],
   ...["grantId", "userId", "userName", "displayName", "email", "projectId", "projectName"],
   ...["projectGrantId", "newGrantId", "status", "state", "userType", "restored", "changeDate"],
-  ...["id", "message", "requestId", "url"],
+  ...["id", "message", "requestId", "sequence"],
 ];
 
-/** What a field holds, wherever it stands. Logs of other releases may have more fields. */
-const fields = new Map<string, Check>([
-  ...texts.map((name) => [name, isText] as const),
-  ...["rate", "code", "looked", "inEffect"].map((name) => [name, is("number")] as const),
-  ...["ok", "repair", "answerLost"].map((name) => [name, is("boolean")] as const),
-  ...["ids", "roleKeys", "users", "emails", "projects", "roles"].map(
-    (name) => [name, listOf(isText)] as const,
-  ),
-  ["command", (value) => value === "remove" || value === "deactivate"],
-  ["orgId", (value) => value === null || isText(value)],
-  ["sequence", (value) => isText(value) && /^\d+$/.test(String(value))],
-  ["grants", listOf((grant) => isText(grant) || having("grantId")(grant))],
-  ["others", listOf(having("grantId", "shows"))],
-  ["recorded", having("state", "roleKeys", "projectId")],
-  ["error", having("code", "message")],
-  ["effect", having("looked", "inEffect", "others")],
-  ["selectors", having("users", "emails", "projects", "roles")],
-]);
+/** What a field holds, wherever it stands: an object at least these fields. Logs of other releases may have more. */
+const samples: Readonly<Record<string, unknown>> = {
+  ...Object.fromEntries(texts.map((name) => [name, ""])),
+  ...{ rate: 0, code: 0, looked: 0, inEffect: 0, ok: true, repair: true, answerLost: true },
+  ...{ ids: [""], roleKeys: [""], users: [""], emails: [""], projects: [""], roles: [""] },
+  ...{ grants: [{ grantId: "" }], others: [{ grantId: "", shows: "" }] },
+  recorded: { state: "", roleKeys: [""], projectId: "" },
+  error: { code: 0, message: "" },
+  effect: { looked: 0, inEffect: 0, others: [] },
+  selectors: { users: [""], emails: [""], projects: [""], roles: [""] },
+};
+
+function isLike(sample: unknown, value: unknown): boolean {
+  if (Array.isArray(sample)) {
+    return Array.isArray(value) && value.every((item) => isLike(sample[0], item));
+  }
+  if (typeof sample === "object" && sample !== null) {
+    return (
+      typeof value === "object" &&
+      value !== null &&
+      Object.keys(sample).every((name) => Object.hasOwn(value, name)) &&
+      Object.entries(value).every(([name, field]) => isLike(samples[name], field))
+    );
+  }
+  return sample === undefined || typeof value === typeof sample;
+}
 
 /** @throws Error for what is not a line of a log: it was damaged, or edited by hand. */
 export function readEntry(text: string): Entry {
   const entry = JSON.parse(text);
+  if (Array.isArray(entry.grants)) {
+    // Version 0.1.0 has written grants of which it knew nothing as texts.
+    entry.grants = entry.grants.map((grant: unknown) =>
+      typeof grant === "string" ? { grantId: grant } : grant,
+    );
+  }
   const isHead = Object.hasOwn(entry, "run") && Object.hasOwn(entry, "accountId");
-  if (!having(...(isHead ? ["at", "command", "url", "orgId"] : []))(entry)) {
+  if (isHead) {
+    entry.orgId ??= "";
+  }
+  const isKnown = !isHead || Object.hasOwn(doneStatus, entry.command);
+  if (!isKnown || !isLike(isHead ? { at: "", url: "" } : {}, entry)) {
     throw new Error("not an entry");
   }
-  return isHead ? { ...entry, orgId: entry.orgId ?? "" } : entry;
+  return entry;
 }
 
 /** An outcome, as written to logs and shown by `--json`. */

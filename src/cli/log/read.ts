@@ -141,7 +141,7 @@ export class LogContent {
         last.ended = { at, because: entry.because };
       }
     } else if ("grants" in entry) {
-      for (const { grantId, userId = "" } of grantsIn(entry)) {
+      for (const { grantId, userId = "" } of entry.grants) {
         if (!this.grants.has(grantId)) {
           this.grants.set(grantId, {
             grantId,
@@ -245,16 +245,11 @@ export class LogContent {
 /** The grants of a log as they were recorded before the run, in order. */
 export async function* loggedGrants(path: string): AsyncGenerator<LoggedGrant> {
   for await (const { lines } of completeLines(path)) {
-    for (const text of lines) {
-      if (text.startsWith('{"grants":')) {
-        yield* grantsIn(JSON.parse(text));
-      }
+    for (const text of lines.filter((line) => line.startsWith('{"grants":'))) {
+      const entry = readEntry(text);
+      yield* "grants" in entry ? entry.grants : [];
     }
   }
-}
-
-function grantsIn(entry: { readonly grants: readonly (string | LoggedGrant)[] }): LoggedGrant[] {
-  return entry.grants.map((grant) => (typeof grant === "string" ? { grantId: grant } : grant));
 }
 
 /** How a grant must be found; "missing" if the run has not found it: nothing is known of it. */

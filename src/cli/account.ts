@@ -11,8 +11,8 @@ import { lookupTurns } from "./pace.js";
 import { duration } from "./progress.js";
 import { printable } from "./terminal.js";
 
-/** The account of the calls, and their organization. */
-export type Identity = Pick<LogHead, "accountId" | "accountName" | "orgId" | "orgName">;
+/** The server, the account of the calls, and their organization, as the log of a run records them. */
+export type Identity = Omit<LogHead, "command" | "rate" | "selectors">;
 
 export interface Identified {
   readonly connection: Connection;
@@ -85,7 +85,8 @@ export async function readWith<T>(
 }
 
 /** Two requests that every role is allowed, or is told that it is not. */
-export async function whoAmI(lookup: Lookup, { orgId: given }: Connection): Promise<Identity> {
+export async function whoAmI(lookup: Lookup, connection: Connection): Promise<Identity> {
+  const { baseUrl: url, instanceHost, protocol, orgId: given } = connection;
   const { userId, name, homeOrgId } = await lookup.account();
   const org = await lookup.organization().catch((error) => {
     const { code, id } = describeError(error);
@@ -105,7 +106,10 @@ export async function whoAmI(lookup: Lookup, { orgId: given }: Connection): Prom
       Code.FailedPrecondition,
     );
   }
-  return { accountId: userId, accountName: name, orgId: org.id, orgName: org.name };
+  return {
+    ...{ url, instanceHost, protocol },
+    ...{ accountId: userId, accountName: name, orgId: org.id, orgName: org.name },
+  };
 }
 
 export function lookupOptions(
@@ -130,13 +134,12 @@ function showPause(io: Io): (error: ConnectError, pauseMs: number) => void {
 
 /** Shows the server, the account, and whatever else matters before a command starts. */
 export function introduce(
-  connection: Connection,
   identity: Identity,
   more: Readonly<Record<string, string | undefined>>,
   io: Io,
 ): void {
   const lines = {
-    Instance: connection.baseUrl,
+    Instance: identity.url,
     Organization: named(identity.orgName, identity.orgId),
     Account: named(identity.accountName, identity.accountId),
     ...more,
@@ -146,16 +149,6 @@ export function introduce(
       line(io.stderr, `${title.padEnd(14)}${printable(text)}`);
     }
   }
-}
-
-/** The part of it that the log of a run records. */
-export function headOf(
-  command: LoggedCommand,
-  connection: Connection,
-  identity: Identity,
-): LogHead {
-  const { baseUrl: url, instanceHost, protocol } = connection;
-  return { command, url, instanceHost, protocol, ...identity };
 }
 
 /** The result of a probe. */

@@ -22,7 +22,7 @@ export const resume = defineCommand({
   async run(flags, args, io) {
     checkCanAsk(flags, io);
     return await withLog("resume", args, { flags, changes: true, io }, async (opened) => {
-      const { connection, identity, content, rate } = opened;
+      const { identity, content, rate } = opened;
       const { path } = content;
       if (content.sessions.some(({ what }) => what === "restored")) {
         throw new UsageError(
@@ -34,7 +34,7 @@ export const resume = defineCommand({
       const left = plan.open.length;
       if (!flags.quiet) {
         const grants = `${grouped(left)} to ${plan.command}; ${grouped(total - left)} of ${grouped(total)} are decided`;
-        introduce(connection, identity, { Log: path, Grants: grants, ...rateShown(rate) }, io);
+        introduce(identity, { Log: path, Grants: grants, ...rateShown(rate) }, io);
       }
       if (left > 0) {
         await confirm(plan.command, left, flags, io);

@@ -34,11 +34,11 @@ export const verify = defineCommand({
   async run(flags, args, io) {
     const changes = flags.repair ?? false;
     return await withLog("verify", args, { flags, changes, io }, async (opened) => {
-      const { connection, identity, content } = opened;
+      const { identity, content } = opened;
       const { json = false, quiet = false } = flags;
       if (!quiet) {
         const grants = `${grouped(content.grants.size)} of a run to ${content.head.command}`;
-        introduce(connection, identity, { Log: content.path, Grants: grants }, io);
+        introduce(identity, { Log: content.path, Grants: grants }, io);
       }
       const log = changes ? opened.append("resumed") : undefined;
       return await inContext({ ...opened, log, quiet, io }, (context) =>

@@ -1,4 +1,4 @@
-import { headOf, type Identified, identify } from "../account.js";
+import { type Identified, identify } from "../account.js";
 import { type ConnectionFlags, readConnection } from "../connect.js";
 import type { FlagValues } from "../flags.js";
 import { type Io, UsageError } from "../io.js";
@@ -53,7 +53,7 @@ export async function withLog(
         if (lock === undefined) {
           throw new Error("the log is open to be read");
         }
-        const begin = { run, ...headOf(head.command, connection, identity) };
+        const begin = { run, command: head.command, ...identity };
         return RunLog.reopen(path, lock, content.wholeBytes, begin);
       },
     });

@@ -38,14 +38,14 @@ export const restore = defineCommand({
       checkCanAsk(flags, io);
     }
     return await withLog("restore", args, { flags, changes: !isDry, io }, async (opened) => {
-      const { connection, identity, content, rate } = opened;
+      const { identity, content, rate } = opened;
       const plan = await restorePlan(content);
       const count = plan.overview.known;
       if (!flags.quiet) {
         plan.overview.show("restore", io);
         const what = content.head.command === "remove" ? "add again" : "reactivate";
         const Grants = count > 0 ? plan.overview.count(what) : "none to restore";
-        introduce(connection, identity, { Log: content.path, Grants, ...rateShown(rate) }, io);
+        introduce(identity, { Log: content.path, Grants, ...rateShown(rate) }, io);
         showSkipped(plan, io);
       }
       if (isDry || count === 0) {

@@ -1,4 +1,4 @@
-import { headOf, identify, introduce, probePermission } from "../../account.js";
+import { identify, introduce, probePermission } from "../../account.js";
 import { type Connection, readConnection } from "../../connect.js";
 import { type Command, defineCommand, wholeNumber } from "../../flags.js";
 import { readSelectors, selectorsGiven } from "../../grants/selectors.js";
@@ -113,7 +113,7 @@ async function proceed(
   }
   await confirm(command, grants.length, flags, io);
   const limit = flags.rate === undefined ? undefined : Number(flags.rate);
-  log?.start({ ...headOf(command, connection, identity), selectors, rate: limit });
+  log?.start({ command, ...identity, selectors, rate: limit });
   const { unread } = gathered.overview;
   const plan = { command, total: grants.length, unread, open: grants, selectors };
   const run = inContext(options, (context) => carryOut(plan, flags, context));
@@ -129,7 +129,7 @@ async function proceed(
 function showPlan(
   command: LoggedCommand,
   { overview, shortfall }: Gathered,
-  { connection, identity, rate, log, io }: RunOptions,
+  { identity, rate, log, io }: RunOptions,
   flags: BulkFlags,
 ): void {
   overview.show(command, io);
@@ -141,7 +141,7 @@ function showPlan(
   const Undo = flags["dry-run"] || (log !== undefined && unread === 0) ? undefined : undo;
   const Grants = overview.count(command);
   const more = { Grants, Incomplete: shortfall, ...rateShown(rate), Log: log?.path, Undo };
-  introduce(connection, identity, more, io);
+  introduce(identity, more, io);
 }
 
 /** Checks the permission, and reports given grants one by one. @throws Ended without the permission. */

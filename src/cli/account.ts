@@ -80,6 +80,8 @@ export async function readWith<T>(
     }
     throw error;
   } finally {
+    // No request is in flight after this.
+    stop.abort();
     stopListening();
   }
 }

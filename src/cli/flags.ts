@@ -217,19 +217,8 @@ function nameOf(name: string, { short, value, values, type }: Flag): string {
   return `${short === undefined ? "" : `-${short}, `}--${name}${type === "string" ? ` ${shown}` : ""}`;
 }
 
-/** Wraps lines between words; existing line breaks are kept. */
+/** Wraps a paragraph between words. */
 function wrap(text: string, columns: number): string[] {
-  return text.split("\n").flatMap((paragraph) => {
-    const lines: string[] = [];
-    let current = "";
-    for (const word of paragraph.split(" ")) {
-      if (current !== "" && current.length + 1 + word.length > columns) {
-        lines.push(current);
-        current = word;
-      } else {
-        current = current === "" ? word : `${current} ${word}`;
-      }
-    }
-    return [...lines, current];
-  });
+  const line = new RegExp(`(.{1,${columns}})(?: |$)`, "g");
+  return text.replace(line, "$1\n").trimEnd().split("\n");
 }

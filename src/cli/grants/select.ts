@@ -73,7 +73,7 @@ export async function* selectGrants(
 }
 
 /**
- * Reads several lists, one after the other: while one is used, the next ones have begun.
+ * Reads several lists, one after the other: the first pages of a few at a time, as most have no other.
  *
  * @param sum of what was read, kept up to date.
  */
@@ -83,32 +83,22 @@ async function* readSearches(
   orgId: string,
   sum: { -readonly [Name in keyof ReadingEnd]: ReadingEnd[Name] },
 ): AsyncGenerator<readonly GrantRecord[]> {
-  const begin = (queries: readonly GrantQuery[]) => {
+  const begin = async (queries: readonly GrantQuery[]) => {
     const list = readList(lookup, queries, orgId);
-    const first = list.next();
-    // Looked at when its turn comes.
-    first.catch(() => undefined);
-    return { list, first };
+    return { list, first: await list.next() };
   };
-  const left = [...searches];
-  const begun = left.splice(0, searchesAtATime).map(begin);
-  try {
-    for (let reading = begun.shift(); reading !== undefined; reading = begun.shift()) {
-      begun.push(...left.splice(0, 1).map(begin));
-      for (let next = await reading.first; ; next = await reading.list.next()) {
-        if (next.done) {
-          sum.read += next.value.read;
-          sum.total += next.value.total;
-          sum.changed ||= next.value.changed;
-          sum.hidden ||= next.value.hidden;
-          break;
-        }
+  for (let at = 0; at < searches.length; at += searchesAtATime) {
+    const begun = await Promise.all(searches.slice(at, at + searchesAtATime).map(begin));
+    for (const { list, first } of begun) {
+      let next = first;
+      for (; !next.done; next = await list.next()) {
         yield next.value;
       }
+      sum.read += next.value.read;
+      sum.total += next.value.total;
+      sum.changed ||= next.value.changed;
+      sum.hidden ||= next.value.hidden;
     }
-  } finally {
-    // No request is in flight after this.
-    await Promise.allSettled(begun.map(({ first }) => first));
   }
 }
 

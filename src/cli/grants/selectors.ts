@@ -50,11 +50,9 @@ export async function readSelectors(flags: SelectorFlags, io: Io): Promise<Selec
   };
 }
 
-const email = /^[^\s@,;"<>]+@[^\s@,;"<>]+$/;
-
 /** Whether a user is named by an email address, and not by an id. */
 export function isEmail(user: string): boolean {
-  return email.test(user);
+  return /^[^\s@,;"<>]+@[^\s@,;"<>]+$/.test(user);
 }
 
 /** Reads email addresses, and ids as well where these are taken: then it says how many addresses there are. */

@@ -14,7 +14,7 @@ export interface Batch<G extends Grant> {
   readonly grants: readonly G[];
   /** How many of those were lost: they may have been applied, though no response says so. */
   readonly losses: number;
-  /** How many requests of the run the server had accepted when the first of those failed; infinite if none did. */
+  /** How many requests of the run the server had accepted when the last of those failed; infinite if none did. */
   readonly accepted: number;
 }
 

@@ -90,7 +90,9 @@ export function createAsk<G extends Grant>(
       } else if (kind === "throttled") {
         pace.throttled(slot, retryAfterMs(error, environment.wallMs()));
       } else if (kind !== "fatal") {
-        pace.taken();
+        if (wasSent(error) !== false) {
+          pace.taken();
+        }
         return { kind, error, mayBeApplied };
       }
       if (!isTransient || pace.hopeless) {

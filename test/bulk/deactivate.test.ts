@@ -77,6 +77,24 @@ describe("deactivating", () => {
     expect([answersLost, paths.length]).toEqual([0, 2]);
   });
 
+  it("does not take a grant that the client cannot send for a sign that the server accepts others", async () => {
+    let requests = 0;
+    const client = createManagementClient({
+      baseUrl: "http://localhost",
+      fetch: async () => {
+        requests += 1;
+        return requests <= 5
+          ? new Response("", { status: 503 })
+          : Response.json({ details: { sequence: "2" } });
+      },
+    });
+    const grants = ["1", "n/a", "n/b", "n/c", "n/d"].map((grantId) => ({ userId: "u", grantId }));
+    const world = new FakeEnvironment(1);
+    const run = deactivateUserGrantsIn(world, client, grants, {});
+    const { counts } = await world.run(run.summary());
+    expect(counts).toMatchObject({ deactivated: 1, failed: 4 });
+  });
+
   it("reports already-inactive if the server does", async () => {
     const { server, deactivate } = setUp({ i: "inactive" });
     server.inactive = "error";

@@ -47,6 +47,8 @@ export class GrpcResponse<I extends DescMessage, O extends DescMessage>
   }
 }
 
+const ordinary = { writable: true, enumerable: true, configurable: true };
+
 function lazy(name: "header" | "trailer") {
   return {
     enumerable: true,
@@ -56,6 +58,10 @@ function lazy(name: "header" | "trailer") {
       const headers = block instanceof Headers ? block : webHeaders(block);
       this[blocks][name] = headers;
       return headers;
+    },
+    /** As of an ordinary property: an interceptor may put other headers there. */
+    set(this: object, value: Headers): void {
+      Object.defineProperty(this, name, { ...ordinary, value });
     },
   };
 }

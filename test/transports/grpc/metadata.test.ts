@@ -46,6 +46,8 @@ const interceptors: Record<string, Interceptor> = {
   },
   "returns an object derived from the response": (next) => async (request) =>
     Object.create(await next(request)),
+  "puts other headers into the response": (next) => async (request) =>
+    Object.assign(await next(request), { header: new Headers(), trailer: new Headers() }),
 };
 
 describe.each(Object.keys(interceptors))("with an interceptor that %s", (what) => {

@@ -418,7 +418,10 @@ describe("the ordered list", () => {
   const grantsFrom = (first: number, count: number) =>
     Array.from({ length: count }, (_, n) => ({ grantId: `g${first + n}` }) as GrantRecord);
   /** A server that has 5,500 grants in pages of 500; `change` is called before each page of the ordered list. */
-  const end = async (change: (rows: GrantRecord[], page: number) => void) => {
+  const end = async (
+    change: (rows: GrantRecord[], page: number) => void,
+    isVisible = (_: GrantRecord) => true,
+  ) => {
     const rows = grantsFrom(10_000, 5500);
     let pages = 0;
     const lookup = {
@@ -428,7 +431,8 @@ describe("the ordered list", () => {
           : { records: rows.slice(offset, offset + limit), total: rows.length, version: "" },
       listAuthorizations: async (_: unknown, { offset, limit }: PageRequest) => {
         change(rows, pages++);
-        return { records: rows.slice(offset, offset + limit), total: rows.length, version: "" };
+        const records = rows.slice(offset, offset + limit).filter(isVisible);
+        return { records, total: rows.length, version: "" };
       },
       getGrant: async (grantId: string) => rows.find((row) => row.grantId === grantId),
     } as Partial<Lookup> as Lookup;
@@ -443,6 +447,12 @@ describe("the ordered list", () => {
   it("is complete while nothing but its end changes", async () => {
     const grown = await end((rows, page) => rows.push(...grantsFrom(90_000 + page, 1)));
     expect(isComplete(grown)).toBe(true);
+  });
+
+  it("counts what the account may see, also where pages have nothing of it", async () => {
+    const isVisible = ({ grantId }: GrantRecord) => grantId < "g10003" || grantId === "g14000";
+    const seen = await end(() => undefined, isVisible);
+    expect(seen).toMatchObject({ read: 4, total: 5500, hidden: true });
   });
 
   it("is not where rows before its page are removed, also if as many are added", async () => {

@@ -127,7 +127,7 @@ async function orderedList(
 ) {
   const missing: string[] = [];
   let last: string | undefined;
-  let read = 1;
+  let read = 0;
   let changed = false;
   for (let offset = 0; ; offset += authorizationsInPage - 1) {
     const page = await lookup.listAuthorizations(
@@ -140,9 +140,10 @@ async function orderedList(
     const ids = page.records.map(({ grantId }) => grantId);
     // The last row comes again, unless rows before it were removed: then as many were passed over.
     changed ||= offset > 0 && ids[0] !== last;
+    const fresh = ids.filter((id) => id !== last);
+    read += fresh.length;
+    missing.push(...fresh.filter((id) => !seen.has(id)));
     last = ids.at(-1);
-    read += ids.length - 1;
-    missing.push(...ids.filter((id) => !seen.has(id)));
     if (offset + authorizationsInPage >= page.total) {
       return { missing, read, total: page.total, changed };
     }

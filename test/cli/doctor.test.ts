@@ -38,6 +38,7 @@ describe("doctor", () => {
         .join("")}\nAll checks passed.\n`,
     );
     expect(exitCode).toBe(0);
+    expect(await doctor({}, ["--quiet"])).toMatchObject({ exitCode: 0, stdout: "" });
   });
 
   it.each([

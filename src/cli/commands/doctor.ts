@@ -19,6 +19,7 @@ import { jsonText, paint, printable } from "../terminal.js";
 
 const outputFlags = {
   json: { type: "boolean", help: "one JSON object: ok, and the findings" },
+  quiet: { type: "boolean", short: "q", help: "print only what fails" },
 } as const satisfies FlagTable;
 
 /** The command `doctor`. */
@@ -34,7 +35,7 @@ export const doctor = defineCommand({
     for await (const finding of examine(connection)) {
       findings.push(finding);
       const { ok, title, detail } = finding;
-      if (!flags.json) {
+      if (!flags.json && !(flags.quiet && ok)) {
         const verdict = ok ? "ok  " : paint(io.stdout, "failed", "FAIL");
         line(io.stdout, `${verdict}  ${title.padEnd(12)}${printable(detail)}`);
       }
@@ -42,7 +43,7 @@ export const doctor = defineCommand({
     const ok = findings.every((finding) => finding.ok);
     if (flags.json) {
       line(io.stdout, jsonText({ ok, findings }));
-    } else {
+    } else if (!flags.quiet) {
       line(io.stdout);
       line(io.stdout, ok ? "All checks passed." : "Some checks failed: see FAIL above.");
     }

@@ -10,6 +10,7 @@ import { columns, reportRows } from "./rows.js";
 const reportFlags = {
   csv: { type: "boolean", help: "a table, for spreadsheets, in place of the page" },
   json: { type: "boolean", help: "the same as JSON Lines" },
+  quiet: { type: "boolean", short: "q", help: "nothing but the result, as always" },
 } as const satisfies FlagTable;
 
 /** The command `report`. */

@@ -14,7 +14,7 @@ import {
   ManagementService,
 } from "../../gen/zitadel/management_pb.js";
 import { neverSent } from "../errors/certainty.js";
-import { type Checks, kindOf, own } from "../options/checker.js";
+import { type Checks, isObject, kindOf, own } from "../options/checker.js";
 import { checkClientOptions } from "../options/checks.js";
 import type { CommonOptions } from "../options/options.js";
 import type { ClosableTransport, Send, TransportOptions } from "../transports/call/attempt.js";
@@ -142,7 +142,10 @@ function callUnaryMethod(
  *
  * @throws ConnectError InvalidArgument naming the field, what is allowed and what was given.
  */
-function checkRequest(method: string, message: object): void {
+function checkRequest(method: string, message: unknown): void {
+  if (!isObject(message)) {
+    reject("the request", "an object", message);
+  }
   const { userId, grantId } = message as Readonly<Record<string, unknown>>;
   if (method !== "bulkRemoveUserGrant") {
     checkId("userId", userId);

@@ -16,7 +16,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const client = createClient(protocol, { baseUrl: "http://localhost:1", token: "t" });
     const remove = (grantId: unknown) =>
       client.bulkRemoveUserGrant({ grantId } as { grantId: string[] });
-    const deactivate = (request: object) => client.deactivateUserGrant(request);
+    const deactivate = (request: unknown) => client.deactivateUserGrant(request as object);
     for (const [call, message] of [
       [remove("4711"), /grantId must be an array of strings, got a string of 4 characters/],
       [remove(new Set(["1"])), /grantId must be an array of strings, got a value of type object/],
@@ -25,6 +25,8 @@ describe.each(protocols)("over %s", (protocol) => {
       [remove(["1", 2]), /grantId\[1\] must be a string, got a value of type number/],
       [remove([undefined]), /grantId\[0\] must be a string/],
       [remove(Array(1)), /grantId\[0\] must be a string/],
+      [deactivate(undefined), /the request must be an object, got nothing/],
+      [deactivate("4711"), /the request must be an object, got a string/],
       [deactivate({ grantId: 4711, userId: "1" }), /grantId must be a string/],
       [deactivate({ grantId: "1", userId: ["1"] }), /userId must be a string, got an array/],
     ] as const) {

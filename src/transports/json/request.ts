@@ -162,7 +162,7 @@ function toSegments(name: string, value: string, pattern: readonly string[]): st
   const segments = pattern.join() === "*" ? [value] : value.split("/");
   if (!matchSegments(pattern, segments) || segments.some((each) => /^\.\.?$|\//.test(each))) {
     throw new Error(
-      `${name} is ${JSON.stringify(value)}, and the path takes ${pattern.join("/")} there, not empty, no dots`,
+      `${name} is ${JSON.stringify(value)}, and the path must have ${pattern.join("/")} there: no segment may be empty, "." or "..", or hold a slash`,
     );
   }
   return segments;

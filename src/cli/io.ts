@@ -45,7 +45,6 @@ export const exitCodes = [
 
 /** The end of a command, with what is said about it and its exit code. */
 export class Ended extends Error {
-  override readonly name: string = "Ended";
   readonly exitCode: number;
 
   constructor(code: number, message = "", options?: ErrorOptions) {
@@ -56,8 +55,6 @@ export class Ended extends Error {
 
 /** An error in the command line, the environment or a file, with a message for the user. */
 export class UsageError extends Ended {
-  override readonly name: string = "UsageError";
-
   constructor(message: string, options?: ErrorOptions) {
     super(exitCode.usage, message, options);
   }

@@ -14,29 +14,31 @@ const rateAfterMs = 1000;
 const widestBar = 40;
 
 /** Shows the progress of a run: a bar on a terminal, otherwise a line at intervals. */
-export function createProgress(io: Pick<Io, "stderr" | "environment">, total: number) {
+export function createProgress(
+  io: Pick<Io, "stderr" | "environment">,
+  total: number,
+  current: () => Summary,
+) {
   const { stderr: output, environment = platform } = io;
   const isBar = output.isTTY && !output.isDumb;
-  let last: Summary | undefined;
   let cancel: (() => void) | undefined;
   const show = () => {
-    cancel?.();
     cancel = undefined;
-    if (last !== undefined && isBar) {
+    if (isBar) {
       // Return to the start of the line and clear it: the line is never full, so it never wraps.
-      output.write(`\r${barLine(last, total, output)}\u001b[K`);
-    } else if (last !== undefined) {
-      line(output, partsOf(last, total).join(", ").trimStart());
+      output.write(`\r${barLine(current(), total, output)}\u001b[K`);
+    } else {
+      line(output, partsOf(current(), total).join(", ").trimStart());
     }
   };
   return {
-    update(summary: Summary): void {
-      last = summary;
+    /** Something has changed. */
+    update(): void {
       cancel ??= environment.setTimer(show, isBar ? drawMs : lineMs, { background: true });
     },
     end(): void {
       cancel?.();
-      if (isBar && last !== undefined) {
+      if (isBar && current().done > 0) {
         show();
         output.write("\n");
       }
@@ -163,7 +165,7 @@ export interface ReportOptions {
 export function createReport(total: number, options: ReportOptions, io: Io) {
   const { json = false, quiet = false, onlyProblems = io.stdout.isTTY && !json } = options;
   const summary = createSummary({ total });
-  const progress = quiet ? undefined : createProgress(io, total);
+  const progress = quiet ? undefined : createProgress(io, total, summary.current);
   const waits = io.stdout.isTTY && io.stderr.isTTY;
   let block = "";
   const flush = () => {
@@ -181,7 +183,7 @@ export function createReport(total: number, options: ReportOptions, io: Io) {
       problem?: "warn" | "failed" | undefined,
     ): void {
       summary.add(outcome);
-      progress?.update(summary.current());
+      progress?.update();
       if (problem === undefined && onlyProblems) {
         return;
       }

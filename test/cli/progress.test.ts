@@ -14,7 +14,7 @@ function world(columns: number, isTTY = true) {
   const written: string[] = [];
   const summary = createSummary({ total: 1_000_000, now });
   const output = { write: (text: string) => written.push(text), isTTY, columns };
-  const progress = createProgress({ stderr: output, environment }, 1_000_000);
+  const progress = createProgress({ stderr: output, environment }, 1_000_000, summary.current);
   return {
     written,
     progress,
@@ -22,7 +22,7 @@ function world(columns: number, isTTY = true) {
       await environment.advance(ms);
       for (let i = 0; i < count; i++) {
         summary.add({ grantId: "1", status });
-        progress.update(summary.current());
+        progress.update();
       }
     },
     environment,

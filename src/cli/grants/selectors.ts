@@ -30,11 +30,10 @@ export const selectorGroup = {
 
 export type SelectorFlags = FlagValues<(typeof selectorGroup)["flags"]>;
 
-/** Which of the flags were given. */
-export function selectorsGiven(flags: SelectorFlags): string[] {
-  return Object.keys(selectorGroup.flags)
-    .filter((name) => flags[name as keyof SelectorFlags] !== undefined)
-    .map((name) => `--${name}`);
+/** The first of the flags that was given. */
+export function selectorGiven(flags: SelectorFlags): string | undefined {
+  const names = Object.keys(selectorGroup.flags) as (keyof SelectorFlags)[];
+  return names.find((name) => flags[name] !== undefined);
 }
 
 /** @throws UsageError for values that are not allowed, or a file that cannot be used. */

@@ -1,7 +1,7 @@
 import { identify, introduce, probePermission } from "../../account.js";
 import { type Connection, readConnection } from "../../connect.js";
 import { type Command, defineCommand, wholeNumber } from "../../flags.js";
-import { readSelectors, selectorsGiven } from "../../grants/selectors.js";
+import { readSelectors, selectorGiven } from "../../grants/selectors.js";
 import { Ended, exitCode, type Io, line, UsageError } from "../../io.js";
 import type { LoggedCommand, Selectors } from "../../log/entry.js";
 import { defaultLogPath, RunLog } from "../../log/write.js";
@@ -46,9 +46,9 @@ async function runBulk(
     );
   }
   wholeNumber("concurrency", flags.concurrency, 1000);
-  const [selector] = selectorsGiven(flags);
+  const selector = selectorGiven(flags);
   if (selector !== undefined && (args.length > 0 || flags.file !== undefined)) {
-    throw new UsageError(`Give ids, or select grants with ${selector}, not both.`);
+    throw new UsageError(`Give ids, or select grants with --${selector}, not both.`);
   }
   const isGiven = selector !== undefined || args.length > 0 || flags.file !== undefined;
   if (!isGiven && io.stdin.isTTY) {

@@ -61,7 +61,6 @@ export class LogContent {
   readonly #open = new Map<string, readonly GrantInLog[]>();
   readonly #steps = new Map<string, StepEntry>();
   #head: LogHead | undefined;
-  #time: string | undefined;
 
   private constructor(path: string) {
     this.path = path;
@@ -163,8 +162,7 @@ export class LogContent {
         }
       }
     } else if ("answer" in entry) {
-      const { answer, ok, requestId, sequence, changeDate } = entry;
-      const at = this.#sameTime(entry.at);
+      const { answer, ok, requestId, sequence, changeDate, at } = entry;
       const grants = this.#open.get(answer) ?? [];
       for (const grant of grants) {
         if (ok) {
@@ -187,7 +185,7 @@ export class LogContent {
         return;
       }
       grant.status = entry.status;
-      grant.at = this.#sameTime(entry.at);
+      grant.at = entry.at;
       grant.details = entry.error || entry.answerLost ? entry : undefined;
     } else if ("restored" in entry) {
       const grant = this.#known(entry.grantId);
@@ -225,12 +223,6 @@ export class LogContent {
     } else {
       throw new Error("an unknown entry");
     }
-  }
-
-  /** Many lines have the same time: it is kept once. */
-  #sameTime(at: string | undefined): string | undefined {
-    this.#time = at === this.#time ? this.#time : at;
-    return this.#time;
   }
 
   #known(grantId: string): GrantInLog {

@@ -34,9 +34,7 @@ const grantsInLine = 200;
 
 /** Where a run writes its log when no path is given: in the working directory, named after the time. */
 export function defaultLogPath(): string {
-  const time = now()
-    .replace(/[-:]/g, "")
-    .replace(/\.(\d+)Z$/, "-$1Z");
+  const time = now().replace(/[-:]/g, "").replace(".", "-");
   return `./zitadel-user-grants-${time}.jsonl`;
 }
 

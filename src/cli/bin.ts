@@ -14,7 +14,6 @@ const { main } = await import("./main.js");
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const interruptListeners = new Set<() => void>();
 let interrupted = false;
-let hasEnded = false;
 const interrupt = () => {
   interrupted = true;
   for (const listener of [...interruptListeners]) {
@@ -22,9 +21,6 @@ const interrupt = () => {
   }
 };
 const onSignal = (signal: NodeJS.Signals) => {
-  if (hasEnded) {
-    process.exit();
-  }
   if (interruptListeners.size === 0) {
     // What there is of a log that has not begun is cleared away as the process exits.
     process.stderr.write("\nStopped.\n");
@@ -82,21 +78,15 @@ const code = await main(process.argv.slice(2), {
 });
 // Whether the last of it can be written shows only now; after an interrupt, a reader that takes nothing is not waited for.
 await new Promise<void>((resolve) => {
-  process.stdout.write("", () => resolve());
+  process.stdout.write("", () => process.stderr.write("", () => resolve()));
   interruptListeners.add(resolve);
   if (interrupted) {
     resolve();
   }
 });
-hasEnded = true;
 if (outputFailure !== undefined) {
   const problem = fileProblem(outputFailure);
   process.stderr.write(`Standard output could not be written: ${problem}.\n`);
 }
 // Output that cannot be written is neither wrong usage nor success.
-process.exitCode = outputFailure !== undefined && code === exitCode.done ? exitCode.stopped : code;
-// A terminal or a pipe that was read would keep the process alive.
-process.stdin.destroy();
-if (interrupted) {
-  process.exit();
-}
+process.exit(outputFailure !== undefined && code === exitCode.done ? exitCode.stopped : code);

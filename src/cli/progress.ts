@@ -124,10 +124,6 @@ export function createStopSwitch(io: Io, pairs: ReadonlySet<string> = new Set())
     second.abort();
   });
   return {
-    /** Whether no further work may be started. */
-    get stopped(): boolean {
-      return first.signal.aborted;
-    },
     /** Whether the user interrupted the run. */
     get interrupted(): boolean {
       return interrupted;

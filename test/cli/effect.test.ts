@@ -386,7 +386,7 @@ describe("the wait for the read model", () => {
     } as unknown as Lookup;
     const looking = look(new Map(ids.map((id) => [id, "gone"])), {
       ...{ reader, identity: { orgId: "" }, rate: undefined },
-      stopSwitch: { stopped: false, stopSignal: new AbortController().signal },
+      stopSwitch: { stopSignal: new AbortController().signal },
       ...{ quiet: true, io: { stderr: process.stderr, environment: time } },
     });
     const missing = (await time.run(looking))?.others.size;

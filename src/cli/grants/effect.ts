@@ -20,7 +20,7 @@ export interface Viewer {
   readonly reader: Lookup;
   readonly identity: { readonly orgId: string };
   readonly rate: number | undefined;
-  readonly stopSwitch: Pick<StopSwitch, "stopped" | "stopSignal">;
+  readonly stopSwitch: Pick<StopSwitch, "stopSignal">;
   readonly quiet: boolean;
   readonly io: Pick<Io, "stderr" | "environment">;
 }
@@ -95,7 +95,7 @@ export async function look(
         // What needs no request would keep the process from hearing Ctrl-C.
         await sleep(environment, 0);
       }
-      if (stopSwitch.stopped) {
+      if (stopSwitch.stopSignal.aborted) {
         break;
       }
       if (deadlineMs === undefined && waiting.size > 0) {
@@ -123,7 +123,7 @@ export async function look(
     if (!(reason instanceof ConnectError)) {
       throw reason;
     }
-    if (!stopSwitch.stopped) {
+    if (!stopSwitch.stopSignal.aborted) {
       line(io.stderr, `Whether it is in effect could not be looked at: ${explain(reason, "read")}`);
       return undefined;
     }

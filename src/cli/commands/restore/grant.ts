@@ -141,7 +141,7 @@ function failed(
   failure: StepFailure,
   { stopSwitch }: Context,
 ): RestoreOutcome | undefined {
-  return stopSwitch.stopped && failure.lost.length === 0
+  return stopSwitch.stopSignal.aborted && failure.lost.length === 0
     ? undefined
     : { grantId, restored: "failed", ...reason(failure) };
 }

@@ -81,7 +81,7 @@ async function runRestore(
   const expected = new Map<string, Expected>();
   async function* tasks(): AsyncGenerator<RestoreTask> {
     for await (const { task } of restoreTasks(content)) {
-      if (stopSwitch.stopped) {
+      if (stopSwitch.stopSignal.aborted) {
         return;
       }
       if (typeof task !== "string") {
@@ -122,7 +122,7 @@ function conclude(
 ): boolean {
   const { stopSwitch, quiet, io } = context;
   const leftActive = counts["left-active"] ?? 0;
-  if (!quiet || stopSwitch.stopped || failed + leftActive > 0) {
+  if (!quiet || stopSwitch.stopSignal.aborted || failed + leftActive > 0) {
     const parts = [
       `${restored + reactivated} restored`,
       `${counts["already-there"] ?? 0} were there already`,

@@ -78,7 +78,7 @@ async function sendAll(plan: Plan, flags: ActionFlags, context: Context) {
   const unlogged: LoggedOutcome[] = [];
   const onOutcome = (outcome: Outcome<string>) => {
     const { grantId, status, error, answerLost } = outcome;
-    if (status === "failed" && error?.code === Code.Canceled && !answerLost && stopSwitch.stopped) {
+    if (error?.code === Code.Canceled && !answerLost && stopSwitch.stopSignal.aborted) {
       // It was not attempted.
       return;
     }

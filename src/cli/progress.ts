@@ -199,16 +199,15 @@ export function createReport(total: number, options: ReportOptions, io: Io) {
 }
 
 /** Columns between tabs, so that `cut` and spreadsheets can take them apart. */
-export function outcomeLine({ grantId, status, answerLost, error }: LoggedOutcome): string {
-  return [
-    ...[printable(grantId), printable(status), ...reasonsOf(error)],
-    ...(answerLost ? ["response lost"] : []),
-  ].join("\t");
+export function outcomeLine(outcome: LoggedOutcome): string {
+  const { grantId, status } = outcome;
+  return [printable(grantId), printable(status), ...reasonsOf(outcome)].join("\t");
 }
 
-/** The message of an error, on one line that is safe for a terminal; empty without an error. */
-export function reasonsOf(error: LoggedOutcome["error"]): readonly string[] {
-  return error === undefined
-    ? []
-    : [printable([Code[error.code], error.id, error.message].filter(Boolean).join(" "))];
+/** The message of an error and whether a response was lost, on one line each that is safe for a terminal. */
+export function reasonsOf(outcome: Pick<LoggedOutcome, "error" | "answerLost">): string[] {
+  const { error, answerLost } = outcome;
+  const words = error === undefined ? [] : [Code[error.code], error.id, error.message];
+  const reasons = [words.filter(Boolean).join(" "), answerLost ? "response lost" : ""];
+  return reasons.filter(Boolean).map(printable);
 }

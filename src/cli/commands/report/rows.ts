@@ -40,7 +40,6 @@ export async function* reportRows(content: LogContent) {
       continue;
     }
     const { details, restored } = grant;
-    const lost = details?.answerLost ? ["a response was lost"] : [];
     yield {
       ...logged,
       projectId: recorded?.projectId,
@@ -50,12 +49,12 @@ export async function* reportRows(content: LogContent) {
       stateBefore: recorded?.state ?? "not recorded",
       outcome: outcomeOf(grant),
       at: grant.at,
-      reason: [...reasonsOf(details?.error), ...lost].join("; "),
+      reason: reasonsOf(details ?? {}).join("; "),
       requestId: details?.error?.requestId ?? grant.requestId,
       effect: grant.mayBeActive
         ? "a repair has not ended: it may be active"
         : shown.get(grant.grantId),
-      restored: restored && [restored.restored, ...reasonsOf(restored.error)].join(": "),
+      restored: restored && [restored.restored, ...reasonsOf(restored)].join(": "),
       newGrantId: restored?.newGrantId,
       restoredAt: restored?.at,
       ...facts,

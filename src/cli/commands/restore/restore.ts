@@ -140,9 +140,7 @@ function conclude(
 
 /** Columns between tabs. */
 function lineOf(outcome: RestoreOutcome): string {
-  const { grantId, restored, newGrantId, state, error, answerLost } = outcome;
+  const { grantId, restored, newGrantId, state } = outcome;
   const what = [restored, ...(newGrantId === undefined ? [] : [`as ${newGrantId}`])].join(" ");
-  return [grantId, what, state ?? "", ...reasonsOf(error), ...(answerLost ? ["response lost"] : [])]
-    .join("\t")
-    .trimEnd();
+  return [grantId, what, state ?? "", ...reasonsOf(outcome)].join("\t").trimEnd();
 }

@@ -38,8 +38,8 @@ for (const signal of signals) {
 let outputFailure: Error | undefined;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // The reader of the results may stop early (`| head`); the work continues.
-  if (error.code !== "EPIPE" && outputFailure === undefined) {
-    outputFailure = error;
+  if (error.code !== "EPIPE") {
+    outputFailure ??= error;
     // The results cannot be stored: no further request is started, as after Ctrl-C.
     if (!interrupted) {
       interrupt();

@@ -254,9 +254,9 @@ async function ask(question: string, io: Io): Promise<string> {
     output: io.stderr as NodeJS.WritableStream,
     terminal: true,
   });
-  terminal.on("SIGINT", () => left.abort());
+  // As at Ctrl-C.
   terminal.on("close", () => left.abort());
-  const stopListening = io.onInterrupt(() => left.abort());
+  const stopListening = io.onInterrupt(() => terminal.close());
   try {
     return (await terminal.question(question, { signal: left.signal })).trim();
   } catch (error) {

@@ -44,8 +44,7 @@ export async function* selectGrants(
   const sum = { read: 0, total: 0, changed: false, hidden: false };
   for await (const records of readSearches(lookup, searches, orgId, sum)) {
     for (const record of records) {
-      const keys = keysOf(record);
-      const values = byKey.map((group) => keys.flatMap((key) => group.get(key) ?? []));
+      const values = byKey.map((group) => keysOf(record).flatMap((key) => group.get(key) ?? []));
       const isNew = !seen?.has(record.grantId);
       if (!isNew || !isMeant(record) || !values.every(({ length }) => length > 0)) {
         continue;
@@ -135,13 +134,9 @@ function keyOf([by, value]: GrantQuery): string {
 }
 
 function keysOf({ userId, email = "", projectId, roleKeys }: GrantRecord): string[] {
-  const roles = roleKeys.map((role): GrantQuery => ["roleKey", role]);
-  const others: GrantQuery[] = [
-    ["userId", userId],
-    ["email", email],
-    ["projectId", projectId],
-  ];
-  return [...others, ...roles].map(keyOf);
+  const roles = roleKeys.map((role) => keyOf(["roleKey", role]));
+  const person = [keyOf(["userId", userId]), keyOf(["email", email])];
+  return [...person, keyOf(["projectId", projectId]), ...roles];
 }
 
 /** The values of each flag that was given: a grant must match one of each. From the most selective flag to the least. */

@@ -7,6 +7,7 @@ import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/conne
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type Attributes,
+  type Context,
   context,
   type Histogram,
   metrics,
@@ -77,7 +78,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
       return await next(request);
     }
     try {
-      const response = await context.with(call.within, next, undefined, request);
+      const response = await callWithin(call.within, async () => next(request));
       if (response.stream) {
         return { ...response, message: watch(response.message, call.end) };
       }
@@ -88,6 +89,19 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Interceptor {
       throw reason;
     }
   };
+}
+
+/** Calls within a context, once, whatever the manager of contexts does. */
+function callWithin<R>(within: Context, call: () => Promise<R>): Promise<R> {
+  let called: Promise<R> | undefined;
+  try {
+    context.with(within, () => {
+      called ??= call();
+    });
+  } catch {
+    // It must not affect the call.
+  }
+  return called ?? call();
 }
 
 /** Scheme, host and port. `new URL` takes as long as a span. */

@@ -1,12 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { metrics, propagation, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { context, metrics, propagation, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import {
   AggregationTemporality,
   InMemoryMetricExporter,
   MeterProvider,
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
-import { afterAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { ManagementService } from "../src/grpc.js";
 import { openTelemetry } from "../src/opentelemetry.js";
 import { startSandbox } from "../src/sandbox/index.js";
@@ -152,6 +152,36 @@ describe("a provider that fails", () => {
     setStatus: () => undefined,
     end,
   });
+
+  it.each([
+    ["before", broken],
+    [
+      "after",
+      (_: unknown, call: () => unknown) => {
+        call();
+        broken();
+      },
+    ],
+    ["instead", () => undefined],
+  ])(
+    "the manager of contexts throws or returns %s, and the call is made once",
+    async (_, within) => {
+      const spy = vi.spyOn(context, "with").mockImplementation(within as never);
+      onTestFinished(() => spy.mockRestore());
+      let calls = 0;
+      const next = openTelemetry()(async () => {
+        calls += 1;
+        return { stream: false } as never;
+      });
+      const request = {
+        url: "https://zitadel.example/x",
+        method: ManagementService.method.bulkRemoveUserGrant,
+        header: new Headers(),
+      };
+      expect(await next(request as never)).toEqual({ stream: false });
+      expect(calls).toBe(1);
+    },
+  );
 
   it.each([
     ["to start a span", { startSpan: broken }],

@@ -134,7 +134,7 @@ describe("60,000 grants of a project", () => {
     ["v4", "grpc", true, 800],
     ["v4", "json", true, 800],
     ["v2.70", "grpc", true, 6],
-    ["v2.70", "json", false, 120],
+    ["v2.70", "json", false, 200],
   ] as const)(
     "%s over %s: all of them are selected: %s",
     async (generation, protocol, whole, most) => {

@@ -12,7 +12,7 @@ const mostInOneResponse = 100_000;
 const mostInResponseOfV4 = 20_000;
 /** What may be added between two requests. */
 const slack = 1000;
-/** Sizes of pages, in parts of the largest one: which grants pages leave out depends on their size. */
+/** Sizes of pages, in parts of the first pass's: which grants pages leave out depends on their size. */
 const furtherPasses = [0.73, 0.59, 0.41];
 const authorizationsInPage = 1000;
 
@@ -97,8 +97,8 @@ export async function* readList(
     }
     return versions.size > 1 && (before === 0 || seen.size > before);
   };
-  const largest = limit;
-  let changed = yield* readPages(Math.min(largest, sizeOfMany));
+  const size = Math.min(limit, sizeOfMany);
+  let changed = yield* readPages(size);
   const ordered = await orderedList(lookup, queries, orgId, seen);
   if (ordered === undefined) {
     for (const part of furtherPasses) {
@@ -106,7 +106,7 @@ export async function* readList(
       if (seen.size === total && !changed) {
         break;
       }
-      changed = yield* readPages(largest * part);
+      changed = yield* readPages(size * part);
     }
     return { read: seen.size, total, changed, hidden: false };
   }

@@ -141,11 +141,13 @@ describe.concurrent("a look at the effect", () => {
       ["verify", log, "--repair"],
       ["verify", log],
       ["resume", log, "--yes"],
+      ["resume", log, "--yes", "--quiet"],
     ]) {
       const { exitCode, stderr } = await cli(argv);
       expect(stderr).toContain(`${ids[1]} was changed again since this run: it is left alone.`);
       expect(stderr).not.toMatch(/lose an event|Repair, which/);
       expect(sandbox.grant(ids[1] ?? "")?.state).toBe("active");
+      expect(stderr.includes("in effect: 2 of 3")).toBe(argv[0] === "resume");
       expect(exitCode).toBe(2);
     }
     await sandbox.close();

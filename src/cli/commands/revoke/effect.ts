@@ -48,7 +48,10 @@ export async function isInEffect(ending: RunEnding, context: Context): Promise<b
   const isClear =
     selectors === undefined || (await isNothingLeft(selectors, command, others, context));
   const inEffect = `${grouped(looked - others.size)} of ${grouped(looked)}`;
-  context.say(`${grouped(confirmed)} confirmed by the server; in effect: ${inEffect}.`);
+  if (!context.quiet || others.size > 0 || !isClear) {
+    const text = `${grouped(confirmed)} confirmed by the server; in effect: ${inEffect}.`;
+    line(context.io.stderr, text);
+  }
   return (await settle(seen, ending, context)) && isClear;
 }
 

@@ -9,7 +9,7 @@ import * as grpcWeb from "../grpc-web.node.js";
 import * as json from "../json.js";
 import { inFlags } from "./explain.js";
 import { type FlagGroup, type FlagValues, oneOf } from "./flags.js";
-import { fileProblem, type Io, line, type Output, pipedInput, UsageError } from "./io.js";
+import { fileProblem, type Io, line, pipedInput, UsageError } from "./io.js";
 import { jsonText } from "./terminal.js";
 
 export const protocols = { grpc, "grpc-web": grpcWeb, json } as const;
@@ -100,9 +100,13 @@ export async function readConnection(flags: ConnectionFlags, io: Io): Promise<Co
     Object.keys(protocols) as ProtocolName[],
   );
   const instanceHost = flags["instance-host"];
+  // Tokens are never included.
+  const showEvents = debug(({ type, attempt, method, ...event }) => {
+    line(io.stderr, `debug ${type} #${attempt} ${method.replace(/.*\//, "")} ${jsonText(event)}`);
+  });
   const checked: CommonOptions = {
     ...{ baseUrl, orgId, instanceHost, allowInsecure: flags["allow-insecure"] },
-    debug: flags.debug ? createDebugOutput(io.stderr) : undefined,
+    debug: flags.debug ? showEvents : undefined,
   };
   try {
     // The library checks what it is given.
@@ -174,11 +178,4 @@ async function readSecret(name: string, path: string): Promise<Uint8Array> {
     // Not the path: it may be the secret itself.
     throw new UsageError(`${name}: its file cannot be read: ${fileProblem(error)}.`);
   }
-}
-
-/** Shows requests and responses, one line an event. Tokens are never included. */
-function createDebugOutput(output: Output): ReturnType<typeof debug> {
-  return debug(({ type, attempt, method, ...event }) => {
-    line(output, `debug ${type} #${attempt} ${method.replace(/.*\//, "")} ${jsonText(event)}`);
-  });
 }

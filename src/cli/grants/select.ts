@@ -45,8 +45,7 @@ export async function* selectGrants(
   for await (const records of readSearches(lookup, searches, orgId, sum)) {
     for (const record of records) {
       const values = byKey.map((group) => keysOf(record).flatMap((key) => group.get(key) ?? []));
-      const isNew = !seen?.has(record.grantId);
-      if (!isNew || !isMeant(record) || !values.every(({ length }) => length > 0)) {
+      if (seen?.has(record.grantId) || !isMeant(record) || values.some((of) => of.length === 0)) {
         continue;
       }
       seen?.add(record.grantId);

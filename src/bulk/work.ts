@@ -6,9 +6,7 @@ import type { Ask, Failed, MeaningKind } from "./requests.js";
 
 /** A batch is split when so many of its requests were lost; its parts are when one more is. */
 const lossesOfBatch = 2;
-/** A grant alone has failed after so many, if the server accepts others meanwhile. */
-const lossesAmongOthers = 3;
-/** And after so many in any case, if the server says itself that it failed. */
+/** A grant alone has failed after so many, if the server accepts others meanwhile, or says itself that it failed. */
 const lossesAlone = 5;
 
 /** How grants are grouped, and what becomes of them. */
@@ -87,8 +85,8 @@ export function createWork<G extends Grant, Status extends string>(
       retry(grants.slice(size));
     } else if (
       grants.length === 1 &&
-      ((acceptsOthers && losses >= lossesAmongOthers) ||
-        (failed.kind === "lost" && losses >= lossesAlone))
+      losses >= lossesAlone &&
+      (acceptsOthers || failed.kind === "lost")
     ) {
       conclude(grants, failed);
     } else {

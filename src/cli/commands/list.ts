@@ -60,12 +60,8 @@ export const list = defineCommand({
       await writeTexts(texts, io);
     });
     if (!flags.quiet) {
-      line(
-        io.stderr,
-        printable(
-          `${counted(end?.matched ?? 0, "grant")} in ${named(identity.orgName, identity.orgId)}.`,
-        ),
-      );
+      const organization = named(identity.orgName, identity.orgId);
+      line(io.stderr, printable(`${counted(end?.matched ?? 0, "grant")} in ${organization}.`));
     }
     const { unmatched = [], ambiguous = [] } = end ?? {};
     for (const text of [...unmatched.map((value) => `Not matched: ${value}`), ...ambiguous]) {
@@ -80,9 +76,9 @@ export const list = defineCommand({
 });
 
 /** What was searched by, and the ids, are shown whole. */
-function tableColumns({ emails, projects, roles }: Selectors): TableColumn<GrantRecord>[] {
+function tableColumns({ users, emails, projects, roles }: Selectors): TableColumn<GrantRecord>[] {
   return [
-    { title: "USER", show: personOf, whole: emails.length > 0 },
+    { title: "USER", show: personOf, whole: users.length + emails.length > 0 },
     {
       title: "PROJECT",
       show: ({ projectName, projectId }) => projectName ?? projectId,

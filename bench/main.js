@@ -2,7 +2,7 @@
  * npm run bench [-- --full | --quick | --calls | --memory | --scale]
  *
  * Compares this package with the others that call ZITADEL from Node, and writes docs/performance.md and
- * its chart; takes about five minutes. With --quick, in under a minute: only whether calls cost what
+ * its chart; takes about five minutes. With --quick, in about a minute: only whether calls cost what
  * they should, against the peers that say most; ends with 1 when they do not. With --calls: prints
  * what calls cost over cleartext and TLS with 64 in flight, and writes nothing. With --memory: makes a
  * million calls, which takes minutes, and writes that section of docs/performance.md. With --scale: what bulk

@@ -29,6 +29,7 @@ export async function quickCheck({ urls, cert }) {
   const allocated = await measureAllocations({
     names: [...new Set(allocationBounds.flatMap(({ name, peer }) => [name, peer]))],
     baseUrl: urls.cleartext,
+    warmUpCalls: 50_000,
   });
   let isWithin = true;
   for (const { name, peer, most } of allocationBounds) {

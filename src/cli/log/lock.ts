@@ -23,7 +23,6 @@ interface Owner {
  */
 export class LogLock {
   readonly #path: string;
-  /** Unique to each lock. */
   readonly #text: string;
   /** Runs on every exit of the process except a kill. */
   readonly #onExit = () => this.release();
@@ -37,11 +36,8 @@ export class LogLock {
   /** @throws UsageError when another process holds the lock or may hold it, and when it cannot be made. */
   static take(logPath: string): LogLock {
     const path = lockPath(logPath);
-    const { pid } = process;
-    const owner: Owner = {
-      ...{ id: randomUUID(), pid, host: hostname() },
-      ...{ at: timestamp(platform), startedAt: startOf(pid) },
-    };
+    const [id, pid] = [randomUUID(), process.pid];
+    const owner = { id, pid, host: hostname(), at: timestamp(platform), startedAt: startOf(pid) };
     const text = `${JSON.stringify(owner)}\n`;
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -98,9 +94,15 @@ function lockPath(path: string): string {
 }
 
 /** Undefined if there is no lock; "" for one that cannot be read. */
-function textOf(path: string): string | undefined {
+function textOf(path: string, tries = 50): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    const text = readFileSync(path, "utf8");
+    if (text !== "" || tries === 0) {
+      return text;
+    }
+    // Its process is about to write it.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    return textOf(path, tries - 1);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : "";
   }

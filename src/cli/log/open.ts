@@ -81,9 +81,7 @@ function connectionFlagsOf(head: LogHead, flags: ConnectionFlags, io: Io): Conne
   if (head.orgId !== "") {
     same("org", "ZITADEL_ORG_ID", head.orgId);
   } else if (!flags.org) {
-    throw new UsageError(
-      "Nothing was done: the log does not name its organization. Name it with --org <id>.",
-    );
+    throw new UsageError("Nothing was done: the log names no organization. Give --org <id>.");
   }
   return {
     ...flags,

@@ -342,39 +342,34 @@ describe("pressure", () => {
     expect(outcomes.map(({ status }) => status)).toEqual(["failed", "removed"]);
   });
 
-  it("goes on after the machine has slept for longer than giveUpMs", async () => {
+  it.each([
+    [
+      "the machine has slept for longer than giveUpMs",
+      ...[3_600_000, new ConnectError("the connection was lost", Code.Unavailable)],
+      {},
+    ],
+    [
+      "what comes when the time is up: a lookup that the server's own deadline cut off",
+      ...[1_000, serverError(Code.PermissionDenied, "AUTH-Bs7Ds")],
+      { timeoutMs: 1_000 },
+    ],
+  ] as const)("goes on after %s", async (_, failsAfterMs, error, options) => {
     const { world, collect } = setUp();
     let requests = 0;
     const client = {
       async bulkRemoveUserGrant() {
         requests += 1;
         if (requests === 1) {
-          await sleep(world, 3_600_000);
-          throw new ConnectError("the connection was lost", Code.Unavailable);
+          await sleep(world, failsAfterMs);
+          throw error;
         }
       },
     };
     const { outcomes, thrown } = await collect(
-      removeUserGrantsIn(world, client as never, ["1"], {}),
+      removeUserGrantsIn(world, client as never, ["1"], options),
     );
     expect(thrown).toBeUndefined();
     expect(outcomes).toEqual([{ grantId: "1", status: "removed" }]);
-  });
-
-  it("goes on after what comes when the time is up: a lookup that the server's own deadline cut off", async () => {
-    const { world, collect } = setUp();
-    let requests = 0;
-    const client = {
-      async bulkRemoveUserGrant() {
-        requests += 1;
-        if (requests === 1) {
-          await sleep(world, 1_000);
-          throw serverError(Code.PermissionDenied, "AUTH-Bs7Ds");
-        }
-      },
-    };
-    const run = removeUserGrantsIn(world, client as never, ["1"], { timeoutMs: 1_000 });
-    expect((await collect(run)).outcomes).toEqual([{ grantId: "1", status: "removed" }]);
   });
 
   it("stops at once when asked to wait longer than it would", async () => {

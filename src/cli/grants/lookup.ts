@@ -153,7 +153,7 @@ export function createLookup(connection: Connection, options: LookupOptions = {}
         if (attempt === 2) {
           return undefined;
         }
-        // A rate limit has the same code. It is over when one row comes; what is too large fails once more.
+        // A rate limit has the same code. It is over when one row comes; what is too large fails again.
         await listGrants(queries, { offset, limit: 1 });
       }
     }

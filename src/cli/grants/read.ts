@@ -78,7 +78,7 @@ export async function* readList(
   if (sortable.length < queries.length) {
     return yield* readList(lookup, sortable, orgId);
   }
-  /** Reads pages of this size. Returns whether the list has changed in between; what brings nothing new shows what has stayed. */
+  /** Returns whether the list has changed in between; what brings nothing new shows what has stayed. */
   const readPages = async function* (
     size: number,
   ): AsyncGenerator<readonly GrantRecord[], boolean> {

@@ -13,8 +13,9 @@ const mostSkipped = 50;
 const mostSkippedShare = 0.01;
 
 /**
- * Mends skipped events: ZITADEL has confirmed the deactivation of these grants, and shows an older state. Each is reactivated, once, and deactivated again, whatever came of that: two new events, one grant at
- * a time. That gives access back for a moment, so this runs on request only.
+ * Mends skipped events: ZITADEL has confirmed the deactivation of these grants, and shows an older state. Each is
+ * reactivated, once, and deactivated again, whatever came of that: two new events, one grant at a time. That gives
+ * access back for a moment, so this runs on request only.
  *
  * @param looked how many grants of the run were looked at.
  * @returns whether all of them are in effect now.
